@@ -1,0 +1,56 @@
+// One network that runs at any of its operating points. Implementations: PackedNetwork (the engine), TorchNetwork.
+#ifndef ANYBIT_MODEL_ADAPTIVE_NETWORK_H_
+#define ANYBIT_MODEL_ADAPTIVE_NETWORK_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "model/operating_point.h"
+
+namespace anybit {
+
+// One row of the network's input or output. Inputs are u8 codes, outputs are float32; both are row-major (NHWC).
+struct TensorDescription {
+  std::string name;
+  std::vector<int64_t> shape;    // without the batch dimension, e.g. {32, 32, 1}
+  int64_t elements = 0;          // the product of shape
+};
+
+struct NetworkDescription {
+  std::string name;
+  int64_t version = 1;                    // > 0
+  TensorDescription input;                // u8
+  TensorDescription output;               // float32 logits
+  std::vector<std::string> labels;        // one per logit, or empty
+  std::vector<OperatingPoint> points;     // 1..64
+};
+
+class AdaptiveNetwork {
+ public:
+  // Working memory of one slot; never shared between concurrent runs.
+  class Scratch {
+   public:
+    virtual ~Scratch() = default;
+  };
+
+  virtual ~AdaptiveNetwork() = default;
+
+  virtual const NetworkDescription& description() const = 0;
+
+  // Scratch for batches of up to `max_rows` rows.
+  virtual std::unique_ptr<Scratch> MakeScratch(int max_rows) const = 0;
+
+  // Runs input.size() / description().input.elements rows at points[point]. InvalidArgument, naming value and limit,
+  // if the point does not exist or the sizes do not fit each other or the scratch. Any thread: weights are immutable.
+  virtual absl::Status Run(int point, std::span<const uint8_t> input, std::span<float> output,
+                           Scratch& scratch) const = 0;
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_ADAPTIVE_NETWORK_H_

@@ -1,0 +1,75 @@
+// What the scheduler tells the world, as one struct of values per event. Metrics, traces and test recorders observe.
+#ifndef ANYBIT_SCHEDULER_OBSERVER_H_
+#define ANYBIT_SCHEDULER_OBSERVER_H_
+
+#include "scheduler/request.h"
+
+namespace anybit {
+
+struct AdmittedEvent {
+  RequestId id{};
+  MonoTime at{};
+  MonoTime deadline{};
+  SlaClassId sla_class{};
+  int rows = 0;
+};
+
+struct DispatchedEvent {
+  MonoTime at{};
+  int slot = 0;
+  PointId point{};
+  double point_accuracy = 0;       // 0..1
+  int requests = 0;
+  int rows = 0;
+  Duration predicted{};            // by the latency model, for this point and rows
+  Duration earliest_slack{};       // earliest member deadline minus `at`; Duration::max() if none has one
+};
+
+struct BatchFinishedEvent {
+  MonoTime at{};
+  int slot = 0;
+  PointId point{};
+  int rows = 0;
+  Duration predicted{};
+  Duration actual{};
+  bool ok = false;
+};
+
+// One for every submitted request, admitted or not.
+struct EndedEvent {
+  RequestId id{};
+  MonoTime at{};
+  OutcomeKind kind{};
+  SlaClassId sla_class{};
+  PointId point{};                 // of kServed and kFailed
+  double expected_accuracy = 0;    // of kServed
+  int rows = 0;
+  Duration queue_time{};           // of kServed and kFailed
+  Duration compute_time{};         // of kServed and kFailed
+  Duration total_time{};           // arrival to end
+  bool has_deadline = false;
+  bool deadline_met = false;
+};
+
+// After each step of the engine that changed it.
+struct QueueEvent {
+  MonoTime at{};
+  int waiting_requests = 0;
+  int waiting_rows = 0;
+  int running_batches = 0;
+};
+
+// Called on the loop thread; must not block or call back into the scheduler.
+class SchedulerObserver {
+ public:
+  virtual ~SchedulerObserver() = default;
+  virtual void OnAdmitted(const AdmittedEvent& event) {}
+  virtual void OnDispatched(const DispatchedEvent& event) {}
+  virtual void OnBatchFinished(const BatchFinishedEvent& event) {}
+  virtual void OnEnded(const EndedEvent& event) {}
+  virtual void OnQueue(const QueueEvent& event) {}
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_SCHEDULER_OBSERVER_H_

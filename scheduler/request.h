@@ -1,0 +1,64 @@
+// A request as the scheduler knows it, and how it can end.
+//
+// The tensors are not here: a Payload travels beside the request, opaque, and returns to the caller with its Outcome.
+#ifndef ANYBIT_SCHEDULER_REQUEST_H_
+#define ANYBIT_SCHEDULER_REQUEST_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "scheduler/point_table.h"
+#include "scheduler/time.h"
+
+namespace anybit {
+
+enum class RequestId : uint64_t {};
+enum class SlaClassId : uint8_t {};
+
+// What a policy may know of a request that waits.
+struct PendingRequest {
+  RequestId id{};
+  MonoTime arrival{};
+  MonoTime deadline = kNever;   // to have been answered by
+  PointSet allowed;             // the points it accepts (floors and pins, already resolved); never empty
+  SlaClassId sla_class{};
+  int rows = 1;                 // of the batch dimension; 1..max_batch
+};
+
+// What the runner reads and fills. Owned by exactly one of: caller, queue, batch, caller again.
+class Payload {
+ public:
+  virtual ~Payload() = default;
+};
+
+enum class OutcomeKind : uint8_t {
+  kServed,       // ran; see deadline_met
+  kShed,         // refused before work: ResourceExhausted
+  kExpired,      // its deadline passed while it waited: DeadlineExceeded
+  kCancelled,    // the client went away: Cancelled
+  kFailed,       // the runner reported an error: that Status
+  kUnavailable,  // draining: Unavailable
+};
+inline constexpr int kOutcomeKinds = 6;
+
+// "served", "shed", "expired", "cancelled", "failed", "unavailable".
+const char* OutcomeName(OutcomeKind kind);
+
+// How one request ended. Fields after `status` are meaningful for kServed (and kFailed, which ran too).
+struct Outcome {
+  OutcomeKind kind = OutcomeKind::kFailed;
+  absl::Status status;                  // OK exactly for kServed
+  PointId point{};
+  double expected_accuracy = 0;         // of the point, 0..1
+  int batch_rows = 0;                   // rows of the whole batch it ran in
+  Duration queue_time{};                // arrival to batch start
+  Duration compute_time{};              // batch start to batch finish
+  bool deadline_met = false;
+  Duration retry_after{};               // for kShed: when capacity is expected; 0 = not known
+  std::unique_ptr<Payload> payload;     // the one submitted
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_SCHEDULER_REQUEST_H_
