@@ -18,8 +18,11 @@ class JsonLine {
   JsonLine& Add(const std::string& key, const char* text) { return Add(key, std::string(text)); }
   JsonLine& Add(const std::string& key, const JsonLine& object);
   JsonLine& Add(const std::string& key, std::floating_point auto number) { return AddReal(key, number); }
-  JsonLine& Add(const std::string& key, std::same_as<bool> auto value) { return AddRaw(key, value ? "true" : "false"); }
-  JsonLine& Add(const std::string& key, std::integral auto number) { return AddRaw(key, absl::StrCat(number)); }
+  template <std::integral T>
+  JsonLine& Add(const std::string& key, T value) {
+    if constexpr (std::same_as<T, bool>) return AddRaw(key, value ? "true" : "false");
+    else return AddRaw(key, absl::StrCat(value));
+  }
   // Nothing is added where there is no value.
   template <typename T>
   JsonLine& Add(const std::string& key, const std::optional<T>& value) {
