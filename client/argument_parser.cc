@@ -23,8 +23,8 @@ void ArgumentParser::AddInteger(const std::string& name, int64_t min, int64_t ma
   options_[name] = {.takes_value = true, .set = [=](const std::string& value) -> absl::Status {
                       int64_t number;
                       if (!absl::SimpleAtoi(value, &number) || number < min || number > max) {
-                        return absl::InvalidArgumentError(
-                            absl::StrCat("--", name, " takes a whole number from ", min, " to ", max, ", not '", value, "'"));
+                        return absl::InvalidArgumentError(absl::StrCat("--", name, " takes a whole number from ", min,
+                                                                       " to ", max, ", not '", value, "'"));
                       }
                       *target = number;
                       return absl::OkStatus();

@@ -18,7 +18,9 @@ class ArgumentParserTest : public ::testing::Test {
     parser_.AddReal("deadline-ms", 0.5, 1000, &deadline_);
   }
 
-  absl::StatusOr<std::vector<std::string>> Parse(std::vector<std::string> arguments) { return parser_.Parse(arguments); }
+  absl::StatusOr<std::vector<std::string>> Parse(std::vector<std::string> arguments) {
+    return parser_.Parse(arguments);
+  }
 
   ArgumentParser parser_;
   bool json_ = false;

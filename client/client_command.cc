@@ -1,5 +1,6 @@
 #include "client/client_command.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -11,9 +12,12 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "client/argument_parser.h"
 #include "client/image_file.h"
@@ -85,7 +89,9 @@ absl::StatusOr<Command> ParseCommand(std::span<const std::string> arguments) {
   if (command.words.empty()) return absl::InvalidArgumentError("nothing to do: say status or classify");
   const std::string& verb = command.words[0];
   const size_t files = command.words.size() - 1;
-  if (verb != "status" && verb != "classify") return absl::InvalidArgumentError(absl::StrCat("unknown verb '", verb, "'"));
+  if (verb != "status" && verb != "classify") {
+    return absl::InvalidArgumentError(absl::StrCat("unknown verb '", verb, "'"));
+  }
   if (verb == "status" && files > 0) return absl::InvalidArgumentError("status takes no files");
   if (verb == "classify" && files == 0) return absl::InvalidArgumentError("classify needs a file");
   if (command.index && command.first) return absl::InvalidArgumentError("--index and --first exclude each other");
@@ -293,6 +299,28 @@ absl::Status Classify(const Command& command, InferenceClient& client, std::ostr
                                                          " images not answered; the first: ", first_refusal.message()));
 }
 
+// The operating points as a table, then the properties that are not about one of them.
+void PrintProperties(const std::map<std::string, std::string>& properties, std::ostream& out) {
+  const auto value_of = [&](const std::string& key) {
+    const auto found = properties.find(key);
+    return found == properties.end() ? std::string() : found->second;
+  };
+  const std::string points = value_of("operating_points");
+  if (!points.empty()) {
+    out << absl::StrFormat("%-11s %9s  %11s  %15s\n", "point", "accuracy", "weight bits", "activation bits");
+    for (const absl::string_view point : absl::StrSplit(points, ',')) {
+      const std::string prefix = absl::StrCat("operating_point.", point, ".");
+      int64_t accuracy_bp;
+      const bool known = absl::SimpleAtoi(value_of(prefix + "accuracy_bp"), &accuracy_bp);
+      out << absl::StrFormat("  %-9s %9s  %11s  %15s\n", point, known ? Percent(accuracy_bp) : "-",
+                             value_of(prefix + "weight_bits"), value_of(prefix + "activation_bits"));
+    }
+  }
+  for (const auto& [key, value] : properties) {
+    if (!key.starts_with("operating_point")) out << absl::StrFormat("%-11s %s\n", key, value);
+  }
+}
+
 absl::Status ShowStatus(const Command& command, InferenceClient& client, std::ostream& out) {
   absl::StatusOr<InferenceClient::ServerStatus> status = client.Status();
   if (!status.ok()) return status.status();
@@ -325,7 +353,7 @@ absl::Status ShowStatus(const Command& command, InferenceClient& client, std::os
       << "model       " << model.name << " version " << model.version << " (" << model.platform << ")\n"
       << "input       " << model.input_name << " UINT8 " << input << "\n"
       << "output      " << model.output_name << " FP32 [n," << model.classes << "]\n";
-  for (const auto& [key, value] : model.properties) out << absl::StrFormat("%-11s %s\n", key, value);
+  PrintProperties(model.properties, out);
   return absl::OkStatus();
 }
 

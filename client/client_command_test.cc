@@ -94,10 +94,9 @@ TEST_F(ClientCommandTest, TakesOneImageOrTheFirstOnesOfAFile) {
 }
 
 TEST_F(ClientCommandTest, SendsTheWishes) {
-  ASSERT_EQ(Run({"classify", WriteImages("wish", {5}), "--deadline-ms", "2.5", "--min-accuracy-bp", "9000", "--min-bits",
-                 "4", "--sla-class", "gold"})
-                .exit_code,
-            0);
+  const Ran ran = Run({"classify", WriteImages("wish", {5}), "--deadline-ms", "2.5", "--min-accuracy-bp", "9000",
+                       "--min-bits", "4", "--sla-class", "gold"});
+  ASSERT_EQ(ran.exit_code, 0) << ran.err;
   const inference::ModelInferRequest request = server_.infer_requests().at(0);
   EXPECT_EQ(request.parameters().at("timeout").int64_param(), 2500);
   EXPECT_EQ(request.parameters().at("min_accuracy_bp").int64_param(), 9000);
@@ -123,18 +122,24 @@ TEST_F(ClientCommandTest, RefusesLabelsThatAreNotOnePerImage) {
 }
 
 TEST_F(ClientCommandTest, ShowsTheServersStateAndWhatTheModelAdvertises) {
-  (*server_.metadata.mutable_properties())["points"] = "w8a8 w4a4f";
+  auto& properties = *server_.metadata.mutable_properties();
+  properties["operating_points"] = "w8a8,w1a1";
+  properties["operating_point.w8a8.accuracy_bp"] = "9321";
+  properties["operating_point.w8a8.weight_bits"] = "8";
+  properties["sla_classes"] = "gold,default";
   const Ran ran = Run({"status"});
   EXPECT_EQ(ran.exit_code, 0) << ran.err;
   EXPECT_THAT(ran.out, AllOf(HasSubstr("testing 7, live, ready"), HasSubstr("image UINT8 [n,4,4,1]"),
-                             HasSubstr("points      w8a8 w4a4f")));
+                             HasSubstr("  w8a8        93.21 %            8"), HasSubstr("  w1a1              -"),
+                             HasSubstr("sla_classes gold,default")));
   EXPECT_THAT(Run({"status", "--json"}).out,
-              AllOf(HasSubstr(R"("ready":true)"), HasSubstr(R"("properties":{"points":"w8a8 w4a4f"})")));
+              AllOf(HasSubstr(R"("ready":true)"), HasSubstr(R"("operating_points":"w8a8,w1a1")")));
 }
 
 TEST_F(ClientCommandTest, ExplainsAWrongCommandLineAndExitsWithTwo) {
   for (const std::vector<std::string>& wrong : std::vector<std::vector<std::string>>{
-           {}, {"classify"}, {"dance"}, {"status", "x"}, {"classify", "x", "--bits", "3"}, {"classify", "x", "--first", "0"},
+           {}, {"classify"}, {"dance"}, {"status", "x"}, {"classify", "x", "--bits", "3"},
+           {"classify", "x", "--first", "0"},
            {"classify", "x", "--first", "1", "--index", "1"}, {"classify", "x", "y", "--first", "1"}}) {
     const Ran ran = Run(wrong);
     EXPECT_EQ(ran.exit_code, 2) << ::testing::PrintToString(wrong);

@@ -114,8 +114,8 @@ absl::StatusOr<Idx> ParseIdx(std::string_view bytes, size_t rank) {
     // Both factors are below 2^32 here, so the product cannot overflow before it is checked.
     elements *= dim;
     if (dim == 0 || elements > kMaxImageFileBytes) {
-      return absl::InvalidArgumentError(absl::StrCat("IDX dimension ", d, " is ", dim, ": the file would hold ", elements,
-                                                     " elements, allowed are 1 to ", kMaxImageFileBytes));
+      return absl::InvalidArgumentError(absl::StrCat("IDX dimension ", d, " is ", dim, ": the file would hold ",
+                                                     elements, " elements, allowed are 1 to ", kMaxImageFileBytes));
     }
     idx.dims.push_back(dim);
   }

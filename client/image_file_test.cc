@@ -113,7 +113,8 @@ TEST(ImageFile, TurnsAColourPngIntoGrayByLuminance) {
 }
 
 TEST(ImageFile, LaysATransparentPngOverBlack) {
-  const absl::StatusOr<ImageSet> image = ParseImages(Png(2, 1, PNG_FORMAT_RGBA, {255, 255, 255, 0, 255, 255, 255, 255}));
+  const absl::StatusOr<ImageSet> image =
+      ParseImages(Png(2, 1, PNG_FORMAT_RGBA, {255, 255, 255, 0, 255, 255, 255, 255}));
   ASSERT_TRUE(image.ok()) << image.status();
   EXPECT_THAT(image->pixels, ElementsAre(0, 255));
 }

@@ -45,7 +45,7 @@ struct ModelDescription {
 struct InferOptions {
   // The answer is wanted within this time of its arrival at the server (parameter `timeout`); zero: no such wish.
   std::chrono::microseconds deadline{0};
-  // The call is given up after this time (the gRPC deadline), later than `deadline` so that a late answer is still seen.
+  // The call is given up after this time (the gRPC deadline): later than `deadline`, so that late answers are seen.
   std::chrono::milliseconds give_up_after{60'000};
   std::optional<int64_t> min_accuracy_bp;
   std::optional<int64_t> min_bits;
