@@ -28,6 +28,7 @@ class Exposer {
   // another form, Unavailable if it cannot be bound.
   static absl::StatusOr<std::unique_ptr<Exposer>> Start(const std::string& address, Pages pages);
 
+  // Takes up to two seconds: the library's threads look that often whether they should stop.
   ~Exposer();
   Exposer(const Exposer&) = delete;
   Exposer& operator=(const Exposer&) = delete;

@@ -16,17 +16,23 @@ namespace {
 using ::testing::HasSubstr;
 using testing::HttpGet;
 
+// One for all tests: the HTTP library takes two seconds to stop.
 class ExposerTest : public ::testing::Test {
  protected:
-  void SetUp() override {
+  static void SetUpTestSuite() {
     auto exposer = Exposer::Start("127.0.0.1:0", {.metrics = [] { return std::string("some_metric 1\n"); },
-                                                  .ready = [this] { return ready_.load(); }});
+                                                  .ready = [] { return ready_.load(); }});
     ASSERT_TRUE(exposer.ok()) << exposer.status();
-    exposer_ = *std::move(exposer);
+    exposer_ = exposer->release();
+  }
+  static void TearDownTestSuite() { delete exposer_; }
+  void SetUp() override {
+    ASSERT_NE(exposer_, nullptr);
+    ready_ = false;
   }
 
-  std::atomic<bool> ready_ = false;   // test thread and HTTP threads
-  std::unique_ptr<Exposer> exposer_;
+  static inline std::atomic<bool> ready_ = false;   // test thread and HTTP threads
+  static inline Exposer* exposer_ = nullptr;
 };
 
 TEST_F(ExposerTest, PortZeroPicksAPortAndTellsIt) { EXPECT_GT(exposer_->port(), 0); }
