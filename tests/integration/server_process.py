@@ -1,4 +1,4 @@
-"""A server of ours as a process: started on free ports, asked by what it prints, stopped at the end whatever happens."""
+"""A server of ours as a process: on free ports, asked by what it prints, stopped at the end whatever happens."""
 
 import re
 import signal
