@@ -5,8 +5,8 @@
 #define ANYBIT_SERVER_INFERENCE_SERVICE_H_
 
 #include <atomic>
-#include <string_view>
 
+#include "absl/strings/string_view.h"
 #include "metrics/edge_observer.h"
 #include "proto/inference.grpc.pb.h"
 #include "scheduler/event_loop.h"
@@ -15,8 +15,8 @@
 
 namespace anybit {
 
-inline constexpr std::string_view kServerName = "anybit";
-inline constexpr std::string_view kServerVersion = "0.1.0";
+inline constexpr absl::string_view kServerName = "anybit";
+inline constexpr absl::string_view kServerVersion = "0.1.0";
 
 enum class ServingState {
   kStarting,   // requests are refused

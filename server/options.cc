@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 namespace anybit {
@@ -22,38 +22,38 @@ constexpr int kMaxQueue = 10'000'000;
 constexpr int kMaxSlaClasses = 64;
 constexpr auto kMaxDuration = std::chrono::hours(24);
 
-constexpr std::string_view kDefaultClass = "default";
+constexpr absl::string_view kDefaultClass = "default";
 
-absl::Status CheckRange(std::string_view flag, int value, int low, int high) {
+absl::Status CheckRange(absl::string_view flag, int value, int low, int high) {
   if (value >= low && value <= high) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("--", flag, " is ", value, ", not from ", low, " to ", high));
 }
 
-absl::Status CheckDuration(std::string_view flag, Duration value) {
+absl::Status CheckDuration(absl::string_view flag, Duration value) {
   if (value >= Duration::zero() && value <= kMaxDuration) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("--", flag, " is ", ToSeconds(value), " s, not from 0 to 24 h"));
 }
 
-absl::Status CheckAddress(std::string_view flag, std::string_view address) {
+absl::Status CheckAddress(absl::string_view flag, absl::string_view address) {
   const auto colon = address.rfind(':');
   int port = -1;
-  if (colon != std::string_view::npos && colon > 0 && absl::SimpleAtoi(address.substr(colon + 1), &port) && port >= 0 &&
-      port <= 65535) {
+  if (colon != absl::string_view::npos && colon > 0 && absl::SimpleAtoi(address.substr(colon + 1), &port) &&
+      port >= 0 && port <= 65535) {
     return absl::OkStatus();
   }
   return absl::InvalidArgumentError(
       absl::StrCat("--", flag, " is '", address, "', not host:port with a port from 0 to 65535"));
 }
 
-bool IsClassName(std::string_view name) {
+bool IsClassName(absl::string_view name) {
   return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
   });
 }
 
-absl::StatusOr<SlaClass> ParseSlaClass(std::string_view text) {
-  const std::vector<std::string_view> fields = absl::StrSplit(text, ':');
-  const auto bad = [&](std::string_view what) {
+absl::StatusOr<SlaClass> ParseSlaClass(absl::string_view text) {
+  const std::vector<absl::string_view> fields = absl::StrSplit(text, ':');
+  const auto bad = [&](absl::string_view what) {
     return absl::InvalidArgumentError(absl::StrCat("--sla_classes has '", text, "': ", what));
   };
   if (fields.size() < 2 || fields.size() > 4) return bad("not name:objective[:floor[:weight]]");
@@ -94,10 +94,10 @@ absl::Status ValidateOptions(const ServerOptions& options) {
   return status;
 }
 
-absl::StatusOr<std::vector<SlaClass>> ParseSlaClasses(std::string_view text) {
+absl::StatusOr<std::vector<SlaClass>> ParseSlaClasses(absl::string_view text) {
   std::vector<SlaClass> classes = {{.name = std::string(kDefaultClass)}};
   bool default_listed = false;
-  for (std::string_view item : absl::StrSplit(text, ',', absl::SkipEmpty())) {
+  for (absl::string_view item : absl::StrSplit(text, ',', absl::SkipEmpty())) {
     absl::StatusOr<SlaClass> parsed = ParseSlaClass(item);
     if (!parsed.ok()) return parsed.status();
     const bool is_default = parsed->name == kDefaultClass;

@@ -3,11 +3,11 @@
 #define ANYBIT_SERVER_OPTIONS_H_
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "scheduler/time.h"
 #include "server/sla_class.h"
 
@@ -35,7 +35,7 @@ absl::Status ValidateOptions(const ServerOptions& options);
 // Comma-separated classes, each "name:objective[:floor[:weight]]": the objective as a duration ("20ms", "1.5s", "0" for
 // none), the floor in basis points of accuracy, the weight as a positive number. A class "default" without objective
 // is put first unless one of that name is listed, which then comes first.
-absl::StatusOr<std::vector<SlaClass>> ParseSlaClasses(std::string_view text);
+absl::StatusOr<std::vector<SlaClass>> ParseSlaClasses(absl::string_view text);
 
 }  // namespace anybit
 

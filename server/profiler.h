@@ -17,10 +17,10 @@ struct ProfilerOptions {
   int repetitions = 9;                       // of each measurement, where the budget allows
 };
 
-// Runs batches of 1, 2, 4, ... max_batch rows on the calling thread and takes the median of each size; sizes between are
-// interpolated. A size that would overrun its point's share of the budget is not run: it is taken to cost per row what
-// the largest size that was run costs, which is too much rather than too little. Even a tiny budget runs each point
-// once. A failing run's Status, with the point's name. `loop` is asked for the time only.
+// Runs batches of 1, 2, 4, ... max_batch rows on the calling thread and takes the median of each size; sizes between
+// are interpolated. A size that would overrun its point's share of the budget is not run: it is taken to cost per row
+// what the largest size that was run costs, which is too much rather than too little. Even a tiny budget runs each
+// point once. A failing run's Status, with the point's name. `loop` is asked for the time only.
 absl::StatusOr<Profile> MeasureProfile(const AdaptiveNetwork& network, const EventLoop& loop,
                                        const ProfilerOptions& options);
 

@@ -8,7 +8,6 @@
 #include <numeric>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
 
 namespace anybit {
 namespace {
@@ -32,10 +32,10 @@ using Parameters = google::protobuf::Map<std::string, InferParameter>;
 static_assert(std::endian::native == std::endian::little);
 
 // A client's text as it may stand in a message: printable, and short enough that a few fit into a header of 8 KiB.
-std::string Quoted(std::string_view text) {
+std::string Quoted(absl::string_view text) {
   constexpr size_t kMaxShown = 80;
   const bool cut = text.size() > kMaxShown;
-  return absl::StrCat("'", absl::CHexEscape(text.substr(0, kMaxShown)), cut ? "...'" : "'");
+  return absl::StrCat("'", absl::CEscape(text.substr(0, kMaxShown)), cut ? "...'" : "'");
 }
 
 std::string ShapeText(const google::protobuf::RepeatedField<int64_t>& shape) {
@@ -78,7 +78,7 @@ absl::StatusOr<std::optional<int64_t>> BoundedParameter(const Parameters& parame
           : absl::StrCat("invalid value for '", name, "': ", **value, ", expected ", low, " to ", high, "."));
 }
 
-absl::Status WrongType(std::string_view name, std::string_view expected) {
+absl::Status WrongType(absl::string_view name, absl::string_view expected) {
   return absl::InvalidArgumentError(
       absl::StrCat("invalid value type for ", Quoted(name), " parameter, expected ", expected, "."));
 }
@@ -123,7 +123,7 @@ absl::StatusOr<SlaClassId> FindSlaClass(const Parameters& parameters, const Serv
   const auto name = StringParameter(parameters, "sla_class");
   if (!name.ok()) return name.status();
   if (!name->has_value()) return SlaClassId{0};
-  std::vector<std::string_view> known;
+  std::vector<absl::string_view> known;
   for (size_t i = 0; i < model.sla_classes.size(); ++i) {
     if (model.sla_classes[i].name == **name) return static_cast<SlaClassId>(i);
     known.push_back(model.sla_classes[i].name);
@@ -158,7 +158,7 @@ absl::StatusOr<PointSet> FindAllowedPoints(const Parameters& parameters, const S
   int best_accuracy = 0, most_bits = 0;
   bool pin_known = false;
   PointSet allowed;
-  std::vector<std::string_view> names;
+  std::vector<absl::string_view> names;
   for (size_t i = 0; i < points.size(); ++i) {
     const int accuracy = ToBasisPoints(points[i].accuracy);
     best_accuracy = std::max(best_accuracy, accuracy);
@@ -192,7 +192,7 @@ absl::StatusOr<PointSet> FindAllowedPoints(const Parameters& parameters, const S
 // ---- Tensors
 
 // The datatypes of the first field that holds elements, other than the one for UINT8; empty if there is none.
-std::string_view ForeignContents(const InferTensorContents& contents) {
+absl::string_view ForeignContents(const InferTensorContents& contents) {
   if (contents.bool_contents_size() > 0) return "BOOL";
   if (contents.int_contents_size() > 0) return "INT8, INT16 or INT32";
   if (contents.int64_contents_size() > 0) return "INT64";
@@ -203,7 +203,7 @@ std::string_view ForeignContents(const InferTensorContents& contents) {
   return "";
 }
 
-absl::Status RefuseSharedMemory(const Parameters& parameters, std::string_view tensor) {
+absl::Status RefuseSharedMemory(const Parameters& parameters, absl::string_view tensor) {
   for (const char* name : {"shared_memory_region", "shared_memory_byte_size", "shared_memory_offset"}) {
     if (parameters.contains(name)) {
       return absl::InvalidArgumentError(
@@ -232,7 +232,7 @@ absl::StatusOr<int> CheckShape(const ModelInferRequest::InferInputTensor& input,
 
 absl::StatusOr<std::vector<uint8_t>> ReadContents(const ModelInferRequest::InferInputTensor& input, size_t elements,
                                                   const std::string& of_model) {
-  if (const std::string_view foreign = ForeignContents(input.contents()); !foreign.empty()) {
+  if (const absl::string_view foreign = ForeignContents(input.contents()); !foreign.empty()) {
     return absl::InvalidArgumentError(absl::StrCat("unexpected explicit tensor data for input tensor ",
                                                    Quoted(input.name()), of_model, " of type ", foreign,
                                                    ", expected datatype UINT8."));
@@ -378,7 +378,7 @@ void AddOutput(const std::vector<float>& logits, const InferCall& call, const Ne
 
 }  // namespace
 
-absl::Status CheckModel(std::string_view name, std::string_view version, const NetworkDescription& network) {
+absl::Status CheckModel(absl::string_view name, absl::string_view version, const NetworkDescription& network) {
   if (name != network.name) {
     return absl::NotFoundError(absl::StrCat("Request for unknown model: ", Quoted(name), " is not found"));
   }

@@ -8,11 +8,11 @@
 #include <grpcpp/support/status.h>
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "proto/inference.pb.h"
 #include "scheduler/request.h"
 #include "server/inference_payload.h"
@@ -20,7 +20,7 @@
 
 namespace anybit {
 
-inline constexpr std::string_view kPlatform = "anybit_adaptive_network";
+inline constexpr absl::string_view kPlatform = "anybit_adaptive_network";
 
 // What a valid ModelInferRequest asks for.
 struct InferCall {
@@ -33,7 +33,7 @@ struct InferCall {
 };
 
 // NotFound unless `name` and `version` ("" for the newest) are the model's; InvalidArgument if the version is no number.
-absl::Status CheckModel(std::string_view name, std::string_view version, const NetworkDescription& network);
+absl::Status CheckModel(absl::string_view name, absl::string_view version, const NetworkDescription& network);
 
 // InvalidArgument or NotFound, naming value and limit.
 absl::StatusOr<InferCall> TranslateRequest(const inference::ModelInferRequest& request, const ServedModel& model);
