@@ -42,6 +42,7 @@ class ServerProcess:
         self.process.kill()
         self.process.wait()
         self._reader.join()
+        self.process.stdout.close()
         self._watchdog.cancel()
 
     def terminate(self):
