@@ -2,6 +2,9 @@
 #ifndef ANYBIT_SCHEDULER_OBSERVER_H_
 #define ANYBIT_SCHEDULER_OBSERVER_H_
 
+#include <string_view>
+
+#include "absl/status/status.h"
 #include "scheduler/request.h"
 
 namespace anybit {
@@ -31,7 +34,7 @@ struct BatchFinishedEvent {
   PointId point{};
   int rows = 0;
   Duration predicted{};
-  Duration actual{};
+  Duration actual{};               // from dispatch until the loop knew of the end: what `predicted` predicts
   bool ok = false;
 };
 
@@ -59,6 +62,13 @@ struct QueueEvent {
   int running_batches = 0;
 };
 
+// The policy's decision failed its check; the fallback policy's was applied instead.
+struct DecisionReplacedEvent {
+  MonoTime at{};
+  std::string_view policy;
+  absl::Status reason;
+};
+
 // Called on the loop thread; must not block or call back into the scheduler.
 class SchedulerObserver {
  public:
@@ -68,6 +78,7 @@ class SchedulerObserver {
   virtual void OnBatchFinished(const BatchFinishedEvent& event) {}
   virtual void OnEnded(const EndedEvent& event) {}
   virtual void OnQueue(const QueueEvent& event) {}
+  virtual void OnDecisionReplaced(const DecisionReplacedEvent& event) {}
 };
 
 }  // namespace anybit

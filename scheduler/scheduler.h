@@ -1,21 +1,30 @@
 // The engine: admits requests, keeps them in deadline order, asks a policy what to run, runs it, and answers.
 //
-// It decides nothing itself. Each turn takes a snapshot (SchedulerView), asks the policy, checks the answer, and applies
-// it; a wrong answer is replaced by the fallback policy's. State belongs to the event loop's thread: no mutex.
+// It decides nothing itself. Each turn takes a snapshot (SchedulerView), asks the policy, checks the answer, and
+// applies it; a wrong answer is replaced by the fallback policy's. State belongs to the event loop's thread: no mutex.
 #ifndef ANYBIT_SCHEDULER_SCHEDULER_H_
 #define ANYBIT_SCHEDULER_SCHEDULER_H_
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "scheduler/admission.h"
 #include "scheduler/batch_runner.h"
+#include "scheduler/decision.h"
 #include "scheduler/event_loop.h"
 #include "scheduler/latency_model.h"
 #include "scheduler/observer.h"
+#include "scheduler/policies/head_alone.h"
 #include "scheduler/policy.h"
+#include "scheduler/profile.h"
 #include "scheduler/request.h"
+#include "scheduler/request_queue.h"
+#include "scheduler/time.h"
 
 namespace anybit {
 
@@ -30,14 +39,16 @@ struct SubmitRequest {
 
 struct SchedulerOptions {
   int max_queue_requests = 10000;
+  LatencyModelOptions latency;
 };
 
 class Scheduler {
  public:
   using Done = absl::AnyInvocable<void(Outcome)>;
 
-  // All references must outlive the scheduler; it is destroyed after the loop stopped and the runner is idle.
-  // `profile` (valid) seeds the latency model. Observers are called in order.
+  // All references but `profile` (valid; seeds the latency model) must outlive the scheduler. It is destroyed after the
+  // loop stopped and the runner is idle; a request not answered by then (no Drain) never is.
+  // Observers are called in order.
   Scheduler(EventLoop& loop, BatchRunner& runner, const SchedulingPolicy& policy, const AdmissionControl& admission,
             const Profile& profile, std::vector<SchedulerObserver*> observers, SchedulerOptions options);
 
@@ -49,8 +60,83 @@ class Scheduler {
   // as kCancelled when the batch finishes. Unknown or ended ids are ignored. Any thread.
   void Cancel(RequestId id);
 
-  // New requests end as kUnavailable from now on; `drained` runs on the loop thread once none waits or runs. Any thread.
+  // New requests end as kUnavailable from now on; `drained` runs on the loop thread once none waits or runs.
+  // Any thread.
   void Drain(absl::AnyInvocable<void()> drained);
+
+  // How often the fallback policy had to decide. Loop thread only.
+  int64_t replaced_decisions() const { return replaced_decisions_; }
+
+ private:
+  // A request that waits; its place in line is in queue_.
+  struct Waiting {
+    PendingRequest request;
+    Done done;
+    std::unique_ptr<Payload> payload;
+  };
+  // A request that runs; its payload is in the batch.
+  struct Member {
+    PendingRequest request;
+    Done done;
+    bool cancelled = false;
+  };
+  struct Running {
+    PointId point{};
+    int rows = 0;
+    MonoTime dispatched_at{};
+    Duration predicted{};
+    std::vector<Member> members;   // in dispatch order; empty while the slot is idle
+  };
+
+  // One turn: expire, decide, apply, set the timer, report.
+  void Step();
+  // Lets Step run once everything posted before has been taken in, so that one decision sees all of it.
+  void RequestStep();
+
+  void Arrive(RequestId id, MonoTime arrival, SubmitRequest submitted, Done done);
+  void CancelNow(RequestId id);
+  void Expire(MonoTime now);
+  Decision Decide(const SchedulerView& view);
+  void Apply(const SchedulerView& view, const Decision& decision);
+  void Dispatch(MonoTime now, int slot, PointId point, std::vector<Waiting> members);
+  void FinishBatch(int slot, BatchResult result);
+  void SetTimer(MonoTime wake_at);
+  void ReportQueue(MonoTime now);
+  void ReportDrained();
+
+  // Answers one request: the outcome's payload is filled in by the caller.
+  void Finish(MonoTime now, const PendingRequest& request, Outcome outcome, Done done);
+  void Refuse(MonoTime now, Waiting waiting, OutcomeKind kind, absl::Status status, Duration retry_after = {});
+
+  SchedulerView View(MonoTime now) const;
+  Waiting TakeWaiting(RequestId id);
+
+  // Fixed at construction.
+  EventLoop& loop_;
+  BatchRunner& runner_;
+  const SchedulingPolicy& policy_;
+  const AdmissionControl& admission_;
+  const std::vector<SchedulerObserver*> observers_;
+  const SchedulerOptions options_;
+  const HeadAlone fallback_;
+
+  // Loop thread only.
+  LatencyModel latency_;
+  RequestQueue queue_;
+  absl::flat_hash_map<RequestId, Waiting> waiting_;   // the same requests as queue_
+  std::vector<Running> running_;                      // by slot
+  std::vector<SlotView> slots_;                       // by slot
+  int running_batches_ = 0;
+  bool step_requested_ = false;
+  TimerId timer_ = TimerId::kNone;
+  MonoTime timer_at_ = kNever;
+  bool draining_ = false;
+  std::vector<absl::AnyInvocable<void()>> drained_;
+  int64_t replaced_decisions_ = 0;
+  QueueEvent reported_;
+
+  // Any thread that submits takes the next id; only its uniqueness matters, it orders nothing else.
+  std::atomic<uint64_t> last_id_ = 0;
 };
 
 }  // namespace anybit

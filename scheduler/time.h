@@ -33,6 +33,16 @@ constexpr MonoTime SaturatingAdd(MonoTime time, Duration delta) {
   return time + delta;
 }
 
+// when - now, held inside the range of Duration; Duration::max() if `when` is kNever.
+constexpr Duration Until(MonoTime now, MonoTime when) {
+  if (when == kNever) return Duration::max();
+  const Duration from = now.time_since_epoch();
+  const Duration to = when.time_since_epoch();
+  if (from < Duration::zero() && to > Duration::max() + from) return Duration::max();
+  if (from > Duration::zero() && to < Duration::min() + from) return Duration::min();
+  return to - from;
+}
+
 // microseconds as a Duration, held inside the range of Duration instead of overflowing.
 constexpr Duration SaturatingMicros(int64_t microseconds) {
   constexpr int64_t kLimit = Duration::max().count() / 1000;

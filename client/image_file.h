@@ -1,0 +1,50 @@
+// Images and labels from files: IDX (plain or gzip), PNG, PGM (P5, P2).
+//
+// The kind is read from the content, never from the name. Everything becomes 8-bit gray. No file is trusted: each size
+// is checked before memory is taken for it, and an error names the value and the limit.
+#ifndef ANYBIT_CLIENT_IMAGE_FILE_H_
+#define ANYBIT_CLIENT_IMAGE_FILE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace anybit {
+
+// What no honest input reaches: the 60,000 Fashion-MNIST training images are 47 MB.
+inline constexpr size_t kMaxImageFileBytes = size_t{256} << 20;
+
+// `count` gray images of one size.
+struct ImageSet {
+  int count = 0;
+  int height = 0;
+  int width = 0;
+  std::vector<uint8_t> pixels;  // [count][height][width]
+
+  size_t image_bytes() const { return static_cast<size_t>(height) * width; }
+  // 0 <= index < count.
+  std::span<const uint8_t> image(int index) const {
+    return std::span<const uint8_t>(pixels).subspan(index * image_bytes(), image_bytes());
+  }
+};
+
+// NotFound where the file cannot be read, InvalidArgument where its content is not acceptable.
+absl::StatusOr<ImageSet> ReadImageFile(const std::string& path);
+absl::StatusOr<std::vector<uint8_t>> ReadLabelFile(const std::string& path);
+
+// The same for bytes at hand. Labels are IDX of one dimension.
+absl::StatusOr<ImageSet> ParseImages(std::string_view bytes);
+absl::StatusOr<std::vector<uint8_t>> ParseLabels(std::string_view bytes);
+
+// The images with zeros around them, centred in height x width; of an odd margin the smaller half is above and left.
+// An image larger than that is refused: shrinking it would be a choice that the caller should know of.
+absl::StatusOr<ImageSet> FitImages(const ImageSet& images, int height, int width);
+
+}  // namespace anybit
+
+#endif  // ANYBIT_CLIENT_IMAGE_FILE_H_

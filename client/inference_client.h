@@ -1,0 +1,124 @@
+// A client of the Open Inference Protocol over gRPC, for a model that takes rows of bytes and answers rows of floats.
+//
+// It knows the model by what the server says of it (ModelMetadata), sends raw tensors, and turns the parameters that
+// the scheduler adds to a response into a struct. It never retries: the caller alone knows whether a late answer is
+// still of use. All methods may be called from any thread.
+#ifndef ANYBIT_CLIENT_INFERENCE_CLIENT_H_
+#define ANYBIT_CLIENT_INFERENCE_CLIENT_H_
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace anybit {
+
+struct ClientOptions {
+  std::string model;  // empty: the first that the server lists as ready
+  // How long Connect may take, all calls of it together.
+  std::chrono::milliseconds connect_timeout{5000};
+};
+
+// What the server said of the model.
+struct ModelDescription {
+  std::string name;
+  std::string version;
+  std::string platform;
+  std::string input_name;
+  std::vector<int64_t> row_shape;  // of one input row, such as {32, 32, 1}
+  int64_t row_bytes = 0;           // the product of row_shape
+  std::string output_name;
+  int64_t classes = 0;
+  std::vector<std::string> labels;  // one per class, or none
+  std::map<std::string, std::string> properties;
+};
+
+// What a request asks for. Unset members are left to the server.
+struct InferOptions {
+  // The answer is wanted within this time of its arrival at the server (parameter `timeout`); zero: no such wish.
+  std::chrono::microseconds deadline{0};
+  // The call is given up after this time (the gRPC deadline): later than `deadline`, so that late answers are seen.
+  std::chrono::milliseconds give_up_after{60'000};
+  std::optional<int64_t> min_accuracy_bp;
+  std::optional<int64_t> min_bits;
+  std::string operating_point;  // pins one, such as "w4a4f"
+  std::string sla_class;
+};
+
+// How the rows of one call were served. Members the server did not send are unset.
+struct ServedAs {
+  std::string operating_point;
+  std::optional<int64_t> bits;
+  std::optional<int64_t> expected_accuracy_bp;
+  std::optional<std::chrono::microseconds> queue;
+  std::optional<std::chrono::microseconds> compute;
+  std::optional<int64_t> batch_size;
+  std::optional<bool> deadline_met;
+};
+
+struct InferResult {
+  int64_t rows = 0;
+  int64_t classes = 0;
+  std::vector<float> logits;  // [rows][classes]
+  ServedAs served;
+};
+
+// The most likely class of a row of logits, and its softmax probability. `logits` is not empty.
+struct TopClass {
+  int index = 0;
+  double probability = 0;
+};
+TopClass TopOf(std::span<const float> logits);
+
+class InferenceClient {
+ public:
+  // Called exactly once, on a thread of gRPC's: it must not block.
+  using Done = absl::AnyInvocable<void(absl::StatusOr<InferResult>)>;
+
+  // Blocks until the model's description is here. Unavailable where nobody answers at `address` ("127.0.0.1:8001");
+  // NotFound where the server has no ready model; FailedPrecondition where the model does not take u8 rows and answer
+  // float rows.
+  static absl::StatusOr<std::unique_ptr<InferenceClient>> Connect(const std::string& address,
+                                                                  const ClientOptions& options = {});
+
+  // Waits for the calls that are under way.
+  ~InferenceClient();
+  InferenceClient(const InferenceClient&) = delete;
+  InferenceClient& operator=(const InferenceClient&) = delete;
+
+  const ModelDescription& model() const;
+
+  // `rows` holds whole rows of model().row_bytes each, at least one; else InvalidArgument. Any other error is the
+  // server's own, with its code and text.
+  absl::StatusOr<InferResult> Infer(std::span<const uint8_t> rows, const InferOptions& options = {});
+
+  // The same without blocking; `rows` is copied before this returns.
+  void InferAsync(std::span<const uint8_t> rows, const InferOptions& options, Done done);
+
+  struct ServerStatus {
+    bool live = false;
+    bool ready = false;
+    std::string name;
+    std::string version;
+    std::vector<std::string> extensions;
+  };
+  absl::StatusOr<ServerStatus> Status(std::chrono::milliseconds timeout = std::chrono::milliseconds(5000));
+
+ private:
+  class Impl;
+  explicit InferenceClient(std::unique_ptr<Impl> impl);
+
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_CLIENT_INFERENCE_CLIENT_H_

@@ -1,0 +1,16 @@
+// The program anybit-load, without its process: arguments in, text out, an exit code back.
+#ifndef ANYBIT_CLIENT_LOAD_COMMAND_H_
+#define ANYBIT_CLIENT_LOAD_COMMAND_H_
+
+#include <ostream>
+#include <span>
+#include <string>
+
+namespace anybit {
+
+// 0: the load ran to its end, however it was served; 1: the server or a file said no; 2: the command line is wrong.
+int RunLoadCommand(std::span<const std::string> arguments, std::ostream& out, std::ostream& err);
+
+}  // namespace anybit
+
+#endif  // ANYBIT_CLIENT_LOAD_COMMAND_H_

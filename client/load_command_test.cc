@@ -1,0 +1,92 @@
+#include "client/load_command.h"
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "client/testing_server.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace anybit {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+struct Ran {
+  int exit_code;
+  std::string out;
+  std::string err;
+};
+
+class LoadCommandTest : public ::testing::Test {
+ protected:
+  Ran Run(std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--server", server_.address()});
+    std::ostringstream out;
+    std::ostringstream err;
+    const int exit_code = RunLoadCommand(arguments, out, err);
+    return {exit_code, out.str(), err.str()};
+  }
+
+  static std::string WriteFile(const std::string& name, const std::string& bytes) {
+    const std::string path = std::string(std::getenv("TEST_TMPDIR")) + "/" + name;
+    std::ofstream(path, std::ios::binary) << bytes;
+    return path;
+  }
+
+  TestingServer server_;
+  // Two images of class 0; the labels call the second one wrong.
+  const std::string images_ =
+      WriteFile("images", std::string{0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0, 4} + std::string(32, '\0'));
+  const std::string labels_ = WriteFile("labels", std::string{0, 0, 8, 1, 0, 0, 0, 2, 0, 9});
+};
+
+TEST_F(LoadCommandTest, ReportsEachStepAsOneJsonObject) {
+  const Ran ran = Run({"--images", images_, "--labels", labels_, "--steps", "1x,5x", "--capacity", "1000",
+                       "--step-seconds", "0.02", "--arrivals", "constant", "--deadline-ms", "0", "--json"});
+  EXPECT_EQ(ran.exit_code, 0) << ran.err;
+  EXPECT_THAT(ran.out, AllOf(StartsWith(R"({"step":0,"calls_per_second":1000,"capacity":1000,"seconds":0.02,)"),
+                             HasSubstr(R"("offered":20,"attained":20,"late":0,"shed":0,"expired":0,"failed":0,)"
+                                       R"("attainment":1,"expected_accuracy":0.9321,"top1":0.)"),
+                             HasSubstr(R"("step":1,"calls_per_second":5000)"),
+                             HasSubstr(R"("operating_points":{"w8a8":100})")));
+  EXPECT_EQ(server_.infer_requests().size(), 120u);
+}
+
+TEST_F(LoadCommandTest, CountsRefusalsAsShed) {
+  server_.verdict = [](int64_t) { return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "full"); };
+  const Ran ran = Run({"--images", images_, "--steps", "1000", "--step-seconds", "0.01", "--arrivals", "constant"});
+  EXPECT_EQ(ran.exit_code, 0) << ran.err;
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("    1000.0       10        0       0      10       0       0    0.00 %"),
+                             ::testing::Not(HasSubstr("capacity"))));
+}
+
+TEST_F(LoadCommandTest, PinsTheCapacityPointOnlyWhileItMeasures) {
+  server_.verdict = [](int64_t) { return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "no such point"); };
+  const Ran ran = Run({"--images", images_, "--steps", "1x", "--capacity-point", "w9"});
+  EXPECT_EQ(ran.exit_code, 1);
+  EXPECT_THAT(ran.err, HasSubstr("INVALID_ARGUMENT: while the capacity was measured: no such point"));
+  EXPECT_EQ(server_.infer_requests().at(0).parameters().at("operating_point").string_param(), "w9");
+  EXPECT_FALSE(server_.infer_requests().at(0).parameters().contains("timeout"));
+}
+
+TEST_F(LoadCommandTest, ExplainsAWrongCommandLineAndExitsWithTwo) {
+  for (const std::vector<std::string>& wrong : std::vector<std::vector<std::string>>{
+           {},
+           {"--images", images_, "--steps", "0x"},
+           {"--images", images_, "--capacity", "-3"},
+           {"--images", images_, "--arrivals", "bursty"},
+           {"--images", images_, "extra"}}) {
+    const Ran ran = Run(wrong);
+    EXPECT_EQ(ran.exit_code, 2) << ::testing::PrintToString(wrong);
+    EXPECT_THAT(ran.err, HasSubstr("usage: anybit-load"));
+  }
+}
+
+}  // namespace
+}  // namespace anybit

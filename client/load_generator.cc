@@ -1,0 +1,143 @@
+#include "client/load_generator.h"
+
+#include <algorithm>
+#include <cmath>
+#include <thread>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/blocking_counter.h"
+#include "absl/synchronization/mutex.h"
+
+namespace anybit {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+// The nearest-rank quantile of sorted values: the smallest that at least q of them do not exceed.
+std::chrono::nanoseconds Quantile(const std::vector<std::chrono::nanoseconds>& sorted, double q) {
+  if (sorted.empty()) return std::chrono::nanoseconds(0);
+  const size_t rank = static_cast<size_t>(std::ceil(q * static_cast<double>(sorted.size())));
+  return sorted[std::max<size_t>(rank, 1) - 1];
+}
+
+bool IsAnswered(Ending ending) { return ending == Ending::kAttained || ending == Ending::kLate; }
+
+// A call sent late has less time left than it was planned with. Never zero: that would mean no deadline.
+std::chrono::microseconds DeadlineLeft(std::chrono::microseconds deadline, std::chrono::nanoseconds late_by) {
+  if (deadline.count() == 0) return deadline;
+  return std::max(std::chrono::microseconds(1),
+                  std::chrono::duration_cast<std::chrono::microseconds>(deadline - late_by));
+}
+
+}  // namespace
+
+CallOutcome JudgeCall(const absl::StatusOr<InferResult>& answer, std::chrono::nanoseconds latency,
+                      std::chrono::nanoseconds deadline) {
+  CallOutcome outcome{.latency = latency};
+  if (!answer.ok()) {
+    outcome.ending = answer.status().code() == absl::StatusCode::kResourceExhausted  ? Ending::kShed
+                     : answer.status().code() == absl::StatusCode::kDeadlineExceeded ? Ending::kExpired
+                                                                                     : Ending::kFailed;
+    return outcome;
+  }
+  const bool in_time = deadline.count() == 0 || latency <= deadline;
+  outcome.ending = in_time ? Ending::kAttained : Ending::kLate;
+  outcome.top_class = TopOf(answer->logits).index;
+  outcome.operating_point = answer->served.operating_point;
+  outcome.expected_accuracy_bp = answer->served.expected_accuracy_bp;
+  return outcome;
+}
+
+std::vector<CallOutcome> RunLoad(InferenceClient& client, std::span<const PlannedCall> plan, const LoadSource& source) {
+  std::vector<CallOutcome> outcomes(plan.size());
+  absl::BlockingCounter under_way(static_cast<int>(plan.size()));
+  const SteadyClock::time_point start = SteadyClock::now();
+  for (size_t i = 0; i < plan.size(); ++i) {
+    const SteadyClock::time_point planned = start + plan[i].at;
+    std::this_thread::sleep_until(planned);
+    InferOptions request = source.request;
+    request.deadline = DeadlineLeft(request.deadline, SteadyClock::now() - planned);
+    client.InferAsync(source.images.image(plan[i].image), request,
+                      [&, i, planned](absl::StatusOr<InferResult> answer) {
+                        outcomes[i] = JudgeCall(answer, SteadyClock::now() - planned, source.request.deadline);
+                        under_way.DecrementCount();
+                      });
+  }
+  under_way.Wait();
+  return outcomes;
+}
+
+absl::StatusOr<double> MeasureCapacity(InferenceClient& client, const LoadSource& source, int callers,
+                                       std::chrono::nanoseconds duration) {
+  struct {
+    absl::Mutex mutex;
+    int64_t answers ABSL_GUARDED_BY(mutex) = 0;
+    absl::Status first_error ABSL_GUARDED_BY(mutex);
+  } shared;
+  const SteadyClock::time_point start = SteadyClock::now();
+  std::vector<std::thread> threads;
+  for (int t = 0; t < callers; ++t) {
+    threads.emplace_back([&, t] {
+      for (int image = t; SteadyClock::now() < start + duration; image += callers) {
+        const absl::Status status =
+            client.Infer(source.images.image(image % source.images.count), source.request).status();
+        absl::MutexLock lock(&shared.mutex);
+        if (shared.first_error.ok()) shared.first_error = status;
+        if (!shared.first_error.ok()) return;
+        ++shared.answers;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const double seconds = std::chrono::duration<double>(SteadyClock::now() - start).count();
+  absl::MutexLock lock(&shared.mutex);
+  if (!shared.first_error.ok()) return shared.first_error;
+  if (shared.answers == 0) return absl::FailedPreconditionError("no time was given to measure the capacity");
+  return static_cast<double>(shared.answers) / seconds;
+}
+
+std::vector<StepReport> ReportLoad(std::span<const LoadStep> steps, std::span<const PlannedCall> plan,
+                                   std::span<const CallOutcome> outcomes, std::span<const uint8_t> labels) {
+  struct Sums {
+    std::vector<std::chrono::nanoseconds> latencies;
+    int64_t accuracy_bp = 0;
+    int64_t with_accuracy = 0;
+    int64_t right = 0;
+  };
+  std::vector<StepReport> reports(steps.size());
+  std::vector<Sums> sums(steps.size());
+  for (size_t i = 0; i < plan.size(); ++i) {
+    StepReport& report = reports[plan[i].step];
+    Sums& sum = sums[plan[i].step];
+    const CallOutcome& outcome = outcomes[i];
+    ++report.offered;
+    ++report.endings[outcome.ending];
+    if (!IsAnswered(outcome.ending)) continue;
+    ++report.points[outcome.operating_point];
+    sum.latencies.push_back(outcome.latency);
+    if (outcome.ending != Ending::kAttained) continue;
+    if (outcome.expected_accuracy_bp) {
+      sum.accuracy_bp += *outcome.expected_accuracy_bp;
+      ++sum.with_accuracy;
+    }
+    sum.right += !labels.empty() && outcome.top_class == labels[plan[i].image];
+  }
+  for (size_t s = 0; s < steps.size(); ++s) {
+    StepReport& report = reports[s];
+    Sums& sum = sums[s];
+    report.calls_per_second = steps[s].calls_per_second;
+    const int64_t attained = report.endings[Ending::kAttained];
+    if (report.offered > 0) report.attainment = static_cast<double>(attained) / static_cast<double>(report.offered);
+    if (sum.with_accuracy > 0) {
+      report.expected_accuracy = static_cast<double>(sum.accuracy_bp) / 1e4 / static_cast<double>(sum.with_accuracy);
+    }
+    if (!labels.empty() && attained > 0) report.top1 = static_cast<double>(sum.right) / static_cast<double>(attained);
+    std::sort(sum.latencies.begin(), sum.latencies.end());
+    report.p50 = Quantile(sum.latencies, 0.50);
+    report.p99 = Quantile(sum.latencies, 0.99);
+  }
+  return reports;
+}
+
+}  // namespace anybit

@@ -1,0 +1,48 @@
+// When an open-loop load sends its calls: a plan, made before the first one is sent.
+//
+// Open loop: a slow server does not slow the sender down, so latency counts from the planned instant. The same seed
+// gives the same plan with every C++ library.
+#ifndef ANYBIT_CLIENT_LOAD_PLAN_H_
+#define ANYBIT_CLIENT_LOAD_PLAN_H_
+
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace anybit {
+
+// A stretch of constant load.
+struct LoadStep {
+  double calls_per_second = 0;
+  std::chrono::nanoseconds duration{0};
+};
+
+enum class Arrivals {
+  kConstant,  // evenly spaced
+  kPoisson,   // independent of each other, as from many clients
+};
+
+struct PlannedCall {
+  std::chrono::nanoseconds at{0};  // since the load's start
+  int step = 0;
+  int image = 0;
+};
+
+// The calls in order of time; images are drawn evenly from 0..images-1, images >= 1. InvalidArgument for rates or
+// durations that are not positive, and for more than 20 million calls.
+absl::StatusOr<std::vector<PlannedCall>> PlanLoad(std::span<const LoadStep> steps, Arrivals arrivals, int images,
+                                                  uint64_t seed);
+
+// Rates from text such as "0.5x,1x,200": calls per second, or with an x multiples of `capacity`.
+absl::StatusOr<std::vector<double>> ParseRates(const std::string& text, double capacity);
+
+// Whether ParseRates(text) depends on the capacity.
+bool NeedsCapacity(const std::string& text);
+
+}  // namespace anybit
+
+#endif  // ANYBIT_CLIENT_LOAD_PLAN_H_

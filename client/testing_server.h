@@ -1,0 +1,60 @@
+// A small real server of the protocol, in this process, for the client's tests.
+//
+// It answers each row with its first pixel: class (pixel modulo 10) is the most likely one. What it was asked is kept,
+// and a test may make it refuse or answer wrongly.
+#ifndef ANYBIT_CLIENT_TESTING_SERVER_H_
+#define ANYBIT_CLIENT_TESTING_SERVER_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "grpcpp/grpcpp.h"
+#include "proto/inference.grpc.pb.h"
+
+namespace anybit {
+
+class TestingServer final : public inference::GRPCInferenceService::Service {
+ public:
+  // Its verdict on the n-th infer call (from 0), before it is answered. OK by default.
+  using Verdict = std::function<grpc::Status(int64_t n)>;
+
+  TestingServer();
+  ~TestingServer() override;
+
+  // Of the form "127.0.0.1:PORT".
+  std::string address() const;
+  std::vector<inference::ModelInferRequest> infer_requests() const;
+
+  // To be set before the first call.
+  Verdict verdict = [](int64_t) { return grpc::Status::OK; };
+  std::function<void(inference::ModelInferResponse&)> alter_response = [](inference::ModelInferResponse&) {};
+  inference::ModelMetadataResponse metadata;  // of a model "fashion": UINT8 [-1,4,4,1] to FP32 [-1,10]
+
+ private:
+  grpc::Status ServerLive(grpc::ServerContext*, const inference::ServerLiveRequest*,
+                          inference::ServerLiveResponse* response) override;
+  grpc::Status ServerReady(grpc::ServerContext*, const inference::ServerReadyRequest*,
+                           inference::ServerReadyResponse* response) override;
+  grpc::Status ServerMetadata(grpc::ServerContext*, const inference::ServerMetadataRequest*,
+                              inference::ServerMetadataResponse* response) override;
+  grpc::Status ModelMetadata(grpc::ServerContext*, const inference::ModelMetadataRequest* request,
+                             inference::ModelMetadataResponse* response) override;
+  grpc::Status RepositoryIndex(grpc::ServerContext*, const inference::RepositoryIndexRequest*,
+                               inference::RepositoryIndexResponse* response) override;
+  grpc::Status ModelInfer(grpc::ServerContext*, const inference::ModelInferRequest* request,
+                          inference::ModelInferResponse* response) override;
+
+  mutable absl::Mutex mutex_;
+  std::vector<inference::ModelInferRequest> infer_requests_ ABSL_GUARDED_BY(mutex_);
+
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_CLIENT_TESTING_SERVER_H_

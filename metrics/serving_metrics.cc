@@ -1,0 +1,185 @@
+#include "metrics/serving_metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace anybit {
+namespace {
+
+using Boundaries = prometheus::Histogram::BucketBoundaries;
+
+Boundaries SortedUnique(Boundaries values) {
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+  return values;
+}
+
+// 0.5 ms to 5 s in steps of at most 2.5, and every objective exactly: the share of requests inside an objective is then
+// a ratio of buckets, not an interpolation.
+Boundaries DurationBoundaries(const std::vector<ServingMetricsLabels::SlaClass>& sla_classes) {
+  Boundaries values = {0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5};
+  for (const auto& sla_class : sla_classes) {
+    if (sla_class.objective > Duration::zero()) values.push_back(ToSeconds(sla_class.objective));
+  }
+  return SortedUnique(std::move(values));
+}
+
+Boundaries RowBoundaries(int max_batch) {
+  Boundaries values;
+  for (int rows = 1; rows < max_batch; rows *= 2) values.push_back(rows);
+  values.push_back(max_batch);
+  return values;
+}
+
+// One bucket for each accuracy that can occur, so the histogram is the exact distribution.
+Boundaries AccuracyBoundaries(const PointTable& points) {
+  Boundaries values;
+  for (const PointInfo& point : points) values.push_back(point.accuracy);
+  return SortedUnique(std::move(values));
+}
+
+Boundaries DeficitBoundaries(const PointTable& points, double best) {
+  Boundaries values;
+  for (const PointInfo& point : points) values.push_back(best - point.accuracy);
+  return SortedUnique(std::move(values));
+}
+
+prometheus::Gauge* AddGauge(prometheus::Registry& registry, const char* name, const char* help) {
+  return &prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({});
+}
+
+prometheus::Histogram* AddHistogram(prometheus::Registry& registry, const char* name, const char* help,
+                                    const Boundaries& boundaries) {
+  return &prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add({}, boundaries);
+}
+
+}  // namespace
+
+ServingMetrics::ServingMetrics(const ServingMetricsLabels& labels)
+    : registry_(std::make_unique<prometheus::Registry>()) {
+  prometheus::Registry& registry = *registry_;
+  for (const PointInfo& point : labels.points) best_accuracy_ = std::max(best_accuracy_, point.accuracy);
+
+  auto& requests = prometheus::BuildCounter()
+                       .Name("anybit_requests_total")
+                       .Help("Requests that ended, by how they ended.")
+                       .Register(registry);
+  for (int kind = 0; kind < kOutcomeKinds; ++kind) {
+    requests_[kind] = &requests.Add({{"outcome", OutcomeName(static_cast<OutcomeKind>(kind))}});
+  }
+  invalid_requests_ = &requests.Add({{"outcome", "invalid"}});
+
+  auto& slo_requests = prometheus::BuildCounter()
+                           .Name("anybit_slo_requests_total")
+                           .Help("Requests with a deadline, by whether they were answered in time. Refused, expired and "
+                                 "failed ones were not; cancelled ones are left out.")
+                           .Register(registry);
+  for (const auto& sla_class : labels.sla_classes) {
+    sla_classes_.push_back({.met = &slo_requests.Add({{"sla_class", sla_class.name}, {"met", "true"}}),
+                            .missed = &slo_requests.Add({{"sla_class", sla_class.name}, {"met", "false"}})});
+  }
+
+  auto& batches = prometheus::BuildCounter()
+                      .Name("anybit_batches_total")
+                      .Help("Batches dispatched, by operating point.")
+                      .Register(registry);
+  auto& rows = prometheus::BuildCounter()
+                   .Name("anybit_rows_total")
+                   .Help("Rows dispatched, by operating point.")
+                   .Register(registry);
+  auto& accuracies = prometheus::BuildGauge()
+                         .Name("anybit_operating_point_accuracy_ratio")
+                         .Help("Measured top-1 accuracy of an operating point, as a fraction.")
+                         .Register(registry);
+  for (const PointInfo& point : labels.points) {
+    points_.push_back({.batches = &batches.Add({{"operating_point", point.name}}),
+                       .rows = &rows.Add({{"operating_point", point.name}})});
+    accuracies.Add({{"operating_point", point.name}}).Set(point.accuracy);
+  }
+
+  const Boundaries durations = DurationBoundaries(labels.sla_classes);
+  queue_duration_ = AddHistogram(registry, "anybit_queue_duration_seconds",
+                                 "From arrival to the start of the batch, of requests that ran.", durations);
+  compute_duration_ = AddHistogram(registry, "anybit_compute_duration_seconds",
+                                   "From start to finish of the batch, of requests that ran.", durations);
+  request_duration_ = AddHistogram(registry, "anybit_request_duration_seconds",
+                                   "From arrival to answer, of requests that were served.", durations);
+  batch_rows_ = AddHistogram(registry, "anybit_batch_rows", "Rows of a batch, at dispatch.",
+                             RowBoundaries(labels.max_batch));
+  prediction_ratio_ = AddHistogram(registry, "anybit_batch_latency_prediction_ratio",
+                                   "Measured over predicted latency of a batch; 1 is a perfect prediction.",
+                                   {0.25, 0.5, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 4, 10});
+  served_accuracy_ = AddHistogram(registry, "anybit_served_accuracy_ratio",
+                                  "Expected accuracy of served requests, as a fraction.",
+                                  AccuracyBoundaries(labels.points));
+  accuracy_deficit_ = AddHistogram(registry, "anybit_accuracy_deficit_ratio",
+                                   "Accuracy of the best operating point minus the one served, as a fraction.",
+                                   DeficitBoundaries(labels.points, best_accuracy_));
+  queue_requests_ = AddGauge(registry, "anybit_queue_requests", "Requests that wait.");
+  queue_rows_ = AddGauge(registry, "anybit_queue_rows", "Rows that wait.");
+  running_batches_ = AddGauge(registry, "anybit_running_batches", "Batches that run.");
+
+  prometheus::BuildGauge()
+      .Name("anybit_model_info")
+      .Help("The model that is served; always 1.")
+      .Register(registry)
+      .Add({{"model", labels.model}, {"version", std::to_string(labels.version)}})
+      .Set(1);
+}
+
+ServingMetrics::~ServingMetrics() = default;
+
+std::string ServingMetrics::Text() const {
+  const prometheus::TextSerializer serializer;
+  return serializer.Serialize(registry_->Collect());
+}
+
+void ServingMetrics::OnDispatched(const DispatchedEvent& event) {
+  const Point& point = points_[ToIndex(event.point)];
+  point.batches->Increment();
+  point.rows->Increment(event.rows);
+  batch_rows_->Observe(event.rows);
+}
+
+void ServingMetrics::OnBatchFinished(const BatchFinishedEvent& event) {
+  if (!event.ok || event.predicted <= Duration::zero()) return;
+  prediction_ratio_->Observe(ToSeconds(event.actual) / ToSeconds(event.predicted));
+}
+
+void ServingMetrics::OnEnded(const EndedEvent& event) {
+  requests_[static_cast<int>(event.kind)]->Increment();
+  if (event.has_deadline && event.kind != OutcomeKind::kCancelled) {
+    const SlaClass& sla_class = sla_classes_[static_cast<int>(event.sla_class)];
+    const bool met = event.kind == OutcomeKind::kServed && event.deadline_met;
+    (met ? sla_class.met : sla_class.missed)->Increment();
+  }
+  if (event.kind == OutcomeKind::kServed || event.kind == OutcomeKind::kFailed) {
+    queue_duration_->Observe(ToSeconds(event.queue_time));
+    compute_duration_->Observe(ToSeconds(event.compute_time));
+  }
+  if (event.kind == OutcomeKind::kServed) {
+    request_duration_->Observe(ToSeconds(event.total_time));
+    served_accuracy_->Observe(event.expected_accuracy);
+    accuracy_deficit_->Observe(best_accuracy_ - event.expected_accuracy);
+  }
+}
+
+void ServingMetrics::OnQueue(const QueueEvent& event) {
+  queue_requests_->Set(event.waiting_requests);
+  queue_rows_->Set(event.waiting_rows);
+  running_batches_->Set(event.running_batches);
+}
+
+void ServingMetrics::OnInvalid() { invalid_requests_->Increment(); }
+
+void ServingMetrics::OnUnavailable() { requests_[static_cast<int>(OutcomeKind::kUnavailable)]->Increment(); }
+
+}  // namespace anybit

@@ -1,0 +1,89 @@
+// The server's Prometheus metrics, as an observer of scheduler and edge. No other class of ours knows Prometheus.
+//
+// Every series is made in the constructor, from labels that configuration and artifact fix: no client can add one, and
+// a rate over a series that has not moved yet is 0, not absent.
+#ifndef ANYBIT_METRICS_SERVING_METRICS_H_
+#define ANYBIT_METRICS_SERVING_METRICS_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "metrics/edge_observer.h"
+#include "scheduler/observer.h"
+#include "scheduler/point_table.h"
+#include "scheduler/time.h"
+
+namespace prometheus {
+class Counter;
+class Gauge;
+class Histogram;
+class Registry;
+}  // namespace prometheus
+
+namespace anybit {
+
+// What the labels are made of.
+struct ServingMetricsLabels {
+  struct SlaClass {
+    std::string name;
+    Duration objective{};   // 0: none
+  };
+
+  std::string model;
+  int64_t version = 1;
+  PointTable points;                   // not empty; PointId indexes it
+  std::vector<SlaClass> sla_classes;   // not empty; SlaClassId indexes it
+  int max_batch = 1;                   // rows
+};
+
+// Events come on the loop thread, those of the edge on any; Text may be called from any thread meanwhile.
+class ServingMetrics : public SchedulerObserver, public EdgeObserver {
+ public:
+  explicit ServingMetrics(const ServingMetricsLabels& labels);
+  ~ServingMetrics() override;
+
+  // All metrics in Prometheus' text format, version 0.0.4.
+  std::string Text() const;
+
+  void OnDispatched(const DispatchedEvent& event) override;
+  void OnBatchFinished(const BatchFinishedEvent& event) override;
+  void OnEnded(const EndedEvent& event) override;
+  void OnQueue(const QueueEvent& event) override;
+
+  void OnInvalid() override;
+  void OnUnavailable() override;
+
+ private:
+  struct Point {
+    prometheus::Counter* batches;
+    prometheus::Counter* rows;
+  };
+  struct SlaClass {
+    prometheus::Counter* met;
+    prometheus::Counter* missed;
+  };
+
+  const std::unique_ptr<prometheus::Registry> registry_;
+  double best_accuracy_ = 0;
+  std::array<prometheus::Counter*, kOutcomeKinds> requests_{};   // by OutcomeKind
+  prometheus::Counter* invalid_requests_;
+  std::vector<Point> points_;                                    // by PointId
+  std::vector<SlaClass> sla_classes_;                            // by SlaClassId
+  prometheus::Histogram* queue_duration_;
+  prometheus::Histogram* compute_duration_;
+  prometheus::Histogram* request_duration_;
+  prometheus::Histogram* batch_rows_;
+  prometheus::Histogram* prediction_ratio_;
+  prometheus::Histogram* served_accuracy_;
+  prometheus::Histogram* accuracy_deficit_;
+  prometheus::Gauge* queue_requests_;
+  prometheus::Gauge* queue_rows_;
+  prometheus::Gauge* running_batches_;
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_METRICS_SERVING_METRICS_H_

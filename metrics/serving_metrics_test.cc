@@ -1,0 +1,159 @@
+#include "metrics/serving_metrics.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace anybit {
+namespace {
+
+using std::chrono::milliseconds;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr SlaClassId kInteractive{1};
+constexpr PointId kExact = ToPointId(0);
+constexpr PointId kCoarse = ToPointId(1);
+
+ServingMetricsLabels Labels() {
+  return {.model = "fashion",
+          .version = 3,
+          .points = {{.name = "w8a8", .accuracy = 0.92}, {.name = "w1a1", .accuracy = 0.8}},
+          .sla_classes = {{.name = "default"}, {.name = "interactive", .objective = milliseconds(37)}},
+          .max_batch = 12};
+}
+
+EndedEvent Served(PointId point, double accuracy, Duration total) {
+  return {.kind = OutcomeKind::kServed,
+          .sla_class = kInteractive,
+          .point = point,
+          .expected_accuracy = accuracy,
+          .rows = 1,
+          .queue_time = total / 4,
+          .compute_time = total / 2,
+          .total_time = total,
+          .has_deadline = true,
+          .deadline_met = total <= milliseconds(37)};
+}
+
+TEST(ServingMetricsTest, EveryOutcomeIsThereBeforeTheFirstRequest) {
+  const std::string text = ServingMetrics(Labels()).Text();
+  for (const char* outcome : {"served", "shed", "expired", "cancelled", "failed", "unavailable", "invalid"}) {
+    EXPECT_THAT(text, HasSubstr(std::string("anybit_requests_total{outcome=\"") + outcome + "\"} 0\n"));
+  }
+}
+
+TEST(ServingMetricsTest, RequestsAreCountedByHowTheyEnded) {
+  ServingMetrics metrics(Labels());
+  metrics.OnEnded(Served(kExact, 0.92, milliseconds(10)));
+  metrics.OnEnded({.kind = OutcomeKind::kShed});
+  metrics.OnEnded({.kind = OutcomeKind::kShed});
+  metrics.OnInvalid();
+  metrics.OnUnavailable();
+  const std::string text = metrics.Text();
+  EXPECT_THAT(text, HasSubstr("anybit_requests_total{outcome=\"served\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_requests_total{outcome=\"shed\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_requests_total{outcome=\"invalid\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_requests_total{outcome=\"unavailable\"} 1\n"));
+}
+
+TEST(ServingMetricsTest, AnObjectiveIsABoundaryOfTheDurations) {
+  ServingMetrics metrics(Labels());
+  metrics.OnEnded(Served(kExact, 0.92, milliseconds(37)));
+  metrics.OnEnded(Served(kExact, 0.92, milliseconds(38)));
+  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_request_duration_seconds_bucket{le=\"0.037\"} 1\n"));
+}
+
+TEST(ServingMetricsTest, RefusedRequestsWithADeadlineMissTheirObjective) {
+  ServingMetrics metrics(Labels());
+  metrics.OnEnded(Served(kExact, 0.92, milliseconds(10)));
+  metrics.OnEnded(Served(kExact, 0.92, milliseconds(40)));
+  for (OutcomeKind kind : {OutcomeKind::kShed, OutcomeKind::kExpired, OutcomeKind::kFailed}) {
+    metrics.OnEnded({.kind = kind, .sla_class = kInteractive, .has_deadline = true});
+  }
+  const std::string text = metrics.Text();
+  EXPECT_THAT(text, HasSubstr("anybit_slo_requests_total{met=\"true\",sla_class=\"interactive\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_slo_requests_total{met=\"false\",sla_class=\"interactive\"} 4\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_slo_requests_total{met=\"true\",sla_class=\"default\"} 0\n"));
+}
+
+TEST(ServingMetricsTest, CancelledRequestsAndThoseWithoutDeadlineSayNothingOfObjectives) {
+  ServingMetrics metrics(Labels());
+  metrics.OnEnded({.kind = OutcomeKind::kCancelled, .sla_class = kInteractive, .has_deadline = true});
+  EndedEvent without_deadline = Served(kExact, 0.92, milliseconds(10));
+  without_deadline.has_deadline = false;
+  metrics.OnEnded(without_deadline);
+  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_slo_requests_total{met=\"true\",sla_class=\"interactive\"} 0\n"));
+  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_slo_requests_total{met=\"false\",sla_class=\"interactive\"} 0\n"));
+}
+
+TEST(ServingMetricsTest, RefusedRequestsDoNotEnterTheDurations) {
+  ServingMetrics metrics(Labels());
+  metrics.OnEnded({.kind = OutcomeKind::kShed, .total_time = milliseconds(1), .has_deadline = true});
+  const std::string text = metrics.Text();
+  EXPECT_THAT(text, HasSubstr("anybit_request_duration_seconds_count 0\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_queue_duration_seconds_count 0\n"));
+}
+
+TEST(ServingMetricsTest, BatchesAndRowsAreCountedAtTheirOperatingPoint) {
+  ServingMetrics metrics(Labels());
+  metrics.OnDispatched({.point = kCoarse, .requests = 2, .rows = 5});
+  metrics.OnDispatched({.point = kCoarse, .requests = 1, .rows = 12});
+  const std::string text = metrics.Text();
+  EXPECT_THAT(text, HasSubstr("anybit_batches_total{operating_point=\"w1a1\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_rows_total{operating_point=\"w1a1\"} 17\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_batches_total{operating_point=\"w8a8\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_batch_rows_bucket{le=\"8\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_batch_rows_bucket{le=\"12\"} 2\n"));
+}
+
+TEST(ServingMetricsTest, ServedAccuracyAndItsDeficitFallIntoTheBucketsOfTheirPoints) {
+  ServingMetrics metrics(Labels());
+  metrics.OnEnded(Served(kExact, 0.92, milliseconds(1)));
+  metrics.OnEnded(Served(kCoarse, 0.8, milliseconds(1)));
+  const std::string text = metrics.Text();
+  EXPECT_THAT(text, HasSubstr("anybit_served_accuracy_ratio_bucket{le=\"0.8\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_served_accuracy_ratio_bucket{le=\"0.92\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_accuracy_deficit_ratio_bucket{le=\"0\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_accuracy_deficit_ratio_count 2\n"));
+}
+
+TEST(ServingMetricsTest, AFailedBatchSaysNothingOfPredictions) {
+  ServingMetrics metrics(Labels());
+  metrics.OnBatchFinished({.predicted = milliseconds(2), .actual = milliseconds(9), .ok = false});
+  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_batch_latency_prediction_ratio_count 0\n"));
+  metrics.OnBatchFinished({.predicted = milliseconds(4), .actual = milliseconds(2), .ok = true});
+  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_batch_latency_prediction_ratio_bucket{le=\"0.5\"} 1\n"));
+}
+
+TEST(ServingMetricsTest, TheGaugesShowTheLatestQueue) {
+  ServingMetrics metrics(Labels());
+  metrics.OnQueue({.waiting_requests = 9, .waiting_rows = 20, .running_batches = 2});
+  metrics.OnQueue({.waiting_requests = 1, .waiting_rows = 4, .running_batches = 1});
+  const std::string text = metrics.Text();
+  EXPECT_THAT(text, HasSubstr("anybit_queue_requests 1\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_queue_rows 4\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_running_batches 1\n"));
+}
+
+TEST(ServingMetricsTest, PromtoolFindsNothingToSay) {
+  ServingMetrics metrics(Labels());
+  metrics.OnEnded(Served(kExact, 0.92, milliseconds(10)));
+  metrics.OnDispatched({.point = kCoarse, .requests = 2, .rows = 5});
+  const std::string folder = ::testing::TempDir();
+  std::ofstream(folder + "/metrics.txt") << metrics.Text();
+  const int status = std::system(
+      ("promtool check metrics < '" + folder + "/metrics.txt' > '" + folder + "/findings.txt' 2>&1").c_str());
+  std::stringstream findings;
+  findings << std::ifstream(folder + "/findings.txt").rdbuf();
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(findings.str(), "");
+}
+
+}  // namespace
+}  // namespace anybit

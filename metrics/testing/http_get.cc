@@ -1,0 +1,30 @@
+#include "metrics/testing/http_get.h"
+
+#include <cstdlib>
+#include <string>
+#include <utility>
+
+#include <boost/asio.hpp>
+
+namespace anybit::testing {
+
+HttpAnswer HttpGet(int port, const std::string& path, const std::string& method) {
+  namespace asio = boost::asio;
+  asio::io_context context;
+  asio::ip::tcp::socket socket(context);
+  boost::system::error_code error;
+  socket.connect({asio::ip::make_address("127.0.0.1"), static_cast<uint16_t>(port)}, error);
+  if (error) return {};
+  const std::string request = method + " " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  asio::write(socket, asio::buffer(request), error);
+  std::string text;
+  asio::read(socket, asio::dynamic_buffer(text), error);   // until the end of the stream, which is an "error"
+  const auto end_of_header = text.find("\r\n\r\n");
+  const auto space = text.find(' ');
+  if (end_of_header == std::string::npos || space > end_of_header) return {};
+  return {.code = std::atoi(text.c_str() + space + 1),
+          .header = text.substr(0, end_of_header),
+          .body = text.substr(end_of_header + 4)};
+}
+
+}  // namespace anybit::testing

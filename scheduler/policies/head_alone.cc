@@ -1,0 +1,17 @@
+#include "scheduler/policies/head_alone.h"
+
+#include "scheduler/policies/edf_filling.h"
+
+namespace anybit {
+
+Decision HeadAlone::Decide(const SchedulerView& view) const {
+  return FillIdleSlots(view, [&](const Unplanned& unplanned, int head) -> std::optional<BatchChoice> {
+    const PendingRequest& request = unplanned.At(head);
+    const std::optional<PointId> point =
+        MostAccurateWithin(view.latency, request.allowed, request.rows, Slack(view, request));
+    if (!point) return std::nullopt;
+    return BatchChoice{.point = *point, .members = {head}};
+  });
+}
+
+}  // namespace anybit

@@ -1,0 +1,18 @@
+// The plainest policy: each idle slot runs the head alone, at the most accurate of its points that is in time.
+// It is the engine's fallback when another policy's decision is wrong, so it has nothing to get wrong.
+#ifndef ANYBIT_SCHEDULER_POLICIES_HEAD_ALONE_H_
+#define ANYBIT_SCHEDULER_POLICIES_HEAD_ALONE_H_
+
+#include "scheduler/policy.h"
+
+namespace anybit {
+
+class HeadAlone final : public SchedulingPolicy {
+ public:
+  std::string_view name() const override { return "head-alone"; }
+  Decision Decide(const SchedulerView& view) const override;
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_SCHEDULER_POLICIES_HEAD_ALONE_H_

@@ -1,0 +1,26 @@
+// From a policy's name, as on a command line, to the policy.
+#ifndef ANYBIT_SCHEDULER_POLICIES_REGISTRY_H_
+#define ANYBIT_SCHEDULER_POLICIES_REGISTRY_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "scheduler/policy.h"
+#include "scheduler/profile.h"
+
+namespace anybit {
+
+enum class PolicyKind { kFixed, kSlackFit };
+
+// Every name MakePolicy accepts for these points: "slackfit", "fixed:fp32", "fixed:w8a8", ...
+std::vector<std::string> PolicyNames(const PointTable& points);
+
+// InvalidArgument, listing the names, if there is no policy of that name. `profile` is valid; no reference is kept.
+absl::StatusOr<std::unique_ptr<SchedulingPolicy>> MakePolicy(std::string_view name, const Profile& profile);
+
+}  // namespace anybit
+
+#endif  // ANYBIT_SCHEDULER_POLICIES_REGISTRY_H_

@@ -1,0 +1,135 @@
+#include "scheduler/policies/slackfit.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <optional>
+#include <tuple>
+#include <utility>
+
+namespace anybit {
+namespace {
+
+// Whether `other` makes `point` superfluous at this batch size. Of two equal points the first stays.
+bool Dominates(const Profile& profile, int other, int point, int rows) {
+  if (other == point) return false;
+  const double gain = profile.points[static_cast<size_t>(other)].accuracy -
+                      profile.points[static_cast<size_t>(point)].accuracy;
+  const Duration saved = profile.At(ToPointId(point), rows) - profile.At(ToPointId(other), rows);
+  if (gain < 0 || saved < Duration::zero()) return false;
+  return gain > 0 || saved > Duration::zero() || other < point;
+}
+
+PointSet CommonlyAllowed(const Unplanned& unplanned, std::span<const int> members) {
+  PointSet allowed = PointSet::First(kMaxPoints);
+  for (const int position : members) allowed = allowed & unplanned.At(position).allowed;
+  return allowed;
+}
+
+// The most rows that one of `head`'s points finishes within `slack`; ties go to the higher accuracy.
+std::pair<PointId, int> MostRowsWithin(const LatencyModel& latency, const PendingRequest& head, Duration slack) {
+  int most = 0;
+  for (uint64_t mask = head.allowed.mask(); mask != 0; mask &= mask - 1) {
+    most = std::max(most, LargestWithin(latency, ToPointId(std::countr_zero(mask)), slack));
+  }
+  return {*MostAccurateWithin(latency, head.allowed, most, slack), most};
+}
+
+}  // namespace
+
+SlackFit::SlackFit(const Profile& profile, int buckets)
+    : points_(profile.points), max_batch_(profile.max_batch), buckets_(buckets) {
+  Duration least = Duration::max();
+  Duration most = Duration::zero();
+  for (const std::vector<Duration>& of_point : profile.latency) {
+    const auto [low, high] = std::minmax_element(of_point.begin(), of_point.end());
+    least = std::min(least, *low);
+    most = std::max(most, *high);
+  }
+  const Duration width = (most - least) / buckets_ + Duration(1);
+
+  const int points = static_cast<int>(points_.size());
+  for (int p = 0; p < points; ++p) {
+    for (int rows = 1; rows <= max_batch_; ++rows) {
+      const Duration latency = profile.At(ToPointId(p), rows);
+      Cell cell{.latency = latency, .bucket = static_cast<int>((latency - least) / width)};
+      for (int other = 0; other < points; ++other) {
+        if (Dominates(profile, other, p, rows)) cell.dominated_by |= uint64_t{1} << other;
+      }
+      cells_.push_back(cell);
+    }
+  }
+  all_entries_ = EntriesOf(PointSet::First(points));
+}
+
+const SlackFit::Cell& SlackFit::CellOf(PointId point, int rows) const {
+  return cells_[static_cast<size_t>(ToIndex(point) * max_batch_ + rows - 1)];
+}
+
+std::vector<SlackFit::Entry> SlackFit::EntriesOf(PointSet allowed) const {
+  std::vector<Entry> entries(static_cast<size_t>(buckets_));
+  for (uint64_t mask = allowed.mask(); mask != 0; mask &= mask - 1) {
+    const PointId point = ToPointId(std::countr_zero(mask));
+    const double accuracy = points_[static_cast<size_t>(ToIndex(point))].accuracy;
+    for (int rows = max_batch_; rows >= 1; --rows) {
+      const Cell& cell = CellOf(point, rows);
+      if ((cell.dominated_by & allowed.mask()) != 0) continue;
+      Entry& entry = entries[static_cast<size_t>(cell.bucket)];
+      // Of two undominated points with equal rows the more accurate is the slower: latency never breaks a tie here.
+      if (rows > entry.rows ||
+          (rows == entry.rows && accuracy > points_[static_cast<size_t>(ToIndex(entry.point))].accuracy)) {
+        entry = {.point = point, .rows = rows};
+      }
+    }
+  }
+  return entries;
+}
+
+SlackFit::Entry SlackFit::ClosestWithin(const LatencyModel& latency, const PendingRequest& head,
+                                        Duration slack) const {
+  const bool all = head.allowed.size() == static_cast<int>(points_.size());
+  std::vector<Entry> of_head;
+  if (!all) of_head = EntriesOf(head.allowed);
+  Entry closest;
+  Duration closest_latency{};
+  for (const Entry& entry : all ? all_entries_ : of_head) {
+    if (entry.rows < head.rows) continue;
+    const Duration predicted = latency.Predict(entry.point, entry.rows);
+    if (predicted <= slack && predicted > closest_latency) {
+      closest = entry;
+      closest_latency = predicted;
+    }
+  }
+  return closest;
+}
+
+std::optional<BatchChoice> SlackFit::Choose(const SchedulerView& view, const Unplanned& unplanned, int head) const {
+  const PendingRequest& request = unplanned.At(head);
+  const Duration slack = Slack(view, request);
+  const std::optional<PointId> most_accurate =
+      MostAccurateWithin(view.latency, request.allowed, request.rows, slack);
+  if (!most_accurate) return std::nullopt;
+  if (request.deadline == kNever) {
+    return BatchChoice{.point = *most_accurate, .members = unplanned.Gather(*most_accurate, max_batch_)};
+  }
+
+  Entry entry = ClosestWithin(view.latency, request, slack);
+  if (entry.rows == 0) std::tie(entry.point, entry.rows) = MostRowsWithin(view.latency, request, slack);
+  std::vector<int> members = unplanned.Gather(entry.point, entry.rows);
+  int rows = SumRows(view, members);
+  if (rows == entry.rows) return BatchChoice{.point = entry.point, .members = std::move(members)};
+  while (true) {
+    const std::optional<PointId> refill =
+        MostAccurateWithin(view.latency, CommonlyAllowed(unplanned, members), rows, slack);
+    if (refill) return BatchChoice{.point = *refill, .members = std::move(members)};
+    // Fewer rows may take longer than more. The head alone is in time at some point.
+    rows -= unplanned.At(members.back()).rows;
+    members.pop_back();
+  }
+}
+
+Decision SlackFit::Decide(const SchedulerView& view) const {
+  return FillIdleSlots(view, [&](const Unplanned& unplanned, int head) { return Choose(view, unplanned, head); });
+}
+
+}  // namespace anybit

@@ -1,0 +1,61 @@
+// SlackFit (SuperServe, NSDI 2025): fit the batch to the slack of the earliest deadline.
+//
+// From the profile: latency buckets, evenly spaced; each keeps the (point, rows) with the most rows whose latency lies
+// in it. A decision takes the entry with the largest predicted latency within the head's slack and runs the earliest
+// deadlines that accept its point. What the paper leaves open is settled so:
+// - points dominated at a batch size (another one is neither slower nor less accurate there) are left out first;
+// - ties within a bucket go to the higher accuracy, then to the lower latency;
+// - no entry fits, though the head alone does: the most rows that any of its points finishes within the slack;
+// - fewer requests wait than the entry has rows for: the most accurate point that runs those in time ("refill");
+// - a head that no accepted point can serve in time is refused, and the next one looked at;
+// - a head without a deadline: its most accurate point and the largest batch.
+#ifndef ANYBIT_SCHEDULER_POLICIES_SLACKFIT_H_
+#define ANYBIT_SCHEDULER_POLICIES_SLACKFIT_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "scheduler/policies/edf_filling.h"
+#include "scheduler/policy.h"
+#include "scheduler/profile.h"
+
+namespace anybit {
+
+class SlackFit final : public SchedulingPolicy {
+ public:
+  // The best of 3 .. 256 over our traces: many buckets keep entries of few rows, which lose throughput under load.
+  static constexpr int kDefaultBuckets = 3;
+
+  // `profile` is valid, buckets >= 1. Keeps no reference to it.
+  explicit SlackFit(const Profile& profile, int buckets = kDefaultBuckets);
+
+  std::string_view name() const override { return "slackfit"; }
+  Decision Decide(const SchedulerView& view) const override;
+
+ private:
+  struct Entry {
+    PointId point{};
+    int rows = 0;   // 0: the bucket is empty
+  };
+  struct Cell {
+    Duration latency{};
+    int bucket = 0;
+    uint64_t dominated_by = 0;   // mask of points
+  };
+
+  const Cell& CellOf(PointId point, int rows) const;
+  // One entry per bucket, of the points in `allowed`.
+  std::vector<Entry> EntriesOf(PointSet allowed) const;
+  Entry ClosestWithin(const LatencyModel& latency, const PendingRequest& head, Duration slack) const;
+  std::optional<BatchChoice> Choose(const SchedulerView& view, const Unplanned& unplanned, int head) const;
+
+  const PointTable points_;
+  const int max_batch_;
+  const int buckets_;
+  std::vector<Cell> cells_;          // [point * max_batch + rows - 1]
+  std::vector<Entry> all_entries_;   // of all points, the common case
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_SCHEDULER_POLICIES_SLACKFIT_H_

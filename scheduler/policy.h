@@ -1,0 +1,24 @@
+// What decides. Pure and memoryless: equal views give equal decisions; whatever must be remembered is in the view.
+#ifndef ANYBIT_SCHEDULER_POLICY_H_
+#define ANYBIT_SCHEDULER_POLICY_H_
+
+#include <string_view>
+
+#include "scheduler/decision.h"
+
+namespace anybit {
+
+class SchedulingPolicy {
+ public:
+  virtual ~SchedulingPolicy() = default;
+
+  // For logs and reports; where MakePolicy makes it, the name it accepts.
+  virtual std::string_view name() const = 0;
+
+  // What to run and what to refuse now. Asked only when a slot is idle and a request waits. Never blocks; any thread.
+  virtual Decision Decide(const SchedulerView& view) const = 0;
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_SCHEDULER_POLICY_H_

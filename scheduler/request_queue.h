@@ -1,0 +1,41 @@
+// The requests that wait, by (deadline, id), as one contiguous array that policies look at in place.
+//
+// A sorted vector with a moving front: arrivals mostly belong near the back and batches leave from the front, so both
+// touch few entries, and a snapshot is a span.
+#ifndef ANYBIT_SCHEDULER_REQUEST_QUEUE_H_
+#define ANYBIT_SCHEDULER_REQUEST_QUEUE_H_
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "scheduler/request.h"
+
+namespace anybit {
+
+class RequestQueue {
+ public:
+  // `request.id` is not in the queue.
+  void Insert(const PendingRequest& request);
+
+  // Removes the request with this id and deadline; false if there is none.
+  bool Remove(MonoTime deadline, RequestId id);
+
+  // Removes the requests at these positions of waiting(), each named once, in any order.
+  void RemoveAt(std::vector<int> positions);
+
+  std::span<const PendingRequest> waiting() const { return std::span(requests_).subspan(front_); }
+  bool empty() const { return front_ == requests_.size(); }
+  int rows() const { return rows_; }
+
+ private:
+  void DropUnusedFront();
+
+  std::vector<PendingRequest> requests_;   // [front_, end) is the queue
+  size_t front_ = 0;
+  int rows_ = 0;
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_SCHEDULER_REQUEST_QUEUE_H_

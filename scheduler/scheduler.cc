@@ -1,0 +1,338 @@
+#include "scheduler/scheduler.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace anybit {
+namespace {
+
+OutcomeKind KindOfRefusal(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kUnavailable:
+      return OutcomeKind::kUnavailable;
+    case absl::StatusCode::kDeadlineExceeded:
+      return OutcomeKind::kExpired;
+    case absl::StatusCode::kResourceExhausted:
+      return OutcomeKind::kShed;
+    default:
+      return OutcomeKind::kFailed;
+  }
+}
+
+}  // namespace
+
+Scheduler::Scheduler(EventLoop& loop, BatchRunner& runner, const SchedulingPolicy& policy,
+                     const AdmissionControl& admission, const Profile& profile,
+                     std::vector<SchedulerObserver*> observers, SchedulerOptions options)
+    : loop_(loop),
+      runner_(runner),
+      policy_(policy),
+      admission_(admission),
+      observers_(std::move(observers)),
+      options_(options),
+      latency_(profile, options.latency),
+      running_(static_cast<size_t>(runner.slots())),
+      slots_(static_cast<size_t>(runner.slots())) {}
+
+RequestId Scheduler::Submit(SubmitRequest request, Done done) {
+  const auto id = static_cast<RequestId>(last_id_.fetch_add(1, std::memory_order_relaxed) + 1);
+  const MonoTime arrival = loop_.Now();
+  loop_.Post([this, id, arrival, request = std::move(request), done = std::move(done)]() mutable {
+    Arrive(id, arrival, std::move(request), std::move(done));
+  });
+  return id;
+}
+
+void Scheduler::Cancel(RequestId id) {
+  loop_.Post([this, id] { CancelNow(id); });
+}
+
+void Scheduler::Drain(absl::AnyInvocable<void()> drained) {
+  loop_.Post([this, drained = std::move(drained)]() mutable {
+    draining_ = true;
+    drained_.push_back(std::move(drained));
+    RequestStep();
+  });
+}
+
+void Scheduler::RequestStep() {
+  if (step_requested_) return;
+  step_requested_ = true;
+  loop_.Post([this] {
+    step_requested_ = false;
+    Step();
+  });
+}
+
+void Scheduler::Step() {
+  const MonoTime now = loop_.Now();
+  latency_.Forget(now);
+  Expire(now);
+  MonoTime wake_at = kNever;
+  if (!queue_.empty() && running_batches_ < static_cast<int>(slots_.size())) {
+    const SchedulerView view = View(now);
+    const Decision decision = Decide(view);
+    wake_at = decision.wake_at;
+    Apply(view, decision);
+  }
+  SetTimer(wake_at);
+  ReportQueue(now);
+  ReportDrained();
+}
+
+void Scheduler::Arrive(RequestId id, MonoTime arrival, SubmitRequest submitted, Done done) {
+  const MonoTime now = loop_.Now();
+  Waiting waiting{.request = {.id = id,
+                              .arrival = arrival,
+                              .deadline = submitted.deadline,
+                              .allowed = submitted.allowed,
+                              .sla_class = submitted.sla_class,
+                              .rows = submitted.rows},
+                  .done = std::move(done),
+                  .payload = std::move(submitted.payload)};
+  const SchedulerView view = View(now);
+  if (absl::Status status = admission_.Admit(view, waiting.request); !status.ok()) {
+    const OutcomeKind kind = KindOfRefusal(status);
+    const Duration retry_after = kind == OutcomeKind::kShed ? PredictedDrain(view) : Duration::zero();
+    Refuse(now, std::move(waiting), kind, std::move(status), retry_after);
+    return;
+  }
+  const PendingRequest& request = waiting.request;
+  for (SchedulerObserver* observer : observers_) {
+    observer->OnAdmitted({.id = id,
+                          .at = now,
+                          .deadline = request.deadline,
+                          .sla_class = request.sla_class,
+                          .rows = request.rows});
+  }
+  queue_.Insert(request);
+  waiting_.emplace(id, std::move(waiting));
+  RequestStep();
+}
+
+void Scheduler::CancelNow(RequestId id) {
+  if (waiting_.contains(id)) {
+    Waiting waiting = TakeWaiting(id);
+    queue_.Remove(waiting.request.deadline, id);
+    Refuse(loop_.Now(), std::move(waiting), OutcomeKind::kCancelled, absl::CancelledError("cancelled while waiting"));
+    RequestStep();
+    return;
+  }
+  for (Running& running : running_) {
+    for (Member& member : running.members) {
+      if (member.request.id == id) member.cancelled = true;
+    }
+  }
+}
+
+void Scheduler::Expire(MonoTime now) {
+  std::vector<int> positions;
+  std::vector<Waiting> expired;
+  for (const PendingRequest& request : queue_.waiting()) {
+    if (request.deadline > now) break;
+    positions.push_back(static_cast<int>(positions.size()));
+    expired.push_back(TakeWaiting(request.id));
+  }
+  queue_.RemoveAt(std::move(positions));
+  for (Waiting& waiting : expired) {
+    absl::Status status = absl::DeadlineExceededError(absl::StrCat(
+        "the deadline passed after ", ToMicros(now - waiting.request.arrival), " us of waiting"));
+    Refuse(now, std::move(waiting), OutcomeKind::kExpired, std::move(status));
+  }
+}
+
+Decision Scheduler::Decide(const SchedulerView& view) {
+  Decision decision = policy_.Decide(view);
+  const absl::Status status = Check(view, decision);
+  if (status.ok()) return decision;
+  ++replaced_decisions_;
+  for (SchedulerObserver* observer : observers_) {
+    observer->OnDecisionReplaced({.at = view.now, .policy = policy_.name(), .reason = status});
+  }
+  return fallback_.Decide(view);
+}
+
+void Scheduler::Apply(const SchedulerView& view, const Decision& decision) {
+  const MonoTime now = view.now;
+  std::vector<int> leaving = decision.shed;
+  std::vector<Waiting> shed;
+  for (const int position : decision.shed) {
+    shed.push_back(TakeWaiting(view.waiting[static_cast<size_t>(position)].id));
+  }
+  std::vector<std::vector<Waiting>> batches;
+  for (const Plan& plan : decision.plans) {
+    std::vector<Waiting>& members = batches.emplace_back();
+    for (const int position : plan.members) {
+      members.push_back(TakeWaiting(view.waiting[static_cast<size_t>(position)].id));
+      leaving.push_back(position);
+    }
+  }
+  queue_.RemoveAt(std::move(leaving));   // the view is stale from here on
+
+  for (size_t i = 0; i < decision.plans.size(); ++i) {
+    Dispatch(now, decision.plans[i].slot, decision.plans[i].point, std::move(batches[i]));
+  }
+  if (shed.empty()) return;
+  const Duration retry_after = PredictedDrain(View(now));
+  for (Waiting& waiting : shed) {
+    absl::Status status = absl::ResourceExhaustedError(absl::StrCat(
+        "no operating point can meet the deadline any more: ", ToMicros(Until(now, waiting.request.deadline)),
+        " us are left after ", ToMicros(now - waiting.request.arrival), " us of waiting"));
+    Refuse(now, std::move(waiting), OutcomeKind::kShed, std::move(status), retry_after);
+  }
+}
+
+void Scheduler::Dispatch(MonoTime now, int slot, PointId point, std::vector<Waiting> members) {
+  Batch batch{.point = point};
+  Running& running = running_[static_cast<size_t>(slot)];
+  MonoTime earliest_deadline = kNever;
+  for (Waiting& member : members) {
+    earliest_deadline = std::min(earliest_deadline, member.request.deadline);
+    batch.rows += member.request.rows;
+    batch.members.push_back(std::move(member.payload));
+    running.members.push_back({.request = member.request, .done = std::move(member.done)});
+  }
+  running.point = point;
+  running.rows = batch.rows;
+  running.dispatched_at = now;
+  running.predicted = latency_.Predict(point, batch.rows);
+  slots_[static_cast<size_t>(slot)] = {.idle = false, .free_at = SaturatingAdd(now, running.predicted)};
+  ++running_batches_;
+  for (SchedulerObserver* observer : observers_) {
+    observer->OnDispatched({.at = now,
+                            .slot = slot,
+                            .point = point,
+                            .point_accuracy = latency_.points()[static_cast<size_t>(ToIndex(point))].accuracy,
+                            .requests = static_cast<int>(members.size()),
+                            .rows = batch.rows,
+                            .predicted = running.predicted,
+                            .earliest_slack = Until(now, earliest_deadline)});
+  }
+  runner_.Run(slot, std::move(batch), [this, slot](BatchResult result) {
+    loop_.Post([this, slot, result = std::move(result)]() mutable { FinishBatch(slot, std::move(result)); });
+  });
+}
+
+void Scheduler::FinishBatch(int slot, BatchResult result) {
+  const MonoTime now = loop_.Now();
+  Running running = std::exchange(running_[static_cast<size_t>(slot)], Running());
+  slots_[static_cast<size_t>(slot)] = {};
+  --running_batches_;
+  result.batch.members.resize(running.members.size());   // whatever the runner gave back, each member gets an answer
+
+  const bool ok = result.status.ok();
+  const Duration actual = now - running.dispatched_at;
+  if (ok) latency_.Observe(running.point, running.rows, actual, now);
+  for (SchedulerObserver* observer : observers_) {
+    observer->OnBatchFinished({.at = now,
+                               .slot = slot,
+                               .point = running.point,
+                               .rows = running.rows,
+                               .predicted = running.predicted,
+                               .actual = actual,
+                               .ok = ok});
+  }
+  const double accuracy = latency_.points()[static_cast<size_t>(ToIndex(running.point))].accuracy;
+  for (size_t i = 0; i < running.members.size(); ++i) {
+    Member& member = running.members[i];
+    Outcome outcome{.kind = ok ? OutcomeKind::kServed : OutcomeKind::kFailed,
+                    .status = result.status,
+                    .point = running.point,
+                    .expected_accuracy = ok ? accuracy : 0,
+                    .batch_rows = running.rows,
+                    .queue_time = result.started - member.request.arrival,
+                    .compute_time = result.finished - result.started,
+                    .deadline_met = ok && now <= member.request.deadline,
+                    .payload = std::move(result.batch.members[i])};
+    if (member.cancelled) {
+      outcome = Outcome{.kind = OutcomeKind::kCancelled,
+                        .status = absl::CancelledError("cancelled while running"),
+                        .payload = std::move(outcome.payload)};
+    }
+    Finish(now, member.request, std::move(outcome), std::move(member.done));
+  }
+  RequestStep();
+}
+
+void Scheduler::Finish(MonoTime now, const PendingRequest& request, Outcome outcome, Done done) {
+  const bool has_deadline = request.deadline != kNever;
+  for (SchedulerObserver* observer : observers_) {
+    observer->OnEnded({.id = request.id,
+                       .at = now,
+                       .kind = outcome.kind,
+                       .sla_class = request.sla_class,
+                       .point = outcome.point,
+                       .expected_accuracy = outcome.expected_accuracy,
+                       .rows = request.rows,
+                       .queue_time = outcome.queue_time,
+                       .compute_time = outcome.compute_time,
+                       .total_time = now - request.arrival,
+                       .has_deadline = has_deadline,
+                       .deadline_met = outcome.deadline_met});
+  }
+  std::move(done)(std::move(outcome));
+}
+
+void Scheduler::Refuse(MonoTime now, Waiting waiting, OutcomeKind kind, absl::Status status, Duration retry_after) {
+  Finish(now, waiting.request,
+         Outcome{.kind = kind,
+                 .status = std::move(status),
+                 .retry_after = retry_after,
+                 .payload = std::move(waiting.payload)},
+         std::move(waiting.done));
+}
+
+void Scheduler::SetTimer(MonoTime wake_at) {
+  const MonoTime next_deadline = queue_.empty() ? kNever : queue_.waiting().front().deadline;
+  const MonoTime when = std::min(wake_at, next_deadline);
+  if (when == timer_at_) return;
+  if (timer_ != TimerId::kNone) loop_.Cancel(timer_);
+  timer_ = TimerId::kNone;
+  timer_at_ = when;
+  if (when == kNever) return;
+  timer_ = loop_.PostAt(when, [this] {
+    timer_ = TimerId::kNone;
+    timer_at_ = kNever;
+    Step();
+  });
+}
+
+void Scheduler::ReportQueue(MonoTime now) {
+  const QueueEvent event{.at = now,
+                         .waiting_requests = static_cast<int>(queue_.waiting().size()),
+                         .waiting_rows = queue_.rows(),
+                         .running_batches = running_batches_};
+  const bool same = event.waiting_requests == reported_.waiting_requests &&
+                    event.waiting_rows == reported_.waiting_rows &&
+                    event.running_batches == reported_.running_batches;
+  if (same) return;
+  reported_ = event;
+  for (SchedulerObserver* observer : observers_) observer->OnQueue(event);
+}
+
+void Scheduler::ReportDrained() {
+  if (!queue_.empty() || running_batches_ > 0) return;
+  for (auto& drained : std::exchange(drained_, {})) std::move(drained)();
+}
+
+SchedulerView Scheduler::View(MonoTime now) const {
+  return {.now = now,
+          .waiting = queue_.waiting(),
+          .waiting_rows = queue_.rows(),
+          .slots = slots_,
+          .latency = latency_,
+          .max_queue_requests = options_.max_queue_requests,
+          .draining = draining_};
+}
+
+Scheduler::Waiting Scheduler::TakeWaiting(RequestId id) {
+  const auto found = waiting_.find(id);
+  Waiting waiting = std::move(found->second);
+  waiting_.erase(found);
+  return waiting;
+}
+
+}  // namespace anybit

@@ -1,0 +1,19 @@
+// The tensors of one request, on their way through the scheduler.
+#ifndef ANYBIT_SERVER_INFERENCE_PAYLOAD_H_
+#define ANYBIT_SERVER_INFERENCE_PAYLOAD_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "scheduler/request.h"
+
+namespace anybit {
+
+struct InferencePayload : Payload {
+  std::vector<uint8_t> input;    // rows x input elements, row-major
+  std::vector<float> output;     // rows x output elements; filled by the runner
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_SERVER_INFERENCE_PAYLOAD_H_

@@ -1,0 +1,151 @@
+#include "server/model_runner.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <span>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "server/inference_payload.h"
+
+namespace anybit {
+
+class ModelRunner::Slot {
+ public:
+  Slot(const AdaptiveNetwork& network, const EventLoop& loop, int max_batch)
+      : network_(network),
+        loop_(loop),
+        max_batch_(max_batch),
+        input_elements_(static_cast<size_t>(network.description().input.elements)),
+        output_elements_(static_cast<size_t>(network.description().output.elements)),
+        input_(max_batch * input_elements_),
+        output_(max_batch * output_elements_),
+        scratch_(network.MakeScratch(max_batch)),
+        thread_([this] { Work(); }) {}
+
+  ~Slot() {
+    {
+      absl::MutexLock lock(&mutex_);
+      stopping_ = true;
+    }
+    thread_.join();
+  }
+
+  void Give(Batch batch, Done done) {
+    absl::MutexLock lock(&mutex_);
+    jobs_.push_back({std::move(batch), std::move(done)});
+  }
+
+ private:
+  struct Job {
+    Batch batch;
+    Done done;
+  };
+
+  void Work() {
+    while (std::optional<Job> job = Take()) {
+      BatchResult result{.batch = std::move(job->batch)};
+      result.started = loop_.Now();
+      result.status = Compute(result.batch);
+      result.finished = loop_.Now();
+      job->done(std::move(result));
+    }
+  }
+
+  // The next job, or none when there will be no more.
+  std::optional<Job> Take() {
+    absl::MutexLock lock(&mutex_, absl::Condition(
+                                      +[](Slot* slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(slot->mutex_) {
+                                        return slot->stopping_ || !slot->jobs_.empty();
+                                      },
+                                      this));
+    if (jobs_.empty()) return std::nullopt;
+    Job job = std::move(jobs_.front());
+    jobs_.erase(jobs_.begin());
+    return job;
+  }
+
+  absl::Status Compute(const Batch& batch) {
+    if (absl::Status status = Gather(batch); !status.ok()) return status;
+    const std::span<const uint8_t> input(input_.data(), batch.rows * input_elements_);
+    const std::span<float> output(output_.data(), batch.rows * output_elements_);
+    absl::Status status;
+    try {
+      status = network_.Run(ToIndex(batch.point), input, output, *scratch_);
+    } catch (const std::exception& error) {
+      status = absl::InternalError(error.what());
+    }
+    if (!status.ok()) {
+      // Whatever the network calls it, the request was checked before: the fault is ours, not the client's.
+      return absl::InternalError(absl::StrCat("the network failed: ", status.message()));
+    }
+    Scatter(batch);
+    return absl::OkStatus();
+  }
+
+  absl::Status Gather(const Batch& batch) {
+    if (batch.rows < 1 || batch.rows > max_batch_) {
+      return absl::InternalError(absl::StrCat("batch of ", batch.rows, " rows is not from 1 to ", max_batch_));
+    }
+    size_t used = 0;
+    const size_t wanted = batch.rows * input_elements_;
+    for (const auto& member : batch.members) {
+      const auto& payload = static_cast<const InferencePayload&>(*member);
+      if (payload.input.size() > wanted - used || payload.input.size() % input_elements_ != 0) break;
+      std::copy(payload.input.begin(), payload.input.end(), input_.begin() + used);
+      used += payload.input.size();
+    }
+    if (used != wanted) {
+      return absl::InternalError(
+          absl::StrCat("batch of ", batch.rows, " rows has members of ", used, " bytes instead of ", wanted));
+    }
+    return absl::OkStatus();
+  }
+
+  void Scatter(const Batch& batch) {
+    auto next = output_.begin();
+    for (const auto& member : batch.members) {
+      auto& payload = static_cast<InferencePayload&>(*member);
+      const auto end = next + payload.input.size() / input_elements_ * output_elements_;
+      payload.output.assign(next, end);
+      next = end;
+    }
+  }
+
+  const AdaptiveNetwork& network_;
+  const EventLoop& loop_;
+  const int max_batch_;
+  const size_t input_elements_;
+  const size_t output_elements_;
+
+  // The slot's thread only.
+  std::vector<uint8_t> input_;
+  std::vector<float> output_;
+  const std::unique_ptr<AdaptiveNetwork::Scratch> scratch_;
+
+  absl::Mutex mutex_;
+  std::vector<Job> jobs_ ABSL_GUARDED_BY(mutex_);   // at most one, unless the caller broke its promise
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+
+  std::thread thread_;
+};
+
+ModelRunner::ModelRunner(const AdaptiveNetwork& network, const EventLoop& loop, int slots, int max_batch) {
+  for (int i = 0; i < slots; ++i) slots_.push_back(std::make_unique<Slot>(network, loop, max_batch));
+}
+
+ModelRunner::~ModelRunner() = default;
+
+int ModelRunner::slots() const { return static_cast<int>(slots_.size()); }
+
+void ModelRunner::Run(int slot, Batch batch, Done done) { slots_[slot]->Give(std::move(batch), std::move(done)); }
+
+}  // namespace anybit

@@ -1,0 +1,150 @@
+#include "server/model_runner.h"
+
+#include <chrono>
+#include <memory>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/synchronization/notification.h"
+#include "server/inference_payload.h"
+#include "server/testing/manual_clock.h"
+#include "server/testing/sum_network.h"
+
+namespace anybit {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::ManualClock;
+using testing::SumNetwork;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+std::unique_ptr<Payload> Rows(std::vector<uint8_t> codes) {
+  auto payload = std::make_unique<InferencePayload>();
+  payload->input = std::move(codes);
+  return payload;
+}
+
+Batch MakeBatch(int point, int rows, std::vector<std::vector<uint8_t>> members) {
+  Batch batch{.point = ToPointId(point), .rows = rows};
+  for (auto& codes : members) batch.members.push_back(Rows(std::move(codes)));
+  return batch;
+}
+
+const std::vector<float>& OutputOf(const BatchResult& result, int member) {
+  return static_cast<const InferencePayload&>(*result.batch.members[member]).output;
+}
+
+// Runs on slot 0 and waits for the answer.
+BatchResult RunAndWait(ModelRunner& runner, Batch batch) {
+  BatchResult result;
+  absl::Notification done;
+  runner.Run(0, std::move(batch), [&](BatchResult r) {
+    result = std::move(r);
+    done.Notify();
+  });
+  done.WaitForNotification();
+  return result;
+}
+
+TEST(ModelRunnerTest, EachMemberGetsTheOutputsOfItsOwnRows) {
+  const SumNetwork network;
+  ManualClock clock;
+  ModelRunner runner(network, clock, 1, 4);
+  const BatchResult result = RunAndWait(
+      runner, MakeBatch(SumNetwork::kW8a8, 3, {{1, 2, 3, 4}, {10, 10, 10, 10, 255, 255, 255, 255}}));
+  ASSERT_TRUE(result.status.ok()) << result.status;
+  EXPECT_THAT(OutputOf(result, 0), ElementsAre(10.25f, 1010.25f, 2010.25f));
+  EXPECT_THAT(OutputOf(result, 1), ElementsAre(40.25f, 1040.25f, 2040.25f, 1020.25f, 2020.25f, 3020.25f));
+}
+
+TEST(ModelRunnerTest, AShortBatchAfterALongOneSeesNothingOfIt) {
+  const SumNetwork network;
+  ManualClock clock;
+  ModelRunner runner(network, clock, 1, 2);
+  RunAndWait(runner, MakeBatch(0, 2, {{9, 9, 9, 9, 9, 9, 9, 9}}));
+  const BatchResult result = RunAndWait(runner, MakeBatch(0, 1, {{1, 0, 0, 0}}));
+  EXPECT_THAT(OutputOf(result, 0), ElementsAre(1, 1001, 2001));
+}
+
+TEST(ModelRunnerTest, TimesComeFromTheLoop) {
+  ManualClock clock;
+  clock.Advance(milliseconds(5));
+  const SumNetwork network([&](int, int) {
+    clock.Advance(milliseconds(3));
+    return absl::OkStatus();
+  });
+  ModelRunner runner(network, clock, 1, 1);
+  const BatchResult result = RunAndWait(runner, MakeBatch(0, 1, {{0, 0, 0, 0}}));
+  EXPECT_EQ(result.started, MonoTime(milliseconds(5)));
+  EXPECT_EQ(result.finished, MonoTime(milliseconds(8)));
+}
+
+TEST(ModelRunnerTest, AFailingNetworkFailsThatBatchOnly) {
+  ManualClock clock;
+  const SumNetwork network([](int point, int) {
+    if (point == SumNetwork::kFp32) return absl::ResourceExhaustedError("no memory");
+    if (point == SumNetwork::kW8a8) throw std::runtime_error("a library threw");
+    return absl::OkStatus();
+  });
+  ModelRunner runner(network, clock, 1, 1);
+  const BatchResult failed = RunAndWait(runner, MakeBatch(SumNetwork::kFp32, 1, {{0, 0, 0, 0}}));
+  EXPECT_EQ(failed.status.code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(std::string(failed.status.message()), HasSubstr("no memory"));
+  ASSERT_EQ(failed.batch.members.size(), 1u);
+  const BatchResult threw = RunAndWait(runner, MakeBatch(SumNetwork::kW8a8, 1, {{0, 0, 0, 0}}));
+  EXPECT_EQ(threw.status.code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(std::string(threw.status.message()), HasSubstr("a library threw"));
+  EXPECT_TRUE(RunAndWait(runner, MakeBatch(SumNetwork::kW1a1, 1, {{0, 0, 0, 0}})).status.ok());
+}
+
+TEST(ModelRunnerTest, RowsThatDoNotMatchTheMembersAreRefusedBeforeTheNetworkRuns) {
+  ManualClock clock;
+  bool ran = false;
+  const SumNetwork network([&](int, int) {
+    ran = true;
+    return absl::OkStatus();
+  });
+  ModelRunner runner(network, clock, 1, 2);
+  EXPECT_EQ(RunAndWait(runner, MakeBatch(0, 2, {{0, 0, 0, 0}})).status.code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(RunAndWait(runner, MakeBatch(0, 1, {{0, 0, 0}})).status.code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(RunAndWait(runner, MakeBatch(0, 1, {{0, 0, 0, 0, 0, 0, 0, 0}})).status.code(),
+            absl::StatusCode::kInternal);
+  EXPECT_EQ(RunAndWait(runner, MakeBatch(0, 3, {{0, 0, 0, 0}})).status.code(), absl::StatusCode::kInternal);
+  EXPECT_FALSE(ran);
+}
+
+TEST(ModelRunnerTest, SlotsRunAtTheSameTime) {
+  ManualClock clock;
+  absl::Notification other_ran;
+  const SumNetwork network([&](int point, int) {
+    if (point == SumNetwork::kFp32) other_ran.WaitForNotification();   // for ever, were there one thread only
+    if (point == SumNetwork::kW1a1) other_ran.Notify();
+    return absl::OkStatus();
+  });
+  ModelRunner runner(network, clock, 2, 1);
+  ASSERT_EQ(runner.slots(), 2);
+  absl::Notification first, second;
+  runner.Run(0, MakeBatch(SumNetwork::kFp32, 1, {{0, 0, 0, 0}}), [&](BatchResult) { first.Notify(); });
+  runner.Run(1, MakeBatch(SumNetwork::kW1a1, 1, {{0, 0, 0, 0}}), [&](BatchResult) { second.Notify(); });
+  first.WaitForNotification();
+  second.WaitForNotification();
+}
+
+TEST(ModelRunnerTest, WhatWasGivenIsAnsweredBeforeTheRunnerEnds) {
+  const SumNetwork network;
+  ManualClock clock;
+  bool answered = false;
+  {
+    ModelRunner runner(network, clock, 1, 1);
+    runner.Run(0, MakeBatch(0, 1, {{0, 0, 0, 0}}), [&](BatchResult result) { answered = result.status.ok(); });
+  }
+  EXPECT_TRUE(answered);
+}
+
+}  // namespace
+}  // namespace anybit

@@ -1,0 +1,123 @@
+#include "server/options.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace anybit {
+namespace {
+
+// Limits far above what is useful, below what overflows or exhausts memory by mistake.
+constexpr int kMaxSlots = 256;
+constexpr int kMaxBatch = 4096;
+constexpr int kMaxQueue = 10'000'000;
+constexpr int kMaxSlaClasses = 64;
+constexpr auto kMaxDuration = std::chrono::hours(24);
+
+constexpr absl::string_view kDefaultClass = "default";
+
+absl::Status CheckRange(absl::string_view flag, int value, int low, int high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("--", flag, " is ", value, ", not from ", low, " to ", high));
+}
+
+absl::Status CheckDuration(absl::string_view flag, Duration value) {
+  if (value >= Duration::zero() && value <= kMaxDuration) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("--", flag, " is ", ToSeconds(value), " s, not from 0 to 24 h"));
+}
+
+absl::Status CheckAddress(absl::string_view flag, absl::string_view address) {
+  const auto colon = address.rfind(':');
+  int port = -1;
+  if (colon != absl::string_view::npos && colon > 0 && absl::SimpleAtoi(address.substr(colon + 1), &port) &&
+      port >= 0 && port <= 65535) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("--", flag, " is '", address, "', not host:port with a port from 0 to 65535"));
+}
+
+bool IsClassName(absl::string_view name) {
+  return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+}
+
+absl::StatusOr<SlaClass> ParseSlaClass(absl::string_view text) {
+  const std::vector<absl::string_view> fields = absl::StrSplit(text, ':');
+  const auto bad = [&](absl::string_view what) {
+    return absl::InvalidArgumentError(absl::StrCat("--sla_classes has '", text, "': ", what));
+  };
+  if (fields.size() < 2 || fields.size() > 4) return bad("not name:objective[:floor[:weight]]");
+  SlaClass sla_class{.name = std::string(fields[0])};
+  if (!IsClassName(sla_class.name)) return bad("a name has 1 to 64 characters from a-z, 0-9, _ and -");
+  absl::Duration objective;
+  if (!absl::ParseDuration(fields[1], &objective) || objective < absl::ZeroDuration() ||
+      objective > absl::FromChrono(kMaxDuration)) {
+    return bad("the objective is not a duration from 0 to 24h, such as 20ms");
+  }
+  sla_class.objective = absl::ToChronoNanoseconds(objective);
+  if (fields.size() > 2 && (!absl::SimpleAtoi(fields[2], &sla_class.accuracy_floor_bp) ||
+                            sla_class.accuracy_floor_bp < 0 || sla_class.accuracy_floor_bp > 10000)) {
+    return bad("the accuracy floor is not a whole number of basis points from 0 to 10000");
+  }
+  if (fields.size() > 3 && (!absl::SimpleAtod(fields[3], &sla_class.weight) || !std::isfinite(sla_class.weight) ||
+                            sla_class.weight <= 0)) {
+    return bad("the weight is not a positive number");
+  }
+  return sla_class;
+}
+
+}  // namespace
+
+absl::Status ValidateOptions(const ServerOptions& options) {
+  if (options.artifact.empty()) return absl::InvalidArgumentError("--artifact is missing: which network to serve");
+  absl::Status status = CheckAddress("grpc_address", options.grpc_address);
+  if (!options.http_address.empty()) status.Update(CheckAddress("http_address", options.http_address));
+  if (options.policy != "slackfit" && (options.policy.rfind("fixed:", 0) != 0 || options.policy.size() == 6)) {
+    status.Update(absl::InvalidArgumentError(
+        absl::StrCat("--policy is '", options.policy, "', neither slackfit nor fixed:<operating point>")));
+  }
+  status.Update(CheckRange("slots", options.slots, 1, kMaxSlots));
+  status.Update(CheckRange("max_batch", options.max_batch, 1, kMaxBatch));
+  status.Update(CheckRange("max_queue", options.max_queue, 1, kMaxQueue));
+  status.Update(CheckDuration("drain_delay", options.drain_delay));
+  status.Update(CheckDuration("drain_timeout", options.drain_timeout));
+  return status;
+}
+
+absl::StatusOr<std::vector<SlaClass>> ParseSlaClasses(absl::string_view text) {
+  std::vector<SlaClass> classes = {{.name = std::string(kDefaultClass)}};
+  bool default_listed = false;
+  for (absl::string_view item : absl::StrSplit(text, ',', absl::SkipEmpty())) {
+    absl::StatusOr<SlaClass> parsed = ParseSlaClass(item);
+    if (!parsed.ok()) return parsed.status();
+    const bool is_default = parsed->name == kDefaultClass;
+    const bool repeated = std::any_of(classes.begin() + 1, classes.end(),
+                                      [&](const SlaClass& other) { return other.name == parsed->name; });
+    if (repeated || (is_default && default_listed)) {
+      return absl::InvalidArgumentError(absl::StrCat("--sla_classes has '", parsed->name, "' twice"));
+    }
+    if (is_default) {
+      default_listed = true;
+      classes[0] = *std::move(parsed);
+    } else {
+      classes.push_back(*std::move(parsed));
+    }
+  }
+  if (classes.size() > kMaxSlaClasses) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--sla_classes has ", classes.size(), " classes with 'default', more than ", kMaxSlaClasses));
+  }
+  return classes;
+}
+
+}  // namespace anybit

@@ -1,0 +1,42 @@
+// What an operator may choose, as values. The texts come from flags, which only main reads.
+#ifndef ANYBIT_SERVER_OPTIONS_H_
+#define ANYBIT_SERVER_OPTIONS_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "scheduler/time.h"
+#include "server/sla_class.h"
+
+namespace anybit {
+
+struct ServerOptions {
+  std::string artifact;                            // path of the file that holds the network
+  std::string grpc_address = "127.0.0.1:8001";     // port 0: any free one
+  std::string http_address = "127.0.0.1:8002";     // empty: no metrics, no probes
+  std::string policy = "slackfit";                 // or "fixed:<operating point>"
+  int slots = 1;                                   // batches that run at the same time
+  int max_batch = 64;                              // rows
+  std::string profile;                             // file to read latencies from; empty: measure them
+  std::string save_profile;                        // file to write the latencies to; empty: nowhere
+  std::vector<SlaClass> sla_classes = {{.name = "default"}};   // the first is that of requests that name none
+  int max_queue = 10000;                           // requests
+  Duration drain_delay = std::chrono::seconds(5);      // from not ready to not accepting
+  Duration drain_timeout = std::chrono::seconds(20);   // for what then still waits or runs
+};
+
+// InvalidArgument, naming flag, value and limit, unless every value is one the server can start with. What depends on
+// the artifact (points, floors) is checked when it is known.
+absl::Status ValidateOptions(const ServerOptions& options);
+
+// Comma-separated classes, each "name:objective[:floor[:weight]]": the objective as a duration ("20ms", "1.5s", "0" for
+// none), the floor in basis points of accuracy, the weight as a positive number. A class "default" without objective
+// is put first unless one of that name is listed, which then comes first.
+absl::StatusOr<std::vector<SlaClass>> ParseSlaClasses(absl::string_view text);
+
+}  // namespace anybit
+
+#endif  // ANYBIT_SERVER_OPTIONS_H_

@@ -1,0 +1,109 @@
+#include "server/options.h"
+
+#include <chrono>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace anybit {
+namespace {
+
+using ::testing::HasSubstr;
+
+ServerOptions Valid() { return {.artifact = "some.safetensors"}; }
+
+void ExpectRefused(const ServerOptions& options, const std::string& part_of_message) {
+  const absl::Status status = ValidateOptions(options);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << part_of_message;
+  EXPECT_THAT(std::string(status.message()), HasSubstr(part_of_message));
+}
+
+TEST(OptionsTest, TheDefaultsNeedOnlyAnArtifact) {
+  EXPECT_TRUE(ValidateOptions(Valid()).ok());
+  ExpectRefused({}, "--artifact");
+}
+
+TEST(OptionsTest, ARefusalNamesFlagValueAndLimit) {
+  ServerOptions options = Valid();
+  options.slots = 0;
+  ExpectRefused(options, "--slots is 0, not from 1 to 256");
+  options = Valid();
+  options.max_batch = 5000;
+  ExpectRefused(options, "--max_batch is 5000, not from 1 to 4096");
+  options = Valid();
+  options.max_queue = -1;
+  ExpectRefused(options, "--max_queue is -1");
+  options = Valid();
+  options.drain_delay = std::chrono::seconds(-1);
+  ExpectRefused(options, "--drain_delay is -1 s");
+  options = Valid();
+  options.drain_timeout = Duration::max();
+  ExpectRefused(options, "--drain_timeout");
+  options = Valid();
+  options.grpc_address = "localhost";
+  ExpectRefused(options, "--grpc_address is 'localhost'");
+  options = Valid();
+  options.http_address = "127.0.0.1:65536";
+  ExpectRefused(options, "--http_address is '127.0.0.1:65536'");
+}
+
+TEST(OptionsTest, APolicyIsSlackfitOrFixedToAPoint) {
+  ServerOptions options = Valid();
+  options.policy = "fixed:w4a4f";
+  EXPECT_TRUE(ValidateOptions(options).ok());
+  for (const char* policy : {"", "fixed", "fixed:", "fastest"}) {
+    options.policy = policy;
+    ExpectRefused(options, std::string("--policy is '") + policy + "'");
+  }
+}
+
+TEST(OptionsTest, NoHttpAddressIsAllowed) {
+  ServerOptions options = Valid();
+  options.http_address = "";
+  EXPECT_TRUE(ValidateOptions(options).ok());
+}
+
+TEST(SlaClassesTest, AClassHasNameObjectiveFloorAndWeight) {
+  const auto classes = ParseSlaClasses("interactive:20ms:8500:2.5,batch:1.5s");
+  ASSERT_TRUE(classes.ok()) << classes.status();
+  ASSERT_EQ(classes->size(), 3u);
+  EXPECT_EQ((*classes)[1].name, "interactive");
+  EXPECT_EQ((*classes)[1].objective, std::chrono::milliseconds(20));
+  EXPECT_EQ((*classes)[1].accuracy_floor_bp, 8500);
+  EXPECT_EQ((*classes)[1].weight, 2.5);
+  EXPECT_EQ((*classes)[2].name, "batch");
+  EXPECT_EQ((*classes)[2].objective, std::chrono::milliseconds(1500));
+  EXPECT_EQ((*classes)[2].accuracy_floor_bp, 0);
+  EXPECT_EQ((*classes)[2].weight, 1);
+}
+
+TEST(SlaClassesTest, ThereIsAlwaysADefaultClassAndItComesFirst) {
+  auto classes = ParseSlaClasses("");
+  ASSERT_TRUE(classes.ok());
+  ASSERT_EQ(classes->size(), 1u);
+  EXPECT_EQ((*classes)[0].name, "default");
+  EXPECT_EQ((*classes)[0].objective, Duration::zero());
+
+  classes = ParseSlaClasses("interactive:20ms,default:1s:8000");
+  ASSERT_TRUE(classes.ok());
+  ASSERT_EQ(classes->size(), 2u);
+  EXPECT_EQ((*classes)[0].name, "default");
+  EXPECT_EQ((*classes)[0].objective, std::chrono::seconds(1));
+  EXPECT_EQ((*classes)[0].accuracy_floor_bp, 8000);
+}
+
+TEST(SlaClassesTest, AnythingElseIsRefusedWithTheClassInTheMessage) {
+  for (const char* text : {"interactive", "interactive:", ":20ms", "Interactive:20ms", "a b:20ms", "a:20", "a:-1ms",
+                           "a:inf", "a:25h", "a:1ms:", "a:1ms:-1", "a:1ms:10001", "a:1ms:0.5", "a:1ms:0:0",
+                           "a:1ms:0:-1", "a:1ms:0:nan", "a:1ms:0:inf", "a:1ms:0:1:2"}) {
+    const auto classes = ParseSlaClasses(text);
+    EXPECT_EQ(classes.status().code(), absl::StatusCode::kInvalidArgument) << text;
+    EXPECT_THAT(std::string(classes.status().message()), HasSubstr(text));
+  }
+  EXPECT_FALSE(ParseSlaClasses("a:1ms,a:2ms").ok());
+  EXPECT_FALSE(ParseSlaClasses("default:1ms,default:2ms").ok());
+}
+
+}  // namespace
+}  // namespace anybit

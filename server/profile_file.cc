@@ -1,0 +1,128 @@
+#include "server/profile_file.h"
+
+#include <google/protobuf/struct.pb.h>
+#include <google/protobuf/util/json_util.h>
+
+#include <cmath>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace anybit {
+namespace {
+
+using google::protobuf::Struct;
+using google::protobuf::Value;
+
+// A day for one batch is no latency but a mistake; below it, a double holds every nanosecond.
+constexpr double kMaxMicroseconds = 24.0 * 3600 * 1e6;
+
+const Value* Find(const Struct& object, const char* member) {
+  const auto found = object.fields().find(member);
+  return found == object.fields().end() ? nullptr : &found->second;
+}
+
+std::string Quoted(const std::string& text) {
+  Value value;
+  value.set_string_value(text);
+  std::string json;
+  (void)google::protobuf::util::MessageToJsonString(value, &json);
+  return json;
+}
+
+absl::StatusOr<Duration> ParseMicroseconds(const Value& value, const std::string& where) {
+  const double us = value.number_value();
+  if (!value.has_number_value() || !(us > 0) || us > kMaxMicroseconds) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(where, " is not a number of microseconds above 0 and at most ", kMaxMicroseconds));
+  }
+  return Duration(std::llround(us * 1000));
+}
+
+absl::Status ParsePoint(const Value& value, const std::string& where, Profile& profile) {
+  const Value* name = Find(value.struct_value(), "name");
+  const Value* accuracy = Find(value.struct_value(), "accuracy");
+  const Value* latency = Find(value.struct_value(), "latency_us");
+  if (name == nullptr || !name->has_string_value()) {
+    return absl::InvalidArgumentError(absl::StrCat(where, ".name is not a string"));
+  }
+  if (accuracy == nullptr || !accuracy->has_number_value()) {
+    return absl::InvalidArgumentError(absl::StrCat(where, ".accuracy is not a number"));
+  }
+  if (latency == nullptr || !latency->has_list_value()) {
+    return absl::InvalidArgumentError(absl::StrCat(where, ".latency_us is not a list"));
+  }
+  std::vector<Duration> durations;
+  for (const Value& item : latency->list_value().values()) {
+    absl::StatusOr<Duration> duration =
+        ParseMicroseconds(item, absl::StrCat(where, ".latency_us[", durations.size(), "]"));
+    if (!duration.ok()) return duration.status();
+    durations.push_back(*duration);
+  }
+  profile.points.push_back({.name = name->string_value(), .accuracy = accuracy->number_value()});
+  profile.latency.push_back(std::move(durations));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string ProfileToJson(const Profile& profile) {
+  std::string json = absl::StrCat("{\n  \"max_batch\": ", profile.max_batch, ",\n  \"points\": [");
+  for (size_t point = 0; point < profile.points.size(); ++point) {
+    absl::StrAppendFormat(&json, "%s\n    {\"name\": %s, \"accuracy\": %.17g, \"latency_us\": [", point ? "," : "",
+                          Quoted(profile.points[point].name), profile.points[point].accuracy);
+    for (size_t i = 0; i < profile.latency[point].size(); ++i) {
+      const int64_t ns = profile.latency[point][i].count();
+      absl::StrAppendFormat(&json, "%s%d.%03d", i ? ", " : "", ns / 1000, ns % 1000);
+    }
+    json += "]}";
+  }
+  return json + "\n  ]\n}\n";
+}
+
+absl::StatusOr<Profile> ProfileFromJson(const std::string& json) {
+  Struct root;
+  const auto parsed = google::protobuf::util::JsonStringToMessage(json, &root);
+  if (!parsed.ok()) return absl::InvalidArgumentError(absl::StrCat("not a JSON object: ", parsed.ToString()));
+  const Value* max_batch = Find(root, "max_batch");
+  // The bound keeps the conversion to int defined; ValidateProfile compares the value with the lists.
+  if (max_batch == nullptr || !max_batch->has_number_value() || !(std::abs(max_batch->number_value()) <= 1e6) ||
+      max_batch->number_value() != std::floor(max_batch->number_value())) {
+    return absl::InvalidArgumentError("max_batch is not a whole number up to 1000000");
+  }
+  Profile profile{.max_batch = static_cast<int>(max_batch->number_value())};
+  const Value* points = Find(root, "points");
+  if (points == nullptr || !points->has_list_value()) return absl::InvalidArgumentError("points is not a list");
+  for (int i = 0; i < points->list_value().values_size(); ++i) {
+    const absl::Status status = ParsePoint(points->list_value().values(i), absl::StrCat("points[", i, "]"), profile);
+    if (!status.ok()) return status;
+  }
+  if (absl::Status status = ValidateProfile(profile); !status.ok()) return status;
+  return profile;
+}
+
+absl::StatusOr<Profile> ReadProfile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string json{std::istreambuf_iterator<char>(file), {}};
+  if (!file) return absl::NotFoundError(absl::StrCat("cannot read profile ", path));
+  absl::StatusOr<Profile> profile = ProfileFromJson(json);
+  if (!profile.ok()) {
+    return absl::Status(profile.status().code(), absl::StrCat("profile ", path, ": ", profile.status().message()));
+  }
+  return profile;
+}
+
+absl::Status WriteProfile(const Profile& profile, const std::string& path) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file << ProfileToJson(profile);
+  file.close();
+  if (!file) return absl::UnavailableError(absl::StrCat("cannot write profile ", path));
+  return absl::OkStatus();
+}
+
+}  // namespace anybit

@@ -1,0 +1,133 @@
+#include "server/profiler.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace anybit {
+namespace {
+
+std::vector<int> SizesToMeasure(int max_batch) {
+  std::vector<int> sizes;
+  for (int rows = 1; rows < max_batch; rows *= 2) sizes.push_back(rows);
+  sizes.push_back(max_batch);
+  return sizes;
+}
+
+Duration Median(std::vector<Duration> values) {
+  const auto middle = values.begin() + (values.size() - 1) / 2;
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+struct Measurement {
+  int rows = 0;
+  std::vector<Duration> runs;   // not empty
+};
+
+// One latency for each number of rows, from ascending measurements.
+std::vector<Duration> FillBetween(const std::vector<Measurement>& measurements, int max_batch) {
+  std::vector<Duration> latency(max_batch);
+  int previous_rows = 0;
+  Duration previous{};
+  for (const Measurement& m : measurements) {
+    const Duration here = std::max(Median(m.runs), Duration(1));
+    for (int rows = previous_rows + 1; rows <= m.rows; ++rows) {
+      latency[rows - 1] = previous + (here - previous) * (rows - previous_rows) / (m.rows - previous_rows);
+    }
+    previous_rows = m.rows;
+    previous = here;
+  }
+  for (int rows = previous_rows + 1; rows <= max_batch; ++rows) latency[rows - 1] = previous * rows / previous_rows;
+  return latency;
+}
+
+class Bench {
+ public:
+  Bench(const AdaptiveNetwork& network, const EventLoop& loop, int max_batch)
+      : network_(network),
+        loop_(loop),
+        input_(max_batch * network.description().input.elements),
+        output_(max_batch * network.description().output.elements),
+        scratch_(network.MakeScratch(max_batch)) {
+    // Neither constant nor periodic in a row's length, so that no kernel is flattered.
+    uint32_t state = 1;
+    for (uint8_t& code : input_) code = static_cast<uint8_t>((state = state * 1664525u + 1013904223u) >> 24);
+  }
+
+  absl::StatusOr<Duration> Run(int point, int rows) {
+    const auto& description = network_.description();
+    const MonoTime start = loop_.Now();
+    const absl::Status status =
+        network_.Run(point, std::span(input_).first(rows * description.input.elements),
+                     std::span(output_).first(rows * description.output.elements), *scratch_);
+    const Duration taken = loop_.Now() - start;
+    if (status.ok()) return taken;
+    return absl::Status(status.code(), absl::StrCat("profiling ", rows, " rows at ", description.points[point].name,
+                                                    ": ", status.message()));
+  }
+
+  // Sizes in ascending order, as many as fit into `share`, then repetitions of all of them while they fit.
+  absl::StatusOr<std::vector<Measurement>> Measure(int point, const std::vector<int>& sizes, Duration share,
+                                                   int repetitions) {
+    const MonoTime end = SaturatingAdd(loop_.Now(), share);
+    std::vector<Measurement> measurements;
+    // The first run pays for cold caches and is not counted, unless one run is all the share pays for.
+    absl::StatusOr<Duration> latest = Run(point, 1);
+    if (!latest.ok()) return latest.status();
+    for (int rows : sizes) {
+      const int known_rows = measurements.empty() ? 1 : measurements.back().rows;
+      if (SaturatingAdd(loop_.Now(), *latest * rows / known_rows) > end) break;
+      latest = Run(point, rows);
+      if (!latest.ok()) return latest.status();
+      measurements.push_back({.rows = rows, .runs = {*latest}});
+    }
+    if (measurements.empty()) return std::vector<Measurement>{{.rows = 1, .runs = {*latest}}};
+    for (int i = 1; i < repetitions; ++i) {
+      for (Measurement& m : measurements) {
+        if (SaturatingAdd(loop_.Now(), m.runs.back()) > end) continue;
+        const absl::StatusOr<Duration> again = Run(point, m.rows);
+        if (!again.ok()) return again.status();
+        m.runs.push_back(*again);
+      }
+    }
+    return measurements;
+  }
+
+ private:
+  const AdaptiveNetwork& network_;
+  const EventLoop& loop_;
+  std::vector<uint8_t> input_;
+  std::vector<float> output_;
+  const std::unique_ptr<AdaptiveNetwork::Scratch> scratch_;
+};
+
+}  // namespace
+
+absl::StatusOr<Profile> MeasureProfile(const AdaptiveNetwork& network, const EventLoop& loop,
+                                       const ProfilerOptions& options) {
+  Profile profile{.max_batch = options.max_batch};
+  const std::vector<int> sizes = SizesToMeasure(options.max_batch);
+  const auto& points = network.description().points;
+  Bench bench(network, loop, options.max_batch);
+  const MonoTime start = loop.Now();
+  for (int point = 0; point < static_cast<int>(points.size()); ++point) {
+    // What a fast point leaves of its share goes to those after it.
+    const Duration left = options.budget - (loop.Now() - start);
+    const Duration share = left / static_cast<int>(points.size() - point);
+    absl::StatusOr<std::vector<Measurement>> measured = bench.Measure(point, sizes, share, options.repetitions);
+    if (!measured.ok()) return measured.status();
+    profile.points.push_back({.name = points[point].name, .accuracy = points[point].accuracy});
+    profile.latency.push_back(FillBetween(*measured, options.max_batch));
+  }
+  if (absl::Status status = ValidateProfile(profile); !status.ok()) return status;
+  return profile;
+}
+
+}  // namespace anybit

@@ -1,0 +1,29 @@
+// Measures how long a network takes, at each operating point and for each batch size, on this machine and now.
+#ifndef ANYBIT_SERVER_PROFILER_H_
+#define ANYBIT_SERVER_PROFILER_H_
+
+#include <chrono>
+
+#include "absl/status/statusor.h"
+#include "model/adaptive_network.h"
+#include "scheduler/event_loop.h"
+#include "scheduler/profile.h"
+
+namespace anybit {
+
+struct ProfilerOptions {
+  int max_batch = 64;                        // rows
+  Duration budget = std::chrono::seconds(2); // in all; each point gets an equal share
+  int repetitions = 9;                       // of each measurement, where the budget allows
+};
+
+// Runs batches of 1, 2, 4, ... max_batch rows on the calling thread and takes the median of each size; sizes between
+// are interpolated. A size that would overrun its point's share of the budget is not run: it is taken to cost per row
+// what the largest size that was run costs, which is too much rather than too little. Even a tiny budget runs each
+// point once. A failing run's Status, with the point's name. `loop` is asked for the time only.
+absl::StatusOr<Profile> MeasureProfile(const AdaptiveNetwork& network, const EventLoop& loop,
+                                       const ProfilerOptions& options);
+
+}  // namespace anybit
+
+#endif  // ANYBIT_SERVER_PROFILER_H_

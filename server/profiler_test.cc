@@ -1,0 +1,109 @@
+#include "server/profiler.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "server/testing/manual_clock.h"
+#include "server/testing/sum_network.h"
+
+namespace anybit {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using testing::ManualClock;
+using testing::SumNetwork;
+using ::testing::HasSubstr;
+
+// 1 ms and 200 us for each row; half of that at point w1a1.
+Duration Cost(int point, int rows) {
+  const Duration cost = milliseconds(1) + microseconds(200) * rows;
+  return point == SumNetwork::kW1a1 ? cost / 2 : cost;
+}
+
+class ProfilerTest : public ::testing::Test {
+ protected:
+  ManualClock clock_;
+  std::vector<std::pair<int, int>> runs_;   // point, rows
+  const SumNetwork network_{[this](int point, int rows) {
+    runs_.emplace_back(point, rows);
+    clock_.Advance(Cost(point, rows));
+    return absl::OkStatus();
+  }};
+};
+
+TEST_F(ProfilerTest, EveryPointAndBatchSizeHasItsLatency) {
+  const auto profile = MeasureProfile(network_, clock_, {.max_batch = 12});
+  ASSERT_TRUE(profile.ok()) << profile.status();
+  EXPECT_EQ(profile->max_batch, 12);
+  ASSERT_EQ(profile->points.size(), 4u);
+  EXPECT_EQ(profile->points[SumNetwork::kW4a4f].name, "w4a4f");
+  EXPECT_EQ(profile->points[SumNetwork::kW4a4f].accuracy, 0.9);
+  for (int point = 0; point < 4; ++point) {
+    // The cost is linear, so the interpolated sizes are exact too, but for rounding.
+    for (int rows = 1; rows <= 12; ++rows) {
+      EXPECT_NEAR(profile->At(ToPointId(point), rows).count(), Cost(point, rows).count(), 2) << point << " " << rows;
+    }
+  }
+}
+
+TEST_F(ProfilerTest, SizesArePowersOfTwoAndTheLargest) {
+  ASSERT_TRUE(MeasureProfile(network_, clock_, {.max_batch = 12}).ok());
+  for (const auto& [point, rows] : runs_) {
+    EXPECT_TRUE(rows == 1 || rows == 2 || rows == 4 || rows == 8 || rows == 12) << rows;
+  }
+}
+
+TEST_F(ProfilerTest, TheBudgetHoldsUpToOneRunOfEachPoint) {
+  const Duration budget = milliseconds(100);
+  ASSERT_TRUE(MeasureProfile(network_, clock_, {.max_batch = 64, .budget = budget}).ok());
+  EXPECT_LE(clock_.Now() - MonoTime(), budget + 4 * Cost(0, 1));
+}
+
+TEST_F(ProfilerTest, ASizeThatWouldOverrunTheBudgetIsTakenToCostWhatItsRowsCostBefore) {
+  // A share of 8 ms: the uncounted run (1.2), then 1 (1.2) and 2 rows (1.4, foreseen as 2.4), but not 4 rows.
+  const auto profile =
+      MeasureProfile(network_, clock_, {.max_batch = 64, .budget = 4 * microseconds(5200), .repetitions = 1});
+  ASSERT_TRUE(profile.ok());
+  EXPECT_FALSE(std::count(runs_.begin(), runs_.end(), std::pair(0, 4)));
+  EXPECT_EQ(profile->At(ToPointId(0), 2), Cost(0, 2));
+  EXPECT_EQ(profile->At(ToPointId(0), 64), 32 * Cost(0, 2));
+}
+
+TEST_F(ProfilerTest, EvenNoBudgetAtAllRunsEachPointOnce) {
+  const auto profile = MeasureProfile(network_, clock_, {.max_batch = 8, .budget = Duration::zero()});
+  ASSERT_TRUE(profile.ok()) << profile.status();
+  EXPECT_EQ(runs_.size(), 4u);
+  EXPECT_EQ(profile->At(ToPointId(0), 8), 8 * Cost(0, 1));
+}
+
+TEST(ProfilerNoiseTest, OneSlowRunDoesNotMoveTheMedian) {
+  ManualClock clock;
+  int run = 0;
+  const SumNetwork network([&](int, int) {
+    clock.Advance(++run % 9 == 3 ? milliseconds(500) : milliseconds(1));
+    return absl::OkStatus();
+  });
+  const auto profile = MeasureProfile(network, clock, {.max_batch = 1, .budget = std::chrono::hours(1)});
+  ASSERT_TRUE(profile.ok());
+  for (int point = 0; point < 4; ++point) EXPECT_EQ(profile->At(ToPointId(point), 1), milliseconds(1));
+}
+
+TEST(ProfilerFailureTest, AFailingPointIsNamed) {
+  ManualClock clock;
+  const SumNetwork network([](int point, int) {
+    return point == SumNetwork::kW4a4f ? absl::InternalError("no such kernel") : absl::OkStatus();
+  });
+  const auto profile = MeasureProfile(network, clock, {.max_batch = 2});
+  EXPECT_EQ(profile.status().code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(std::string(profile.status().message()), HasSubstr("w4a4f"));
+  EXPECT_THAT(std::string(profile.status().message()), HasSubstr("no such kernel"));
+}
+
+}  // namespace
+}  // namespace anybit

@@ -1,0 +1,24 @@
+// What the edge knows of the model it serves: enough to judge a request, nothing to run one.
+#ifndef ANYBIT_SERVER_SERVED_MODEL_H_
+#define ANYBIT_SERVER_SERVED_MODEL_H_
+
+#include <cmath>
+#include <vector>
+
+#include "model/adaptive_network.h"
+#include "server/sla_class.h"
+
+namespace anybit {
+
+struct ServedModel {
+  NetworkDescription network;            // PointId indexes its points
+  int max_batch = 1;                     // rows of one request, and of one batch
+  std::vector<SlaClass> sla_classes;     // SlaClassId indexes them; the first is that of requests that name none
+};
+
+// An accuracy in basis points, as floors and responses state it.
+inline int ToBasisPoints(double accuracy) { return static_cast<int>(std::lround(accuracy * 10000)); }
+
+}  // namespace anybit
+
+#endif  // ANYBIT_SERVER_SERVED_MODEL_H_

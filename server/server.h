@@ -1,0 +1,68 @@
+// The whole server, put together: network, profile, scheduler and its loop, runner, metrics, HTTP and gRPC.
+//
+// Its life: Listen (alive, not ready), Serve (ready), StopBeingReady, Drain, Stop. Each step is separate because the
+// waits between them belong to whoever got the signal. Main adds flags, files and signals; tests add a small network.
+#ifndef ANYBIT_SERVER_SERVER_H_
+#define ANYBIT_SERVER_SERVER_H_
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "metrics/exposer.h"
+#include "model/adaptive_network.h"
+#include "scheduler/event_loop.h"
+#include "scheduler/profile.h"
+#include "server/options.h"
+
+namespace anybit {
+
+class Server {
+ public:
+  // Serves HTTP, unless the options have no address for it. The artifact is not read. Unavailable if the port is taken.
+  static absl::StatusOr<std::unique_ptr<Server>> Listen(ServerOptions options);
+
+  // Stops at once, if nobody did before.
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Measures or loads the profile, then serves `network` by gRPC; ready when it returns OK. At most once; takes up to
+  // the profiler's two seconds and a bit. InvalidArgument for options that do not fit the network, Unavailable if the
+  // port is taken.
+  absl::Status Serve(std::unique_ptr<const AdaptiveNetwork> network);
+
+  // Tells probes to send no more, and serves on. After Serve.
+  void StopBeingReady();
+
+  // Refuses new requests with UNAVAILABLE; `drained` runs, on some thread, once none waits or runs. After Serve.
+  void Drain(absl::AnyInvocable<void()> drained);
+
+  // Ends calls that are still open after `grace`, then everything else. Blocks until all threads have ended.
+  void Stop(Duration grace);
+
+  int http_port() const;               // 0: no HTTP
+  int grpc_port() const;               // after Serve
+  const Profile& profile() const;      // after Serve
+  const AdaptiveNetwork& network() const;   // after Serve
+
+ private:
+  struct Serving;   // what exists between Serve and Stop
+
+  explicit Server(ServerOptions options);
+
+  absl::StatusOr<Profile> FindProfile(const AdaptiveNetwork& network, const EventLoop& loop) const;
+
+  const ServerOptions options_;
+  std::atomic<bool> ready_ = false;                  // whoever starts and stops; HTTP threads
+  std::unique_ptr<Serving> serving_;
+  std::atomic<const Serving*> shown_ = nullptr;      // serving_ once it has metrics; HTTP threads
+  std::unique_ptr<Exposer> exposer_;                 // joins HTTP threads, which look at all of the above
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_SERVER_SERVER_H_

@@ -1,0 +1,663 @@
+// The whole server in one process: a real gRPC channel and real HTTP on free ports, over a network of sums.
+#include "server/server.h"
+
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+#include <cstring>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "metrics/testing/http_get.h"
+#include "proto/inference.grpc.pb.h"
+#include "server/testing/sum_network.h"
+
+namespace anybit {
+namespace {
+
+using grpc::StatusCode;
+using inference::GRPCInferenceService;
+using inference::ModelInferRequest;
+using inference::ModelInferResponse;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::HttpGet;
+using testing::SumNetwork;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// The scheduler believes these latencies, so no test depends on how fast this machine is.
+constexpr char kProfile[] = R"({"max_batch": 4, "points": [
+    {"name": "fp32", "accuracy": 0.93, "latency_us": [40, 80, 120, 160]},
+    {"name": "w8a8", "accuracy": 0.92, "latency_us": [20, 40, 60, 80]},
+    {"name": "w4a4f", "accuracy": 0.9, "latency_us": [10, 20, 30, 40]},
+    {"name": "w1a1", "accuracy": 0.8, "latency_us": [5, 10, 15, 20]}]})";
+
+ServerOptions Options(const std::string& http_address = "") {
+  const std::string profile = ::testing::TempDir() + "/profile.json";
+  std::ofstream(profile) << kProfile;
+  return {.artifact = "in memory",
+          .grpc_address = "127.0.0.1:0",
+          .http_address = http_address,
+          .max_batch = 4,
+          .profile = profile,
+          .sla_classes = {{.name = "default"},
+                          {.name = "careful", .objective = seconds(60), .accuracy_floor_bp = 9200}}};
+}
+
+// A server and a client of it.
+class Stage {
+ public:
+  explicit Stage(ServerOptions options, SumNetwork::BeforeRun before_run = nullptr) {
+    auto server = Server::Listen(std::move(options));
+    EXPECT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+    const absl::Status status = server_->Serve(std::make_unique<SumNetwork>(std::move(before_run)));
+    EXPECT_TRUE(status.ok()) << status;
+    channel_ =
+        grpc::CreateChannel(absl::StrCat("127.0.0.1:", server_->grpc_port()), grpc::InsecureChannelCredentials());
+    stub_ = GRPCInferenceService::NewStub(channel_);
+  }
+
+  Server& server() { return *server_; }
+  GRPCInferenceService::Stub& stub() { return *stub_; }
+  const std::shared_ptr<grpc::Channel>& channel() { return channel_; }
+
+  grpc::Status Infer(const ModelInferRequest& request, ModelInferResponse* response) {
+    grpc::ClientContext context;
+    return stub_->ModelInfer(&context, request, response);
+  }
+  grpc::Status Infer(const ModelInferRequest& request) {
+    ModelInferResponse response;
+    return Infer(request, &response);
+  }
+
+ private:
+  std::unique_ptr<Server> server_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<GRPCInferenceService::Stub> stub_;
+};
+
+ModelInferRequest Request(const std::string& raw = std::string("\x01\x02\x03\x04", 4)) {
+  ModelInferRequest request;
+  request.set_model_name("sums");
+  request.set_id("id of this call");
+  auto& input = *request.add_inputs();
+  input.set_name("image");
+  input.set_datatype("UINT8");
+  for (int64_t d : {static_cast<int>(raw.size() / 4), 2, 2, 1}) input.add_shape(d);
+  request.add_raw_input_contents(raw);
+  return request;
+}
+
+ModelInferRequest Pinned(const std::string& point) {
+  ModelInferRequest request = Request();
+  (*request.mutable_parameters())["operating_point"].set_string_param(point);
+  return request;
+}
+
+std::vector<float> Logits(const ModelInferResponse& response) {
+  const std::string& raw = response.raw_output_contents(0);
+  std::vector<float> logits(raw.size() / sizeof(float));
+  std::memcpy(logits.data(), raw.data(), raw.size());
+  return logits;
+}
+
+// A line of the metrics page, by its beginning; "" if there is none.
+std::string MetricsLine(int http_port, const std::string& beginning) {
+  const std::string page = "\n" + HttpGet(http_port, "/metrics").body;
+  const auto at = page.find("\n" + beginning);
+  return at == std::string::npos ? "" : page.substr(at + 1, page.find('\n', at + 1) - at - 1);
+}
+
+// Holds every run until opened, and tells how many began.
+class Gate {
+ public:
+  SumNetwork::BeforeRun Hold() {
+    return [this](int, int) {
+      if (!first_began_.HasBeenNotified()) first_began_.Notify();
+      open_.WaitForNotification();
+      return absl::OkStatus();
+    };
+  }
+  void WaitUntilARunBegan() { first_began_.WaitForNotification(); }
+  void Open() { open_.Notify(); }
+
+ private:
+  absl::Notification first_began_;
+  absl::Notification open_;
+};
+
+// A ModelInfer in flight.
+class Call {
+ public:
+  Call(GRPCInferenceService::Stub& stub, ModelInferRequest request) : request_(std::move(request)) {
+    stub.async()->ModelInfer(&context_, &request_, &response_, [this](grpc::Status status) {
+      status_ = std::move(status);
+      ended_.Notify();
+    });
+  }
+  void Cancel() { context_.TryCancel(); }
+  grpc::Status Wait() {
+    ended_.WaitForNotification();
+    return status_;
+  }
+  bool ended() const { return ended_.HasBeenNotified(); }
+  const ModelInferResponse& response() const { return response_; }
+  const grpc::ClientContext& context() const { return context_; }
+
+ private:
+  grpc::ClientContext context_;
+  const ModelInferRequest request_;
+  ModelInferResponse response_;
+  grpc::Status status_;
+  absl::Notification ended_;
+};
+
+// ---- Inference
+
+// One server for all tests that leave it as it was.
+class SharedServerTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { stage_ = new Stage(Options()); }
+  static void TearDownTestSuite() { delete stage_; }
+  static inline Stage* stage_ = nullptr;
+};
+
+TEST_F(SharedServerTest, RawContentsAreServed) {
+  ModelInferResponse response;
+  const grpc::Status status = stage_->Infer(Request(), &response);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(response.id(), "id of this call");
+  EXPECT_EQ(response.parameters().at("operating_point").string_param(), "fp32");
+  EXPECT_EQ(response.parameters().at("bits").int64_param(), 32);
+  EXPECT_TRUE(response.parameters().at("deadline_met").bool_param());
+  EXPECT_THAT(Logits(response), ElementsAre(10, 1010, 2010));
+}
+
+TEST_F(SharedServerTest, TypedContentsAreServedAlike) {
+  ModelInferRequest request = Request();
+  request.clear_raw_input_contents();
+  for (uint32_t code : {1, 2, 3, 4}) request.mutable_inputs(0)->mutable_contents()->add_uint_contents(code);
+  ModelInferResponse response;
+  ASSERT_TRUE(stage_->Infer(request, &response).ok());
+  EXPECT_THAT(Logits(response), ElementsAre(10, 1010, 2010));
+}
+
+TEST_F(SharedServerTest, APinnedPointIsTheOneThatRuns) {
+  for (const auto& [name, index] : {std::pair("fp32", 0), std::pair("w8a8", 1), std::pair("w4a4f", 2),
+                                    std::pair("w1a1", 3)}) {
+    ModelInferResponse response;
+    ASSERT_TRUE(stage_->Infer(Pinned(name), &response).ok());
+    EXPECT_EQ(response.parameters().at("operating_point").string_param(), name);
+    EXPECT_EQ(Logits(response)[0], 10 + 0.25f * index);
+  }
+}
+
+TEST_F(SharedServerTest, AFloorHolds) {
+  ModelInferRequest request = Request();
+  (*request.mutable_parameters())["min_accuracy_bp"].set_int64_param(9100);
+  for (int i = 0; i < 20; ++i) {
+    ModelInferResponse response;
+    ASSERT_TRUE(stage_->Infer(request, &response).ok());
+    EXPECT_GE(response.parameters().at("expected_accuracy_bp").int64_param(), 9100);
+  }
+}
+
+TEST_F(SharedServerTest, AClassBringsItsFloorAndObjective) {
+  ModelInferRequest request = Request();
+  (*request.mutable_parameters())["sla_class"].set_string_param("careful");
+  ModelInferResponse response;
+  ASSERT_TRUE(stage_->Infer(request, &response).ok());
+  EXPECT_GE(response.parameters().at("expected_accuracy_bp").int64_param(), 9200);
+  (*request.mutable_parameters())["operating_point"].set_string_param("w4a4f");
+  EXPECT_EQ(stage_->Infer(request).error_code(), StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(SharedServerTest, AClassificationIsServedAsText) {
+  ModelInferRequest request = Request();
+  request.add_outputs()->set_name("logits");
+  (*request.mutable_outputs(0)->mutable_parameters())["classification"].set_int64_param(1);
+  ModelInferResponse response;
+  ASSERT_TRUE(stage_->Infer(request, &response).ok());
+  EXPECT_EQ(response.raw_output_contents(0), std::string("\x11\0\0\0", 4) + "2010.000000:2:two");
+}
+
+TEST_F(SharedServerTest, ADeadlineTheFastestPointCannotMeetIsRefusedWithAHintWhenToRetry) {
+  ModelInferRequest request = Request();
+  (*request.mutable_parameters())["timeout"].set_int64_param(1);   // below every latency of the profile
+  Call call(stage_->stub(), request);
+  const StatusCode code = call.Wait().error_code();
+  // By the time the scheduler looks, this microsecond may have passed.
+  ASSERT_TRUE(code == StatusCode::RESOURCE_EXHAUSTED || code == StatusCode::DEADLINE_EXCEEDED) << code;
+  if (code != StatusCode::RESOURCE_EXHAUSTED) return;
+  const auto& trailers = call.context().GetServerTrailingMetadata();
+  const auto pushback = trailers.find("grpc-retry-pushback-ms");
+  ASSERT_NE(pushback, trailers.end());
+  EXPECT_GT(std::stoi(std::string(pushback->second.data(), pushback->second.size())), 0);
+}
+
+TEST_F(SharedServerTest, AGrpcDeadlineAlreadyPastIsExceeded) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() - seconds(1));
+  ModelInferResponse response;
+  EXPECT_EQ(stage_->stub().ModelInfer(&context, Request(), &response).error_code(), StatusCode::DEADLINE_EXCEEDED);
+}
+
+// ---- What is around inference
+
+TEST_F(SharedServerTest, ServerAndModelAreLiveAndReady) {
+  grpc::ClientContext live, ready, model, other;
+  inference::ServerLiveResponse live_response;
+  ASSERT_TRUE(stage_->stub().ServerLive(&live, {}, &live_response).ok());
+  EXPECT_TRUE(live_response.live());
+  inference::ServerReadyResponse ready_response;
+  ASSERT_TRUE(stage_->stub().ServerReady(&ready, {}, &ready_response).ok());
+  EXPECT_TRUE(ready_response.ready());
+  inference::ModelReadyRequest request;
+  request.set_name("sums");
+  inference::ModelReadyResponse response;
+  ASSERT_TRUE(stage_->stub().ModelReady(&model, request, &response).ok());
+  EXPECT_TRUE(response.ready());
+  request.set_name("other");
+  ASSERT_TRUE(stage_->stub().ModelReady(&other, request, &response).ok());
+  EXPECT_FALSE(response.ready());
+}
+
+TEST_F(SharedServerTest, ServerMetadataClaimsOnlyWhatIsThere) {
+  grpc::ClientContext context;
+  inference::ServerMetadataResponse response;
+  ASSERT_TRUE(stage_->stub().ServerMetadata(&context, {}, &response).ok());
+  EXPECT_EQ(response.name(), "anybit");
+  EXPECT_THAT(response.extensions(), ::testing::Not(::testing::Contains("statistics")));
+}
+
+TEST_F(SharedServerTest, MetadataConfigAndIndexDescribeTheModel) {
+  grpc::ClientContext metadata, config, index, other;
+  inference::ModelMetadataRequest metadata_request;
+  metadata_request.set_name("sums");
+  inference::ModelMetadataResponse metadata_response;
+  ASSERT_TRUE(stage_->stub().ModelMetadata(&metadata, metadata_request, &metadata_response).ok());
+  EXPECT_EQ(metadata_response.properties().at("operating_points"), "fp32,w8a8,w4a4f,w1a1");
+
+  inference::ModelConfigRequest config_request;
+  config_request.set_name("sums");
+  inference::ModelConfigResponse config_response;
+  ASSERT_TRUE(stage_->stub().ModelConfig(&config, config_request, &config_response).ok());
+  EXPECT_EQ(config_response.config().max_batch_size(), 4);
+  config_request.set_name("other");
+  EXPECT_EQ(stage_->stub().ModelConfig(&other, config_request, &config_response).error_code(), StatusCode::NOT_FOUND);
+
+  inference::RepositoryIndexResponse index_response;
+  ASSERT_TRUE(stage_->stub().RepositoryIndex(&index, {}, &index_response).ok());
+  ASSERT_EQ(index_response.models_size(), 1);
+  EXPECT_EQ(index_response.models(0).name(), "sums");
+  EXPECT_EQ(index_response.models(0).version(), "7");
+  EXPECT_EQ(index_response.models(0).state(), "READY");
+}
+
+TEST_F(SharedServerTest, CallsNotOfferedAreUnimplemented) {
+  grpc::ClientContext context;
+  inference::ModelStatisticsResponse response;
+  EXPECT_EQ(stage_->stub().ModelStatistics(&context, {}, &response).error_code(), StatusCode::UNIMPLEMENTED);
+}
+
+grpc::ByteBuffer Bytes(const std::string& bytes) {
+  const grpc::Slice slice(bytes);
+  return grpc::ByteBuffer(&slice, 1);
+}
+
+std::string Text(const grpc::ByteBuffer& buffer) {
+  grpc::Slice slice;
+  EXPECT_TRUE(buffer.DumpToSingleSlice(&slice).ok());
+  return std::string(slice.begin(), slice.end());
+}
+
+// grpc.health.v1 has no generated code here: its request is one string in field 1, its response one enum in field 1.
+StatusCode CheckHealth(const std::shared_ptr<grpc::Channel>& channel, const std::string& service, int* serving) {
+  const grpc::ByteBuffer request =
+      Bytes(service.empty() ? "" : std::string("\x0a") + static_cast<char>(service.size()) + service);
+  grpc::ByteBuffer response;
+  grpc::ClientContext context;
+  grpc::Status status;
+  absl::Notification ended;
+  grpc::GenericStub(channel).UnaryCall(&context, "/grpc.health.v1.Health/Check", {}, &request, &response,
+                                       [&](grpc::Status s) {
+                                         status = std::move(s);
+                                         ended.Notify();
+                                       });
+  ended.WaitForNotification();
+  if (status.ok()) {
+    const std::string text = Text(response);
+    *serving = text.size() == 2 && text[0] == 8 ? text[1] : 0;
+  }
+  return status.error_code();
+}
+
+constexpr int kServing = 1, kNotServing = 2;
+
+TEST_F(SharedServerTest, HealthKnowsLivenessReadinessAndTheService) {
+  for (const char* service : {"", "liveness", "readiness", "inference.GRPCInferenceService"}) {
+    int serving = 0;
+    EXPECT_EQ(CheckHealth(stage_->channel(), service, &serving), StatusCode::OK) << service;
+    EXPECT_EQ(serving, kServing) << service;
+  }
+  int serving = 0;
+  EXPECT_EQ(CheckHealth(stage_->channel(), "other", &serving), StatusCode::NOT_FOUND);
+}
+
+TEST_F(SharedServerTest, ReflectionListsTheService) {
+  grpc::GenericStub stub(stage_->channel());
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  const auto stream =
+      stub.PrepareCall(&context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
+  const auto succeeds = [&queue] {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  };
+  stream->StartCall(nullptr);
+  ASSERT_TRUE(succeeds());
+  // ServerReflectionRequest{list_services: ""}: field 7, length 0.
+  stream->Write(Bytes(std::string("\x3a\x00", 2)), nullptr);
+  ASSERT_TRUE(succeeds());
+  grpc::ByteBuffer response;
+  stream->Read(&response, nullptr);
+  ASSERT_TRUE(succeeds());
+  EXPECT_THAT(Text(response), HasSubstr("inference.GRPCInferenceService"));
+  grpc::Status status;
+  stream->WritesDone(nullptr);
+  ASSERT_TRUE(succeeds());
+  stream->Finish(&status, nullptr);
+  ASSERT_TRUE(succeeds());
+  EXPECT_TRUE(status.ok());
+  queue.Shutdown();
+}
+
+// ---- Malformed requests
+
+struct Malformed {
+  const char* what;
+  std::function<void(ModelInferRequest&)> spoil;
+  StatusCode code;
+  const char* part_of_message;
+};
+
+const std::vector<Malformed>& MalformedRequests() {
+  using R = ModelInferRequest;
+  constexpr StatusCode kInvalid = StatusCode::INVALID_ARGUMENT;
+  static const auto* const kAll = new std::vector<Malformed>{
+      {"empty", [](R& r) { r.Clear(); }, StatusCode::NOT_FOUND, "unknown model: '' is not found"},
+      {"unknown model", [](R& r) { r.set_model_name("../sums"); }, StatusCode::NOT_FOUND, "'../sums'"},
+      {"name of 64 KiB", [](R& r) { r.set_model_name(std::string(65536, 'x')); }, StatusCode::NOT_FOUND, "xxx...'"},
+      {"unknown version", [](R& r) { r.set_model_version("8"); }, StatusCode::NOT_FOUND, "version 8"},
+      {"version without number", [](R& r) { r.set_model_version("1e9"); }, kInvalid, "version string '1e9'"},
+      {"no input", [](R& r) { r.clear_inputs(); }, kInvalid, "expected 1 inputs but got 0"},
+      {"wrong input", [](R& r) { r.mutable_inputs(0)->set_name("x"); }, kInvalid, "missing required input(s)"},
+      {"wrong datatype", [](R& r) { r.mutable_inputs(0)->set_datatype("FP32"); }, kInvalid, "expected 'UINT8'"},
+      {"rank 0", [](R& r) { r.mutable_inputs(0)->clear_shape(); }, kInvalid, "Expected [-1,2,2,1], got []"},
+      {"batch 0", [](R& r) { r.mutable_inputs(0)->set_shape(0, 0); }, kInvalid, "got [0,2,2,1]"},
+      {"batch -1", [](R& r) { r.mutable_inputs(0)->set_shape(0, -1); }, kInvalid, "got [-1,2,2,1]"},
+      {"batch above the limit", [](R& r) { r.mutable_inputs(0)->set_shape(0, 5); }, kInvalid, "must be <= 4"},
+      {"overflowing shape",
+       [](R& r) {
+         r.mutable_inputs(0)->set_shape(1, int64_t{1} << 62);
+         r.mutable_inputs(0)->set_shape(2, int64_t{1} << 62);
+       },
+       kInvalid, "unexpected shape"},
+      {"raw contents too short", [](R& r) { r.set_raw_input_contents(0, "abc"); }, kInvalid, "Expected 4, got 3"},
+      {"raw contents too many", [](R& r) { r.add_raw_input_contents("abcd"); }, kInvalid, "expected 1 entry"},
+      {"no contents", [](R& r) { r.clear_raw_input_contents(); }, kInvalid, "unable to find data"},
+      {"raw and typed contents", [](R& r) { r.mutable_inputs(0)->mutable_contents()->add_uint_contents(1); }, kInvalid,
+       "must not be specified when using raw_input_contents"},
+      {"typed contents out of range",
+       [](R& r) {
+         r.clear_raw_input_contents();
+         for (int i = 0; i < 4; ++i) r.mutable_inputs(0)->mutable_contents()->add_uint_contents(256);
+       },
+       kInvalid, "is 256, not from 0 to 255"},
+      {"negative timeout", [](R& r) { (*r.mutable_parameters())["timeout"].set_int64_param(-1); }, kInvalid,
+       "expected value >= 0"},
+      {"timeout of the wrong type", [](R& r) { (*r.mutable_parameters())["timeout"].set_string_param("1"); }, kInvalid,
+       "expected int64_param"},
+      {"parameter without value", [](R& r) { (*r.mutable_parameters())["custom"].Clear(); }, kInvalid, "'custom'"},
+      {"reserved parameter", [](R& r) { (*r.mutable_parameters())["triton_x"].set_bool_param(true); }, kInvalid,
+       "reserved"},
+      {"unsatisfiable floor", [](R& r) { (*r.mutable_parameters())["min_accuracy_bp"].set_int64_param(9999); },
+       kInvalid, "the best available has 9300"},
+      {"unknown point", [](R& r) { (*r.mutable_parameters())["operating_point"].set_string_param("w9a9"); }, kInvalid,
+       "known: fp32, w8a8, w4a4f, w1a1"},
+      {"unknown output", [](R& r) { r.add_outputs()->set_name("x"); }, kInvalid, "unexpected inference output 'x'"},
+      {"larger than any legal request", [](R& r) { r.set_id(std::string(1 << 20, 'x')); },
+       StatusCode::RESOURCE_EXHAUSTED, "larger than max"},
+  };
+  return *kAll;
+}
+
+TEST_F(SharedServerTest, MalformedRequestsAreAnsweredWithCodeAndMessageAndTheServerServesOn) {
+  for (const Malformed& malformed : MalformedRequests()) {
+    ModelInferRequest request = Request();
+    malformed.spoil(request);
+    const grpc::Status status = stage_->Infer(request);
+    EXPECT_EQ(status.error_code(), malformed.code) << malformed.what;
+    EXPECT_THAT(status.error_message(), HasSubstr(malformed.part_of_message)) << malformed.what;
+    EXPECT_TRUE(stage_->Infer(Request()).ok()) << "after " << malformed.what;
+  }
+}
+
+// ---- Life and death
+
+TEST(ServerTest, ACancelledCallThatWaitsEndsAndTheOthersAreServed) {
+  Gate gate;
+  Stage stage(Options(), gate.Hold());
+  Call running(stage.stub(), Request());
+  gate.WaitUntilARunBegan();
+  Call waiting(stage.stub(), Request());
+  Call other(stage.stub(), Request());
+  waiting.Cancel();
+  EXPECT_EQ(waiting.Wait().error_code(), StatusCode::CANCELLED);
+  gate.Open();
+  EXPECT_TRUE(running.Wait().ok());
+  EXPECT_TRUE(other.Wait().ok());
+}
+
+TEST(ServerTest, ACallCancelledWhileItRunsLeavesItsServerWhole) {
+  Gate gate;
+  Stage stage(Options(), gate.Hold());
+  Call running(stage.stub(), Request());
+  gate.WaitUntilARunBegan();
+  running.Cancel();
+  EXPECT_EQ(running.Wait().error_code(), StatusCode::CANCELLED);
+  gate.Open();
+  EXPECT_TRUE(stage.Infer(Request()).ok());
+}
+
+TEST(ServerTest, CancellationsThatRaceWithTheirAnswersHarmNothing) {
+  Stage stage(Options());
+  for (int round = 0; round < 50; ++round) {
+    std::vector<std::unique_ptr<Call>> calls;
+    for (int i = 0; i < 20; ++i) calls.push_back(std::make_unique<Call>(stage.stub(), Request()));
+    for (auto& call : calls) call->Cancel();
+    for (auto& call : calls) {
+      const StatusCode code = call->Wait().error_code();
+      EXPECT_TRUE(code == StatusCode::OK || code == StatusCode::CANCELLED) << code;
+    }
+  }
+  EXPECT_TRUE(stage.Infer(Request()).ok());
+}
+
+TEST(ServerTest, AFailingNetworkFailsThatCallOnly) {
+  Stage stage(Options(), [](int point, int) {
+    return point == SumNetwork::kFp32 ? absl::InternalError("broken kernel") : absl::OkStatus();
+  });
+  const grpc::Status status = stage.Infer(Pinned("fp32"));
+  EXPECT_EQ(status.error_code(), StatusCode::INTERNAL);
+  EXPECT_THAT(status.error_message(), HasSubstr("broken kernel"));
+  EXPECT_TRUE(stage.Infer(Pinned("w8a8")).ok());
+}
+
+TEST(ServerTest, DrainingAnswersWhatWasAcceptedAndRefusesWhatIsNew) {
+  Gate gate;
+  Stage stage(Options(), gate.Hold());
+  Call accepted(stage.stub(), Request());
+  gate.WaitUntilARunBegan();
+  absl::Notification drained;
+  stage.server().Drain([&] { drained.Notify(); });
+  EXPECT_EQ(stage.Infer(Request()).error_code(), StatusCode::UNAVAILABLE);
+  EXPECT_FALSE(accepted.ended());
+  EXPECT_FALSE(drained.HasBeenNotified());
+  gate.Open();
+  drained.WaitForNotification();
+  EXPECT_TRUE(accepted.Wait().ok());
+}
+
+TEST(ServerTest, AServerThatStopsBeingReadySaysSoAndServesOn) {
+  Stage stage(Options());
+  stage.server().StopBeingReady();
+  int serving = 0;
+  for (const char* service : {"", "readiness", "inference.GRPCInferenceService"}) {
+    ASSERT_EQ(CheckHealth(stage.channel(), service, &serving), StatusCode::OK);
+    EXPECT_EQ(serving, kNotServing) << service;
+  }
+  ASSERT_EQ(CheckHealth(stage.channel(), "liveness", &serving), StatusCode::OK);
+  EXPECT_EQ(serving, kServing);
+  grpc::ClientContext context;
+  inference::RepositoryIndexResponse index;
+  ASSERT_TRUE(stage.stub().RepositoryIndex(&context, {}, &index).ok());
+  EXPECT_EQ(index.models(0).state(), "UNAVAILABLE");
+  EXPECT_TRUE(stage.Infer(Request()).ok());
+}
+
+TEST(ServerTest, StoppingEndsEveryCallAndEveryThread) {
+  Gate gate;
+  auto stage = std::make_unique<Stage>(Options(), gate.Hold());
+  Call running(stage->stub(), Request());
+  gate.WaitUntilARunBegan();
+  Call waiting(stage->stub(), Request());
+  std::thread stopper([&] { stage->server().Stop(Duration::zero()); });
+  EXPECT_FALSE(waiting.Wait().ok());
+  EXPECT_FALSE(running.Wait().ok());
+  gate.Open();   // a run cannot be interrupted; Stop waits for it
+  stopper.join();
+}
+
+// The HTTP library takes two seconds to stop, so one test has it all.
+TEST(ServerTest, MetricsAndProbesTellWhatHappened) {
+  Stage stage(Options("127.0.0.1:0"));
+  const int http = stage.server().http_port();
+  EXPECT_EQ(HttpGet(http, "/livez").code, 200);
+  EXPECT_EQ(HttpGet(http, "/readyz").code, 200);
+  EXPECT_EQ(MetricsLine(http, "anybit_model_info"), "anybit_model_info{model=\"sums\",version=\"7\"} 1");
+
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(stage.Infer(Pinned("w4a4f")).ok());
+  ASSERT_TRUE(stage.Infer(Request(std::string(16, 'a'))).ok());
+  ModelInferRequest careful = Request();
+  (*careful.mutable_parameters())["sla_class"].set_string_param("careful");
+  ASSERT_TRUE(stage.Infer(careful).ok());
+  ModelInferRequest invalid = Request();
+  invalid.clear_inputs();
+  for (int i = 0; i < 2; ++i) ASSERT_FALSE(stage.Infer(invalid).ok());
+
+  EXPECT_EQ(MetricsLine(http, "anybit_requests_total{outcome=\"served\"}"),
+            "anybit_requests_total{outcome=\"served\"} 5");
+  EXPECT_EQ(MetricsLine(http, "anybit_requests_total{outcome=\"invalid\"}"),
+            "anybit_requests_total{outcome=\"invalid\"} 2");
+  EXPECT_EQ(MetricsLine(http, "anybit_rows_total{operating_point=\"w4a4f\"}"),
+            "anybit_rows_total{operating_point=\"w4a4f\"} 3");
+  EXPECT_EQ(MetricsLine(http, "anybit_batch_rows_sum"), "anybit_batch_rows_sum 8");
+  EXPECT_EQ(MetricsLine(http, "anybit_slo_requests_total{met=\"true\",sla_class=\"careful\"}"),
+            "anybit_slo_requests_total{met=\"true\",sla_class=\"careful\"} 1");
+  EXPECT_EQ(MetricsLine(http, "anybit_queue_requests"), "anybit_queue_requests 0");
+
+  stage.server().StopBeingReady();
+  EXPECT_EQ(HttpGet(http, "/livez").code, 200);
+  EXPECT_EQ(HttpGet(http, "/readyz").code, 503);
+}
+
+TEST(ServerTest, BeforeAModelIsThereTheServerIsAliveAndNotReady) {
+  const auto server = Server::Listen(Options("127.0.0.1:0"));
+  ASSERT_TRUE(server.ok()) << server.status();
+  EXPECT_EQ(HttpGet((*server)->http_port(), "/livez").code, 200);
+  EXPECT_EQ(HttpGet((*server)->http_port(), "/readyz").code, 503);
+  EXPECT_EQ(HttpGet((*server)->http_port(), "/metrics").code, 200);
+}
+
+// ---- Starts that fail
+
+absl::Status StartWith(ServerOptions options) {
+  auto server = Server::Listen(std::move(options));
+  if (!server.ok()) return server.status();
+  return (*server)->Serve(std::make_unique<SumNetwork>());
+}
+
+TEST(ServerStartTest, APortInUseIsAClearError) {
+  Stage stage(Options());
+  ServerOptions options = Options();
+  options.grpc_address = absl::StrCat("127.0.0.1:", stage.server().grpc_port());
+  const absl::Status status = StartWith(options);
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(status.message()), HasSubstr(options.grpc_address));
+}
+
+TEST(ServerStartTest, AFloorThatNoPointMeetsIsRefused) {
+  ServerOptions options = Options();
+  options.sla_classes.push_back({.name = "gold", .accuracy_floor_bp = 9301});
+  const absl::Status status = StartWith(options);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("gold"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("9300"));
+}
+
+TEST(ServerStartTest, AFixedPolicyForAnUnknownPointIsRefused) {
+  ServerOptions options = Options();
+  options.policy = "fixed:w9a9";
+  EXPECT_EQ(StartWith(options).code(), absl::StatusCode::kInvalidArgument);
+  options.policy = "fixed:w4a4f";
+  Stage stage(options);
+  ModelInferResponse response;
+  ASSERT_TRUE(stage.Infer(Request(), &response).ok());
+  EXPECT_EQ(response.parameters().at("operating_point").string_param(), "w4a4f");
+}
+
+TEST(ServerStartTest, AProfileThatDoesNotFitIsRefused) {
+  ServerOptions options = Options();
+  options.max_batch = 5;
+  absl::Status status = StartWith(options);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("up to 4 rows, fewer than --max_batch 5"));
+
+  options = Options();
+  std::ofstream(options.profile) << R"({"max_batch": 4, "points": [{"name": "fp32", "accuracy": 1,
+                                        "latency_us": [1, 1, 1, 1]}]})";
+  status = StartWith(options);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("no operating point w8a8"));
+}
+
+TEST(ServerStartTest, AMeasuredProfileCanBeSavedAndLoaded) {
+  ServerOptions options = Options();
+  options.profile = "";
+  options.save_profile = ::testing::TempDir() + "/saved.json";
+  ASSERT_TRUE(StartWith(options).ok());
+  options.profile = options.save_profile;
+  options.save_profile = "";
+  options.max_batch = 2;
+  Stage stage(options);
+  EXPECT_EQ(stage.server().profile().max_batch, 2);
+  EXPECT_EQ(stage.server().profile().points[2].name, "w4a4f");
+}
+
+}  // namespace
+}  // namespace anybit

@@ -1,0 +1,20 @@
+// A named promise to clients: how soon they are answered and how accurately at least. From configuration.
+#ifndef ANYBIT_SERVER_SLA_CLASS_H_
+#define ANYBIT_SERVER_SLA_CLASS_H_
+
+#include <string>
+
+#include "scheduler/time.h"
+
+namespace anybit {
+
+struct SlaClass {
+  std::string name;             // [a-z0-9_-]+, unique; also a label of metrics
+  Duration objective{};         // deadline of its requests, from arrival; 0: none
+  int accuracy_floor_bp = 0;    // least accuracy of their answers, in basis points (0..10000)
+  double weight = 1;            // > 0; how much one of its requests counts
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_SERVER_SLA_CLASS_H_

@@ -1,0 +1,42 @@
+#include "server/testing/sum_network.h"
+
+#include <memory>
+#include <numeric>
+#include <span>
+#include <utility>
+
+#include "absl/status/status.h"
+
+namespace anybit::testing {
+
+SumNetwork::SumNetwork(BeforeRun before_run) : before_run_(std::move(before_run)) {
+  description_ = {.name = "sums",
+                  .version = 7,
+                  .input = {.name = "image", .shape = {2, 2, 1}, .elements = 4},
+                  .output = {.name = "logits", .shape = {3}, .elements = 3},
+                  .labels = {"zero", "one", "two"},
+                  .points = {{.name = "fp32", .weight_bits = 32, .activation_bits = 32, .accuracy = 0.93},
+                             {.name = "w8a8", .weight_bits = 8, .activation_bits = 8, .accuracy = 0.92},
+                             {.name = "w4a4f", .weight_bits = 4, .activation_bits = 4, .accuracy = 0.9},
+                             {.name = "w1a1", .weight_bits = 1, .activation_bits = 1, .accuracy = 0.8}}};
+}
+
+std::unique_ptr<AdaptiveNetwork::Scratch> SumNetwork::MakeScratch(int max_rows) const {
+  return std::make_unique<Scratch>();
+}
+
+absl::Status SumNetwork::Run(int point, std::span<const uint8_t> input, std::span<float> output, Scratch&) const {
+  const size_t rows = input.size() / 4;
+  if (input.size() != rows * 4 || output.size() != rows * 3) return absl::InvalidArgumentError("sizes do not fit");
+  if (before_run_ != nullptr) {
+    if (absl::Status status = before_run_(point, static_cast<int>(rows)); !status.ok()) return status;
+  }
+  for (size_t row = 0; row < rows; ++row) {
+    const auto codes = input.subspan(row * 4, 4);
+    const float sum = static_cast<float>(std::accumulate(codes.begin(), codes.end(), 0));
+    for (size_t k = 0; k < 3; ++k) output[row * 3 + k] = sum + 1000.0f * k + 0.25f * point;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace anybit::testing

@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""No source file includes what its room must not know (design.md, section 3).
+
+The libraries' headers stand on the compiler's own search path, so Bazel cannot notice an include that no dependency
+backs; header-only ones would even link. This reads every #include of the tree.
+"""
+
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+GRPC = r"grpc(pp|\+\+)?/|.*\.grpc\.pb\.h"
+LIBTORCH = r"(torch|ATen|c10|caffe2)/"
+CUDA = r"cuda|cupti|nv"
+
+# (files, the includes that they must not have), as regular expressions over paths from the root.
+RULES = [
+    (r"scheduler/", rf"{GRPC}|{LIBTORCH}|{CUDA}|google/protobuf|prometheus/|(client|metrics|model|proto|server)/"),
+    (r"scheduler/(?!asio_)", r"boost/"),
+    (r"model/", rf"{GRPC}|boost/|prometheus/|(client|metrics|scheduler|server)/"),
+    (r"model/(?!train/|torch_)", LIBTORCH),
+    (r"model/(?!train/)", r"model/train/"),
+    (r"metrics/", rf"{GRPC}|{LIBTORCH}|(client|model|proto|server)/"),
+    (r"metrics/(?!testing/)", r"boost/"),
+    (r"server/", rf"{LIBTORCH}|model/(train/|torch_)|client/"),
+    (r"server/(?!testing/|.*_test\.cc)", r"scheduler/sim/"),
+    (r"client/", rf"{LIBTORCH}|boost/|prometheus/|(metrics|model|scheduler|server)/"),
+]
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^">]+)[">]', re.MULTILINE)
+
+
+def includes():
+    """Yields (file, what it includes) for each C++ file of ours."""
+    for room in ("client", "metrics", "model", "scheduler", "server"):
+        for path in sorted((ROOT / room).rglob("*")):
+            if path.suffix in (".h", ".cc", ".cu", ".cuh", ".inc"):
+                for included in INCLUDE.findall(path.read_text(encoding="utf-8")):
+                    yield str(path.relative_to(ROOT)), included
+
+
+def main():
+    found = list(includes())
+    errors = [
+        f"{file} includes <{included}>"
+        for file, included in found
+        for files, forbidden in RULES
+        if re.match(files, file) and re.match(forbidden, included)
+    ]
+    # What is allowed must be seen, or what is forbidden could not be.
+    for seen in [("client/inference_client.cc", "grpcpp/grpcpp.h"), ("scheduler/scheduler.h", "scheduler/request.h")]:
+        if seen not in found:
+            errors.append(f"the scan of {ROOT} missed that {seen[0]} includes {seen[1]}")
+    print("\n".join(errors))
+    return 1 if errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,310 @@
+#!/usr/bin/env python3
+"""The server as a foreign client sees it: Triton's Python client, over gRPC, against the real binary.
+
+usage: serving_test.py SERVER CLIENT ARTIFACT
+"""
+
+import gzip
+import json
+import pathlib
+import queue
+import subprocess
+import sys
+import unittest
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PACKAGES = ROOT / ".cache" / "python"
+if not PACKAGES.is_dir():
+    sys.exit(f"{PACKAGES} is missing: run scripts/setup")
+sys.path.insert(0, str(PACKAGES))
+
+import grpc  # noqa: E402
+import numpy  # noqa: E402
+import tritonclient.grpc as triton  # noqa: E402
+from tritonclient.grpc import service_pb2, service_pb2_grpc  # noqa: E402
+from tritonclient.utils import InferenceServerException  # noqa: E402
+
+from server_process import ServerProcess  # noqa: E402
+
+DATASET = pathlib.Path("/usr/share/datasets/fashion-mnist")
+SERVER, CLIENT, ARTIFACT = "", "", ""  # from the command line
+
+
+def read_idx(name, header):
+    with gzip.open(DATASET / name) as file:
+        return numpy.frombuffer(file.read(), numpy.uint8)[header:]
+
+
+def test_images(count):
+    """The first test images as the model takes them: [count, 32, 32, 1], centred in zeros."""
+    images = read_idx("t10k-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)[:count]
+    return numpy.pad(images, ((0, 0), (2, 2), (2, 2)))[..., numpy.newaxis]
+
+
+def test_labels(count):
+    return read_idx("t10k-labels-idx1-ubyte.gz", 8)[:count]
+
+
+def get(address, path):
+    with urllib.request.urlopen(f"http://{address}{path}", timeout=60) as response:
+        return response.read()
+
+
+class ServingTest(unittest.TestCase):
+    """All tests share one server: each must leave it serving."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = cls.enterClassContext(ServerProcess(SERVER, ARTIFACT, "--max_batch=16"))
+        cls.client = triton.InferenceServerClient(cls.server.grpc_address)
+        cls.addClassCleanup(cls.client.close)
+        cls.model = cls.client.get_model_repository_index().models[0].name
+        metadata = cls.client.get_model_metadata(cls.model)
+        cls.input = metadata.inputs[0].name
+        cls.output = metadata.outputs[0].name
+        # Triton's messages do not have the field that advertises the operating points; our own client reads it.
+        status = subprocess.run(
+            [CLIENT, "--server", cls.server.grpc_address, "--json", "status"], check=True, capture_output=True
+        )
+        cls.properties = json.loads(status.stdout)["properties"]
+        cls.points = cls.properties["operating_points"].split(",")
+
+    def infer(self, images, **options):
+        tensor = triton.InferInput(self.input, list(images.shape), "UINT8")
+        tensor.set_data_from_numpy(images)
+        return self.client.infer(self.model, [tensor], **options)
+
+    def logits(self, images, **options):
+        return self.infer(images, **options).as_numpy(self.output)
+
+    def parameters(self, result):
+        return {
+            name: getattr(value, value.WhichOneof("parameter_choice"))
+            for name, value in result.get_response().parameters.items()
+        }
+
+    def test_says_that_it_lives_and_is_ready(self):
+        self.assertTrue(self.client.is_server_live())
+        self.assertTrue(self.client.is_server_ready())
+        self.assertTrue(self.client.is_model_ready(self.model))
+        for probe in ("/livez", "/readyz"):
+            self.assertTrue(get(self.server.http_address, probe))  # else it raises
+
+    def test_metadata_and_configuration_agree(self):
+        metadata = self.client.get_model_metadata(self.model)
+        config = self.client.get_model_config(self.model).config
+        self.assertEqual(list(metadata.inputs[0].shape), [-1, *config.input[0].dims])
+        self.assertEqual(list(metadata.outputs[0].shape), [-1, *config.output[0].dims])
+        self.assertEqual(metadata.inputs[0].name, config.input[0].name)
+        self.assertEqual(metadata.outputs[0].name, config.output[0].name)
+        self.assertEqual(metadata.inputs[0].datatype, "UINT8")
+        self.assertEqual(config.max_batch_size, 16)
+        self.assertEqual(config.name, self.model)
+        self.assertTrue(self.client.get_server_metadata().name)
+
+    def test_recognises_most_test_images_at_its_most_accurate_point(self):
+        point = max(self.points, key=lambda p: int(self.properties[f"operating_point.{p}.accuracy_bp"]))
+        pin = {"operating_point": point}
+        logits = [self.logits(images, parameters=pin) for images in test_images(64).reshape(4, 16, 32, 32, 1)]
+        right = (numpy.concatenate(logits).argmax(axis=1) == test_labels(64)).sum()
+        self.assertGreater(right, 51)  # 80 %; the images are always the same
+
+    def test_runs_the_operating_point_that_is_pinned(self):
+        for point in self.points:
+            with self.subTest(point=point):
+                result = self.infer(test_images(2), parameters={"operating_point": point})
+                parameters = self.parameters(result)
+                self.assertEqual(parameters["operating_point"], point)
+                self.assertEqual(
+                    parameters["expected_accuracy_bp"], int(self.properties[f"operating_point.{point}.accuracy_bp"])
+                )
+                self.assertEqual(parameters["bits"], int(self.properties[f"operating_point.{point}.weight_bits"]))
+                self.assertGreaterEqual(parameters["batch_size"], 2)
+                self.assertGreater(parameters["compute_us"], 0)
+                self.assertGreaterEqual(parameters["queue_us"], 0)
+                self.assertIs(parameters["deadline_met"], True)
+                self.assertEqual(result.as_numpy(self.output).shape, (2, 10))
+
+    def test_answers_a_row_the_same_alone_and_among_others(self):
+        images = test_images(5)
+        for point in self.points:
+            with self.subTest(point=point):
+                pin = {"operating_point": point}
+                together = self.logits(images, parameters=pin)
+                alone = numpy.concatenate([self.logits(images[i : i + 1], parameters=pin) for i in range(5)])
+                numpy.testing.assert_array_equal(together, alone)
+
+    def test_keeps_the_accuracy_floor(self):
+        best = max(int(self.properties[f"operating_point.{p}.accuracy_bp"]) for p in self.points)
+        parameters = self.parameters(self.infer(test_images(1), parameters={"min_accuracy_bp": best}))
+        self.assertEqual(parameters["expected_accuracy_bp"], best)
+
+    def test_echoes_the_request_id_and_answers_many_calls_at_once(self):
+        answers = queue.Queue()
+        images = test_images(64)
+        for i in range(64):
+            tensor = triton.InferInput(self.input, [1, 32, 32, 1], "UINT8")
+            tensor.set_data_from_numpy(images[i : i + 1])
+            self.client.async_infer(
+                self.model, [tensor], lambda result, error: answers.put((result, error)), request_id=str(i)
+            )
+        ids = set()
+        for _ in range(64):
+            result, error = answers.get()
+            self.assertIsNone(error)
+            ids.add(result.get_response().id)
+        self.assertEqual(ids, {str(i) for i in range(64)})
+
+    def test_takes_typed_contents_as_raw_ones(self):
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(grpc.insecure_channel(self.server.grpc_address))
+        request = self.valid_request()
+        request.parameters["operating_point"].string_param = self.points[0]
+        raw = stub.ModelInfer(request).raw_output_contents[0]
+        request.inputs[0].contents.uint_contents.extend(request.raw_input_contents[0])
+        del request.raw_input_contents[:]
+        self.assertEqual(stub.ModelInfer(request).raw_output_contents[0], raw)
+
+    def test_refuses_an_unknown_model_by_its_name(self):
+        with self.assertRaises(InferenceServerException) as refusal:
+            self.client.get_model_metadata("no-such-model")
+        self.assertEqual(refusal.exception.status(), "StatusCode.NOT_FOUND")
+        self.assertIn("no-such-model", refusal.exception.message())
+
+    def valid_request(self):
+        request = service_pb2.ModelInferRequest(model_name=self.model)
+        request.inputs.add(name=self.input, datatype="UINT8", shape=[1, 32, 32, 1])
+        request.raw_input_contents.append(test_images(1).tobytes())
+        return request
+
+    def test_refuses_each_malformed_request_with_its_code_and_serves_on(self):
+        def shape(*dims):
+            def alter(request):
+                del request.inputs[0].shape[:]
+                request.inputs[0].shape.extend(dims)
+
+            return alter
+
+        def raw(*contents):
+            def alter(request):
+                del request.raw_input_contents[:]
+                request.raw_input_contents.extend(contents)
+
+            return alter
+
+        def parameter(name, **value):
+            return lambda request: request.parameters[name].CopyFrom(service_pb2.InferParameter(**value))
+
+        def shared_memory(request):
+            request.inputs[0].parameters["shared_memory_region"].string_param = "r"
+
+        def typed(request):
+            raw()(request)
+            request.inputs[0].contents.uint_contents.extend([0] * 1023 + [256])
+
+        pixels = bytes(1024)
+        cases = [
+            # what is wrong, how a valid request is altered, the code, a part of the message
+            ("no model", lambda r: r.ClearField("model_name"), "NOT_FOUND", "unknown model"),
+            ("another model", lambda r: setattr(r, "model_name", "../etc"), "NOT_FOUND", "../etc"),
+            ("version no number", lambda r: setattr(r, "model_version", "1e9"), "INVALID_ARGUMENT", "1e9"),
+            ("version unknown", lambda r: setattr(r, "model_version", "999"), "NOT_FOUND", "999"),
+            ("no input", lambda r: r.ClearField("inputs"), "INVALID_ARGUMENT", "expected 1 inputs but got 0"),
+            ("two inputs", lambda r: r.inputs.add(name="x"), "INVALID_ARGUMENT", "expected 1 inputs but got 2"),
+            ("input's name", lambda r: setattr(r.inputs[0], "name", "x"), "INVALID_ARGUMENT", "missing required input"),
+            ("datatype", lambda r: setattr(r.inputs[0], "datatype", "FP32"), "INVALID_ARGUMENT", "FP32"),
+            ("rank 0", shape(), "INVALID_ARGUMENT", "unexpected shape"),
+            ("no rows", shape(0, 32, 32, 1), "INVALID_ARGUMENT", "unexpected shape"),
+            ("negative rows", shape(-1, 32, 32, 1), "INVALID_ARGUMENT", "unexpected shape"),
+            ("overflow", shape(1 << 62, 32, 32, 1), "INVALID_ARGUMENT", "batch-size must be <= 16"),
+            ("other size", shape(1, 28, 28, 1), "INVALID_ARGUMENT", "unexpected shape"),
+            ("rank 10000", shape(*[1] * 10000), "INVALID_ARGUMENT", "unexpected shape"),
+            ("too many rows", shape(17, 32, 32, 1), "INVALID_ARGUMENT", "batch-size must be <= 16"),
+            ("a byte short", raw(pixels[1:]), "INVALID_ARGUMENT", "Expected 1024, got 1023"),
+            ("a byte more", raw(pixels + b"x"), "INVALID_ARGUMENT", "Expected 1024, got 1025"),
+            ("no data", raw(), "INVALID_ARGUMENT", "unable to find data"),
+            ("data twice", raw(pixels, pixels), "INVALID_ARGUMENT", "raw_input_contents"),
+            ("value 256", typed, "INVALID_ARGUMENT", "256"),
+            ("unknown output", lambda r: r.outputs.add(name="y"), "INVALID_ARGUMENT", "'y'"),
+            ("unknown point", parameter("operating_point", string_param="w9"), "INVALID_ARGUMENT", "w9"),
+            ("timeout's type", parameter("timeout", string_param="1"), "INVALID_ARGUMENT", "timeout"),
+            ("timeout negative", parameter("timeout", int64_param=-1), "INVALID_ARGUMENT", "timeout"),
+            ("floor too high", parameter("min_accuracy_bp", int64_param=10001), "INVALID_ARGUMENT", "10001"),
+            ("reserved key", parameter("triton_x", bool_param=True), "INVALID_ARGUMENT", "triton_"),
+            ("shared memory", shared_memory, "INVALID_ARGUMENT", "shared memory"),
+        ]
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(grpc.insecure_channel(self.server.grpc_address))
+        for wrong, alter, code, part in cases:
+            with self.subTest(wrong):
+                request = self.valid_request()
+                alter(request)
+                with self.assertRaises(grpc.RpcError) as refusal:
+                    stub.ModelInfer(request)
+                self.assertEqual(refusal.exception.code().name, code, refusal.exception.details())
+                self.assertIn(part, refusal.exception.details())
+                self.assertEqual(len(stub.ModelInfer(self.valid_request()).raw_output_contents), 1)
+
+    def test_refuses_a_message_that_is_too_large(self):
+        with self.assertRaises(InferenceServerException) as refusal:
+            self.infer(numpy.zeros([64 * 1024, 32, 32, 1], numpy.uint8))
+        self.assertEqual(refusal.exception.status(), "StatusCode.RESOURCE_EXHAUSTED")
+        self.assertTrue(self.client.is_server_ready())
+
+    def test_refuses_rather_than_answers_late_what_cannot_be_in_time(self):
+        with self.assertRaises(InferenceServerException) as refusal:
+            self.infer(test_images(16), timeout=1)  # a microsecond
+        self.assertIn(refusal.exception.status(), ("StatusCode.RESOURCE_EXHAUSTED", "StatusCode.DEADLINE_EXCEEDED"))
+
+    def test_metrics_pass_the_linter_and_count_the_requests(self):
+        self.infer(test_images(1))
+        metrics = get(self.server.http_address, "/metrics")
+        lint = subprocess.run(["promtool", "check", "metrics"], input=metrics, capture_output=True, check=False)
+        self.assertEqual(lint.returncode, 0, lint.stdout + lint.stderr)
+        self.assertIn(b"requests_total", metrics)
+
+    def test_answers_nothing_else_over_http(self):
+        with self.assertRaises(urllib.error.HTTPError) as refusal:
+            get(self.server.http_address, "/etc/passwd")
+        self.assertEqual(refusal.exception.code, 404)
+
+
+class ShutdownTest(unittest.TestCase):
+    def test_sigterm_drains_and_exits_with_zero(self):
+        with ServerProcess(SERVER, ARTIFACT, "--max_batch=1") as server:
+            client = triton.InferenceServerClient(server.grpc_address)
+            model = client.get_model_repository_index().models[0].name
+            name = client.get_model_metadata(model).inputs[0].name
+            answers = queue.Queue()
+            for image in test_images(40):
+                tensor = triton.InferInput(name, [1, 32, 32, 1], "UINT8")
+                tensor.set_data_from_numpy(image[numpy.newaxis])
+                client.async_infer(model, [tensor], lambda result, error: answers.put(error))
+            errors = [answers.get()]  # with one answered, others wait
+            server.terminate()
+            errors += [answers.get() for _ in range(39)]
+            self.assertIsNone(errors[0])
+            # What the server had taken it answers; what came later it refuses so that the client may go elsewhere.
+            for error in errors:
+                self.assertIn(error and error.status(), (None, "StatusCode.UNAVAILABLE"))
+            self.assertEqual(server.exit_code(), 0)
+
+    def test_an_idle_server_exits_with_zero_on_sigterm(self):
+        with ServerProcess(SERVER, ARTIFACT) as server:
+            server.terminate()
+            self.assertEqual(server.exit_code(), 0)
+
+    def test_a_missing_artifact_is_named_and_ends_the_server(self):
+        ran = subprocess.run(
+            [SERVER, "--artifact=/nonexistent.safetensors", "--grpc_address=127.0.0.1:0", "--http_address=127.0.0.1:0"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertNotEqual(ran.returncode, 0)
+        self.assertIn("/nonexistent.safetensors", ran.stdout + ran.stderr)
+
+
+if __name__ == "__main__":
+    SERVER, CLIENT, ARTIFACT = sys.argv[1:4]
+    unittest.main(argv=sys.argv[:1] + sys.argv[4:], verbosity=2)
