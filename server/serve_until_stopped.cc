@@ -68,7 +68,8 @@ void Announce(const Server& server, const ServerOptions& options, const std::str
   const NetworkDescription& network = server.network().description();
   const Profile& profile = server.profile();
   const std::string grpc = PortOf(options.grpc_address, server.grpc_port());
-  std::cout << "anybit-server: serving " << network.name << " version " << network.version << "\n  gRPC " << grpc << "\n";
+  std::cout << "anybit-server: serving " << network.name << " version " << network.version << "\n"
+            << "  gRPC " << grpc << "\n";
   if (server.http_port() != 0) {
     std::cout << "  HTTP " << PortOf(options.http_address, server.http_port()) << " (/metrics /livez /readyz)\n";
   }
