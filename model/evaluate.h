@@ -1,0 +1,21 @@
+// Top-1 accuracy of a network at an operating point, by running it.
+#ifndef ANYBIT_MODEL_EVALUATE_H_
+#define ANYBIT_MODEL_EVALUATE_H_
+
+#include <span>
+
+#include "absl/status/statusor.h"
+#include "model/adaptive_network.h"
+#include "model/image_set.h"
+
+namespace anybit {
+
+// The index of the largest logit; the first of equal ones.
+int Top1(std::span<const float> logits);
+
+// The share of `images` whose Top1 is their label, 0..1. InvalidArgument if the images do not fit the network.
+absl::StatusOr<double> EvaluateTop1(const AdaptiveNetwork& network, int point, const ImageSet& images);
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_EVALUATE_H_

@@ -1,0 +1,95 @@
+#include "model/network_spec.h"
+
+#include <functional>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "model/arch/basic_block_network.h"
+
+namespace anybit {
+namespace {
+
+// A small legal network: stem convolution, block with a shortcut, pool, head.
+NetworkSpec Small() { return BasicBlockNetwork({.name = "small", .side = 8, .stages = {4, 8}, .classes = 3}); }
+
+std::string Error(const std::function<void(NetworkSpec&)>& change) {
+  NetworkSpec spec = Small();
+  change(spec);
+  const absl::StatusOr<NetworkPlan> plan = PlanNetwork(spec);
+  if (plan.ok()) return "";
+  EXPECT_EQ(plan.status().code(), absl::StatusCode::kInvalidArgument);
+  return std::string(plan.status().message());
+}
+
+// Node order of Small(): stem, stage1.block1.{conv1,conv2}, stage2.pool, stage2.block1.{shortcut,conv1,conv2}, pool, head.
+constexpr int kStem = 0, kStage2Pool = 3, kShortcut = 4, kConv2 = 6, kGlobalPool = 7, kHead = 8;
+
+TEST(PlanNetwork, ResolvesInputsAndInfersShapes) {
+  const NetworkPlan plan = *PlanNetwork(Small());
+  ASSERT_EQ(plan.nodes.size(), 9u);
+  EXPECT_EQ(plan.nodes[kStem].out, (FeatureShape{4, 4, 4}));
+  EXPECT_EQ(plan.nodes[kStage2Pool].out, (FeatureShape{2, 2, 4}));
+  EXPECT_EQ(plan.nodes[kConv2].out, (FeatureShape{2, 2, 8}));
+  EXPECT_TRUE(plan.nodes[kConv2].has_residual);
+  EXPECT_EQ(plan.nodes[kConv2].residual, kShortcut);
+  EXPECT_EQ(plan.nodes[kConv2].depth, 72);
+  EXPECT_EQ(plan.nodes[kHead].depth, 8);
+  EXPECT_EQ(plan.layers.size(), 7u);
+  EXPECT_EQ(plan.nodes[kHead].layer, 6);
+  EXPECT_EQ(plan.classes(), 3);
+}
+
+TEST(PlanNetwork, NamesWhatIsWrong) {
+  EXPECT_EQ(Error([](auto& s) {}), "");
+  EXPECT_EQ(Error([](auto& s) { s.clear_nodes(); }), "network of 0 nodes, expected 1..4096");
+  EXPECT_EQ(Error([](auto& s) { s.mutable_input()->add_shape(1); }),
+            "the network's input has 4 dimensions, expected 3 (height, width, channels)");
+  EXPECT_EQ(Error([](auto& s) { s.mutable_input()->set_shape(0, 0); }), "input dimension 0 is outside 1..4096");
+  EXPECT_EQ(Error([](auto& s) { s.mutable_input()->set_shape(0, INT64_MAX); }),
+            "input dimension 9223372036854775807 is outside 1..4096");
+  EXPECT_EQ(Error([](auto& s) {
+              for (int d = 0; d < 3; ++d) s.mutable_input()->set_shape(d, 4096);
+            }),
+            "input of 68719476736 elements exceeds 16777216");
+  EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kStem)->mutable_conv()->set_kernel(8); }),
+            "node 'stem': kernel 8 is outside 1..7");
+  EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kStem)->mutable_conv()->set_stride(0); }),
+            "node 'stem': stride 0 is outside 1..4");
+  EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kStem)->mutable_conv()->set_padding(3); }),
+            "node 'stem': padding 3 is outside 0..2");
+  EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kStem)->mutable_conv()->set_out_channels(-1); }),
+            "node 'stem': -1 outputs, expected 1..65536");
+  EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kStem)->clear_op(); }), "node 'stem' has no operation");
+  EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kStem)->set_name("Stem"); }),
+            "node name 'Stem' has a character outside [a-z0-9_.]");
+  EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kStem)->set_name("input"); }), "two nodes are named 'input'");
+  EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kStem)->set_inputs(0, "head"); }),
+            "node 'stem' reads 'head', which no earlier node computes");
+  EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kStem)->clear_inputs(); }), "node 'stem' has 0 inputs, expected 1..2");
+  EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kHead)->add_inputs("stem"); }), "node 'head' has 2 inputs, expected 1..1");
+  EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kConv2)->set_inputs(1, "stem"); }),
+            "node 'stage2.block1.conv2': adds a tensor of 4x4x4 to one of 2x2x8");
+  EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kStage2Pool)->mutable_max_pool()->set_size(3); }),
+            "node 'stage2.pool': input of 4x4 is no multiple of pool size 3");
+  EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kStage2Pool)->mutable_global_pool(); }),
+            "node 'stage2.block1.shortcut' reads the sums of 'stage2.pool'; only a linear node may");
+  EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kConv2)->mutable_inputs()->RemoveLast(); }),
+            "nothing reads node 'stage2.block1.shortcut'");
+  EXPECT_EQ(Error([](auto& s) { s.mutable_nodes()->RemoveLast(); }), "the last node, 'pool', is not linear");
+  EXPECT_EQ(Error([](auto& s) { s.mutable_output()->set_shape(0, 4); }),
+            "the network's output has shape [4], its last node gives [3]");
+  EXPECT_EQ(Error([](auto& s) { s.add_labels("one"); }), "1 labels for 3 classes");
+}
+
+TEST(PlanNetwork, RefusesSumsThatLeaveThirtyTwoBits) {
+  const std::string error = Error([](NetworkSpec& s) {
+    s.mutable_input()->set_shape(2, 4096);
+    s.mutable_nodes(kStem)->mutable_conv()->set_kernel(7);
+    s.mutable_nodes(kStem)->mutable_conv()->set_padding(3);
+  });
+  EXPECT_EQ(error, "node 'stem': sums of 200704 products of 128 and 255 do not fit 32 bits");
+}
+
+}  // namespace
+}  // namespace anybit

@@ -1,0 +1,20 @@
+#include "model/quant/requantize.h"
+
+namespace anybit {
+namespace {
+
+// `value` rounded to nearest even at `bits` significand bits.
+double RoundSignificand(double value, int bits) {
+  if (value == 0) return 0;
+  int exponent = 0;
+  const double fraction = std::frexp(value, &exponent);  // in [0.5, 1)
+  return std::ldexp(std::nearbyint(std::ldexp(fraction, bits)), exponent - bits);
+}
+
+}  // namespace
+
+float ExactScale(double scale) { return static_cast<float>(48.0 * RoundSignificand(scale / 48.0, 21)); }
+
+bool IsExactScale(float scale) { return ExactScale(scale) == scale; }
+
+}  // namespace anybit

@@ -1,0 +1,91 @@
+#include "model/reference_network.h"
+
+#include <algorithm>
+
+#include "model/kernels/reference.h"
+#include "model/quant/code_range.h"
+#include "model/quant/requantize.h"
+
+namespace anybit {
+namespace {
+
+std::vector<int32_t> Children(const Artifact& artifact, int point, int layer) {
+  std::vector<int32_t> weights;
+  for (int8_t q8 : artifact.store[layer].q8) {
+    weights.push_back(ChildCode(q8, artifact.points[point].layers[layer].weights));
+  }
+  return weights;
+}
+
+std::vector<int32_t> Conv(const PlannedNode& node, const LayerEpilogue& layer, std::span<const int32_t> codes,
+                          std::span<const int32_t> weights, const std::vector<int32_t>* residual) {
+  std::vector<int32_t> out = ReferenceConvSums(node, codes, weights);
+  for (size_t i = 0; i < out.size(); ++i) {
+    const size_t o = i % node.out.channels;
+    out[i] = residual == nullptr
+                 ? Requantize(out[i], layer.scale[o], layer.bias[o], layer.highest_code)
+                 : RequantizeWithResidual(out[i], layer.scale[o], layer.bias[o], static_cast<uint8_t>((*residual)[i]),
+                                          layer.residual_scale, layer.highest_code);
+  }
+  return out;
+}
+
+std::vector<int32_t> MaxPool(const PlannedNode& node, const std::vector<int32_t>& codes) {
+  std::vector<int32_t> out(node.out.elements(), 0);
+  for (int64_t y = 0; y < node.in.height; ++y) {
+    for (int64_t x = 0; x < node.in.width; ++x) {
+      for (int64_t c = 0; c < node.in.channels; ++c) {
+        int32_t& best = out[(y / node.pool * node.out.width + x / node.pool) * node.out.channels + c];
+        best = std::max(best, codes[(y * node.in.width + x) * node.in.channels + c]);
+      }
+    }
+  }
+  return out;
+}
+
+std::vector<int32_t> GlobalPool(const PlannedNode& node, const std::vector<int32_t>& codes) {
+  std::vector<int32_t> out(node.out.channels, 0);
+  for (size_t i = 0; i < codes.size(); ++i) out[i % node.out.channels] += codes[i];
+  return out;
+}
+
+std::vector<float> Linear(const PlannedNode& node, const LayerEpilogue& layer, const std::vector<int32_t>& codes,
+                          std::span<const int32_t> weights) {
+  std::vector<float> logits;
+  for (int64_t o = 0; o < node.out.channels; ++o) {
+    int32_t sum = 0;
+    for (int64_t d = 0; d < node.depth; ++d) sum += codes[d] * weights[o * node.depth + d];
+    logits.push_back(Dequantize(sum, layer.scale[o], layer.bias[o]));
+  }
+  return logits;
+}
+
+}  // namespace
+
+LayerTrace ReferenceRun(const Artifact& artifact, int point, std::span<const uint8_t> input, std::vector<float>& logits) {
+  const NetworkPlan plan = *PlanNetwork(artifact.spec);
+  const std::vector<int32_t> image(input.begin(), input.end());
+  LayerTrace trace(plan.nodes.size());
+  const auto value = [&](int index) -> const std::vector<int32_t>& {
+    return index == kNetworkInput ? image : trace[index].codes;
+  };
+  for (size_t i = 0; i < plan.nodes.size(); ++i) {
+    const PlannedNode& node = plan.nodes[i];
+    const std::vector<int32_t>& x = value(node.input);
+    trace[i].node = node.name;
+    switch (node.kind) {
+      case NodeKind::kConv:
+        trace[i].codes = Conv(node, artifact.points[point].layers[node.layer], x, Children(artifact, point, node.layer),
+                         node.has_residual ? &value(node.residual) : nullptr);
+        break;
+      case NodeKind::kMaxPool: trace[i].codes = MaxPool(node, x); break;
+      case NodeKind::kGlobalPool: trace[i].codes = GlobalPool(node, x); break;
+      case NodeKind::kLinear:
+        logits = Linear(node, artifact.points[point].layers[node.layer], x, Children(artifact, point, node.layer));
+        break;
+    }
+  }
+  return trace;
+}
+
+}  // namespace anybit

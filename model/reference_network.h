@@ -1,0 +1,22 @@
+// A whole network by definition, one row, one loop per index: the oracle that engines are tested against.
+//
+// Slow on purpose; kernels/reference.h has the sums of one layer.
+#ifndef ANYBIT_MODEL_REFERENCE_NETWORK_H_
+#define ANYBIT_MODEL_REFERENCE_NETWORK_H_
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "model/artifact.h"
+#include "model/layer_trace.h"
+
+namespace anybit {
+
+// `input` is one row; `point` a quantized point of `artifact`, which must be valid. Returns what every node computed;
+// `logits` receives the last node's output.
+LayerTrace ReferenceRun(const Artifact& artifact, int point, std::span<const uint8_t> input, std::vector<float>& logits);
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_REFERENCE_NETWORK_H_

@@ -1,0 +1,20 @@
+// A complete artifact of random numbers, for tests: every kind of code range, scales that spread codes over their range.
+#ifndef ANYBIT_MODEL_TEST_ARTIFACT_H_
+#define ANYBIT_MODEL_TEST_ARTIFACT_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "model/artifact.h"
+
+namespace anybit {
+
+// Points fp32, w8a8, w4a4f, w3a2f, w1a1, w1a2 (index order) of `spec`, which must plan. Accuracies fall from .95 by .01.
+Artifact RandomArtifact(const NetworkSpec& spec, uint64_t seed);
+
+// Random image codes for `rows` rows of the artifact's input.
+std::vector<uint8_t> RandomImages(const Artifact& artifact, int rows, uint64_t seed);
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_TEST_ARTIFACT_H_

@@ -1,0 +1,55 @@
+// Train = serve: LibTorch's simulation and the engine must agree, integer by integer, node by node.
+#include "model/torch_network.h"
+
+#include <gtest/gtest.h>
+
+#include "model/arch/basic_block_network.h"
+#include "model/packed_network.h"
+#include "model/test_artifact.h"
+
+namespace anybit {
+namespace {
+
+class TrainEqualsServe : public testing::TestWithParam<int> {};
+
+TEST_P(TrainEqualsServe, AtEveryNode) {
+  const Artifact artifact = RandomArtifact(FashionNetwork(4), 21);
+  const auto engine = *PackedNetwork::Create(artifact, PortableKernels());
+  const auto simulation = *TorchNetwork::Create(artifact);
+  const std::vector<uint8_t> images = RandomImages(artifact, 3, 22);
+  const LayerTrace served = *engine->Trace(GetParam(), images);
+  const LayerTrace trained = *simulation->Trace(GetParam(), images);
+  ASSERT_EQ(served.size(), trained.size());
+  for (size_t i = 0; i < served.size(); ++i) {
+    EXPECT_EQ(served[i].node, trained[i].node);
+    EXPECT_EQ(served[i].codes, trained[i].codes) << "node " << served[i].node;
+  }
+  std::vector<float> served_logits(30), trained_logits(30);
+  ASSERT_TRUE(engine->Run(GetParam(), images, served_logits, *engine->MakeScratch(3)).ok());
+  ASSERT_TRUE(simulation->Run(GetParam(), images, trained_logits, *simulation->MakeScratch(3)).ok());
+  EXPECT_EQ(served_logits, trained_logits);
+}
+
+INSTANTIATE_TEST_SUITE_P(QuantizedPoints, TrainEqualsServe, testing::Range(1, 6));
+
+TEST(TorchNetwork, IsNearTheEngineAtFullPrecision) {
+  const Artifact artifact = RandomArtifact(FashionNetwork(4), 23);
+  const auto engine = *PackedNetwork::Create(artifact, PortableKernels());
+  const auto simulation = *TorchNetwork::Create(artifact);
+  const std::vector<uint8_t> images = RandomImages(artifact, 2, 24);
+  std::vector<float> served(20), trained(20);
+  ASSERT_TRUE(engine->Run(0, images, served, *engine->MakeScratch(2)).ok());
+  ASSERT_TRUE(simulation->Run(0, images, trained, *simulation->MakeScratch(2)).ok());
+  for (size_t i = 0; i < served.size(); ++i) EXPECT_NEAR(served[i], trained[i], 1e-4 * (1 + std::abs(trained[i])));
+}
+
+TEST(TorchNetwork, RefusesSizesThatDoNotFit) {
+  const auto simulation = *TorchNetwork::Create(RandomArtifact(FashionNetwork(8), 25));
+  std::vector<float> logits(10);
+  const std::vector<uint8_t> image(1000);
+  EXPECT_EQ(simulation->Run(0, image, logits, *simulation->MakeScratch(1)).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(simulation->Trace(9, image).status().message(), "operating point 9 of 6");
+}
+
+}  // namespace
+}  // namespace anybit

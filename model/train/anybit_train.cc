@@ -1,0 +1,94 @@
+// anybit-train: trains an adaptive-bit-width network and writes its artifact.
+#include <unistd.h>
+
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/flags/usage.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "model/arch/registry.h"
+#include "model/artifact.h"
+#include "model/evaluate.h"
+#include "model/image_set.h"
+#include "model/torch_network.h"
+#include "model/train/point_recipe.h"
+#include "model/train/trainer.h"
+
+ABSL_FLAG(std::string, arch, "fashion", "architecture (model/arch)");
+ABSL_FLAG(std::string, data, "/usr/share/datasets/fashion-mnist", "folder with the MNIST family's IDX files");
+ABSL_FLAG(std::string, out, "network.safetensors", "artifact to write");
+ABSL_FLAG(std::string, points, anybit::kDefaultPoints, "operating points, see model/train/point_recipe.h");
+ABSL_FLAG(int64_t, start_steps, anybit::TrainerOptions{}.start_steps, "steps at full precision before joint training");
+ABSL_FLAG(int64_t, joint_steps, anybit::TrainerOptions{}.joint_steps, "steps of joint training");
+ABSL_FLAG(int64_t, batch, anybit::TrainerOptions{}.batch, "images a step");
+ABSL_FLAG(double, learning_rate, anybit::TrainerOptions{}.learning_rate, "at its peak");
+ABSL_FLAG(double, weight_decay, anybit::TrainerOptions{}.weight_decay, "decoupled, of the layers' weights");
+ABSL_FLAG(uint64_t, seed, anybit::TrainerOptions{}.seed, "of weights, order and augmentation");
+ABSL_FLAG(std::string, device, anybit::TrainerOptions{}.device, "cpu or cuda");
+ABSL_FLAG(std::string, checkpoint, "", "file to save to every --checkpoint_interval steps");
+ABSL_FLAG(int64_t, checkpoint_interval, anybit::TrainerOptions{}.checkpoint_interval, "steps");
+ABSL_FLAG(bool, resume, false, "go on from --checkpoint");
+ABSL_FLAG(int64_t, version, 1, "model version on the wire");
+
+namespace anybit {
+namespace {
+
+absl::Status Main(const std::string& command) {
+  absl::StatusOr<NetworkSpec> spec = ArchitectureByName(absl::GetFlag(FLAGS_arch));
+  if (!spec.ok()) return spec.status();
+  absl::StatusOr<std::vector<PointRecipe>> points = ParsePoints(absl::GetFlag(FLAGS_points));
+  if (!points.ok()) return points.status();
+  const int64_t side = spec->input().shape(0);
+  absl::StatusOr<ImageSet> images = ReadIdxFolder(absl::GetFlag(FLAGS_data), Split::kTrain, side);
+  if (!images.ok()) return images.status();
+
+  const TrainerOptions options{.start_steps = absl::GetFlag(FLAGS_start_steps),
+                               .joint_steps = absl::GetFlag(FLAGS_joint_steps),
+                               .batch = absl::GetFlag(FLAGS_batch),
+                               .learning_rate = absl::GetFlag(FLAGS_learning_rate),
+                               .weight_decay = absl::GetFlag(FLAGS_weight_decay),
+                               .seed = absl::GetFlag(FLAGS_seed),
+                               .device = absl::GetFlag(FLAGS_device),
+                               .checkpoint = absl::GetFlag(FLAGS_checkpoint),
+                               .checkpoint_interval = absl::GetFlag(FLAGS_checkpoint_interval),
+                               .resume = absl::GetFlag(FLAGS_resume)};
+  absl::StatusOr<Artifact> artifact = Train(*spec, *points, *images, options, std::cerr, isatty(STDERR_FILENO));
+  if (!artifact.ok()) return artifact.status();
+
+  // The test set is touched here, once, after the last choice.
+  absl::StatusOr<ImageSet> test = ReadIdxFolder(absl::GetFlag(FLAGS_data), Split::kTest, side);
+  if (!test.ok()) return test.status();
+  absl::StatusOr<std::unique_ptr<TorchNetwork>> simulation = TorchNetwork::Create(*artifact);
+  if (!simulation.ok()) return simulation.status();
+  std::cout << absl::StreamFormat("%-12s %10s %10s\n", "point", "held-out", "test");
+  for (size_t p = 0; p < artifact->points.size(); ++p) {
+    ArtifactPoint& point = artifact->points[p];
+    absl::StatusOr<double> accuracy = EvaluateTop1(**simulation, static_cast<int>(p), *test);
+    if (!accuracy.ok()) return accuracy.status();
+    std::cout << absl::StreamFormat("%-12s %9.2f%% %9.2f%%\n", point.info.name, 100 * point.info.accuracy, 100 * *accuracy);
+    point.info.accuracy = *accuracy;
+    point.accuracy_images = test->count;
+  }
+  artifact->version = absl::GetFlag(FLAGS_version);
+  artifact->trained_with = command;
+  if (absl::Status status = WriteArtifact(*artifact, absl::GetFlag(FLAGS_out)); !status.ok()) return status;
+  std::cout << "wrote " << absl::GetFlag(FLAGS_out) << "\n";
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace anybit
+
+int main(int argc, char** argv) {
+  absl::SetProgramUsageMessage("trains an adaptive-bit-width network and writes its artifact");
+  const std::string command = absl::StrCat("anybit-train ", absl::StrJoin(argv + 1, argv + argc, " "));
+  absl::ParseCommandLine(argc, argv);
+  const absl::Status status = anybit::Main(command);
+  if (status.ok()) return 0;
+  std::cerr << "anybit-train: " << status.message() << "\n";
+  return 1;
+}
