@@ -1,4 +1,5 @@
 // What every policy must hold to, whatever it optimises: over thousands of random snapshots.
+#include <cctype>
 #include <chrono>
 #include <memory>
 #include <random>
