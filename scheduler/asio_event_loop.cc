@@ -1,5 +1,6 @@
 #include "scheduler/asio_event_loop.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -30,7 +31,8 @@ void AsioEventLoop::Post(Callback callback) {
 }
 
 TimerId AsioEventLoop::PostAt(MonoTime when, Callback callback) {
-  const TimerId id = timers_.Add(when, std::move(callback));
+  // The past counts as the present, so that who keeps asking for it does not starve timers that are due.
+  const TimerId id = timers_.Add(std::max(when, Now()), std::move(callback));
   SetTimer();
   return id;
 }
@@ -56,11 +58,9 @@ void AsioEventLoop::SetTimer() {
 }
 
 void AsioEventLoop::RunDueTimers() {
-  // Callbacks may add, cancel or stop, so look anew each time. What they add waits for the next turn, or a callback
-  // that asks for an instant already past again and again would never let the loop turn.
+  // Callbacks may add, cancel or stop, so look anew each time. What gets due meanwhile waits for the next turn.
   const MonoTime now = Now();
-  const TimerId newest = timers_.newest();
-  while (!context_->io.stopped() && !timers_.empty() && timers_.next() <= now && timers_.first() <= newest) {
+  while (!context_->io.stopped() && !timers_.empty() && timers_.next() <= now) {
     EventLoop::Callback callback = timers_.TakeFirst();
     std::move(callback)();
   }

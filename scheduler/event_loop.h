@@ -26,7 +26,7 @@ class EventLoop {
   virtual void Post(Callback callback) = 0;
 
   // Runs `callback` on the loop thread at `when` or later, never earlier; equal instants run in posting order.
-  // An instant already past runs as soon as the loop turns. Loop thread only.
+  // An instant already past counts as the present one and runs as soon as the loop turns. Loop thread only.
   virtual TimerId PostAt(MonoTime when, Callback callback) = 0;
 
   // True if the timer was still pending and now will never run. Loop thread only.

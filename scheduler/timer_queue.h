@@ -23,11 +23,6 @@ class TimerQueue {
   // Of the first timer; kNever if there is none.
   MonoTime next() const { return timers_.empty() ? kNever : timers_.begin()->first.first; }
 
-  // Of the first timer; not empty.
-  TimerId first() const { return static_cast<TimerId>(timers_.begin()->first.second); }
-  // Of the timer added last, gone or not. Ids grow in the order of adding.
-  TimerId newest() const { return static_cast<TimerId>(last_id_); }
-
   // Takes the first timer's callback out; not empty.
   EventLoop::Callback TakeFirst();
 

@@ -39,7 +39,9 @@ void SimEventLoop::Post(Callback callback) {
   posted_.push_back(std::move(callback));
 }
 
-TimerId SimEventLoop::PostAt(MonoTime when, Callback callback) { return timers_.Add(when, std::move(callback)); }
+TimerId SimEventLoop::PostAt(MonoTime when, Callback callback) {
+  return timers_.Add(std::max(when, Now()), std::move(callback));   // the past counts as the present
+}
 
 bool SimEventLoop::Cancel(TimerId timer) { return timers_.Cancel(timer); }
 

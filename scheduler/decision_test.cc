@@ -1,0 +1,105 @@
+#include "scheduler/decision.h"
+
+#include <chrono>
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "scheduler/testing/snapshot.h"
+
+namespace anybit {
+namespace {
+
+using std::chrono::milliseconds;
+using ::testing::HasSubstr;
+using testing::kHi;
+using testing::kLo;
+using testing::kMid;
+using testing::Snapshot;
+using testing::T;
+using testing::ThreePoints;
+
+Snapshot TwoWaiting() {
+  Snapshot snapshot(ThreePoints(), 2);
+  snapshot.Add(T(milliseconds(50))).Add(T(milliseconds(60)), PointSet::Of(kLo), 4);
+  return snapshot;
+}
+
+Plan PlanOf(int slot, PointId point, std::vector<int> members) {
+  return {.slot = slot, .point = point, .members = std::move(members)};
+}
+
+void ExpectRefused(const Snapshot& snapshot, const Decision& decision, const char* text) {
+  const absl::Status status = Check(snapshot.view(), decision);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(std::string(status.message()), HasSubstr(text));
+}
+
+TEST(CheckTest, AcceptsBatchesThatUseEachSlotAndRequestOnce) {
+  EXPECT_TRUE(Check(TwoWaiting().view(), {.plans = {PlanOf(0, kHi, {0}), PlanOf(1, kLo, {1})}}).ok());
+  EXPECT_TRUE(Check(TwoWaiting().view(), {.plans = {PlanOf(1, kLo, {1, 0})}}).ok());
+  EXPECT_TRUE(Check(TwoWaiting().view(), {.shed = {1, 0}}).ok());
+}
+
+TEST(CheckTest, RefusesRequestsThatDoNotExistOrAreUsedTwice) {
+  ExpectRefused(TwoWaiting(), {.plans = {PlanOf(0, kLo, {0, 2})}}, "position 2 of 2");
+  ExpectRefused(TwoWaiting(), {.shed = {-1}}, "position -1 of 2");
+  ExpectRefused(TwoWaiting(), {.plans = {PlanOf(0, kLo, {0, 0})}}, "position 0 twice");
+  ExpectRefused(TwoWaiting(), {.plans = {PlanOf(0, kLo, {0}), PlanOf(1, kLo, {0})}}, "position 0 twice");
+  ExpectRefused(TwoWaiting(), {.shed = {0}, .plans = {PlanOf(0, kLo, {0})}}, "position 0 twice");
+}
+
+TEST(CheckTest, RefusesSlotsThatDoNotExistOrAreBusy) {
+  ExpectRefused(TwoWaiting(), {.plans = {PlanOf(2, kLo, {0})}}, "slot 2 of 2");
+  ExpectRefused(TwoWaiting(), {.plans = {PlanOf(-1, kLo, {0})}}, "slot -1 of 2");
+  ExpectRefused(TwoWaiting().Occupy(1, T(milliseconds(5))), {.plans = {PlanOf(1, kLo, {0})}}, "slot 1, which is busy");
+  ExpectRefused(TwoWaiting(), {.plans = {PlanOf(0, kLo, {0}), PlanOf(0, kLo, {1})}}, "slot 0, which is busy");
+}
+
+TEST(CheckTest, RefusesPointsThatDoNotExistOrAreNotAccepted) {
+  ExpectRefused(TwoWaiting(), {.plans = {PlanOf(0, ToPointId(3), {0})}}, "point 3 of 3");
+  ExpectRefused(TwoWaiting(), {.plans = {PlanOf(0, kMid, {0, 1})}}, "request 2 at mid, which it does not accept");
+}
+
+TEST(CheckTest, RefusesBatchesThatAreEmptyOrTooLarge) {
+  ExpectRefused(TwoWaiting(), {.plans = {PlanOf(0, kLo, {})}}, "no members");
+  Snapshot snapshot = TwoWaiting();
+  snapshot.Add(T(milliseconds(70)), testing::kAnyPoint, 4);
+  ExpectRefused(snapshot, {.plans = {PlanOf(0, kLo, {0, 1, 2})}}, "batch of 9 exceeds max batch size 8");
+}
+
+TEST(CheckTest, RefusesToLeaveASlotIdleBesideAFeasibleRequest) {
+  ExpectRefused(TwoWaiting(), {}, "idle beside feasible request 1");
+  ExpectRefused(TwoWaiting(), {.plans = {PlanOf(0, kHi, {0})}}, "idle beside feasible request 2");
+}
+
+TEST(CheckTest, AcceptsAnIdleSlotBesideInfeasibleRequestsOnly) {
+  Snapshot snapshot(ThreePoints());
+  snapshot.Add(T(milliseconds(1))).Add(T(milliseconds(9)), PointSet::Of(kHi));
+  EXPECT_TRUE(Check(snapshot.view(), {}).ok());
+}
+
+TEST(CheckTest, AcceptsWaitingOnlyUntilTheLastInstantThatIsInTime) {
+  Snapshot snapshot(ThreePoints());
+  snapshot.Add(T(milliseconds(50)));   // "lo" needs 2 ms
+  EXPECT_TRUE(Check(snapshot.view(), {.wake_at = T(milliseconds(48))}).ok());
+  ExpectRefused(snapshot, {.wake_at = T(milliseconds(48) + Duration(1))}, "nobody wakes in time");
+  ExpectRefused(snapshot, {.wake_at = snapshot.now}, "nobody wakes in time");
+}
+
+TEST(CheckTest, RefusesToWaitForEverWithARequestWithoutADeadline) {
+  Snapshot snapshot(ThreePoints());
+  snapshot.Add(kNever);
+  ExpectRefused(snapshot, {}, "idle beside feasible request 1");
+  EXPECT_TRUE(Check(snapshot.view(), {.wake_at = T(milliseconds(1))}).ok());
+}
+
+TEST(IsFeasibleTest, ARequestIsFeasibleIfItCanEndExactlyAtItsDeadline) {
+  Snapshot snapshot(ThreePoints());
+  snapshot.Add(T(milliseconds(2))).Add(T(milliseconds(2) - Duration(1)));
+  EXPECT_FALSE(IsFeasible(snapshot.view(), snapshot.view().waiting[0]));
+  EXPECT_TRUE(IsFeasible(snapshot.view(), snapshot.view().waiting[1]));
+}
+
+}  // namespace
+}  // namespace anybit

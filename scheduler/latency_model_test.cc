@@ -1,0 +1,101 @@
+#include "scheduler/latency_model.h"
+
+#include <chrono>
+
+#include "gtest/gtest.h"
+#include "scheduler/testing/snapshot.h"
+
+namespace anybit {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::kHi;
+using testing::kLo;
+using testing::kMid;
+using testing::T;
+using testing::ThreePoints;
+
+// `count` batches of one row at "hi" (profiled at 10 ms) that took `actual`.
+void Feed(LatencyModel& model, int count, Duration actual, MonoTime at = T(seconds(1))) {
+  for (int i = 0; i < count; ++i) model.Observe(kHi, 1, actual, at);
+}
+
+TEST(LatencyModelTest, PredictsTheProfileBeforeAnythingRan) {
+  const LatencyModel model(ThreePoints());
+  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10));
+  EXPECT_EQ(model.Predict(kMid, 8), milliseconds(12));
+}
+
+TEST(LatencyModelTest, ASlowMachineSlowsThePredictionOfEveryPoint) {
+  LatencyModel model(ThreePoints());
+  Feed(model, 64, milliseconds(15));
+  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(15));
+  EXPECT_EQ(model.Predict(kLo, 1), milliseconds(3));
+}
+
+TEST(LatencyModelTest, AFastMachineQuickensThePrediction) {
+  LatencyModel model(ThreePoints());
+  Feed(model, 64, milliseconds(5));
+  EXPECT_EQ(model.Predict(kMid, 1), std::chrono::microseconds(2500));
+}
+
+TEST(LatencyModelTest, AFewOutliersDoNotMoveThePrediction) {
+  LatencyModel model(ThreePoints());
+  Feed(model, 6, seconds(2));   // 6 of 64 are less than a tenth
+  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10));
+  Feed(model, 1, seconds(2));
+  EXPECT_EQ(model.Predict(kHi, 1), seconds(2));
+}
+
+TEST(LatencyModelTest, TheQuantileIsTheOneAskedFor) {
+  LatencyModel model(ThreePoints(), {.window = 10, .quantile_percent = 50});
+  for (int i = 1; i <= 10; ++i) model.Observe(kHi, 1, milliseconds(10 * i), T(seconds(1)));
+  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(50));
+}
+
+TEST(LatencyModelTest, ObservationsLeaveTheWindow) {
+  LatencyModel model(ThreePoints(), {.window = 4, .quantile_percent = 100});
+  Feed(model, 1, milliseconds(80));
+  Feed(model, 3, milliseconds(10));
+  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(80));
+  Feed(model, 1, milliseconds(10));
+  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10));
+}
+
+TEST(LatencyModelTest, WhatIsOlderThanTheMemoryIsForgotten) {
+  LatencyModel model(ThreePoints(), {.memory = seconds(10)});
+  Feed(model, 64, milliseconds(90), T(seconds(1)));
+  model.Forget(T(seconds(11)));
+  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(90));
+  model.Forget(T(seconds(11) + Duration(1)));
+  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10));
+}
+
+TEST(LatencyModelTest, NeitherAStoppedNorAnInstantBatchBreaksThePrediction) {
+  LatencyModel model(ThreePoints());
+  Feed(model, 64, Duration::max());
+  EXPECT_GT(model.Predict(kHi, 8), Duration::zero());
+  EXPECT_LE(model.Predict(kHi, 8), std::chrono::hours(1));
+  Feed(model, 64, Duration::zero());
+  EXPECT_GT(model.Predict(kHi, 1), Duration::zero());
+}
+
+TEST(LatencyModelTest, TheFastestPointIsFoundByMeasurementNotByOrder) {
+  Profile profile = ThreePoints();
+  profile.latency[ToIndex(kHi)][3] = milliseconds(1);   // faster than every cheaper point, at four rows only
+  const LatencyModel model(profile);
+  EXPECT_EQ(model.Fastest(testing::kAnyPoint, 4), milliseconds(1));
+  EXPECT_EQ(model.Fastest(testing::kAnyPoint, 3), milliseconds(3));
+  EXPECT_EQ(model.Fastest(PointSet::Of(kMid), 1), milliseconds(5));
+  EXPECT_EQ(model.Fastest(PointSet(), 1), Duration::max());
+}
+
+TEST(LatencyModelTest, ARowCostsItsShareOfTheBestBatch) {
+  const LatencyModel model(ThreePoints());
+  EXPECT_EQ(model.RowCost(testing::kAnyPoint), Duration(std::chrono::microseconds(5500)) / 8);
+  EXPECT_EQ(model.RowCost(PointSet::Of(kHi)), milliseconds(24) / 8);
+}
+
+}  // namespace
+}  // namespace anybit

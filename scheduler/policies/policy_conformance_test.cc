@@ -1,0 +1,131 @@
+// What every policy must hold to, whatever it optimises: over thousands of random snapshots.
+#include <cctype>
+#include <chrono>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "scheduler/policies/head_alone.h"
+#include "scheduler/policies/registry.h"
+#include "scheduler/sim/samplers.h"
+#include "scheduler/testing/snapshot.h"
+
+namespace anybit {
+namespace {
+
+using sim::UniformInt;
+using testing::Snapshot;
+
+constexpr int kPoints = 4;
+
+// Latencies without any order: neither rows nor accuracy tell which is faster.
+Profile WildProfile(std::mt19937_64& random) {
+  Profile profile{.max_batch = static_cast<int>(UniformInt(random, 4, 12))};
+  for (int p = 0; p < kPoints; ++p) {
+    // Accuracies out of order, two of them equal.
+    constexpr double kAccuracy[kPoints] = {0.7, 0.9, 0.8, 0.9};
+    profile.points.push_back({.name = std::string(1, static_cast<char>('a' + p)), .accuracy = kAccuracy[p]});
+    std::vector<Duration>& latency = profile.latency.emplace_back();
+    for (int rows = 1; rows <= profile.max_batch; ++rows) {
+      latency.push_back(std::chrono::microseconds(UniformInt(random, 500, 20000)));
+    }
+  }
+  return profile;
+}
+
+PointSet RandomPoints(std::mt19937_64& random) {
+  if (random() % 2 == 0) return PointSet::First(kPoints);
+  PointSet set = PointSet::Of(ToPointId(static_cast<int>(random() % kPoints)));
+  for (int p = 0; p < kPoints; ++p) {
+    if (random() % 2 == 0) set = set.With(ToPointId(p));
+  }
+  return set;
+}
+
+Snapshot WildSnapshot(const Profile& profile, std::mt19937_64& random) {
+  Snapshot snapshot(profile, static_cast<int>(UniformInt(random, 1, 4)));
+  snapshot.At(MonoTime(std::chrono::milliseconds(UniformInt(random, 0, 1000))));
+  const int slots = static_cast<int>(snapshot.view().slots.size());
+  for (int slot = 1; slot < slots; ++slot) {
+    if (random() % 2 == 0) snapshot.Occupy(slot, snapshot.now + std::chrono::milliseconds(UniformInt(random, -5, 5)));
+  }
+  for (int64_t i = UniformInt(random, 1, 40); i > 0; --i) {
+    const MonoTime deadline =
+        random() % 10 == 0 ? kNever : snapshot.now + std::chrono::microseconds(UniformInt(random, 1, 40000));
+    snapshot.Add(deadline, RandomPoints(random), static_cast<int>(UniformInt(random, 1, 4)));
+  }
+  return snapshot;
+}
+
+class PolicyConformanceTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  static std::unique_ptr<SchedulingPolicy> Make(const Profile& profile) {
+    if (std::string(GetParam()) == "head-alone") return std::make_unique<HeadAlone>();
+    return *MakePolicy(GetParam(), profile);
+  }
+
+  // Calls `verify(view, decision)` for many snapshots.
+  template <typename Verify>
+  void ForManySnapshots(Verify verify) {
+    for (uint64_t seed = 0; seed < 400 && !HasFailure(); ++seed) {
+      SCOPED_TRACE(seed);
+      std::mt19937_64 random(seed);
+      const Profile profile = WildProfile(random);
+      const std::unique_ptr<SchedulingPolicy> policy = Make(profile);
+      for (int i = 0; i < 10; ++i) {
+        const Snapshot snapshot = WildSnapshot(profile, random);
+        verify(snapshot.view(), *policy, policy->Decide(snapshot.view()));
+      }
+    }
+  }
+};
+
+TEST_P(PolicyConformanceTest, EveryDecisionPassesTheCheck) {
+  ForManySnapshots([](const SchedulerView& view, const SchedulingPolicy&, const Decision& decision) {
+    EXPECT_TRUE(Check(view, decision).ok()) << Check(view, decision);
+  });
+}
+
+TEST_P(PolicyConformanceTest, NoMemberIsRunThatIsPredictedToBeLate) {
+  ForManySnapshots([](const SchedulerView& view, const SchedulingPolicy&, const Decision& decision) {
+    for (const Plan& plan : decision.plans) {
+      int rows = 0;
+      for (const int i : plan.members) rows += view.waiting[static_cast<size_t>(i)].rows;
+      for (const int i : plan.members) {
+        EXPECT_LE(view.latency.Predict(plan.point, rows), Slack(view, view.waiting[static_cast<size_t>(i)]));
+      }
+    }
+  });
+}
+
+TEST_P(PolicyConformanceTest, EqualViewsGiveEqualDecisions) {
+  ForManySnapshots([](const SchedulerView& view, const SchedulingPolicy& policy, const Decision& first) {
+    const Decision second = policy.Decide(view);
+    EXPECT_EQ(first.shed, second.shed);
+    ASSERT_EQ(first.plans.size(), second.plans.size());
+    for (size_t i = 0; i < first.plans.size(); ++i) {
+      EXPECT_EQ(first.plans[i].point, second.plans[i].point);
+      EXPECT_EQ(first.plans[i].members, second.plans[i].members);
+    }
+  });
+}
+
+TEST_P(PolicyConformanceTest, RefusesNothingThatHasNoDeadline) {
+  ForManySnapshots([](const SchedulerView& view, const SchedulingPolicy&, const Decision& decision) {
+    for (const int i : decision.shed) EXPECT_NE(view.waiting[static_cast<size_t>(i)].deadline, kNever);
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Policies, PolicyConformanceTest,
+                         ::testing::Values("head-alone", "slackfit", "fixed:a", "fixed:b"), [](const auto& info) {
+                           std::string name = info.param;
+                           for (char& c : name) {
+                             if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
+                           }
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace anybit

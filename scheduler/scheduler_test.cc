@@ -1,0 +1,307 @@
+#include "scheduler/scheduler.h"
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "scheduler/policies/slackfit.h"
+#include "scheduler/testing/rig.h"
+#include "scheduler/testing/snapshot.h"
+
+namespace anybit {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using ::testing::HasSubstr;
+using testing::Answer;
+using testing::kAnyPoint;
+using testing::kHi;
+using testing::kLo;
+using testing::kMid;
+using testing::Rig;
+using testing::T;
+using testing::TaggedPayload;
+using testing::ThreePoints;
+
+// Decides as it is told.
+class ScriptedPolicy final : public SchedulingPolicy {
+ public:
+  using Script = std::function<Decision(const SchedulerView&)>;
+  explicit ScriptedPolicy(Script script) : script_(std::move(script)) {}
+  std::string_view name() const override { return "scripted"; }
+  Decision Decide(const SchedulerView& view) const override { return script_(view); }
+
+ private:
+  Script script_;
+};
+
+SubmitRequest Request(MonoTime deadline, PointSet allowed = kAnyPoint, int rows = 1) {
+  return {.deadline = deadline, .allowed = allowed, .rows = rows};
+}
+
+// One slot unless `options` says otherwise; hi takes 10 + 2 ms, mid 5 + 1 ms, lo 2 + 0.5 ms for 1 and each further row.
+Rig SlackFitRig(sim::SimRunnerOptions options = {}, SchedulerOptions scheduler_options = {}) {
+  return Rig(ThreePoints(), std::make_unique<SlackFit>(ThreePoints()), options, scheduler_options);
+}
+
+void ExpectAnswer(const Rig& rig, int64_t tag, OutcomeKind kind, absl::StatusCode code, MonoTime at) {
+  const Answer& answer = rig.answer(tag);
+  EXPECT_STREQ(OutcomeName(answer.outcome.kind), OutcomeName(kind)) << "request " << tag;
+  EXPECT_EQ(answer.outcome.status.code(), code) << answer.outcome.status;
+  EXPECT_EQ(answer.at.time_since_epoch(), at.time_since_epoch()) << "request " << tag;
+  ASSERT_NE(answer.outcome.payload, nullptr) << "request " << tag;
+  EXPECT_EQ(static_cast<const TaggedPayload&>(*answer.outcome.payload).tag, tag);
+}
+
+TEST(SchedulerTest, ServesALoneRequestAtTheMostAccuratePointInTime) {
+  Rig rig = SlackFitRig();
+  rig.SubmitAt(T(milliseconds(3)), 1, Request(T(milliseconds(40))));
+  rig.loop.Run();
+  ExpectAnswer(rig, 1, OutcomeKind::kServed, absl::StatusCode::kOk, T(milliseconds(13)));
+  const Outcome& outcome = rig.answer(1).outcome;
+  EXPECT_EQ(outcome.point, kHi);
+  EXPECT_EQ(outcome.expected_accuracy, 0.90);
+  EXPECT_EQ(outcome.batch_rows, 1);
+  EXPECT_EQ(outcome.queue_time, Duration::zero());
+  EXPECT_EQ(outcome.compute_time, milliseconds(10));
+  EXPECT_TRUE(outcome.deadline_met);
+}
+
+TEST(SchedulerTest, RequestsOfOneInstantShareABatch) {
+  Rig rig = SlackFitRig();
+  for (int tag = 1; tag <= 3; ++tag) rig.Submit(tag, Request(T(milliseconds(100))));
+  rig.loop.Run();
+  ASSERT_EQ(rig.trace.dispatched().size(), 1u);
+  for (int tag = 1; tag <= 3; ++tag) {
+    ExpectAnswer(rig, tag, OutcomeKind::kServed, absl::StatusCode::kOk, T(milliseconds(14)));
+    EXPECT_EQ(rig.answer(tag).outcome.batch_rows, 3);
+  }
+}
+
+TEST(SchedulerTest, WhatArrivesDuringABatchRunsInTheNextByDeadline) {
+  Rig rig = SlackFitRig();
+  rig.Submit(1, Request(T(milliseconds(100)), PointSet::Of(kHi)));
+  rig.SubmitAt(T(milliseconds(1)), 2, Request(T(milliseconds(90)), PointSet::Of(kHi), 8));
+  rig.SubmitAt(T(milliseconds(2)), 3, Request(T(milliseconds(80)), PointSet::Of(kHi), 8));
+  rig.loop.Run();
+  ExpectAnswer(rig, 1, OutcomeKind::kServed, absl::StatusCode::kOk, T(milliseconds(10)));
+  ExpectAnswer(rig, 3, OutcomeKind::kServed, absl::StatusCode::kOk, T(milliseconds(34)));
+  ExpectAnswer(rig, 2, OutcomeKind::kServed, absl::StatusCode::kOk, T(milliseconds(58)));
+  EXPECT_EQ(rig.answer(2).outcome.queue_time, milliseconds(33));
+}
+
+TEST(SchedulerTest, SlotsRunSideBySide) {
+  Rig rig = SlackFitRig({.slots = 2});
+  rig.Submit(1, Request(kNever, kAnyPoint, 8));
+  rig.Submit(2, Request(kNever, kAnyPoint, 8));
+  rig.loop.Run();
+  ExpectAnswer(rig, 1, OutcomeKind::kServed, absl::StatusCode::kOk, T(milliseconds(24)));
+  ExpectAnswer(rig, 2, OutcomeKind::kServed, absl::StatusCode::kOk, T(milliseconds(24)));
+}
+
+TEST(SchedulerTest, RefusesAtOnceWhatNoPointCanServeInTime) {
+  Rig rig = SlackFitRig();
+  rig.SubmitAt(T(milliseconds(5)), 1, Request(T(milliseconds(6))));
+  rig.SubmitAt(T(milliseconds(5)), 2, Request(T(milliseconds(5))));
+  rig.loop.Run();
+  ExpectAnswer(rig, 1, OutcomeKind::kShed, absl::StatusCode::kResourceExhausted, T(milliseconds(5)));
+  ExpectAnswer(rig, 2, OutcomeKind::kExpired, absl::StatusCode::kDeadlineExceeded, T(milliseconds(5)));
+  EXPECT_TRUE(rig.trace.admitted().empty());
+}
+
+TEST(SchedulerTest, ARefusalSaysWhenTheQueueWillHaveDrained) {
+  Rig rig = SlackFitRig({}, {.max_queue_requests = 1});
+  rig.Submit(1, Request(kNever, PointSet::Of(kHi), 8));
+  rig.SubmitAt(T(milliseconds(4)), 2, Request(kNever, kAnyPoint, 8));
+  rig.SubmitAt(T(milliseconds(4)), 3, Request(kNever));
+  rig.loop.Run();
+  ExpectAnswer(rig, 3, OutcomeKind::kShed, absl::StatusCode::kResourceExhausted, T(milliseconds(4)));
+  EXPECT_THAT(std::string(rig.answer(3).outcome.status.message()), HasSubstr("queue of 1 requests is full (limit 1)"));
+  EXPECT_EQ(rig.answer(3).outcome.retry_after, milliseconds(20) + microseconds(5500));
+}
+
+TEST(SchedulerTest, AWaitingRequestExpiresAtItsDeadlineAndNotOnlyAtTheNextEvent) {
+  // The runner is five times slower than its profile says, so admission hoped too much.
+  Rig rig = SlackFitRig({.least_permille = 5000, .most_permille = 5000});
+  rig.Submit(1, Request(T(milliseconds(20)), PointSet::Of(kHi)));
+  rig.SubmitAt(T(milliseconds(1)), 2, Request(T(milliseconds(30))));
+  rig.SubmitAt(T(milliseconds(2)), 3, Request(T(milliseconds(25))));
+  rig.loop.Run();
+  ExpectAnswer(rig, 3, OutcomeKind::kExpired, absl::StatusCode::kDeadlineExceeded, T(milliseconds(25)));
+  ExpectAnswer(rig, 2, OutcomeKind::kExpired, absl::StatusCode::kDeadlineExceeded, T(milliseconds(30)));
+  ExpectAnswer(rig, 1, OutcomeKind::kServed, absl::StatusCode::kOk, T(milliseconds(50)));
+  EXPECT_FALSE(rig.answer(1).outcome.deadline_met);
+}
+
+TEST(SchedulerTest, ShedsAHeadThatBecameInfeasibleWhileTheSlotWasBusy) {
+  Rig rig = SlackFitRig({.least_permille = 2000, .most_permille = 2000});
+  rig.Submit(1, Request(T(milliseconds(60)), PointSet::Of(kHi)));                           // ends at 20, not 10
+  rig.SubmitAt(T(milliseconds(1)), 2, Request(T(milliseconds(21)), PointSet::Of(kMid)));    // needs 5
+  rig.SubmitAt(T(milliseconds(1)), 3, Request(T(milliseconds(90)), PointSet::Of(kMid)));
+  rig.loop.Run();
+  ExpectAnswer(rig, 2, OutcomeKind::kShed, absl::StatusCode::kResourceExhausted, T(milliseconds(20)));
+  ExpectAnswer(rig, 3, OutcomeKind::kServed, absl::StatusCode::kOk, T(milliseconds(30)));
+  EXPECT_EQ(rig.answer(2).outcome.retry_after, milliseconds(5));   // request 3 runs
+}
+
+TEST(SchedulerTest, CancellingAWaitingRequestAnswersItAtOnceAndFreesItsPlace) {
+  Rig rig = SlackFitRig();
+  rig.Submit(1, Request(kNever));
+  rig.SubmitAt(T(milliseconds(1)), 2, Request(kNever));
+  rig.loop.PostAt(T(milliseconds(3)), [&] { rig.scheduler.Cancel(rig.ids().at(2)); });
+  rig.loop.Run();
+  ExpectAnswer(rig, 2, OutcomeKind::kCancelled, absl::StatusCode::kCancelled, T(milliseconds(3)));
+  EXPECT_EQ(rig.trace.dispatched().size(), 1u);
+}
+
+TEST(SchedulerTest, CancellingARunningRequestDropsItsRowAndNoOther) {
+  Rig rig = SlackFitRig();
+  rig.Submit(1, Request(kNever));
+  rig.Submit(2, Request(kNever));
+  rig.loop.PostAt(T(milliseconds(3)), [&] { rig.scheduler.Cancel(rig.ids().at(1)); });
+  rig.loop.Run();
+  ExpectAnswer(rig, 1, OutcomeKind::kCancelled, absl::StatusCode::kCancelled, T(milliseconds(12)));
+  ExpectAnswer(rig, 2, OutcomeKind::kServed, absl::StatusCode::kOk, T(milliseconds(12)));
+}
+
+TEST(SchedulerTest, CancellingAnEndedOrUnknownRequestDoesNothing) {
+  Rig rig = SlackFitRig();
+  const RequestId id = rig.Submit(1, Request(kNever));
+  rig.loop.Run();
+  rig.scheduler.Cancel(id);
+  rig.scheduler.Cancel(static_cast<RequestId>(12345));
+  rig.loop.Run();
+  ExpectAnswer(rig, 1, OutcomeKind::kServed, absl::StatusCode::kOk, T(milliseconds(10)));
+}
+
+TEST(SchedulerTest, DrainingServesWhatWasAdmittedAndRefusesTheRest) {
+  Rig rig = SlackFitRig();
+  std::vector<MonoTime> drained;
+  rig.Submit(1, Request(kNever, kAnyPoint, 8));
+  rig.Submit(2, Request(kNever, kAnyPoint, 8));
+  rig.loop.PostAt(T(milliseconds(1)), [&] { rig.scheduler.Drain([&] { drained.push_back(rig.loop.Now()); }); });
+  rig.SubmitAt(T(milliseconds(2)), 3, Request(kNever));
+  rig.loop.Run();
+  ExpectAnswer(rig, 1, OutcomeKind::kServed, absl::StatusCode::kOk, T(milliseconds(24)));
+  ExpectAnswer(rig, 2, OutcomeKind::kServed, absl::StatusCode::kOk, T(milliseconds(48)));
+  ExpectAnswer(rig, 3, OutcomeKind::kUnavailable, absl::StatusCode::kUnavailable, T(milliseconds(2)));
+  EXPECT_EQ(drained, (std::vector<MonoTime>{T(milliseconds(48))}));
+}
+
+TEST(SchedulerTest, DrainingAnIdleSchedulerEndsAtOnceEachTimeItIsAsked) {
+  Rig rig = SlackFitRig();
+  int drained = 0;
+  rig.scheduler.Drain([&] { ++drained; });
+  rig.loop.Run();
+  rig.scheduler.Drain([&] { ++drained; });
+  rig.loop.Run();
+  EXPECT_EQ(drained, 2);
+}
+
+TEST(SchedulerTest, AFailedBatchFailsItsMembersAndTheNextOneRuns) {
+  Rig rig = SlackFitRig({.fail_one_in = 1});
+  rig.Submit(1, Request(kNever));
+  rig.Submit(2, Request(kNever, PointSet::Of(kLo)));
+  rig.loop.Run();
+  ExpectAnswer(rig, 1, OutcomeKind::kFailed, absl::StatusCode::kInternal, T(milliseconds(10)));
+  ExpectAnswer(rig, 2, OutcomeKind::kFailed, absl::StatusCode::kInternal, T(milliseconds(12)));
+  EXPECT_EQ(rig.answer(1).outcome.compute_time, milliseconds(10));
+}
+
+TEST(SchedulerTest, RefusesRequestsThatCanNeverRun) {
+  Rig rig = SlackFitRig();
+  rig.Submit(1, Request(kNever, PointSet()));
+  rig.Submit(2, Request(kNever, kAnyPoint, 9));
+  rig.loop.Run();
+  ExpectAnswer(rig, 1, OutcomeKind::kFailed, absl::StatusCode::kInvalidArgument, MonoTime());
+  ExpectAnswer(rig, 2, OutcomeKind::kFailed, absl::StatusCode::kInvalidArgument, MonoTime());
+}
+
+TEST(SchedulerTest, AWrongDecisionIsReplacedAndCounted) {
+  Rig rig(ThreePoints(), std::make_unique<ScriptedPolicy>([](const SchedulerView&) {
+            return Decision{.plans = {{.slot = 0, .point = kHi, .members = {0, 7}}}};
+          }));
+  rig.Submit(1, Request(kNever, PointSet::Of(kLo)));
+  rig.loop.Run();
+  ExpectAnswer(rig, 1, OutcomeKind::kServed, absl::StatusCode::kOk, T(milliseconds(2)));
+  EXPECT_EQ(rig.scheduler.replaced_decisions(), 1);
+  EXPECT_EQ(rig.trace.replaced_decisions(), 1);
+}
+
+TEST(SchedulerTest, APolicyThatNeverRunsAnythingCannotHangTheServer) {
+  Rig rig(ThreePoints(), std::make_unique<ScriptedPolicy>([](const SchedulerView&) { return Decision(); }));
+  for (int tag = 1; tag <= 5; ++tag) rig.Submit(tag, Request(kNever));
+  rig.loop.Run();
+  for (int tag = 1; tag <= 5; ++tag) {
+    ExpectAnswer(rig, tag, OutcomeKind::kServed, absl::StatusCode::kOk, T(milliseconds(10 * tag)));
+  }
+}
+
+TEST(SchedulerTest, APolicyIsAskedAgainWhenItAskedToBe) {
+  Rig rig(ThreePoints(), std::make_unique<ScriptedPolicy>([](const SchedulerView& view) {
+            if (view.now < T(milliseconds(7))) return Decision{.wake_at = T(milliseconds(7))};
+            return Decision{.plans = {{.slot = 0, .point = kMid, .members = {0}}}};
+          }));
+  rig.Submit(1, Request(T(milliseconds(30))));
+  rig.loop.Run();
+  ExpectAnswer(rig, 1, OutcomeKind::kServed, absl::StatusCode::kOk, T(milliseconds(12)));
+  EXPECT_EQ(rig.scheduler.replaced_decisions(), 0);
+}
+
+TEST(SchedulerTest, LearnsThatTheMachineIsSlowerThanItsProfile) {
+  Rig rig = SlackFitRig({.least_permille = 2000, .most_permille = 2000});
+  for (int i = 0; i < 100; ++i) {
+    const MonoTime at = T(milliseconds(50 * i));
+    rig.SubmitAt(at, i, Request(at + milliseconds(15)));
+  }
+  rig.loop.Run();
+  EXPECT_EQ(rig.answer(0).outcome.point, kHi);   // 10 ms foretold, 20 taken
+  EXPECT_FALSE(rig.answer(0).outcome.deadline_met);
+  EXPECT_EQ(rig.answer(99).outcome.point, kMid);
+  EXPECT_TRUE(rig.answer(99).outcome.deadline_met);
+}
+
+TEST(SchedulerTest, AnAnswerMaySubmitAgain) {
+  Rig rig = SlackFitRig();
+  bool second_served = false;
+  rig.scheduler.Submit(Request(kNever), [&](Outcome) {
+    rig.scheduler.Submit(Request(kNever), [&](Outcome outcome) { second_served = outcome.status.ok(); });
+  });
+  rig.loop.Run();
+  EXPECT_TRUE(second_served);
+}
+
+TEST(SchedulerTest, TellsItsObserversEachStepOfARequest) {
+  Rig rig = SlackFitRig();
+  rig.SubmitAt(T(milliseconds(1)), 1, Request(T(milliseconds(31)), kAnyPoint, 3));
+  rig.loop.Run();
+  ASSERT_EQ(rig.trace.admitted().size(), 1u);
+  EXPECT_EQ(rig.trace.admitted()[0].rows, 3);
+  ASSERT_EQ(rig.trace.dispatched().size(), 1u);
+  const DispatchedEvent& dispatched = rig.trace.dispatched()[0];
+  EXPECT_EQ(dispatched.point, kHi);
+  EXPECT_EQ(dispatched.requests, 1);
+  EXPECT_EQ(dispatched.rows, 3);
+  EXPECT_EQ(dispatched.predicted, milliseconds(14));
+  EXPECT_EQ(dispatched.earliest_slack, milliseconds(30));
+  ASSERT_EQ(rig.trace.finished().size(), 1u);
+  EXPECT_EQ(rig.trace.finished()[0].actual, milliseconds(14));
+  EXPECT_TRUE(rig.trace.finished()[0].ok);
+  ASSERT_EQ(rig.trace.ended().size(), 1u);
+  const EndedEvent& ended = rig.trace.ended()[0];
+  EXPECT_EQ(ended.kind, OutcomeKind::kServed);
+  EXPECT_EQ(ended.total_time, milliseconds(14));
+  EXPECT_TRUE(ended.has_deadline);
+  EXPECT_TRUE(ended.deadline_met);
+  ASSERT_EQ(rig.trace.queue().size(), 2u);
+  EXPECT_EQ(rig.trace.queue()[0].running_batches, 1);
+  EXPECT_EQ(rig.trace.queue()[1].running_batches, 0);
+}
+
+}  // namespace
+}  // namespace anybit

@@ -1,0 +1,73 @@
+#include "scheduler/testing/snapshot.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace anybit::testing {
+
+Profile AffineProfile(const std::vector<AffinePoint>& points, int max_batch) {
+  Profile profile{.max_batch = max_batch};
+  for (const AffinePoint& point : points) {
+    profile.points.push_back({.name = point.name, .accuracy = point.accuracy});
+    std::vector<Duration>& latency = profile.latency.emplace_back();
+    for (int rows = 1; rows <= max_batch; ++rows) latency.push_back(point.first + (rows - 1) * point.next);
+  }
+  return profile;
+}
+
+Profile ThreePoints() {
+  using std::chrono::microseconds;
+  using std::chrono::milliseconds;
+  return AffineProfile({{"hi", 0.90, milliseconds(10), milliseconds(2)},
+                        {"mid", 0.85, milliseconds(5), milliseconds(1)},
+                        {"lo", 0.70, milliseconds(2), microseconds(500)}},
+                       8);
+}
+
+Snapshot::Snapshot(Profile profile, int slots)
+    : latency_(std::move(profile)), slots_(static_cast<size_t>(slots)) {}
+
+Snapshot& Snapshot::Add(MonoTime deadline, PointSet allowed, int rows) {
+  const PendingRequest request{.id = static_cast<RequestId>(++last_id_),
+                               .arrival = now,
+                               .deadline = deadline,
+                               .allowed = allowed,
+                               .rows = rows};
+  const auto place = std::upper_bound(waiting_.begin(), waiting_.end(), request,
+                                      [](const auto& a, const auto& b) { return a.deadline < b.deadline; });
+  waiting_.insert(place, request);
+  return *this;
+}
+
+Snapshot& Snapshot::At(MonoTime instant) {
+  now = instant;
+  return *this;
+}
+
+Snapshot& Snapshot::Occupy(int slot, MonoTime free_at) {
+  slots_[static_cast<size_t>(slot)] = {.idle = false, .free_at = free_at};
+  return *this;
+}
+
+SchedulerView Snapshot::view() const {
+  int rows = 0;
+  for (const PendingRequest& request : waiting_) rows += request.rows;
+  return {.now = now,
+          .waiting = waiting_,
+          .waiting_rows = rows,
+          .slots = slots_,
+          .latency = latency_,
+          .max_queue_requests = max_queue_requests,
+          .draining = draining};
+}
+
+std::vector<uint64_t> Ids(const SchedulerView& view, std::span<const int> positions) {
+  std::vector<uint64_t> ids;
+  for (const int position : positions) {
+    ids.push_back(static_cast<uint64_t>(view.waiting[static_cast<size_t>(position)].id));
+  }
+  return ids;
+}
+
+}  // namespace anybit::testing

@@ -1,0 +1,132 @@
+#include "server/serve_until_stopped.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "server/server.h"
+
+namespace anybit {
+namespace {
+
+// What a second signal leaves for answers that are nearly there.
+constexpr Duration kHurriedDrain = std::chrono::milliseconds(500);
+// What gRPC gets to write the last answers to its sockets.
+constexpr Duration kLastWrites = std::chrono::seconds(1);
+// What the pipe carries besides the numbers of signals.
+constexpr char kDrained = 'd';
+
+// The writing end of the pipe that signals go into; -1 while there is nothing to leave in good order.
+std::atomic<int> stop_pipe = -1;   // main thread and signal handler
+static_assert(std::atomic<int>::is_always_lock_free);
+
+void OnStopSignal(int signal) {
+  const int saved_errno = errno;
+  const int pipe = stop_pipe;
+  if (pipe < 0) _exit(0);
+  const char byte = static_cast<char>(signal);
+  if (write(pipe, &byte, 1) != 1) _exit(1);
+  errno = saved_errno;
+}
+
+void HandleStopSignals(void (*handler)(int)) {
+  struct sigaction action {};
+  action.sa_handler = handler;
+  action.sa_flags = SA_RESTART;
+  sigaction(SIGTERM, &action, nullptr);
+  sigaction(SIGINT, &action, nullptr);
+}
+
+// The next byte of the pipe, or 0 if none comes within `limit`.
+char WaitForByte(int pipe, Duration limit) {
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(limit).count();
+  pollfd wanted{.fd = pipe, .events = POLLIN, .revents = 0};
+  const int timeout = limit == Duration::max() ? -1 : static_cast<int>(std::min<int64_t>(ms, 1 << 30));
+  // A signal interrupts poll and is then in the pipe, so polling again at once finds it.
+  while (poll(&wanted, 1, timeout) < 0 && errno == EINTR) {
+  }
+  char byte = 0;
+  if ((wanted.revents & POLLIN) == 0 || read(pipe, &byte, 1) != 1) return 0;
+  return byte;
+}
+
+std::string PortOf(const std::string& address, int port) {
+  return absl::StrCat(address.substr(0, address.rfind(':') + 1), port);
+}
+
+void Announce(const Server& server, const ServerOptions& options, const std::string& example) {
+  const NetworkDescription& network = server.network().description();
+  const Profile& profile = server.profile();
+  const std::string grpc = PortOf(options.grpc_address, server.grpc_port());
+  std::cout << "anybit-server: serving " << network.name << " version " << network.version << "\n"
+            << "  gRPC " << grpc << "\n";
+  if (server.http_port() != 0) {
+    std::cout << "  HTTP " << PortOf(options.http_address, server.http_port()) << " (/metrics /livez /readyz)\n";
+  }
+  const std::string largest = absl::StrCat("latency, ", profile.max_batch, profile.max_batch == 1 ? " row" : " rows");
+  std::cout << absl::StrFormat("\n  %-16s %10s %16s %20s\n", "operating point", "accuracy", "latency, 1 row", largest);
+  for (int i = 0; i < static_cast<int>(profile.points.size()); ++i) {
+    const PointId point = ToPointId(i);
+    std::cout << absl::StrFormat("  %-16s %8.2f %% %13.3f ms %17.3f ms\n", profile.points[i].name,
+                                 100 * profile.points[i].accuracy, 1e3 * ToSeconds(profile.At(point, 1)),
+                                 1e3 * ToSeconds(profile.At(point, profile.max_batch)));
+  }
+  std::cout << "\n  try: .bazel/bin/client/anybit-client --server " << grpc << " " << example << std::endl;
+}
+
+// Stays until a signal asks to leave, then leaves.
+void StayAndLeave(Server& server, const ServerOptions& options, int pipe) {
+  const char signal = WaitForByte(pipe, Duration::max());
+  std::cout << "anybit-server: not ready any more" << std::endl;
+  server.StopBeingReady();
+  bool hurried = signal != SIGINT && WaitForByte(pipe, options.drain_delay) != 0;
+  std::cout << "anybit-server: draining" << std::endl;
+  server.Drain([] {
+    const char byte = kDrained;
+    (void)!write(stop_pipe, &byte, 1);
+  });
+  const char ended = WaitForByte(pipe, hurried ? kHurriedDrain : options.drain_timeout);
+  const bool drained = ended == kDrained || (ended != 0 && WaitForByte(pipe, kHurriedDrain) == kDrained);
+  HandleStopSignals(SIG_DFL);
+  server.Stop(drained ? kLastWrites : Duration::zero());
+  std::cout << "anybit-server: stopped" << (drained ? "" : "; not all requests were answered in time") << std::endl;
+}
+
+int Fail(const absl::Status& status) {
+  std::cerr << "anybit-server: " << status.message() << std::endl;
+  return absl::IsInvalidArgument(status) ? 2 : 1;
+}
+
+}  // namespace
+
+int ServeUntilStopped(const ServerOptions& options, const LoadNetwork& load, const std::string& example) {
+  signal(SIGPIPE, SIG_IGN);   // a reader that went away is an error of that write, not the end of the server
+  HandleStopSignals(OnStopSignal);
+  absl::StatusOr<std::unique_ptr<Server>> server = Server::Listen(options);
+  if (!server.ok()) return Fail(server.status());
+  absl::StatusOr<std::unique_ptr<const AdaptiveNetwork>> network = load();
+  if (!network.ok()) {
+    std::cerr << "anybit-server: " << network.status().message() << std::endl;
+    return 1;   // whatever is wrong with the file, the options were well-formed
+  }
+  if (absl::Status status = (*server)->Serve(*std::move(network)); !status.ok()) return Fail(status);
+
+  int ends[2];
+  if (pipe(ends) != 0) return Fail(absl::InternalError("cannot make a pipe for signals"));
+  stop_pipe = ends[1];
+  Announce(**server, options, example);
+  StayAndLeave(**server, options, ends[0]);
+  return 0;
+}
+
+}  // namespace anybit

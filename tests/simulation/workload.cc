@@ -1,0 +1,149 @@
+#include "tests/simulation/workload.h"
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+#include <utility>
+
+#include "scheduler/policies/registry.h"
+#include "scheduler/sim/arrivals.h"
+#include "scheduler/sim/samplers.h"
+
+namespace anybit::simulation {
+namespace {
+
+using sim::UniformInt;
+using std::chrono::microseconds;
+
+MonoTime WholeMicroseconds(MonoTime time) { return std::chrono::floor<microseconds>(time); }
+
+Profile RandomProfile(std::mt19937_64& random) {
+  Profile profile{.max_batch = static_cast<int>(UniformInt(random, 4, 16))};
+  const int64_t points = UniformInt(random, 1, 5);
+  const bool wild = random() % 4 == 0;   // latencies without any order
+  for (int64_t p = 0; p < points; ++p) {
+    profile.points.push_back({.name = std::string(1, static_cast<char>('a' + p)),
+                              .accuracy = static_cast<double>(UniformInt(random, 50, 99)) / 100});
+    const int64_t first = UniformInt(random, 500, 8000);
+    const int64_t next = UniformInt(random, 50, 2000);
+    std::vector<Duration>& latency = profile.latency.emplace_back();
+    for (int64_t rows = 1; rows <= profile.max_batch; ++rows) {
+      latency.push_back(microseconds(wild ? UniformInt(random, 500, 20000) : first + (rows - 1) * next));
+    }
+  }
+  return profile;
+}
+
+// Rows per second of one slot at its best.
+double Capacity(const Profile& profile) {
+  double best = 0;
+  for (const std::vector<Duration>& latency : profile.latency) {
+    for (size_t b = 0; b < latency.size(); ++b) {
+      best = std::max(best, static_cast<double>(b + 1) / ToSeconds(latency[b]));
+    }
+  }
+  return best;
+}
+
+PointSet RandomFloor(const Profile& profile, std::mt19937_64& random) {
+  const int points = static_cast<int>(profile.points.size());
+  if (random() % 3 != 0) return PointSet::First(points);
+  // The points at least as accurate as a random one, or that one alone: a floor, or a pin.
+  const PointId chosen = ToPointId(static_cast<int>(UniformInt(random, 0, points - 1)));
+  PointSet set = PointSet::Of(chosen);
+  if (random() % 2 == 0) return set;
+  for (int p = 0; p < points; ++p) {
+    if (profile.points[static_cast<size_t>(p)].accuracy >=
+        profile.points[static_cast<size_t>(ToIndex(chosen))].accuracy) {
+      set = set.With(ToPointId(p));
+    }
+  }
+  return set;
+}
+
+std::string RandomPolicy(const Profile& profile, std::mt19937_64& random) {
+  const std::vector<std::string> names = PolicyNames(profile.points);
+  if (random() % 2 == 0) return "slackfit";
+  return names[static_cast<size_t>(UniformInt(random, 0, static_cast<int64_t>(names.size()) - 1))];
+}
+
+}  // namespace
+
+Workload RandomWorkload(uint64_t seed) {
+  std::mt19937_64 random(seed);
+  Workload workload{.profile = RandomProfile(random)};
+  workload.policy = RandomPolicy(workload.profile, random);
+  workload.runner = {.slots = static_cast<int>(UniformInt(random, 1, 4)), .seed = random()};
+  if (random() % 2 == 0) workload.runner.least_permille = static_cast<int>(UniformInt(random, 500, 1000));
+  if (random() % 2 == 0) workload.runner.most_permille = static_cast<int>(UniformInt(random, 1000, 2000));
+  if (random() % 8 == 0) workload.runner.fail_one_in = 5;
+  if (random() % 8 == 0) workload.options.max_queue_requests = static_cast<int>(UniformInt(random, 1, 20));
+
+  // Some 200 requests whose load steps from one value to another and then ramps to a third.
+  const double mean_rows = 1.5;
+  const double capacity = Capacity(workload.profile) * workload.runner.slots / mean_rows;
+  const auto load = [&] { return capacity * static_cast<double>(UniformInt(random, 1, 50)) / 10; };
+  const double before = load();
+  const double from = load();
+  const double to = load();
+  const auto lasting = [](double requests, double rate) {
+    return WholeMicroseconds(MonoTime(std::chrono::duration_cast<Duration>(
+        std::chrono::duration<double>(requests / rate)))).time_since_epoch();
+  };
+  const sim::RatePhase phases[] = {
+      {.length = lasting(80, before), .from_per_second = before, .to_per_second = before},
+      {.length = lasting(120, (from + to) / 2), .from_per_second = from, .to_per_second = to}};
+  const std::vector<MonoTime> arrivals = sim::PoissonArrivals(phases, MonoTime(), random());
+
+  const int64_t objective = UniformInt(random, 5000, 60000);
+  for (const MonoTime at : arrivals) {
+    WorkloadRequest request{.arrival = WholeMicroseconds(at), .allowed = RandomFloor(workload.profile, random)};
+    const uint64_t kind = random() % 20;   // mostly one objective, some of any, some without
+    if (kind < 14) {
+      request.deadline = request.arrival + microseconds(objective);
+    } else if (kind < 19) {
+      request.deadline = request.arrival + microseconds(UniformInt(random, -10, 2 * objective));
+    }
+    if (random() % 3 == 0) request.rows = static_cast<int>(UniformInt(random, 1, 4));
+    if (random() % 10 == 0) request.cancel_at = request.arrival + microseconds(UniformInt(random, 0, objective));
+    workload.requests.push_back(request);
+  }
+  if (random() % 4 == 0 && !arrivals.empty()) workload.drain_at = workload.requests[arrivals.size() / 2].arrival;
+  return workload;
+}
+
+Workload Scaled(Workload workload, int factor) {
+  const auto scale = [factor](MonoTime time) {
+    return time == kNever ? kNever : MonoTime(time.time_since_epoch() * factor);
+  };
+  for (std::vector<Duration>& latency : workload.profile.latency) {
+    for (Duration& l : latency) l *= factor;
+  }
+  for (WorkloadRequest& request : workload.requests) {
+    request.arrival = scale(request.arrival);
+    request.deadline = scale(request.deadline);
+    if (request.cancel_at) request.cancel_at = scale(*request.cancel_at);
+  }
+  if (workload.drain_at) workload.drain_at = scale(*workload.drain_at);
+  workload.options.latency.memory *= factor;
+  return workload;
+}
+
+std::unique_ptr<testing::Rig> Prepare(const Workload& workload, int& drained) {
+  auto rig = std::make_unique<testing::Rig>(workload.profile, *MakePolicy(workload.policy, workload.profile),
+                                            workload.runner, workload.options);
+  testing::Rig* r = rig.get();
+  for (size_t i = 0; i < workload.requests.size(); ++i) {
+    const WorkloadRequest& request = workload.requests[i];
+    const auto tag = static_cast<int64_t>(i);
+    rig->SubmitAt(request.arrival, tag,
+                  {.deadline = request.deadline, .allowed = request.allowed, .rows = request.rows});
+    if (request.cancel_at) rig->loop.PostAt(*request.cancel_at, [r, tag] { r->scheduler.Cancel(r->ids().at(tag)); });
+  }
+  if (workload.drain_at) {
+    rig->loop.PostAt(*workload.drain_at, [r, &drained] { r->scheduler.Drain([&drained] { ++drained; }); });
+  }
+  return rig;
+}
+
+}  // namespace anybit::simulation
