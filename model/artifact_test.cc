@@ -12,7 +12,7 @@
 #include "absl/strings/str_replace.h"
 #include "model/arch/basic_block_network.h"
 #include "model/safetensors.h"
-#include "model/test_artifact.h"
+#include "model/testing/random_artifact.h"
 
 namespace anybit {
 namespace {

@@ -7,8 +7,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/arch/basic_block_network.h"
-#include "model/reference_network.h"
-#include "model/test_artifact.h"
+#include "model/testing/random_artifact.h"
+#include "model/testing/reference_network.h"
 
 namespace anybit {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "model/arch/basic_block_network.h"
 #include "model/packed_network.h"
-#include "model/test_artifact.h"
+#include "model/testing/random_artifact.h"
 
 namespace anybit {
 namespace {

@@ -1,4 +1,4 @@
-#include "model/test_artifact.h"
+#include "model/testing/random_artifact.h"
 
 #include <cmath>
 #include <random>

@@ -1,8 +1,8 @@
 // A whole network by definition, one row, one loop per index: the oracle that engines are tested against.
 //
 // Slow on purpose; kernels/reference.h has the sums of one layer.
-#ifndef ANYBIT_MODEL_REFERENCE_NETWORK_H_
-#define ANYBIT_MODEL_REFERENCE_NETWORK_H_
+#ifndef ANYBIT_MODEL_TESTING_REFERENCE_NETWORK_H_
+#define ANYBIT_MODEL_TESTING_REFERENCE_NETWORK_H_
 
 #include <cstdint>
 #include <span>
@@ -19,4 +19,4 @@ LayerTrace ReferenceRun(const Artifact& artifact, int point, std::span<const uin
 
 }  // namespace anybit
 
-#endif  // ANYBIT_MODEL_REFERENCE_NETWORK_H_
+#endif  // ANYBIT_MODEL_TESTING_REFERENCE_NETWORK_H_

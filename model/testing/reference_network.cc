@@ -1,4 +1,4 @@
-#include "model/reference_network.h"
+#include "model/testing/reference_network.h"
 
 #include <algorithm>
 

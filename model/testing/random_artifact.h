@@ -1,6 +1,6 @@
 // A complete artifact of random numbers, for tests: every kind of code range, scales that spread codes over their range.
-#ifndef ANYBIT_MODEL_TEST_ARTIFACT_H_
-#define ANYBIT_MODEL_TEST_ARTIFACT_H_
+#ifndef ANYBIT_MODEL_TESTING_RANDOM_ARTIFACT_H_
+#define ANYBIT_MODEL_TESTING_RANDOM_ARTIFACT_H_
 
 #include <cstdint>
 #include <vector>
@@ -17,4 +17,4 @@ std::vector<uint8_t> RandomImages(const Artifact& artifact, int rows, uint64_t s
 
 }  // namespace anybit
 
-#endif  // ANYBIT_MODEL_TEST_ARTIFACT_H_
+#endif  // ANYBIT_MODEL_TESTING_RANDOM_ARTIFACT_H_
