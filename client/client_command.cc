@@ -39,7 +39,7 @@ FILE is IDX (plain or gzip), PNG or PGM; smaller images are centred in the model
 what to classify:
   --index I              only image I of the file, from 0
   --first N              only the first N images
-  --labels FILE          IDX labels of the images: prints the accuracy instead of the images
+  --labels FILE          IDX labels of the images: prints the accuracy, and above 20 images nothing else
 how:
   --operating-point P    pins one, such as w4a4f
   --deadline-ms MS       the answer is wanted within this time
@@ -49,6 +49,9 @@ how:
   --in-flight N          calls under way at once, default 64
 exit status: 0 answered, 1 the server or a file said no, 2 wrong usage
 )";
+
+// With labels the accuracy is what is wanted, and a table only where it is short.
+constexpr size_t kLargestLabelledTable = 20;
 
 struct Command {
   std::string server = "127.0.0.1:8001";
@@ -283,7 +286,7 @@ absl::Status Classify(const Command& command, InferenceClient& client, std::ostr
     for (size_t i = 0; i < results.size(); ++i) {
       out << AsJson(client.model(), (*subjects)[i], results[i]).text() << "\n";
     }
-  } else if (!labelled) {
+  } else if (!labelled || subjects->size() <= kLargestLabelledTable) {
     PrintTable(client.model(), *subjects, results, out);
   }
   if (labelled) PrintAccuracy(Measure(*subjects, results), subjects->size(), command.json, out);

@@ -80,14 +80,21 @@ TEST_F(ClientCommandTest, MeasuresTheAccuracyAgainstLabels) {
   const Ran ran = Run({"classify", images, "--labels", WriteLabels("four-labels", {1, 2, 3, 5}), "--in-flight", "2",
                        "--operating-point", "w4a4f"});
   EXPECT_EQ(ran.exit_code, 0) << ran.err;
-  EXPECT_EQ(ran.out, "top-1 75.00 %: 3 of 4 answered images right (4 images)\n  w4a4f    4\n");
+  EXPECT_THAT(ran.out, HasSubstr("four[3]  4"));
+  EXPECT_THAT(ran.out, EndsWith("\ntop-1 75.00 %: 3 of 4 answered images right (4 images)\n  w4a4f    4\n"));
+}
+
+TEST_F(ClientCommandTest, PrintsNothingButTheAccuracyOfManyImages) {
+  const std::vector<char> classes(21, 3);
+  const Ran ran = Run({"classify", WriteImages("many", classes), "--labels", WriteLabels("many-labels", classes)});
+  EXPECT_THAT(ran.out, StartsWith("top-1 100.00 %: 21 of 21 answered images right"));
 }
 
 TEST_F(ClientCommandTest, TakesOneImageOrTheFirstOnesOfAFile) {
   const std::string images = WriteImages("three", {5, 6, 7});
   const std::string labels = WriteLabels("three-labels", {5, 6, 0});
-  EXPECT_THAT(Run({"classify", images, "--index", "2", "--labels", labels}).out, StartsWith("top-1 0.00 %: 0 of 1"));
-  EXPECT_THAT(Run({"classify", images, "--first", "2", "--labels", labels}).out, StartsWith("top-1 100.00 %: 2 of 2"));
+  EXPECT_THAT(Run({"classify", images, "--index", "2", "--labels", labels}).out, HasSubstr("top-1 0.00 %: 0 of 1"));
+  EXPECT_THAT(Run({"classify", images, "--first", "2", "--labels", labels}).out, HasSubstr("top-1 100.00 %: 2 of 2"));
   const Ran beyond = Run({"classify", images, "--index", "3"});
   EXPECT_EQ(beyond.exit_code, 1);
   EXPECT_THAT(beyond.err, HasSubstr("holds 3 images; asked for image 3, from 0"));

@@ -28,23 +28,15 @@ from tritonclient.utils import InferenceServerException  # noqa: E402
 
 from server_process import ServerProcess  # noqa: E402
 
-DATASET = pathlib.Path("/usr/share/datasets/fashion-mnist")
+IMAGES = "/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz"
 SERVER, CLIENT, ARTIFACT = "", "", ""  # from the command line
-
-
-def read_idx(name, header):
-    with gzip.open(DATASET / name) as file:
-        return numpy.frombuffer(file.read(), numpy.uint8)[header:]
 
 
 def test_images(count):
     """The first test images as the model takes them: [count, 32, 32, 1], centred in zeros."""
-    images = read_idx("t10k-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)[:count]
+    with gzip.open(IMAGES) as file:
+        images = numpy.frombuffer(file.read(), numpy.uint8, offset=16).reshape(-1, 28, 28)[:count]
     return numpy.pad(images, ((0, 0), (2, 2), (2, 2)))[..., numpy.newaxis]
-
-
-def test_labels(count):
-    return read_idx("t10k-labels-idx1-ubyte.gz", 8)[:count]
 
 
 def get(address, path):
@@ -103,13 +95,6 @@ class ServingTest(unittest.TestCase):
         self.assertEqual(config.max_batch_size, 16)
         self.assertEqual(config.name, self.model)
         self.assertTrue(self.client.get_server_metadata().name)
-
-    def test_recognises_most_test_images_at_its_most_accurate_point(self):
-        point = max(self.points, key=lambda p: int(self.properties[f"operating_point.{p}.accuracy_bp"]))
-        pin = {"operating_point": point}
-        logits = [self.logits(images, parameters=pin) for images in test_images(64).reshape(4, 16, 32, 32, 1)]
-        right = (numpy.concatenate(logits).argmax(axis=1) == test_labels(64)).sum()
-        self.assertGreater(right, 51)  # 80 %; the images are always the same
 
     def test_runs_the_operating_point_that_is_pinned(self):
         for point in self.points:

@@ -1,0 +1,54 @@
+// Writes an artifact of random numbers for a small network with the default network's input and output, so that the
+// server can be tested before any network was trained, and quickly.
+//
+// usage: random_artifact FILE
+#include <iostream>
+
+#include "absl/status/status.h"
+#include "model/artifact.h"
+#include "model/test_artifact.h"
+#include "proto/artifact.pb.h"
+
+namespace anybit {
+namespace {
+
+proto::NetworkSpec SmallNetwork() {
+  proto::NetworkSpec spec;
+  spec.set_name("fashion");
+  spec.mutable_input()->set_name("image");
+  for (const int extent : {32, 32, 1}) spec.mutable_input()->add_shape(extent);
+  spec.mutable_output()->set_name("logits");
+  spec.mutable_output()->add_shape(10);
+
+  proto::Node& conv = *spec.add_nodes();
+  conv.set_name("stem");
+  conv.add_inputs("input");
+  conv.mutable_conv()->set_out_channels(8);
+  conv.mutable_conv()->set_kernel(3);
+  conv.mutable_conv()->set_stride(2);
+  conv.mutable_conv()->set_padding(1);
+  proto::Node& pool = *spec.add_nodes();
+  pool.set_name("pool");
+  pool.add_inputs("stem");
+  pool.mutable_max_pool()->set_size(4);
+  proto::Node& linear = *spec.add_nodes();
+  linear.set_name("head");
+  linear.add_inputs("pool");
+  linear.mutable_linear()->set_out_features(10);
+  return spec;
+}
+
+}  // namespace
+}  // namespace anybit
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::cerr << "usage: random_artifact FILE\n";
+    return 2;
+  }
+  const absl::Status status =
+      anybit::WriteArtifact(anybit::RandomArtifact(anybit::SmallNetwork(), /*seed=*/1), argv[1]);
+  if (status.ok()) return 0;
+  std::cerr << status << "\n";
+  return 1;
+}
