@@ -32,7 +32,7 @@ struct PhaseResult {
 };
 
 // The ramp 0.3x -> 3x -> 0.3x, in five phases of equal length: low, rising, high, falling, low again. 1x is what the
-// slot carries at the most accurate point, 8 rows in 24 ms; at the least accurate one, 8 rows in 5.5 ms, it carries 4.4x.
+// slot carries at the most accurate point, 8 rows in 24 ms; at the least accurate one, 8 rows in 5.5 ms, it is 4.4x.
 std::vector<PhaseResult> RunRamp(std::string_view policy, uint64_t* hash = nullptr) {
   const double capacity = 8 / 0.024;
   const double low = 0.3 * capacity;
