@@ -8,8 +8,11 @@ import gzip
 import json
 import pathlib
 import queue
+import re
+import struct
 import subprocess
 import sys
+import tempfile
 import unittest
 import urllib.error
 import urllib.request
@@ -248,6 +251,11 @@ class ServingTest(unittest.TestCase):
         self.assertEqual(lint.returncode, 0, lint.stdout + lint.stderr)
         self.assertIn(b"requests_total", metrics)
 
+    def test_every_metric_stands_in_the_readme_and_every_one_there_exists(self):
+        exposed = set(re.findall(r"^# TYPE (\w+)", get(self.server.http_address, "/metrics").decode(), re.MULTILINE))
+        documented = set(re.findall(r"`(anybit_\w+)`", (ROOT / "README.md").read_text()))
+        self.assertEqual(exposed, documented)
+
     def test_answers_nothing_else_over_http(self):
         with self.assertRaises(urllib.error.HTTPError) as refusal:
             get(self.server.http_address, "/etc/passwd")
@@ -286,8 +294,72 @@ class ShutdownTest(unittest.TestCase):
             text=True,
             check=False,
         )
-        self.assertNotEqual(ran.returncode, 0)
+        self.assertEqual(ran.returncode, 1)
         self.assertIn("/nonexistent.safetensors", ran.stdout + ran.stderr)
+
+
+class DamagedArtifactTest(unittest.TestCase):
+    """A server that cannot trust its artifact says why and ends; it never serves."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.whole = pathlib.Path(ARTIFACT).read_bytes()
+        (size,) = struct.unpack("<Q", cls.whole[:8])
+        cls.header = cls.whole[8 : 8 + size]
+        cls.data = cls.whole[8 + size :]
+        cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+
+    def rewritten(self, change):
+        """The artifact's bytes after `change` had its way with the parsed header."""
+        header = json.loads(self.header)
+        change(header)
+        text = json.dumps(header).encode()
+        return struct.pack("<Q", len(text)) + text + self.data
+
+    def refusal(self, contents):
+        path = self.folder / "damaged.safetensors"
+        path.write_bytes(contents)
+        ran = subprocess.run(
+            [SERVER, f"--artifact={path}", "--grpc_address=127.0.0.1:0", "--http_address=127.0.0.1:0"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual(ran.returncode, 1, ran.stderr)
+        return ran.stdout + ran.stderr
+
+    def test_names_what_is_wrong_with_it(self):
+        def drop(header):
+            del header["store.stem.scale"]
+
+        def rename(header):
+            header["store.stem.other"] = header.pop("store.stem.scale")
+
+        def set_in(tensor, key, value):
+            return lambda header: header[tensor].__setitem__(key, value)
+
+        def set_metadata(key, value):
+            return lambda header: header["__metadata__"].__setitem__(key, value)
+
+        flipped = bytearray(self.whole)
+        flipped[-1] ^= 1
+        damaged = {
+            "is shorter than its length field": b"",
+            "exceeds 67108864": b"\xff" * 8 + self.whole[8:],
+            "bytes in a file with": self.whole[:1000],
+            "header is not a JSON object": struct.pack("<Q", 4) + b"PK\x03\x04" + self.data,
+            "outside the": self.whole[:-1],
+            "it is damaged": bytes(flipped),
+            "tensor data has a gap": self.rewritten(drop),
+            "tensor 'store.stem.scale' is missing": self.rewritten(rename),
+            "has dtype 'F64', expected F32 or I8": self.rewritten(set_in("store.stem.scale", "dtype", "F64")),
+            "whose product overflows": self.rewritten(set_in("store.stem.scale", "shape", [1 << 40, 1 << 40])),
+            "artifact format '7'": self.rewritten(set_metadata("anybit.format", "7")),
+            "metadata 'anybit.header' is missing": self.rewritten(lambda header: header["__metadata__"].pop("anybit.header")),
+        }
+        for reason, contents in damaged.items():
+            with self.subTest(reason=reason):
+                self.assertIn(reason, self.refusal(contents))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,43 @@
+// The committed default artifact keeps its word: on all 10,000 test images each operating point has exactly the accuracy
+// that the artifact states. One test per point, so that they can run side by side.
+#include <cmath>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "model/artifact.h"
+#include "model/evaluate.h"
+#include "model/image_set.h"
+#include "model/packed_network.h"
+
+namespace anybit {
+namespace {
+
+constexpr char kArtifact[] = "model/default/fashion.safetensors";
+constexpr char kData[] = "/usr/share/datasets/fashion-mnist";
+
+class DefaultArtifact : public testing::TestWithParam<const char*> {};
+
+TEST_P(DefaultArtifact, HasTheAccuracyItStates) {
+  const absl::StatusOr<Artifact> artifact = ReadArtifact(kArtifact);
+  ASSERT_TRUE(artifact.ok()) << artifact.status();
+  const absl::StatusOr<ImageSet> images = ReadIdxFolder(kData, Split::kTest, 32);
+  ASSERT_TRUE(images.ok()) << images.status();
+  const auto network = *PackedNetwork::Create(*artifact, PortableKernels());
+  for (size_t p = 0; p < artifact->points.size(); ++p) {
+    const ArtifactPoint& point = artifact->points[p];
+    if (point.info.name != GetParam()) continue;
+    EXPECT_EQ(point.accuracy_images, images->count);
+    const double accuracy = *EvaluateTop1(*network, static_cast<int>(p), *images);
+    const auto right = [&](double share) { return std::lround(share * static_cast<double>(images->count)); };
+    EXPECT_EQ(right(accuracy), right(point.info.accuracy));
+    return;
+  }
+  FAIL() << "the artifact has no point " << GetParam();
+}
+
+INSTANTIATE_TEST_SUITE_P(Ladder, DefaultArtifact, testing::Values("fp32", "w8a8", "w4a4f", "w3a2f", "w1a1"),
+                         [](const auto& info) { return std::string(info.param); });
+
+}  // namespace
+}  // namespace anybit
