@@ -3,6 +3,7 @@
 #include <google/protobuf/struct.pb.h>
 #include <google/protobuf/util/json_util.h>
 
+#include <charconv>
 #include <cmath>
 #include <fstream>
 #include <iterator>
@@ -33,6 +34,12 @@ std::string Quoted(const std::string& text) {
   std::string json;
   (void)google::protobuf::util::MessageToJsonString(value, &json);
   return json;
+}
+
+// The fewest digits that read back as the same number.
+std::string ShortestText(double value) {
+  char text[32];
+  return std::string(text, std::to_chars(text, text + sizeof(text), value).ptr);
 }
 
 absl::StatusOr<Duration> ParseMicroseconds(const Value& value, const std::string& where) {
@@ -74,8 +81,8 @@ absl::Status ParsePoint(const Value& value, const std::string& where, Profile& p
 std::string ProfileToJson(const Profile& profile) {
   std::string json = absl::StrCat("{\n  \"max_batch\": ", profile.max_batch, ",\n  \"points\": [");
   for (size_t point = 0; point < profile.points.size(); ++point) {
-    absl::StrAppendFormat(&json, "%s\n    {\"name\": %s, \"accuracy\": %.17g, \"latency_us\": [", point ? "," : "",
-                          Quoted(profile.points[point].name), profile.points[point].accuracy);
+    absl::StrAppendFormat(&json, "%s\n    {\"name\": %s, \"accuracy\": %s, \"latency_us\": [", point ? "," : "",
+                          Quoted(profile.points[point].name), ShortestText(profile.points[point].accuracy));
     for (size_t i = 0; i < profile.latency[point].size(); ++i) {
       const int64_t ns = profile.latency[point][i].count();
       absl::StrAppendFormat(&json, "%s%d.%03d", i ? ", " : "", ns / 1000, ns % 1000);
