@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Classifies all 10,000 test images through a running server, pinned to each operating point in turn.
 
-usage: scripts/measure-accuracy [HOST:PORT]      (default 127.0.0.1:8001; build //client:anybit-client first)
+usage: tests/load/measure_accuracy.py [HOST:PORT]      (default 127.0.0.1:8001; build //client:anybit-client first)
 
 Prints for each point the accuracy that was measured and the one that the artifact promises. They must be equal, image
 for image: the exit status is 1 if one differs.
@@ -12,7 +12,7 @@ import pathlib
 import subprocess
 import sys
 
-CLIENT = pathlib.Path(__file__).resolve().parents[1] / ".bazel/bin/client/anybit-client"
+CLIENT = pathlib.Path(__file__).resolve().parents[2] / ".bazel/bin/client/anybit-client"
 DATASET = "/usr/share/datasets/fashion-mnist"
 
 
@@ -46,4 +46,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main(*sys.argv[1:] or ["127.0.0.1:8001"]))
     except subprocess.CalledProcessError as failed:
-        sys.exit(f"scripts/measure-accuracy: the client ended with {failed.returncode}")
+        sys.exit(f"measure_accuracy.py: the client ended with {failed.returncode}")
