@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "model/operating_point.h"
 
 namespace anybit {
@@ -50,6 +51,10 @@ class AdaptiveNetwork {
   virtual absl::Status Run(int point, std::span<const uint8_t> input, std::span<float> output,
                            Scratch& scratch) const = 0;
 };
+
+// How many rows `inputs` codes and `outputs` logits are. InvalidArgument, naming value and limit, where the point does not
+// exist or the sizes are no whole, equal and positive numbers of rows: what every implementation of Run checks first.
+absl::StatusOr<int64_t> RowsOf(const NetworkDescription& network, int point, size_t inputs, size_t outputs);
 
 }  // namespace anybit
 

@@ -135,12 +135,15 @@ class PackedNetworkImpl : public PackedNetwork {
 
   absl::Status Run(int point, std::span<const uint8_t> input, std::span<float> output, Scratch& scratch) const override {
     auto& s = static_cast<PackedScratch&>(scratch);
-    const int64_t rows = static_cast<int64_t>(input.size()) / plan_.input.elements();
-    if (absl::Status status = CheckSizes(point, input.size(), output.size(), rows, s); !status.ok()) return status;
+    const absl::StatusOr<int64_t> rows = RowsOf(description_, point, input.size(), output.size());
+    if (!rows.ok()) return rows.status();
+    if (*rows > s.max_rows) {
+      return absl::InvalidArgumentError(absl::StrCat("batch of ", *rows, " exceeds the scratch's ", s.max_rows));
+    }
     if (points_[point].full_precision) {
-      RunFloats(point, input, rows, output, s);
+      RunFloats(point, input, *rows, output, s);
     } else {
-      RunCodes(point, input, rows, output, s);
+      RunCodes(point, input, *rows, output, s);
     }
     return absl::OkStatus();
   }
@@ -170,22 +173,6 @@ class PackedNetworkImpl : public PackedNetwork {
   }
 
  private:
-  absl::Status CheckSizes(int point, size_t inputs, size_t outputs, int64_t rows, const PackedScratch& scratch) const {
-    if (point < 0 || point >= static_cast<int>(points_.size())) {
-      return absl::InvalidArgumentError(absl::StrCat("operating point ", point, " of ", points_.size()));
-    }
-    if (rows < 1 || rows * plan_.input.elements() != static_cast<int64_t>(inputs) ||
-        rows * plan_.classes() != static_cast<int64_t>(outputs)) {
-      return absl::InvalidArgumentError(absl::StrCat("input of ", inputs, " and output of ", outputs,
-                                                     " values are no rows of ", plan_.input.elements(), " and ",
-                                                     plan_.classes()));
-    }
-    if (rows > scratch.max_rows) {
-      return absl::InvalidArgumentError(absl::StrCat("batch of ", rows, " exceeds the scratch's ", scratch.max_rows));
-    }
-    return absl::OkStatus();
-  }
-
   // The highest code that the tensor `node` reads can hold at `point`.
   int HighestInput(int point, int index) const {
     if (index == kNetworkInput) return 255;

@@ -40,7 +40,7 @@ class TorchNetworkImpl : public TorchNetwork {
   std::unique_ptr<Scratch> MakeScratch(int max_rows) const override { return std::make_unique<NoScratch>(); }
 
   absl::Status Run(int point, std::span<const uint8_t> input, std::span<float> output, Scratch& scratch) const override {
-    const absl::StatusOr<int64_t> rows = CheckSizes(point, input, output.size());
+    const absl::StatusOr<int64_t> rows = RowsOf(description_, point, input.size(), output.size());
     if (!rows.ok()) return rows.status();
     return Stopped([&] {
       const torch::Tensor logits = Compute(point, input, *rows, nullptr).contiguous();
@@ -49,9 +49,8 @@ class TorchNetworkImpl : public TorchNetwork {
   }
 
   absl::StatusOr<LayerTrace> Trace(int point, std::span<const uint8_t> input) const override {
-    const int64_t elements = description_.input.elements;
-    const absl::StatusOr<int64_t> rows =
-        CheckSizes(point, input, static_cast<int64_t>(input.size()) / elements * description_.output.elements);
+    const size_t outputs = input.size() / description_.input.elements * description_.output.elements;
+    const absl::StatusOr<int64_t> rows = RowsOf(description_, point, input.size(), outputs);
     if (!rows.ok()) return rows.status();
     LayerTrace trace;
     absl::Status status = Stopped([&] { Compute(point, input, *rows, &trace); });
@@ -70,21 +69,6 @@ class TorchNetworkImpl : public TorchNetwork {
       return absl::InternalError(absl::StrCat("LibTorch: ", error.what()));
     }
     return absl::OkStatus();
-  }
-
-  absl::StatusOr<int64_t> CheckSizes(int point, std::span<const uint8_t> input, size_t outputs) const {
-    if (point < 0 || point >= static_cast<int>(artifact_.points.size())) {
-      return absl::InvalidArgumentError(absl::StrCat("operating point ", point, " of ", artifact_.points.size()));
-    }
-    const int64_t elements = description_.input.elements;
-    const int64_t rows = static_cast<int64_t>(input.size()) / elements;
-    if (rows < 1 || rows * elements != static_cast<int64_t>(input.size()) ||
-        rows * description_.output.elements != static_cast<int64_t>(outputs)) {
-      return absl::InvalidArgumentError(absl::StrCat("input of ", input.size(), " and output of ", outputs,
-                                                     " values are no rows of ", elements, " and ",
-                                                     description_.output.elements));
-    }
-    return rows;
   }
 
   torch::Tensor PrepareWeights(const ArtifactPoint& point, int layer) const {
