@@ -28,6 +28,7 @@ constexpr char kChecksumKey[] = "anybit.crc32";
 constexpr char kFormat[] = "1";
 constexpr size_t kMaxPoints = 64;  // what the scheduler's point sets hold
 constexpr int64_t kMaxFile = int64_t{4} << 30;
+constexpr int64_t kMaxPanelWeights = int64_t{1} << 32;  // weights times points: what an engine may have to derive
 
 template <typename... Parts>
 absl::Status Invalid(const Parts&... parts) {
@@ -93,9 +94,7 @@ absl::Status CheckEpilogue(const LayerEpilogue& layer, const PlannedNode& node, 
 
 absl::Status CheckPoint(const ArtifactPoint& point, const NetworkPlan& plan) {
   const OperatingPoint& info = point.info;
-  if (info.name.empty() || info.name.size() > 64) {
-    return Invalid("operating point name of ", info.name.size(), " characters, expected 1..64");
-  }
+  if (absl::Status s = CheckPointName(info.name); !s.ok()) return s;
   for (int bits : {info.weight_bits, info.activation_bits}) {
     if (absl::Status s = BitWidth::FromBits(bits).status(); !s.ok()) {
       return Invalid("point '", info.name, "': ", s.message());
@@ -248,6 +247,11 @@ absl::Status ValidateArtifact(const Artifact& artifact) {
   if (artifact.points.empty() || artifact.points.size() > kMaxPoints) {
     return Invalid(artifact.points.size(), " operating points, expected 1..", kMaxPoints);
   }
+  int64_t weights = 0;
+  for (int index : plan->layers) weights += plan->nodes[index].weights();
+  if (weights * static_cast<int64_t>(artifact.points.size()) > kMaxPanelWeights) {
+    return Invalid(artifact.points.size(), " operating points of ", weights, " weights exceed ", kMaxPanelWeights);
+  }
   bool needs_full = false;
   std::set<std::string> names;
   for (const ArtifactPoint& point : artifact.points) {
@@ -339,6 +343,7 @@ absl::StatusOr<Artifact> ParseArtifact(absl::string_view text) {
   TensorTaker tensors(*file);
   if (absl::Status status = TakeStore(tensors, *plan, artifact); !status.ok()) return status;
   for (const proto::OperatingPoint& point : header.points()) {
+    if (absl::Status status = CheckPointName(point.name()); !status.ok()) return status;
     absl::StatusOr<ArtifactPoint> taken = TakePoint(tensors, *plan, point);
     if (!taken.ok()) return taken.status();
     artifact.points.push_back(*std::move(taken));

@@ -12,8 +12,9 @@ namespace {
 constexpr int kMaxNodes = 4096;
 constexpr int64_t kMaxSide = 4096;
 constexpr int64_t kMaxChannels = 65536;
-constexpr int64_t kMaxElements = int64_t{1} << 24;  // of one row of a tensor
-constexpr int64_t kMaxWeights = int64_t{1} << 30;   // of one layer
+constexpr int64_t kMaxElements = int64_t{1} << 24;  // of one row of all tensors together
+constexpr int64_t kMaxWeights = int64_t{1} << 30;   // of all layers together
+constexpr int64_t kMaxMacs = int64_t{1} << 38;      // of one row: minutes on the slowest kernel
 constexpr int64_t kHighestCode = 255;
 constexpr int64_t kLargestWeight = 128;
 
@@ -228,6 +229,7 @@ absl::StatusOr<NetworkPlan> PlanNetwork(const NetworkSpec& spec) {
     return Invalid("network of ", spec.nodes_size(), " nodes, expected 1..", kMaxNodes);
   }
   std::map<std::string, int> known = {{"input", kNetworkInput}};
+  int64_t elements = 0, weights = 0;
   for (const proto::Node& node : spec.nodes()) {
     if (absl::Status status = CheckName(node.name(), "node"); !status.ok()) return status;
     absl::StatusOr<PlannedNode> planned = NodePlanner(node, plan, known).Plan();
@@ -239,7 +241,18 @@ absl::StatusOr<NetworkPlan> PlanNetwork(const NetworkSpec& spec) {
       plan.layers.push_back(index);
       plan.macs += planned->macs();
     }
+    elements += planned->out.elements();
+    if (planned->layer >= 0) weights += planned->weights();
     plan.nodes.push_back(*std::move(planned));
+    if (elements > kMaxElements) {
+      return Invalid("node '", node.name(), "': one row's tensors reach ", elements, " elements, the limit is ", kMaxElements);
+    }
+    if (weights > kMaxWeights) {
+      return Invalid("node '", node.name(), "': the network reaches ", weights, " weights, the limit is ", kMaxWeights);
+    }
+    if (plan.macs > kMaxMacs) {
+      return Invalid("node '", node.name(), "': one row reaches ", plan.macs, " multiplications, the limit is ", kMaxMacs);
+    }
   }
   if (absl::Status status = CheckEnd(spec, plan); !status.ok()) return status;
   return plan;

@@ -82,6 +82,37 @@ TEST(PlanNetwork, NamesWhatIsWrong) {
   EXPECT_EQ(Error([](auto& s) { s.add_labels("one"); }), "1 labels for 3 classes");
 }
 
+// `count` convolutions of `channels` channels, one after the other, on `side` x `side` pixels.
+std::string ChainError(int count, int channels, int side, int kernel = 1) {
+  return Error([&](NetworkSpec& s) {
+    s.mutable_input()->set_shape(0, side);
+    s.mutable_input()->set_shape(1, side);
+    const proto::Node head = s.nodes(kHead);
+    s.clear_nodes();
+    for (int i = 0; i < count; ++i) {
+      proto::Node& node = *s.add_nodes();
+      node.set_name("n" + std::to_string(i));
+      node.add_inputs(i == 0 ? "input" : "n" + std::to_string(i - 1));
+      node.mutable_conv()->set_out_channels(channels);
+      node.mutable_conv()->set_kernel(kernel);
+      node.mutable_conv()->set_stride(1);
+      node.mutable_conv()->set_padding(kernel / 2);
+    }
+    proto::Node& pool = *s.add_nodes();
+    pool.set_name("pool");
+    pool.add_inputs("n" + std::to_string(count - 1));
+    pool.mutable_global_pool();
+    *s.add_nodes() = head;
+  });
+}
+
+TEST(PlanNetwork, RefusesNetworksThatWouldTakeTheMachine) {
+  EXPECT_EQ(ChainError(3, 2, 64), "");
+  EXPECT_EQ(ChainError(200, 1, 512), "node 'n64': one row's tensors reach 17039360 elements, the limit is 16777216");
+  EXPECT_EQ(ChainError(9, 16384, 1), "node 'n4': the network reaches 1073758208 weights, the limit is 1073741824");
+  EXPECT_EQ(ChainError(9, 1024, 32, 7), "node 'n6': one row reaches 315731476480 multiplications, the limit is 274877906944");
+}
+
 TEST(PlanNetwork, RefusesSumsThatLeaveThirtyTwoBits) {
   const std::string error = Error([](NetworkSpec& s) {
     s.mutable_input()->set_shape(2, 4096);

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "absl/status/status.h"
+
 namespace anybit {
 
 struct OperatingPoint {
@@ -12,6 +14,10 @@ struct OperatingPoint {
   int activation_bits = 0;    // likewise
   double accuracy = 0;        // top-1 on the held-out test set, as a fraction 0..1
 };
+
+// InvalidArgument unless `name` has 1..64 characters of [a-z0-9_] and is neither "store" nor "full", which name tensors of
+// an artifact (model/artifact.h). No dots and commas: names stand in tensor names and in lists.
+absl::Status CheckPointName(const std::string& name);
 
 }  // namespace anybit
 

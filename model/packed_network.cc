@@ -162,7 +162,8 @@ class PackedNetworkImpl : public PackedNetwork {
       if (node.kind == NodeKind::kGlobalPool) {
         for (int64_t row = 0; row < rows; ++row) {
           std::vector<int32_t> sums(node.in.channels);
-          SumPixels(node, scratch.codes[node.input].data() + row * node.in.elements(), sums.data());
+          const uint8_t* in = node.input == kNetworkInput ? input.data() : scratch.codes[node.input].data();
+          SumPixels(node, in + row * node.in.elements(), sums.data());
           out.codes.insert(out.codes.end(), sums.begin(), sums.end());
         }
       } else {

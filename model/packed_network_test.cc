@@ -86,6 +86,22 @@ TEST_P(PackedNetworkTest, EqualsTheReferenceAtEveryNodeOfAwkwardShapes) {
   ExpectEqualToReference(RandomArtifact(AwkwardNetwork(), 2), GetParam(), 5);
 }
 
+TEST_P(PackedNetworkTest, EqualsTheReferenceWithoutAConvolution) {
+  NetworkSpec spec = AwkwardNetwork();
+  const proto::Node head = spec.nodes(spec.nodes_size() - 1);
+  spec.clear_nodes();
+  *spec.add_nodes() = head;
+  spec.mutable_nodes(0)->set_inputs(0, "input");
+  ExpectEqualToReference(RandomArtifact(spec, 8), GetParam(), 3);
+
+  proto::Node& pool = *spec.mutable_nodes(0);
+  pool.set_name("pool");
+  pool.mutable_global_pool();
+  *spec.add_nodes() = head;
+  spec.mutable_nodes(1)->set_inputs(0, "pool");
+  ExpectEqualToReference(RandomArtifact(spec, 9), GetParam(), 3);
+}
+
 INSTANTIATE_TEST_SUITE_P(QuantizedPoints, PackedNetworkTest, testing::Range(1, kPoints));
 
 TEST(PackedNetwork, ComputesTheFullPrecisionPointNearADoublePrecisionSum) {

@@ -10,6 +10,18 @@ namespace {
 
 class NoScratch : public AdaptiveNetwork::Scratch {};  // LibTorch allocates for itself
 
+// Runs `work` without gradients; LibTorch's exceptions end here.
+template <typename Work>
+absl::Status Stopped(Work work) {
+  torch::NoGradGuard no_gradient;
+  try {
+    work();
+  } catch (const std::exception& error) {
+    return absl::InternalError(absl::StrCat("LibTorch: ", error.what()));
+  }
+  return absl::OkStatus();
+}
+
 torch::Tensor FromStoreOrder(torch::Tensor flat, const PlannedNode& node) {
   if (node.kind == NodeKind::kLinear) return flat.reshape({node.out.channels, node.depth});
   return flat.reshape({node.out.channels, node.kernel, node.kernel, node.in.channels})
@@ -27,7 +39,6 @@ class TorchNetworkImpl : public TorchNetwork {
  public:
   explicit TorchNetworkImpl(Artifact artifact)
       : artifact_(std::move(artifact)), plan_(*PlanNetwork(artifact_.spec)), description_(Describe(artifact_)) {
-    torch::NoGradGuard no_gradient;
     weights_.resize(artifact_.points.size());
     for (size_t p = 0; p < artifact_.points.size(); ++p) {
       for (size_t layer = 0; layer < plan_.layers.size(); ++layer) {
@@ -59,18 +70,6 @@ class TorchNetworkImpl : public TorchNetwork {
   }
 
  private:
-  // Runs `work` without gradients; LibTorch's exceptions end here.
-  template <typename Work>
-  static absl::Status Stopped(Work work) {
-    torch::NoGradGuard no_gradient;
-    try {
-      work();
-    } catch (const std::exception& error) {
-      return absl::InternalError(absl::StrCat("LibTorch: ", error.what()));
-    }
-    return absl::OkStatus();
-  }
-
   torch::Tensor PrepareWeights(const ArtifactPoint& point, int layer) const {
     const PlannedNode& node = plan_.layer(layer);
     const LayerStore& store = artifact_.store[layer];
@@ -178,7 +177,10 @@ class TorchNetworkImpl : public TorchNetwork {
 
 absl::StatusOr<std::unique_ptr<TorchNetwork>> TorchNetwork::Create(Artifact artifact) {
   if (absl::Status status = ValidateArtifact(artifact); !status.ok()) return status;
-  return std::make_unique<TorchNetworkImpl>(std::move(artifact));
+  std::unique_ptr<TorchNetwork> network;
+  absl::Status status = Stopped([&] { network = std::make_unique<TorchNetworkImpl>(std::move(artifact)); });
+  if (!status.ok()) return status;
+  return network;
 }
 
 }  // namespace anybit

@@ -1,6 +1,7 @@
 // anybit-train: trains an adaptive-bit-width network and writes its artifact.
 #include <unistd.h>
 
+#include <fstream>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -8,13 +9,14 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "model/arch/registry.h"
 #include "model/artifact.h"
 #include "model/evaluate.h"
 #include "model/image_set.h"
-#include "model/torch_network.h"
+#include "model/packed_network.h"
 #include "model/train/point_recipe.h"
 #include "model/train/trainer.h"
 
@@ -56,18 +58,22 @@ absl::Status Main(const std::string& command) {
                                .checkpoint = absl::GetFlag(FLAGS_checkpoint),
                                .checkpoint_interval = absl::GetFlag(FLAGS_checkpoint_interval),
                                .resume = absl::GetFlag(FLAGS_resume)};
+  // What could fail after hours of training is tried before.
+  absl::StatusOr<ImageSet> test = ReadIdxFolder(absl::GetFlag(FLAGS_data), Split::kTest, side);
+  if (!test.ok()) return test.status();
+  const std::string out = absl::GetFlag(FLAGS_out);
+  if (!std::ofstream(out + ".partial")) return absl::UnavailableError(absl::StrCat("cannot write '", out, ".partial'"));
+
   absl::StatusOr<Artifact> artifact = Train(*spec, *points, *images, options, std::cerr, isatty(STDERR_FILENO));
   if (!artifact.ok()) return artifact.status();
 
-  // The test set is touched here, once, after the last choice.
-  absl::StatusOr<ImageSet> test = ReadIdxFolder(absl::GetFlag(FLAGS_data), Split::kTest, side);
-  if (!test.ok()) return test.status();
-  absl::StatusOr<std::unique_ptr<TorchNetwork>> simulation = TorchNetwork::Create(*artifact);
-  if (!simulation.ok()) return simulation.status();
+  // The test set is touched here, once, after the last choice, by the engine that will serve.
+  absl::StatusOr<std::unique_ptr<PackedNetwork>> engine = PackedNetwork::Create(*artifact, PortableKernels());
+  if (!engine.ok()) return engine.status();
   std::cout << absl::StreamFormat("%-12s %10s %10s\n", "point", "held-out", "test");
   for (size_t p = 0; p < artifact->points.size(); ++p) {
     ArtifactPoint& point = artifact->points[p];
-    absl::StatusOr<double> accuracy = EvaluateTop1(**simulation, static_cast<int>(p), *test);
+    absl::StatusOr<double> accuracy = EvaluateTop1(**engine, static_cast<int>(p), *test);
     if (!accuracy.ok()) return accuracy.status();
     std::cout << absl::StreamFormat("%-12s %9.2f%% %9.2f%%\n", point.info.name, 100 * point.info.accuracy, 100 * *accuracy);
     point.info.accuracy = *accuracy;
@@ -75,8 +81,8 @@ absl::Status Main(const std::string& command) {
   }
   artifact->version = absl::GetFlag(FLAGS_version);
   artifact->trained_with = command;
-  if (absl::Status status = WriteArtifact(*artifact, absl::GetFlag(FLAGS_out)); !status.ok()) return status;
-  std::cout << "wrote " << absl::GetFlag(FLAGS_out) << "\n";
+  if (absl::Status status = WriteArtifact(*artifact, out); !status.ok()) return status;
+  std::cout << "wrote " << out << "\n";
   return absl::OkStatus();
 }
 

@@ -123,8 +123,9 @@ torch::Tensor StoreCodes(const torch::Tensor& weights, const torch::Tensor& scal
 torch::Tensor ChildCodes(const torch::Tensor& q8, const CodeRange& range) {
   if (range.sign) return torch::where(q8 < 0, -torch::ones_like(q8), torch::ones_like(q8));
   if (range.step == 1) return q8.clamp(range.lo, range.hi);
-  // Exact in floats: numerators below 2^8, and a quotient is whole or at least 1/127 away from the next whole number.
-  return ((q8 + range.step / 2) / range.step).floor().clamp(range.lo, range.hi);
+  // Half a unit more leaves the floor as it is and keeps quotients 1/254 away from whole numbers: a device that divides by
+  // multiplying with the reciprocal gets the same codes.
+  return ((q8 + (range.step / 2 + 0.5)) / range.step).floor().clamp(range.lo, range.hi);
 }
 
 torch::Tensor ChildUnit(const torch::Tensor& weights, const torch::Tensor& scale, const CodeRange& range) {

@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "model/operating_point.h"
 
 namespace anybit {
 namespace {
@@ -102,6 +103,7 @@ absl::StatusOr<std::vector<PointRecipe>> ParsePoints(absl::string_view list) {
   for (absl::string_view item : absl::StrSplit(list, ',')) {
     absl::StatusOr<PointRecipe> point = ParsePoint(absl::StripAsciiWhitespace(item));
     if (!point.ok()) return point.status();
+    if (absl::Status status = CheckPointName(point->name); !status.ok()) return status;
     if (!names.insert(point->name).second) {
       return absl::InvalidArgumentError(absl::StrCat("operating point '", point->name, "' is named twice"));
     }

@@ -39,6 +39,9 @@ TEST(ParsePoints, NamesWhatItDoesNotKnow) {
   EXPECT_EQ(error("w8a8@0"), "interval '0' in 'w8a8@0' is not a number >= 1");
   EXPECT_EQ(error("x=1/2"), "operating point 'x=1/2' is not NAME=STEP/LO/HI/HIGHEST");
   EXPECT_EQ(error("x=4/-1/1/300"), "operating point 'x': highest activation code 300 is outside 1..255");
+  EXPECT_EQ(error("store=9/-3/5/100"), "operating point name 'store' is reserved");
+  EXPECT_EQ(error("a.b=9/-3/5/100"), "operating point name 'a.b' has a character outside [a-z0-9_]");
+  EXPECT_EQ(error("=9/-3/5/100"), "operating point name of 0 characters, expected 1..64");
   EXPECT_EQ(error("x=6/-1/1/3"), "operating point 'x': weight step 6 is neither odd nor a power of two");
 }
 

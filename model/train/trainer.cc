@@ -1,5 +1,6 @@
 #include "model/train/trainer.h"
 
+#include <ATen/Context.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <numbers>
 #include <numeric>
 #include <random>
+#include <stdexcept>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -126,7 +128,10 @@ class TrainingRun {
         network_(spec, points, options.seed),
         source_(images, 0, images.count - options.held_out, options.batch, options.seed),
         total_(options.start_steps + options.joint_steps),
+        identity_(Identity(spec, points, images, options)),
         losses_(points.size(), 0.0) {
+    // Convolutions over codes must not be rounded to ten bits behind our back.
+    at::globalContext().setAllowTF32CuDNN(false);
     network_->to(device_);
     optimizer_ = std::make_unique<torch::optim::AdamW>(std::vector<torch::optim::OptimizerParamGroup>{
         Group(network_->weights(), options.weight_decay), Group(network_->norms(), 0), Group(network_->steps(), 0)});
@@ -150,6 +155,20 @@ class TrainingRun {
     auto options = std::make_unique<torch::optim::AdamWOptions>();
     options->weight_decay(weight_decay);
     return torch::optim::OptimizerParamGroup(std::move(parameters), std::move(options));
+  }
+
+  // All that makes this run this run. A checkpoint of another one would be continued wrongly and in silence.
+  static std::string Identity(const NetworkSpec& spec, const std::vector<PointRecipe>& points, const ImageSet& images,
+                              const TrainerOptions& options) {
+    std::string text = absl::StrCat(
+        "network ", spec.ShortDebugString(), "; images ", images.count, "; start ", options.start_steps, " joint ",
+        options.joint_steps, " batch ", options.batch, " rate ", options.learning_rate, " decay ", options.weight_decay,
+        " held out ", options.held_out, " seed ", options.seed, "; points");
+    for (const PointRecipe& p : points) {
+      absl::StrAppend(&text, " ", p.name, " ", p.weights.step, "/", p.weights.lo, "/", p.weights.hi, "/", p.weights.sign,
+                      "/", p.highest_code, "@", p.interval);
+    }
+    return text;
   }
 
   int FullPrecisionPoint() const {
@@ -231,6 +250,7 @@ class TrainingRun {
     optimizer_->save(optimizer);
     archive.write("network", network);
     archive.write("optimizer", optimizer);
+    archive.write("identity", c10::IValue(identity_));
     archive.write("step", torch::tensor(step));
     archive.write("losses", torch::tensor(losses_));
     const std::string unfinished = options_.checkpoint + ".partial";
@@ -242,6 +262,12 @@ class TrainingRun {
     if (options_.checkpoint.empty() || !std::filesystem::exists(options_.checkpoint)) return 0;
     torch::serialize::InputArchive archive, network, optimizer;
     archive.load_from(options_.checkpoint, device_);
+    c10::IValue identity;
+    archive.read("identity", identity);
+    if (identity.toStringRef() != identity_) {
+      throw std::invalid_argument(absl::StrCat("checkpoint '", options_.checkpoint, "' is of another run: it has [",
+                                               identity.toStringRef(), "], this one [", identity_, "]"));
+    }
     archive.read("network", network);
     archive.read("optimizer", optimizer);
     network_->load(network);
@@ -263,6 +289,7 @@ class TrainingRun {
   BatchSource source_;
   std::unique_ptr<torch::optim::AdamW> optimizer_;
   const int64_t total_;
+  const std::string identity_;
   std::vector<double> losses_;  // moving averages, per point
 };
 
@@ -286,6 +313,7 @@ absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe
   if (options.start_steps < 0 || options.joint_steps < 0 || options.start_steps + options.joint_steps < 1) {
     return absl::InvalidArgumentError(absl::StrCat(options.start_steps, " + ", options.joint_steps, " steps are no training"));
   }
+  if (options.resume && options.checkpoint.empty()) return absl::InvalidArgumentError("resume without a checkpoint");
   if (options.norm_batches < 1 || options.checkpoint_interval < 1) {
     return absl::InvalidArgumentError("norm batches and checkpoint interval must be >= 1");
   }
@@ -312,6 +340,8 @@ absl::StatusOr<Artifact> Train(const NetworkSpec& spec, const std::vector<PointR
   Artifact artifact;
   try {
     artifact = TrainingRun(spec, points, images, options, progress, live).Run();
+  } catch (const std::invalid_argument& error) {
+    return absl::InvalidArgumentError(error.what());
   } catch (const std::exception& error) {
     return absl::InternalError(absl::StrCat("LibTorch: ", error.what()));
   }

@@ -21,7 +21,7 @@
 namespace anybit {
 namespace {
 
-// Layers this small lose by being split over threads, and sums split alike are equal on every machine.
+// Layers this small lose by being split over threads.
 class OneThread : public testing::Environment {
   void SetUp() override { torch::set_num_threads(1); }
 };
@@ -103,6 +103,46 @@ TEST(Train, GoesOnAfterACheckpointAsIfItHadNeverStopped) {
   EXPECT_EQ(SerializeArtifact(resumed), SerializeArtifact(whole));
 }
 
+TEST(Train, DoesNotGoOnFromAnotherRunsCheckpoint) {
+  TrainerOptions options = SmallOptions();
+  options.checkpoint = testing::TempDir() + "/trainer_test_other.pt";
+  ASSERT_TRUE(TrainSmall(options).ok());
+  options.resume = true;
+  ASSERT_TRUE(TrainSmall(options).ok());
+  options.start_steps = 10;
+  const absl::Status status = TrainSmall(options).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(status.message().find("is of another run"), std::string::npos) << status;
+}
+
+// The fold into scales and biases changes nothing but roundings: what Forward computes with the statistics of one batch is
+// what the exported network computes on that batch.
+TEST(TrainableNetwork, ExportsWhatItComputes) {
+  torch::manual_seed(1);
+  const ImageSet set = Stripes(64, 4);
+  const torch::Tensor images =
+      torch::from_blob(const_cast<uint8_t*>(set.pixels.data()), {64, 16, 16, 1}, torch::kUInt8).clone();
+  TrainableNetwork network(SmallNetwork(), *ParsePoints("fp32,w8a8,w4a4,w2a2,w1a1"), 5);
+  torch::NoGradGuard no_gradient;
+  std::vector<torch::Tensor> forward;
+  for (int p = 0; p < 5; ++p) {
+    // Away from their initial values, so that a forgotten factor shows.
+    for (torch::Tensor& t : network->norms()) t.mul_(0.9).add_(torch::rand_like(t) * 0.1);
+    if (p > 0) network->CalibrateSteps(p, images);
+  }
+  for (int p = 0; p < 5; ++p) forward.push_back(network->Forward(p, images, /*momentum=*/1.0));
+  const auto simulation = *TorchNetwork::Create(network->Export());
+  for (int p = 0; p < 5; ++p) {
+    std::vector<float> logits(64 * 4);
+    ASSERT_TRUE(simulation->Run(p, set.pixels, logits, *simulation->MakeScratch(64)).ok());
+    const torch::Tensor served = torch::from_blob(logits.data(), {64, 4});
+    // A value next to a rounding boundary may fall to either side: the mean tells a factor from that.
+    const double spread = (forward[p] - forward[p].mean()).abs().mean().item<double>();
+    const double error = (served - forward[p]).abs().mean().item<double>();
+    EXPECT_LT(error, 0.02 * spread) << network->points()[p].name;
+  }
+}
+
 TEST(Train, RefusesOptionsThatDoNotFit) {
   const auto error = [](auto change) {
     TrainerOptions options = SmallOptions();
@@ -111,6 +151,7 @@ TEST(Train, RefusesOptionsThatDoNotFit) {
   };
   EXPECT_EQ(error([](TrainerOptions& o) { o.batch = 401; }), "batch of 401 and 100 held-out images do not fit 500 images");
   EXPECT_EQ(error([](TrainerOptions& o) { o.start_steps = -1; }), "-1 + 40 steps are no training");
+  EXPECT_EQ(error([](TrainerOptions& o) { o.resume = true; }), "resume without a checkpoint");
   EXPECT_EQ(error([](TrainerOptions& o) { o.device = "tpu"; }), "device 'tpu' is not cpu or cuda");
   std::ostringstream progress;
   EXPECT_EQ(Train(FashionNetwork(8), *ParsePoints("w8a8"), Stripes(500, 1), SmallOptions(), progress, false).status().message(),
