@@ -11,7 +11,6 @@
 #include "absl/flags/usage.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "model/arch/registry.h"
 #include "model/artifact.h"
 #include "model/evaluate.h"
@@ -39,7 +38,16 @@ ABSL_FLAG(int64_t, version, 1, "model version on the wire");
 namespace anybit {
 namespace {
 
-absl::Status Main(const std::string& command) {
+// The command that makes the same network again: what decides the result, not where files lie.
+std::string Command() {
+  return absl::StrCat("anybit-train --arch=", absl::GetFlag(FLAGS_arch), " --points=", absl::GetFlag(FLAGS_points),
+                      " --start_steps=", absl::GetFlag(FLAGS_start_steps), " --joint_steps=",
+                      absl::GetFlag(FLAGS_joint_steps), " --batch=", absl::GetFlag(FLAGS_batch), " --learning_rate=",
+                      absl::GetFlag(FLAGS_learning_rate), " --weight_decay=", absl::GetFlag(FLAGS_weight_decay),
+                      " --seed=", absl::GetFlag(FLAGS_seed));
+}
+
+absl::Status Main() {
   absl::StatusOr<NetworkSpec> spec = ArchitectureByName(absl::GetFlag(FLAGS_arch));
   if (!spec.ok()) return spec.status();
   absl::StatusOr<std::vector<PointRecipe>> points = ParsePoints(absl::GetFlag(FLAGS_points));
@@ -80,7 +88,7 @@ absl::Status Main(const std::string& command) {
     point.accuracy_images = test->count;
   }
   artifact->version = absl::GetFlag(FLAGS_version);
-  artifact->trained_with = command;
+  artifact->trained_with = Command();
   if (absl::Status status = WriteArtifact(*artifact, out); !status.ok()) return status;
   std::cout << "wrote " << out << "\n";
   return absl::OkStatus();
@@ -91,9 +99,8 @@ absl::Status Main(const std::string& command) {
 
 int main(int argc, char** argv) {
   absl::SetProgramUsageMessage("trains an adaptive-bit-width network and writes its artifact");
-  const std::string command = absl::StrCat("anybit-train ", absl::StrJoin(argv + 1, argv + argc, " "));
   absl::ParseCommandLine(argc, argv);
-  const absl::Status status = anybit::Main(command);
+  const absl::Status status = anybit::Main();
   if (status.ok()) return 0;
   std::cerr << "anybit-train: " << status.message() << "\n";
   return 1;
