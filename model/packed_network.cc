@@ -244,13 +244,23 @@ class PackedNetworkImpl : public PackedNetwork {
     for (int64_t first = 0; first < pixels; first += kPatchGroup) {
       const int count = static_cast<int>(std::min<int64_t>(kPatchGroup, pixels - first));
       SumGroup(node, panel, in, first, count, scratch);
-      for (int64_t i = 0; i < count * channels; ++i) {
-        const int64_t o = i % channels, at = first * channels + i;
-        out[at] = residual == nullptr
-                      ? Requantize(scratch.sums[i], layer.scale[o], layer.bias[o], layer.highest_code)
-                      : RequantizeWithResidual(scratch.sums[i], layer.scale[o], layer.bias[o], residual[at],
-                                               layer.residual_scale, layer.highest_code);
+      for (int i = 0; i < count; ++i) {
+        const int64_t at = (first + i) * channels;
+        FinishPixel(layer, channels, scratch.sums.data() + i * channels, residual == nullptr ? nullptr : residual + at,
+                    out + at);
       }
+    }
+  }
+
+  static void FinishPixel(const LayerEpilogue& layer, int64_t channels, const int32_t* sums, const uint8_t* residual,
+                          uint8_t* out) {
+    const float *scale = layer.scale.data(), *bias = layer.bias.data();
+    if (residual == nullptr) {
+      for (int64_t o = 0; o < channels; ++o) out[o] = Requantize(sums[o], scale[o], bias[o], layer.highest_code);
+      return;
+    }
+    for (int64_t o = 0; o < channels; ++o) {
+      out[o] = RequantizeWithResidual(sums[o], scale[o], bias[o], residual[o], layer.residual_scale, layer.highest_code);
     }
   }
 
