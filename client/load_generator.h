@@ -42,7 +42,7 @@ CallOutcome JudgeCall(const absl::StatusOr<InferResult>& answer, std::chrono::na
                       std::chrono::nanoseconds deadline);
 
 struct LoadSource {
-  const ImageSet& images;  // of the model's input size
+  const GrayImages& images;  // of the model's input size
   InferOptions request;    // its deadline counts from the planned instant
 };
 

@@ -74,7 +74,7 @@ class RunLoadTest : public ::testing::Test {
 
   TestingServer server_;
   std::unique_ptr<InferenceClient> client_;
-  ImageSet images_{.count = 10, .height = 4, .width = 4, .pixels = std::vector<uint8_t>(160, 0)};
+  GrayImages images_{.count = 10, .height = 4, .width = 4, .pixels = std::vector<uint8_t>(160, 0)};
 };
 
 TEST_F(RunLoadTest, EndsEachCallOnceWithItsOwnAnswer) {
