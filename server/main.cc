@@ -28,8 +28,8 @@ ABSL_FLAG(int32_t, max_batch, 64, "rows of the largest batch and of the largest 
 ABSL_FLAG(std::string, profile, "", "file of latencies to load; empty: measure them at the start, in two seconds");
 ABSL_FLAG(std::string, save_profile, "", "file to write the latencies to");
 ABSL_FLAG(std::string, sla_classes, "interactive:20ms:0,batch:500ms:0",
-          "comma-separated classes, each name:objective[:accuracy floor in basis points[:weight]]; requests that name "
-          "none belong to the class 'default', which may be listed too");
+          "comma-separated classes, each name:objective[:accuracy floor in basis points[:weight]], the weight without "
+          "effect yet; requests that name none belong to the class 'default', which may be listed too");
 ABSL_FLAG(int32_t, max_queue, 10000, "requests that may wait");
 ABSL_FLAG(absl::Duration, drain_delay, absl::Seconds(5), "after SIGTERM, how long to accept requests while not ready");
 ABSL_FLAG(absl::Duration, drain_timeout, absl::Seconds(20), "then, how long to finish what was accepted");

@@ -33,8 +33,8 @@ struct ServerOptions {
 absl::Status ValidateOptions(const ServerOptions& options);
 
 // Comma-separated classes, each "name:objective[:floor[:weight]]": the objective as a duration ("20ms", "1.5s", "0" for
-// none), the floor in basis points of accuracy, the weight as a positive number. A class "default" without objective
-// is put first unless one of that name is listed, which then comes first.
+// none), the floor in basis points of accuracy, the weight as a positive number, which nothing reads yet. A class
+// "default" without objective is put first unless one of that name is listed, which then comes first.
 absl::StatusOr<std::vector<SlaClass>> ParseSlaClasses(absl::string_view text);
 
 }  // namespace anybit
