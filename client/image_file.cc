@@ -294,6 +294,11 @@ absl::StatusOr<GrayImages> FitImages(const GrayImages& images, int height, int w
                                                    " pixels is larger than the model's input of ", width, "x", height));
   }
   GrayImages fitted{.count = images.count, .height = height, .width = width};
+  if (images.count > 0 && fitted.image_bytes() > kMaxFittedBytes / static_cast<size_t>(images.count)) {
+    return absl::InvalidArgumentError(absl::StrCat(images.count, " images exceed ", kMaxFittedBytes,
+                                                   " bytes when each gets the size of the model's input, ", width, "x",
+                                                   height));
+  }
   fitted.pixels.resize(images.count * fitted.image_bytes());
   const size_t top = (height - images.height) / 2;
   const size_t left = (width - images.width) / 2;

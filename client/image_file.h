@@ -19,6 +19,9 @@ namespace anybit {
 // What no honest input reaches: the 60,000 Fashion-MNIST training images are 47 MB.
 inline constexpr size_t kMaxImageFileBytes = size_t{256} << 20;
 
+// Of FitImages, whose images can be far larger than their file: its smallest ones are of a byte.
+inline constexpr size_t kMaxFittedBytes = size_t{1} << 30;
+
 // `count` gray images of one size.
 struct GrayImages {
   int count = 0;
@@ -42,7 +45,8 @@ absl::StatusOr<GrayImages> ParseImages(std::string_view bytes);
 absl::StatusOr<std::vector<uint8_t>> ParseLabels(std::string_view bytes);
 
 // The images with zeros around them, centred in height x width; of an odd margin the smaller half is above and left.
-// An image larger than that is refused: shrinking it would be a choice that the caller should know of.
+// An image larger than that is refused: shrinking it would be a choice that the caller should know of. So are images that would fill more than
+// kMaxFittedBytes.
 absl::StatusOr<GrayImages> FitImages(const GrayImages& images, int height, int width);
 
 }  // namespace anybit

@@ -212,5 +212,16 @@ TEST(FitImages, RefusesALargerImage) {
   EXPECT_THAT(status.message(), HasSubstr("32x33 pixels is larger than the model's input of 32x32"));
 }
 
+TEST(FitImages, RefusesMoreThanTheMemoryItMayTake) {
+  const GrayImages one{.count = 1, .height = 1, .width = 1, .pixels = {1}};
+  const absl::Status huge = FitImages(one, 1 << 20, 1 << 20).status();
+  EXPECT_EQ(huge.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(huge.message(), HasSubstr("1 images exceed 1073741824 bytes"));
+
+  constexpr int kCount = 1025;
+  const GrayImages many{.count = kCount, .height = 1, .width = 1, .pixels = std::vector<uint8_t>(kCount)};
+  EXPECT_THAT(FitImages(many, 1024, 1024).status().message(), HasSubstr("1025 images exceed 1073741824 bytes"));
+}
+
 }  // namespace
 }  // namespace anybit
