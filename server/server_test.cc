@@ -250,16 +250,6 @@ TEST_F(SharedServerTest, APinnedPointIsTheOneThatRuns) {
   }
 }
 
-TEST_F(SharedServerTest, AFloorHolds) {
-  ModelInferRequest request = Request();
-  (*request.mutable_parameters())["min_accuracy_bp"].set_int64_param(9100);
-  for (int i = 0; i < 20; ++i) {
-    ModelInferResponse response;
-    ASSERT_TRUE(stage_->Infer(request, &response).ok());
-    EXPECT_GE(response.parameters().at("expected_accuracy_bp").int64_param(), 9100);
-  }
-}
-
 TEST_F(SharedServerTest, AClassBringsItsFloorAndObjective) {
   ModelInferRequest request = Request();
   (*request.mutable_parameters())["sla_class"].set_string_param("careful");
@@ -298,6 +288,25 @@ TEST_F(SharedServerTest, AGrpcDeadlineAlreadyPastIsExceeded) {
   context.set_deadline(std::chrono::system_clock::now() - seconds(1));
   ModelInferResponse response;
   EXPECT_EQ(stage_->stub().ModelInfer(&context, Request(), &response).error_code(), StatusCode::DEADLINE_EXCEEDED);
+}
+
+TEST(ServerTest, FloorsHoldWhereThePolicyWouldGoBelow) {
+  ServerOptions options = Options();
+  options.policy = "fixed:w1a1";
+  Stage stage(options);
+  const auto served = [&](const ModelInferRequest& request, const char* parameter) {
+    ModelInferResponse response;
+    const grpc::Status status = stage.Infer(request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return status.ok() ? response.parameters().at(parameter).int64_param() : -1;
+  };
+  EXPECT_EQ(served(Request(), "bits"), 1);
+  ModelInferRequest accurate = Request();
+  (*accurate.mutable_parameters())["min_accuracy_bp"].set_int64_param(8500);
+  EXPECT_GE(served(accurate, "expected_accuracy_bp"), 8500);
+  ModelInferRequest wide = Request();
+  (*wide.mutable_parameters())["min_bits"].set_int64_param(4);
+  EXPECT_GE(served(wide, "bits"), 4);
 }
 
 // ---- What is around inference
