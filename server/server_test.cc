@@ -718,10 +718,14 @@ TEST(ServerStartTest, AFloorThatNoPointMeetsIsRefused) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("9300"));
 }
 
-TEST(ServerStartTest, AFixedPolicyForAnUnknownPointIsRefused) {
+TEST(ServerStartTest, AnUnknownPolicyOrAFixedOneForAnUnknownPointIsRefusedWithAList) {
   ServerOptions options = Options();
-  options.policy = "fixed:w9a9";
-  EXPECT_EQ(StartWith(options).code(), absl::StatusCode::kInvalidArgument);
+  for (const char* policy : {"", "fastest", "fixed", "fixed:", "fixed:w9a9"}) {
+    options.policy = policy;
+    const absl::Status status = StartWith(options);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(status.message()), HasSubstr(absl::StrCat("\"", policy, "\"; there are slackfit, fixed:")));
+  }
   options.policy = "fixed:w4a4f";
   Stage stage(options);
   ModelInferResponse response;
