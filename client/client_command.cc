@@ -125,13 +125,13 @@ absl::StatusOr<std::vector<Subject>> LoadSubjects(const Command& command, const 
   }
   std::vector<Subject> subjects;
   for (const std::string& path : std::span(command.words).subspan(1)) {
-    absl::StatusOr<ImageSet> images = ReadImageFile(path);
+    absl::StatusOr<GrayImages> images = ReadImageFile(path);
     if (!images.ok()) return images.status();
     if (!labels.empty() && labels.size() != static_cast<size_t>(images->count)) {
       return absl::InvalidArgumentError(
           absl::StrCat(path, " holds ", images->count, " images, and ", command.labels, " ", labels.size(), " labels"));
     }
-    absl::StatusOr<ImageSet> fitted =
+    absl::StatusOr<GrayImages> fitted =
         FitImages(*images, static_cast<int>(model.row_shape[0]), static_cast<int>(model.row_shape[1]));
     if (!fitted.ok()) return absl::Status(fitted.status().code(), absl::StrCat(path, ": ", fitted.status().message()));
     const int64_t begin = command.index.value_or(0);

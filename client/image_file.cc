@@ -126,10 +126,10 @@ absl::StatusOr<Idx> ParseIdx(std::string_view bytes, size_t rank) {
   return idx;
 }
 
-absl::StatusOr<ImageSet> ParseIdxImages(std::string_view bytes) {
+absl::StatusOr<GrayImages> ParseIdxImages(std::string_view bytes) {
   absl::StatusOr<Idx> idx = ParseIdx(bytes, 3);
   if (!idx.ok()) return idx.status();
-  return ImageSet{.count = static_cast<int>(idx->dims[0]),
+  return GrayImages{.count = static_cast<int>(idx->dims[0]),
                   .height = static_cast<int>(idx->dims[1]),
                   .width = static_cast<int>(idx->dims[2]),
                   .pixels = std::vector<uint8_t>(idx->body.begin(), idx->body.end())};
@@ -144,7 +144,7 @@ absl::Status CheckImageSize(uint64_t height, uint64_t width) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ImageSet> ParsePng(std::string_view bytes) {
+absl::StatusOr<GrayImages> ParsePng(std::string_view bytes) {
   png_image png = {};
   png.version = PNG_IMAGE_VERSION;
   if (!png_image_begin_read_from_memory(&png, bytes.data(), bytes.size())) {
@@ -155,7 +155,7 @@ absl::StatusOr<ImageSet> ParsePng(std::string_view bytes) {
     return status;
   }
   png.format = PNG_FORMAT_GRAY;
-  ImageSet image{.count = 1, .height = static_cast<int>(png.height), .width = static_cast<int>(png.width)};
+  GrayImages image{.count = 1, .height = static_cast<int>(png.height), .width = static_cast<int>(png.width)};
   // Transparent pixels are laid over what the buffer holds: black.
   image.pixels.resize(image.image_bytes());
   if (!png_image_finish_read(&png, nullptr, image.pixels.data(), image.width, nullptr)) {
@@ -211,7 +211,7 @@ class PgmReader {
   std::string_view rest_;
 };
 
-absl::StatusOr<ImageSet> ParsePgm(std::string_view bytes) {
+absl::StatusOr<GrayImages> ParsePgm(std::string_view bytes) {
   const bool binary = bytes[1] == '5';
   PgmReader reader(bytes.substr(2));
   absl::StatusOr<int> width = reader.Number("width", 1 << 20);
@@ -224,7 +224,7 @@ absl::StatusOr<ImageSet> ParsePgm(std::string_view bytes) {
   if (*white < 1 || *white > 255) {
     return absl::InvalidArgumentError(absl::StrCat("PGM: highest value ", *white, " is not within 1..255"));
   }
-  ImageSet image{.count = 1, .height = *height, .width = *width};
+  GrayImages image{.count = 1, .height = *height, .width = *width};
   // Only now, with a file that is long enough, is memory taken: P2 needs two bytes for each pixel but the last.
   if (!binary && bytes.size() < 2 * image.image_bytes()) {
     return absl::InvalidArgumentError(absl::StrCat("PGM ends before its ", image.image_bytes(), " values"));
@@ -247,7 +247,7 @@ absl::StatusOr<ImageSet> ParsePgm(std::string_view bytes) {
 
 }  // namespace
 
-absl::StatusOr<ImageSet> ParseImages(std::string_view bytes) {
+absl::StatusOr<GrayImages> ParseImages(std::string_view bytes) {
   if (bytes.starts_with(kGzipMagic)) {
     absl::StatusOr<std::string> plain = Gunzip(bytes);
     if (!plain.ok()) return plain.status();
@@ -272,10 +272,10 @@ absl::StatusOr<std::vector<uint8_t>> ParseLabels(std::string_view bytes) {
   return std::vector<uint8_t>(idx->body.begin(), idx->body.end());
 }
 
-absl::StatusOr<ImageSet> ReadImageFile(const std::string& path) {
+absl::StatusOr<GrayImages> ReadImageFile(const std::string& path) {
   absl::StatusOr<std::string> bytes = ReadFile(path);
   if (!bytes.ok()) return bytes.status();
-  absl::StatusOr<ImageSet> images = ParseImages(*bytes);
+  absl::StatusOr<GrayImages> images = ParseImages(*bytes);
   if (!images.ok()) return WithPath(path, images.status());
   return images;
 }
@@ -288,12 +288,17 @@ absl::StatusOr<std::vector<uint8_t>> ReadLabelFile(const std::string& path) {
   return labels;
 }
 
-absl::StatusOr<ImageSet> FitImages(const ImageSet& images, int height, int width) {
+absl::StatusOr<GrayImages> FitImages(const GrayImages& images, int height, int width) {
   if (images.height > height || images.width > width) {
     return absl::InvalidArgumentError(absl::StrCat("image of ", images.width, "x", images.height,
                                                    " pixels is larger than the model's input of ", width, "x", height));
   }
-  ImageSet fitted{.count = images.count, .height = height, .width = width};
+  GrayImages fitted{.count = images.count, .height = height, .width = width};
+  if (images.count > 0 && fitted.image_bytes() > kMaxFittedBytes / static_cast<size_t>(images.count)) {
+    return absl::InvalidArgumentError(absl::StrCat(images.count, " images exceed ", kMaxFittedBytes,
+                                                   " bytes when each gets the size of the model's input, ", width, "x",
+                                                   height));
+  }
   fitted.pixels.resize(images.count * fitted.image_bytes());
   const size_t top = (height - images.height) / 2;
   const size_t left = (width - images.width) / 2;

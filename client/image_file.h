@@ -19,8 +19,11 @@ namespace anybit {
 // What no honest input reaches: the 60,000 Fashion-MNIST training images are 47 MB.
 inline constexpr size_t kMaxImageFileBytes = size_t{256} << 20;
 
+// Of FitImages, whose images can be far larger than their file: its smallest ones are of a byte.
+inline constexpr size_t kMaxFittedBytes = size_t{1} << 30;
+
 // `count` gray images of one size.
-struct ImageSet {
+struct GrayImages {
   int count = 0;
   int height = 0;
   int width = 0;
@@ -34,16 +37,17 @@ struct ImageSet {
 };
 
 // NotFound where the file cannot be read, InvalidArgument where its content is not acceptable.
-absl::StatusOr<ImageSet> ReadImageFile(const std::string& path);
+absl::StatusOr<GrayImages> ReadImageFile(const std::string& path);
 absl::StatusOr<std::vector<uint8_t>> ReadLabelFile(const std::string& path);
 
 // The same for bytes at hand. Labels are IDX of one dimension.
-absl::StatusOr<ImageSet> ParseImages(std::string_view bytes);
+absl::StatusOr<GrayImages> ParseImages(std::string_view bytes);
 absl::StatusOr<std::vector<uint8_t>> ParseLabels(std::string_view bytes);
 
 // The images with zeros around them, centred in height x width; of an odd margin the smaller half is above and left.
-// An image larger than that is refused: shrinking it would be a choice that the caller should know of.
-absl::StatusOr<ImageSet> FitImages(const ImageSet& images, int height, int width);
+// An image larger than that is refused: shrinking it would be a choice that the caller should know of. So are images that would fill more than
+// kMaxFittedBytes.
+absl::StatusOr<GrayImages> FitImages(const GrayImages& images, int height, int width);
 
 }  // namespace anybit
 

@@ -56,13 +56,13 @@ std::string Png(int width, int height, png_uint_32 format, const std::vector<uin
 }
 
 std::string RefusalOf(const std::string& bytes) {
-  const absl::StatusOr<ImageSet> images = ParseImages(bytes);
+  const absl::StatusOr<GrayImages> images = ParseImages(bytes);
   EXPECT_EQ(images.status().code(), absl::StatusCode::kInvalidArgument);
   return std::string(images.status().message());
 }
 
 TEST(ImageFile, ReadsEveryImageOfAnIdxFile) {
-  const absl::StatusOr<ImageSet> images = ParseImages(Idx({2, 1, 3}, "abcdef"));
+  const absl::StatusOr<GrayImages> images = ParseImages(Idx({2, 1, 3}, "abcdef"));
   ASSERT_TRUE(images.ok()) << images.status();
   EXPECT_EQ(images->count, 2);
   EXPECT_EQ(images->height, 1);
@@ -74,7 +74,7 @@ TEST(ImageFile, ReadsAGzippedIdxFileAsThePlainOne) {
   std::string body(200'000, '\0');
   for (size_t i = 0; i < body.size(); ++i) body[i] = static_cast<char>(i * i % 251);
   const std::string plain = Idx({2, 400, 250}, body);
-  const absl::StatusOr<ImageSet> images = ParseImages(Gzip(plain));
+  const absl::StatusOr<GrayImages> images = ParseImages(Gzip(plain));
   ASSERT_TRUE(images.ok()) << images.status();
   EXPECT_EQ(images->pixels, ParseImages(plain)->pixels);
 }
@@ -87,7 +87,7 @@ TEST(ImageFile, ReadsLabelsPlainAndGzipped) {
 
 TEST(ImageFile, ReadsTheTenThousandFashionMnistTestImages) {
   const std::string folder = "/usr/share/datasets/fashion-mnist/";
-  const absl::StatusOr<ImageSet> images = ReadImageFile(folder + "t10k-images-idx3-ubyte.gz");
+  const absl::StatusOr<GrayImages> images = ReadImageFile(folder + "t10k-images-idx3-ubyte.gz");
   ASSERT_TRUE(images.ok()) << images.status();
   EXPECT_EQ(images->count, 10'000);
   EXPECT_EQ(images->height, 28);
@@ -97,7 +97,7 @@ TEST(ImageFile, ReadsTheTenThousandFashionMnistTestImages) {
 
 TEST(ImageFile, ReadsAGrayPngToTheLastBit) {
   const std::vector<uint8_t> pixels = {0, 1, 127, 128, 254, 255};
-  const absl::StatusOr<ImageSet> image = ParseImages(Png(3, 2, PNG_FORMAT_GRAY, pixels));
+  const absl::StatusOr<GrayImages> image = ParseImages(Png(3, 2, PNG_FORMAT_GRAY, pixels));
   ASSERT_TRUE(image.ok()) << image.status();
   EXPECT_EQ(image->width, 3);
   EXPECT_EQ(image->height, 2);
@@ -105,7 +105,7 @@ TEST(ImageFile, ReadsAGrayPngToTheLastBit) {
 }
 
 TEST(ImageFile, TurnsAColourPngIntoGrayByLuminance) {
-  const absl::StatusOr<ImageSet> image =
+  const absl::StatusOr<GrayImages> image =
       ParseImages(Png(3, 1, PNG_FORMAT_RGB, {255, 255, 255, /*green*/ 0, 255, 0, /*blue*/ 0, 0, 255}));
   ASSERT_TRUE(image.ok()) << image.status();
   EXPECT_EQ(image->pixels[0], 255);
@@ -113,7 +113,7 @@ TEST(ImageFile, TurnsAColourPngIntoGrayByLuminance) {
 }
 
 TEST(ImageFile, LaysATransparentPngOverBlack) {
-  const absl::StatusOr<ImageSet> image =
+  const absl::StatusOr<GrayImages> image =
       ParseImages(Png(2, 1, PNG_FORMAT_RGBA, {255, 255, 255, 0, 255, 255, 255, 255}));
   ASSERT_TRUE(image.ok()) << image.status();
   EXPECT_THAT(image->pixels, ElementsAre(0, 255));
@@ -192,8 +192,8 @@ TEST(ImageFile, NamesTheFileInAnError) {
 }
 
 TEST(FitImages, CentresASmallerImageInZeros) {
-  const ImageSet images{.count = 2, .height = 1, .width = 2, .pixels = {1, 2, 3, 4}};
-  const absl::StatusOr<ImageSet> fitted = FitImages(images, 3, 5);
+  const GrayImages images{.count = 2, .height = 1, .width = 2, .pixels = {1, 2, 3, 4}};
+  const absl::StatusOr<GrayImages> fitted = FitImages(images, 3, 5);
   ASSERT_TRUE(fitted.ok()) << fitted.status();
   EXPECT_EQ(fitted->count, 2);
   EXPECT_THAT(fitted->image(0), ElementsAre(0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0));
@@ -201,15 +201,26 @@ TEST(FitImages, CentresASmallerImageInZeros) {
 }
 
 TEST(FitImages, LeavesAnImageOfTheRightSizeAsItIs) {
-  const ImageSet images{.count = 1, .height = 2, .width = 2, .pixels = {1, 2, 3, 4}};
+  const GrayImages images{.count = 1, .height = 2, .width = 2, .pixels = {1, 2, 3, 4}};
   EXPECT_EQ(FitImages(images, 2, 2)->pixels, images.pixels);
 }
 
 TEST(FitImages, RefusesALargerImage) {
-  const ImageSet images{.count = 1, .height = 33, .width = 32, .pixels = std::vector<uint8_t>(33 * 32)};
+  const GrayImages images{.count = 1, .height = 33, .width = 32, .pixels = std::vector<uint8_t>(33 * 32)};
   const absl::Status status = FitImages(images, 32, 32).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(status.message(), HasSubstr("32x33 pixels is larger than the model's input of 32x32"));
+}
+
+TEST(FitImages, RefusesMoreThanTheMemoryItMayTake) {
+  const GrayImages one{.count = 1, .height = 1, .width = 1, .pixels = {1}};
+  const absl::Status huge = FitImages(one, 1 << 20, 1 << 20).status();
+  EXPECT_EQ(huge.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(huge.message(), HasSubstr("1 images exceed 1073741824 bytes"));
+
+  constexpr int kCount = 1025;
+  const GrayImages many{.count = kCount, .height = 1, .width = 1, .pixels = std::vector<uint8_t>(kCount)};
+  EXPECT_THAT(FitImages(many, 1024, 1024).status().message(), HasSubstr("1025 images exceed 1073741824 bytes"));
 }
 
 }  // namespace

@@ -1,10 +1,15 @@
 #include "client/inference_client.h"
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/notification.h"
 #include "client/testing_server.h"
@@ -53,13 +58,33 @@ TEST(InferenceClient, IgnoresLabelsThatAreNotOnePerClass) {
   EXPECT_THAT(ConnectTo(server)->model().labels, IsEmpty());
 }
 
+// A port of which nobody else can become the server: it is bound, and nobody listens.
+class DeafPort {
+ public:
+  DeafPort() : socket_(socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in name = {.sin_family = AF_INET, .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof(name);
+    EXPECT_EQ(bind(socket_, reinterpret_cast<sockaddr*>(&name), size), 0);
+    EXPECT_EQ(getsockname(socket_, reinterpret_cast<sockaddr*>(&name), &size), 0);
+    address_ = absl::StrCat("127.0.0.1:", ntohs(name.sin_port));
+  }
+  ~DeafPort() { close(socket_); }
+  DeafPort(const DeafPort&) = delete;
+  DeafPort& operator=(const DeafPort&) = delete;
+
+  const std::string& address() const { return address_; }
+
+ private:
+  const int socket_;
+  std::string address_;
+};
+
 TEST(InferenceClient, SaysThatNobodyAnswers) {
-  std::string address;
-  { address = TestingServer().address(); }
+  const DeafPort port;
   const absl::Status status =
-      InferenceClient::Connect(address, {.connect_timeout = std::chrono::milliseconds(50)}).status();
+      InferenceClient::Connect(port.address(), {.connect_timeout = std::chrono::milliseconds(50)}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(status.message(), HasSubstr(address));
+  EXPECT_THAT(status.message(), HasSubstr(port.address()));
 }
 
 TEST(InferenceClient, SaysThatTheModelIsUnknownOrThatThereIsNone) {

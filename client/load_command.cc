@@ -121,7 +121,7 @@ absl::StatusOr<Command> ParseCommand(std::span<const std::string> arguments) {
 }
 
 struct Subjects {
-  ImageSet images;
+  GrayImages images;
   std::vector<uint8_t> labels;
 };
 
@@ -132,7 +132,7 @@ absl::StatusOr<Subjects> LoadSubjects(const Command& command, const ModelDescrip
                                                       "]; only gray images [height,width,1] can be sent"));
   }
   Subjects subjects;
-  absl::StatusOr<ImageSet> images = ReadImageFile(command.images);
+  absl::StatusOr<GrayImages> images = ReadImageFile(command.images);
   if (!images.ok()) return images.status();
   images = FitImages(*images, static_cast<int>(model.row_shape[0]), static_cast<int>(model.row_shape[1]));
   if (!images.ok()) return images.status();
@@ -148,7 +148,7 @@ absl::StatusOr<Subjects> LoadSubjects(const Command& command, const ModelDescrip
   return subjects;
 }
 
-absl::StatusOr<double> Capacity(const Command& command, InferenceClient& client, const ImageSet& images) {
+absl::StatusOr<double> Capacity(const Command& command, InferenceClient& client, const GrayImages& images) {
   if (command.capacity) return *command.capacity;
   InferOptions request = command.request;
   request.deadline = std::chrono::microseconds(0);

@@ -42,7 +42,7 @@ CallOutcome JudgeCall(const absl::StatusOr<InferResult>& answer, std::chrono::na
                       std::chrono::nanoseconds deadline);
 
 struct LoadSource {
-  const ImageSet& images;  // of the model's input size
+  const GrayImages& images;  // of the model's input size
   InferOptions request;    // its deadline counts from the planned instant
 };
 
@@ -50,7 +50,7 @@ struct LoadSource {
 std::vector<CallOutcome> RunLoad(InferenceClient& client, std::span<const PlannedCall> plan, const LoadSource& source);
 
 // Calls per second that the server answers to `callers` threads which each ask one image again and again for
-// `duration`. The first error ends it.
+// `duration`, at least once each. callers >= 1. The first error ends it.
 absl::StatusOr<double> MeasureCapacity(InferenceClient& client, const LoadSource& source, int callers,
                                        std::chrono::nanoseconds duration);
 

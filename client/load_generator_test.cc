@@ -74,7 +74,7 @@ class RunLoadTest : public ::testing::Test {
 
   TestingServer server_;
   std::unique_ptr<InferenceClient> client_;
-  ImageSet images_{.count = 10, .height = 4, .width = 4, .pixels = std::vector<uint8_t>(160, 0)};
+  GrayImages images_{.count = 10, .height = 4, .width = 4, .pixels = std::vector<uint8_t>(160, 0)};
 };
 
 TEST_F(RunLoadTest, EndsEachCallOnceWithItsOwnAnswer) {
@@ -109,9 +109,10 @@ TEST_F(RunLoadTest, GivesTheServerOnlyTheTimeThatIsLeft) {
 }
 
 TEST_F(RunLoadTest, MeasuresTheCapacityFromAnswersOnly) {
-  const absl::StatusOr<double> capacity = MeasureCapacity(*client_, {.images = images_}, 4, milliseconds(50));
+  const absl::StatusOr<double> capacity = MeasureCapacity(*client_, {.images = images_}, 4, seconds(0));
   ASSERT_TRUE(capacity.ok()) << capacity.status();
   EXPECT_GT(*capacity, 0);
+  EXPECT_EQ(server_.infer_requests().size(), 4u) << "each caller asks at least once";
   server_.verdict = [](int64_t) { return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "no such point"); };
   EXPECT_EQ(MeasureCapacity(*client_, {.images = images_}, 4, seconds(600)).status().message(), "no such point");
 }

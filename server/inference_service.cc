@@ -35,6 +35,17 @@ Duration LeftOfGrpcDeadline(const CallbackServerContext& context) {
   return deadline - std::chrono::system_clock::now();
 }
 
+// gRPC tells of a client that cancels and of a deadline that ends in the same way. What comes within this time before
+// the end is taken for the end. The client's timer is the first to fire: the server's copy of that instant is later by
+// the way of the call (a few milliseconds where deadlines of tens of them make sense) and by the rounding of the wire,
+// which carries the time left in two digits or more, rounded up. A cancellation mistaken for the end costs at most a
+// run for nobody; the bound keeps such a call from holding up the server's stop.
+Duration NearTheEnd(Duration time_limit) {
+  constexpr Duration kWay = std::chrono::milliseconds(5);
+  constexpr Duration kMostRounding = std::chrono::seconds(1);
+  return kWay + std::min(time_limit / 100, kMostRounding);
+}
+
 // One call of ModelInfer. gRPC deletes it through OnDone, which comes after Finish and after any OnCancel has returned;
 // Finish is called once, by the scheduler's answer. So it is alive whenever one of these three runs.
 class InferReactor final : public ServerUnaryReactor {
@@ -42,6 +53,7 @@ class InferReactor final : public ServerUnaryReactor {
   InferReactor(CallbackServerContext& context, const ServedModel& model, Scheduler& scheduler, std::string request_id,
                InferCall call, inference::ModelInferResponse& response)
       : context_(context),
+        near_the_end_(NearTheEnd(LeftOfGrpcDeadline(context))),
         model_(model),
         scheduler_(scheduler),
         request_id_(std::move(request_id)),
@@ -59,8 +71,11 @@ class InferReactor final : public ServerUnaryReactor {
                             [this](Outcome outcome) { Answer(std::move(outcome)); });
   }
 
-  // gRPC calls this only after the method returned this reactor, so id_ is set.
-  void OnCancel() override { scheduler_.Cancel(id_); }
+  // gRPC calls this only after the method returned this reactor, so id_ is set. At the end of the deadline the
+  // scheduler needs no help: it expires what waits and counts what runs as missed. Cancelled would count as neither.
+  void OnCancel() override {
+    if (LeftOfGrpcDeadline(context_) > near_the_end_) scheduler_.Cancel(id_);
+  }
   void OnDone() override { delete this; }
 
  private:
@@ -75,6 +90,7 @@ class InferReactor final : public ServerUnaryReactor {
   }
 
   CallbackServerContext& context_;
+  const Duration near_the_end_;
   const ServedModel& model_;
   Scheduler& scheduler_;
   const std::string request_id_;

@@ -22,14 +22,15 @@
 ABSL_FLAG(std::string, artifact, "", "file that holds the network to serve");
 ABSL_FLAG(std::string, grpc_address, "127.0.0.1:8001", "host:port of the inference service; port 0 picks a free one");
 ABSL_FLAG(std::string, http_address, "127.0.0.1:8002", "host:port of /metrics, /livez and /readyz; empty for none");
-ABSL_FLAG(std::string, policy, "slackfit", "what picks operating point and batch: slackfit, or fixed:<point>");
+ABSL_FLAG(std::string, policy, "slackfit",
+          "what picks operating point and batch: slackfit, fixed:<point>, ...; an unknown one prints all");
 ABSL_FLAG(int32_t, slots, 1, "batches that run at the same time");
 ABSL_FLAG(int32_t, max_batch, 64, "rows of the largest batch and of the largest request");
 ABSL_FLAG(std::string, profile, "", "file of latencies to load; empty: measure them at the start, in two seconds");
 ABSL_FLAG(std::string, save_profile, "", "file to write the latencies to");
 ABSL_FLAG(std::string, sla_classes, "interactive:20ms:0,batch:500ms:0",
-          "comma-separated classes, each name:objective[:accuracy floor in basis points[:weight]]; requests that name "
-          "none belong to the class 'default', which may be listed too");
+          "comma-separated classes, each name:objective[:accuracy floor in basis points[:weight]], the weight without "
+          "effect yet; requests that name none belong to the class 'default', which may be listed too");
 ABSL_FLAG(int32_t, max_queue, 10000, "requests that may wait");
 ABSL_FLAG(absl::Duration, drain_delay, absl::Seconds(5), "after SIGTERM, how long to accept requests while not ready");
 ABSL_FLAG(absl::Duration, drain_timeout, absl::Seconds(20), "then, how long to finish what was accepted");

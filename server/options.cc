@@ -82,10 +82,6 @@ absl::Status ValidateOptions(const ServerOptions& options) {
   if (options.artifact.empty()) return absl::InvalidArgumentError("--artifact is missing: which network to serve");
   absl::Status status = CheckAddress("grpc_address", options.grpc_address);
   if (!options.http_address.empty()) status.Update(CheckAddress("http_address", options.http_address));
-  if (options.policy != "slackfit" && (options.policy.rfind("fixed:", 0) != 0 || options.policy.size() == 6)) {
-    status.Update(absl::InvalidArgumentError(
-        absl::StrCat("--policy is '", options.policy, "', neither slackfit nor fixed:<operating point>")));
-  }
   status.Update(CheckRange("slots", options.slots, 1, kMaxSlots));
   status.Update(CheckRange("max_batch", options.max_batch, 1, kMaxBatch));
   status.Update(CheckRange("max_queue", options.max_queue, 1, kMaxQueue));

@@ -17,7 +17,7 @@ struct ServerOptions {
   std::string artifact;                            // path of the file that holds the network
   std::string grpc_address = "127.0.0.1:8001";     // port 0: any free one
   std::string http_address = "127.0.0.1:8002";     // empty: no metrics, no probes
-  std::string policy = "slackfit";                 // or "fixed:<operating point>"
+  std::string policy = "slackfit";                 // a name of scheduler/policies/registry.h
   int slots = 1;                                   // batches that run at the same time
   int max_batch = 64;                              // rows
   std::string profile;                             // file to read latencies from; empty: measure them
@@ -29,12 +29,12 @@ struct ServerOptions {
 };
 
 // InvalidArgument, naming flag, value and limit, unless every value is one the server can start with. What depends on
-// the artifact (points, floors) is checked when it is known.
+// the artifact (floors, policies for a point) is checked when it is known.
 absl::Status ValidateOptions(const ServerOptions& options);
 
 // Comma-separated classes, each "name:objective[:floor[:weight]]": the objective as a duration ("20ms", "1.5s", "0" for
-// none), the floor in basis points of accuracy, the weight as a positive number. A class "default" without objective
-// is put first unless one of that name is listed, which then comes first.
+// none), the floor in basis points of accuracy, the weight as a positive number, which nothing reads yet. A class
+// "default" without objective is put first unless one of that name is listed, which then comes first.
 absl::StatusOr<std::vector<SlaClass>> ParseSlaClasses(absl::string_view text);
 
 }  // namespace anybit

@@ -48,16 +48,6 @@ TEST(OptionsTest, ARefusalNamesFlagValueAndLimit) {
   ExpectRefused(options, "--http_address is '127.0.0.1:65536'");
 }
 
-TEST(OptionsTest, APolicyIsSlackfitOrFixedToAPoint) {
-  ServerOptions options = Valid();
-  options.policy = "fixed:w4a4f";
-  EXPECT_TRUE(ValidateOptions(options).ok());
-  for (const char* policy : {"", "fixed", "fixed:", "fastest"}) {
-    options.policy = policy;
-    ExpectRefused(options, std::string("--policy is '") + policy + "'");
-  }
-}
-
 TEST(OptionsTest, NoHttpAddressIsAllowed) {
   ServerOptions options = Valid();
   options.http_address = "";

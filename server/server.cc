@@ -122,11 +122,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Listen(ServerOptions options) {
   std::unique_ptr<Server> server(new Server(std::move(options)));
   if (server->options_.http_address.empty()) return server;
   Server* self = server.get();
-  auto exposer = Exposer::Start(self->options_.http_address, {.metrics =
-                                                                  [self] {
-                                                                    const Serving* shown = self->shown_;
-                                                                    return shown ? shown->metrics->Text() : "";
-                                                                  },
+  auto exposer = Exposer::Start(self->options_.http_address, {.metrics = [self] { return self->MetricsText(); },
                                                               .ready = [self] { return self->ready_.load(); }});
   if (!exposer.ok()) return exposer.status();
   self->exposer_ = *std::move(exposer);
@@ -212,6 +208,11 @@ void Server::Stop(Duration grace) {
   if (s.loop_thread.joinable()) s.loop_thread.join();
   s.runner.reset();
   serving_.reset();
+}
+
+std::string Server::MetricsText() const {
+  const Serving* shown = shown_;
+  return shown == nullptr ? "" : shown->metrics->Text();
 }
 
 int Server::http_port() const { return exposer_ == nullptr ? 0 : exposer_->port(); }

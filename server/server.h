@@ -44,6 +44,9 @@ class Server {
   // Ends calls that are still open after `grace`, then everything else. Blocks until all threads have ended.
   void Stop(Duration grace);
 
+  // What /metrics shows; "" before Serve.
+  std::string MetricsText() const;
+
   int http_port() const;               // 0: no HTTP
   int grpc_port() const;               // after Serve
   const Profile& profile() const;      // after Serve

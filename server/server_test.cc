@@ -17,7 +17,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "metrics/testing/http_get.h"
 #include "proto/inference.grpc.pb.h"
@@ -114,35 +116,78 @@ std::vector<float> Logits(const ModelInferResponse& response) {
   return logits;
 }
 
-// A line of the metrics page, by its beginning; "" if there is none.
-std::string MetricsLine(int http_port, const std::string& beginning) {
-  const std::string page = "\n" + HttpGet(http_port, "/metrics").body;
+// A line of a metrics page, by its beginning; "" if there is none.
+std::string LineOf(const std::string& body, const std::string& beginning) {
+  const std::string page = "\n" + body;
   const auto at = page.find("\n" + beginning);
   return at == std::string::npos ? "" : page.substr(at + 1, page.find('\n', at + 1) - at - 1);
 }
+std::string MetricsLine(int http_port, const std::string& beginning) {
+  return LineOf(HttpGet(http_port, "/metrics").body, beginning);
+}
 
-// Holds every run until opened, and tells how many began.
+int Metric(const Server& server, const std::string& name) {
+  const std::string line = LineOf(server.MetricsText(), name + " ");
+  return line.empty() ? 0 : std::stoi(line.substr(name.size()));
+}
+int Ended(const Server& server, const std::string& outcome) {
+  return Metric(server, "anybit_requests_total{outcome=\"" + outcome + "\"}");
+}
+
+// Looks again and again until `look()` gives `value`. Gives up, and fails, after a time that nothing here takes.
+void WaitUntil(absl::FunctionRef<int()> look, int value) {
+  const auto give_up_at = std::chrono::steady_clock::now() + seconds(20);
+  while (look() != value && std::chrono::steady_clock::now() < give_up_at) std::this_thread::yield();
+  EXPECT_EQ(look(), value);
+}
+
+// Holds every run until opened, and tells how many rows began.
 class Gate {
  public:
   SumNetwork::BeforeRun Hold() {
-    return [this](int, int) {
-      if (!first_began_.HasBeenNotified()) first_began_.Notify();
-      open_.WaitForNotification();
+    return [this](int, int rows) {
+      absl::MutexLock lock(&mutex_);
+      rows_begun_ += rows;
+      mutex_.Await(absl::Condition(&open_));
       return absl::OkStatus();
     };
   }
-  void WaitUntilARunBegan() { first_began_.WaitForNotification(); }
-  void Open() { open_.Notify(); }
+  void WaitUntilARunBegan() {
+    absl::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(
+        +[](int* rows) { return *rows > 0; }, &rows_begun_));
+  }
+  void Open() {
+    absl::MutexLock lock(&mutex_);
+    open_ = true;
+  }
+  // For the next run, which is again the first.
+  void Close() {
+    absl::MutexLock lock(&mutex_);
+    open_ = false;
+    rows_begun_ = 0;
+  }
+  int rows_begun() {
+    absl::MutexLock lock(&mutex_);
+    return rows_begun_;
+  }
 
  private:
-  absl::Notification first_began_;
-  absl::Notification open_;
+  absl::Mutex mutex_;
+  bool open_ = false;
+  int rows_begun_ = 0;
 };
 
 // A ModelInfer in flight.
 class Call {
  public:
-  Call(GRPCInferenceService::Stub& stub, ModelInferRequest request) : request_(std::move(request)) {
+  // With `server_side_timeout` the server sees a gRPC deadline and the client's library has none: what is tested does
+  // not depend on whose timer fires first.
+  Call(GRPCInferenceService::Stub& stub, ModelInferRequest request, milliseconds server_side_timeout = {})
+      : request_(std::move(request)) {
+    if (server_side_timeout.count() > 0) {
+      context_.AddMetadata("grpc-timeout", absl::StrCat(server_side_timeout.count(), "m"));
+    }
     stub.async()->ModelInfer(&context_, &request_, &response_, [this](grpc::Status status) {
       status_ = std::move(status);
       ended_.Notify();
@@ -205,16 +250,6 @@ TEST_F(SharedServerTest, APinnedPointIsTheOneThatRuns) {
   }
 }
 
-TEST_F(SharedServerTest, AFloorHolds) {
-  ModelInferRequest request = Request();
-  (*request.mutable_parameters())["min_accuracy_bp"].set_int64_param(9100);
-  for (int i = 0; i < 20; ++i) {
-    ModelInferResponse response;
-    ASSERT_TRUE(stage_->Infer(request, &response).ok());
-    EXPECT_GE(response.parameters().at("expected_accuracy_bp").int64_param(), 9100);
-  }
-}
-
 TEST_F(SharedServerTest, AClassBringsItsFloorAndObjective) {
   ModelInferRequest request = Request();
   (*request.mutable_parameters())["sla_class"].set_string_param("careful");
@@ -253,6 +288,25 @@ TEST_F(SharedServerTest, AGrpcDeadlineAlreadyPastIsExceeded) {
   context.set_deadline(std::chrono::system_clock::now() - seconds(1));
   ModelInferResponse response;
   EXPECT_EQ(stage_->stub().ModelInfer(&context, Request(), &response).error_code(), StatusCode::DEADLINE_EXCEEDED);
+}
+
+TEST(ServerTest, FloorsHoldWhereThePolicyWouldGoBelow) {
+  ServerOptions options = Options();
+  options.policy = "fixed:w1a1";
+  Stage stage(options);
+  const auto served = [&](const ModelInferRequest& request, const char* parameter) {
+    ModelInferResponse response;
+    const grpc::Status status = stage.Infer(request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return status.ok() ? response.parameters().at(parameter).int64_param() : -1;
+  };
+  EXPECT_EQ(served(Request(), "bits"), 1);
+  ModelInferRequest accurate = Request();
+  (*accurate.mutable_parameters())["min_accuracy_bp"].set_int64_param(8500);
+  EXPECT_GE(served(accurate, "expected_accuracy_bp"), 8500);
+  ModelInferRequest wide = Request();
+  (*wide.mutable_parameters())["min_bits"].set_int64_param(4);
+  EXPECT_GE(served(wide, "bits"), 4);
 }
 
 // ---- What is around inference
@@ -466,22 +520,66 @@ TEST(ServerTest, ACancelledCallThatWaitsEndsAndTheOthersAreServed) {
   gate.WaitUntilARunBegan();
   Call waiting(stage.stub(), Request());
   Call other(stage.stub(), Request());
+  WaitUntil([&] { return Metric(stage.server(), "anybit_queue_requests"); }, 2);
   waiting.Cancel();
   EXPECT_EQ(waiting.Wait().error_code(), StatusCode::CANCELLED);
+  WaitUntil([&] { return Ended(stage.server(), "cancelled"); }, 1);
   gate.Open();
   EXPECT_TRUE(running.Wait().ok());
   EXPECT_TRUE(other.Wait().ok());
+  EXPECT_EQ(gate.rows_begun(), 2) << "the cancelled one's row ran";
 }
 
-TEST(ServerTest, ACallCancelledWhileItRunsLeavesItsServerWhole) {
+TEST(ServerTest, ACallCancelledWhileItRunsIsCountedAsCancelledAndLeavesItsServerWhole) {
+  Gate gate;
+  Stage stage(Options(), gate.Hold());
+  // A cancellation that reaches the server after the run was let go finds the call served: then once more.
+  int calls = 0;
+  while (Ended(stage.server(), "cancelled") == 0 && calls < 200) {
+    ++calls;
+    Call running(stage.stub(), Request());
+    gate.WaitUntilARunBegan();
+    running.Cancel();
+    EXPECT_EQ(running.Wait().error_code(), StatusCode::CANCELLED);
+    gate.Open();
+    WaitUntil([&] { return Ended(stage.server(), "served") + Ended(stage.server(), "cancelled"); }, calls);
+    gate.Close();
+  }
+  EXPECT_EQ(Ended(stage.server(), "cancelled"), 1);
+  EXPECT_EQ(Ended(stage.server(), "served"), calls - 1);
+  gate.Open();
+  EXPECT_TRUE(stage.Infer(Request()).ok());
+}
+
+TEST(ServerTest, ACallWhoseGrpcDeadlinePassesWhileItWaitsIsCountedAsExpired) {
   Gate gate;
   Stage stage(Options(), gate.Hold());
   Call running(stage.stub(), Request());
   gate.WaitUntilARunBegan();
-  running.Cancel();
-  EXPECT_EQ(running.Wait().error_code(), StatusCode::CANCELLED);
+  Call waiting(stage.stub(), Request(), milliseconds(50));
+  EXPECT_EQ(waiting.Wait().error_code(), StatusCode::DEADLINE_EXCEEDED);
+  WaitUntil([&] { return Ended(stage.server(), "expired"); }, 1);
+  EXPECT_EQ(Ended(stage.server(), "cancelled"), 0);
   gate.Open();
-  EXPECT_TRUE(stage.Infer(Request()).ok());
+  EXPECT_TRUE(running.Wait().ok());
+}
+
+TEST(ServerTest, ACallWhoseGrpcDeadlinePassesWhileItRunsIsCountedAsMissed) {
+  constexpr milliseconds kTimeout(300);
+  Gate gate;
+  Stage stage(Options(), gate.Hold());
+  Call running(stage.stub(), Request(), kTimeout);
+  gate.WaitUntilARunBegan();
+  EXPECT_EQ(running.Wait().error_code(), StatusCode::DEADLINE_EXCEEDED);
+  // This one came later and may wait as long: when it has expired, the other's deadline has passed by every clock.
+  Call waiting(stage.stub(), Request(), kTimeout);
+  EXPECT_EQ(waiting.Wait().error_code(), StatusCode::DEADLINE_EXCEEDED);
+  WaitUntil([&] { return Ended(stage.server(), "expired"); }, 1);
+  gate.Open();
+  const std::string missed = "anybit_slo_requests_total{met=\"false\",sla_class=\"default\"}";
+  WaitUntil([&] { return Metric(stage.server(), missed); }, 2);
+  EXPECT_EQ(Ended(stage.server(), "served"), 1);
+  EXPECT_EQ(Ended(stage.server(), "cancelled"), 0);
 }
 
 TEST(ServerTest, CancellationsThatRaceWithTheirAnswersHarmNothing) {
@@ -620,10 +718,14 @@ TEST(ServerStartTest, AFloorThatNoPointMeetsIsRefused) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("9300"));
 }
 
-TEST(ServerStartTest, AFixedPolicyForAnUnknownPointIsRefused) {
+TEST(ServerStartTest, AnUnknownPolicyOrAFixedOneForAnUnknownPointIsRefusedWithAList) {
   ServerOptions options = Options();
-  options.policy = "fixed:w9a9";
-  EXPECT_EQ(StartWith(options).code(), absl::StatusCode::kInvalidArgument);
+  for (const char* policy : {"", "fastest", "fixed", "fixed:", "fixed:w9a9"}) {
+    options.policy = policy;
+    const absl::Status status = StartWith(options);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(status.message()), HasSubstr(absl::StrCat("\"", policy, "\"; there are slackfit, fixed:")));
+  }
   options.policy = "fixed:w4a4f";
   Stage stage(options);
   ModelInferResponse response;

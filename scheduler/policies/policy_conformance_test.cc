@@ -18,15 +18,19 @@ namespace {
 using sim::UniformInt;
 using testing::Snapshot;
 
+// Accuracies out of order, two of them equal.
+const PointTable& Points() {
+  static const auto* const kTable = new PointTable{
+      {.name = "a", .accuracy = 0.7}, {.name = "b", .accuracy = 0.9}, {.name = "c", .accuracy = 0.8},
+      {.name = "d", .accuracy = 0.9}};
+  return *kTable;
+}
 constexpr int kPoints = 4;
 
 // Latencies without any order: neither rows nor accuracy tell which is faster.
 Profile WildProfile(std::mt19937_64& random) {
-  Profile profile{.max_batch = static_cast<int>(UniformInt(random, 4, 12))};
+  Profile profile{.points = Points(), .max_batch = static_cast<int>(UniformInt(random, 4, 12))};
   for (int p = 0; p < kPoints; ++p) {
-    // Accuracies out of order, two of them equal.
-    constexpr double kAccuracy[kPoints] = {0.7, 0.9, 0.8, 0.9};
-    profile.points.push_back({.name = std::string(1, static_cast<char>('a' + p)), .accuracy = kAccuracy[p]});
     std::vector<Duration>& latency = profile.latency.emplace_back();
     for (int rows = 1; rows <= profile.max_batch; ++rows) {
       latency.push_back(std::chrono::microseconds(UniformInt(random, 500, 20000)));
@@ -59,10 +63,10 @@ Snapshot WildSnapshot(const Profile& profile, std::mt19937_64& random) {
   return snapshot;
 }
 
-class PolicyConformanceTest : public ::testing::TestWithParam<const char*> {
+class PolicyConformanceTest : public ::testing::TestWithParam<std::string> {
  protected:
   static std::unique_ptr<SchedulingPolicy> Make(const Profile& profile) {
-    if (std::string(GetParam()) == "head-alone") return std::make_unique<HeadAlone>();
+    if (GetParam() == "head-alone") return std::make_unique<HeadAlone>();
     return *MakePolicy(GetParam(), profile);
   }
 
@@ -118,8 +122,15 @@ TEST_P(PolicyConformanceTest, RefusesNothingThatHasNoDeadline) {
   });
 }
 
+// The engine's fallback, and whatever the registry has.
+std::vector<std::string> AllPolicies() {
+  std::vector<std::string> names = PolicyNames(Points());
+  names.push_back("head-alone");
+  return names;
+}
+
 INSTANTIATE_TEST_SUITE_P(Policies, PolicyConformanceTest,
-                         ::testing::Values("head-alone", "slackfit", "fixed:a", "fixed:b"), [](const auto& info) {
+                         ::testing::ValuesIn(AllPolicies()), [](const auto& info) {
                            std::string name = info.param;
                            for (char& c : name) {
                              if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';

@@ -13,8 +13,6 @@
 
 namespace anybit {
 
-enum class PolicyKind { kFixed, kSlackFit };
-
 // Every name MakePolicy accepts for these points: "slackfit", "fixed:fp32", "fixed:w8a8", ...
 std::vector<std::string> PolicyNames(const PointTable& points);
 

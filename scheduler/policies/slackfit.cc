@@ -110,7 +110,8 @@ std::optional<BatchChoice> SlackFit::Choose(const SchedulerView& view, const Unp
       MostAccurateWithin(view.latency, request.allowed, request.rows, slack);
   if (!most_accurate) return std::nullopt;
   if (request.deadline == kNever) {
-    return BatchChoice{.point = *most_accurate, .members = unplanned.Gather(*most_accurate, max_batch_)};
+    const int rows = std::max(request.rows, LargestWithin(view.latency, *most_accurate, kLongestBatchWithoutDeadline));
+    return BatchChoice{.point = *most_accurate, .members = unplanned.Gather(*most_accurate, rows)};
   }
 
   Entry entry = ClosestWithin(view.latency, request, slack);

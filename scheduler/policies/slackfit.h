@@ -8,10 +8,11 @@
 // - no entry fits, though the head alone does: the most rows that any of its points finishes within the slack;
 // - fewer requests wait than the entry has rows for: the most accurate point that runs those in time ("refill");
 // - a head that no accepted point can serve in time is refused, and the next one looked at;
-// - a head without a deadline: its most accurate point and the largest batch.
+// - a head without a deadline: its most accurate point, and a batch of kLongestBatchWithoutDeadline or the head's rows.
 #ifndef ANYBIT_SCHEDULER_POLICIES_SLACKFIT_H_
 #define ANYBIT_SCHEDULER_POLICIES_SLACKFIT_H_
 
+#include <chrono>
 #include <cstdint>
 #include <vector>
 
@@ -25,6 +26,12 @@ class SlackFit final : public SchedulingPolicy {
  public:
   // The best of 3 .. 256 over our traces: many buckets keep entries of few rows, which lose throughput under load.
   static constexpr int kDefaultBuckets = 3;
+
+  // A batch cannot be interrupted, and without a deadline any length is in time: the largest batch of the most accurate
+  // point could hold the only slot for a second, and every deadline that arrives meanwhile be missed. This is what one
+  // may have to wait at most: within the slack of most deadlines, yet far more than a batch's fixed cost, so that rows
+  // without a deadline are hardly dearer. A deadline shorter than this can still be missed so.
+  static constexpr Duration kLongestBatchWithoutDeadline = std::chrono::milliseconds(50);
 
   // `profile` is valid, buckets >= 1. Keeps no reference to it.
   explicit SlackFit(const Profile& profile, int buckets = kDefaultBuckets);

@@ -104,6 +104,18 @@ TEST(SlackFitTest, WithoutADeadlineTakesTheMostAccuratePointAndTheLargestBatch) 
   ExpectOnePlan(pinned, kLo, {1, 2});
 }
 
+TEST(SlackFitTest, ABatchWithoutDeadlineDoesNotHoldTheSlotForLong) {
+  // 20, 35, 50, 65 ms.
+  const Profile profile = AffineProfile({{"slow", 0.90, milliseconds(20), milliseconds(15)}}, 4);
+  const SlackFit policy(profile);
+  Snapshot many(profile);
+  for (int i = 0; i < 4; ++i) many.Add(kNever, PointSet::First(1));
+  EXPECT_EQ(Ids(many.view(), policy.Decide(many.view()).plans.at(0).members), (IdList{1, 2, 3}));
+  Snapshot large(profile);
+  large.Add(kNever, PointSet::First(1), 4).Add(kNever, PointSet::First(1));
+  EXPECT_EQ(Ids(large.view(), policy.Decide(large.view()).plans.at(0).members), (IdList{1})) << "it cannot be split";
+}
+
 TEST(SlackFitTest, CountsRowsNotRequests) {
   Snapshot snapshot(ThreePoints());
   snapshot.Add(T(milliseconds(24)), kAnyPoint, 3).Add(T(milliseconds(30)), kAnyPoint, 6);

@@ -66,10 +66,10 @@ class ServingTest(unittest.TestCase):
         cls.properties = json.loads(status.stdout)["properties"]
         cls.points = cls.properties["operating_points"].split(",")
 
-    def infer(self, images, **options):
+    def infer(self, images, client=None, **options):
         tensor = triton.InferInput(self.input, list(images.shape), "UINT8")
         tensor.set_data_from_numpy(images)
-        return self.client.infer(self.model, [tensor], **options)
+        return (client or self.client).infer(self.model, [tensor], **options)
 
     def logits(self, images, **options):
         return self.infer(images, **options).as_numpy(self.output)
@@ -124,10 +124,25 @@ class ServingTest(unittest.TestCase):
                 alone = numpy.concatenate([self.logits(images[i : i + 1], parameters=pin) for i in range(5)])
                 numpy.testing.assert_array_equal(together, alone)
 
-    def test_keeps_the_accuracy_floor(self):
-        best = max(int(self.properties[f"operating_point.{p}.accuracy_bp"]) for p in self.points)
-        parameters = self.parameters(self.infer(test_images(1), parameters={"min_accuracy_bp": best}))
-        self.assertEqual(parameters["expected_accuracy_bp"], best)
+    def test_keeps_floors_that_its_policy_would_go_below(self):
+        def property_of(point, name):
+            return int(self.properties[f"operating_point.{point}.{name}"])
+
+        worst = min(self.points, key=lambda point: property_of(point, "accuracy_bp"))
+        in_between = sorted(self.points, key=lambda point: property_of(point, "accuracy_bp"))[len(self.points) // 2]
+        self.assertGreater(property_of(in_between, "weight_bits"), property_of(worst, "weight_bits"))
+        server = self.enterContext(ServerProcess(SERVER, ARTIFACT, f"--policy=fixed:{worst}"))
+        client = triton.InferenceServerClient(server.grpc_address)
+        self.addCleanup(client.close)
+        for request, response, floor in (
+            ("min_accuracy_bp", "expected_accuracy_bp", property_of(in_between, "accuracy_bp")),
+            ("min_bits", "bits", property_of(in_between, "weight_bits")),
+        ):
+            with self.subTest(request):
+                without = self.parameters(self.infer(test_images(1), client))
+                self.assertLess(without[response], floor)
+                parameters = self.parameters(self.infer(test_images(1), client, parameters={request: floor}))
+                self.assertGreaterEqual(parameters[response], floor)
 
     def test_echoes_the_request_id_and_answers_many_calls_at_once(self):
         answers = queue.Queue()
@@ -253,7 +268,7 @@ class ServingTest(unittest.TestCase):
 
     def test_every_metric_stands_in_the_readme_and_every_one_there_exists(self):
         exposed = set(re.findall(r"^# TYPE (\w+)", get(self.server.http_address, "/metrics").decode(), re.MULTILINE))
-        documented = set(re.findall(r"`(anybit_\w+)`", (ROOT / "README.md").read_text()))
+        documented = set(re.findall(r"`(anybit_\w+)`", pathlib.Path("README.md").read_text()))
         self.assertEqual(exposed, documented)
 
     def test_answers_nothing_else_over_http(self):

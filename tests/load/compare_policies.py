@@ -55,7 +55,7 @@ def run(arguments):
         for step, report in zip(STEPS, results[policy]):
             print(
                 f"{policy:14} {step:4}x  in time {100 * report['attainment']:6.2f} %"
-                f"  accuracy {100 * (report['top1'] or 0):6.2f} %  p99 {report['p99_ms']:7.1f} ms"
+                f"  accuracy {100 * (report.get('top1') or 0):6.2f} %  p99 {report['p99_ms']:7.1f} ms"
                 f"  {report['operating_points']}",
                 flush=True,
             )
@@ -101,13 +101,13 @@ class Panel:
 
 def draw(results):
     steps, policies = results["steps"], results["policies"]
-    accuracies = [100 * r["top1"] for reports in policies.values() for r in reports if r["top1"]]
+    accuracies = [100 * r["top1"] for reports in policies.values() for r in reports if r.get("top1")]
     slowest = max(r["p99_ms"] for reports in policies.values() for r in reports)
     panels = [
         (Panel(0, "answered in time", 0, 100, steps, " %"), lambda r: 100 * r["attainment"]),
         (
-            Panel(1, "accuracy of what was answered in time", 5 * (min(accuracies) // 5), 100, steps, " %"),
-            lambda r: 100 * r["top1"] if r["top1"] else None,
+            Panel(1, "accuracy of what was answered in time", 5 * (min(accuracies, default=0) // 5), 100, steps, " %"),
+            lambda r: 100 * r["top1"] if r.get("top1") else None,
         ),
         (Panel(2, "p99 latency of the answered, ms", 0, 20 * (slowest // 20 + 1), steps, ""), lambda r: r["p99_ms"]),
     ]
