@@ -4,15 +4,16 @@
 #include <gtest/gtest.h>
 
 #include "model/arch/basic_block_network.h"
+#include "model/image_set.h"
 #include "model/packed_network.h"
 #include "model/testing/random_artifact.h"
 
 namespace anybit {
 namespace {
 
-class TrainEqualsServe : public testing::TestWithParam<int> {};
+class TrainEqualsServeAt : public testing::TestWithParam<int> {};
 
-TEST_P(TrainEqualsServe, AtEveryNode) {
+TEST_P(TrainEqualsServeAt, EveryNodeOfRandomWeights) {
   const Artifact artifact = RandomArtifact(FashionNetwork(4), 21);
   const auto engine = *PackedNetwork::Create(artifact, PortableKernels());
   const auto simulation = *TorchNetwork::Create(artifact);
@@ -30,7 +31,23 @@ TEST_P(TrainEqualsServe, AtEveryNode) {
   EXPECT_EQ(served_logits, trained_logits);
 }
 
-INSTANTIATE_TEST_SUITE_P(QuantizedPoints, TrainEqualsServe, testing::Range(1, 6));
+INSTANTIATE_TEST_SUITE_P(QuantizedPoints, TrainEqualsServeAt, testing::Range(1, 6));
+
+TEST(TrainEqualsServe, AtEveryNodeOfTheDefaultNetworkOnRealImages) {
+  const absl::StatusOr<Artifact> artifact = ReadArtifact("model/default/fashion.safetensors");
+  ASSERT_TRUE(artifact.ok()) << artifact.status();
+  const ImageSet images = *ReadIdxFolder("/usr/share/datasets/fashion-mnist", Split::kTest, 32);
+  const auto engine = *PackedNetwork::Create(*artifact, PortableKernels());
+  const auto simulation = *TorchNetwork::Create(*artifact);
+  for (size_t p = 0; p < artifact->points.size(); ++p) {
+    if (artifact->points[p].full_precision) continue;
+    const LayerTrace served = *engine->Trace(static_cast<int>(p), images.images(0, 4));
+    const LayerTrace trained = *simulation->Trace(static_cast<int>(p), images.images(0, 4));
+    for (size_t i = 0; i < served.size(); ++i) {
+      EXPECT_EQ(served[i].codes, trained[i].codes) << artifact->points[p].info.name << " " << served[i].node;
+    }
+  }
+}
 
 TEST(TorchNetwork, IsNearTheEngineAtFullPrecision) {
   const Artifact artifact = RandomArtifact(FashionNetwork(4), 23);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Serves one network under several policies, sends each the same load, and draws how they compare.
 
-usage: tests/load/compare_policies.py [--artifact FILE] [--seconds S] [--deadline-ms MS] [--out FOLDER]
+usage: tests/load/compare_policies.py [--artifact FILE] [--seconds S] [--deadline-ms MS] [--max-batch N] [--out FOLDER]
 
 Needs the programs that scripts/serve builds, and //client:anybit-load. Loads are multiples of one capacity, measured
 once: what 32 callers without deadlines get at the capacity point. Writes load.json and load.svg into the folder.
@@ -45,7 +45,8 @@ def run(arguments):
     results = {}
     capacity = "auto"
     for policy in arguments.policies.split(","):
-        with ServerProcess(ROOT / ".bazel/bin/server/anybit-server", arguments.artifact, f"--policy={policy}") as server:
+        flags = [f"--policy={policy}", f"--max_batch={arguments.max_batch}"]
+        with ServerProcess(ROOT / ".bazel/bin/server/anybit-server", arguments.artifact, *flags) as server:
             if capacity == "auto":
                 capacity = send_load(server, arguments, "0.01x", "auto")[0]["capacity"]
                 print(f"capacity at {arguments.capacity_point}: {capacity:.0f} calls/s")
@@ -101,13 +102,16 @@ class Panel:
 
 def draw(results):
     steps, policies = results["steps"], results["policies"]
-    accuracies = [100 * r["top1"] for reports in policies.values() for r in reports if r.get("top1")]
+    # Expected accuracy (of the operating points that answered, by the whole test set): the images of one step are too few
+    # to tell two points apart. What they gave is in load.json.
+    accuracies = [100 * r["expected_accuracy"] for reports in policies.values() for r in reports if r.get("expected_accuracy")]
+    low = int(min(accuracies, default=0))
     slowest = max(r["p99_ms"] for reports in policies.values() for r in reports)
     panels = [
         (Panel(0, "answered in time", 0, 100, steps, " %"), lambda r: 100 * r["attainment"]),
         (
-            Panel(1, "accuracy of what was answered in time", 5 * (min(accuracies, default=0) // 5), 100, steps, " %"),
-            lambda r: 100 * r["top1"] if r.get("top1") else None,
+            Panel(1, "accuracy of what was answered in time", low, low + 4, steps, " %"),
+            lambda r: 100 * r["expected_accuracy"] if r.get("expected_accuracy") else None,
         ),
         (Panel(2, "p99 latency of the answered, ms", 0, 20 * (slowest // 20 + 1), steps, ""), lambda r: r["p99_ms"]),
     ]
@@ -128,8 +132,8 @@ def draw(results):
         for i, reports in reversed(list(enumerate(policies.values()))):
             parts += panel.line([value(r) for r in reports], COLOURS[i], bold=i == 0)
     parts.append(
-        f'<text x="{width / 2}" y="{height - 6}" text-anchor="middle">offered load, as a multiple of the capacity at the '
-        f"most accurate quantized point ({results['capacity']:.0f} calls/s); deadline {results['deadline_ms']:g} ms</text>"
+        f'<text x="{width / 2}" y="{height - 6}" text-anchor="middle">offered load, as a multiple of the capacity at '
+        f"w8a8 ({results['capacity']:.0f} calls/s); deadline {results['deadline_ms']:g} ms</text>"
     )
     return "\n".join(parts) + "\n</svg>\n"
 
@@ -139,8 +143,10 @@ def main():
     parser.add_argument("--artifact", default=str(ROOT / "model/default/fashion.safetensors"))
     parser.add_argument("--policies", default="slackfit,fixed:fp32,fixed:w8a8,fixed:w1a1")
     parser.add_argument("--capacity-point", default="w8a8")
-    parser.add_argument("--seconds", type=float, default=8)
+    parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--deadline-ms", type=float, default=50)
+    # Larger ones take longer than the deadline, and what the profile spends on them it cannot spend on repetitions.
+    parser.add_argument("--max-batch", type=int, default=16)
     parser.add_argument("--out", default=str(ROOT / "tests/load"))
     arguments = parser.parse_args()
     results = run(arguments)
