@@ -3,7 +3,7 @@
 
 usage: tests/load/compare_policies.py [--artifact FILE] [--seconds S] [--deadline-ms MS] [--max-batch N] [--out FOLDER]
 
-Needs the programs that scripts/serve builds, and //client:anybit-load. Loads are multiples of one capacity, measured
+Needs the programs that scripts/serve builds. Loads are multiples of one capacity, measured
 once: what 32 callers without deadlines get at the capacity point. Writes load.json and load.svg into the folder.
 """
 
