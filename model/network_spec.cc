@@ -176,10 +176,7 @@ class NodePlanner {
     planned_.depth = planned_.in.elements();
     if (absl::Status status = CheckOutputs(linear.out_features()); !status.ok()) return status;
     int64_t highest = kHighestCode;
-    if (IsSum(planned_.input)) {
-      const FeatureShape summed = plan_.nodes[planned_.input].in;
-      highest *= summed.height * summed.width;
-    }
+    if (const PlannedNode* pool = plan_.PoolReadBy(planned_)) highest *= pool->in.height * pool->in.width;
     planned_.out = {1, 1, linear.out_features()};
     return CheckAccumulator(highest);
   }

@@ -56,6 +56,11 @@ struct NetworkPlan {
   int64_t macs = 0;           // multiplications of one row
 
   const PlannedNode& layer(int index) const { return nodes[layers[index]]; }
+  // The global pool whose sums `node` reads, or null.
+  const PlannedNode* PoolReadBy(const PlannedNode& node) const {
+    if (node.input == kNetworkInput || nodes[node.input].kind != NodeKind::kGlobalPool) return nullptr;
+    return &nodes[node.input];
+  }
   int classes() const { return static_cast<int>(nodes.back().out.channels); }
 };
 

@@ -297,7 +297,7 @@ class PackedNetworkImpl : public PackedNetwork {
           case NodeKind::kMaxPool: MaxPoolRow(node, value(node.input, row), out); break;
           case NodeKind::kGlobalPool: break;  // sums exceed a byte: the linear node, its only reader, makes them
           case NodeKind::kLinear: {
-            const PlannedNode* pool = SumOf(node);
+            const PlannedNode* pool = plan_.PoolReadBy(node);
             if (pool != nullptr) {
               SumPixels(*pool, value(pool->input, row), s.pool_sums.data());
             } else {
@@ -309,12 +309,6 @@ class PackedNetworkImpl : public PackedNetwork {
         }
       }
     }
-  }
-
-  // The global pool that `node` reads, or null.
-  const PlannedNode* SumOf(const PlannedNode& node) const {
-    if (node.input == kNetworkInput || plan_.nodes[node.input].kind != NodeKind::kGlobalPool) return nullptr;
-    return &plan_.nodes[node.input];
   }
 
   void ConvRowFloats(const PlannedNode& node, int point, const float* in, const float* residual, float* out,
@@ -387,7 +381,7 @@ class PackedNetworkImpl : public PackedNetwork {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<PackedNetwork>> PackedNetwork::Create(Artifact artifact, const KernelTable& kernels) {
+absl::StatusOr<std::unique_ptr<PackedNetwork>> PackedNetwork::Create(const Artifact& artifact, const KernelTable& kernels) {
   if (absl::Status status = ValidateArtifact(artifact); !status.ok()) return status;
   return std::make_unique<PackedNetworkImpl>(artifact, kernels);
 }

@@ -18,7 +18,7 @@ namespace anybit {
 class PackedNetwork : public AdaptiveNetwork {
  public:
   // `kernels` must outlive the network. InvalidArgument unless `artifact` is valid.
-  static absl::StatusOr<std::unique_ptr<PackedNetwork>> Create(Artifact artifact, const KernelTable& kernels);
+  static absl::StatusOr<std::unique_ptr<PackedNetwork>> Create(const Artifact& artifact, const KernelTable& kernels);
 
   // Like Run at a quantized point, and records what each node computed.
   virtual absl::StatusOr<LayerTrace> Trace(int point, std::span<const uint8_t> input) const = 0;

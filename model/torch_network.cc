@@ -82,9 +82,7 @@ class TorchNetworkImpl : public TorchNetwork {
     const torch::Tensor weights = FromStoreOrder(flat, node);
     if (point.full_precision) return weights;
     int64_t highest_input = 255;
-    if (node.input != kNetworkInput && plan_.nodes[node.input].kind == NodeKind::kGlobalPool) {
-      highest_input *= plan_.nodes[node.input].in.height * plan_.nodes[node.input].in.width;
-    }
+    if (const PlannedNode* pool = plan_.PoolReadBy(node)) highest_input *= pool->in.height * pool->in.width;
     return weights.to(ExactType(weights, highest_input));
   }
 

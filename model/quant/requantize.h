@@ -16,12 +16,16 @@ namespace anybit {
 // The value before rounding; also the logit of the last layer.
 inline float Dequantize(int32_t acc, float scale, float bias) { return std::fma(static_cast<float>(acc), scale, bias); }
 
-// Round to nearest even and clamp to 0..highest (<= 255). The limits are integers, so clamping first changes nothing and
-// keeps the addend trick, which needs |y| < 2^22, in range. NaN cannot occur: artifacts with non-finite scales are refused.
-inline uint8_t RoundToCode(float y, int highest) {
+// Round to nearest even and clamp to 0..highest (a whole number <= 255), as a float. The limits are integers, so clamping
+// first changes nothing and keeps the addend trick, which needs |y| < 2^22, in range. NaN cannot occur: artifacts with
+// non-finite scales are refused.
+inline float RoundClamped(float y, float highest) {
   constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it leaves no fraction bits
-  const float clamped = std::min(std::max(y, 0.0f), static_cast<float>(highest));
-  return static_cast<uint8_t>((clamped + kRound) - kRound);
+  return (std::min(std::max(y, 0.0f), highest) + kRound) - kRound;
+}
+
+inline uint8_t RoundToCode(float y, int highest) {
+  return static_cast<uint8_t>(RoundClamped(y, static_cast<float>(highest)));
 }
 
 inline uint8_t Requantize(int32_t acc, float scale, float bias, int highest) {

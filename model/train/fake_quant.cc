@@ -4,20 +4,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <mutex>
+#include <vector>
+
+#include "model/quant/requantize.h"
 
 namespace anybit {
 namespace {
 
-constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding and subtracting it rounds |x| < 2^22 to nearest even
 constexpr int64_t kGrain = 1 << 15;
 
 // One pass over the memory of x, whatever its layout; `inverse` is 1 / step.
 void QuantizePass(const float* x, float* y, int64_t n, float step, float inverse, float highest) {
-  for (int64_t i = 0; i < n; ++i) {
-    const float v = std::min(std::max(x[i] * inverse, 0.0f), highest);
-    y[i] = ((v + kRound) - kRound) * step;
-  }
+  for (int64_t i = 0; i < n; ++i) y[i] = RoundClamped(x[i] * inverse, highest) * step;
 }
 
 // Gradient of x into gx; returns the sum over elements of g * d(output)/d(step).
@@ -28,10 +26,9 @@ float GradientPass(const float* x, const float* g, float* gx, int64_t n, float i
     const int64_t lanes = std::min<int64_t>(kLanes, n - i);
     for (int64_t j = 0; j < lanes; ++j) {
       const float v = x[i + j] * inverse;
-      const float clamped = std::min(std::max(v, 0.0f), highest);
       const float inside = v > 0.0f && v < highest ? 1.0f : 0.0f;
       gx[i + j] = g[i + j] * inside;
-      sums[j] += g[i + j] * (((clamped + kRound) - kRound) - v * inside);
+      sums[j] += g[i + j] * (RoundClamped(v, highest) - v * inside);
     }
   }
   float total = 0;
@@ -98,21 +95,22 @@ class ActivationQuantizer : public torch::autograd::Function<ActivationQuantizer
   }
 };
 
-// Mean over all dimensions but the first, kept.
-torch::Tensor ChannelMean(const torch::Tensor& values) {
+// All dimensions but the first.
+std::vector<int64_t> WithinChannel(const torch::Tensor& values) {
   std::vector<int64_t> dims;
   for (int64_t d = 1; d < values.dim(); ++d) dims.push_back(d);
-  return values.mean(dims, /*keepdim=*/true);
+  return dims;
 }
+
+// Mean over them, kept.
+torch::Tensor ChannelMean(const torch::Tensor& values) { return values.mean(WithinChannel(values), /*keepdim=*/true); }
 
 }  // namespace
 
 torch::Tensor StoreScale(const torch::Tensor& weights, StoreRange range) {
   const torch::Tensor w = weights.detach();
-  std::vector<int64_t> dims;
-  for (int64_t d = 1; d < w.dim(); ++d) dims.push_back(d);
-  const torch::Tensor reach =
-      range == StoreRange::kLargest ? w.abs().amax(dims, /*keepdim=*/true) : 2.5 * ChannelMean(w * w).sqrt();
+  const torch::Tensor reach = range == StoreRange::kLargest ? w.abs().amax(WithinChannel(w), /*keepdim=*/true)
+                                                            : 2.5 * ChannelMean(w * w).sqrt();
   return (reach / 127.0).clamp_min(1e-8);
 }
 

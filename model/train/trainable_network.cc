@@ -1,6 +1,8 @@
 #include "model/train/trainable_network.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <random>
 
 #include "absl/strings/str_cat.h"
@@ -10,8 +12,6 @@
 namespace anybit {
 namespace {
 
-namespace F = torch::nn::functional;
-
 constexpr double kNormEpsilon = 1e-5;
 constexpr double kPixelStep = 1.0 / 255;  // real value of one image code
 constexpr float kSmallestStep = 1e-4f;
@@ -20,10 +20,9 @@ constexpr float kSmallestStep = 1e-4f;
 torch::Tensor RandomNormal(std::vector<int64_t> shape, double deviation, std::mt19937_64& random) {
   torch::Tensor values = torch::empty(shape);
   float* out = values.data_ptr<float>();
-  constexpr double kPi = 3.14159265358979323846;
   const auto uniform = [&] { return (static_cast<double>(random() >> 11) + 0.5) / 9007199254740992.0; };
   for (int64_t i = 0; i < values.numel(); ++i) {
-    out[i] = static_cast<float>(deviation * std::sqrt(-2 * std::log(uniform())) * std::cos(2 * kPi * uniform()));
+    out[i] = static_cast<float>(deviation * std::sqrt(-2 * std::log(uniform())) * std::cos(2 * std::numbers::pi * uniform()));
   }
   return values;
 }
@@ -85,6 +84,17 @@ CodeRange TrainableNetworkImpl::WeightRange(int point, int layer) const {
 torch::Tensor TrainableNetworkImpl::LayerWeights(int point, int layer) const {
   if (points_[point].full_precision) return weights_[layer];
   return QuantizeWeights(weights_[layer], WeightStore(layer), WeightRange(point, layer));
+}
+
+std::vector<double> TrainableNetworkImpl::Units(int point, int layer) const {
+  const torch::Tensor& w = weights_[layer];
+  if (points_[point].full_precision) return std::vector<double>(w.size(0), 1.0);
+  return ToVector<double>(ChildUnit(w, StoreScale(w, WeightStore(layer)), WeightRange(point, layer)), torch::kFloat64);
+}
+
+double TrainableNetworkImpl::ActivationStep(int point, int layer) const {
+  if (points_[point].full_precision) return 1;
+  return std::max(switches_[point][layer].step.item<float>(), kSmallestStep);
 }
 
 torch::Tensor TrainableNetworkImpl::Activate(int point, int layer, const torch::Tensor& x) {
@@ -159,18 +169,12 @@ LayerEpilogue TrainableNetworkImpl::ExportConv(int point, const PlannedNode& nod
                                                double residual_step) const {
   const PointRecipe& recipe = points_[point];
   const Switch& s = switches_[point][node.layer];
-  const torch::Tensor& w = weights_[node.layer];
-  const CodeRange range = WeightRange(point, node.layer);
   const auto gamma = ToVector<double>(s.gamma, torch::kFloat64), beta = ToVector<double>(s.beta, torch::kFloat64);
   const auto mean = ToVector<double>(s.mean, torch::kFloat64), variance = ToVector<double>(s.variance, torch::kFloat64);
-  std::vector<double> unit(gamma.size(), 1.0);
-  double output_step = 1;
-  LayerEpilogue layer{.weights = range};
-  if (!recipe.full_precision) {
-    unit = ToVector<double>(ChildUnit(w, StoreScale(w, WeightStore(node.layer)), range), torch::kFloat64);
-    output_step = std::max(s.step.item<float>(), kSmallestStep);
-    layer.highest_code = recipe.highest_code;
-  }
+  const std::vector<double> unit = Units(point, node.layer);
+  const double output_step = ActivationStep(point, node.layer);
+  LayerEpilogue layer{.weights = WeightRange(point, node.layer)};
+  if (!recipe.full_precision) layer.highest_code = recipe.highest_code;
   for (size_t o = 0; o < gamma.size(); ++o) {
     const double norm = gamma[o] / std::sqrt(variance[o] + kNormEpsilon);
     const double scale = input_step * unit[o] * norm / output_step;
@@ -182,13 +186,8 @@ LayerEpilogue TrainableNetworkImpl::ExportConv(int point, const PlannedNode& nod
 }
 
 LayerEpilogue TrainableNetworkImpl::ExportHead(int point, const PlannedNode& node, double input_step) const {
-  const torch::Tensor& w = weights_[node.layer];
   LayerEpilogue layer{.weights = WeightRange(point, node.layer), .bias = ToVector<float>(head_bias_, torch::kFloat32)};
-  std::vector<double> unit(layer.bias.size(), 1.0);
-  if (!points_[point].full_precision) {
-    unit = ToVector<double>(ChildUnit(w, StoreScale(w, WeightStore(node.layer)), layer.weights), torch::kFloat64);
-  }
-  for (double u : unit) layer.scale.push_back(static_cast<float>(input_step * u));
+  for (double u : Units(point, node.layer)) layer.scale.push_back(static_cast<float>(input_step * u));
   return layer;
 }
 
@@ -218,9 +217,7 @@ Artifact TrainableNetworkImpl::Export() const {
       switch (node.kind) {
         case NodeKind::kConv:
           point.layers.push_back(ExportConv(static_cast<int>(p), node, step(node.input), step(node.residual)));
-          if (!recipe.full_precision) {
-            steps[i] = std::max(switches_[p][node.layer].step.item<float>(), kSmallestStep);
-          }
+          steps[i] = ActivationStep(static_cast<int>(p), node.layer);
           break;
         case NodeKind::kMaxPool:
           steps[i] = step(node.input);

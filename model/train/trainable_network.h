@@ -54,6 +54,10 @@ class TrainableNetworkImpl : public torch::nn::Module {
   CodeRange WeightRange(int point, int layer) const;
   StoreRange WeightStore(int layer) const { return IsWide(layer) ? StoreRange::kLargest : StoreRange::kTwoAndAHalfRms; }
   torch::Tensor LayerWeights(int point, int layer) const;
+  // Real value of one child code of each output channel; 1 at full precision.
+  std::vector<double> Units(int point, int layer) const;
+  // Real value of one activation code of a conv layer; 1 at full precision.
+  double ActivationStep(int point, int layer) const;
   torch::Tensor Activate(int point, int layer, const torch::Tensor& x);
   LayerEpilogue ExportConv(int point, const PlannedNode& node, double input_step, double residual_step) const;
   LayerEpilogue ExportHead(int point, const PlannedNode& node, double input_step) const;
