@@ -22,7 +22,10 @@ torch::Tensor RandomNormal(std::vector<int64_t> shape, double deviation, std::mt
   float* out = values.data_ptr<float>();
   const auto uniform = [&] { return (static_cast<double>(random() >> 11) + 0.5) / 9007199254740992.0; };
   for (int64_t i = 0; i < values.numel(); ++i) {
-    out[i] = static_cast<float>(deviation * std::sqrt(-2 * std::log(uniform())) * std::cos(2 * std::numbers::pi * uniform()));
+    // Drawn one after the other: the order of two calls in one expression is the compiler's.
+    const double radius = std::sqrt(-2 * std::log(uniform()));
+    const double angle = 2 * std::numbers::pi * uniform();
+    out[i] = static_cast<float>(deviation * radius * std::cos(angle));
   }
   return values;
 }
