@@ -66,17 +66,17 @@ class Panel:
         return parts
 
 
-def legend_entry(x, name, colour, bold):
-    """A short line and its name, from x on in the top row."""
+def legend_entry(x, name, colour, bold, dashes=""):
+    """A short line and its name, from x on in the top row. `dashes` is an attribute of the line."""
     return [
-        f'<line x1="{x}" x2="{x + 22}" y1="18" y2="18" stroke="{colour}" stroke-width="{3 if bold else 1.7}"/>',
+        f'<line x1="{x}" x2="{x + 22}" y1="18" y2="18" stroke="{colour}" stroke-width="{3 if bold else 1.7}"{dashes}/>',
         f'<text x="{x + 28}" y="22">{name}</text>',
     ]
 
 
-def document(panels, parts, caption):
+def document(panels, parts, caption, least_width=0):
     """The file's text: room for that many panels, `parts` drawn into it, the caption below."""
-    width = LEFT + panels * PANEL_WIDTH + (panels - 1) * GAP + 20
+    width = max(LEFT + panels * PANEL_WIDTH + (panels - 1) * GAP + 20, least_width)
     height = TOP + PANEL_HEIGHT + BOTTOM
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">',
