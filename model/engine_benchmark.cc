@@ -1,12 +1,12 @@
-// Times whole networks, asked line by line on standard input, so that a driver (tests/speed) can let this engine and the
-// processes of other runtimes take turns.
+// Times whole networks, asked line by line on standard input, so that a driver (tests/speed) can let this engine and
+// the processes of other runtimes take turns.
 //
 // Each request is one line, each answer one line of JSON; {"error": "..."} answers what could not be done.
 //   describe                  the network (a proto::NetworkSpec), its multiplications a row, its operating points
-//   run POINT BATCH MILLIS    runs batches of BATCH rows at the point named POINT, at least one, for MILLIS milliseconds:
+//   run POINT BATCH MILLIS    runs batches of BATCH rows at the point named POINT for MILLIS milliseconds, at least one:
 //                             {"runs": how many, "median_us": of a run, "min_us": of a run}. One more run goes before
 //                             where the batch is the point's first of that size.
-//   peak                      {"gmacs": what this core can do at most with the instruction set's int8 products}, or null
+//   peak                      {"gmacs": what this core does at most with the instruction set's int8 products, or null}
 #include <google/protobuf/util/json_util.h>
 
 #include <algorithm>
@@ -39,7 +39,7 @@
 
 ABSL_FLAG(std::string, artifact, "", "network to time; or else:");
 ABSL_FLAG(std::string, arch, "fashion", "architecture (model/arch) to time with random weights");
-ABSL_FLAG(std::vector<std::string>, points, {}, "operating points to keep; default: all, with --arch the default ladder");
+ABSL_FLAG(std::vector<std::string>, points, {}, "operating points to keep; default: all; of --arch, the ladder");
 ABSL_FLAG(std::string, isa, "portable", "instruction set of the kernels: portable");
 ABSL_FLAG(int, threads, 1, "threads a run may use: 1");
 
@@ -136,7 +136,8 @@ class TimedNetwork {
     std::sort(times.begin(), times.end());
     const size_t middle = times.size() / 2;
     const double median = times.size() % 2 == 1 ? times[middle] : (times[middle - 1] + times[middle]) / 2;
-    return absl::StrFormat("{\"runs\": %d, \"median_us\": %.3f, \"min_us\": %.3f}", times.size(), median, times.front());
+    return absl::StrFormat("{\"runs\": %d, \"median_us\": %.3f, \"min_us\": %.3f}", times.size(), median,
+                           times.front());
   }
 
  private:
@@ -185,7 +186,7 @@ absl::Status Main() {
   const absl::StatusOr<const KernelTable*> kernels = KernelsByName(absl::GetFlag(FLAGS_isa));
   if (!kernels.ok()) return kernels.status();
   if (absl::GetFlag(FLAGS_threads) != 1) {
-    return absl::UnimplementedError(absl::StrCat("--threads=", absl::GetFlag(FLAGS_threads), ": a run uses one thread"));
+    return absl::UnimplementedError(absl::StrCat("--threads=", absl::GetFlag(FLAGS_threads), ": a run uses one"));
   }
   const absl::StatusOr<Artifact> artifact = NetworkToTime();
   if (!artifact.ok()) return artifact.status();

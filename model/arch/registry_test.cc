@@ -60,7 +60,7 @@ TEST(ResNet20, HasThePublishedLayersAndShortcutConvolutions) {
 TEST(BasicBlockNetwork, StridesOnlyInTheFirstBlockOfAStageAndNeedsNoPoolThen) {
   const NetworkPlan plan = *PlanNetwork(BasicBlockNetwork({.name = "strided",
                                                            .stem_stride = 1,
-                                                           .stages = {8, 8},  // alike: only the stride asks for a shortcut
+                                                           .stages = {8, 8},  // alike: only the stride needs a shortcut
                                                            .blocks_per_stage = 2,
                                                            .downsampling = Downsampling::kStride}));
   std::vector<std::string> strided;

@@ -69,10 +69,10 @@ def run(arguments):
 
 def draw(results):
     steps, policies = results["steps"], results["policies"]
-    # Expected accuracy (of the operating points that answered, by the whole test set): the images of one step are too few
-    # to tell two points apart. What they gave is in load.json.
-    accuracies = [100 * r["expected_accuracy"] for reports in policies.values() for r in reports if r.get("expected_accuracy")]
-    low = int(min(accuracies, default=0))
+    # Expected accuracy (of the operating points that answered, by the whole test set): the images of one step are too
+    # few to tell two points apart. What they gave is in load.json.
+    known = [r["expected_accuracy"] for reports in policies.values() for r in reports if r.get("expected_accuracy")]
+    low = int(100 * min(known, default=0))
     slowest = max(r["p99_ms"] for reports in policies.values() for r in reports)
     loads = Axis(0, max(steps), [(multiple, f"{multiple}×") for multiple in (0, 1, 2, 3)])
     panels = [

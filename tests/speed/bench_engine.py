@@ -4,9 +4,9 @@
 usage: scripts/bench-engine [--peers] [--networks LIST] [--batches LIST] [--rounds N] [--isa NAME] [--threads N]
                             [--json FILE] [--svg FILE] ...
 
-Every contender is a process pinned to the same core. In each round each of them runs once for --milliseconds, in an order
-that is shuffled anew; a figure is the median over rounds of the medians of those turns, and a ratio is the median over
-rounds of the ratios within a round, so that what the machine does to one it does to the other.
+Every contender is a process pinned to the same core. In each round each of them runs once for --milliseconds, in an
+order that is shuffled anew; a figure is the median over rounds of the medians of those turns, and a ratio is the median
+over rounds of the ratios within a round, so that what the machine does to one it does to the other.
 """
 
 import argparse
@@ -244,7 +244,8 @@ def draw(network, machine):
     for index, measured in enumerate(network["batches"]):
         milliseconds = {(row["who"], row["what"]): row["us_per_batch"] / 1000 for row in measured["rows"]}
         latency_axis = LogAxis(0.8 * min(milliseconds.values()), 1.25 * max(milliseconds.values()))
-        panel = Panel(index, f"top-1 accuracy against ms for a batch of {measured['batch']}", latency_axis, accuracy_axis)
+        title = f"top-1 accuracy against ms for a batch of {measured['batch']}"
+        panel = Panel(index, title, latency_axis, accuracy_axis)
         parts += panel.axes()
         parts += [
             vertical_mark(panel, value, colours[who], DASHES[what])
@@ -269,10 +270,8 @@ def legend(colours, variants):
 
 
 def vertical_mark(panel, value, colour, dashes):
-    x = panel.x(value)
-    return (
-        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{TOP + PANEL_HEIGHT}" stroke="{colour}" stroke-width="1.7"{dashes}/>'
-    )
+    x, bottom = f"{panel.x(value):.1f}", TOP + PANEL_HEIGHT
+    return f'<line x1="{x}" x2="{x}" y1="{TOP}" y2="{bottom}" stroke="{colour}" stroke-width="1.7"{dashes}/>'
 
 
 def point_labels(panel, points, colour):
@@ -280,8 +279,8 @@ def point_labels(panel, points, colour):
     style = f"font-weight:bold;fill:{colour};stroke:white;stroke-width:3;paint-order:stroke"
     parts, taken = [], []
     for x, y, name in points:
-        at_x, at_y = panel.x(x) + 6, panel.y(y) - 7
-        while any(abs(at_x - other_x) < 8 * len(name) and abs(at_y - other_y) < LABEL_HEIGHT for other_x, other_y in taken):
+        at_x, at_y, width = panel.x(x) + 6, panel.y(y) - 7, 8 * len(name)
+        while any(abs(at_x - x) < width and abs(at_y - y) < LABEL_HEIGHT for x, y in taken):
             at_y += LABEL_HEIGHT
         taken.append((at_x, at_y))
         parts.append(f'<text x="{at_x:.1f}" y="{at_y:.1f}" style="{style}">{name}</text>')
@@ -298,7 +297,7 @@ def numbers(text):
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="scripts/bench-engine", description=__doc__.splitlines()[0])
     parser.add_argument("--peers", action="store_true", help="also time OpenVINO, ONNX Runtime and ncnn, from PyPI")
-    parser.add_argument("--networks", default="default,resnet18,resnet20", help="default, or architectures (model/arch)")
+    parser.add_argument("--networks", default="default,resnet18,resnet20", help="default, or names of model/arch")
     parser.add_argument("--artifact", default=ROOT / "model/default/fashion.safetensors", help="the network 'default'")
     parser.add_argument("--batches", type=numbers, default=[1, 8, 32])
     parser.add_argument("--rounds", type=int, default=7)

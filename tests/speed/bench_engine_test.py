@@ -99,6 +99,10 @@ class EngineBenchmark(unittest.TestCase):
         self.assertEqual(answer["runs"], 1)
         self.assertEqual(answer["median_us"], answer["min_us"])
 
+    def test_runs_again_until_the_time_is_over(self):
+        answer = self.engine.ask("run", "w8a8", 1, 20)
+        self.assertTrue(answer["runs"] > 1 or answer["median_us"] > 10_000, answer)
+
     def test_refuses_what_it_cannot_run_and_goes_on(self):
         for words, reason in [
             (["run", 'w"9', 1, 0], "no operating point 'w\"9'"),

@@ -20,7 +20,7 @@ OPSET = 17
 
 @dataclasses.dataclass
 class Network:
-    """Nodes of the spec with random weights ([out, in, kernel, kernel]; of linear: [out, in]) and biases, by node name."""
+    """Nodes of the spec with random weights, [out, in, kernel, kernel] or [out, in], and biases, by node name."""
 
     nodes: list
     channels: int
@@ -282,8 +282,8 @@ class NcnnWriter:
 def ncnn_files(network, limits=None):
     """The texts (.param, .bin) of the network; with the limits of ranges(), of convolutions in int8.
 
-    ncnn's codes are signed, so activations take 0..127. It quantizes the weights when it loads them. Where a convolution
-    is all that reads another, the codes go from one to the other.
+    ncnn's codes are signed, so activations take 0..127. It quantizes the weights when it loads them. Where a
+    convolution is all that reads another, the codes go from one to the other.
     """
     writer = NcnnWriter(network)
     writer.publish("input", writer.layer("Input", "input", [], p0=network.side, p1=network.side, p2=network.channels))

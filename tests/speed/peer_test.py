@@ -66,9 +66,10 @@ class Peers(unittest.TestCase):
             self.assert_int8_is_refused(peer.OnnxRuntime, "6 of 9 convolutions are integer ones")
 
     def test_openvino_is_refused_where_convolutions_run_in_float(self):
-        with unittest.mock.patch.object(
-            peer_models, "quantized_onnx", lambda network, limits, batch, quantize_sums: peer_models.float_onnx(network, batch)
-        ):
+        def in_float(network, limits, batch, quantize_sums):
+            return peer_models.float_onnx(network, batch)
+
+        with unittest.mock.patch.object(peer_models, "quantized_onnx", in_float):
             self.assert_int8_is_refused(peer.OpenVino, "convolution .* runs in f32")
 
     def test_ncnn_is_refused_where_its_answers_are_those_of_floats(self):
