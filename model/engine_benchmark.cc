@@ -3,7 +3,7 @@
 //
 // Each request is one line, each answer one line of JSON; {"error": "..."} answers what could not be done.
 //   describe                  the network (a proto::NetworkSpec), its multiplications a row, its operating points
-//   run POINT BATCH MILLIS    runs batches of BATCH rows at the point named POINT for MILLIS milliseconds, at least one:
+//   run POINT BATCH MILLIS    runs batches of BATCH rows at the point named POINT, for MILLIS ms but at least one:
 //                             {"runs": how many, "median_us": of a run, "min_us": of a run}. One more run goes before
 //                             where the batch is the point's first of that size.
 //   peak                      {"gmacs": what this core does at most with the instruction set's int8 products, or null}

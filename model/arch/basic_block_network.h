@@ -31,7 +31,8 @@ struct BasicBlockShape {
 };
 
 // The network of `shape`: nodes "stem", then "stage<i>.pool" (with kMaxPool) and
-// "stage<i>.block<j>.{conv1,conv2,shortcut}", "pool", "head". A shortcut is the identity, or a 1x1 convolution where channels or map change.
+// "stage<i>.block<j>.{conv1,conv2,shortcut}", "pool", "head". A shortcut is the identity, or a 1x1 convolution where
+// channels or map change.
 NetworkSpec BasicBlockNetwork(const BasicBlockShape& shape);
 
 // The default: 32x32x1 inputs, stem with stride 2 to 16x16x64, one block each at 64, 128 and 256 channels; 48 million
@@ -39,7 +40,8 @@ NetworkSpec BasicBlockNetwork(const BasicBlockShape& shape);
 NetworkSpec FashionNetwork(int width_divisor = 1);
 
 // He et al.'s networks for 32x32x3 inputs and ten classes, with 1x1 convolutions as shortcuts: ResNet-18 (stages of 64
-// to 512 channels, two blocks each; 555 million multiplications a row) and ResNet-20 (16 to 64, three blocks; 41 million).
+// to 512 channels, two blocks each; 555 million multiplications a row) and ResNet-20 (16 to 64, three blocks each; 41
+// million).
 NetworkSpec ResNet18();
 NetworkSpec ResNet20();
 
