@@ -37,7 +37,7 @@ class PackedNetwork : public AdaptiveNetwork {
   // Like Run at a quantized point, and records what each node computed.
   virtual absl::StatusOr<LayerTrace> Trace(int point, std::span<const uint8_t> input) const = 0;
 
-  // Until they are measured, choices are a guess from the number of multiplications.
+  // What has been set or measured, and, of points that have run, what was guessed from the number of multiplications.
   virtual KernelChoices choices() const = 0;
 
   // InvalidArgument, naming it, for a choice of another instruction set, of a layer or point that does not exist, or that
