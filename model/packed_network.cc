@@ -1,389 +1,767 @@
 #include "model/packed_network.h"
 
 #include <algorithm>
+#include <array>
+#include <atomic>
+#include <limits>
+#include <optional>
+#include <thread>
+#include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "model/activation_plan.h"
+#include "model/kernels/aligned_buffer.h"
+#include "model/kernels/conv_layer.h"
 #include "model/quant/code_range.h"
 #include "model/quant/requantize.h"
 
 namespace anybit {
 namespace {
 
-constexpr int64_t kWordBits = 64;
+constexpr int kSizes = static_cast<int>(kChoiceRows.size());
+constexpr int64_t kSlack = 64;  // bytes that a last step may read past a map
 
-int64_t WordsFor(int64_t channels) { return (channels + kWordBits - 1) / kWordBits; }
-int64_t FloatGroups(int64_t outputs) { return (outputs + kFloatGroup - 1) / kFloatGroup; }
-
-enum class PanelKind : uint8_t { kCodes, kSigns, kFloats };
-
-// The weights of one layer at one point, in the layout of the kernel that will read them.
-struct Panel {
-  PanelKind kind{};
-  int planes = 0;                 // of kSigns: bits of the input's codes, 1 or 2
-  std::vector<int16_t> codes;     // [out][depth]
-  std::vector<uint64_t> signs;    // [out][kernel * kernel][WordsFor(channels)]
-  std::vector<float> floats;      // [groups][depth][kFloatGroup]
+// The panels of one layer at one point: a conv's, by size of batch, or a linear layer's codes.
+struct LayerPanels {
+  std::array<std::shared_ptr<const ConvLayer>, kSizes> conv;
+  std::vector<int16_t> codes;
+  std::vector<float> floats;
 };
 
-// What one slot works in: sized once for max_rows, never grown.
-class PackedScratch : public AdaptiveNetwork::Scratch {
- public:
-  PackedScratch(const NetworkPlan& plan, int max_rows, bool with_floats) : max_rows(max_rows) {
-    int64_t depth = 0, outputs = 0, words = 0, plane_words = 0;
-    for (const PlannedNode& node : plan.nodes) {
-      codes.emplace_back(max_rows * node.out.elements());
-      floats.emplace_back(with_floats ? max_rows * node.out.elements() : 0);
-      if (node.kind != NodeKind::kConv) continue;
-      depth = std::max(depth, node.depth);
-      outputs = std::max(outputs, FloatGroups(node.out.channels) * kFloatGroup);
-      words = std::max(words, 2 * node.kernel * node.kernel * WordsFor(node.in.channels));
-      plane_words = std::max(plane_words, 2 * node.in.height * node.in.width * WordsFor(node.in.channels));
+// All panels of one point; immutable, shared by the slots that run it.
+struct PointPanels {
+  std::vector<LayerPanels> layers;
+  int64_t bytes = 0;
+};
+
+// What a layer runs with at a point, by size of batch; none yet: the first that is exact, by GuessedCost.
+using Algorithms = std::array<std::optional<ConvAlgorithm>, kSizes>;
+
+// What one thread works in: sized once, never grown.
+struct Part {
+  Part(const ActivationPlan& plan, int rows, bool with_floats, int64_t workspace_bytes, int64_t pool_elements)
+      : input(rows * plan.input.image_stride() + kSlack),
+        workspace(workspace_bytes),
+        pool_sums(pool_elements),
+        float_sums(with_floats ? pool_elements : 0) {
+    for (int64_t elements : plan.elements) {
+      codes.emplace_back(rows * elements + kSlack);
+      floats.emplace_back(with_floats ? (rows * elements + kSlack) * sizeof(float) : 0);
     }
-    code_patches.resize(kPatchGroup * depth);
-    float_patches.resize(with_floats ? kPatchGroup * depth : 0);
-    bit_patches.resize(kPatchGroup * words);
-    planes.resize(plane_words);
-    sums.resize(kPatchGroup * outputs);
-    float_sums.resize(with_floats ? kPatchGroup * outputs : 0);
-    if (with_floats) float_input.resize(max_rows * plan.input.elements());
-    pool_sums.resize(plan.nodes.back().depth);
+    if (with_floats) float_input = AlignedBuffer((rows * plan.input.image_stride() + kSlack) * sizeof(float));
   }
 
-  const int max_rows;
-  std::vector<std::vector<uint8_t>> codes;   // per node, [max_rows] of its output; of a global pool unused
-  std::vector<std::vector<float>> floats;    // likewise, at full precision
-  std::vector<float> float_input;
-  std::vector<int16_t> code_patches;
-  std::vector<float> float_patches;
-  std::vector<uint64_t> bit_patches;
-  std::vector<uint64_t> planes;              // bits of one row's input codes: [plane][pixel][word]
-  std::vector<int32_t> sums;
-  std::vector<float> float_sums;
+  AlignedBuffer input, float_input;
+  std::vector<AlignedBuffer> codes, floats;  // by buffer of the plan
+  AlignedBuffer workspace;
   std::vector<int32_t> pool_sums;            // one row's input of the linear node
+  std::vector<float> float_sums;
 };
 
-// Copies the windows of output pixels first .. first + count - 1 of one row, zeros where a window leaves the map.
-// `in` has `channels` values a pixel; each patch is kernel * kernel * channels values.
-template <typename In, typename Out>
-void GatherPatches(const PlannedNode& node, const In* in, int64_t channels, int64_t first, int count, Out* patches) {
-  for (int i = 0; i < count; ++i) {
-    const int64_t y = (first + i) / node.out.width * node.stride - node.padding;
-    const int64_t x = (first + i) % node.out.width * node.stride - node.padding;
-    for (int64_t ky = 0; ky < node.kernel; ++ky) {
-      for (int64_t kx = 0; kx < node.kernel; ++kx, patches += channels) {
-        const bool inside = y + ky >= 0 && y + ky < node.in.height && x + kx >= 0 && x + kx < node.in.width;
-        if (!inside) {
-          std::fill_n(patches, channels, Out{0});
-          continue;
-        }
-        const In* pixel = in + ((y + ky) * node.in.width + x + kx) * channels;
-        for (int64_t c = 0; c < channels; ++c) patches[c] = static_cast<Out>(pixel[c]);
-      }
-    }
-  }
-}
+// One batch's rows, or one thread's share of them.
+struct Rows {
+  const PointPanels* panels = nullptr;
+  int point = 0;
+  const uint8_t* input = nullptr;
+  float* output = nullptr;
+  int64_t count = 0;
+};
 
-// One row's codes as bits, [plane][pixel][word].
-void SplitPlanes(const FeatureShape& shape, const uint8_t* codes, int planes, uint64_t* out) {
-  const int64_t words = WordsFor(shape.channels), pixels = shape.height * shape.width;
-  for (int plane = 0; plane < planes; ++plane) {
-    for (int64_t pixel = 0; pixel < pixels; ++pixel, out += words) {
-      std::fill_n(out, words, 0);
-      for (int64_t c = 0; c < shape.channels; ++c) {
-        out[c / kWordBits] |= static_cast<uint64_t>(codes[pixel * shape.channels + c] >> plane & 1) << c % kWordBits;
-      }
-    }
-  }
-}
+// Threads that wait for work, one share each. Run and the destructor: one thread at a time.
+class Crew {
+ public:
+  using Work = std::function<void(int share)>;
 
-template <typename T>
-void MaxPoolRow(const PlannedNode& node, const T* in, T* out) {
-  const int64_t channels = node.in.channels;
-  for (int64_t y = 0; y < node.out.height; ++y) {
-    for (int64_t x = 0; x < node.out.width; ++x, out += channels) {
-      const T* corner = in + (y * node.pool * node.in.width + x * node.pool) * channels;
-      std::copy_n(corner, channels, out);
-      for (int64_t dy = 0; dy < node.pool; ++dy) {
-        for (int64_t dx = 0; dx < node.pool; ++dx) {
-          const T* pixel = corner + (dy * node.in.width + dx) * channels;
-          for (int64_t c = 0; c < channels; ++c) out[c] = std::max(out[c], pixel[c]);
-        }
+  // `work(share)` for shares 1..helpers runs on threads that inherit this one's processors.
+  Crew(int helpers, Work work) : work_(std::move(work)), pending_(0) {
+    for (int i = 1; i <= helpers; ++i) threads_.emplace_back([this, i] { Loop(i); });
+  }
+
+  ~Crew() {
+    {
+      absl::MutexLock lock(&mutex_);
+      stopping_ = true;
+      ++generation_;
+    }
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  // All shares, share 0 on the calling thread.
+  void Run() {
+    if (!threads_.empty()) {
+      absl::MutexLock lock(&mutex_);
+      pending_ = static_cast<int>(threads_.size());
+      ++generation_;
+    }
+    work_(0);
+    if (threads_.empty()) return;
+    absl::MutexLock lock(&mutex_, absl::Condition(+[](int* pending) { return *pending == 0; }, &pending_));
+  }
+
+ private:
+  void Loop(int share) {
+    int64_t seen = 0;
+    while (true) {
+      {
+        struct Wait {
+          Crew* crew;
+          int64_t seen;
+        } wait{this, seen};
+        absl::MutexLock lock(&mutex_, absl::Condition(
+                                          +[](Wait* w) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+                                            return w->crew->generation_ != w->seen;
+                                          },
+                                          &wait));
+        seen = generation_;
+        if (stopping_) return;
       }
+      work_(share);
+      absl::MutexLock lock(&mutex_);
+      --pending_;
     }
   }
-}
+
+  const Work work_;
+
+  absl::Mutex mutex_;
+  int64_t generation_ ABSL_GUARDED_BY(mutex_) = 0;
+  int pending_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+
+  std::vector<std::thread> threads_;
+};
 
 class PackedNetworkImpl : public PackedNetwork {
  public:
-  PackedNetworkImpl(const Artifact& artifact, const KernelTable& kernels)
-      : kernels_(kernels), plan_(*PlanNetwork(artifact.spec)), description_(Describe(artifact)), points_(artifact.points) {
-    for (size_t p = 0; p < points_.size(); ++p) {
-      panels_.emplace_back();
-      has_full_precision_ |= points_[p].full_precision;
-      for (size_t layer = 0; layer < plan_.layers.size(); ++layer) {
-        panels_[p].push_back(MakePanel(artifact, static_cast<int>(p), static_cast<int>(layer)));
-      }
-    }
+  PackedNetworkImpl(Artifact artifact, const KernelTable& kernels, const PackedNetworkOptions& options)
+      : kernels_(kernels),
+        options_(options),
+        artifact_(std::move(artifact)),
+        plan_(*PlanNetwork(artifact_.spec)),
+        description_(Describe(artifact_)),
+        activations_(PlanActivations(plan_)),
+        loaded_(artifact_.points.size()),
+        algorithms_(artifact_.points.size()) {
+    for (const ArtifactPoint& point : artifact_.points) has_full_precision_ |= point.full_precision;
+    for (std::vector<Algorithms>& layers : algorithms_) layers.resize(plan_.layers.size());
   }
 
   const NetworkDescription& description() const override { return description_; }
 
-  std::unique_ptr<Scratch> MakeScratch(int max_rows) const override {
-    return std::make_unique<PackedScratch>(plan_, max_rows, has_full_precision_);
+  std::unique_ptr<Scratch> MakeScratch(int max_rows) const override;
+  absl::Status Run(int point, std::span<const uint8_t> input, std::span<float> output, Scratch& scratch) const override;
+  absl::StatusOr<LayerTrace> Trace(int point, std::span<const uint8_t> input) const override;
+  KernelChoices choices() const override;
+  absl::Status SetChoices(const KernelChoices& choices) override;
+  void MeasureChoices(int max_rows, int64_t budget_ns, const std::function<int64_t()>& now_ns) override;
+
+  int64_t panel_bytes() const override {
+    absl::MutexLock lock(&mutex_);
+    return loaded_bytes_;
   }
 
-  absl::Status Run(int point, std::span<const uint8_t> input, std::span<float> output, Scratch& scratch) const override {
-    auto& s = static_cast<PackedScratch&>(scratch);
-    const absl::StatusOr<int64_t> rows = RowsOf(description_, point, input.size(), output.size());
-    if (!rows.ok()) return rows.status();
-    if (*rows > s.max_rows) {
-      return absl::InvalidArgumentError(absl::StrCat("batch of ", *rows, " exceeds the scratch's ", s.max_rows));
-    }
-    if (points_[point].full_precision) {
-      RunFloats(point, input, *rows, output, s);
-    } else {
-      RunCodes(point, input, *rows, output, s);
-    }
-    return absl::OkStatus();
-  }
-
-  absl::StatusOr<LayerTrace> Trace(int point, std::span<const uint8_t> input) const override {
-    const int64_t rows = static_cast<int64_t>(input.size()) / plan_.input.elements();
-    PackedScratch scratch(plan_, static_cast<int>(std::max<int64_t>(rows, 1)), has_full_precision_);
-    std::vector<float> logits(rows * plan_.classes());
-    if (absl::Status status = Run(point, input, logits, scratch); !status.ok()) return status;
-    LayerTrace trace;
-    for (size_t i = 0; i < plan_.nodes.size(); ++i) {
-      const PlannedNode& node = plan_.nodes[i];
-      NodeTrace& out = trace.emplace_back();
-      out.node = node.name;
-      if (node.kind == NodeKind::kLinear) continue;
-      if (node.kind == NodeKind::kGlobalPool) {
-        for (int64_t row = 0; row < rows; ++row) {
-          std::vector<int32_t> sums(node.in.channels);
-          const uint8_t* in = node.input == kNetworkInput ? input.data() : scratch.codes[node.input].data();
-          SumPixels(node, in + row * node.in.elements(), sums.data());
-          out.codes.insert(out.codes.end(), sums.begin(), sums.end());
-        }
-      } else {
-        out.codes.assign(scratch.codes[i].begin(), scratch.codes[i].begin() + rows * node.out.elements());
-      }
-    }
-    return trace;
-  }
+  // One share of a batch. `trace`: what each node computed is appended, or null.
+  void RunRows(const Rows& rows, Part& part, LayerTrace* trace) const;
 
  private:
+  class PackedScratch;
+
+  struct Loaded {
+    std::shared_ptr<const PointPanels> panels;
+    int64_t last_used = 0;
+  };
+
+  // The weights of a conv or linear layer at a point, and what they multiply.
+  struct LayerWeights {
+    std::vector<int16_t> codes;
+    ConvWeights conv;
+  };
+
   // The highest code that the tensor `node` reads can hold at `point`.
   int HighestInput(int point, int index) const {
     if (index == kNetworkInput) return 255;
     const PlannedNode& node = plan_.nodes[index];
     if (node.kind == NodeKind::kMaxPool) return HighestInput(point, node.input);
-    return points_[point].layers[node.layer].highest_code;
+    return artifact_.points[point].layers[node.layer].highest_code;
   }
 
-  Panel MakePanel(const Artifact& artifact, int point, int layer) const {
-    const PlannedNode& node = plan_.layer(layer);
-    const LayerStore& store = artifact.store[layer];
-    const LayerEpilogue& epilogue = points_[point].layers[layer];
-    Panel panel;
-    if (points_[point].full_precision) {
-      panel.kind = PanelKind::kFloats;
-      panel.floats.resize(FloatGroups(node.out.channels) * kFloatGroup * node.depth);
-      for (int64_t i = 0; i < node.weights(); ++i) {
-        const int64_t o = i / node.depth, d = i % node.depth;
-        panel.floats[(o / kFloatGroup * node.depth + d) * kFloatGroup + o % kFloatGroup] = store.full[i];
-      }
-      return panel;
-    }
-    const int highest = node.kind == NodeKind::kConv ? HighestInput(point, node.input) : 255;
-    if (epilogue.weights.sign && highest <= 3) {
-      panel.kind = PanelKind::kSigns;
-      panel.planes = highest <= 1 ? 1 : 2;
-      const int64_t words = WordsFor(node.in.channels), channels = node.in.channels;
-      panel.signs.resize(node.weights() / channels * words);
-      for (int64_t i = 0; i < node.weights(); ++i) {
-        const int64_t c = i % channels;
-        const bool positive = ChildCode(store.q8[i], epilogue.weights) > 0;
-        panel.signs[i / channels * words + c / kWordBits] |= static_cast<uint64_t>(positive) << c % kWordBits;
-      }
-      return panel;
-    }
-    panel.kind = PanelKind::kCodes;
-    for (int8_t q8 : store.q8) panel.codes.push_back(static_cast<int16_t>(ChildCode(q8, epilogue.weights)));
-    return panel;
+  ConvMaps MapsOf(const PlannedNode& node) const {
+    ConvMaps maps{.in = activations_.map(node.input), .residual = {}, .out = activations_.maps[plan_.layers[node.layer]]};
+    if (node.has_residual) maps.residual = activations_.map(node.residual);
+    return maps;
   }
 
-  // Sums of a group of output pixels of one row into scratch.sums.
-  void SumGroup(const PlannedNode& node, const Panel& panel, const uint8_t* in, int64_t first, int count,
-                PackedScratch& scratch) const {
-    if (panel.kind == PanelKind::kCodes) {
-      GatherPatches(node, in, node.in.channels, first, count, scratch.code_patches.data());
-      kernels_.multiply_codes(scratch.code_patches.data(), count, panel.codes.data(), node.out.channels, node.depth,
-                              scratch.sums.data());
-      return;
-    }
-    const int64_t words = WordsFor(node.in.channels), windows = int64_t{node.kernel} * node.kernel;
-    const int64_t plane_words = node.in.height * node.in.width * words;
-    uint64_t* patch = scratch.bit_patches.data();
-    for (int i = 0; i < count; ++i) {
-      for (int plane = 0; plane < panel.planes; ++plane, patch += windows * words) {
-        GatherPatches(node, scratch.planes.data() + plane * plane_words, words, first + i, 1, patch);
-      }
-    }
-    kernels_.multiply_signs(scratch.bit_patches.data(), count, panel.planes, panel.signs.data(), node.out.channels, windows * words,
-                            scratch.sums.data());
-  }
+  LayerWeights WeightsOf(int point, int layer) const;
+  std::shared_ptr<const ConvLayer> Pack(int layer, const LayerWeights& weights, ConvAlgorithm algorithm) const;
+  ConvAlgorithm Guess(int layer, const LayerWeights& weights, int64_t rows) const;
+  std::shared_ptr<const PointPanels> Load(int point) const;
+  std::shared_ptr<const PointPanels> Panels(int point) const;
+  void DropLeastRecentlyUsed(int keep) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int64_t WorkspaceBytes() const;
 
-  void ConvRow(const PlannedNode& node, int point, const uint8_t* in, const uint8_t* residual, uint8_t* out,
-               PackedScratch& scratch) const {
-    const LayerEpilogue& layer = points_[point].layers[node.layer];
-    const Panel& panel = panels_[point][node.layer];
-    const int64_t channels = node.out.channels, pixels = node.out.height * node.out.width;
-    if (panel.kind == PanelKind::kSigns) SplitPlanes(node.in, in, panel.planes, scratch.planes.data());
-    for (int64_t first = 0; first < pixels; first += kPatchGroup) {
-      const int count = static_cast<int>(std::min<int64_t>(kPatchGroup, pixels - first));
-      SumGroup(node, panel, in, first, count, scratch);
-      for (int i = 0; i < count; ++i) {
-        const int64_t at = (first + i) * channels;
-        FinishPixel(layer, channels, scratch.sums.data() + i * channels, residual == nullptr ? nullptr : residual + at,
-                    out + at);
-      }
+  template <class T>
+  void RunNode(const PlannedNode& node, int index, const Rows& rows, Part& part) const;
+  template <class T>
+  void CopyInput(const Rows& rows, T* to) const;
+  void RunLinear(const PlannedNode& node, const Rows& rows, Part& part) const;
+  void RunLinearFloats(const PlannedNode& node, const Rows& rows, Part& part) const;
+  void Record(const PlannedNode& node, int index, const Rows& rows, Part& part, LayerTrace& trace) const;
+
+  template <class T>
+  static T* BufferOf(Part& part, int buffer) {
+    if constexpr (sizeof(T) == 1) {
+      return part.codes[buffer].as<T>();
+    } else {
+      return part.floats[buffer].as<T>();
     }
   }
 
-  static void FinishPixel(const LayerEpilogue& layer, int64_t channels, const int32_t* sums, const uint8_t* residual,
-                          uint8_t* out) {
-    const float *scale = layer.scale.data(), *bias = layer.bias.data();
-    if (residual == nullptr) {
-      for (int64_t o = 0; o < channels; ++o) out[o] = Requantize(sums[o], scale[o], bias[o], layer.highest_code);
-      return;
-    }
-    for (int64_t o = 0; o < channels; ++o) {
-      out[o] = RequantizeWithResidual(sums[o], scale[o], bias[o], residual[o], layer.residual_scale, layer.highest_code);
-    }
-  }
-
-  static void SumPixels(const PlannedNode& pool, const uint8_t* in, int32_t* sums) {
-    std::fill_n(sums, pool.in.channels, 0);
-    for (int64_t i = 0; i < pool.in.height * pool.in.width; ++i) {
-      for (int64_t c = 0; c < pool.in.channels; ++c) sums[c] += in[i * pool.in.channels + c];
-    }
-  }
-
-  void LinearRow(const PlannedNode& node, int point, const int32_t* in, float* logits) const {
-    const LayerEpilogue& layer = points_[point].layers[node.layer];
-    const int16_t* w = panels_[point][node.layer].codes.data();
-    for (int64_t o = 0; o < node.out.channels; ++o, w += node.depth) {
-      int32_t sum = 0;
-      for (int64_t d = 0; d < node.depth; ++d) sum += in[d] * w[d];
-      logits[o] = Dequantize(sum, layer.scale[o], layer.bias[o]);
-    }
-  }
-
-  void RunCodes(int point, std::span<const uint8_t> input, int64_t rows, std::span<float> output, PackedScratch& s) const {
-    const auto value = [&](int index, int64_t row) -> const uint8_t* {
-      if (index == kNetworkInput) return input.data() + row * plan_.input.elements();
-      return s.codes[index].data() + row * plan_.nodes[index].out.elements();
-    };
-    for (size_t i = 0; i < plan_.nodes.size(); ++i) {
-      const PlannedNode& node = plan_.nodes[i];
-      for (int64_t row = 0; row < rows; ++row) {
-        uint8_t* out = s.codes[i].data() + row * node.out.elements();
-        switch (node.kind) {
-          case NodeKind::kConv:
-            ConvRow(node, point, value(node.input, row), node.has_residual ? value(node.residual, row) : nullptr, out, s);
-            break;
-          case NodeKind::kMaxPool: MaxPoolRow(node, value(node.input, row), out); break;
-          case NodeKind::kGlobalPool: break;  // sums exceed a byte: the linear node, its only reader, makes them
-          case NodeKind::kLinear: {
-            const PlannedNode* pool = plan_.PoolReadBy(node);
-            if (pool != nullptr) {
-              SumPixels(*pool, value(pool->input, row), s.pool_sums.data());
-            } else {
-              std::copy_n(value(node.input, row), node.depth, s.pool_sums.data());
-            }
-            LinearRow(node, point, s.pool_sums.data(), output.data() + row * plan_.classes());
-            break;
-          }
-        }
-      }
-    }
-  }
-
-  void ConvRowFloats(const PlannedNode& node, int point, const float* in, const float* residual, float* out,
-                     PackedScratch& scratch) const {
-    const LayerEpilogue& layer = points_[point].layers[node.layer];
-    const int64_t channels = node.out.channels, groups = FloatGroups(channels);
-    const int64_t pixels = node.out.height * node.out.width;
-    for (int64_t first = 0; first < pixels; first += kPatchGroup) {
-      const int count = static_cast<int>(std::min<int64_t>(kPatchGroup, pixels - first));
-      GatherPatches(node, in, node.in.channels, first, count, scratch.float_patches.data());
-      kernels_.multiply_floats(scratch.float_patches.data(), count, panels_[point][node.layer].floats.data(), groups,
-                               node.depth, scratch.float_sums.data());
-      for (int i = 0; i < count; ++i) {
-        const float* sums = scratch.float_sums.data() + i * groups * kFloatGroup;
-        for (int64_t o = 0; o < channels; ++o) {
-          const int64_t at = (first + i) * channels + o;
-          float y = sums[o] * layer.scale[o] + layer.bias[o];
-          if (residual != nullptr) y += residual[at] * layer.residual_scale;
-          out[at] = std::max(y, 0.0f);
-        }
-      }
-    }
-  }
-
-  void LinearRowFloats(const PlannedNode& node, int point, const float* in, float* logits) const {
-    const LayerEpilogue& layer = points_[point].layers[node.layer];
-    const float* w = panels_[point][node.layer].floats.data();
-    for (int64_t o = 0; o < node.out.channels; ++o) {
-      float sum = 0;
-      for (int64_t d = 0; d < node.depth; ++d) {
-        sum += in[d] * w[(o / kFloatGroup * node.depth + d) * kFloatGroup + o % kFloatGroup];
-      }
-      logits[o] = sum * layer.scale[o] + layer.bias[o];
-    }
-  }
-
-  void RunFloats(int point, std::span<const uint8_t> input, int64_t rows, std::span<float> output, PackedScratch& s) const {
-    std::copy(input.begin(), input.end(), s.float_input.begin());
-    const auto value = [&](int index, int64_t row) -> const float* {
-      if (index == kNetworkInput) return s.float_input.data() + row * plan_.input.elements();
-      return s.floats[index].data() + row * plan_.nodes[index].out.elements();
-    };
-    for (size_t i = 0; i < plan_.nodes.size(); ++i) {
-      const PlannedNode& node = plan_.nodes[i];
-      for (int64_t row = 0; row < rows; ++row) {
-        float* out = s.floats[i].data() + row * node.out.elements();
-        const float* in = value(node.input, row);
-        switch (node.kind) {
-          case NodeKind::kConv:
-            ConvRowFloats(node, point, in, node.has_residual ? value(node.residual, row) : nullptr, out, s);
-            break;
-          case NodeKind::kMaxPool: MaxPoolRow(node, in, out); break;
-          case NodeKind::kGlobalPool:
-            std::fill_n(out, node.out.channels, 0.0f);
-            for (int64_t j = 0; j < node.in.elements(); ++j) out[j % node.out.channels] += in[j];
-            break;
-          case NodeKind::kLinear: LinearRowFloats(node, point, in, output.data() + row * plan_.classes()); break;
-        }
-      }
+  // The values that node `index` made, or the network's input.
+  template <class T>
+  const T* Values(Part& part, int index) const {
+    if (index != kNetworkInput) return BufferOf<T>(part, activations_.buffers[index]);
+    if constexpr (sizeof(T) == 1) {
+      return part.input.as<T>();
+    } else {
+      return part.float_input.as<T>();
     }
   }
 
   const KernelTable& kernels_;
+  const PackedNetworkOptions options_;
+  const Artifact artifact_;
   const NetworkPlan plan_;
   const NetworkDescription description_;
-  const std::vector<ArtifactPoint> points_;
-  std::vector<std::vector<Panel>> panels_;  // [point][layer]
+  const ActivationPlan activations_;
   bool has_full_precision_ = false;
+
+  mutable absl::Mutex loading_;  // held while panels are packed, so that nobody packs the same ones beside us
+  mutable absl::Mutex mutex_ ABSL_ACQUIRED_AFTER(loading_);
+  mutable std::vector<Loaded> loaded_ ABSL_GUARDED_BY(mutex_);  // by point
+  mutable int64_t loaded_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  mutable int64_t uses_ ABSL_GUARDED_BY(mutex_) = 0;
+  mutable std::vector<std::vector<Algorithms>> algorithms_ ABSL_GUARDED_BY(mutex_);  // [point][layer]
 };
+
+class PackedNetworkImpl::PackedScratch : public AdaptiveNetwork::Scratch {
+ public:
+  PackedScratch(const PackedNetworkImpl& network, int max_rows)
+      : max_rows(max_rows),
+        network_(network),
+        crew_(std::min(network.options_.threads, max_rows) - 1, [this](int share) { RunShare(share); }) {
+    const int threads = std::min(network.options_.threads, max_rows);
+    for (int i = 0; i < threads; ++i) {
+      parts_.emplace_back(network.activations_, (max_rows + threads - 1) / threads, network.has_full_precision_,
+                          network.WorkspaceBytes(), network.plan_.nodes.back().depth + kLanes);
+    }
+  }
+
+  void Run(const Rows& rows) {
+    rows_ = rows;
+    shares_ = static_cast<int>(std::min<int64_t>(rows.count, static_cast<int64_t>(parts_.size())));
+    if (shares_ == 1) {
+      RunShare(0);
+    } else {
+      crew_.Run();
+    }
+  }
+
+  Part& first_part() { return parts_.front(); }
+
+  const int max_rows;
+
+ private:
+  void RunShare(int share) {
+    if (share >= shares_) return;
+    const int64_t first = rows_.count * share / shares_, end = rows_.count * (share + 1) / shares_;
+    Rows rows = rows_;
+    rows.input += first * network_.plan_.input.elements();
+    rows.output += first * network_.plan_.classes();
+    rows.count = end - first;
+    network_.RunRows(rows, parts_[share], nullptr);
+  }
+
+  const PackedNetworkImpl& network_;
+  std::vector<Part> parts_;  // by thread
+  Rows rows_;                // of the running batch: written before the crew wakes, read while it works
+  int shares_ = 0;
+  Crew crew_;
+};
+
+std::unique_ptr<AdaptiveNetwork::Scratch> PackedNetworkImpl::MakeScratch(int max_rows) const {
+  return std::make_unique<PackedScratch>(*this, max_rows);
+}
+
+absl::Status PackedNetworkImpl::Run(int point, std::span<const uint8_t> input, std::span<float> output,
+                                    Scratch& scratch) const {
+  auto& s = static_cast<PackedScratch&>(scratch);
+  const absl::StatusOr<int64_t> rows = RowsOf(description_, point, input.size(), output.size());
+  if (!rows.ok()) return rows.status();
+  if (*rows > s.max_rows) {
+    return absl::InvalidArgumentError(absl::StrCat("batch of ", *rows, " exceeds the scratch's ", s.max_rows));
+  }
+  const std::shared_ptr<const PointPanels> panels = Panels(point);
+  s.Run({.panels = panels.get(), .point = point, .input = input.data(), .output = output.data(), .count = *rows});
+  return absl::OkStatus();
+}
+
+absl::StatusOr<LayerTrace> PackedNetworkImpl::Trace(int point, std::span<const uint8_t> input) const {
+  const int64_t count = static_cast<int64_t>(input.size()) / plan_.input.elements();
+  std::vector<float> logits(count * plan_.classes());
+  if (absl::StatusOr<int64_t> rows = RowsOf(description_, point, input.size(), logits.size()); !rows.ok()) {
+    return rows.status();
+  }
+  Part part(activations_, static_cast<int>(count), has_full_precision_, WorkspaceBytes(), plan_.nodes.back().depth + kLanes);
+  LayerTrace trace;
+  const std::shared_ptr<const PointPanels> panels = Panels(point);
+  RunRows({.panels = panels.get(), .point = point, .input = input.data(), .output = logits.data(), .count = count}, part,
+          &trace);
+  return trace;
+}
+
+// ---- Panels
+
+PackedNetworkImpl::LayerWeights PackedNetworkImpl::WeightsOf(int point, int layer) const {
+  const PlannedNode& node = plan_.layer(layer);
+  const LayerStore& store = artifact_.store[layer];
+  const LayerEpilogue& epilogue = artifact_.points[point].layers[layer];
+  LayerWeights weights;
+  weights.conv = {.scale = epilogue.scale,
+                  .bias = epilogue.bias,
+                  .residual_scale = epilogue.residual_scale,
+                  .highest_output = epilogue.highest_code};
+  if (artifact_.points[point].full_precision) {
+    weights.conv.floats = store.full;
+    return weights;
+  }
+  for (int8_t q8 : store.q8) weights.codes.push_back(static_cast<int16_t>(ChildCode(q8, epilogue.weights)));
+  weights.conv.codes = weights.codes;
+  weights.conv.signs = epilogue.weights.sign;
+  weights.conv.highest_input = node.kind == NodeKind::kConv ? HighestInput(point, node.input) : 255;
+  return weights;
+}
+
+std::shared_ptr<const ConvLayer> PackedNetworkImpl::Pack(int layer, const LayerWeights& weights,
+                                                         ConvAlgorithm algorithm) const {
+  const PlannedNode& node = plan_.layer(layer);
+  return PackConv(algorithm, kernels_, node, MapsOf(node), weights.conv);
+}
+
+ConvAlgorithm PackedNetworkImpl::Guess(int layer, const LayerWeights& weights, int64_t rows) const {
+  std::array<ConvAlgorithm, kConvAlgorithms> algorithms;
+  for (int i = 0; i < kConvAlgorithms; ++i) algorithms[i] = static_cast<ConvAlgorithm>(i);
+  const auto cost = [&](ConvAlgorithm a) { return GuessedCost(a, kernels_, plan_.layer(layer), rows); };
+  std::stable_sort(algorithms.begin(), algorithms.end(), [&](auto a, auto b) { return cost(a) < cost(b); });
+  return *std::find_if(algorithms.begin(), algorithms.end(),
+                       [&](ConvAlgorithm a) { return Pack(layer, weights, a) != nullptr; });
+}
+
+std::shared_ptr<const PointPanels> PackedNetworkImpl::Load(int point) const {
+  std::vector<Algorithms> algorithms;
+  {
+    absl::MutexLock lock(&mutex_);
+    algorithms = algorithms_[point];
+  }
+  auto panels = std::make_shared<PointPanels>();
+  for (int layer = 0; layer < static_cast<int>(plan_.layers.size()); ++layer) {
+    LayerPanels& out = panels->layers.emplace_back();
+    LayerWeights weights = WeightsOf(point, layer);
+    if (plan_.layer(layer).kind == NodeKind::kLinear) {
+      out.floats.assign(weights.conv.floats.begin(), weights.conv.floats.end());
+      out.codes = std::move(weights.codes);
+      panels->bytes += static_cast<int64_t>(out.codes.size() * sizeof(int16_t) + out.floats.size() * sizeof(float));
+      continue;
+    }
+    for (int size = 0; size < kSizes; ++size) {
+      std::optional<ConvAlgorithm>& algorithm = algorithms[layer][size];
+      // A choice read from a file may not be exact for these weights.
+      if (algorithm.has_value() && size > 0 && algorithm == algorithms[layer][size - 1]) {
+        out.conv[size] = out.conv[size - 1];
+        continue;
+      }
+      if (algorithm.has_value()) out.conv[size] = Pack(layer, weights, *algorithm);
+      if (out.conv[size] == nullptr) {
+        algorithm = Guess(layer, weights, kChoiceRows[size]);
+        if (size > 0 && algorithm == algorithms[layer][size - 1]) {
+          out.conv[size] = out.conv[size - 1];
+          continue;
+        }
+        out.conv[size] = Pack(layer, weights, *algorithm);
+      }
+      panels->bytes += out.conv[size]->panel_bytes();
+    }
+  }
+  absl::MutexLock lock(&mutex_);
+  algorithms_[point] = std::move(algorithms);
+  return panels;
+}
+
+std::shared_ptr<const PointPanels> PackedNetworkImpl::Panels(int point) const {
+  {
+    absl::MutexLock lock(&mutex_);
+    loaded_[point].last_used = ++uses_;
+    if (loaded_[point].panels != nullptr) return loaded_[point].panels;
+  }
+  absl::MutexLock loading(&loading_);
+  {
+    absl::MutexLock lock(&mutex_);
+    if (loaded_[point].panels != nullptr) return loaded_[point].panels;
+  }
+  std::shared_ptr<const PointPanels> panels = Load(point);
+  absl::MutexLock lock(&mutex_);
+  loaded_[point].panels = panels;
+  loaded_bytes_ += panels->bytes;
+  DropLeastRecentlyUsed(point);
+  return panels;
+}
+
+void PackedNetworkImpl::DropLeastRecentlyUsed(int keep) const {
+  while (loaded_bytes_ > options_.panel_budget) {
+    int oldest = -1;
+    for (int p = 0; p < static_cast<int>(loaded_.size()); ++p) {
+      if (p == keep || loaded_[p].panels == nullptr) continue;
+      if (oldest < 0 || loaded_[p].last_used < loaded_[oldest].last_used) oldest = p;
+    }
+    if (oldest < 0) return;
+    loaded_bytes_ -= loaded_[oldest].panels->bytes;
+    loaded_[oldest].panels = nullptr;  // whoever runs it keeps it until then
+  }
+}
+
+// ---- Choices
+
+KernelChoices PackedNetworkImpl::choices() const {
+  KernelChoices choices{.isa = kernels_.name, .layers = {}};
+  absl::MutexLock lock(&mutex_);
+  for (size_t p = 0; p < algorithms_.size(); ++p) {
+    for (size_t layer = 0; layer < plan_.layers.size(); ++layer) {
+      if (plan_.layer(static_cast<int>(layer)).kind != NodeKind::kConv) continue;
+      LayerChoice& choice = choices.layers.emplace_back();
+      choice.point = artifact_.points[p].info.name;
+      choice.node = plan_.layer(static_cast<int>(layer)).name;
+      for (int size = 0; size < kSizes; ++size) {
+        const std::optional<ConvAlgorithm> algorithm = algorithms_[p][layer][size];
+        if (algorithm.has_value()) choice.algorithms[size] = NameOf(*algorithm);
+      }
+    }
+  }
+  return choices;
+}
+
+absl::Status PackedNetworkImpl::SetChoices(const KernelChoices& choices) {
+  if (choices.isa != kernels_.name) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("kernel choices are for instruction set '", choices.isa, "', not '", kernels_.name, "'"));
+  }
+  std::vector<std::vector<Algorithms>> algorithms;
+  {
+    absl::MutexLock lock(&mutex_);
+    algorithms = algorithms_;
+  }
+  for (const LayerChoice& choice : choices.layers) {
+    const auto point = std::find_if(artifact_.points.begin(), artifact_.points.end(),
+                                    [&](const ArtifactPoint& p) { return p.info.name == choice.point; });
+    const auto layer = std::find_if(plan_.layers.begin(), plan_.layers.end(),
+                                    [&](int node) { return plan_.nodes[node].name == choice.node; });
+    if (point == artifact_.points.end() || layer == plan_.layers.end() || plan_.nodes[*layer].kind != NodeKind::kConv) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("kernel choice for point '", choice.point, "', layer '", choice.node, "': no such convolution"));
+    }
+    const int p = static_cast<int>(point - artifact_.points.begin()), l = static_cast<int>(layer - plan_.layers.begin());
+    for (int size = 0; size < kSizes; ++size) {
+      const std::string& name = choice.algorithms[size];
+      const std::optional<ConvAlgorithm> algorithm = ConvAlgorithmByName(name);
+      if (!algorithm.has_value()) {
+        return absl::InvalidArgumentError(absl::StrCat("kernel choice '", name, "' for point '", choice.point, "', layer '",
+                                                       choice.node, "': no such algorithm"));
+      }
+      algorithms[p][l][size] = *algorithm;
+    }
+  }
+  absl::MutexLock loading(&loading_);
+  absl::MutexLock lock(&mutex_);
+  algorithms_ = std::move(algorithms);
+  for (Loaded& loaded : loaded_) loaded.panels = nullptr;
+  loaded_bytes_ = 0;
+  return absl::OkStatus();
+}
+
+// Times algorithms of one layer on maps of its own.
+class LayerTimer {
+ public:
+  LayerTimer(const ConvMaps& maps, int rows, int highest, bool floats, const std::function<int64_t()>& now_ns)
+      : now_ns_(now_ns),
+        size_(floats ? 4 : 1),
+        in_((rows * maps.in.image_stride() + kSlack) * size_),
+        residual_((rows * maps.residual.image_stride() + kSlack) * size_),
+        out_((rows * maps.out.image_stride() + kSlack) * size_) {
+    // Neither constant nor periodic in a map's rows, so that no kernel is flattered.
+    uint32_t state = 1;
+    const auto next = [&] { return static_cast<int>((state = state * 1664525u + 1013904223u) >> 16) % (highest + 1); };
+    for (size_t i = 0; i < in_.bytes() / size_; ++i) {
+      if (floats) {
+        in_.as<float>()[i] = static_cast<float>(next());
+      } else {
+        in_.data()[i] = static_cast<uint8_t>(next());
+      }
+    }
+  }
+
+  // The best of a few runs, in nanoseconds.
+  int64_t Measure(const ConvLayer& layer, bool has_residual, int rows) {
+    if (static_cast<int64_t>(workspace_.bytes()) < layer.workspace_bytes()) workspace_ = AlignedBuffer(layer.workspace_bytes());
+    const ConvImages images{
+        .in = in_.data(), .residual = has_residual ? residual_.data() : nullptr, .out = out_.data(), .count = rows};
+    layer.Run(images, workspace_.data());  // pays for cold caches
+    int64_t best = std::numeric_limits<int64_t>::max();
+    for (int i = 0; i < 3; ++i) {
+      const int64_t start = now_ns_();
+      layer.Run(images, workspace_.data());
+      best = std::min(best, now_ns_() - start);
+    }
+    return best;
+  }
+
+ private:
+  const std::function<int64_t()>& now_ns_;
+  const int64_t size_;  // of an element
+  AlignedBuffer in_, residual_, out_, workspace_;
+};
+
+void PackedNetworkImpl::MeasureChoices(int max_rows, int64_t budget_ns, const std::function<int64_t()>& now_ns) {
+  const int64_t end = now_ns() + budget_ns;
+  const int rows_of_thread = (max_rows + options_.threads - 1) / options_.threads;
+  std::vector<std::vector<Algorithms>> algorithms;
+  {
+    absl::MutexLock lock(&mutex_);
+    algorithms = algorithms_;
+  }
+  struct Candidate {
+    ConvAlgorithm algorithm;
+    std::shared_ptr<const ConvLayer> layer;
+  };
+  const int total = static_cast<int>(artifact_.points.size() * plan_.layers.size());
+  int done = 0;
+  for (size_t p = 0; p < artifact_.points.size(); ++p) {
+    for (size_t l = 0; l < plan_.layers.size(); ++l, ++done) {
+      const PlannedNode& node = plan_.layer(static_cast<int>(l));
+      if (node.kind != NodeKind::kConv || artifact_.points[p].full_precision) continue;
+      // An equal share of what is left for every layer that is left.
+      const int64_t share_end = now_ns() + std::max<int64_t>(0, end - now_ns()) / (total - done);
+      const LayerWeights weights = WeightsOf(static_cast<int>(p), static_cast<int>(l));
+      std::vector<Candidate> candidates;
+      for (int a = 0; a < kConvAlgorithms; ++a) {
+        const auto algorithm = static_cast<ConvAlgorithm>(a);
+        auto layer = Pack(static_cast<int>(l), weights, algorithm);
+        if (layer != nullptr) candidates.push_back({algorithm, std::move(layer)});
+      }
+      LayerTimer timer(MapsOf(node), kChoiceRows.back(), weights.conv.highest_input, false, now_ns);
+      std::optional<ConvAlgorithm> best;
+      for (int size = 0; size < kSizes; ++size) {
+        if (kChoiceRows[size] <= std::max(1, rows_of_thread) && candidates.size() > 1 && now_ns() < share_end) {
+          std::vector<std::pair<int64_t, Candidate>> timed;
+          for (Candidate& candidate : candidates) {
+            timed.emplace_back(timer.Measure(*candidate.layer, node.has_residual, kChoiceRows[size]), candidate);
+          }
+          std::sort(timed.begin(), timed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+          best = timed.front().second.algorithm;
+          // What is far behind now is not first at the next size either.
+          candidates.clear();
+          for (const auto& [time, candidate] : timed) {
+            if (time <= 2 * timed.front().first) candidates.push_back(candidate);
+          }
+        } else if (candidates.size() == 1) {
+          best = candidates.front().algorithm;
+        }
+        if (best.has_value()) algorithms[p][l][size] = best;  // else not measured at all: what was there stays
+      }
+    }
+  }
+  absl::MutexLock loading(&loading_);
+  absl::MutexLock lock(&mutex_);
+  algorithms_ = std::move(algorithms);
+  for (Loaded& loaded : loaded_) loaded.panels = nullptr;
+  loaded_bytes_ = 0;
+}
+
+int64_t PackedNetworkImpl::WorkspaceBytes() const {
+  int64_t bytes = 0;
+  for (int layer : plan_.layers) {
+    const PlannedNode& node = plan_.nodes[layer];
+    if (node.kind == NodeKind::kConv) {
+      bytes = std::max(bytes, MostWorkspaceBytes(kernels_, node, MapsOf(node)));
+    }
+  }
+  return bytes;
+}
+
+// ---- Running
+
+template <class T>
+void PackedNetworkImpl::CopyInput(const Rows& rows, T* to) const {
+  const FeatureMap& map = activations_.input;
+  for (int64_t row = 0; row < rows.count; ++row) {
+    const uint8_t* from = rows.input + row * plan_.input.elements();
+    for (int64_t y = 0; y < map.height; ++y) {
+      T* line = to + row * map.image_stride() + map.at(y, 0);
+      if (map.stored_channels == map.channels) {
+        std::copy_n(from, map.width * map.channels, line);
+        from += map.width * map.channels;
+        continue;
+      }
+      for (int64_t x = 0; x < map.width; ++x, from += map.channels, line += map.stored_channels) {
+        std::copy_n(from, map.channels, line);
+      }
+    }
+  }
+}
+
+template <class T>
+void PackedNetworkImpl::RunNode(const PlannedNode& node, int index, const Rows& rows, Part& part) const {
+  const T* in = Values<T>(part, node.input);
+  const FeatureMap &from = activations_.map(node.input), &to = activations_.maps[index];
+  if (node.kind == NodeKind::kConv) {
+    const auto& conv = rows.panels->layers[node.layer].conv[ChoiceIndex(static_cast<int>(rows.count))];
+    conv->Run({.in = in,
+               .residual = node.has_residual ? Values<T>(part, node.residual) : nullptr,
+               .out = BufferOf<T>(part, activations_.buffers[index]),
+               .count = rows.count},
+              part.workspace.data());
+    return;
+  }
+  if (node.kind != NodeKind::kMaxPool) return;  // the linear node, a global pool's only reader, makes its sums
+  T* out = BufferOf<T>(part, activations_.buffers[index]);
+  const MaxPoolCall call{.out_height = to.height,
+                         .out_width = to.width,
+                         .channels = to.stored_channels,
+                         .size = node.pool,
+                         .in_row_stride = from.row_stride(),
+                         .out_row_stride = to.row_stride()};
+  for (int64_t row = 0; row < rows.count; ++row) {
+    const T* corner = in + row * from.image_stride() + from.at(0, 0);
+    T* first = out + row * to.image_stride() + to.at(0, 0);
+    if constexpr (sizeof(T) == 1) {
+      kernels_.max_pool(call, corner, first);
+    } else {
+      kernels_.max_pool_floats(call, corner, first);
+    }
+  }
+}
+
+void PackedNetworkImpl::RunLinear(const PlannedNode& node, const Rows& rows, Part& part) const {
+  const LayerEpilogue& layer = artifact_.points[rows.point].layers[node.layer];
+  const int16_t* weights = rows.panels->layers[node.layer].codes.data();
+  const PlannedNode* pool = plan_.PoolReadBy(node);
+  const int source = pool == nullptr ? node.input : pool->input;
+  const FeatureMap& map = activations_.map(source);
+  const uint8_t* in = Values<uint8_t>(part, source);
+  int32_t* sums = part.pool_sums.data();
+  for (int64_t row = 0; row < rows.count; ++row) {
+    const uint8_t* image = in + row * map.image_stride();
+    if (pool != nullptr) {
+      std::fill(part.pool_sums.begin(), part.pool_sums.end(), 0);
+      for (int64_t y = 0; y < map.height; ++y) {
+        kernels_.add_pixels(image + map.at(y, 0), map.width, map.stored_channels, sums);
+      }
+    } else {
+      for (int64_t i = 0; i < map.height * map.width; ++i) {
+        std::copy_n(image + map.at(i / map.width, i % map.width), map.channels, sums + i * map.channels);
+      }
+    }
+    for (int64_t o = 0; o < node.out.channels; ++o) {
+      rows.output[row * plan_.classes() + o] =
+          Dequantize(kernels_.dot(sums, weights + o * node.depth, node.depth), layer.scale[o], layer.bias[o]);
+    }
+  }
+}
+
+void PackedNetworkImpl::RunLinearFloats(const PlannedNode& node, const Rows& rows, Part& part) const {
+  const LayerEpilogue& layer = artifact_.points[rows.point].layers[node.layer];
+  const float* weights = rows.panels->layers[node.layer].floats.data();
+  const PlannedNode* pool = plan_.PoolReadBy(node);
+  const int source = pool == nullptr ? node.input : pool->input;
+  const FeatureMap& map = activations_.map(source);
+  const float* in = Values<float>(part, source);
+  const int64_t pixels = map.height * map.width;
+  for (int64_t row = 0; row < rows.count; ++row) {
+    const float* image = in + row * map.image_stride();
+    const auto pixel = [&](int64_t i) { return image + map.at(i / map.width, i % map.width); };
+    if (pool != nullptr) {
+      std::fill(part.float_sums.begin(), part.float_sums.end(), 0.0f);
+      for (int64_t i = 0; i < pixels; ++i) {
+        for (int64_t c = 0; c < map.channels; ++c) part.float_sums[c] += pixel(i)[c];
+      }
+    } else {
+      for (int64_t i = 0; i < pixels; ++i) std::copy_n(pixel(i), map.channels, part.float_sums.data() + i * map.channels);
+    }
+    for (int64_t o = 0; o < node.out.channels; ++o) {
+      float sum = 0;
+      for (int64_t d = 0; d < node.depth; ++d) sum += part.float_sums[d] * weights[o * node.depth + d];
+      rows.output[row * plan_.classes() + o] = sum * layer.scale[o] + layer.bias[o];
+    }
+  }
+}
+
+void PackedNetworkImpl::RunRows(const Rows& rows, Part& part, LayerTrace* trace) const {
+  const bool full_precision = artifact_.points[rows.point].full_precision;
+  if (full_precision) {
+    CopyInput(rows, part.float_input.as<float>());
+  } else {
+    CopyInput(rows, part.input.data());
+  }
+  for (size_t i = 0; i < plan_.nodes.size(); ++i) {
+    const PlannedNode& node = plan_.nodes[i];
+    const int index = static_cast<int>(i);
+    if (node.kind == NodeKind::kLinear) {
+      full_precision ? RunLinearFloats(node, rows, part) : RunLinear(node, rows, part);
+    } else if (full_precision) {
+      RunNode<float>(node, index, rows, part);
+    } else {
+      RunNode<uint8_t>(node, index, rows, part);
+    }
+    if (trace != nullptr) Record(node, index, rows, part, *trace);
+  }
+}
+
+void PackedNetworkImpl::Record(const PlannedNode& node, int index, const Rows& rows, Part& part, LayerTrace& trace) const {
+  NodeTrace& out = trace.emplace_back();
+  out.node = node.name;
+  if (node.kind == NodeKind::kLinear) return;
+  const bool sums = node.kind == NodeKind::kGlobalPool;
+  const int source = sums ? node.input : index;
+  const FeatureMap& map = activations_.map(source);
+  const uint8_t* values = Values<uint8_t>(part, source);
+  for (int64_t row = 0; row < rows.count; ++row) {
+    const size_t first = out.codes.size();
+    if (sums) out.codes.resize(first + map.channels);
+    for (int64_t i = 0; i < map.height * map.width; ++i) {
+      const uint8_t* pixel = values + row * map.image_stride() + map.at(i / map.width, i % map.width);
+      for (int64_t c = 0; c < map.channels; ++c) {
+        if (sums) {
+          out.codes[first + c] += pixel[c];
+        } else {
+          out.codes.push_back(pixel[c]);
+        }
+      }
+    }
+  }
+}
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<PackedNetwork>> PackedNetwork::Create(const Artifact& artifact, const KernelTable& kernels) {
+absl::StatusOr<std::unique_ptr<PackedNetwork>> PackedNetwork::Create(Artifact artifact, const KernelTable& kernels,
+                                                                     const PackedNetworkOptions& options) {
   if (absl::Status status = ValidateArtifact(artifact); !status.ok()) return status;
-  return std::make_unique<PackedNetworkImpl>(artifact, kernels);
+  if (options.threads < 1 || options.threads > 64) {
+    return absl::InvalidArgumentError(absl::StrCat("threads of a run: ", options.threads, " is not from 1 to 64"));
+  }
+  if (options.panel_budget < 0) {
+    return absl::InvalidArgumentError(absl::StrCat("panel budget of ", options.panel_budget, " bytes is negative"));
+  }
+  return std::make_unique<PackedNetworkImpl>(std::move(artifact), kernels, options);
 }
 
 }  // namespace anybit

@@ -1,27 +1,55 @@
-// The engine: an artifact packed for one instruction set's kernels, run layer by layer at any operating point.
+// The engine: an artifact run by one instruction set's kernels, layer by layer, at any operating point.
 //
-// Panels (kernel-shaped copies of the weights) are derived from the int8 store for every point when the network is made.
-// Integers equal the contract of model/quant to the last one; a row's result does not depend on the rows beside it.
+// Panels (kernel-shaped copies of the weights) are derived from the int8 store when a point is first used, and dropped,
+// the least recently used point's first, where they exceed a budget; to switch points is to follow another pointer.
+// Integers equal the contract of model/quant to the last one, whichever algorithms are chosen; a row's result does not
+// depend on the rows beside it.
 #ifndef ANYBIT_MODEL_PACKED_NETWORK_H_
 #define ANYBIT_MODEL_PACKED_NETWORK_H_
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "absl/status/statusor.h"
 #include "model/adaptive_network.h"
 #include "model/artifact.h"
+#include "model/kernel_choices.h"
 #include "model/kernels/kernel_table.h"
 #include "model/layer_trace.h"
 
 namespace anybit {
 
+struct PackedNetworkOptions {
+  // Threads that one Run uses, 1..64: its rows are split among them. A scratch keeps the others, which inherit the
+  // processors that the thread making it may run on.
+  int threads = 1;
+  // Bytes of panels to keep. One point's are kept whatever they take.
+  int64_t panel_budget = int64_t{1} << 30;
+};
+
 class PackedNetwork : public AdaptiveNetwork {
  public:
-  // `kernels` must outlive the network. InvalidArgument unless `artifact` is valid.
-  static absl::StatusOr<std::unique_ptr<PackedNetwork>> Create(const Artifact& artifact, const KernelTable& kernels);
+  // `kernels` must outlive the network. InvalidArgument unless `artifact` and `options` are valid.
+  static absl::StatusOr<std::unique_ptr<PackedNetwork>> Create(Artifact artifact, const KernelTable& kernels,
+                                                               const PackedNetworkOptions& options = {});
 
   // Like Run at a quantized point, and records what each node computed.
   virtual absl::StatusOr<LayerTrace> Trace(int point, std::span<const uint8_t> input) const = 0;
+
+  // Until they are measured, choices are a guess from the number of multiplications.
+  virtual KernelChoices choices() const = 0;
+
+  // InvalidArgument, naming it, for a choice of another instruction set, of a layer or point that does not exist, or that
+  // is not exact; then nothing changes. Points and layers that are not named keep what they have. Any thread.
+  virtual absl::Status SetChoices(const KernelChoices& choices) = 0;
+
+  // Measures every algorithm of every layer at every point and chooses the fastest, for as many of kChoiceRows as are at
+  // most `max_rows` and `budget_ns` in all allows; larger sizes follow the largest measured. `now_ns` is a monotonic clock.
+  virtual void MeasureChoices(int max_rows, int64_t budget_ns, const std::function<int64_t()>& now_ns) = 0;
+
+  // Bytes of the panels kept now.
+  virtual int64_t panel_bytes() const = 0;
 };
 
 }  // namespace anybit

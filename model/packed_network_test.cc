@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/arch/basic_block_network.h"
+#include "model/kernels/instruction_set.h"
 #include "model/testing/random_artifact.h"
 #include "model/testing/reference_network.h"
 
@@ -51,8 +52,8 @@ NetworkSpec AwkwardNetwork() {
 
 class PackedNetworkTest : public testing::TestWithParam<int> {};
 
-std::unique_ptr<PackedNetwork> Pack(const Artifact& artifact) {
-  return *PackedNetwork::Create(artifact, PortableKernels());
+std::unique_ptr<PackedNetwork> Pack(const Artifact& artifact, const KernelTable& kernels = *SupportedKernels().front()) {
+  return *PackedNetwork::Create(artifact, kernels);
 }
 
 void ExpectEqualToReference(const Artifact& artifact, int point, int rows) {

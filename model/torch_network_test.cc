@@ -5,6 +5,7 @@
 
 #include "model/arch/basic_block_network.h"
 #include "model/image_set.h"
+#include "model/kernels/instruction_set.h"
 #include "model/packed_network.h"
 #include "model/testing/random_artifact.h"
 
@@ -15,7 +16,7 @@ class TrainEqualsServeAt : public testing::TestWithParam<int> {};
 
 TEST_P(TrainEqualsServeAt, EveryNodeOfRandomWeights) {
   const Artifact artifact = RandomArtifact(FashionNetwork(4), 21);
-  const auto engine = *PackedNetwork::Create(artifact, PortableKernels());
+  const auto engine = *PackedNetwork::Create(artifact, *SupportedKernels().front());
   const auto simulation = *TorchNetwork::Create(artifact);
   const std::vector<uint8_t> images = RandomImages(artifact, 3, 22);
   const LayerTrace served = *engine->Trace(GetParam(), images);
@@ -37,7 +38,7 @@ TEST(TrainEqualsServe, AtEveryNodeOfTheDefaultNetworkOnRealImages) {
   const absl::StatusOr<Artifact> artifact = ReadArtifact("model/default/fashion.safetensors");
   ASSERT_TRUE(artifact.ok()) << artifact.status();
   const ImageSet images = *ReadIdxFolder("/usr/share/datasets/fashion-mnist", Split::kTest, 32);
-  const auto engine = *PackedNetwork::Create(*artifact, PortableKernels());
+  const auto engine = *PackedNetwork::Create(*artifact, *SupportedKernels().front());
   const auto simulation = *TorchNetwork::Create(*artifact);
   for (size_t p = 0; p < artifact->points.size(); ++p) {
     if (artifact->points[p].full_precision) continue;
@@ -51,7 +52,7 @@ TEST(TrainEqualsServe, AtEveryNodeOfTheDefaultNetworkOnRealImages) {
 
 TEST(TorchNetwork, IsNearTheEngineAtFullPrecision) {
   const Artifact artifact = RandomArtifact(FashionNetwork(4), 23);
-  const auto engine = *PackedNetwork::Create(artifact, PortableKernels());
+  const auto engine = *PackedNetwork::Create(artifact, *SupportedKernels().front());
   const auto simulation = *TorchNetwork::Create(artifact);
   const std::vector<uint8_t> images = RandomImages(artifact, 2, 24);
   std::vector<float> served(20), trained(20);

@@ -14,7 +14,7 @@
 #include "absl/flags/usage.h"
 #include "absl/time/time.h"
 #include "model/artifact.h"
-#include "model/kernels/kernel_table.h"
+#include "model/kernels/instruction_set.h"
 #include "model/packed_network.h"
 #include "server/options.h"
 #include "server/serve_until_stopped.h"
@@ -63,7 +63,7 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
 absl::StatusOr<std::unique_ptr<const AdaptiveNetwork>> LoadArtifact(const std::string& path) {
   absl::StatusOr<Artifact> artifact = ReadArtifact(path);
   if (!artifact.ok()) return artifact.status();
-  return PackedNetwork::Create(*std::move(artifact), PortableKernels());
+  return PackedNetwork::Create(*std::move(artifact), *SupportedKernels().front());
 }
 
 int Main(int argc, char** argv) {

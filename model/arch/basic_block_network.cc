@@ -55,16 +55,18 @@ NetworkSpec BasicBlockNetwork(const BasicBlockShape& shape) {
   writer.Conv("stem", "input", channels, 3, shape.stem_stride);
   for (size_t stage = 0; stage < shape.stages.size(); ++stage) {
     const std::string stage_name = absl::StrCat("stage", stage + 1);
-    if (stage > 0) writer.MaxPool(absl::StrCat(stage_name, ".pool"), 2);
+    const bool shrinks = stage > 0;
+    if (shrinks && shape.downsampling == Downsampling::kMaxPool) writer.MaxPool(absl::StrCat(stage_name, ".pool"), 2);
     for (int block = 0; block < shape.blocks_per_stage; ++block) {
       const std::string name = absl::StrCat(stage_name, ".block", block + 1);
       const std::string input = writer.last();
+      const int stride = shrinks && block == 0 && shape.downsampling == Downsampling::kStride ? 2 : 1;
       std::string shortcut = input;
-      if (channels != shape.stages[stage]) {
+      if (stride != 1 || channels != shape.stages[stage]) {
         channels = shape.stages[stage];
-        shortcut = writer.Conv(absl::StrCat(name, ".shortcut"), input, channels, 1, 1);
+        shortcut = writer.Conv(absl::StrCat(name, ".shortcut"), input, channels, 1, stride);
       }
-      const std::string inner = writer.Conv(absl::StrCat(name, ".conv1"), input, channels, 3, 1);
+      const std::string inner = writer.Conv(absl::StrCat(name, ".conv1"), input, channels, 3, stride);
       writer.Conv(absl::StrCat(name, ".conv2"), inner, channels, 3, 1, shortcut);
     }
   }
@@ -81,6 +83,24 @@ NetworkSpec FashionNetwork(int width_divisor) {
     spec.add_labels(label);
   }
   return spec;
+}
+
+NetworkSpec ResNet18() {
+  return BasicBlockNetwork({.name = "resnet18",
+                            .input_channels = 3,
+                            .stem_stride = 1,
+                            .stages = {64, 128, 256, 512},
+                            .blocks_per_stage = 2,
+                            .downsampling = Downsampling::kStride});
+}
+
+NetworkSpec ResNet20() {
+  return BasicBlockNetwork({.name = "resnet20",
+                            .input_channels = 3,
+                            .stem_stride = 1,
+                            .stages = {16, 32, 64},
+                            .blocks_per_stage = 3,
+                            .downsampling = Downsampling::kStride});
 }
 
 }  // namespace anybit

@@ -1,9 +1,11 @@
-// Residual networks of basic blocks (two 3x3 stride-1 convolutions and a shortcut), after He et al., "Deep Residual
-// Learning for Image Recognition", 2016, changed where it makes every bit-width fast: blocks never stride; a 2x2 max pool
-// on integer codes goes before them instead, so that nearly all multiplications are in 3x3 stride-1 convolutions.
+// Residual networks of basic blocks (two 3x3 convolutions and a shortcut), after He et al., "Deep Residual Learning for
+// Image Recognition", 2016. Ours differ where that makes every bit-width fast: blocks never stride; a 2x2 max pool on
+// integer codes goes before them instead, so that nearly all multiplications are in 3x3 stride-1 convolutions.
+// ResNet-18 and ResNet-20 stride as published: they are what others measure with.
 #ifndef ANYBIT_MODEL_ARCH_BASIC_BLOCK_NETWORK_H_
 #define ANYBIT_MODEL_ARCH_BASIC_BLOCK_NETWORK_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -11,23 +13,37 @@
 
 namespace anybit {
 
+// How the maps of each stage but the first become half as high and wide.
+enum class Downsampling : uint8_t {
+  kMaxPool,  // a 2x2 max pool before the stage
+  kStride,   // the stage's first 3x3 convolution and its shortcut have stride 2
+};
+
 struct BasicBlockShape {
   std::string name;
   int side = 32;                              // input height and width
   int input_channels = 1;
   int stem_stride = 2;
-  std::vector<int> stages = {64, 128, 256};   // channels; a 2x2 max pool before each stage but the first
+  std::vector<int> stages = {64, 128, 256};   // channels
   int blocks_per_stage = 1;
+  Downsampling downsampling = Downsampling::kMaxPool;
   int classes = 10;
 };
 
-// The network of `shape`: nodes "stem", then "stage<i>.pool" and "stage<i>.block<j>.{conv1,conv2,shortcut}", "pool", "head".
-// A shortcut is the identity, or a 1x1 convolution where the channels change.
+// The network of `shape`: nodes "stem", then "stage<i>.pool" (with kMaxPool) and
+// "stage<i>.block<j>.{conv1,conv2,shortcut}", "pool", "head". A shortcut is the identity, or a 1x1 convolution where
+// channels or map change.
 NetworkSpec BasicBlockNetwork(const BasicBlockShape& shape);
 
 // The default: 32x32x1 inputs, stem with stride 2 to 16x16x64, one block each at 64, 128 and 256 channels; 48 million
 // multiplications a row. `width_divisor` divides the channels (1: the default network; 8: a small one for tests).
 NetworkSpec FashionNetwork(int width_divisor = 1);
+
+// He et al.'s networks for 32x32x3 inputs and ten classes, with 1x1 convolutions as shortcuts: ResNet-18 (stages of 64
+// to 512 channels, two blocks each; 555 million multiplications a row) and ResNet-20 (16 to 64, three blocks each; 41
+// million).
+NetworkSpec ResNet18();
+NetworkSpec ResNet20();
 
 }  // namespace anybit
 

@@ -15,6 +15,8 @@ struct Architecture {
 constexpr Architecture kArchitectures[] = {
     {"fashion", [] { return FashionNetwork(1); }},
     {"fashion_tiny", [] { return FashionNetwork(8); }},
+    {"resnet18", ResNet18},
+    {"resnet20", ResNet20},
 };
 
 }  // namespace

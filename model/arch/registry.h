@@ -1,4 +1,4 @@
-// Architectures by name, for the trainer's --arch.
+// Architectures by name, for --arch of the trainer and of engine_benchmark.
 #ifndef ANYBIT_MODEL_ARCH_REGISTRY_H_
 #define ANYBIT_MODEL_ARCH_REGISTRY_H_
 

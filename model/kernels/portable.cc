@@ -1,132 +1,131 @@
-// Plain loops, shaped so that a compiler vectorises them for whatever the build targets.
+// Plain C++ that compilers vectorise for whatever the build targets; where that is x86-64, with the one instruction of its
+// baseline that they do not find by themselves.
+#include <cstdint>
 #include <cstring>
+#include <type_traits>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #include "model/kernels/kernel_table.h"
+#include "model/quant/requantize.h"
+
+#define ANYBIT_UNROLL _Pragma("GCC unroll 32")
 
 namespace anybit {
 namespace {
 
-// Four patches by two outputs: each value loaded serves several products.
-void MultiplyCodesTile(const int16_t* patches, const int16_t* weights, int64_t outputs, int64_t depth, int32_t* sums) {
-  const int16_t *p0 = patches, *p1 = p0 + depth, *p2 = p1 + depth, *p3 = p2 + depth;
-  const int16_t *w0 = weights, *w1 = w0 + depth;
-  int32_t s00 = 0, s01 = 0, s10 = 0, s11 = 0, s20 = 0, s21 = 0, s30 = 0, s31 = 0;
-  for (int64_t d = 0; d < depth; ++d) {
-    s00 += p0[d] * w0[d];
-    s01 += p0[d] * w1[d];
-    s10 += p1[d] * w0[d];
-    s11 += p1[d] * w1[d];
-    s20 += p2[d] * w0[d];
-    s21 += p2[d] * w1[d];
-    s30 += p3[d] * w0[d];
-    s31 += p3[d] * w1[d];
+struct Isa {
+  typedef int32_t Vector __attribute__((vector_size(16)));
+  static constexpr int kVectorBytes = 16;
+  static constexpr int kPixels = 3, kBlocks = 1;
+  static constexpr bool kHasBytes = false;
+  static constexpr bool kNarrowBytes = false;
+
+  static Vector Load(const uint8_t* p) {
+    Vector v;
+    std::memcpy(&v, p, sizeof(v));
+    return v;
   }
-  sums[0] = s00;
-  sums[1] = s01;
-  sums[outputs] = s10;
-  sums[outputs + 1] = s11;
-  sums[2 * outputs] = s20;
-  sums[2 * outputs + 1] = s21;
-  sums[3 * outputs] = s30;
-  sums[3 * outputs + 1] = s31;
-}
 
-int32_t MultiplyCodesOne(const int16_t* patch, const int16_t* weights, int64_t depth) {
-  int32_t sum = 0;
-  for (int64_t d = 0; d < depth; ++d) sum += patch[d] * weights[d];
-  return sum;
-}
+  static Vector Broadcast(const uint8_t* p) {
+    int32_t x;
+    std::memcpy(&x, p, sizeof(x));
+    return Vector{x, x, x, x};
+  }
 
-void MultiplyCodes(const int16_t* patches, int count, const int16_t* weights, int64_t outputs, int64_t depth,
-                   int32_t* sums) {
-  const int tiled_count = count / 4 * 4;
-  const int64_t tiled_outputs = outputs / 2 * 2;
-  for (int64_t o = 0; o < tiled_outputs; o += 2) {
-    for (int p = 0; p < tiled_count; p += 4) {
-      MultiplyCodesTile(patches + p * depth, weights + o * depth, outputs, depth, sums + p * outputs + o);
+  static uint32_t LanesWithBit(const uint8_t* codes, int bit) {
+    uint32_t lanes = 0;
+    for (int l = 0; l < kLanes; ++l) lanes |= static_cast<uint32_t>(codes[l] >> bit & 1) << l;
+    return lanes;
+  }
+
+  static void Finish(const int32_t* sums, const Epilogue& e, const uint8_t* residual, uint8_t* out) {
+    const int highest = static_cast<int>(e.highest);
+    for (int l = 0; l < kLanes; ++l) {
+      out[l] = residual == nullptr
+                   ? Requantize(sums[l], e.scale[l], e.bias[l], highest)
+                   : RequantizeWithResidual(sums[l], e.scale[l], e.bias[l], residual[l], e.residual_scale, highest);
     }
   }
-  for (int p = 0; p < count; ++p) {
-    for (int64_t o = p < tiled_count ? tiled_outputs : 0; o < outputs; ++o) {
-      sums[p * outputs + o] = MultiplyCodesOne(patches + p * depth, weights + o * depth, depth);
+
+  static void FinishFloats(const float* sums, const Epilogue& e, const float* residual, float* out) {
+    for (int l = 0; l < kLanes; ++l) {
+      float y = sums[l] * e.scale[l] + e.bias[l];
+      if (residual != nullptr) y += residual[l] * e.residual_scale;
+      out[l] = y > 0 ? y : 0;
     }
   }
-}
+};
 
-// Bits set in `a & b`, or in `a` alone where b is all ones. Bytes count up to 8 a word, so 31 words fit a byte's 255.
-constexpr int64_t kWordsPerCount = 28;
+struct PlainSums {
+  static constexpr bool kBytes = false, kSigns = false, kFloats = false;
+  static constexpr int64_t kMaxSteps = int64_t{1} << 62;
 
-int32_t CountAnd(const uint64_t* a, const uint64_t* b, int64_t words) {
-  int32_t total = 0;
-  for (int64_t first = 0; first < words; first += kWordsPerCount) {
-    const int64_t end = words < first + kWordsPerCount ? words : first + kWordsPerCount;
-    uint64_t bytes = 0;
-    for (int64_t i = first; i < end; ++i) {
-      uint64_t x = a[i] & b[i];
-      x -= (x >> 1) & 0x5555555555555555u;
-      x = (x & 0x3333333333333333u) + ((x >> 2) & 0x3333333333333333u);
-      bytes += (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+  static Isa::Vector Zero() { return Isa::Vector{}; }
+
+  static void StoreSums(const Isa::Vector* acc, int32_t* sums, bool add, int shift) {
+    for (int l = 0; l < kLanes; ++l) sums[l] = (add ? sums[l] : 0) + static_cast<int32_t>(static_cast<uint32_t>(acc[l / 4][l % 4]) << shift);
+  }
+};
+
+struct Words : PlainSums {
+  static Isa::Vector Step(Isa::Vector acc, Isa::Vector x, Isa::Vector w) {
+#if defined(__SSE2__)
+    return acc + reinterpret_cast<Isa::Vector>(_mm_madd_epi16(reinterpret_cast<__m128i>(x), reinterpret_cast<__m128i>(w)));
+#else
+    const Isa::Vector x0 = (x << 16) >> 16, w0 = (w << 16) >> 16, x1 = x >> 16, w1 = w >> 16;
+    return acc + x0 * w0 + x1 * w1;
+#endif
+  }
+};
+
+struct Floats : PlainSums {
+  static constexpr bool kFloats = true;
+  typedef float Lanes __attribute__((vector_size(16)));
+
+  static Isa::Vector Step(Isa::Vector acc, Isa::Vector x, Isa::Vector w) {
+    return reinterpret_cast<Isa::Vector>(reinterpret_cast<Lanes>(acc) + reinterpret_cast<Lanes>(x) * reinterpret_cast<Lanes>(w));
+  }
+
+  static void StoreSums(const Isa::Vector* acc, int32_t* sums, bool, int) {
+    for (int i = 0; i < 4; ++i) std::memcpy(sums + 4 * i, &acc[i], sizeof(acc[i]));
+  }
+};
+
+// Bits counted side by side in bytes: at most 8 a step.
+struct Signs : PlainSums {
+  static constexpr bool kSigns = true;
+  static constexpr int64_t kMaxSteps = 31;
+  typedef uint32_t Bits __attribute__((vector_size(16)));
+
+  static Isa::Vector Step(Isa::Vector acc, Isa::Vector x, Isa::Vector w) {
+    Bits b = reinterpret_cast<Bits>(x & w);
+    b -= (b >> 1) & 0x55555555u;
+    b = (b & 0x33333333u) + ((b >> 2) & 0x33333333u);
+    return reinterpret_cast<Isa::Vector>(reinterpret_cast<Bits>(acc) + ((b + (b >> 4)) & 0x0f0f0f0fu));
+  }
+
+  static void StoreSums(const Isa::Vector* acc, int32_t* sums, bool add, int shift) {
+    Isa::Vector totals[4];
+    for (int i = 0; i < 4; ++i) {
+      Bits b = reinterpret_cast<Bits>(acc[i]);
+      b = (b & 0x00ff00ffu) + ((b >> 8) & 0x00ff00ffu);
+      totals[i] = reinterpret_cast<Isa::Vector>((b & 0xffffu) + (b >> 16));
     }
-    const uint64_t pairs = (bytes & 0x00ff00ff00ff00ffu) + ((bytes >> 8) & 0x00ff00ff00ff00ffu);
-    total += static_cast<int32_t>((pairs * 0x0001000100010001u) >> 48);
+    PlainSums::StoreSums(totals, sums, add, shift);
   }
-  return total;
-}
+};
 
-void MultiplySigns(const uint64_t* patches, int count, int planes, const uint64_t* weights, int64_t outputs,
-                   int64_t words, int32_t* sums) {
-  for (int p = 0; p < count; ++p) {
-    const uint64_t* patch = patches + p * planes * words;
-    // sum of a * w over w = +-1 is 2 * (sum where w is +1) - (sum of all).
-    int32_t all = 0;
-    for (int i = 0; i < planes; ++i) all += CountAnd(patch + i * words, patch + i * words, words) << i;
-    for (int64_t o = 0; o < outputs; ++o) {
-      int32_t positive = 0;
-      for (int i = 0; i < planes; ++i) positive += CountAnd(patch + i * words, weights + o * words, words) << i;
-      sums[p * outputs + o] = 2 * positive - all;
-    }
-  }
-}
+struct Bytes;  // none
 
-// Four lanes that GCC and Clang lower to whatever the target has. A lane is one output, so no sum is reordered.
-using Lanes = float __attribute__((vector_size(16)));
-constexpr int kLanesPerGroup = kFloatGroup / 4;
-
-Lanes Load(const float* from) {
-  Lanes lanes;
-  std::memcpy(&lanes, from, sizeof(lanes));
-  return lanes;
-}
-
-template <int kPatches>
-void MultiplyFloatTile(const float* patches, const float* weights, int64_t depth, int64_t row, float* sums) {
-  Lanes s[kPatches][kLanesPerGroup] = {};
-  for (int64_t d = 0; d < depth; ++d) {
-    for (int p = 0; p < kPatches; ++p) {
-      for (int l = 0; l < kLanesPerGroup; ++l) s[p][l] += patches[p * depth + d] * Load(weights + d * kFloatGroup + 4 * l);
-    }
-  }
-  for (int p = 0; p < kPatches; ++p) std::memcpy(sums + p * row, s[p], sizeof(s[p]));
-}
-
-void MultiplyFloats(const float* patches, int count, const float* weights, int64_t groups, int64_t depth, float* sums) {
-  const int64_t row = groups * kFloatGroup;
-  for (int64_t group = 0; group < groups; ++group) {
-    const float* w = weights + group * depth * kFloatGroup;
-    float* out = sums + group * kFloatGroup;
-    int p = 0;
-    for (; p + 4 <= count; p += 4) MultiplyFloatTile<4>(patches + p * depth, w, depth, row, out + p * row);
-    for (; p < count; ++p) MultiplyFloatTile<1>(patches + p * depth, w, depth, row, out + p * row);
-  }
-}
+#include "model/kernels/kernels.inc"
 
 }  // namespace
 
 const KernelTable& PortableKernels() {
-  static constexpr KernelTable kTable = {.name = "portable",
-                                         .multiply_codes = MultiplyCodes,
-                                         .multiply_signs = MultiplySigns,
-                                         .multiply_floats = MultiplyFloats};
+  static constexpr KernelTable kTable = MakeTable("portable");
   return kTable;
 }
 

@@ -15,6 +15,7 @@
 #include "model/artifact.h"
 #include "model/evaluate.h"
 #include "model/image_set.h"
+#include "model/kernels/instruction_set.h"
 #include "model/packed_network.h"
 #include "model/train/point_recipe.h"
 #include "model/train/trainer.h"
@@ -76,7 +77,7 @@ absl::Status Main() {
   if (!artifact.ok()) return artifact.status();
 
   // The test set is touched here, once, after the last choice, by the engine that will serve.
-  absl::StatusOr<std::unique_ptr<PackedNetwork>> engine = PackedNetwork::Create(*artifact, PortableKernels());
+  absl::StatusOr<std::unique_ptr<PackedNetwork>> engine = PackedNetwork::Create(*artifact, *SupportedKernels().front());
   if (!engine.ok()) return engine.status();
   std::cout << absl::StreamFormat("%-12s %10s %10s\n", "point", "held-out", "test");
   for (size_t p = 0; p < artifact->points.size(); ++p) {

@@ -12,6 +12,7 @@
 
 #include "model/arch/basic_block_network.h"
 #include "model/evaluate.h"
+#include "model/kernels/instruction_set.h"
 #include "model/packed_network.h"
 #include "model/quant/code_range.h"
 #include "model/torch_network.h"
@@ -62,7 +63,7 @@ TEST(Train, TeachesEveryOperatingPoint) {
   const absl::StatusOr<Artifact> artifact = TrainSmall(SmallOptions());
   ASSERT_TRUE(artifact.ok()) << artifact.status();
   ASSERT_TRUE(ValidateArtifact(*artifact).ok());
-  const auto engine = *PackedNetwork::Create(*artifact, PortableKernels());
+  const auto engine = *PackedNetwork::Create(*artifact, *SupportedKernels().front());
   const ImageSet test = Stripes(200, 2);
   for (size_t p = 0; p < artifact->points.size(); ++p) {
     EXPECT_GT(*EvaluateTop1(*engine, static_cast<int>(p), test), 0.8) << artifact->points[p].info.name;
@@ -72,7 +73,7 @@ TEST(Train, TeachesEveryOperatingPoint) {
 
 TEST(Train, WritesWhatTheEngineServesToTheLastInteger) {
   const Artifact artifact = *TrainSmall(SmallOptions());
-  const auto engine = *PackedNetwork::Create(artifact, PortableKernels());
+  const auto engine = *PackedNetwork::Create(artifact, *SupportedKernels().front());
   const auto simulation = *TorchNetwork::Create(artifact);
   const ImageSet images = Stripes(20, 3);
   for (int p = 1; p < static_cast<int>(artifact.points.size()); ++p) {

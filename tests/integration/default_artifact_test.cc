@@ -8,6 +8,7 @@
 #include "model/artifact.h"
 #include "model/evaluate.h"
 #include "model/image_set.h"
+#include "model/kernels/instruction_set.h"
 #include "model/packed_network.h"
 
 namespace anybit {
@@ -23,7 +24,7 @@ TEST_P(DefaultArtifact, HasTheAccuracyItStates) {
   ASSERT_TRUE(artifact.ok()) << artifact.status();
   const absl::StatusOr<ImageSet> images = ReadIdxFolder(kData, Split::kTest, 32);
   ASSERT_TRUE(images.ok()) << images.status();
-  const auto network = *PackedNetwork::Create(*artifact, PortableKernels());
+  const auto network = *PackedNetwork::Create(*artifact, *SupportedKernels().front());
   for (size_t p = 0; p < artifact->points.size(); ++p) {
     const ArtifactPoint& point = artifact->points[p];
     if (point.info.name != GetParam()) continue;

@@ -14,8 +14,9 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "integration"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "integration")]
 
+from charts import COLOURS, LEFT, Axis, Panel, document, legend_entry  # noqa: E402
 from server_process import ServerProcess  # noqa: E402
 
 DATA = pathlib.Path("/usr/share/datasets/fashion-mnist")
@@ -65,77 +66,45 @@ def run(arguments):
 
 # ---- The figure: three panels over the same horizontal axis.
 
-COLOURS = ["#0b6e4f", "#7a7a7a", "#3b6fb5", "#c1666b", "#b98b2f"]
-PANEL_WIDTH, PANEL_HEIGHT, GAP, LEFT, TOP, BOTTOM = 300, 210, 62, 52, 58, 44
-
-
-class Panel:
-    def __init__(self, index, title, low, high, steps, unit):
-        self.x0 = LEFT + index * (PANEL_WIDTH + GAP)
-        self.title, self.low, self.high, self.steps, self.unit = title, low, high, steps, unit
-
-    def x(self, step):
-        return self.x0 + PANEL_WIDTH * step / max(self.steps)
-
-    def y(self, value):
-        value = min(max(value, self.low), self.high)
-        return TOP + PANEL_HEIGHT * (1 - (value - self.low) / (self.high - self.low))
-
-    def axes(self):
-        parts = [f'<text x="{self.x0}" y="{TOP - 12}" class="title">{self.title}</text>']
-        for i in range(5):
-            value = self.low + (self.high - self.low) * i / 4
-            y = self.y(value)
-            parts.append(f'<line x1="{self.x0}" x2="{self.x0 + PANEL_WIDTH}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>')
-            parts.append(f'<text x="{self.x0 - 6}" y="{y + 4:.1f}" text-anchor="end">{value:g}{self.unit}</text>')
-        for step in (0, 1, 2, 3):
-            parts.append(f'<text x="{self.x(step):.1f}" y="{TOP + PANEL_HEIGHT + 18}" text-anchor="middle">{step}×</text>')
-        return parts
-
-    def line(self, values, colour, bold):
-        points = [(self.x(s), self.y(v)) for s, v in zip(self.steps, values) if v is not None]
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        parts = [f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="{3 if bold else 1.7}"/>']
-        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{3 if bold else 2.2}" fill="{colour}"/>' for x, y in points]
-        return parts
-
 
 def draw(results):
     steps, policies = results["steps"], results["policies"]
-    # Expected accuracy (of the operating points that answered, by the whole test set): the images of one step are too few
-    # to tell two points apart. What they gave is in load.json.
-    accuracies = [100 * r["expected_accuracy"] for reports in policies.values() for r in reports if r.get("expected_accuracy")]
-    low = int(min(accuracies, default=0))
+    # Expected accuracy (of the operating points that answered, by the whole test set): the images of one step are too
+    # few to tell two points apart. What they gave is in load.json.
+    known = [r["expected_accuracy"] for reports in policies.values() for r in reports if r.get("expected_accuracy")]
+    low = int(100 * min(known, default=0))
     slowest = max(r["p99_ms"] for reports in policies.values() for r in reports)
+    loads = Axis(0, max(steps), [(multiple, f"{multiple}×") for multiple in (0, 1, 2, 3)])
     panels = [
-        (Panel(0, "answered in time", 0, 100, steps, " %"), lambda r: 100 * r["attainment"]),
         (
-            Panel(1, "accuracy of what was answered in time", low, low + 4, steps, " %"),
+            Panel(0, "answered in time", loads, Axis.in_quarters(0, 100, " %")),
+            lambda r: 100 * r["attainment"],
+        ),
+        (
+            Panel(1, "accuracy of what was answered in time", loads, Axis.in_quarters(low, low + 4, " %")),
             lambda r: 100 * r["expected_accuracy"] if r.get("expected_accuracy") else None,
         ),
-        (Panel(2, "p99 latency of the answered, ms", 0, 20 * (slowest // 20 + 1), steps, ""), lambda r: r["p99_ms"]),
+        (
+            Panel(2, "p99 latency of the answered, ms", loads, Axis.in_quarters(0, 20 * (slowest // 20 + 1), "")),
+            lambda r: r["p99_ms"],
+        ),
     ]
-    width, height = LEFT + 3 * PANEL_WIDTH + 2 * GAP + 20, TOP + PANEL_HEIGHT + BOTTOM
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">',
-        "<style>text{font:12px sans-serif;fill:#333}.title{font-weight:bold}.grid{stroke:#ddd}</style>",
-        f'<rect width="{width}" height="{height}" fill="white"/>',
-    ]
+    parts = []
     x = LEFT
     for i, policy in enumerate(policies):
         name = policy if policy.startswith("fixed") else f"anybit ({policy})"
-        parts.append(f'<line x1="{x}" x2="{x + 22}" y1="18" y2="18" stroke="{COLOURS[i]}" stroke-width="{3 if i == 0 else 1.7}"/>')
-        parts.append(f'<text x="{x + 28}" y="22">{name}</text>')
+        parts += legend_entry(x, name, COLOURS[i], bold=i == 0)
         x += 50 + 8 * len(name)
     for panel, value in panels:
         parts += panel.axes()
         for i, reports in reversed(list(enumerate(policies.values()))):
-            parts += panel.line([value(r) for r in reports], COLOURS[i], bold=i == 0)
-    parts.append(
-        f'<text x="{width / 2}" y="{height - 6}" text-anchor="middle">offered load, as a multiple of the capacity at '
-        f"w8a8 ({results['capacity']:.0f} calls/s); deadline {results['deadline_ms']:g} ms</text>"
+            points = [(step, value(r)) for step, r in zip(steps, reports) if value(r) is not None]
+            parts += panel.line(points, COLOURS[i], bold=i == 0)
+    caption = (
+        "offered load, as a multiple of the capacity at "
+        f"w8a8 ({results['capacity']:.0f} calls/s); deadline {results['deadline_ms']:g} ms"
     )
-    return "\n".join(parts) + "\n</svg>\n"
+    return document(len(panels), parts, caption)
 
 
 def main():

@@ -1,0 +1,51 @@
+// Zeroed memory at a cache line, for what vectors load: panels, feature maps, workspaces.
+#ifndef ANYBIT_MODEL_KERNELS_ALIGNED_BUFFER_H_
+#define ANYBIT_MODEL_KERNELS_ALIGNED_BUFFER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <new>
+#include <utility>
+
+namespace anybit {
+
+class AlignedBuffer {
+ public:
+  static constexpr size_t kAlignment = 64;
+
+  AlignedBuffer() = default;
+  explicit AlignedBuffer(size_t bytes)
+      : data_(static_cast<uint8_t*>(::operator new(bytes, std::align_val_t{kAlignment}))), bytes_(bytes) {
+    std::memset(data_, 0, bytes);
+  }
+  AlignedBuffer(AlignedBuffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~AlignedBuffer() { ::operator delete(data_, std::align_val_t{kAlignment}); }
+
+  uint8_t* data() { return data_; }
+  const uint8_t* data() const { return data_; }
+  size_t bytes() const { return bytes_; }
+
+  template <class T>
+  T* as() {
+    return reinterpret_cast<T*>(data_);
+  }
+  template <class T>
+  const T* as() const {
+    return reinterpret_cast<const T*>(data_);
+  }
+
+ private:
+  uint8_t* data_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_KERNELS_ALIGNED_BUFFER_H_

@@ -1,0 +1,59 @@
+// AVX2: words by VPMADDWD, exact; bytes by VPMADDUBSW into 16-bit lanes, for operands small enough.
+#include <immintrin.h>
+
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "model/kernels/kernel_table.h"
+
+#define ANYBIT_UNROLL _Pragma("GCC unroll 32")
+#define ANYBIT_NARROW_BYTES true
+
+namespace anybit {
+namespace {
+
+#include "model/kernels/avx2.inc"
+
+struct Words : PlainSums {
+  static Isa::Vector Step(Isa::Vector acc, Isa::Vector x, Isa::Vector w) {
+    return _mm256_add_epi32(acc, _mm256_madd_epi16(x, w));
+  }
+};
+
+// Two 16-bit sums an output, of two weights of the four each. Whoever packs the panel sees to it that no pair of
+// products saturates; the sums wrap.
+struct Bytes : PlainSums {
+  static constexpr bool kBytes = true;
+
+  static Isa::Vector Step(Isa::Vector acc, Isa::Vector x, Isa::Vector w) {
+    return _mm256_add_epi16(acc, _mm256_maddubs_epi16(x, w));
+  }
+
+  static void StoreSums(const Isa::Vector* acc, int32_t* sums, bool add, int shift) {
+    StoreEight(_mm256_madd_epi16(acc[0], _mm256_set1_epi16(1)), sums, add, shift);
+    StoreEight(_mm256_madd_epi16(acc[1], _mm256_set1_epi16(1)), sums + 8, add, shift);
+  }
+
+  static void StoreLanes(const Isa::Vector* acc, const int32_t* init, uint8_t* lanes) {
+    const Isa::Vector sums = _mm256_permute4x64_epi64(_mm256_hadd_epi16(acc[0], acc[1]), 0xd8);
+    // The low halves of init, in order.
+    const Isa::Vector low = _mm256_set1_epi32(0xffff);
+    const auto* from = reinterpret_cast<const Isa::Vector*>(init);
+    const Isa::Vector init16 = _mm256_permute4x64_epi64(
+        _mm256_packus_epi32(_mm256_and_si256(_mm256_loadu_si256(from), low), _mm256_and_si256(_mm256_loadu_si256(from + 1), low)),
+        0xd8);
+    _mm256_store_si256(reinterpret_cast<Isa::Vector*>(lanes), _mm256_add_epi16(sums, init16));
+  }
+};
+
+#include "model/kernels/kernels.inc"
+
+}  // namespace
+
+const KernelTable& Avx2Kernels() {
+  static constexpr KernelTable kTable = MakeTable("avx2");
+  return kTable;
+}
+
+}  // namespace anybit

@@ -1,0 +1,51 @@
+// AVX-VNNI: the dot products of VNNI on vectors of 32 bytes, for processors without AVX-512.
+#include <immintrin.h>
+
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "model/kernels/kernel_table.h"
+
+#define ANYBIT_UNROLL _Pragma("GCC unroll 32")
+#define ANYBIT_NARROW_BYTES false
+
+namespace anybit {
+namespace {
+
+#include "model/kernels/avx2.inc"
+
+// GCC 12 copies and spills accumulators around the intrinsics of dot products; an instruction of its own it leaves alone.
+struct Words : PlainSums {
+  static Isa::Vector Step(Isa::Vector acc, Isa::Vector x, Isa::Vector w) {
+    asm("%{vex%} vpdpwssd %2, %1, %0" : "+x"(acc) : "x"(x), "x"(w));
+    return acc;
+  }
+};
+
+struct Bytes : PlainSums {
+  static constexpr bool kBytes = true;
+
+  static Isa::Vector Step(Isa::Vector acc, Isa::Vector x, Isa::Vector w) {
+    asm("%{vex%} vpdpbusd %2, %1, %0" : "+x"(acc) : "x"(x), "x"(w));
+    return acc;
+  }
+
+  static void StoreLanes(const Isa::Vector* acc, const int32_t* init, uint8_t* lanes) {
+    for (int i = 0; i < 2; ++i) {
+      const Isa::Vector start = _mm256_loadu_si256(reinterpret_cast<const Isa::Vector*>(init) + i);
+      _mm256_store_si256(reinterpret_cast<Isa::Vector*>(lanes) + i, _mm256_add_epi32(acc[i], start));
+    }
+  }
+};
+
+#include "model/kernels/kernels.inc"
+
+}  // namespace
+
+const KernelTable& AvxVnniKernels() {
+  static constexpr KernelTable kTable = MakeTable("avx_vnni");
+  return kTable;
+}
+
+}  // namespace anybit

@@ -1,0 +1,347 @@
+#!/usr/bin/env python3
+"""How fast whole networks are: our engine at every operating point, and with --peers other runtimes, taking turns.
+
+usage: scripts/bench-engine [--peers] [--networks LIST] [--batches LIST] [--rounds N] [--isa NAME] [--threads N]
+                            [--json FILE] [--svg FILE] ...
+
+Every contender is a process pinned to the same core. In each round each of them runs once for --milliseconds, in an
+order that is shuffled anew; a figure is the median over rounds of the medians of those turns, and a ratio is the median
+over rounds of the ratios within a round, so that what the machine does to one it does to the other.
+"""
+
+import argparse
+import contextlib
+import json
+import math
+import operator
+import os
+import pathlib
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from charts import COLOURS, LEFT, PANEL_HEIGHT, TOP, Axis, LogAxis, Panel, document, legend_entry  # noqa: E402
+
+ENGINE = ROOT / ".bazel/bin/model/engine_benchmark"
+PACKAGES = ROOT / ".cache/peers"
+OURS = "anybit"
+PEER = ROOT / "tests/speed/peer.py"
+LIBRARIES = ["openvino", "onnxruntime", "ncnn"]
+# Of the peers only OpenVINO can be told which instructions to use.
+HELD_TO_AVX2 = {"openvino": {"ONEDNN_MAX_CPU_ISA": "AVX2"}}
+
+
+class Refused(Exception):
+    """A process could not do what it was asked."""
+
+
+class TimedProcess:
+    """A program that speaks the protocol of model/engine_benchmark.cc; use it in a with statement."""
+
+    def __init__(self, command, cores, **environment):
+        self._command = [str(word) for word in command]
+        self._process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": str(len(cores)), **environment},
+            preexec_fn=lambda: os.sched_setaffinity(0, cores),
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.kill()
+        self._process.wait()
+        self._process.stdin.close()
+        self._process.stdout.close()
+
+    def ask(self, *words):
+        line = " ".join(str(word) for word in words)
+        with contextlib.suppress(BrokenPipeError):  # then it says nothing either
+            self._process.stdin.write(line + "\n")
+            self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise Refused(f"'{' '.join(self._command)}' ended with {self._process.wait()} when asked '{line}'")
+        answer = json.loads(answer)
+        if "error" in answer:
+            raise Refused(f"'{line}' was answered with: {answer['error']}")
+        return answer
+
+
+class Contender:
+    """One row of a table: a process and what it is asked to run."""
+
+    def __init__(self, process, who, what):
+        self.process, self.who, self.what = process, who, what
+        self.name = f"{who} {what}"
+        self.is_ours = who == OURS
+
+
+def warmed_up(contenders, batch, left_out):
+    """Those that ran; peers that did not are added to `left_out`, with the reason."""
+    ready = []
+    for contender in contenders:
+        try:
+            contender.process.ask("run", contender.what, batch, 0)
+            ready.append(contender)
+        except Refused as refusal:
+            if contender.is_ours:
+                raise
+            left_out[f"{contender.name}, batch {batch}"] = str(refusal)
+    return ready
+
+
+def take_turns(contenders, batch, arguments, chance):
+    """The median microseconds of a run of each contender in each round, by name, and the core's peak in each round."""
+    turns, peaks = {contender.name: [] for contender in contenders}, []
+    engine = next(contender.process for contender in contenders if contender.is_ours)
+    for _ in range(arguments.rounds):
+        peaks.append(engine.ask("peak")["gmacs"])
+        for contender in chance.sample(contenders, len(contenders)):
+            answer = contender.process.ask("run", contender.what, batch, arguments.milliseconds)
+            turns[contender.name].append(answer["median_us"])
+    return turns, peaks
+
+
+def ratio(ours, theirs):
+    """How many times as long `theirs` took as `ours`: the median over rounds of the ratios within a round."""
+    return statistics.median(other / one for one, other in zip(ours, theirs))
+
+
+def rows_of(contenders, turns, peaks, work):
+    """What the table and the JSON file say of each contender. `work`: multiplications of a batch."""
+    int8_peers = [c.name for c in contenders if not c.is_ours and c.what == "int8"]
+    best = min(int8_peers, key=lambda name: statistics.median(turns[name]), default=None)
+    rows, dearer = [], None
+    for contender in contenders:
+        took = turns[contender.name]
+        rates = [work / microseconds / 1000 for microseconds in took]
+        row = {
+            "who": contender.who,
+            "what": contender.what,
+            "us_per_batch": statistics.median(took),
+            "gmacs": statistics.median(rates),
+            "to_best_int8": ratio(took, turns[best]) if best else None,
+            "is_best_int8": contender.name == best,
+            "to_dearer_point": None,
+            "of_peak": statistics.median(map(operator.truediv, rates, peaks)) if all(peaks) else None,
+            "us_per_batch_by_round": took,
+        }
+        if contender.is_ours:
+            row["to_dearer_point"] = ratio(took, turns[dearer]) if dearer else None
+            dearer = contender.name
+        rows.append(row)
+    return rows
+
+
+def print_table(title, batch, rows):
+    print(f"\n{title}, batch {batch}")
+    columns = [
+        ("us/row", "us_per_batch", lambda row, us: f"{us / batch:.1f} "),
+        ("GMAC/s", "gmacs", lambda row, rate: f"{rate:.1f} "),
+        ("% of peak", "of_peak", lambda row, share: f"{100 * share:.0f} "),
+        ("x dearer point", "to_dearer_point", lambda row, times: f"{times:.2f} "),
+        ("x best int8 peer", "to_best_int8", lambda row, times: f"{times:.2f}{'*' if row['is_best_int8'] else ' '}"),
+    ]
+    # A column of which nothing is known is not there.
+    columns = [column for column in columns if any(row[column[1]] is not None for row in rows)]
+    print(f"  {'':18}" + "".join(f"{heading + ' ':>18}" for heading, _, _ in columns))
+    for row in rows:
+        cells = ["" if row[key] is None else text(row, row[key]) for _, key, text in columns]
+        print(f"  {row['who'] + ' ' + row['what']:18}" + "".join(f"{cell:>18}" for cell in cells), flush=True)
+
+
+# ---- One network
+
+
+def engine_command(network, arguments):
+    command = [arguments.engine, f"--threads={arguments.threads}"]
+    command.append(f"--artifact={arguments.artifact}" if network == "default" else f"--arch={network}")
+    if arguments.isa:
+        command.append(f"--isa={arguments.isa}")
+    return command
+
+
+def start_peers(stack, spec, cores, arguments):
+    """The peers' contenders; their versions; what is left out, and why, by name."""
+    file = stack.enter_context(tempfile.NamedTemporaryFile("w", suffix=".json"))
+    json.dump(spec, file)
+    file.flush()
+    contenders, versions, left_out = [], {}, {}
+    for library in LIBRARIES:
+        environment = {"PYTHONPATH": str(PACKAGES)}
+        if arguments.isa == "avx2":
+            environment |= HELD_TO_AVX2.get(library, {})
+            if library not in HELD_TO_AVX2 and cpu_has_more_than_avx2():
+                left_out[library] = "it cannot be held to AVX2"
+                continue
+        command = [sys.executable, PEER, library, "--network", file.name, "--threads", arguments.threads]
+        process = stack.enter_context(TimedProcess(command, cores, **environment))
+        facts = process.ask("describe")
+        versions[facts["name"]] = facts["version"]
+        contenders += [Contender(process, facts["name"], variant) for variant in facts["variants"]]
+        left_out |= {f"{facts['name']} {variant}": reason for variant, reason in facts["left_out"].items()}
+    return contenders, versions, left_out
+
+
+def cpu_fact(key):
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        return next((line.split(":", 1)[1].strip() for line in file if line.startswith(key)), "")
+
+
+def cpu_has_more_than_avx2():
+    return not {"avx512f", "avx_vnni"}.isdisjoint(cpu_fact("flags").split())
+
+
+def measure_network(network, arguments, cores, chance):
+    with contextlib.ExitStack() as stack:
+        engine = stack.enter_context(TimedProcess(engine_command(network, arguments), cores))
+        facts = engine.ask("describe")
+        contenders = [Contender(engine, OURS, point["name"]) for point in facts["points"]]
+        versions, left_out = {}, {}
+        if arguments.peers:
+            peers, versions, left_out = start_peers(stack, facts["network"], cores, arguments)
+            contenders += peers
+        batches = []
+        for batch in arguments.batches:
+            ready = warmed_up(contenders, batch, left_out)
+            turns, peaks = take_turns(ready, batch, arguments, chance)
+            rows = rows_of(ready, turns, peaks, facts["macs"] * batch)
+            print_table(f"{network}, {facts['macs'] / 1e6:.1f} million multiplications a row", batch, rows)
+            batches.append({"batch": batch, "peak_gmacs_by_round": peaks, "rows": rows})
+    return {
+        "network": network,
+        "macs": facts["macs"],
+        "accuracies": {point["name"]: point["accuracy"] for point in facts["points"]},
+        "peers": versions,
+        "left_out": left_out,
+        "batches": batches,
+    }
+
+
+# ---- The figure: accuracy against latency, one panel a batch size, the peers' latencies as vertical marks.
+
+LABEL_HEIGHT = 13
+DASHES = {"int8": "", "bf16": ' stroke-dasharray="2 3"', "fp32": ' stroke-dasharray="7 4"'}
+
+
+def draw(network, machine):
+    accuracies = {name: 100 * accuracy for name, accuracy in network["accuracies"].items() if accuracy is not None}
+    percents = range(math.floor(min(accuracies.values())), math.ceil(max(accuracies.values()) + 0.1) + 1)
+    accuracy_axis = Axis(percents[0], percents[-1], [(percent, f"{percent} %") for percent in percents])
+    theirs = dict.fromkeys((r["who"], r["what"]) for m in network["batches"] for r in m["rows"] if r["who"] != OURS)
+    colours = dict(zip(dict.fromkeys([OURS, *(who for who, _ in theirs)]), [COLOURS[0], *COLOURS[2:]]))
+    parts, legend_end = legend(colours, {what for _, what in theirs})
+    for index, measured in enumerate(network["batches"]):
+        milliseconds = {(row["who"], row["what"]): row["us_per_batch"] / 1000 for row in measured["rows"]}
+        latency_axis = LogAxis(0.8 * min(milliseconds.values()), 1.25 * max(milliseconds.values()))
+        title = f"top-1 accuracy against ms for a batch of {measured['batch']}"
+        panel = Panel(index, title, latency_axis, accuracy_axis)
+        parts += panel.axes()
+        parts += [
+            vertical_mark(panel, value, colours[who], DASHES[what])
+            for (who, what), value in milliseconds.items()
+            if who != OURS
+        ]
+        ours = sorted((milliseconds[OURS, name], accuracy, name) for name, accuracy in accuracies.items())
+        parts += panel.line([(x, y) for x, y, _ in ours], colours[OURS], bold=True)
+        parts += point_labels(panel, ours, colours[OURS])
+    return document(len(network["batches"]), parts, machine, least_width=legend_end)
+
+
+def legend(colours, variants):
+    """The entries, and where they end."""
+    entries = [(who, colour, who == OURS, "") for who, colour in colours.items()]
+    entries += [(what, COLOURS[1], False, dashes) for what, dashes in DASHES.items() if what in variants]
+    parts, x = [], LEFT
+    for name, colour, bold, dashes in entries:
+        parts += legend_entry(x, name, colour, bold, dashes)
+        x += 44 + 8 * len(name)
+    return parts, x
+
+
+def vertical_mark(panel, value, colour, dashes):
+    x, bottom = f"{panel.x(value):.1f}", TOP + PANEL_HEIGHT
+    return f'<line x1="{x}" x2="{x}" y1="{TOP}" y2="{bottom}" stroke="{colour}" stroke-width="1.7"{dashes}/>'
+
+
+def point_labels(panel, points, colour):
+    """Names beside the dots, a row lower where the one before is in the way."""
+    style = f"font-weight:bold;fill:{colour};stroke:white;stroke-width:3;paint-order:stroke"
+    parts, taken = [], []
+    for x, y, name in points:
+        at_x, at_y, width = panel.x(x) + 6, panel.y(y) - 7, 8 * len(name)
+        while any(abs(at_x - x) < width and abs(at_y - y) < LABEL_HEIGHT for x, y in taken):
+            at_y += LABEL_HEIGHT
+        taken.append((at_x, at_y))
+        parts.append(f'<text x="{at_x:.1f}" y="{at_y:.1f}" style="{style}">{name}</text>')
+    return parts
+
+
+# ---- The command
+
+
+def numbers(text):
+    return [int(word) for word in text.split(",")]
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(prog="scripts/bench-engine", description=__doc__.splitlines()[0])
+    parser.add_argument("--peers", action="store_true", help="also time OpenVINO, ONNX Runtime and ncnn, from PyPI")
+    parser.add_argument("--networks", default="default,resnet18,resnet20", help="default, or names of model/arch")
+    parser.add_argument("--artifact", default=ROOT / "model/default/fashion.safetensors", help="the network 'default'")
+    parser.add_argument("--batches", type=numbers, default=[1, 8, 32])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--milliseconds", type=float, default=200, help="of each contender's turn in a round")
+    parser.add_argument("--threads", type=int, default=1, help="of each contender, each on a core of its own")
+    parser.add_argument("--isa", help="instruction set of our kernels; avx2 holds the peers to it as well")
+    parser.add_argument("--engine", default=ENGINE, help="the program that times our networks")
+    parser.add_argument("--json", type=pathlib.Path, help="file for everything that was measured")
+    parser.add_argument("--svg", type=pathlib.Path, help="file for the figure: accuracy against latency of 'default'")
+    arguments = parser.parse_args()
+    if min(arguments.rounds, arguments.threads, *arguments.batches) < 1:
+        parser.error("--rounds, --threads and --batches start at 1")
+    return arguments
+
+
+def main():
+    arguments = parse_arguments()
+    usable = sorted(os.sched_getaffinity(0))
+    if arguments.threads > len(usable):
+        raise SystemExit(f"--threads {arguments.threads}: this machine lets us use {len(usable)} cores")
+    cores = usable[-arguments.threads :]  # the last: the first is where systems do their own work
+    threads = "1 thread" if arguments.threads == 1 else f"{arguments.threads} threads"
+    machine = ", ".join([cpu_fact("model name"), threads, *([arguments.isa] if arguments.isa else [])])
+    print(f"{machine}; core {','.join(map(str, cores))}; median of {arguments.rounds} rounds")
+    chance = random.Random(1)
+    try:
+        networks = [measure_network(name, arguments, cores, chance) for name in arguments.networks.split(",")]
+    except Refused as refusal:
+        raise SystemExit(f"bench-engine: {refusal}") from refusal
+    if arguments.peers:
+        versions = {name: version for network in networks for name, version in network["peers"].items()}
+        print("\n* the best int8 peer, of", ", ".join(f"{name} {version}" for name, version in versions.items()))
+        for name, reason in {item: why for network in networks for item, why in network["left_out"].items()}.items():
+            print(f"left out: {name}: {reason}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"machine": machine, "networks": networks}, indent=1) + "\n")
+        print(f"\nwrote {arguments.json}")
+    if arguments.svg:
+        default = next((network for network in networks if network["network"] == "default"), None)
+        if default is None:
+            raise SystemExit("--svg shows the network 'default', which was not measured")
+        arguments.svg.write_text(draw(default, machine))
+        print(f"wrote {arguments.svg}")
+
+
+if __name__ == "__main__":
+    main()
