@@ -52,6 +52,7 @@ struct Isa {
 struct PlainSums {
   static constexpr bool kBytes = false, kSigns = false, kFloats = false;
   static constexpr int64_t kMaxSteps = int64_t{1} << 62;
+  static constexpr int kPixels = Isa::kPixels;
 
   static Isa::Vector Zero() { return _mm512_setzero_si512(); }
 

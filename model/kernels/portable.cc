@@ -62,6 +62,7 @@ struct Isa {
 struct PlainSums {
   static constexpr bool kBytes = false, kSigns = false, kFloats = false;
   static constexpr int64_t kMaxSteps = int64_t{1} << 62;
+  static constexpr int kPixels = Isa::kPixels;
 
   static Isa::Vector Zero() { return Isa::Vector{}; }
 
