@@ -170,6 +170,20 @@ TEST(PackedNetwork, GivesARowTheSameResultInAnyBatch) {
   }
 }
 
+TEST(PackedNetwork, RefusesAChoiceThatIsNotExactAndKeepsWhatItHad) {
+  const auto network = Pack(RandomArtifact(FashionNetwork(8), 12));
+  const KernelChoices before = network->choices();
+  LayerChoice layer = before.layers.front();
+  layer.point = "w8a8";
+  layer.algorithms.fill("direct_words");
+  layer.algorithms.back() = "direct_signs";
+  const absl::Status status = network->SetChoices({.isa = before.isa, .layers = {layer}});
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(std::string(status.message()), absl::StrCat("kernel choice 'direct_signs' for point 'w8a8', layer '", layer.node,
+                                                        "': not exact for these weights"));
+  EXPECT_EQ(network->choices(), before);
+}
+
 TEST(PackedNetwork, RefusesSizesThatDoNotFit) {
   const Artifact artifact = RandomArtifact(FashionNetwork(8), 7);
   const auto network = Pack(artifact);
