@@ -6,7 +6,7 @@
 //   run POINT BATCH MILLIS    runs batches of BATCH rows at the point named POINT, for MILLIS ms but at least one:
 //                             {"runs": how many, "median_us": of a run, "min_us": of a run}. One more run goes before
 //                             where the batch is the point's first of that size.
-//   peak                      {"gmacs": what this core does at most with the instruction set's int8 products, or null}
+//   peak                      {"gmacs": what this core does at most with the instruction set's products}
 #include <google/protobuf/util/json_util.h>
 
 #include <algorithm>
@@ -15,7 +15,6 @@
 #include <iostream>
 #include <map>
 #include <memory>
-#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -30,8 +29,10 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/time.h"
 #include "model/arch/registry.h"
 #include "model/artifact.h"
+#include "model/kernels/instruction_set.h"
 #include "model/kernels/kernel_table.h"
 #include "model/network_spec.h"
 #include "model/packed_network.h"
@@ -40,8 +41,9 @@
 ABSL_FLAG(std::string, artifact, "", "network to time; or else:");
 ABSL_FLAG(std::string, arch, "fashion", "architecture (model/arch) to time with random weights");
 ABSL_FLAG(std::vector<std::string>, points, {}, "operating points to keep; default: all; of --arch, the ladder");
-ABSL_FLAG(std::string, isa, "portable", "instruction set of the kernels: portable");
-ABSL_FLAG(int, threads, 1, "threads a run may use: 1");
+ABSL_FLAG(std::string, isa, "auto", "instruction set of the kernels: auto, avx512, avx_vnni, avx2 or portable");
+ABSL_FLAG(int, threads, 1, "threads that a run uses");
+ABSL_FLAG(absl::Duration, choose, absl::Seconds(6), "how long to measure which kernels are fastest; 0: guess");
 
 namespace anybit {
 namespace {
@@ -49,13 +51,27 @@ namespace {
 constexpr int kMaxBatch = 1024;
 constexpr uint64_t kSeed = 1;
 
-absl::StatusOr<const KernelTable*> KernelsByName(absl::string_view isa) {
-  if (isa == "portable") return &PortableKernels();
-  return absl::InvalidArgumentError(absl::StrCat("no kernels for --isa=", isa, "; there are: portable"));
-}
+class Stopwatch {
+ public:
+  double Microseconds() const {
+    return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start_).count();
+  }
 
-// int8 multiplications a nanosecond of one core with nothing but the table's instruction, where it has one.
-std::optional<double> MeasurePeak(const KernelTable& kernels) { return std::nullopt; }
+ private:
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+// Multiplications a nanosecond of one core, in the instruction set's fastest exact inner loop on bytes (or words, where
+// that is what it has): the best of many short spells.
+double MeasurePeak(const KernelTable& kernels) {
+  double best = 0;
+  for (int i = 0; i < 40; ++i) {
+    const Stopwatch spell;
+    const int64_t multiplications = kernels.spin(300);
+    best = std::max(best, static_cast<double>(multiplications) / (1000 * spell.Microseconds()));
+  }
+  return best;
+}
 
 absl::StatusOr<Artifact> NetworkToTime() {
   std::vector<std::string> names = absl::GetFlag(FLAGS_points);
@@ -94,16 +110,6 @@ std::string Description(const Artifact& artifact) {
   return absl::StrCat("{\"macs\": ", PlanNetwork(artifact.spec)->macs, ", \"points\": [",
                       absl::StrJoin(artifact.points, ", ", point), "], \"network\": ", network, "}");
 }
-
-class Stopwatch {
- public:
-  double Microseconds() const {
-    return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start_).count();
-  }
-
- private:
-  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
 
 // A network and what its runs work in: one scratch per batch size, as a server that never sees another would have.
 class TimedNetwork {
@@ -168,8 +174,7 @@ absl::StatusOr<std::string> Answer(const std::string& line, const Artifact& arti
   double milliseconds = 0;
   if (line == "describe") return Description(artifact);
   if (line == "peak") {
-    const std::optional<double> peak = MeasurePeak(kernels);
-    return absl::StrCat("{\"gmacs\": ", peak ? absl::StrCat(*peak) : "null", "}");
+    return absl::StrCat("{\"gmacs\": ", MeasurePeak(kernels), "}");
   }
   if (words.size() == 4 && words[0] == "run" && absl::SimpleAtoi(words[2], &batch) &&
       absl::SimpleAtod(words[3], &milliseconds)) {
@@ -185,13 +190,12 @@ std::string ErrorAnswer(const absl::Status& status) {
 absl::Status Main() {
   const absl::StatusOr<const KernelTable*> kernels = KernelsByName(absl::GetFlag(FLAGS_isa));
   if (!kernels.ok()) return kernels.status();
-  if (absl::GetFlag(FLAGS_threads) != 1) {
-    return absl::UnimplementedError(absl::StrCat("--threads=", absl::GetFlag(FLAGS_threads), ": a run uses one"));
-  }
   const absl::StatusOr<Artifact> artifact = NetworkToTime();
   if (!artifact.ok()) return artifact.status();
-  const absl::StatusOr<std::unique_ptr<PackedNetwork>> packed = PackedNetwork::Create(*artifact, **kernels);
+  const absl::StatusOr<std::unique_ptr<PackedNetwork>> packed = PackedNetwork::Create(*artifact, **kernels, {.threads = absl::GetFlag(FLAGS_threads)});
   if (!packed.ok()) return packed.status();
+  (*packed)->MeasureChoices(kMaxBatch, absl::ToInt64Nanoseconds(absl::GetFlag(FLAGS_choose)),
+                            [] { return std::chrono::steady_clock::now().time_since_epoch().count(); });
   TimedNetwork network(*artifact, **packed);
   for (std::string line; std::getline(std::cin, line);) {
     const absl::StatusOr<std::string> answer = Answer(line, *artifact, **kernels, network);

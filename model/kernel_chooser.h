@@ -16,16 +16,16 @@ class KernelChooser {
  public:
   virtual ~KernelChooser() = default;
 
-  // Until they are measured or set, choices are a guess from the number of multiplications; where not even that has been
-  // made yet, an algorithm is "".
+  // What has been set or measured, and, of points that have run, what was guessed from the number of multiplications.
   virtual KernelChoices choices() const = 0;
 
-  // InvalidArgument, naming it, for a choice of another instruction set, of a layer or point that does not exist, or that
-  // is not exact; then nothing changes. Points and layers that are not named keep what they have. Any thread.
+  // InvalidArgument, naming it, for a choice of another instruction set, of a layer or point that does not exist, or
+  // that is not exact; then nothing changes. Points and layers that are not named keep what they have. Any thread.
   virtual absl::Status SetChoices(const KernelChoices& choices) = 0;
 
-  // Measures every algorithm of every layer at every point and chooses the fastest, for as many of kChoiceRows as are at
-  // most `max_rows` and `budget_ns` in all allows; larger sizes follow the largest measured. `now_ns` is a monotonic clock.
+  // Measures every algorithm of every layer at every point and chooses the fastest, for as many of kChoiceRows as are
+  // at most `max_rows` and `budget_ns` in all allows; larger sizes follow the largest measured. `now_ns` is a monotonic
+  // clock.
   virtual void MeasureChoices(int max_rows, int64_t budget_ns, const std::function<int64_t()>& now_ns) = 0;
 };
 

@@ -440,13 +440,12 @@ KernelChoices PackedNetworkImpl::choices() const {
   for (size_t p = 0; p < algorithms_.size(); ++p) {
     for (size_t layer = 0; layer < plan_.layers.size(); ++layer) {
       if (plan_.layer(static_cast<int>(layer)).kind != NodeKind::kConv) continue;
+      const Algorithms& chosen = algorithms_[p][layer];
+      if (!chosen[0].has_value()) continue;
       LayerChoice& choice = choices.layers.emplace_back();
       choice.point = artifact_.points[p].info.name;
       choice.node = plan_.layer(static_cast<int>(layer)).name;
-      for (int size = 0; size < kSizes; ++size) {
-        const std::optional<ConvAlgorithm> algorithm = algorithms_[p][layer][size];
-        if (algorithm.has_value()) choice.algorithms[size] = NameOf(*algorithm);
-      }
+      for (int size = 0; size < kSizes; ++size) choice.algorithms[size] = NameOf(*chosen[size]);
     }
   }
   return choices;
@@ -498,21 +497,16 @@ absl::Status PackedNetworkImpl::SetChoices(const KernelChoices& choices) {
 // Times algorithms of one layer on maps of its own.
 class LayerTimer {
  public:
-  LayerTimer(const ConvMaps& maps, int rows, int highest, bool floats, const std::function<int64_t()>& now_ns)
+  LayerTimer(const ConvMaps& maps, int rows, int highest, const std::function<int64_t()>& now_ns)
       : now_ns_(now_ns),
-        size_(floats ? 4 : 1),
-        in_((rows * maps.in.image_stride() + kSlack) * size_),
-        residual_((rows * maps.residual.image_stride() + kSlack) * size_),
-        out_((rows * maps.out.image_stride() + kSlack) * size_) {
+        in_(rows * maps.in.image_stride() + kSlack),
+        residual_(rows * maps.residual.image_stride() + kSlack),
+        out_(rows * maps.out.image_stride() + kSlack) {
     // Neither constant nor periodic in a map's rows, so that no kernel is flattered.
     uint32_t state = 1;
-    const auto next = [&] { return static_cast<int>((state = state * 1664525u + 1013904223u) >> 16) % (highest + 1); };
-    for (size_t i = 0; i < in_.bytes() / size_; ++i) {
-      if (floats) {
-        in_.as<float>()[i] = static_cast<float>(next());
-      } else {
-        in_.data()[i] = static_cast<uint8_t>(next());
-      }
+    for (size_t i = 0; i < in_.bytes(); ++i) {
+      state = state * 1664525u + 1013904223u;
+      in_.data()[i] = static_cast<uint8_t>((state >> 16) % (highest + 1));
     }
   }
 
@@ -533,7 +527,6 @@ class LayerTimer {
 
  private:
   const std::function<int64_t()>& now_ns_;
-  const int64_t size_;  // of an element
   AlignedBuffer in_, residual_, out_, workspace_;
 };
 
@@ -554,7 +547,7 @@ void PackedNetworkImpl::MeasureChoices(int max_rows, int64_t budget_ns, const st
   for (size_t p = 0; p < artifact_.points.size(); ++p) {
     for (size_t l = 0; l < plan_.layers.size(); ++l, ++done) {
       const PlannedNode& node = plan_.layer(static_cast<int>(l));
-      if (node.kind != NodeKind::kConv || artifact_.points[p].full_precision) continue;
+      if (node.kind != NodeKind::kConv) continue;
       // An equal share of what is left for every layer that is left.
       const int64_t share_end = now_ns() + std::max<int64_t>(0, end - now_ns()) / (total - done);
       const LayerWeights weights = WeightsOf(static_cast<int>(p), static_cast<int>(l));
@@ -564,10 +557,10 @@ void PackedNetworkImpl::MeasureChoices(int max_rows, int64_t budget_ns, const st
         auto layer = Pack(static_cast<int>(l), weights, algorithm);
         if (layer != nullptr) candidates.push_back({algorithm, std::move(layer)});
       }
-      LayerTimer timer(MapsOf(node), kChoiceRows.back(), weights.conv.highest_input, false, now_ns);
+      LayerTimer timer(MapsOf(node), kChoiceRows.back(), weights.conv.highest_input, now_ns);
       std::optional<ConvAlgorithm> best;
       for (int size = 0; size < kSizes; ++size) {
-        if (kChoiceRows[size] <= std::max(1, rows_of_thread) && candidates.size() > 1 && now_ns() < share_end) {
+        if (candidates.size() > 1 && kChoiceRows[size] <= std::max(1, rows_of_thread) && now_ns() < share_end) {
           std::vector<std::pair<int64_t, Candidate>> timed;
           for (Candidate& candidate : candidates) {
             timed.emplace_back(timer.Measure(*candidate.layer, node.has_residual, kChoiceRows[size]), candidate);
@@ -582,7 +575,7 @@ void PackedNetworkImpl::MeasureChoices(int max_rows, int64_t budget_ns, const st
         } else if (candidates.size() == 1) {
           best = candidates.front().algorithm;
         }
-        if (best.has_value()) algorithms[p][l][size] = best;  // else not measured at all: what was there stays
+        if (best.has_value()) algorithms[p][l][size] = best;  // else there was no time: what was there stays
       }
     }
   }

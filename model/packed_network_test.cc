@@ -1,12 +1,17 @@
 #include "model/packed_network.h"
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <set>
+#include <string>
+#include <tuple>
 
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
 #include "model/arch/basic_block_network.h"
+#include "model/kernels/conv_layer.h"
 #include "model/kernels/instruction_set.h"
 #include "model/testing/random_artifact.h"
 #include "model/testing/reference_network.h"
@@ -50,19 +55,30 @@ NetworkSpec AwkwardNetwork() {
   return spec;
 }
 
-class PackedNetworkTest : public testing::TestWithParam<int> {};
+// Every table that this machine runs, at every quantized point.
+class PackedNetworkTest : public testing::TestWithParam<std::tuple<const KernelTable*, int>> {
+ protected:
+  const KernelTable& kernels() const { return *std::get<0>(GetParam()); }
+  int point() const { return std::get<1>(GetParam()); }
+};
 
-std::unique_ptr<PackedNetwork> Pack(const Artifact& artifact, const KernelTable& kernels = *SupportedKernels().front()) {
-  return *PackedNetwork::Create(artifact, kernels);
+std::unique_ptr<PackedNetwork> Pack(const Artifact& artifact, const KernelTable& kernels = *SupportedKernels().front(),
+                                    const PackedNetworkOptions& options = {}) {
+  return *PackedNetwork::Create(artifact, kernels, options);
 }
 
-void ExpectEqualToReference(const Artifact& artifact, int point, int rows) {
-  const auto network = Pack(artifact);
+std::vector<float> Logits(const PackedNetwork& network, int point, std::span<const uint8_t> images) {
+  const int64_t rows = static_cast<int64_t>(images.size()) / network.description().input.elements;
+  std::vector<float> logits(rows * network.description().output.elements);
+  EXPECT_TRUE(network.Run(point, images, logits, *network.MakeScratch(static_cast<int>(rows))).ok());
+  return logits;
+}
+
+void ExpectEqualToReference(const Artifact& artifact, const PackedNetwork& network, int point, int rows) {
   const std::vector<uint8_t> images = RandomImages(artifact, rows, 11);
-  const int64_t inputs = network->description().input.elements, classes = network->description().output.elements;
-  const LayerTrace trace = *network->Trace(point, images);
-  std::vector<float> logits(rows * classes);
-  ASSERT_TRUE(network->Run(point, images, logits, *network->MakeScratch(rows)).ok());
+  const int64_t inputs = network.description().input.elements, classes = network.description().output.elements;
+  const LayerTrace trace = *network.Trace(point, images);
+  const std::vector<float> logits = Logits(network, point, images);
   for (int row = 0; row < rows; ++row) {
     std::vector<float> expected;
     const LayerTrace reference = ReferenceRun(artifact, point, std::span(images).subspan(row * inputs, inputs), expected);
@@ -80,11 +96,13 @@ void ExpectEqualToReference(const Artifact& artifact, int point, int rows) {
 }
 
 TEST_P(PackedNetworkTest, EqualsTheReferenceAtEveryNodeOfResidualBlocks) {
-  ExpectEqualToReference(RandomArtifact(FashionNetwork(8), 1), GetParam(), 2);
+  const Artifact artifact = RandomArtifact(FashionNetwork(8), 1);
+  ExpectEqualToReference(artifact, *Pack(artifact, kernels()), point(), 2);
 }
 
 TEST_P(PackedNetworkTest, EqualsTheReferenceAtEveryNodeOfAwkwardShapes) {
-  ExpectEqualToReference(RandomArtifact(AwkwardNetwork(), 2), GetParam(), 5);
+  const Artifact artifact = RandomArtifact(AwkwardNetwork(), 2);
+  ExpectEqualToReference(artifact, *Pack(artifact, kernels()), point(), 5);
 }
 
 TEST_P(PackedNetworkTest, EqualsTheReferenceWithoutAConvolution) {
@@ -93,17 +111,156 @@ TEST_P(PackedNetworkTest, EqualsTheReferenceWithoutAConvolution) {
   spec.clear_nodes();
   *spec.add_nodes() = head;
   spec.mutable_nodes(0)->set_inputs(0, "input");
-  ExpectEqualToReference(RandomArtifact(spec, 8), GetParam(), 3);
+  const Artifact flat = RandomArtifact(spec, 8);
+  ExpectEqualToReference(flat, *Pack(flat, kernels()), point(), 3);
 
   proto::Node& pool = *spec.mutable_nodes(0);
   pool.set_name("pool");
   pool.mutable_global_pool();
   *spec.add_nodes() = head;
   spec.mutable_nodes(1)->set_inputs(0, "pool");
-  ExpectEqualToReference(RandomArtifact(spec, 9), GetParam(), 3);
+  const Artifact pooled = RandomArtifact(spec, 9);
+  ExpectEqualToReference(pooled, *Pack(pooled, kernels()), point(), 3);
 }
 
-INSTANTIATE_TEST_SUITE_P(QuantizedPoints, PackedNetworkTest, testing::Range(1, kPoints));
+TEST_P(PackedNetworkTest, GivesTheSameLogitsWithAnyNumberOfThreads) {
+  const Artifact artifact = RandomArtifact(FashionNetwork(8), 3);
+  const auto alone = Pack(artifact, kernels());
+  for (int threads : {2, 3, 7}) {
+    const auto crew = Pack(artifact, kernels(), {.threads = threads});
+    for (int rows : {1, 2, 5, 16}) {
+      const std::vector<uint8_t> images = RandomImages(artifact, rows, 12);
+      EXPECT_EQ(Logits(*crew, point(), images), Logits(*alone, point(), images)) << threads << " threads, " << rows << " rows";
+    }
+  }
+}
+
+// Whatever is chosen for a layer: all choices give the same codes.
+TEST_P(PackedNetworkTest, GivesTheSameLogitsWithAnyChoiceOfKernels) {
+  const Artifact artifact = RandomArtifact(FashionNetwork(8), 4);
+  const std::vector<uint8_t> images = RandomImages(artifact, 3, 13);
+  const auto guessed = Pack(artifact, kernels());
+  const std::vector<float> expected = Logits(*guessed, point(), images);
+  std::set<std::string> used;
+  for (int a = 0; a < kConvAlgorithms; ++a) {
+    const auto network = Pack(artifact, kernels());
+    KernelChoices choices = guessed->choices();
+    for (LayerChoice& layer : choices.layers) layer.algorithms.fill(NameOf(static_cast<ConvAlgorithm>(a)));
+    ASSERT_TRUE(network->SetChoices(choices).ok());
+    EXPECT_EQ(Logits(*network, point(), images), expected) << NameOf(static_cast<ConvAlgorithm>(a));
+    for (const LayerChoice& layer : network->choices().layers) used.insert(layer.algorithms[0]);  // of this point
+  }
+  EXPECT_TRUE(used.contains("direct_words") && used.contains("winograd_words_4x4")) << "choices were not used";
+}
+
+INSTANTIATE_TEST_SUITE_P(All, PackedNetworkTest,
+                         testing::Combine(testing::ValuesIn(SupportedKernels()), testing::Range(1, kPoints)),
+                         [](const auto& info) {
+                           return absl::StrCat(std::get<0>(info.param)->name, "_", std::get<1>(info.param));
+                         });
+
+// A clock that only its reader moves: every look is a microsecond later.
+std::function<int64_t()> TickingClock() {
+  return [now = int64_t{0}]() mutable { return now += 1000; };
+}
+
+TEST(KernelChoices, AreMeasuredForEveryConvolutionAndSizeUpToTheLargest) {
+  const Artifact artifact = RandomArtifact(FashionNetwork(8), 6);
+  const auto network = Pack(artifact);
+  network->MeasureChoices(4, int64_t{1} << 40, TickingClock());
+  const KernelChoices choices = network->choices();
+  EXPECT_EQ(choices.isa, SupportedKernels().front()->name);
+  EXPECT_EQ(choices.layers.size(), 9u * artifact.points.size());
+  for (const LayerChoice& layer : choices.layers) {
+    for (const std::string& name : layer.algorithms) EXPECT_TRUE(ConvAlgorithmByName(name).has_value()) << layer.node << name;
+    EXPECT_EQ(layer.algorithms[3], layer.algorithms[2]) << "8 rows follow 4, the largest that was measured";
+    EXPECT_EQ(layer.algorithms[4], layer.algorithms[2]);
+  }
+}
+
+TEST(KernelChoices, ReturnToANetworkAsTheyLeftOne) {
+  const Artifact artifact = RandomArtifact(FashionNetwork(8), 6);
+  const auto measured = Pack(artifact), other = Pack(artifact);
+  measured->MeasureChoices(16, int64_t{1} << 40, TickingClock());
+  ASSERT_TRUE(other->SetChoices(measured->choices()).ok());
+  EXPECT_EQ(other->choices(), measured->choices());
+}
+
+TEST(KernelChoices, ThatFitAnotherNetworkOrMachineAreRefusedAndChangeNothing) {
+  const Artifact artifact = RandomArtifact(FashionNetwork(8), 6);
+  const auto network = Pack(artifact);
+  network->MeasureChoices(1, int64_t{1} << 40, TickingClock());
+  const KernelChoices before = network->choices();
+  const auto refusal = [&](const std::function<void(KernelChoices&)>& spoil) {
+    KernelChoices choices = before;
+    for (LayerChoice& layer : choices.layers) {
+      if (layer.point != "fp32") layer.algorithms.fill("direct_words");
+    }
+    spoil(choices);
+    const absl::Status status = network->SetChoices(choices);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_EQ(network->choices(), before);
+    return std::string(status.message());
+  };
+  EXPECT_EQ(refusal([](KernelChoices& c) { c.isa = "neon"; }),
+            absl::StrCat("kernel choices are for instruction set 'neon', not '", before.isa, "'"));
+  EXPECT_EQ(refusal([](KernelChoices& c) { c.layers.back().point = "w9a9"; }),
+            "kernel choice for point 'w9a9', layer 'stage3.block1.conv2': no such convolution");
+  EXPECT_EQ(refusal([](KernelChoices& c) { c.layers.back().node = "head"; }),
+            absl::StrCat("kernel choice for point '", before.layers.back().point, "', layer 'head': no such convolution"));
+  EXPECT_EQ(refusal([](KernelChoices& c) { c.layers.back().algorithms[4] = "im2col"; }),
+            absl::StrCat("kernel choice 'im2col' for point '", before.layers.back().point,
+                         "', layer 'stage3.block1.conv2': no such algorithm"));
+  EXPECT_EQ(refusal([](KernelChoices& c) { c.layers.front().algorithms[4] = "direct_words"; }),
+            "kernel choice 'direct_words' for point 'fp32', layer 'stem': not exact for these weights");
+  const auto w8a8 = [](const LayerChoice& layer) { return layer.point == "w8a8"; };
+  EXPECT_EQ(refusal([&](KernelChoices& c) {
+              std::find_if(c.layers.begin(), c.layers.end(), w8a8)->algorithms[4] = "direct_signs";
+            }),
+            "kernel choice 'direct_signs' for point 'w8a8', layer 'stem': not exact for these weights");
+}
+
+TEST(Panels, AreMadeWhenAPointIsFirstUsedAndDroppedOverBudget) {
+  const Artifact artifact = RandomArtifact(FashionNetwork(8), 5);
+  const std::vector<uint8_t> images = RandomImages(artifact, 1, 6);
+  const auto roomy = Pack(artifact);
+  EXPECT_EQ(roomy->panel_bytes(), 0);
+  std::vector<std::vector<float>> expected;
+  std::vector<int64_t> bytes;  // of each point
+  for (int point = 0; point < kPoints; ++point) {
+    const int64_t before = roomy->panel_bytes();
+    expected.push_back(Logits(*roomy, point, images));
+    bytes.push_back(roomy->panel_bytes() - before);
+    EXPECT_GT(bytes.back(), 0);
+    EXPECT_EQ(Logits(*roomy, point, images), expected.back());
+    EXPECT_EQ(roomy->panel_bytes(), before + bytes.back()) << "panels were made twice";
+  }
+
+  const auto narrow = Pack(artifact, *SupportedKernels().front(), {.panel_budget = bytes[1] + bytes[2]});
+  Logits(*narrow, 1, images);
+  Logits(*narrow, 2, images);
+  EXPECT_EQ(narrow->panel_bytes(), bytes[1] + bytes[2]);
+  Logits(*narrow, 1, images);
+  Logits(*narrow, 3, images);  // drops 2, whose use is longest ago, before 1
+  EXPECT_LE(narrow->panel_bytes(), bytes[1] + bytes[2]);
+  for (int point = kPoints - 1; point >= 0; --point) EXPECT_EQ(Logits(*narrow, point, images), expected[point]);
+
+  const auto none = Pack(artifact, *SupportedKernels().front(), {.panel_budget = 0});
+  for (int point = 0; point < kPoints; ++point) {
+    EXPECT_EQ(Logits(*none, point, images), expected[point]);
+    EXPECT_EQ(none->panel_bytes(), bytes[point]) << "one point's panels stay";
+  }
+}
+
+TEST(PackedNetwork, RefusesOptionsOutsideTheirLimits) {
+  const Artifact artifact = RandomArtifact(FashionNetwork(8), 5);
+  const auto refusal = [&](const PackedNetworkOptions& options) {
+    return std::string(PackedNetwork::Create(artifact, PortableKernels(), options).status().message());
+  };
+  EXPECT_EQ(refusal({.threads = 0}), "threads of a run: 0 is not from 1 to 64");
+  EXPECT_EQ(refusal({.threads = 65}), "threads of a run: 65 is not from 1 to 64");
+  EXPECT_EQ(refusal({.panel_budget = -1}), "panel budget of -1 bytes is negative");
+}
 
 TEST(PackedNetwork, ComputesTheFullPrecisionPointNearADoublePrecisionSum) {
   const Artifact artifact = RandomArtifact(AwkwardNetwork(), 3);
@@ -168,20 +325,6 @@ TEST(PackedNetwork, GivesARowTheSameResultInAnyBatch) {
       EXPECT_EQ(alone, std::vector<float>(together.begin() + row * 10, together.begin() + row * 10 + 10));
     }
   }
-}
-
-TEST(PackedNetwork, RefusesAChoiceThatIsNotExactAndKeepsWhatItHad) {
-  const auto network = Pack(RandomArtifact(FashionNetwork(8), 12));
-  const KernelChoices before = network->choices();
-  LayerChoice layer = before.layers.front();
-  layer.point = "w8a8";
-  layer.algorithms.fill("direct_words");
-  layer.algorithms.back() = "direct_signs";
-  const absl::Status status = network->SetChoices({.isa = before.isa, .layers = {layer}});
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(std::string(status.message()), absl::StrCat("kernel choice 'direct_signs' for point 'w8a8', layer '", layer.node,
-                                                        "': not exact for these weights"));
-  EXPECT_EQ(network->choices(), before);
 }
 
 TEST(PackedNetwork, RefusesSizesThatDoNotFit) {

@@ -33,7 +33,8 @@ ABSL_FLAG(int32_t, threads_per_slot, 1, "threads that share the rows of a batch;
 ABSL_FLAG(bool, pin, true,
           "keep each slot on processors of its own; false where other processes compute on the same ones");
 ABSL_FLAG(int32_t, max_batch, 64, "rows of the largest batch and of the largest request");
-ABSL_FLAG(std::string, profile, "", "file of latencies and kernel choices to load; empty: measure them at the start, in up to four seconds");
+ABSL_FLAG(std::string, profile, "",
+          "file of latencies and kernel choices to load; empty: measure them at the start, in up to four seconds");
 ABSL_FLAG(std::string, save_profile, "", "file to write latencies and kernel choices to");
 ABSL_FLAG(std::string, sla_classes, "interactive:20ms:0,batch:500ms:0",
           "comma-separated classes, each name:objective[:accuracy floor in basis points[:weight]], the weight without "
@@ -72,11 +73,13 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
                        .drain_timeout = absl::ToChronoNanoseconds(absl::GetFlag(FLAGS_drain_timeout))};
 }
 
-absl::StatusOr<std::unique_ptr<AdaptiveNetwork>> LoadArtifact(const ServerOptions& options, const KernelTable& kernels) {
+absl::StatusOr<std::unique_ptr<AdaptiveNetwork>> LoadArtifact(const ServerOptions& options,
+                                                              const KernelTable& kernels) {
   absl::StatusOr<Artifact> artifact = ReadArtifact(options.artifact);
   if (!artifact.ok()) return artifact.status();
-  return PackedNetwork::Create(*std::move(artifact), kernels,
-                               {.threads = options.threads_per_slot, .panel_budget = int64_t{options.panel_memory} << 20});
+  return PackedNetwork::Create(
+      *std::move(artifact), kernels,
+      {.threads = options.threads_per_slot, .panel_budget = int64_t{options.panel_memory} << 20});
 }
 
 int Main(int argc, char** argv) {

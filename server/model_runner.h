@@ -1,7 +1,7 @@
 // Runs batches on a network: one thread for each slot, each with its own scratch and buffers.
 //
-// A thread gathers the members' rows into one contiguous input, runs the network, and scatters the outputs; none of which
-// allocates, if the members have room for their outputs. A network that fails or throws fails that batch, and nothing else.
+// A thread gathers the members' rows into one contiguous input, runs the network, and scatters the outputs. None of that
+// allocates where the members have room for their outputs. A network that fails or throws fails that batch only.
 #ifndef ANYBIT_SERVER_MODEL_RUNNER_H_
 #define ANYBIT_SERVER_MODEL_RUNNER_H_
 
@@ -24,8 +24,8 @@ struct ModelRunnerOptions {
 
 class ModelRunner : public BatchRunner {
  public:
-  // `network` and `loop` (asked for the time only) must outlive the runner. Each slot's scratch is made on its own thread,
-  // so that threads and memory of the scratch belong to the slot's processors. Returns when all slots can run.
+  // `network` and `loop` (asked for the time only) must outlive the runner. Each slot's scratch is made on its own
+  // thread, so that threads and memory of the scratch belong to the slot's processors. Returns when all slots can run.
   ModelRunner(const AdaptiveNetwork& network, const EventLoop& loop, const ModelRunnerOptions& options);
 
   // Finishes what runs, answers what was given, then joins.

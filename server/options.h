@@ -24,9 +24,9 @@ struct ServerOptions {
   int slots = 1;                                   // batches that run at the same time
   int threads_per_slot = 1;                        // that share the rows of a batch
   bool pin = true;                                 // keep each slot on processors of its own
-  std::vector<Processor> processors;               // that this process may use; empty: not known, so no limit, no pinning
+  std::vector<Processor> processors;               // that this process may use; empty: not known
   int max_batch = 64;                              // rows
-  std::string profile;                             // file to read latencies and kernel choices from; empty: measure them
+  std::string profile;                             // file to read latencies and kernel choices from; empty: measured
   std::string save_profile;                        // file to write them to; empty: nowhere
   std::vector<SlaClass> sla_classes = {{.name = "default"}};   // the first is that of requests that name none
   int max_queue = 10000;                           // requests
@@ -35,7 +35,8 @@ struct ServerOptions {
 };
 
 // InvalidArgument, naming flag, value and limit, unless every value is one the server can start with. What depends on
-// the artifact (floors, policies for a point) or the processor (isa) is checked when that is known.
+// the artifact (floors, policies for a point) or the processor (isa) is checked when that is known. Where the processors are not known, any
+// number of threads is valid.
 absl::Status ValidateOptions(const ServerOptions& options);
 
 // Comma-separated classes, each "name:objective[:floor[:weight]]": the objective as a duration ("20ms", "1.5s", "0" for

@@ -3,7 +3,6 @@
 #include <google/protobuf/struct.pb.h>
 #include <google/protobuf/util/json_util.h>
 
-#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <fstream>
@@ -118,7 +117,8 @@ absl::StatusOr<KernelChoices> ParseKernels(const Value& value) {
     return absl::InvalidArgumentError("kernels.layers is not a list");
   }
   for (const Value& layer : layers->list_value().values()) {
-    absl::StatusOr<LayerChoice> choice = ParseLayerChoice(layer, absl::StrCat("kernels.layers[", kernels.layers.size(), "]"));
+    absl::StatusOr<LayerChoice> choice =
+        ParseLayerChoice(layer, absl::StrCat("kernels.layers[", kernels.layers.size(), "]"));
     if (!choice.ok()) return choice.status();
     kernels.layers.push_back(*std::move(choice));
   }
@@ -130,7 +130,6 @@ std::string KernelsToJson(const KernelChoices& kernels) {
   std::string json = absl::StrCat(",\n  \"kernels\": {\"isa\": ", Quoted(kernels.isa), ", \"layers\": [");
   const char* separator = "\n";
   for (const LayerChoice& layer : kernels.layers) {
-    if (std::count(layer.algorithms.begin(), layer.algorithms.end(), "") > 0) continue;
     absl::StrAppend(&json, separator, "    {\"point\": ", Quoted(layer.point), ", \"node\": ", Quoted(layer.node),
                     ", \"algorithms\": [");
     for (size_t i = 0; i < layer.algorithms.size(); ++i) {

@@ -22,11 +22,11 @@ struct MeasuredProfile {
   std::optional<KernelChoices> kernels;   // what the latencies were measured with; none: a network without a choice
 };
 
-// The latencies are valid. A layer that has no algorithm for some size is left out.
+// The latencies are valid.
 std::string ProfileToJson(const MeasuredProfile& profile);
 
-// InvalidArgument, naming the member, for what is not such JSON or not a valid profile. Whether the kernels fit a network
-// is for the network to say.
+// InvalidArgument, naming the member, for what is not such JSON or not a valid profile. Whether the kernels fit a
+// network is for the network to say.
 absl::StatusOr<MeasuredProfile> ProfileFromJson(const std::string& json);
 
 // NotFound if the file cannot be read; otherwise as ProfileFromJson, with the path in front.

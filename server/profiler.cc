@@ -73,7 +73,8 @@ class Bench {
                                                     ": ", status.message()));
   }
 
-  // Sizes in ascending order, as many as fit into `share` but at least the first, then repetitions of all of them while they fit.
+  // Sizes in ascending order, as many as fit into `share` but at least the first, then repetitions of all of them while
+  // they fit.
   absl::StatusOr<std::vector<Measurement>> Measure(int point, const std::vector<int>& sizes, Duration share,
                                                    int repetitions) {
     const MonoTime end = SaturatingAdd(loop_.Now(), share);

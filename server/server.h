@@ -31,8 +31,8 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   // Measures or loads kernel choices and latencies, then serves `network` by gRPC; ready when it returns OK. At most
-  // once; takes up to four seconds. InvalidArgument for options or a profile that do not fit the network, Unavailable if
-  // the port is taken.
+  // once; takes up to four seconds. InvalidArgument for options or a profile that do not fit the network, Unavailable
+  // if the port is taken.
   absl::Status Serve(std::unique_ptr<AdaptiveNetwork> network);
 
   // Tells probes to send no more, and serves on. After Serve.

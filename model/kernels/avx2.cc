@@ -30,9 +30,16 @@ struct Bytes : PlainSums {
     return _mm256_add_epi16(acc, _mm256_maddubs_epi16(x, w));
   }
 
-  static void StoreSums(const Isa::Vector* acc, int32_t* sums, bool add, int shift) {
-    StoreEight(_mm256_madd_epi16(acc[0], _mm256_set1_epi16(1)), sums, add, shift);
-    StoreEight(_mm256_madd_epi16(acc[1], _mm256_set1_epi16(1)), sums + 8, add, shift);
+  static void StoreSums(const Isa::Vector* acc, int32_t* sums) {
+    Isa::Vector wide[2];
+    Widen(acc, wide);
+    PlainSums::StoreSums(wide, sums);
+  }
+
+  static void AddSums(const Isa::Vector* acc, int32_t* sums, int shift) {
+    Isa::Vector wide[2];
+    Widen(acc, wide);
+    PlainSums::AddSums(wide, sums, shift);
   }
 
   static void StoreLanes(const Isa::Vector* acc, const int32_t* init, uint8_t* lanes) {
@@ -44,6 +51,11 @@ struct Bytes : PlainSums {
         _mm256_packus_epi32(_mm256_and_si256(_mm256_loadu_si256(from), low), _mm256_and_si256(_mm256_loadu_si256(from + 1), low)),
         0xd8);
     _mm256_store_si256(reinterpret_cast<Isa::Vector*>(lanes), _mm256_add_epi16(sums, init16));
+  }
+
+ private:
+  static void Widen(const Isa::Vector* acc, Isa::Vector* wide) {
+    for (int half = 0; half < 2; ++half) wide[half] = _mm256_madd_epi16(acc[half], _mm256_set1_epi16(1));
   }
 };
 

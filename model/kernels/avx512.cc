@@ -55,9 +55,11 @@ struct PlainSums {
 
   static Isa::Vector Zero() { return _mm512_setzero_si512(); }
 
-  static void StoreSums(const Isa::Vector* acc, int32_t* sums, bool add, int shift) {
-    const Isa::Vector v = _mm512_sll_epi32(acc[0], _mm_cvtsi32_si128(shift));
-    _mm512_store_si512(sums, add ? _mm512_add_epi32(_mm512_load_si512(sums), v) : v);
+  static void StoreSums(const Isa::Vector* acc, int32_t* sums) { _mm512_store_si512(sums, acc[0]); }
+
+  static void AddSums(const Isa::Vector* acc, int32_t* sums, int shift) {
+    const Isa::Vector shifted = _mm512_sll_epi32(acc[0], _mm_cvtsi32_si128(shift));
+    _mm512_store_si512(sums, _mm512_add_epi32(_mm512_load_si512(sums), shifted));
   }
 };
 
@@ -88,8 +90,6 @@ struct Floats : PlainSums {
   static Isa::Vector Step(Isa::Vector acc, Isa::Vector x, Isa::Vector w) {
     return _mm512_castps_si512(_mm512_fmadd_ps(_mm512_castsi512_ps(x), _mm512_castsi512_ps(w), _mm512_castsi512_ps(acc)));
   }
-
-  static void StoreSums(const Isa::Vector* acc, int32_t* sums, bool, int) { _mm512_store_si512(sums, acc[0]); }
 };
 
 struct Signs : PlainSums {
@@ -113,11 +113,11 @@ struct SignsByTable : PlainSums {
     return _mm512_add_epi8(acc, _mm512_add_epi8(low, high));
   }
 
-  static void StoreSums(const Isa::Vector* acc, int32_t* sums, bool add, int shift) {
+  static void AddSums(const Isa::Vector* acc, int32_t* sums, int shift) {
     // Sums of the four bytes of each 32-bit lane.
     const Isa::Vector pairs = _mm512_maddubs_epi16(acc[0], _mm512_set1_epi8(1));
     const Isa::Vector total = _mm512_madd_epi16(pairs, _mm512_set1_epi16(1));
-    PlainSums::StoreSums(&total, sums, add, shift);
+    PlainSums::AddSums(&total, sums, shift);
   }
 };
 

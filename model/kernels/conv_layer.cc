@@ -269,7 +269,7 @@ int64_t ExactSteps(const ConvWeights& weights) {
 
 // What of V and M should stay in a second-level cache of 512 KiB, beside a block of U.
 constexpr int64_t kTransformBytes = 352 << 10;
-constexpr int kFewestTiles = 8, kMostTiles = 64;
+constexpr int kFewestTiles = 8, kMostTiles = 48;
 
 // How many tiles are transformed together, and where they lie in the workspace.
 struct TileBlocking {

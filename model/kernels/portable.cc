@@ -65,8 +65,12 @@ struct PlainSums {
 
   static Isa::Vector Zero() { return Isa::Vector{}; }
 
-  static void StoreSums(const Isa::Vector* acc, int32_t* sums, bool add, int shift) {
-    for (int l = 0; l < kLanes; ++l) sums[l] = (add ? sums[l] : 0) + static_cast<int32_t>(static_cast<uint32_t>(acc[l / 4][l % 4]) << shift);
+  static void StoreSums(const Isa::Vector* acc, int32_t* sums) {
+    for (int i = 0; i < 4; ++i) std::memcpy(sums + 4 * i, &acc[i], sizeof(acc[i]));
+  }
+
+  static void AddSums(const Isa::Vector* acc, int32_t* sums, int shift) {
+    for (int l = 0; l < kLanes; ++l) sums[l] += static_cast<int32_t>(static_cast<uint32_t>(acc[l / 4][l % 4]) << shift);
   }
 };
 
@@ -88,10 +92,6 @@ struct Floats : PlainSums {
   static Isa::Vector Step(Isa::Vector acc, Isa::Vector x, Isa::Vector w) {
     return reinterpret_cast<Isa::Vector>(reinterpret_cast<Lanes>(acc) + reinterpret_cast<Lanes>(x) * reinterpret_cast<Lanes>(w));
   }
-
-  static void StoreSums(const Isa::Vector* acc, int32_t* sums, bool, int) {
-    for (int i = 0; i < 4; ++i) std::memcpy(sums + 4 * i, &acc[i], sizeof(acc[i]));
-  }
 };
 
 // Bits counted side by side in bytes: at most 8 a step.
@@ -107,14 +107,14 @@ struct Signs : PlainSums {
     return reinterpret_cast<Isa::Vector>(reinterpret_cast<Bits>(acc) + ((b + (b >> 4)) & 0x0f0f0f0fu));
   }
 
-  static void StoreSums(const Isa::Vector* acc, int32_t* sums, bool add, int shift) {
+  static void AddSums(const Isa::Vector* acc, int32_t* sums, int shift) {
     Isa::Vector totals[4];
     for (int i = 0; i < 4; ++i) {
       Bits b = reinterpret_cast<Bits>(acc[i]);
       b = (b & 0x00ff00ffu) + ((b >> 8) & 0x00ff00ffu);
       totals[i] = reinterpret_cast<Isa::Vector>((b & 0xffffu) + (b >> 16));
     }
-    PlainSums::StoreSums(totals, sums, add, shift);
+    PlainSums::AddSums(totals, sums, shift);
   }
 };
 
