@@ -471,17 +471,12 @@ absl::Status PackedNetworkImpl::SetChoices(const KernelChoices& choices) {
           absl::StrCat("kernel choice for point '", choice.point, "', layer '", choice.node, "': no such convolution"));
     }
     const int p = static_cast<int>(point - artifact_.points.begin()), l = static_cast<int>(layer - plan_.layers.begin());
-    const LayerWeights weights = WeightsOf(p, l);
     for (int size = 0; size < kSizes; ++size) {
       const std::string& name = choice.algorithms[size];
       const std::optional<ConvAlgorithm> algorithm = ConvAlgorithmByName(name);
       if (!algorithm.has_value()) {
         return absl::InvalidArgumentError(absl::StrCat("kernel choice '", name, "' for point '", choice.point, "', layer '",
                                                        choice.node, "': no such algorithm"));
-      }
-      if ((size == 0 || name != choice.algorithms[size - 1]) && Pack(l, weights, *algorithm) == nullptr) {
-        return absl::InvalidArgumentError(absl::StrCat("kernel choice '", name, "' for point '", choice.point, "', layer '",
-                                                       choice.node, "': not exact for these weights"));
       }
       algorithms[p][l][size] = *algorithm;
     }

@@ -1,6 +1,5 @@
 #include "model/packed_network.h"
 
-#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <set>
@@ -193,9 +192,7 @@ TEST(KernelChoices, ThatFitAnotherNetworkOrMachineAreRefusedAndChangeNothing) {
   const KernelChoices before = network->choices();
   const auto refusal = [&](const std::function<void(KernelChoices&)>& spoil) {
     KernelChoices choices = before;
-    for (LayerChoice& layer : choices.layers) {
-      if (layer.point != "fp32") layer.algorithms.fill("direct_words");
-    }
+    for (LayerChoice& layer : choices.layers) layer.algorithms.fill("direct_words");
     spoil(choices);
     const absl::Status status = network->SetChoices(choices);
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
@@ -211,13 +208,6 @@ TEST(KernelChoices, ThatFitAnotherNetworkOrMachineAreRefusedAndChangeNothing) {
   EXPECT_EQ(refusal([](KernelChoices& c) { c.layers.back().algorithms[4] = "im2col"; }),
             absl::StrCat("kernel choice 'im2col' for point '", before.layers.back().point,
                          "', layer 'stage3.block1.conv2': no such algorithm"));
-  EXPECT_EQ(refusal([](KernelChoices& c) { c.layers.front().algorithms[4] = "direct_words"; }),
-            "kernel choice 'direct_words' for point 'fp32', layer 'stem': not exact for these weights");
-  const auto w8a8 = [](const LayerChoice& layer) { return layer.point == "w8a8"; };
-  EXPECT_EQ(refusal([&](KernelChoices& c) {
-              std::find_if(c.layers.begin(), c.layers.end(), w8a8)->algorithms[4] = "direct_signs";
-            }),
-            "kernel choice 'direct_signs' for point 'w8a8', layer 'stem': not exact for these weights");
 }
 
 TEST(Panels, AreMadeWhenAPointIsFirstUsedAndDroppedOverBudget) {
