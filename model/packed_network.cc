@@ -489,6 +489,8 @@ absl::Status PackedNetworkImpl::SetChoices(const KernelChoices& choices) {
   return absl::OkStatus();
 }
 
+constexpr int kRounds = 6;  // of a measurement
+
 // Times algorithms of one layer on maps of its own.
 class LayerTimer {
  public:
@@ -505,19 +507,14 @@ class LayerTimer {
     }
   }
 
-  // The best of a few runs, in nanoseconds.
+  // One run's nanoseconds.
   int64_t Measure(const ConvLayer& layer, bool has_residual, int rows) {
     if (static_cast<int64_t>(workspace_.bytes()) < layer.workspace_bytes()) workspace_ = AlignedBuffer(layer.workspace_bytes());
     const ConvImages images{
         .in = in_.data(), .residual = has_residual ? residual_.data() : nullptr, .out = out_.data(), .count = rows};
-    layer.Run(images, workspace_.data());  // pays for cold caches
-    int64_t best = std::numeric_limits<int64_t>::max();
-    for (int i = 0; i < 3; ++i) {
-      const int64_t start = now_ns_();
-      layer.Run(images, workspace_.data());
-      best = std::min(best, now_ns_() - start);
-    }
-    return best;
+    const int64_t start = now_ns_();
+    layer.Run(images, workspace_.data());
+    return now_ns_() - start;
   }
 
  private:
@@ -556,17 +553,22 @@ void PackedNetworkImpl::MeasureChoices(int max_rows, int64_t budget_ns, const st
       std::optional<ConvAlgorithm> best;
       for (int size = 0; size < kSizes; ++size) {
         if (candidates.size() > 1 && kChoiceRows[size] <= std::max(1, rows_of_thread) && now_ns() < share_end) {
-          std::vector<std::pair<int64_t, Candidate>> timed;
-          for (Candidate& candidate : candidates) {
-            timed.emplace_back(timer.Measure(*candidate.layer, node.has_residual, kChoiceRows[size]), candidate);
+          // In turns, so that a busy moment of the machine falls on all; the first round pays for cold caches.
+          std::vector<int64_t> times(candidates.size(), std::numeric_limits<int64_t>::max());
+          for (int round = 0; round < kRounds; ++round) {
+            for (size_t c = 0; c < candidates.size(); ++c) {
+              const int64_t time = timer.Measure(*candidates[c].layer, node.has_residual, kChoiceRows[size]);
+              if (round > 0) times[c] = std::min(times[c], time);
+            }
           }
-          std::sort(timed.begin(), timed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-          best = timed.front().second.algorithm;
+          const size_t fastest = std::min_element(times.begin(), times.end()) - times.begin();
+          best = candidates[fastest].algorithm;
           // What is far behind now is not first at the next size either.
-          candidates.clear();
-          for (const auto& [time, candidate] : timed) {
-            if (time <= 2 * timed.front().first) candidates.push_back(candidate);
+          std::vector<Candidate> left;
+          for (size_t c = 0; c < candidates.size(); ++c) {
+            if (times[c] <= 2 * times[fastest]) left.push_back(candidates[c]);
           }
+          candidates = std::move(left);
         } else if (candidates.size() == 1) {
           best = candidates.front().algorithm;
         }

@@ -12,6 +12,9 @@
 #include "model/kernels/instruction_set.h"
 #include "model/kernels/reference.h"
 #include "model/quant/requantize.h"
+#ifdef ANYBIT_REPLACE_AVX_VNNI
+#include "tests/emulation/avx_vnni.h"
+#endif
 
 namespace anybit {
 namespace {
@@ -287,8 +290,17 @@ std::vector<ConvAlgorithm> AllAlgorithms() {
   return all;
 }
 
+#ifdef ANYBIT_REPLACE_AVX_VNNI
+std::vector<const KernelTable*> TestedKernels() {
+  if (!ReplaceAvxVnni()) return {};
+  return {&AvxVnniKernels()};
+}
+#else
+std::vector<const KernelTable*> TestedKernels() { return SupportedKernels(); }
+#endif
+
 INSTANTIATE_TEST_SUITE_P(All, ConvLayerTest,
-                         testing::Combine(testing::ValuesIn(SupportedKernels()), testing::ValuesIn(AllAlgorithms())),
+                         testing::Combine(testing::ValuesIn(TestedKernels()), testing::ValuesIn(AllAlgorithms())),
                          [](const auto& info) {
                            return std::string(std::get<0>(info.param)->name) + "_" + NameOf(std::get<1>(info.param));
                          });
