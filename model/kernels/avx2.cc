@@ -42,15 +42,20 @@ struct Bytes : PlainSums {
     PlainSums::AddSums(wide, sums, shift);
   }
 
-  static void StoreLanes(const Isa::Vector* acc, const int32_t* init, uint8_t* lanes) {
-    const Isa::Vector sums = _mm256_permute4x64_epi64(_mm256_hadd_epi16(acc[0], acc[1]), 0xd8);
-    // The low halves of init, in order.
+  using Init = Isa::Vector;
+
+  // The low halves of init, in order.
+  static Init LoadInit(const int32_t* init) {
     const Isa::Vector low = _mm256_set1_epi32(0xffff);
     const auto* from = reinterpret_cast<const Isa::Vector*>(init);
-    const Isa::Vector init16 = _mm256_permute4x64_epi64(
-        _mm256_packus_epi32(_mm256_and_si256(_mm256_loadu_si256(from), low), _mm256_and_si256(_mm256_loadu_si256(from + 1), low)),
-        0xd8);
-    _mm256_store_si256(reinterpret_cast<Isa::Vector*>(lanes), _mm256_add_epi16(sums, init16));
+    const Isa::Vector first = _mm256_and_si256(_mm256_loadu_si256(from), low);
+    const Isa::Vector second = _mm256_and_si256(_mm256_loadu_si256(from + 1), low);
+    return _mm256_permute4x64_epi64(_mm256_packus_epi32(first, second), 0xd8);
+  }
+
+  static void StoreLanes(const Isa::Vector* acc, const Init& init, uint8_t* lanes) {
+    const Isa::Vector sums = _mm256_permute4x64_epi64(_mm256_hadd_epi16(acc[0], acc[1]), 0xd8);
+    _mm256_store_si256(reinterpret_cast<Isa::Vector*>(lanes), _mm256_add_epi16(sums, init));
   }
 
  private:

@@ -79,8 +79,12 @@ struct Bytes : PlainSums {
     return acc;
   }
 
-  static void StoreLanes(const Isa::Vector* acc, const int32_t* init, uint8_t* lanes) {
-    _mm512_store_si512(lanes, _mm512_add_epi32(acc[0], _mm512_loadu_si512(init)));
+  using Init = Isa::Vector;
+
+  static Init LoadInit(const int32_t* init) { return _mm512_loadu_si512(init); }
+
+  static void StoreLanes(const Isa::Vector* acc, const Init& init, uint8_t* lanes) {
+    _mm512_store_si512(lanes, _mm512_add_epi32(acc[0], init));
   }
 };
 

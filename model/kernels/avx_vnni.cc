@@ -31,10 +31,18 @@ struct Bytes : PlainSums {
     return acc;
   }
 
-  static void StoreLanes(const Isa::Vector* acc, const int32_t* init, uint8_t* lanes) {
-    for (int i = 0; i < 2; ++i) {
-      const Isa::Vector start = _mm256_loadu_si256(reinterpret_cast<const Isa::Vector*>(init) + i);
-      _mm256_store_si256(reinterpret_cast<Isa::Vector*>(lanes) + i, _mm256_add_epi32(acc[i], start));
+  struct Init {
+    Isa::Vector half[2];
+  };
+
+  static Init LoadInit(const int32_t* init) {
+    const auto* from = reinterpret_cast<const Isa::Vector*>(init);
+    return {{_mm256_loadu_si256(from), _mm256_loadu_si256(from + 1)}};
+  }
+
+  static void StoreLanes(const Isa::Vector* acc, const Init& init, uint8_t* lanes) {
+    for (int half = 0; half < 2; ++half) {
+      _mm256_store_si256(reinterpret_cast<Isa::Vector*>(lanes) + half, _mm256_add_epi32(acc[half], init.half[half]));
     }
   }
 };

@@ -279,9 +279,8 @@ struct TileBlocking {
   int64_t v_bytes = 0;
   int64_t m_tile_stride = 0;
   int64_t m_bytes = 0;          // of one block
-  int64_t partial_bytes = 0;    // of one block's results of some channels, where there are parts
 
-  TileBlocking(const KernelTable& kernels, const WinogradShape& shape, int64_t stored_channels, bool parts)
+  TileBlocking(const KernelTable& kernels, const WinogradShape& shape, int64_t stored_channels)
       : tile_bytes(stored_channels * shape.depth_rows() * shape.value_bytes()),
         m_tile_stride(int64_t{shape.positions()} * kLanes * (kernels.narrow_bytes && !shape.words ? 2 : 4)) {
     const int64_t bytes_of_tile = shape.positions() * tile_bytes + kernels.blocks * m_tile_stride;
@@ -290,12 +289,9 @@ struct TileBlocking {
     position_stride = tiles * tile_bytes + 64;
     v_bytes = RoundUp(shape.positions() * position_stride, 64);
     m_bytes = tiles * m_tile_stride;
-    if (parts) partial_bytes = int64_t{tiles} * shape.out_rows * shape.out_cols * kLanes * sizeof(int32_t);
   }
 
-  int64_t workspace_bytes(const KernelTable& kernels) const {
-    return v_bytes + kernels.blocks * (m_bytes + partial_bytes);
-  }
+  int64_t workspace_bytes(const KernelTable& kernels) const { return v_bytes + kernels.blocks * m_bytes; }
 };
 
 class WinogradConv : public ConvLayer {
@@ -311,7 +307,7 @@ class WinogradConv : public ConvLayer {
         epilogue_(weights, panel_.factor),
         tile_rows_((node.out.height + shape_.out_rows - 1) / shape_.out_rows),
         tile_cols_((node.out.width + shape_.out_cols - 1) / shape_.out_cols),
-        blocking_(kernels, shape_, maps.in.stored_channels, panel_.parts > 1) {}
+        blocking_(kernels, shape_, maps.in.stored_channels) {}
 
   int64_t panel_bytes() const override { return static_cast<int64_t>(panel_.u.bytes()); }
   int64_t workspace_bytes() const override { return blocking_.workspace_bytes(table_); }
@@ -357,51 +353,47 @@ class WinogradConv : public ConvLayer {
     uint8_t* m = workspace + blocking_.v_bytes;
     for (int block = 0; block < panel_.blocks; block += table_.blocks) {
       const int blocks = std::min(table_.blocks, panel_.blocks - block);
-      for (int part = 0; part < panel_.parts; ++part) {
-        Multiply(workspace, count, block, blocks, part, m);
-        for (int b = 0; b < blocks; ++b) {
-          auto* partial = reinterpret_cast<int32_t*>(m + table_.blocks * blocking_.m_bytes + b * blocking_.partial_bytes);
-          const int64_t lane = int64_t{block + b} * kLanes;
-          const uint8_t* block_residuals[kMostTiles];
-          uint8_t* block_outputs[kMostTiles];
-          for (int i = 0; i < count; ++i) {
-            block_outputs[i] = outputs[i] + lane;
-            if (images.residual != nullptr) block_residuals[i] = residuals[i] + lane;
-          }
-          kernels_.transform_output(
-              {.m = m + b * blocking_.m_bytes,
-               .m_tile_stride = blocking_.m_tile_stride,
-               .count = count,
-               .centers = panel_.centers.empty() ? nullptr
-                                                 : panel_.centers.data() + int64_t{part} * panel_.blocks * kLanes + lane,
-               .add = part > 0 ? partial : nullptr,
-               .partial = part + 1 < panel_.parts ? partial : nullptr,
-               .epilogue = epilogue_.view(block + b),
-               .extents = extents,
-               .residuals = images.residual == nullptr ? nullptr : block_residuals,
-               .residual_row_stride = maps_.residual.row_stride(),
-               .residual_pixel_stride = maps_.residual.stored_channels,
-               .outputs = block_outputs,
-               .row_stride = maps_.out.row_stride(),
-               .pixel_stride = maps_.out.stored_channels});
+      Multiply(workspace, count, block, blocks, m);
+      for (int b = 0; b < blocks; ++b) {
+        const int64_t lane = int64_t{block + b} * kLanes;
+        for (int i = 0; i < count; ++i) {
+          outputs[i] += lane;
+          residuals[i] = images.residual == nullptr ? nullptr : residuals[i] + lane;
+        }
+        kernels_.transform_output({.m = m + b * blocking_.m_bytes,
+                                   .m_tile_stride = blocking_.m_tile_stride,
+                                   .count = count,
+                                   .centers = panel_.centers.empty() ? nullptr : panel_.centers.data() + lane,
+                                   .low_centers = panel_.centers.empty() ? nullptr : panel_.low_centers.data() + lane,
+                                   .epilogue = epilogue_.view(block + b),
+                                   .extents = extents,
+                                   .residuals = images.residual == nullptr ? nullptr : residuals,
+                                   .residual_row_stride = maps_.residual.row_stride(),
+                                   .residual_pixel_stride = maps_.residual.stored_channels,
+                                   .outputs = outputs,
+                                   .row_stride = maps_.out.row_stride(),
+                                   .pixel_stride = maps_.out.stored_channels});
+        for (int i = 0; i < count; ++i) {
+          outputs[i] -= lane;
+          residuals[i] = images.residual == nullptr ? nullptr : residuals[i] - lane;
         }
       }
     }
   }
 
-  void Multiply(const uint8_t* v, int count, int block, int blocks, int part, uint8_t* m) const {
-    const int64_t position_bytes = panel_.steps * kBlockStepBytes, steps = panel_.steps / panel_.parts;
+  void Multiply(const uint8_t* v, int count, int block, int blocks, uint8_t* m) const {
+    const int64_t position_bytes = panel_.steps * kBlockStepBytes;
     for (int p = 0; p < shape_.positions(); ++p) {
-      const int64_t init = ((int64_t{part} * shape_.positions() + p) * panel_.blocks + block) * kLanes;
-      kernels_.multiply({.v = v + p * blocking_.position_stride + part * steps * kStepBytes,
+      const int32_t* init =
+          panel_.init.empty() ? nullptr : panel_.init.data() + (int64_t{p} * panel_.blocks + block) * kLanes;
+      kernels_.multiply({.v = v + p * blocking_.position_stride,
                          .tile_stride = blocking_.tile_bytes,
                          .tiles = count,
-                         .steps = steps,
-                         .u = panel_.u.data() + (int64_t{block} * shape_.positions() + p) * position_bytes +
-                              part * steps * kBlockStepBytes,
+                         .steps = panel_.steps,
+                         .u = panel_.u.data() + (int64_t{block} * shape_.positions() + p) * position_bytes,
                          .u_stride = shape_.positions() * position_bytes,
                          .blocks = blocks,
-                         .init = panel_.init.empty() ? nullptr : panel_.init.data() + init,
+                         .init = init,
                          .init_stride = kLanes,
                          .m = m + p * (blocking_.m_tile_stride / shape_.positions()),
                          .m_tile_stride = blocking_.m_tile_stride,
@@ -445,7 +437,7 @@ int64_t MostWorkspaceBytes(const KernelTable& kernels, const PlannedNode& node, 
     bytes = std::max(bytes, DirectWorkspaceBytes(operand, node, maps.in, 2));
   }
   for (int kind = 0; kind < kWinogradKinds; ++kind) {
-    const TileBlocking blocking(kernels, ShapeOf(static_cast<WinogradKind>(kind)), maps.in.stored_channels, true);
+    const TileBlocking blocking(kernels, ShapeOf(static_cast<WinogradKind>(kind)), maps.in.stored_channels);
     bytes = std::max(bytes, blocking.workspace_bytes(kernels));
   }
   return bytes;

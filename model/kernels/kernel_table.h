@@ -101,9 +101,9 @@ struct TileOutput {
   const uint8_t* m;                 // [count] tiles of [position][16 lanes]
   int64_t m_tile_stride;            // bytes
   int count;
-  const int32_t* centers;           // 16-bit lanes: [16], the middle of each output's possible results
-  const int32_t* add;               // results of other channels to add, [count][out_rows * out_cols][16], or null
-  int32_t* partial;                 // where results go that are not finished, laid out like `add`, or null
+  // 16-bit lanes: [16], the middle of each output's possible results, and its low 16 bits.
+  const int32_t* centers;
+  const int16_t* low_centers;
   Epilogue epilogue;                // of this block; scales divided by the kind's factor
   const TileExtent* extents;        // [count]
   const uint8_t* const* residuals;  // [count], or null

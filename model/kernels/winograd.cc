@@ -46,19 +46,16 @@ Interval Range(const Transform& v, const Transform& h, int row, int col) {
 
 bool IsCorner(const WinogradShape& shape, int row, int col) { return col == 1 && (shape.row_only() || row == 1); }
 
-// The largest and smallest result of each output, from each part of its channels: [part][output].
+// The largest and smallest result of each output.
 struct Bounds {
   std::vector<int64_t> low, high;
 };
 
-Bounds BoundsOf(std::span<const int16_t> weights, int64_t outputs, int64_t channels, int64_t part_channels, int parts,
-                int highest_input) {
-  Bounds bounds{.low = std::vector<int64_t>(outputs * parts), .high = std::vector<int64_t>(outputs * parts)};
-  for (int64_t o = 0; o < outputs; ++o) {
-    for (int64_t i = 0; i < 9 * channels; ++i) {
-      const int64_t w = weights[o * 9 * channels + i];
-      (w < 0 ? bounds.low : bounds.high)[i % channels / part_channels * outputs + o] += w * highest_input;
-    }
+Bounds BoundsOf(std::span<const int16_t> weights, int64_t outputs, int highest_input) {
+  Bounds bounds{.low = std::vector<int64_t>(outputs), .high = std::vector<int64_t>(outputs)};
+  const int64_t depth = static_cast<int64_t>(weights.size()) / outputs;
+  for (int64_t i = 0; i < static_cast<int64_t>(weights.size()); ++i) {
+    (weights[i] < 0 ? bounds.low : bounds.high)[i / depth] += int64_t{weights[i]} * highest_input;
   }
   return bounds;
 }
@@ -135,23 +132,11 @@ std::optional<WinogradPanel> PackWinograd(WinogradKind kind, bool narrow_bytes, 
   const Transform &v = Vertical(shape), &h = Horizontal(shape);
   const bool narrow = narrow_bytes && !shape.words;
   const int factor = RemainingFactor(shape, narrow);
-  // As few parts as fit. A row-only shape's depth is three rows of channels, which do not part.
-  const int most_parts = narrow && !shape.row_only() ? 8 : 1;
-  int parts = 1;
-  Bounds bounds;
-  const auto fits = [&] {
-    if (stored_channels * shape.value_bytes() / kStepBytes % parts != 0) return false;
-    bounds = BoundsOf(weights, outputs, channels, stored_channels / parts, parts, highest_input);
-    return ResultsFit(bounds, factor, narrow);
-  };
-  while (!fits()) {
-    parts *= 2;
-    if (parts > most_parts) return std::nullopt;
-  }
+  const Bounds bounds = BoundsOf(weights, outputs, highest_input);
+  if (!ResultsFit(bounds, factor, narrow)) return std::nullopt;
 
   WinogradPanel panel;
   panel.factor = static_cast<float>(factor);
-  panel.parts = parts;
   const int matrix = v.positions * h.positions;  // of a row-only shape 3 rows x positions
   if (!shape.words) {
     // One offset for all positions and one for the lopsided corner, each the least that keeps its positions unsigned.
@@ -173,7 +158,7 @@ std::optional<WinogradPanel> PackWinograd(WinogradKind kind, bool narrow_bytes, 
   panel.steps = depth * shape.value_bytes() / kStepBytes;
   const int64_t position_bytes = panel.steps * kBlockStepBytes;
   panel.u = AlignedBuffer(panel.blocks * shape.positions() * position_bytes);
-  if (!shape.words) panel.init.resize(int64_t{parts} * shape.positions() * panel.blocks * kLanes);
+  if (!shape.words) panel.init.resize(shape.positions() * panel.blocks * kLanes);
   const int values_per_step = kStepBytes / shape.value_bytes();
   const int limit = shape.words ? 32767 : 127;
   int u[36];
@@ -192,8 +177,7 @@ std::optional<WinogradPanel> PackWinograd(WinogradKind kind, bool narrow_bytes, 
         } else {
           reinterpret_cast<int8_t*>(block)[at] = static_cast<int8_t>(u[i]);
           const int offset = IsCorner(shape, row, col) ? panel.corner_offset : panel.offset;
-          const int64_t part = c / (stored_channels / parts);
-          panel.init[(part * shape.positions() + position) * panel.blocks * kLanes + o] -= offset * u[i];
+          panel.init[(int64_t{position} * panel.blocks) * kLanes + o] -= offset * u[i];
         }
       }
     }
@@ -216,13 +200,11 @@ std::optional<WinogradPanel> PackWinograd(WinogradKind kind, bool narrow_bytes, 
       }
     }
   }
-  panel.centers.resize(int64_t{parts} * panel.blocks * kLanes);
-  for (int part = 0; part < parts; ++part) {
-    for (int64_t o = 0; o < outputs; ++o) {
-      const int64_t i = part * outputs + o;
-      panel.centers[int64_t{part} * panel.blocks * kLanes + o] =
-          static_cast<int32_t>(factor * ((bounds.low[i] + bounds.high[i]) / 2));
-    }
+  panel.centers.resize(panel.blocks * kLanes);
+  panel.low_centers.resize(panel.centers.size());
+  for (int64_t o = 0; o < outputs; ++o) {
+    panel.centers[o] = static_cast<int32_t>(factor * ((bounds.low[o] + bounds.high[o]) / 2));
+    panel.low_centers[o] = static_cast<int16_t>(panel.centers[o]);
   }
   return panel;
 }

@@ -40,11 +40,9 @@ struct WinogradPanel {
   AlignedBuffer u;               // [blocks][positions][steps][kBlockStepBytes]
   int64_t steps = 0;             // of one position
   int blocks = 0;
-  // Channels are summed in this many parts of equal size, each part's results fitting its lanes; the parts are added after
-  // the transform. 1 but for narrow bytes.
-  int parts = 1;
-  std::vector<int32_t> init;     // bytes: [parts][positions][16 * blocks], what makes up for the offsets; words: empty
-  std::vector<int32_t> centers;  // narrow bytes: [parts][16 * blocks]; else empty
+  std::vector<int32_t> init;     // bytes: [positions][16 * blocks], what makes up for the offsets; words: empty
+  std::vector<int32_t> centers;      // narrow bytes: [16 * blocks], as in TileOutput; else empty
+  std::vector<int16_t> low_centers;  // likewise
   uint8_t offset = 0, corner_offset = 0;
   float factor = 1;              // transform_output's results are `factor` times the sums
 };
