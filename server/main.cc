@@ -34,7 +34,7 @@ ABSL_FLAG(bool, pin, true,
           "keep each slot on processors of its own; false where other processes compute on the same ones");
 ABSL_FLAG(int32_t, max_batch, 64, "rows of the largest batch and of the largest request");
 ABSL_FLAG(std::string, profile, "",
-          "file of latencies and kernel choices to load; empty: measure them at the start, in up to four seconds");
+          "file of latencies and kernel choices to load; empty: measure them at the start, in up to six seconds");
 ABSL_FLAG(std::string, save_profile, "", "file to write latencies and kernel choices to");
 ABSL_FLAG(std::string, sla_classes, "interactive:20ms:0,batch:500ms:0",
           "comma-separated classes, each name:objective[:accuracy floor in basis points[:weight]], the weight without "

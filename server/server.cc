@@ -32,9 +32,9 @@
 namespace anybit {
 namespace {
 
-// What measuring may take at the start: enough for every kernel of the default network on one slow core, short enough
-// that nobody waits.
-constexpr Duration kChoosingBudget = std::chrono::milliseconds(1500);
+// What measuring may take at the start. The default network needs two to three seconds to choose on a busy core with
+// AVX2; a layer that is left to a guess may take four times as long for one row. Less is used where less is needed.
+constexpr Duration kChoosingBudget = std::chrono::seconds(4);
 constexpr Duration kProfilingBudget = std::chrono::seconds(2);
 
 // A promise that no operating point can keep is refused at the start, not at each request.

@@ -31,7 +31,7 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   // Measures or loads kernel choices and latencies, then serves `network` by gRPC; ready when it returns OK. At most
-  // once; takes up to four seconds. InvalidArgument for options or a profile that do not fit the network, Unavailable
+  // once; takes up to six seconds. InvalidArgument for options or a profile that do not fit the network, Unavailable
   // if the port is taken.
   absl::Status Serve(std::unique_ptr<AdaptiveNetwork> network);
 
