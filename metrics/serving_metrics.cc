@@ -127,11 +127,13 @@ ServingMetrics::ServingMetrics(const ServingMetricsLabels& labels)
   queue_rows_ = AddGauge(registry, "anybit_queue_rows", "Rows that wait.");
   running_batches_ = AddGauge(registry, "anybit_running_batches", "Batches that run.");
 
+  prometheus::Labels model = {{"model", labels.model}, {"version", std::to_string(labels.version)}};
+  if (!labels.isa.empty()) model.emplace("isa", labels.isa);
   prometheus::BuildGauge()
       .Name("anybit_model_info")
-      .Help("The model that is served; always 1.")
+      .Help("The model that is served, and the instruction set of its kernels; always 1.")
       .Register(registry)
-      .Add({{"model", labels.model}, {"version", std::to_string(labels.version)}})
+      .Add(model)
       .Set(1);
 }
 

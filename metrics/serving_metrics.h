@@ -34,6 +34,7 @@ struct ServingMetricsLabels {
 
   std::string model;
   int64_t version = 1;
+  std::string isa;                     // of the kernels; "": they are not chosen, and there is no such label
   PointTable points;                   // not empty; PointId indexes it
   std::vector<SlaClass> sla_classes;   // not empty; SlaClassId indexes it
   int max_batch = 1;                   // rows

@@ -141,6 +141,14 @@ TEST(ServingMetricsTest, TheGaugesShowTheLatestQueue) {
   EXPECT_THAT(text, HasSubstr("anybit_running_batches 1\n"));
 }
 
+TEST(ServingMetricsTest, TheModelsInfoNamesTheInstructionSetWhereThereIsOne) {
+  ServingMetricsLabels labels = Labels();
+  EXPECT_THAT(ServingMetrics(labels).Text(), HasSubstr("anybit_model_info{model=\"fashion\",version=\"3\"} 1\n"));
+  labels.isa = "avx2";
+  EXPECT_THAT(ServingMetrics(labels).Text(),
+              HasSubstr("anybit_model_info{isa=\"avx2\",model=\"fashion\",version=\"3\"} 1\n"));
+}
+
 TEST(ServingMetricsTest, PromtoolFindsNothingToSay) {
   ServingMetrics metrics(Labels());
   metrics.OnEnded(Served(kExact, 0.92, milliseconds(10)));

@@ -15,6 +15,8 @@
 
 namespace anybit {
 
+class KernelChooser;
+
 // One row of the network's input or output. Inputs are u8 codes, outputs are float32; both are row-major (NHWC).
 struct TensorDescription {
   std::string name;
@@ -50,6 +52,9 @@ class AdaptiveNetwork {
   // if the point does not exist or the sizes do not fit each other or the scratch. Any thread: weights are immutable.
   virtual absl::Status Run(int point, std::span<const uint8_t> input, std::span<float> output,
                            Scratch& scratch) const = 0;
+
+  // Where the kernels of this network are to choose; null if there is no choice. Lives as long as the network.
+  virtual KernelChooser* kernel_chooser() { return nullptr; }
 };
 
 // How many rows `inputs` codes and `outputs` logits are. InvalidArgument, naming value and limit, where the point does not

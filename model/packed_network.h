@@ -8,13 +8,12 @@
 #define ANYBIT_MODEL_PACKED_NETWORK_H_
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 
 #include "absl/status/statusor.h"
 #include "model/adaptive_network.h"
 #include "model/artifact.h"
-#include "model/kernel_choices.h"
+#include "model/kernel_chooser.h"
 #include "model/kernels/kernel_table.h"
 #include "model/layer_trace.h"
 
@@ -28,7 +27,7 @@ struct PackedNetworkOptions {
   int64_t panel_budget = int64_t{1} << 30;
 };
 
-class PackedNetwork : public AdaptiveNetwork {
+class PackedNetwork : public AdaptiveNetwork, public KernelChooser {
  public:
   // `kernels` must outlive the network. InvalidArgument unless `artifact` and `options` are valid.
   static absl::StatusOr<std::unique_ptr<PackedNetwork>> Create(Artifact artifact, const KernelTable& kernels,
@@ -37,16 +36,7 @@ class PackedNetwork : public AdaptiveNetwork {
   // Like Run at a quantized point, and records what each node computed.
   virtual absl::StatusOr<LayerTrace> Trace(int point, std::span<const uint8_t> input) const = 0;
 
-  // What has been set or measured, and, of points that have run, what was guessed from the number of multiplications.
-  virtual KernelChoices choices() const = 0;
-
-  // InvalidArgument, naming it, for a choice of another instruction set, of a layer or point that does not exist, or that
-  // is not exact; then nothing changes. Points and layers that are not named keep what they have. Any thread.
-  virtual absl::Status SetChoices(const KernelChoices& choices) = 0;
-
-  // Measures every algorithm of every layer at every point and chooses the fastest, for as many of kChoiceRows as are at
-  // most `max_rows` and `budget_ns` in all allows; larger sizes follow the largest measured. `now_ns` is a monotonic clock.
-  virtual void MeasureChoices(int max_rows, int64_t budget_ns, const std::function<int64_t()>& now_ns) = 0;
+  KernelChooser* kernel_chooser() final { return this; }
 
   // Bytes of the panels kept now.
   virtual int64_t panel_bytes() const = 0;

@@ -63,6 +63,7 @@ class InferReactor final : public ServerUnaryReactor {
   void Submit(MonoTime deadline) {
     auto payload = std::make_unique<InferencePayload>();
     payload->input = std::move(call_.input);
+    payload->output.reserve(call_.rows * model_.network.output.elements);
     id_ = scheduler_.Submit({.deadline = deadline,
                              .allowed = call_.allowed,
                              .sla_class = call_.sla_class,

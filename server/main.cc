@@ -17,6 +17,7 @@
 #include "model/kernels/instruction_set.h"
 #include "model/packed_network.h"
 #include "server/options.h"
+#include "server/processors.h"
 #include "server/serve_until_stopped.h"
 
 ABSL_FLAG(std::string, artifact, "", "file that holds the network to serve");
@@ -24,10 +25,17 @@ ABSL_FLAG(std::string, grpc_address, "127.0.0.1:8001", "host:port of the inferen
 ABSL_FLAG(std::string, http_address, "127.0.0.1:8002", "host:port of /metrics, /livez and /readyz; empty for none");
 ABSL_FLAG(std::string, policy, "slackfit",
           "what picks operating point and batch: slackfit, fixed:<point>, ...; an unknown one prints all");
+ABSL_FLAG(std::string, isa, "auto",
+          "instruction set of the kernels: avx512, avx_vnni, avx2, portable; auto: the best that this processor runs");
+ABSL_FLAG(int32_t, panel_memory, 1024, "MiB of packed weights to keep; those of the point used last are always kept");
 ABSL_FLAG(int32_t, slots, 1, "batches that run at the same time");
+ABSL_FLAG(int32_t, threads_per_slot, 1, "threads that share the rows of a batch; times --slots at most the processors");
+ABSL_FLAG(bool, pin, true,
+          "keep each slot on processors of its own; false where other processes compute on the same ones");
 ABSL_FLAG(int32_t, max_batch, 64, "rows of the largest batch and of the largest request");
-ABSL_FLAG(std::string, profile, "", "file of latencies to load; empty: measure them at the start, in two seconds");
-ABSL_FLAG(std::string, save_profile, "", "file to write the latencies to");
+ABSL_FLAG(std::string, profile, "",
+          "file of latencies and kernel choices to load; empty: measure them at the start, in up to six seconds");
+ABSL_FLAG(std::string, save_profile, "", "file to write latencies and kernel choices to");
 ABSL_FLAG(std::string, sla_classes, "interactive:20ms:0,batch:500ms:0",
           "comma-separated classes, each name:objective[:accuracy floor in basis points[:weight]], the weight without "
           "effect yet; requests that name none belong to the class 'default', which may be listed too");
@@ -50,7 +58,12 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
                        .grpc_address = absl::GetFlag(FLAGS_grpc_address),
                        .http_address = absl::GetFlag(FLAGS_http_address),
                        .policy = absl::GetFlag(FLAGS_policy),
+                       .isa = absl::GetFlag(FLAGS_isa),
+                       .panel_memory = absl::GetFlag(FLAGS_panel_memory),
                        .slots = absl::GetFlag(FLAGS_slots),
+                       .threads_per_slot = absl::GetFlag(FLAGS_threads_per_slot),
+                       .pin = absl::GetFlag(FLAGS_pin),
+                       .processors = AllowedProcessors(),
                        .max_batch = absl::GetFlag(FLAGS_max_batch),
                        .profile = absl::GetFlag(FLAGS_profile),
                        .save_profile = absl::GetFlag(FLAGS_save_profile),
@@ -60,10 +73,13 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
                        .drain_timeout = absl::ToChronoNanoseconds(absl::GetFlag(FLAGS_drain_timeout))};
 }
 
-absl::StatusOr<std::unique_ptr<const AdaptiveNetwork>> LoadArtifact(const std::string& path) {
-  absl::StatusOr<Artifact> artifact = ReadArtifact(path);
+absl::StatusOr<std::unique_ptr<AdaptiveNetwork>> LoadArtifact(const ServerOptions& options,
+                                                              const KernelTable& kernels) {
+  absl::StatusOr<Artifact> artifact = ReadArtifact(options.artifact);
   if (!artifact.ok()) return artifact.status();
-  return PackedNetwork::Create(*std::move(artifact), *SupportedKernels().front());
+  return PackedNetwork::Create(
+      *std::move(artifact), kernels,
+      {.threads = options.threads_per_slot, .panel_budget = int64_t{options.panel_memory} << 20});
 }
 
 int Main(int argc, char** argv) {
@@ -73,11 +89,12 @@ int Main(int argc, char** argv) {
   if (words.size() > 1) {
     options = absl::InvalidArgumentError(std::string("not an option: '") + words[1] + "'; options are --name=value");
   }
-  if (!options.ok()) {
-    std::cerr << "anybit-server: " << options.status().message() << std::endl;
+  absl::StatusOr<const KernelTable*> kernels = options.ok() ? KernelsByName(options->isa) : options.status();
+  if (!kernels.ok()) {
+    std::cerr << "anybit-server: " << kernels.status().message() << std::endl;
     return 2;
   }
-  return ServeUntilStopped(*options, [&] { return LoadArtifact(options->artifact); }, kExample);
+  return ServeUntilStopped(*options, [&] { return LoadArtifact(*options, **kernels); }, kExample);
 }
 
 }  // namespace

@@ -14,22 +14,24 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "server/inference_payload.h"
 
 namespace anybit {
 
 class ModelRunner::Slot {
  public:
-  Slot(const AdaptiveNetwork& network, const EventLoop& loop, int max_batch)
+  Slot(const AdaptiveNetwork& network, const EventLoop& loop, int max_batch, ProcessorSet processors)
       : network_(network),
         loop_(loop),
         max_batch_(max_batch),
         input_elements_(static_cast<size_t>(network.description().input.elements)),
         output_elements_(static_cast<size_t>(network.description().output.elements)),
-        input_(max_batch * input_elements_),
-        output_(max_batch * output_elements_),
-        scratch_(network.MakeScratch(max_batch)),
-        thread_([this] { Work(); }) {}
+        processors_(std::move(processors)),
+        thread_([this] {
+          Prepare();
+          Work();
+        }) {}
 
   ~Slot() {
     {
@@ -37,6 +39,12 @@ class ModelRunner::Slot {
       stopping_ = true;
     }
     thread_.join();
+  }
+
+  // Waits until the slot can run.
+  absl::Status pinning() const {
+    ready_.WaitForNotification();
+    return pinning_;
   }
 
   void Give(Batch batch, Done done) {
@@ -49,6 +57,14 @@ class ModelRunner::Slot {
     Batch batch;
     Done done;
   };
+
+  void Prepare() {
+    pinning_ = PinThisThread(processors_);
+    input_.resize(max_batch_ * input_elements_);
+    output_.resize(max_batch_ * output_elements_);
+    scratch_ = network_.MakeScratch(max_batch_);
+    ready_.Notify();
+  }
 
   void Work() {
     while (std::optional<Job> job = Take()) {
@@ -115,7 +131,7 @@ class ModelRunner::Slot {
     for (const auto& member : batch.members) {
       auto& payload = static_cast<InferencePayload&>(*member);
       const auto end = next + payload.input.size() / input_elements_ * output_elements_;
-      payload.output.assign(next, end);
+      payload.output.assign(next, end);   // into memory that came with the request
       next = end;
     }
   }
@@ -125,11 +141,15 @@ class ModelRunner::Slot {
   const int max_batch_;
   const size_t input_elements_;
   const size_t output_elements_;
+  const ProcessorSet processors_;
 
   // The slot's thread only.
   std::vector<uint8_t> input_;
   std::vector<float> output_;
-  const std::unique_ptr<AdaptiveNetwork::Scratch> scratch_;
+  std::unique_ptr<AdaptiveNetwork::Scratch> scratch_;
+
+  absl::Status pinning_;       // fixed once ready
+  absl::Notification ready_;
 
   absl::Mutex mutex_;
   std::vector<Job> jobs_ ABSL_GUARDED_BY(mutex_);   // at most one, unless the caller broke its promise
@@ -138,13 +158,23 @@ class ModelRunner::Slot {
   std::thread thread_;
 };
 
-ModelRunner::ModelRunner(const AdaptiveNetwork& network, const EventLoop& loop, int slots, int max_batch) {
-  for (int i = 0; i < slots; ++i) slots_.push_back(std::make_unique<Slot>(network, loop, max_batch));
+ModelRunner::ModelRunner(const AdaptiveNetwork& network, const EventLoop& loop, const ModelRunnerOptions& options) {
+  for (int i = 0; i < options.slots; ++i) {
+    slots_.push_back(std::make_unique<Slot>(network, loop, options.max_batch,
+                                            options.processors.empty() ? ProcessorSet() : options.processors[i]));
+  }
+  (void)pinning();   // waits for them
 }
 
 ModelRunner::~ModelRunner() = default;
 
 int ModelRunner::slots() const { return static_cast<int>(slots_.size()); }
+
+absl::Status ModelRunner::pinning() const {
+  absl::Status status;
+  for (const auto& slot : slots_) status.Update(slot->pinning());
+  return status;
+}
 
 void ModelRunner::Run(int slot, Batch batch, Done done) { slots_[slot]->Give(std::move(batch), std::move(done)); }
 

@@ -1,28 +1,40 @@
 // Runs batches on a network: one thread for each slot, each with its own scratch and buffers.
 //
-// A thread gathers the members' rows into one contiguous input, runs the network, and scatters the outputs. A network
-// that fails or throws fails that batch, and nothing else.
+// A thread gathers the members' rows into one contiguous input, runs the network, and scatters the outputs. None of that
+// allocates where the members have room for their outputs. A network that fails or throws fails that batch only.
 #ifndef ANYBIT_SERVER_MODEL_RUNNER_H_
 #define ANYBIT_SERVER_MODEL_RUNNER_H_
 
 #include <memory>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "model/adaptive_network.h"
 #include "scheduler/batch_runner.h"
 #include "scheduler/event_loop.h"
+#include "server/processors.h"
 
 namespace anybit {
 
+struct ModelRunnerOptions {
+  int slots = 1;                          // >= 1
+  int max_batch = 1;                      // rows, >= 1
+  std::vector<ProcessorSet> processors;   // of each slot's threads; empty: any
+};
+
 class ModelRunner : public BatchRunner {
  public:
-  // `network` and `loop` (asked for the time only) must outlive the runner. slots >= 1, max_batch >= 1.
-  ModelRunner(const AdaptiveNetwork& network, const EventLoop& loop, int slots, int max_batch);
+  // `network` and `loop` (asked for the time only) must outlive the runner. Each slot's scratch is made on its own
+  // thread, so that threads and memory of the scratch belong to the slot's processors. Returns when all slots can run.
+  ModelRunner(const AdaptiveNetwork& network, const EventLoop& loop, const ModelRunnerOptions& options);
 
   // Finishes what runs, answers what was given, then joins.
   ~ModelRunner() override;
 
   int slots() const override;
+
+  // Whether each slot is on its processors; otherwise why one runs on any.
+  absl::Status pinning() const;
 
   // The members are InferencePayloads. `done` is called on the slot's thread.
   void Run(int slot, Batch batch, Done done) override;

@@ -3,14 +3,18 @@
 #include <chrono>
 #include <memory>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
+#include "model/testing/allocation_count.h"
 #include "server/inference_payload.h"
+#include "server/processors.h"
 #include "server/testing/manual_clock.h"
 #include "server/testing/sum_network.h"
 
@@ -54,7 +58,7 @@ BatchResult RunAndWait(ModelRunner& runner, Batch batch) {
 TEST(ModelRunnerTest, EachMemberGetsTheOutputsOfItsOwnRows) {
   const SumNetwork network;
   ManualClock clock;
-  ModelRunner runner(network, clock, 1, 4);
+  ModelRunner runner(network, clock, {.slots = 1, .max_batch = 4});
   const BatchResult result = RunAndWait(
       runner, MakeBatch(SumNetwork::kW8a8, 3, {{1, 2, 3, 4}, {10, 10, 10, 10, 255, 255, 255, 255}}));
   ASSERT_TRUE(result.status.ok()) << result.status;
@@ -65,7 +69,7 @@ TEST(ModelRunnerTest, EachMemberGetsTheOutputsOfItsOwnRows) {
 TEST(ModelRunnerTest, AShortBatchAfterALongOneSeesNothingOfIt) {
   const SumNetwork network;
   ManualClock clock;
-  ModelRunner runner(network, clock, 1, 2);
+  ModelRunner runner(network, clock, {.slots = 1, .max_batch = 2});
   RunAndWait(runner, MakeBatch(0, 2, {{9, 9, 9, 9, 9, 9, 9, 9}}));
   const BatchResult result = RunAndWait(runner, MakeBatch(0, 1, {{1, 0, 0, 0}}));
   EXPECT_THAT(OutputOf(result, 0), ElementsAre(1, 1001, 2001));
@@ -78,7 +82,7 @@ TEST(ModelRunnerTest, TimesComeFromTheLoop) {
     clock.Advance(milliseconds(3));
     return absl::OkStatus();
   });
-  ModelRunner runner(network, clock, 1, 1);
+  ModelRunner runner(network, clock, {.slots = 1, .max_batch = 1});
   const BatchResult result = RunAndWait(runner, MakeBatch(0, 1, {{0, 0, 0, 0}}));
   EXPECT_EQ(result.started, MonoTime(milliseconds(5)));
   EXPECT_EQ(result.finished, MonoTime(milliseconds(8)));
@@ -91,7 +95,7 @@ TEST(ModelRunnerTest, AFailingNetworkFailsThatBatchOnly) {
     if (point == SumNetwork::kW8a8) throw std::runtime_error("a library threw");
     return absl::OkStatus();
   });
-  ModelRunner runner(network, clock, 1, 1);
+  ModelRunner runner(network, clock, {.slots = 1, .max_batch = 1});
   const BatchResult failed = RunAndWait(runner, MakeBatch(SumNetwork::kFp32, 1, {{0, 0, 0, 0}}));
   EXPECT_EQ(failed.status.code(), absl::StatusCode::kInternal);
   EXPECT_THAT(std::string(failed.status.message()), HasSubstr("no memory"));
@@ -109,7 +113,7 @@ TEST(ModelRunnerTest, RowsThatDoNotMatchTheMembersAreRefusedBeforeTheNetworkRuns
     ran = true;
     return absl::OkStatus();
   });
-  ModelRunner runner(network, clock, 1, 2);
+  ModelRunner runner(network, clock, {.slots = 1, .max_batch = 2});
   EXPECT_EQ(RunAndWait(runner, MakeBatch(0, 2, {{0, 0, 0, 0}})).status.code(), absl::StatusCode::kInternal);
   EXPECT_EQ(RunAndWait(runner, MakeBatch(0, 1, {{0, 0, 0}})).status.code(), absl::StatusCode::kInternal);
   EXPECT_EQ(RunAndWait(runner, MakeBatch(0, 1, {{0, 0, 0, 0, 0, 0, 0, 0}})).status.code(),
@@ -126,7 +130,7 @@ TEST(ModelRunnerTest, SlotsRunAtTheSameTime) {
     if (point == SumNetwork::kW1a1) other_ran.Notify();
     return absl::OkStatus();
   });
-  ModelRunner runner(network, clock, 2, 1);
+  ModelRunner runner(network, clock, {.slots = 2, .max_batch = 1});
   ASSERT_EQ(runner.slots(), 2);
   absl::Notification first, second;
   runner.Run(0, MakeBatch(SumNetwork::kFp32, 1, {{0, 0, 0, 0}}), [&](BatchResult) { first.Notify(); });
@@ -135,12 +139,86 @@ TEST(ModelRunnerTest, SlotsRunAtTheSameTime) {
   second.WaitForNotification();
 }
 
+TEST(ModelRunnerTest, ASlotsThreadAndItsScratchAreOnItsProcessors) {
+  // A network that tells where it was asked for things.
+  class Located : public SumNetwork {
+   public:
+    using SumNetwork::SumNetwork;
+    std::unique_ptr<Scratch> MakeScratch(int max_rows) const override {
+      absl::MutexLock lock(&mutex);
+      scratch_made_on.push_back(Numbers());
+      return SumNetwork::MakeScratch(max_rows);
+    }
+    static ProcessorSet Numbers() {
+      ProcessorSet numbers;
+      for (const Processor& processor : AllowedProcessors()) numbers.push_back(processor.number);
+      return numbers;
+    }
+    mutable absl::Mutex mutex;
+    mutable std::vector<ProcessorSet> scratch_made_on;
+  };
+  ManualClock clock;
+  ProcessorSet ran_on;
+  const Located network([&](int, int) {
+    ran_on = Located::Numbers();
+    return absl::OkStatus();
+  });
+  const ProcessorSet here = Located::Numbers();
+  const ProcessorSet first = {here.front()}, last = {here.back()};
+  ModelRunner runner(network, clock, {.slots = 2, .max_batch = 1, .processors = {last, first}});
+  EXPECT_TRUE(runner.pinning().ok()) << runner.pinning();
+  EXPECT_THAT(network.scratch_made_on, ::testing::UnorderedElementsAre(first, last));
+  RunAndWait(runner, MakeBatch(0, 1, {{0, 0, 0, 0}}));
+  EXPECT_EQ(ran_on, last);
+  EXPECT_EQ(Located::Numbers(), here) << "others are not pinned";
+}
+
+TEST(ModelRunnerTest, ASlotThatCannotBePinnedRunsAnywhereAndTellsWhy) {
+  const SumNetwork network;
+  ManualClock clock;
+  ModelRunner runner(network, clock, {.slots = 1, .max_batch = 1, .processors = {{65535}}});
+  EXPECT_THAT(std::string(runner.pinning().message()), HasSubstr("processors 65535"));
+  EXPECT_TRUE(RunAndWait(runner, MakeBatch(0, 1, {{0, 0, 0, 0}})).status.ok());
+}
+
+TEST(ModelRunnerTest, ABatchWhoseMembersHaveRoomForTheirOutputsAllocatesNothing) {
+  const SumNetwork network;
+  ManualClock clock;
+  ModelRunner runner(network, clock, {.slots = 1, .max_batch = 3});
+  struct Answer {
+    BatchResult result;
+    int64_t allocations = 0;   // of the slot's thread so far; it waits between batches
+    absl::Notification done;
+  };
+  int64_t slots_allocations = 0;
+  for (int round = 0; round < 3; ++round) {
+    Batch batch = MakeBatch(SumNetwork::kW8a8, 3, {{1, 2, 3, 4}, {10, 10, 10, 10, 255, 255, 255, 255}});
+    for (auto& member : batch.members) static_cast<InferencePayload&>(*member).output.reserve(6);
+    Answer answer;
+    const int64_t before = AllocationsOfThread();
+    runner.Run(0, std::move(batch), [&answer](BatchResult result) {
+      answer.result = std::move(result);
+      answer.allocations = AllocationsOfThread();
+      answer.done.Notify();
+    });
+    const int64_t givers_allocations = AllocationsOfThread() - before;
+    answer.done.WaitForNotification();
+    EXPECT_TRUE(answer.result.status.ok());
+    if (round == 2) {
+      EXPECT_EQ(givers_allocations, 0);
+      EXPECT_EQ(answer.allocations, slots_allocations);
+    }
+    slots_allocations = answer.allocations;
+  }
+  EXPECT_GT(slots_allocations, 0) << "not even the slot's buffers were counted";
+}
+
 TEST(ModelRunnerTest, WhatWasGivenIsAnsweredBeforeTheRunnerEnds) {
   const SumNetwork network;
   ManualClock clock;
   bool answered = false;
   {
-    ModelRunner runner(network, clock, 1, 1);
+    ModelRunner runner(network, clock, {.slots = 1, .max_batch = 1});
     runner.Run(0, MakeBatch(0, 1, {{0, 0, 0, 0}}), [&](BatchResult result) { answered = result.status.ok(); });
   }
   EXPECT_TRUE(answered);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,8 @@ namespace {
 
 // Limits far above what is useful, below what overflows or exhausts memory by mistake.
 constexpr int kMaxSlots = 256;
+constexpr int kMaxThreadsPerSlot = 64;       // the engine's limit
+constexpr int kMaxPanelMemory = 1 << 20;     // MiB
 constexpr int kMaxBatch = 4096;
 constexpr int kMaxQueue = 10'000'000;
 constexpr int kMaxSlaClasses = 64;
@@ -43,6 +46,17 @@ absl::Status CheckAddress(absl::string_view flag, absl::string_view address) {
   }
   return absl::InvalidArgumentError(
       absl::StrCat("--", flag, " is '", address, "', not host:port with a port from 0 to 65535"));
+}
+
+// Threads that wait for each other's processor make every latency of the profile wrong.
+absl::Status CheckThreads(const ServerOptions& options) {
+  const int64_t threads = int64_t{options.slots} * options.threads_per_slot;
+  const size_t limit = options.processors.size();
+  if (limit == 0 || threads <= static_cast<int64_t>(limit)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("--slots ", options.slots, " times --threads_per_slot ",
+                                                 options.threads_per_slot, " is ", threads, " threads, more than the ",
+                                                 limit, limit == 1 ? " processor" : " processors",
+                                                 " that this process may use"));
 }
 
 bool IsClassName(absl::string_view name) {
@@ -83,6 +97,9 @@ absl::Status ValidateOptions(const ServerOptions& options) {
   absl::Status status = CheckAddress("grpc_address", options.grpc_address);
   if (!options.http_address.empty()) status.Update(CheckAddress("http_address", options.http_address));
   status.Update(CheckRange("slots", options.slots, 1, kMaxSlots));
+  status.Update(CheckRange("threads_per_slot", options.threads_per_slot, 1, kMaxThreadsPerSlot));
+  status.Update(CheckThreads(options));
+  status.Update(CheckRange("panel_memory", options.panel_memory, 0, kMaxPanelMemory));
   status.Update(CheckRange("max_batch", options.max_batch, 1, kMaxBatch));
   status.Update(CheckRange("max_queue", options.max_queue, 1, kMaxQueue));
   status.Update(CheckDuration("drain_delay", options.drain_delay));

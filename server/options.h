@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "scheduler/time.h"
+#include "server/processors.h"
 #include "server/sla_class.h"
 
 namespace anybit {
@@ -18,10 +19,15 @@ struct ServerOptions {
   std::string grpc_address = "127.0.0.1:8001";     // port 0: any free one
   std::string http_address = "127.0.0.1:8002";     // empty: no metrics, no probes
   std::string policy = "slackfit";                 // a name of scheduler/policies/registry.h
+  std::string isa = "auto";                        // of the kernels: a name of model/kernels/instruction_set.h
+  int panel_memory = 1024;                         // MiB of panels that the network keeps
   int slots = 1;                                   // batches that run at the same time
+  int threads_per_slot = 1;                        // that share the rows of a batch
+  bool pin = true;                                 // keep each slot on processors of its own
+  std::vector<Processor> processors;               // that this process may use; empty: not known
   int max_batch = 64;                              // rows
-  std::string profile;                             // file to read latencies from; empty: measure them
-  std::string save_profile;                        // file to write the latencies to; empty: nowhere
+  std::string profile;                             // file to read latencies and kernel choices from; empty: measured
+  std::string save_profile;                        // file to write them to; empty: nowhere
   std::vector<SlaClass> sla_classes = {{.name = "default"}};   // the first is that of requests that name none
   int max_queue = 10000;                           // requests
   Duration drain_delay = std::chrono::seconds(5);      // from not ready to not accepting
@@ -29,7 +35,8 @@ struct ServerOptions {
 };
 
 // InvalidArgument, naming flag, value and limit, unless every value is one the server can start with. What depends on
-// the artifact (floors, policies for a point) is checked when it is known.
+// the artifact (floors, policies for a point) or the processor (isa) is checked when that is known. Where the processors are not known, any
+// number of threads is valid.
 absl::Status ValidateOptions(const ServerOptions& options);
 
 // Comma-separated classes, each "name:objective[:floor[:weight]]": the objective as a duration ("20ms", "1.5s", "0" for

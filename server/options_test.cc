@@ -29,6 +29,12 @@ TEST(OptionsTest, ARefusalNamesFlagValueAndLimit) {
   options.slots = 0;
   ExpectRefused(options, "--slots is 0, not from 1 to 256");
   options = Valid();
+  options.threads_per_slot = 65;
+  ExpectRefused(options, "--threads_per_slot is 65, not from 1 to 64");
+  options = Valid();
+  options.panel_memory = -1;
+  ExpectRefused(options, "--panel_memory is -1, not from 0 to 1048576");
+  options = Valid();
   options.max_batch = 5000;
   ExpectRefused(options, "--max_batch is 5000, not from 1 to 4096");
   options = Valid();
@@ -46,6 +52,26 @@ TEST(OptionsTest, ARefusalNamesFlagValueAndLimit) {
   options = Valid();
   options.http_address = "127.0.0.1:65536";
   ExpectRefused(options, "--http_address is '127.0.0.1:65536'");
+}
+
+TEST(OptionsTest, MoreThreadsThanProcessorsAreRefused) {
+  ServerOptions options = Valid();
+  options.processors = {{.number = 2}, {.number = 3}, {.number = 7}, {.number = 9}};
+  options.slots = 2;
+  options.threads_per_slot = 2;
+  EXPECT_TRUE(ValidateOptions(options).ok());
+  options.slots = 3;
+  ExpectRefused(options, "--slots 3 times --threads_per_slot 2 is 6 threads, more than the 4 processors that this");
+  options.processors.resize(1);
+  options.slots = 1;
+  ExpectRefused(options, "--slots 1 times --threads_per_slot 2 is 2 threads, more than the 1 processor that this");
+}
+
+TEST(OptionsTest, WhereTheProcessorsAreNotKnownAnyNumberOfThreadsIsAllowed) {
+  ServerOptions options = Valid();
+  options.slots = 200;
+  options.threads_per_slot = 64;
+  EXPECT_TRUE(ValidateOptions(options).ok());
 }
 
 TEST(OptionsTest, NoHttpAddressIsAllowed) {

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -76,9 +77,74 @@ absl::Status ParsePoint(const Value& value, const std::string& where, Profile& p
   return absl::OkStatus();
 }
 
+// The string `member` of `object`, or InvalidArgument.
+absl::StatusOr<std::string> ParseString(const Struct& object, const char* member, const std::string& where) {
+  const Value* value = Find(object, member);
+  if (value == nullptr || !value->has_string_value()) {
+    return absl::InvalidArgumentError(absl::StrCat(where, ".", member, " is not a string"));
+  }
+  return value->string_value();
+}
+
+absl::StatusOr<LayerChoice> ParseLayerChoice(const Value& value, const std::string& where) {
+  LayerChoice choice;
+  for (const auto& [member, text] : {std::pair("point", &choice.point), std::pair("node", &choice.node)}) {
+    absl::StatusOr<std::string> parsed = ParseString(value.struct_value(), member, where);
+    if (!parsed.ok()) return parsed.status();
+    *text = *std::move(parsed);
+  }
+  const Value* algorithms = Find(value.struct_value(), "algorithms");
+  const int size = algorithms == nullptr ? 0 : algorithms->list_value().values_size();
+  if (size != static_cast<int>(choice.algorithms.size())) {
+    return absl::InvalidArgumentError(absl::StrCat(where, ".algorithms is not a list of ", choice.algorithms.size()));
+  }
+  for (int i = 0; i < size; ++i) {
+    const Value& algorithm = algorithms->list_value().values(i);
+    if (!algorithm.has_string_value()) {
+      return absl::InvalidArgumentError(absl::StrCat(where, ".algorithms[", i, "] is not a string"));
+    }
+    choice.algorithms[i] = algorithm.string_value();
+  }
+  return choice;
+}
+
+absl::StatusOr<KernelChoices> ParseKernels(const Value& value) {
+  absl::StatusOr<std::string> isa = ParseString(value.struct_value(), "isa", "kernels");
+  if (!isa.ok()) return isa.status();
+  KernelChoices kernels{.isa = *std::move(isa), .layers = {}};
+  const Value* layers = Find(value.struct_value(), "layers");
+  if (layers == nullptr || !layers->has_list_value()) {
+    return absl::InvalidArgumentError("kernels.layers is not a list");
+  }
+  for (const Value& layer : layers->list_value().values()) {
+    absl::StatusOr<LayerChoice> choice =
+        ParseLayerChoice(layer, absl::StrCat("kernels.layers[", kernels.layers.size(), "]"));
+    if (!choice.ok()) return choice.status();
+    kernels.layers.push_back(*std::move(choice));
+  }
+  return kernels;
+}
+
+// The member "kernels", with its comma in front.
+std::string KernelsToJson(const KernelChoices& kernels) {
+  std::string json = absl::StrCat(",\n  \"kernels\": {\"isa\": ", Quoted(kernels.isa), ", \"layers\": [");
+  const char* separator = "\n";
+  for (const LayerChoice& layer : kernels.layers) {
+    absl::StrAppend(&json, separator, "    {\"point\": ", Quoted(layer.point), ", \"node\": ", Quoted(layer.node),
+                    ", \"algorithms\": [");
+    for (size_t i = 0; i < layer.algorithms.size(); ++i) {
+      absl::StrAppend(&json, i ? ", " : "", Quoted(layer.algorithms[i]));
+    }
+    json += "]}";
+    separator = ",\n";
+  }
+  return json + "\n  ]}";
+}
+
 }  // namespace
 
-std::string ProfileToJson(const Profile& profile) {
+std::string ProfileToJson(const MeasuredProfile& measured) {
+  const Profile& profile = measured.latencies;
   std::string json = absl::StrCat("{\n  \"max_batch\": ", profile.max_batch, ",\n  \"points\": [");
   for (size_t point = 0; point < profile.points.size(); ++point) {
     absl::StrAppendFormat(&json, "%s\n    {\"name\": %s, \"accuracy\": %s, \"latency_us\": [", point ? "," : "",
@@ -89,10 +155,12 @@ std::string ProfileToJson(const Profile& profile) {
     }
     json += "]}";
   }
-  return json + "\n  ]\n}\n";
+  json += "\n  ]";
+  if (measured.kernels.has_value()) json += KernelsToJson(*measured.kernels);
+  return json + "\n}\n";
 }
 
-absl::StatusOr<Profile> ProfileFromJson(const std::string& json) {
+absl::StatusOr<MeasuredProfile> ProfileFromJson(const std::string& json) {
   Struct root;
   const auto parsed = google::protobuf::util::JsonStringToMessage(json, &root);
   if (!parsed.ok()) return absl::InvalidArgumentError(absl::StrCat("not a JSON object: ", parsed.ToString()));
@@ -110,21 +178,27 @@ absl::StatusOr<Profile> ProfileFromJson(const std::string& json) {
     if (!status.ok()) return status;
   }
   if (absl::Status status = ValidateProfile(profile); !status.ok()) return status;
-  return profile;
+  MeasuredProfile measured{.latencies = std::move(profile), .kernels = std::nullopt};
+  if (const Value* kernels = Find(root, "kernels"); kernels != nullptr) {
+    absl::StatusOr<KernelChoices> choices = ParseKernels(*kernels);
+    if (!choices.ok()) return choices.status();
+    measured.kernels = *std::move(choices);
+  }
+  return measured;
 }
 
-absl::StatusOr<Profile> ReadProfile(const std::string& path) {
+absl::StatusOr<MeasuredProfile> ReadProfile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   const std::string json{std::istreambuf_iterator<char>(file), {}};
   if (!file) return absl::NotFoundError(absl::StrCat("cannot read profile ", path));
-  absl::StatusOr<Profile> profile = ProfileFromJson(json);
+  absl::StatusOr<MeasuredProfile> profile = ProfileFromJson(json);
   if (!profile.ok()) {
     return absl::Status(profile.status().code(), absl::StrCat("profile ", path, ": ", profile.status().message()));
   }
   return profile;
 }
 
-absl::Status WriteProfile(const Profile& profile, const std::string& path) {
+absl::Status WriteProfile(const MeasuredProfile& profile, const std::string& path) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file << ProfileToJson(profile);
   file.close();

@@ -1,6 +1,7 @@
 #include "server/profile_file.h"
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -13,11 +14,18 @@ using std::chrono::microseconds;
 using std::chrono::nanoseconds;
 using ::testing::HasSubstr;
 
-Profile Sample() {
+Profile SampleLatencies() {
   return {.points = {{.name = "w8a8", .accuracy = 0.9213}, {.name = "odd \"name\"\n", .accuracy = 1.0 / 3}},
           .max_batch = 3,
           .latency = {{microseconds(850), nanoseconds(1210001), microseconds(5)},
                       {nanoseconds(1), nanoseconds(999), std::chrono::hours(1)}}};
+}
+
+MeasuredProfile Sample() { return {.latencies = SampleLatencies(), .kernels = std::nullopt}; }
+
+// The members before "kernels".
+std::string WithKernels(const std::string& kernels) {
+  return R"({"max_batch": 1, "points": [{"name": "a", "accuracy": 1, "latency_us": [1]}], "kernels": )" + kernels + "}";
 }
 
 TEST(ProfileFileTest, WhatWasWrittenIsReadBackToTheNanosecond) {
@@ -25,12 +33,28 @@ TEST(ProfileFileTest, WhatWasWrittenIsReadBackToTheNanosecond) {
   ASSERT_TRUE(WriteProfile(Sample(), path).ok());
   const auto profile = ReadProfile(path);
   ASSERT_TRUE(profile.ok()) << profile.status();
-  EXPECT_EQ(profile->max_batch, 3);
-  EXPECT_EQ(profile->latency, Sample().latency);
+  EXPECT_FALSE(profile->kernels.has_value());
+  EXPECT_EQ(profile->latencies.max_batch, 3);
+  EXPECT_EQ(profile->latencies.latency, SampleLatencies().latency);
   for (int i = 0; i < 2; ++i) {
-    EXPECT_EQ(profile->points[i].name, Sample().points[i].name);
-    EXPECT_EQ(profile->points[i].accuracy, Sample().points[i].accuracy);
+    EXPECT_EQ(profile->latencies.points[i].name, SampleLatencies().points[i].name);
+    EXPECT_EQ(profile->latencies.points[i].accuracy, SampleLatencies().points[i].accuracy);
   }
+}
+
+TEST(ProfileFileTest, KernelChoicesAreReadBackAsTheyWere) {
+  MeasuredProfile written = Sample();
+  written.kernels = {.isa = "avx2",
+                     .layers = {{.point = "w8a8", .node = "odd \"node\"", .algorithms = {"a", "b", "c", "d", "e"}},
+                                {.point = "w1a1", .node = "stem", .algorithms = {"f", "f", "f", "f", "g"}}}};
+  auto profile = ProfileFromJson(ProfileToJson(written));
+  ASSERT_TRUE(profile.ok()) << profile.status();
+  EXPECT_EQ(profile->kernels, written.kernels);
+
+  written.kernels->layers.clear();
+  profile = ProfileFromJson(ProfileToJson(written));
+  ASSERT_TRUE(profile.ok()) << profile.status();
+  EXPECT_EQ(profile->kernels, written.kernels);
 }
 
 TEST(ProfileFileTest, AHandWrittenProfileIsRead) {
@@ -38,13 +62,13 @@ TEST(ProfileFileTest, AHandWrittenProfileIsRead) {
       R"({"note": "by hand", "max_batch": 2,
           "points": [{"name": "w8a8", "accuracy": 0.92, "latency_us": [850.5, 1210]}]})");
   ASSERT_TRUE(profile.ok()) << profile.status();
-  EXPECT_EQ(profile->At(ToPointId(0), 1), nanoseconds(850500));
-  EXPECT_EQ(profile->At(ToPointId(0), 2), microseconds(1210));
+  EXPECT_EQ(profile->latencies.At(ToPointId(0), 1), nanoseconds(850500));
+  EXPECT_EQ(profile->latencies.At(ToPointId(0), 2), microseconds(1210));
 }
 
 TEST(ProfileFileTest, ARefusalNamesWhatIsWrong) {
   const struct {
-    const char* json;
+    std::string json;
     const char* message;
   } cases[] = {
       {"", "not a JSON object"},
@@ -63,6 +87,14 @@ TEST(ProfileFileTest, ARefusalNamesWhatIsWrong) {
       {R"({"max_batch": 1, "points": [{"name": "a", "accuracy": 1, "latency_us": [0]}]})", "points[0].latency_us[0]"},
       {R"({"max_batch": 1, "points": [{"name": "a", "accuracy": 1, "latency_us": [-1]}]})", "points[0].latency_us[0]"},
       {R"({"max_batch": 1, "points": [{"name": "a", "accuracy": 1, "latency_us": [1e30]}]})", "latency_us[0]"},
+      {WithKernels("7"), "kernels.isa is not a string"},
+      {WithKernels(R"({"isa": "avx2"})"), "kernels.layers is not a list"},
+      {WithKernels(R"({"isa": "avx2", "layers": [7]})"), "kernels.layers[0].point is not a string"},
+      {WithKernels(R"({"isa": "avx2", "layers": [{"point": "a"}]})"), "kernels.layers[0].node is not a string"},
+      {WithKernels(R"({"isa": "avx2", "layers": [{"point": "a", "node": "b"}]})"), "algorithms is not a list of 5"},
+      {WithKernels(R"({"isa": "avx2", "layers": [{"point": "a", "node": "b", "algorithms": ["c"]}]})"), "a list of 5"},
+      {WithKernels(R"({"isa": "i", "layers": [{"point": "a", "node": "b", "algorithms": ["c", "c", 7, "c", "c"]}]})"),
+       "kernels.layers[0].algorithms[2] is not a string"},
   };
   for (const auto& c : cases) {
     const auto profile = ProfileFromJson(c.json);

@@ -73,22 +73,21 @@ class Bench {
                                                     ": ", status.message()));
   }
 
-  // Sizes in ascending order, as many as fit into `share`, then repetitions of all of them while they fit.
+  // Sizes in ascending order, as many as fit into `share` but at least the first, then repetitions of all of them while
+  // they fit.
   absl::StatusOr<std::vector<Measurement>> Measure(int point, const std::vector<int>& sizes, Duration share,
                                                    int repetitions) {
     const MonoTime end = SaturatingAdd(loop_.Now(), share);
     std::vector<Measurement> measurements;
-    // The first run pays for cold caches and is not counted, unless one run is all the share pays for.
-    absl::StatusOr<Duration> latest = Run(point, 1);
-    if (!latest.ok()) return latest.status();
     for (int rows : sizes) {
-      const int known_rows = measurements.empty() ? 1 : measurements.back().rows;
-      if (SaturatingAdd(loop_.Now(), *latest * rows / known_rows) > end) break;
-      latest = Run(point, rows);
-      if (!latest.ok()) return latest.status();
-      measurements.push_back({.rows = rows, .runs = {*latest}});
+      if (!measurements.empty()) {
+        const Measurement& before = measurements.back();
+        if (SaturatingAdd(loop_.Now(), before.runs.back() * rows / before.rows) > end) break;
+      }
+      const absl::StatusOr<Duration> taken = Run(point, rows);
+      if (!taken.ok()) return taken.status();
+      measurements.push_back({.rows = rows, .runs = {*taken}});
     }
-    if (measurements.empty()) return std::vector<Measurement>{{.rows = 1, .runs = {*latest}}};
     for (int i = 1; i < repetitions; ++i) {
       for (Measurement& m : measurements) {
         if (SaturatingAdd(loop_.Now(), m.runs.back()) > end) continue;
@@ -116,18 +115,28 @@ absl::StatusOr<Profile> MeasureProfile(const AdaptiveNetwork& network, const Eve
   const std::vector<int> sizes = SizesToMeasure(options.max_batch);
   const auto& points = network.description().points;
   Bench bench(network, loop, options.max_batch);
-  const MonoTime start = loop.Now();
+  Duration spent{};
   for (int point = 0; point < static_cast<int>(points.size()); ++point) {
+    if (absl::Status status = bench.Run(point, 1).status(); !status.ok()) return status;
     // What a fast point leaves of its share goes to those after it.
-    const Duration left = options.budget - (loop.Now() - start);
-    const Duration share = left / static_cast<int>(points.size() - point);
+    const Duration share = (options.budget - spent) / static_cast<int>(points.size() - point);
+    const MonoTime start = loop.Now();
     absl::StatusOr<std::vector<Measurement>> measured = bench.Measure(point, sizes, share, options.repetitions);
+    spent += loop.Now() - start;
     if (!measured.ok()) return measured.status();
     profile.points.push_back({.name = points[point].name, .accuracy = points[point].accuracy});
     profile.latency.push_back(FillBetween(*measured, options.max_batch));
   }
   if (absl::Status status = ValidateProfile(profile); !status.ok()) return status;
   return profile;
+}
+
+absl::Status RunEachPointOnce(const AdaptiveNetwork& network, const EventLoop& loop) {
+  Bench bench(network, loop, 1);
+  for (int point = 0; point < static_cast<int>(network.description().points.size()); ++point) {
+    if (absl::Status status = bench.Run(point, 1).status(); !status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace anybit

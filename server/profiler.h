@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/adaptive_network.h"
 #include "scheduler/event_loop.h"
@@ -13,16 +14,21 @@ namespace anybit {
 
 struct ProfilerOptions {
   int max_batch = 64;                        // rows
-  Duration budget = std::chrono::seconds(2); // in all; each point gets an equal share
+  Duration budget = std::chrono::seconds(2); // in all but first runs; each point gets an equal share
   int repetitions = 9;                       // of each measurement, where the budget allows
 };
 
 // Runs batches of 1, 2, 4, ... max_batch rows on the calling thread and takes the median of each size; sizes between
 // are interpolated. A size that would overrun its point's share of the budget is not run: it is taken to cost per row
-// what the largest size that was run costs, which is too much rather than too little. Even a tiny budget runs each
-// point once. A failing run's Status, with the point's name. `loop` is asked for the time only.
+// what the largest size that was run costs, which is too much rather than too little. A point's first run pays for what
+// is made on first use and counts neither as a latency nor for the budget; even a tiny budget counts one run after it.
+// A failing run's Status, with the point's name. `loop` is asked for the time only.
 absl::StatusOr<Profile> MeasureProfile(const AdaptiveNetwork& network, const EventLoop& loop,
                                        const ProfilerOptions& options);
+
+// Runs each point once, so that what is made on first use is there before the first request. A failing run's Status,
+// with the point's name.
+absl::Status RunEachPointOnce(const AdaptiveNetwork& network, const EventLoop& loop);
 
 }  // namespace anybit
 

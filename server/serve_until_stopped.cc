@@ -64,6 +64,8 @@ std::string PortOf(const std::string& address, int port) {
   return absl::StrCat(address.substr(0, address.rfind(':') + 1), port);
 }
 
+std::string Counted(int count, const char* thing) { return absl::StrCat(count, " ", thing, count == 1 ? "" : "s"); }
+
 void Announce(const Server& server, const ServerOptions& options, const std::string& example) {
   const NetworkDescription& network = server.network().description();
   const Profile& profile = server.profile();
@@ -73,7 +75,14 @@ void Announce(const Server& server, const ServerOptions& options, const std::str
   if (server.http_port() != 0) {
     std::cout << "  HTTP " << PortOf(options.http_address, server.http_port()) << " (/metrics /livez /readyz)\n";
   }
-  const std::string largest = absl::StrCat("latency, ", profile.max_batch, profile.max_batch == 1 ? " row" : " rows");
+  if (!server.isa().empty()) {
+    std::cout << "  kernels: " << server.isa() << ", " << Counted(options.slots, "slot") << " of "
+              << Counted(options.threads_per_slot, "thread") << "\n";
+  }
+  if (const absl::Status pinning = server.pinning(); !pinning.ok()) {
+    std::cerr << "anybit-server: " << pinning.message() << std::endl;
+  }
+  const std::string largest = absl::StrCat("latency, ", Counted(profile.max_batch, "row"));
   std::cout << absl::StrFormat("\n  %-16s %10s %16s %20s\n", "operating point", "accuracy", "latency, 1 row", largest);
   for (int i = 0; i < static_cast<int>(profile.points.size()); ++i) {
     const PointId point = ToPointId(i);
@@ -114,7 +123,7 @@ int ServeUntilStopped(const ServerOptions& options, const LoadNetwork& load, con
   HandleStopSignals(OnStopSignal);
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Listen(options);
   if (!server.ok()) return Fail(server.status());
-  absl::StatusOr<std::unique_ptr<const AdaptiveNetwork>> network = load();
+  absl::StatusOr<std::unique_ptr<AdaptiveNetwork>> network = load();
   if (!network.ok()) {
     std::cerr << "anybit-server: " << network.status().message() << std::endl;
     return 1;   // whatever is wrong with the file, the options were well-formed

@@ -17,7 +17,7 @@
 namespace anybit {
 
 // Called once, after HTTP is served.
-using LoadNetwork = std::function<absl::StatusOr<std::unique_ptr<const AdaptiveNetwork>>()>;
+using LoadNetwork = std::function<absl::StatusOr<std::unique_ptr<AdaptiveNetwork>>()>;
 
 // Returns the process's exit code: 0 after a signal, 1 if the server cannot start, 2 if the options are wrong; the
 // reason is one line on stderr. When it serves, stdout tells where and what, and `example`, the arguments of a client

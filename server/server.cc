@@ -13,14 +13,17 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "metrics/serving_metrics.h"
+#include "model/kernel_chooser.h"
 #include "scheduler/admission.h"
 #include "scheduler/asio_event_loop.h"
 #include "scheduler/policies/registry.h"
 #include "scheduler/scheduler.h"
 #include "server/inference_service.h"
 #include "server/model_runner.h"
+#include "server/processors.h"
 #include "server/profile_file.h"
 #include "server/profiler.h"
 #include "server/served_model.h"
@@ -28,6 +31,11 @@
 
 namespace anybit {
 namespace {
+
+// What measuring may take at the start. The default network needs two to three seconds to choose on a busy core with
+// AVX2; a layer that is left to a guess may take four times as long for one row. Less is used where less is needed.
+constexpr Duration kChoosingBudget = std::chrono::seconds(4);
+constexpr Duration kProfilingBudget = std::chrono::seconds(2);
 
 // A promise that no operating point can keep is refused at the start, not at each request.
 absl::Status CheckFloors(const std::vector<SlaClass>& sla_classes, const PointTable& points) {
@@ -63,9 +71,37 @@ absl::StatusOr<Profile> FitProfile(const Profile& profile, const NetworkDescript
   return fitted;
 }
 
-ServingMetricsLabels MetricsLabels(const ServedModel& model, const PointTable& points) {
+// Chooses for batches of up to `max_batch` rows.
+void MeasureChoices(KernelChooser& chooser, const EventLoop& loop, int max_batch) {
+  chooser.MeasureChoices(max_batch, kChoosingBudget.count(),
+                         [&loop] { return loop.Now().time_since_epoch().count(); });
+}
+
+// `measured`'s kernels where they are for the same instruction set; otherwise measures.
+absl::Status FitChoices(const MeasuredProfile& measured, KernelChooser& chooser, const EventLoop& loop, int max_batch) {
+  if (measured.kernels.has_value() && measured.kernels->isa == chooser.choices().isa) {
+    return chooser.SetChoices(*measured.kernels);
+  }
+  MeasureChoices(chooser, loop, max_batch);
+  return absl::OkStatus();
+}
+
+absl::Status InFile(const std::string& path, const absl::Status& status) {
+  return absl::Status(status.code(), absl::StrCat("profile ", path, ": ", status.message()));
+}
+
+// Runs `work` where a slot's batches will run, which is what its measurements are for.
+void RunOn(const ProcessorSet& processors, absl::FunctionRef<void()> work) {
+  std::thread([&] {
+    (void)PinThisThread(processors);   // refused again for the slot, and reported then
+    work();
+  }).join();
+}
+
+ServingMetricsLabels MetricsLabels(const ServedModel& model, const PointTable& points, const std::string& isa) {
   ServingMetricsLabels labels{.model = model.network.name,
                               .version = model.network.version,
+                              .isa = isa,
                               .points = points,
                               .max_batch = model.max_batch};
   for (const SlaClass& sla_class : model.sla_classes) {
@@ -98,7 +134,8 @@ void SetReadiness(grpc::Server& server, bool ready) {
 
 // Members stand in the order of their making; Stop takes them apart.
 struct Server::Serving {
-  std::unique_ptr<const AdaptiveNetwork> network;
+  std::unique_ptr<AdaptiveNetwork> network;
+  std::string isa;
   AsioEventLoop loop;
   Profile profile;
   ServedModel model;
@@ -129,33 +166,55 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Listen(ServerOptions options) {
   return server;
 }
 
-absl::StatusOr<Profile> Server::FindProfile(const AdaptiveNetwork& network, const EventLoop& loop) const {
-  if (options_.profile.empty()) return MeasureProfile(network, loop, {.max_batch = options_.max_batch});
-  const absl::StatusOr<Profile> stored = ReadProfile(options_.profile);
+absl::StatusOr<Profile> Server::FindProfile(AdaptiveNetwork& network, const EventLoop& loop) const {
+  KernelChooser* chooser = network.kernel_chooser();
+  if (options_.profile.empty()) {
+    if (chooser != nullptr) MeasureChoices(*chooser, loop, options_.max_batch);
+    return MeasureProfile(network, loop, {.max_batch = options_.max_batch, .budget = kProfilingBudget});
+  }
+  const absl::StatusOr<MeasuredProfile> stored = ReadProfile(options_.profile);
   if (!stored.ok()) return stored.status();
-  return FitProfile(*stored, network.description(), options_.max_batch);
+  absl::StatusOr<Profile> fitted = FitProfile(stored->latencies, network.description(), options_.max_batch);
+  if (!fitted.ok()) return InFile(options_.profile, fitted.status());
+  if (chooser != nullptr) {
+    if (absl::Status status = FitChoices(*stored, *chooser, loop, options_.max_batch); !status.ok()) {
+      return InFile(options_.profile, status);
+    }
+    // What packs weights for its kernels packs them now: a first request must not wait for it.
+    if (absl::Status status = RunEachPointOnce(network, loop); !status.ok()) return status;
+  }
+  return fitted;
 }
 
-absl::Status Server::Serve(std::unique_ptr<const AdaptiveNetwork> network) {
+absl::Status Server::Serve(std::unique_ptr<AdaptiveNetwork> network) {
   serving_ = std::make_unique<Serving>();
   Serving& s = *serving_;
   s.network = std::move(network);
   s.model = {.network = s.network->description(), .max_batch = options_.max_batch, .sla_classes = options_.sla_classes};
+  const std::vector<ProcessorSet> processors =
+      options_.pin ? AssignProcessors(options_.processors, options_.slots, options_.threads_per_slot)
+                   : std::vector<ProcessorSet>();
 
-  absl::StatusOr<Profile> profile = FindProfile(*s.network, s.loop);
+  absl::StatusOr<Profile> profile;
+  RunOn(processors.empty() ? ProcessorSet() : processors.front(), [&] { profile = FindProfile(*s.network, s.loop); });
   if (!profile.ok()) return profile.status();
   s.profile = *std::move(profile);
   if (absl::Status status = CheckFloors(s.model.sla_classes, s.profile.points); !status.ok()) return status;
+  MeasuredProfile measured{.latencies = s.profile, .kernels = std::nullopt};
+  if (KernelChooser* chooser = s.network->kernel_chooser(); chooser != nullptr) measured.kernels = chooser->choices();
+  if (measured.kernels.has_value()) s.isa = measured.kernels->isa;
   if (!options_.save_profile.empty()) {
-    if (absl::Status status = WriteProfile(s.profile, options_.save_profile); !status.ok()) return status;
+    if (absl::Status status = WriteProfile(measured, options_.save_profile); !status.ok()) return status;
   }
   absl::StatusOr<std::unique_ptr<SchedulingPolicy>> policy = MakePolicy(options_.policy, s.profile);
   if (!policy.ok()) return policy.status();
   s.policy = *std::move(policy);
 
-  s.metrics.emplace(MetricsLabels(s.model, s.profile.points));
+  s.metrics.emplace(MetricsLabels(s.model, s.profile.points, s.isa));
   shown_ = serving_.get();
-  s.runner = std::make_unique<ModelRunner>(*s.network, s.loop, options_.slots, options_.max_batch);
+  s.runner = std::make_unique<ModelRunner>(
+      *s.network, s.loop,
+      ModelRunnerOptions{.slots = options_.slots, .max_batch = options_.max_batch, .processors = processors});
   s.scheduler.emplace(s.loop, *s.runner, *s.policy, s.admission, s.profile,
                       std::vector<SchedulerObserver*>{&*s.metrics},
                       SchedulerOptions{.max_queue_requests = options_.max_queue});
@@ -219,5 +278,7 @@ int Server::http_port() const { return exposer_ == nullptr ? 0 : exposer_->port(
 int Server::grpc_port() const { return serving_->grpc_port; }
 const Profile& Server::profile() const { return serving_->profile; }
 const AdaptiveNetwork& Server::network() const { return *serving_->network; }
+const std::string& Server::isa() const { return serving_->isa; }
+absl::Status Server::pinning() const { return serving_->runner->pinning(); }
 
 }  // namespace anybit

@@ -30,10 +30,10 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Measures or loads the profile, then serves `network` by gRPC; ready when it returns OK. At most once; takes up to
-  // the profiler's two seconds and a bit. InvalidArgument for options that do not fit the network, Unavailable if the
-  // port is taken.
-  absl::Status Serve(std::unique_ptr<const AdaptiveNetwork> network);
+  // Measures or loads kernel choices and latencies, then serves `network` by gRPC; ready when it returns OK. At most
+  // once; takes up to six seconds. InvalidArgument for options or a profile that do not fit the network, Unavailable
+  // if the port is taken.
+  absl::Status Serve(std::unique_ptr<AdaptiveNetwork> network);
 
   // Tells probes to send no more, and serves on. After Serve.
   void StopBeingReady();
@@ -51,13 +51,15 @@ class Server {
   int grpc_port() const;               // after Serve
   const Profile& profile() const;      // after Serve
   const AdaptiveNetwork& network() const;   // after Serve
+  const std::string& isa() const;      // after Serve: of the network's kernels; "": there is no choice of them
+  absl::Status pinning() const;        // after Serve: why a slot does not have processors of its own, though it should
 
  private:
   struct Serving;   // what exists between Serve and Stop
 
   explicit Server(ServerOptions options);
 
-  absl::StatusOr<Profile> FindProfile(const AdaptiveNetwork& network, const EventLoop& loop) const;
+  absl::StatusOr<Profile> FindProfile(AdaptiveNetwork& network, const EventLoop& loop) const;
 
   const ServerOptions options_;
   std::atomic<bool> ready_ = false;                  // whoever starts and stops; HTTP threads

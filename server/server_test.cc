@@ -22,7 +22,9 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "metrics/testing/http_get.h"
+#include "model/kernel_chooser.h"
 #include "proto/inference.grpc.pb.h"
+#include "server/processors.h"
 #include "server/testing/sum_network.h"
 
 namespace anybit {
@@ -746,7 +748,175 @@ TEST(ServerStartTest, AProfileThatDoesNotFitIsRefused) {
   status = StartWith(options);
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr("no operating point w8a8"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("profile " + options.profile + ": "));
 }
+
+// ---- Kernel choices
+
+KernelChoices Choices(const std::string& isa, const std::string& algorithm) {
+  LayerChoice layer{.point = "w8a8", .node = "stem", .algorithms = {}};
+  layer.algorithms.fill(algorithm);
+  return {.isa = isa, .layers = {layer}};
+}
+
+// Chooses "measured" when it measures, for instruction set "abacus"; knows of one layer. Tells what was done to it.
+class ChoosingNetwork : public SumNetwork, public KernelChooser {
+ public:
+  struct Log {
+    int measurements = 0;
+    int max_rows = 0;
+    int runs_at_first_choice = -1;
+    int runs = 0;
+    KernelChoices choices;   // as the server left them
+  };
+
+  explicit ChoosingNetwork(Log& log)
+      : SumNetwork([&log](int, int) {
+          ++log.runs;
+          return absl::OkStatus();
+        }),
+        log_(log) {
+    log_.choices = Choices("abacus", "guessed");
+  }
+
+  KernelChooser* kernel_chooser() override { return this; }
+  KernelChoices choices() const override { return log_.choices; }
+  absl::Status SetChoices(const KernelChoices& choices) override {
+    if (choices.layers.at(0).node != "stem") return absl::InvalidArgumentError("no such layer");
+    Choose(choices);
+    return absl::OkStatus();
+  }
+  void MeasureChoices(int max_rows, int64_t budget_ns, const std::function<int64_t()>& now_ns) override {
+    ++log_.measurements;
+    log_.max_rows = max_rows;
+    EXPECT_GT(budget_ns, 0);
+    const int64_t before = now_ns();
+    EXPECT_LE(before, now_ns());
+    Choose(Choices("abacus", "measured"));
+  }
+
+ private:
+  void Choose(const KernelChoices& choices) {
+    if (log_.runs_at_first_choice < 0) log_.runs_at_first_choice = log_.runs;
+    log_.choices = choices;
+  }
+
+  Log& log_;
+};
+
+absl::Status StartChoosing(ServerOptions options, ChoosingNetwork::Log& log) {
+  auto server = Server::Listen(std::move(options));
+  if (!server.ok()) return server.status();
+  const absl::Status status = (*server)->Serve(std::make_unique<ChoosingNetwork>(log));
+  if (status.ok()) {
+    EXPECT_EQ((*server)->isa(), "abacus");
+    EXPECT_THAT((*server)->MetricsText(), HasSubstr("anybit_model_info{isa=\"abacus\","));
+  }
+  return status;
+}
+
+// kProfile with `kernels` as a member.
+void WriteProfileWith(const std::string& path, const std::string& kernels) {
+  std::string json = kProfile;
+  json.insert(json.rfind('}'), ", \"kernels\": " + kernels);
+  std::ofstream(path) << json;
+}
+
+TEST(ServerKernelsTest, AreMeasuredBeforeLatenciesSavedWithThemAndLoadedInstead) {
+  ServerOptions options = Options();
+  options.profile = "";
+  options.save_profile = ::testing::TempDir() + "/with_kernels.json";
+  ChoosingNetwork::Log log;
+  ASSERT_TRUE(StartChoosing(options, log).ok());
+  EXPECT_EQ(log.measurements, 1);
+  EXPECT_EQ(log.max_rows, 4);
+  EXPECT_EQ(log.runs_at_first_choice, 0);
+  EXPECT_EQ(log.choices, Choices("abacus", "measured"));
+
+  options.profile = options.save_profile;
+  options.save_profile = "";
+  ChoosingNetwork::Log second;
+  ASSERT_TRUE(StartChoosing(options, second).ok());
+  EXPECT_EQ(second.measurements, 0);
+  EXPECT_EQ(second.choices, Choices("abacus", "measured"));
+}
+
+TEST(ServerKernelsTest, EachPointHasRunWithItsKernelsBeforeTheServerIsReady) {
+  ChoosingNetwork::Log log;
+  ASSERT_TRUE(StartChoosing(Options(), log).ok());
+  EXPECT_EQ(log.runs_at_first_choice, 0);
+  EXPECT_EQ(log.runs, 4);
+}
+
+TEST(ServerKernelsTest, AreMeasuredWhereTheProfileHasNoneOrThoseOfAnotherInstructionSet) {
+  ChoosingNetwork::Log without;
+  ASSERT_TRUE(StartChoosing(Options(), without).ok());
+  EXPECT_EQ(without.measurements, 1);
+  const ServerOptions options = Options();
+  WriteProfileWith(options.profile, R"({"isa": "quipu", "layers": [
+      {"point": "w8a8", "node": "stem", "algorithms": ["a", "a", "a", "a", "a"]}]})");
+  ChoosingNetwork::Log other;
+  ASSERT_TRUE(StartChoosing(options, other).ok());
+  EXPECT_EQ(other.measurements, 1);
+  EXPECT_EQ(other.choices, Choices("abacus", "measured"));
+}
+
+TEST(ServerKernelsTest, ThatDoNotFitTheNetworkAreRefusedWithTheFilesName) {
+  const ServerOptions options = Options();
+  WriteProfileWith(options.profile, R"({"isa": "abacus", "layers": [
+      {"point": "w8a8", "node": "leaf", "algorithms": ["a", "a", "a", "a", "a"]}]})");
+  ChoosingNetwork::Log log;
+  const absl::Status status = StartChoosing(options, log);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(std::string(status.message()), "profile " + options.profile + ": no such layer");
+}
+
+TEST(ServerKernelsTest, ANetworkWithoutAChoiceOfThemIgnoresThoseOfTheProfile) {
+  const ServerOptions options = Options();
+  WriteProfileWith(options.profile, R"({"isa": "abacus", "layers": []})");
+  Stage stage(options);
+  EXPECT_EQ(stage.server().isa(), "");
+  EXPECT_TRUE(stage.Infer(Request()).ok());
+}
+
+// ---- Processors
+
+TEST(ServerProcessorsTest, BatchesRunOnTheSlotsProcessorsAndMeasurementsToo) {
+  std::vector<Processor> ran_on;
+  const SumNetwork::BeforeRun note = [&](int, int) {
+    ran_on = AllowedProcessors();
+    return absl::OkStatus();
+  };
+  const std::vector<Processor> here = AllowedProcessors();
+  ServerOptions options = Options();
+  // One that there is, and one that the slot does not want.
+  options.processors = {here.back(), {.number = 60000, .core = 60000}};
+  for (const bool measured : {false, true}) {
+    if (measured) options.profile = "";
+    Stage stage(options, note);
+    EXPECT_TRUE(stage.server().pinning().ok()) << stage.server().pinning();
+    if (!measured) {
+      ASSERT_TRUE(stage.Infer(Request()).ok());
+    }
+    EXPECT_THAT(ran_on, ElementsAre(here.back()));
+    ran_on.clear();
+  }
+  options.profile = Options().profile;
+  options.pin = false;
+  Stage stage(options, note);
+  ASSERT_TRUE(stage.Infer(Request()).ok());
+  EXPECT_EQ(ran_on, here);
+}
+
+TEST(ServerProcessorsTest, WhereTheSystemRefusesThemTheServerServesAndTellsWhy) {
+  ServerOptions options = Options();
+  options.processors = {{.number = 60000, .core = 60000}, {.number = 60001, .core = 60001}};
+  Stage stage(options);
+  EXPECT_THAT(std::string(stage.server().pinning().message()), HasSubstr("processors 60000"));
+  EXPECT_TRUE(stage.Infer(Request()).ok());
+}
+
+// ---- Profiles
 
 TEST(ServerStartTest, AMeasuredProfileCanBeSavedAndLoaded) {
   ServerOptions options = Options();

@@ -21,7 +21,7 @@ int main(int argc, char** argv) {
                                          .profile = argv[1],
                                          .drain_delay = std::chrono::seconds(std::atoi(argv[2]))};
   const std::string what = argv[3];
-  const auto load = [&]() -> absl::StatusOr<std::unique_ptr<const anybit::AdaptiveNetwork>> {
+  const auto load = [&]() -> absl::StatusOr<std::unique_ptr<anybit::AdaptiveNetwork>> {
     if (what == "load-for-ever") {
       std::cout << "loading" << std::endl;
       while (true) pause();

@@ -6,6 +6,7 @@ usage: serving_test.py SERVER CLIENT ARTIFACT
 
 import gzip
 import json
+import os
 import pathlib
 import queue
 import re
@@ -275,6 +276,65 @@ class ServingTest(unittest.TestCase):
         with self.assertRaises(urllib.error.HTTPError) as refusal:
             get(self.server.http_address, "/etc/passwd")
         self.assertEqual(refusal.exception.code, 404)
+
+
+class KernelsTest(unittest.TestCase):
+    """The kernels and processors that a server runs on."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+
+    def refusal(self, *flags):
+        ran = subprocess.run(
+            [SERVER, f"--artifact={ARTIFACT}", "--grpc_address=127.0.0.1:0", "--http_address=127.0.0.1:0", *flags],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual(ran.returncode, 2, ran.stderr)
+        return ran.stderr
+
+    def test_a_saved_profile_carries_the_kernel_choices_to_the_next_server(self):
+        first, second = self.folder / "first.json", self.folder / "second.json"
+        with ServerProcess(SERVER, ARTIFACT, "--isa=portable", "--max_batch=4", f"--save_profile={first}"):
+            pass
+        saved = json.loads(first.read_text())
+        self.assertEqual(saved["kernels"]["isa"], "portable")
+        self.assertEqual({layer["point"] for layer in saved["kernels"]["layers"]}, {p["name"] for p in saved["points"]})
+
+        with ServerProcess(
+            SERVER, ARTIFACT, "--isa=portable", "--max_batch=4", f"--profile={first}", f"--save_profile={second}"
+        ) as server:
+            self.assertIn(b'anybit_model_info{isa="portable"', get(server.http_address, "/metrics"))
+        self.assertEqual(second.read_text(), first.read_text())
+
+        saved["kernels"]["layers"][0]["node"] = "nowhere"
+        first.write_text(json.dumps(saved))
+        refusal = self.refusal("--isa=portable", "--max_batch=4", f"--profile={first}")
+        self.assertIn(f"profile {first}: ", refusal)
+        self.assertIn("'nowhere'", refusal)
+
+    def test_slots_and_threads_serve_what_one_thread_serves(self):
+        answers = []
+        processors = len(os.sched_getaffinity(0))
+        flags = [(), ("--pin=false",), ("--slots=2",), ("--threads_per_slot=2",)]
+        for flag in flags if processors > 1 else flags[:2]:
+            with ServerProcess(SERVER, ARTIFACT, "--max_batch=8", "--policy=fixed:w8a8", *flag) as server:
+                client = triton.InferenceServerClient(server.grpc_address)
+                model = client.get_model_repository_index().models[0].name
+                metadata = client.get_model_metadata(model)
+                tensor = triton.InferInput(metadata.inputs[0].name, [7, 32, 32, 1], "UINT8")
+                tensor.set_data_from_numpy(test_images(7))
+                answers.append(client.infer(model, [tensor]).as_numpy(metadata.outputs[0].name))
+                client.close()
+            numpy.testing.assert_array_equal(answers[-1], answers[0], err_msg=str(flag))
+
+    def test_refuses_what_this_machine_cannot_run(self):
+        self.assertIn("unknown instruction set 'abacus'; this processor runs auto", self.refusal("--isa=abacus"))
+        processors = len(os.sched_getaffinity(0))
+        if processors < 256:
+            self.assertIn(f"more than the {processors} processor", self.refusal(f"--slots={processors + 1}"))
 
 
 class ShutdownTest(unittest.TestCase):
