@@ -39,6 +39,8 @@ class FindLoops(unittest.TestCase):
 
     def test_both_encodings_count(self):
         self.assertEqual(dot_products_of_loops("1: {vex} vpdpbusd %ymm1, %ymm2, %ymm3\n dec %ecx\n jnz 1b"), [1])
+        self.assertEqual(dot_products_of_loops("1: vpmaddwd %ymm1, %ymm2, %ymm3\n dec %ecx\n jnz 1b"), [1])
+        self.assertEqual(dot_products_of_loops("1: vpmaddubsw %ymm1, %ymm2, %ymm3\n dec %ecx\n jnz 1b"), [1])
         self.assertEqual(dot_products_of_loops("1: {evex} vpdpwssds %ymm1, %ymm2, %ymm3\n dec %ecx\n jnz 1b"), [1])
 
     def test_only_the_innermost_of_nested_loops_is_taken(self):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The inner loops of the VNNI kernels keep their vectors in registers: none is read from the stack, none is stored.
+"""The inner loops of the kernels keep their vectors in registers: none is read from the stack, none is stored.
 
 Arguments: the compiled kernels. One without such a loop fails too, since nothing would be guarded. A sanitizer puts its
 own accesses into the loops, so what one has instrumented is not judged.
@@ -16,7 +16,7 @@ def complaints(disassembly):
     loops, unclear = dot_product_loops.find_loops(disassembly)
     found = [f"{function}: a jump through a table hides its loops" for function in unclear]
     if not loops:
-        found.append("no loop with vpdpbusd or vpdpwssd is here")
+        found.append("no loop with dot products is here")
     for loop in loops:
         if loop.spills:
             lines = "".join(f"\n  {spill.address:6x}: {spill.text}" for spill in loop.spills)
