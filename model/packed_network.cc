@@ -197,7 +197,6 @@ class PackedNetworkImpl : public PackedNetwork {
 
   LayerWeights WeightsOf(int point, int layer) const;
   std::shared_ptr<const ConvLayer> Pack(int layer, const LayerWeights& weights, ConvAlgorithm algorithm) const;
-  ConvAlgorithm Guess(int layer, const LayerWeights& weights, int64_t rows) const;
   std::shared_ptr<const PointPanels> Load(int point) const;
   std::shared_ptr<const PointPanels> Panels(int point) const;
   void DropLeastRecentlyUsed(int keep) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -351,13 +350,13 @@ std::shared_ptr<const ConvLayer> PackedNetworkImpl::Pack(int layer, const LayerW
   return PackConv(algorithm, kernels_, node, MapsOf(node), weights.conv);
 }
 
-ConvAlgorithm PackedNetworkImpl::Guess(int layer, const LayerWeights& weights, int64_t rows) const {
+// All algorithms, the one that is guessed to be fastest first.
+std::array<ConvAlgorithm, kConvAlgorithms> ByGuessedCost(const KernelTable& kernels, const PlannedNode& node, int64_t rows) {
   std::array<ConvAlgorithm, kConvAlgorithms> algorithms;
   for (int i = 0; i < kConvAlgorithms; ++i) algorithms[i] = static_cast<ConvAlgorithm>(i);
-  const auto cost = [&](ConvAlgorithm a) { return GuessedCost(a, kernels_, plan_.layer(layer), rows); };
+  const auto cost = [&](ConvAlgorithm a) { return GuessedCost(a, kernels, node, rows); };
   std::stable_sort(algorithms.begin(), algorithms.end(), [&](auto a, auto b) { return cost(a) < cost(b); });
-  return *std::find_if(algorithms.begin(), algorithms.end(),
-                       [&](ConvAlgorithm a) { return Pack(layer, weights, a) != nullptr; });
+  return algorithms;
 }
 
 std::shared_ptr<const PointPanels> PackedNetworkImpl::Load(int point) const {
@@ -376,23 +375,29 @@ std::shared_ptr<const PointPanels> PackedNetworkImpl::Load(int point) const {
       panels->bytes += static_cast<int64_t>(out.codes.size() * sizeof(int16_t) + out.floats.size() * sizeof(float));
       continue;
     }
+    // Sizes that share an algorithm share its panel; null where it is not exact.
+    std::array<std::optional<std::shared_ptr<const ConvLayer>>, kConvAlgorithms> packed;
+    const auto pack = [&](ConvAlgorithm algorithm) {
+      auto& conv = packed[static_cast<int>(algorithm)];
+      if (!conv.has_value()) conv = Pack(layer, weights, algorithm);
+      return *conv;
+    };
     for (int size = 0; size < kSizes; ++size) {
-      std::optional<ConvAlgorithm>& algorithm = algorithms[layer][size];
-      // A choice read from a file may not be exact for these weights.
-      if (algorithm.has_value() && size > 0 && algorithm == algorithms[layer][size - 1]) {
-        out.conv[size] = out.conv[size - 1];
-        continue;
-      }
-      if (algorithm.has_value()) out.conv[size] = Pack(layer, weights, *algorithm);
-      if (out.conv[size] == nullptr) {
-        algorithm = Guess(layer, weights, kChoiceRows[size]);
-        if (size > 0 && algorithm == algorithms[layer][size - 1]) {
-          out.conv[size] = out.conv[size - 1];
-          continue;
+      std::optional<ConvAlgorithm>& chosen = algorithms[layer][size];
+      if (chosen.has_value()) out.conv[size] = pack(*chosen);
+      if (out.conv[size] != nullptr) continue;
+      // None is chosen, or one read from a file that is not exact for these weights.
+      for (ConvAlgorithm algorithm : ByGuessedCost(kernels_, plan_.layer(layer), kChoiceRows[size])) {
+        out.conv[size] = pack(algorithm);
+        if (out.conv[size] != nullptr) {
+          chosen = algorithm;
+          break;
         }
-        out.conv[size] = Pack(layer, weights, *algorithm);
       }
-      panels->bytes += out.conv[size]->panel_bytes();
+    }
+    for (const auto& conv : packed) {
+      const bool kept = conv.has_value() && std::find(out.conv.begin(), out.conv.end(), *conv) != out.conv.end();
+      if (kept && *conv != nullptr) panels->bytes += (*conv)->panel_bytes();
     }
   }
   absl::MutexLock lock(&mutex_);

@@ -159,25 +159,38 @@ std::optional<WinogradPanel> PackWinograd(WinogradKind kind, bool narrow_bytes, 
   const int64_t position_bytes = panel.steps * kBlockStepBytes;
   panel.u = AlignedBuffer(panel.blocks * shape.positions() * position_bytes);
   if (!shape.words) panel.init.resize(shape.positions() * panel.blocks * kLanes);
-  const int values_per_step = kStepBytes / shape.value_bytes();
+  // Where each entry of U goes, and what its position's offset is.
+  struct Place {
+    int64_t block_offset;  // bytes from a block's first
+    int64_t init;          // index of the position's first
+    int64_t depth;         // of the entry's first channel
+    int offset;
+  };
+  Place places[36];
+  for (int i = 0; i < matrix; ++i) {
+    const int row = i / h.positions, col = i % h.positions, position = shape.row_only() ? col : i;
+    places[i] = {.block_offset = position * position_bytes,
+                 .init = int64_t{position} * panel.blocks * kLanes,
+                 .depth = shape.row_only() ? row * stored_channels : 0,
+                 .offset = IsCorner(shape, row, col) ? panel.corner_offset : panel.offset};
+  }
+  const int step_shift = shape.words ? 1 : 2, step_mask = (1 << step_shift) - 1;  // 2 or 4 values a step
   const int limit = shape.words ? 32767 : 127;
   int u[36];
   for (int64_t o = 0; o < outputs; ++o) {
+    uint8_t* block = panel.u.data() + o / kLanes * shape.positions() * position_bytes;
     for (int64_t c = 0; c < channels; ++c) {
       TransformWeights(v, h, weights.data() + o * 9 * channels + c, channels, u);
       for (int i = 0; i < matrix; ++i) {
         if (u[i] < -limit - 1 || u[i] > limit) return std::nullopt;
-        const int row = i / h.positions, col = i % h.positions;
-        const int position = shape.row_only() ? col : i;
-        const int64_t d = (shape.row_only() ? row * stored_channels : 0) + c;
-        const int64_t at = (d / values_per_step * kLanes + o % kLanes) * values_per_step + d % values_per_step;
-        uint8_t* block = panel.u.data() + (o / kLanes * shape.positions() + position) * position_bytes;
+        // Depths of rows and channels fill whole steps, so a channel's place within its step is that of its number.
+        const int64_t d = places[i].depth + c;
+        const int64_t at = ((((d >> step_shift) * kLanes) + o % kLanes) << step_shift) + (c & step_mask);
         if (shape.words) {
-          reinterpret_cast<int16_t*>(block)[at] = static_cast<int16_t>(u[i]);
+          reinterpret_cast<int16_t*>(block + places[i].block_offset)[at] = static_cast<int16_t>(u[i]);
         } else {
-          reinterpret_cast<int8_t*>(block)[at] = static_cast<int8_t>(u[i]);
-          const int offset = IsCorner(shape, row, col) ? panel.corner_offset : panel.offset;
-          panel.init[(int64_t{position} * panel.blocks) * kLanes + o] -= offset * u[i];
+          reinterpret_cast<int8_t*>(block + places[i].block_offset)[at] = static_cast<int8_t>(u[i]);
+          panel.init[places[i].init + o] -= places[i].offset * u[i];
         }
       }
     }
