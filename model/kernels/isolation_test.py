@@ -1,0 +1,42 @@
+#!/usr/bin/env python3
+"""Each instruction set's object offers its table's accessor, and no other code that a linker could share.
+
+An inline function of a header, compiled here for AVX-512, may become the one copy of it in the whole program, and stop
+the program on every processor without. Arguments: the compiled kernels.
+"""
+
+import re
+import subprocess
+import sys
+
+ACCESSOR = re.compile(r"^anybit::\w+Kernels\(\w*\)$")
+
+
+def complaints(symbols):
+    """What is wrong with the lines that `nm --demangle --defined-only --extern-only` printed."""
+    names = [line.split(maxsplit=2)[2] for line in symbols.splitlines() if len(line.split(maxsplit=2)) == 3]
+    found = [f"defines {name}" for name in names if not ACCESSOR.match(name)]
+    return found or ([] if len(names) == 1 else [f"offers {len(names)} tables, expected one"])
+
+
+def main(paths):
+    if not paths:
+        return "usage: isolation_test.py OBJECT..."
+    # The check itself: an inline function is a weak symbol beside the accessor.
+    accessor = "0000000000000000 T anybit::Avx2Kernels()\n"
+    assert complaints(accessor) == []
+    assert complaints(accessor + "0000000000000000 W float std::min<float>(float, float)\n") != []
+    assert complaints("") != []
+    found = []
+    for path in paths:
+        command = ["nm", "--demangle", "--defined-only", "--extern-only", path]
+        symbols = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+        if re.search(r"\b__(asan|tsan|ubsan)_", symbols):
+            print(f"{path} is instrumented by a sanitizer: not judged")
+        else:
+            found += [f"{path}: {text}" for text in complaints(symbols)]
+    return "\n".join(found)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]) or 0)
