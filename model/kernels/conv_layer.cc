@@ -20,6 +20,9 @@ constexpr AlgorithmName kNames[kConvAlgorithms] = {
     {ConvAlgorithm::kWords4x4, "winograd_words_4x4"}, {ConvAlgorithm::kWords2x4, "winograd_words_2x4"},
     {ConvAlgorithm::kBytes1x4, "winograd_bytes_1x4"}, {ConvAlgorithm::kBytes2x2, "winograd_bytes_2x2"},
     {ConvAlgorithm::kBytes2x4, "winograd_bytes_2x4"}, {ConvAlgorithm::kBytes4x4, "winograd_bytes_4x4"},
+    {ConvAlgorithm::kWordsStride2_4x4, "winograd_words_stride2_4x4"},
+    {ConvAlgorithm::kBytesStride2_2x2, "winograd_bytes_stride2_2x2"},
+    {ConvAlgorithm::kBytesStride2_4x4, "winograd_bytes_stride2_4x4"},
 };
 
 bool IsWinograd(ConvAlgorithm algorithm) { return algorithm >= ConvAlgorithm::kWords4x4; }
@@ -332,7 +335,7 @@ class WinogradConv : public ConvLayer {
     for (int i = 0; i < count; ++i) {
       const int64_t tile = first + i, image = tile / (tile_rows_ * tile_cols_), in_image = tile % (tile_rows_ * tile_cols_);
       const int64_t y = in_image / tile_cols_ * shape_.out_rows, x = in_image % tile_cols_ * shape_.out_cols;
-      tiles[i] = static_cast<const uint8_t*>(images.in) + image * maps_.in.image_stride() + maps_.in.at(y - 1, x - 1);
+      tiles[i] = static_cast<const uint8_t*>(images.in) + image * maps_.in.image_stride() + maps_.in.at(y * shape_.stride - 1, x * shape_.stride - 1);
       outputs[i] = static_cast<uint8_t*>(images.out) + image * maps_.out.image_stride() + maps_.out.at(y, x);
       if (images.residual != nullptr) {
         residuals[i] = static_cast<const uint8_t*>(images.residual) + image * maps_.residual.image_stride() +
@@ -424,11 +427,13 @@ std::optional<ConvAlgorithm> ConvAlgorithmByName(absl::string_view name) {
 }
 
 Border BorderFor(const PlannedNode& node) {
-  const int64_t padding = node.padding;
-  const bool tiled = node.kernel == 3 && node.stride == 1 && node.padding == 1;
-  // Tiles of 4 x 4 outputs may hang over the map's end, and read one row and column further.
-  const int64_t rows = RoundUp(node.in.height, 4) + 1 - node.in.height, cols = RoundUp(node.in.width, 4) + 1 - node.in.width;
-  return {.before = padding, .after = tiled ? std::max(rows, cols) : padding};
+  // Tiles of 4 x 4 outputs may hang over the map's end; their windows reach one input row and column further.
+  const auto beyond = [&](int64_t in, int64_t out) { return (RoundUp(out, 4) - 1) * node.stride + 2 - in; };
+  int64_t after = node.padding;
+  if (node.kernel == 3 && node.padding == 1 && node.stride <= 2) {
+    after = std::max({after, beyond(node.in.height, node.out.height), beyond(node.in.width, node.out.width)});
+  }
+  return {.before = node.padding, .after = after};
 }
 
 int64_t MostWorkspaceBytes(const KernelTable& kernels, const PlannedNode& node, const ConvMaps& maps) {
@@ -449,7 +454,7 @@ std::unique_ptr<ConvLayer> PackConv(ConvAlgorithm algorithm, const KernelTable& 
   if (full_precision != (algorithm == ConvAlgorithm::kFloats)) return nullptr;
   if (IsWinograd(algorithm)) {
     const WinogradKind kind = KindOf(algorithm);
-    if (node.kernel != 3 || node.stride != 1 || node.padding != 1) return nullptr;
+    if (node.kernel != 3 || node.padding != 1 || node.stride != ShapeOf(kind).stride) return nullptr;
     if (maps.in.stored_channels % kLanes != 0) return nullptr;
     if (kernels.winograd[static_cast<int>(kind)].multiply == nullptr) return nullptr;
     std::optional<WinogradPanel> panel = PackWinograd(kind, kernels.narrow_bytes, weights.codes, node.out.channels,

@@ -29,8 +29,11 @@ enum class ConvAlgorithm : uint8_t {
   kBytes2x2,
   kBytes2x4,
   kBytes4x4,
+  kWordsStride2_4x4,
+  kBytesStride2_2x2,
+  kBytesStride2_4x4,
 };
-inline constexpr int kConvAlgorithms = 10;
+inline constexpr int kConvAlgorithms = 13;
 
 // "direct_words", "winograd_words_4x4", ...
 const char* NameOf(ConvAlgorithm algorithm);

@@ -1,4 +1,4 @@
-// Whole 3x3 stride-1 layers by every algorithm, beside the direct int8 convolution of the same shape, run in turns:
+// Whole 3x3 layers by every algorithm, beside the direct int8 convolution of the same shape, run in turns:
 //   bazel run -c opt //model/kernels:conv_layer_benchmark
 // Counters: GMAC/s; peak%, of the instruction set's fastest exact inner loop on operands in the first-level cache, measured
 // in this process (`spin`); x_direct, times the speed of the fastest direct 8-bit path (median over rounds). A layer is
@@ -31,11 +31,12 @@ using Clock = std::chrono::steady_clock;
 double Seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
 
 struct Case {
-  int64_t channels, side, images;
+  int64_t channels, side, images;  // of the input
+  int stride = 1;
 };
 // The layers of kernels.md's tables: the default network's, ResNet-18's and ResNet-20's.
 constexpr Case kCases[] = {{16, 32, 8}, {32, 16, 8}, {64, 16, 8}, {64, 32, 2}, {128, 8, 8}, {128, 16, 4}, {256, 4, 32},
-                           {256, 8, 8}, {512, 4, 32}};
+                           {256, 8, 8}, {512, 4, 32}, {64, 32, 8, 2}, {128, 16, 8, 2}, {256, 8, 16, 2}};
 
 struct Range {
   const char* name;
@@ -63,9 +64,12 @@ class Layer {
       : images_(shape.images), scale_(shape.channels), bias_(shape.channels, 3.25f) {
     node_.kind = NodeKind::kConv;
     node_.layer = 0;
-    node_.in = node_.out = {.height = shape.side, .width = shape.side, .channels = shape.channels};
+    node_.in = {.height = shape.side, .width = shape.side, .channels = shape.channels};
+    const int64_t out_side = (shape.side - 1) / shape.stride + 1;
+    node_.out = {.height = out_side, .width = out_side, .channels = shape.channels};
     node_.kernel = 3;
-    node_.stride = node_.padding = 1;
+    node_.stride = shape.stride;
+    node_.padding = 1;
     node_.depth = 9 * shape.channels;
     const Border border = BorderFor(node_);
     const FeatureMap map{.height = shape.side,
@@ -74,7 +78,9 @@ class Layer {
                          .stored_channels = shape.channels,
                          .before = border.before,
                          .after = border.after};
-    const ConvMaps maps{.in = map, .residual = {}, .out = map};
+    FeatureMap out_map = map;
+    out_map.height = out_map.width = out_side;
+    const ConvMaps maps{.in = map, .residual = {}, .out = out_map};
     in_ = AlignedBuffer(shape.images * map.image_stride() + 64);
     for (int64_t i = 0; i < shape.images; ++i) {
       for (int64_t y = 0; y < shape.side; ++y) {
@@ -203,7 +209,7 @@ int Main(int argc, char** argv) {
       for (int a = 1; a < kConvAlgorithms; ++a) {
         const auto algorithm = static_cast<ConvAlgorithm>(a);
         const std::string name = absl::StrCat(range.name, "/", NameOf(algorithm), "/C", shape.channels, "/", shape.side, "x",
-                                              shape.side, "/images", shape.images);
+                                              shape.side, "/images", shape.images, shape.stride > 1 ? "/stride2" : "");
         benchmark::RegisterBenchmark(name.c_str(), RunLayer, **kernels, shape, range, algorithm, peak)
             ->UseManualTime()
             ->Unit(benchmark::kMicrosecond)

@@ -54,10 +54,21 @@ struct ConvCall {
   void* const* outputs;             // [pixels], 16 * blocks codes (kFloats: floats) each
 };
 
-// An exact Winograd convolution F(rows x cols) of a 3x3 kernel at stride 1, in words (16 bits) or bytes. kBytes1x4 is
-// Winograd's along the row only. kernels/winograd.h has the arithmetic and says where each is exact.
-enum class WinogradKind : uint8_t { kWords4x4, kWords2x4, kBytes1x4, kBytes2x2, kBytes2x4, kBytes4x4 };
-inline constexpr int kWinogradKinds = 6;
+// An exact Winograd convolution F(rows x cols) of a 3x3 kernel at stride 1, or 2 where the name says so, in words (16
+// bits) or bytes. kBytes1x4 is Winograd's along the row only. kernels/winograd.h has the arithmetic and says where each is
+// exact.
+enum class WinogradKind : uint8_t {
+  kWords4x4,
+  kWords2x4,
+  kBytes1x4,
+  kBytes2x2,
+  kBytes2x4,
+  kBytes4x4,
+  kWordsStride2_4x4,
+  kBytesStride2_2x2,
+  kBytesStride2_4x4,
+};
+inline constexpr int kWinogradKinds = 9;
 
 // Input tiles into the transform domain: V[position][tile][depth], words or bytes; of kBytes1x4 a position's depth is three
 // input rows of `channels` one after the other.
@@ -67,7 +78,7 @@ struct TileInput {
   int64_t row_stride;               // bytes
   int64_t channels;                 // stored; a multiple of kLanes; also the bytes from pixel to pixel
   uint8_t offset;                   // bytes: added to make V unsigned
-  uint8_t corner_offset;            // bytes: likewise, at position (1, 1), of kBytes1x4 at position 1
+  uint8_t corner_offset;            // bytes: likewise, at position (1, 1), of kBytes1x4 at position 1; at stride 2 none
   uint8_t* v;
   int64_t position_stride;          // bytes
   int64_t tile_stride;              // bytes

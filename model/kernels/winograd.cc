@@ -10,9 +10,10 @@ namespace {
 // The rows of G and, of B^T, the sums of each row's positive and negative entries.
 struct Transform {
   int positions;
-  std::array<std::array<int, 3>, 6> g;
-  std::array<int, 6> positive, negative;
+  std::array<std::array<int, 3>, 9> g;
+  std::array<int, 9> positive, negative;
 };
+constexpr int kMostEntries = 81;  // of a transformed window
 
 constexpr Transform kF2 = {.positions = 4,
                            .g = {{{2, 0, 0}, {1, 1, 1}, {1, -1, 1}, {0, 0, 2}}},
@@ -22,6 +23,15 @@ constexpr Transform kF4 = {.positions = 6,
                            .g = {{{6, 0, 0}, {-2, -2, -2}, {-2, 2, -2}, {1, 2, 4}, {1, -2, 4}, {0, 0, 6}}},
                            .positive = {5, 2, 5, 3, 3, 5},
                            .negative = {5, 8, 5, 3, 3, 5}};
+constexpr Transform kStride2F2 = {.positions = 5,
+                                  .g = {{{1, 0, 0}, {1, 0, 1}, {0, 0, 1}, {0, 1, 0}, {0, 1, 0}}},
+                                  .positive = {1, 1, 1, 1, 1},
+                                  .negative = {1, 0, 1, 0, 0}};
+constexpr Transform kStride2F4 = {
+    .positions = 9,
+    .g = {{{1, 0, 0}, {1, 0, 1}, {1, 0, -1}, {1, 0, 2}, {0, 0, 1}, {0, 1, 0}, {0, 1, 0}, {0, 1, 0}, {0, 1, 0}}},
+    .positive = {3, 3, 3, 1, 3, 1, 1, 1, 1},
+    .negative = {3, 1, 3, 1, 3, 0, 0, 0, 0}};
 // No transform: each position is one row of the kernel.
 constexpr Transform kIdentity = {.positions = 3,
                                  .g = {{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}},
@@ -29,10 +39,14 @@ constexpr Transform kIdentity = {.positions = 3,
                                  .negative = {0, 0, 0}};
 
 const Transform& Vertical(const WinogradShape& shape) {
+  if (shape.stride == 2) return shape.out_rows == 2 ? kStride2F2 : kStride2F4;
   return shape.row_only() ? kIdentity : shape.out_rows == 2 ? kF2 : kF4;
 }
 
-const Transform& Horizontal(const WinogradShape& shape) { return shape.out_cols == 2 ? kF2 : kF4; }
+const Transform& Horizontal(const WinogradShape& shape) {
+  if (shape.stride == 2) return shape.out_cols == 2 ? kStride2F2 : kStride2F4;
+  return shape.out_cols == 2 ? kF2 : kF4;
+}
 
 // What a transformed input of codes 0..1 can be at (row, col).
 struct Interval {
@@ -44,7 +58,9 @@ Interval Range(const Transform& v, const Transform& h, int row, int col) {
           .high = v.positive[row] * h.positive[col] + v.negative[row] * h.negative[col]};
 }
 
-bool IsCorner(const WinogradShape& shape, int row, int col) { return col == 1 && (shape.row_only() || row == 1); }
+bool IsCorner(const WinogradShape& shape, int row, int col) {
+  return shape.stride == 1 && col == 1 && (shape.row_only() || row == 1);
+}
 
 // The largest and smallest result of each output.
 struct Bounds {
@@ -61,13 +77,14 @@ Bounds BoundsOf(std::span<const int16_t> weights, int64_t outputs, int highest_i
 }
 
 int FactorOf(const WinogradShape& shape) {
+  if (shape.stride == 2) return (shape.out_rows == 2 ? 1 : 6) * (shape.out_cols == 2 ? 1 : 6);
   return (shape.row_only() ? 1 : shape.out_rows == 2 ? 2 : 24) * (shape.out_cols == 2 ? 2 : 24);
 }
 
 // The factor that is left: without its odd part where the kernel divides that out.
 int RemainingFactor(const WinogradShape& shape, bool narrow) {
   const int factor = FactorOf(shape);
-  if (factor != 576 && !shape.words && !narrow) return factor;
+  if (factor != 576 && factor != 36 && !shape.words && !narrow) return factor;
   return factor & -factor;
 }
 
@@ -88,7 +105,7 @@ bool ResultsFit(const Bounds& bounds, int factor, bool narrow) {
 
 // U of one (output, channel): [positions], where a row-only shape has the kernel's three rows first.
 void TransformWeights(const Transform& v, const Transform& h, const int16_t* w, int64_t pixel_stride, int* u) {
-  int t[6][3];
+  int t[9][3];
   for (int i = 0; i < v.positions; ++i) {
     for (int x = 0; x < 3; ++x) {
       t[i][x] = 0;
@@ -122,6 +139,9 @@ WinogradShape ShapeOf(WinogradKind kind) {
     case WinogradKind::kBytes2x2: return {.out_rows = 2, .out_cols = 2, .words = false};
     case WinogradKind::kBytes2x4: return {.out_rows = 2, .out_cols = 4, .words = false};
     case WinogradKind::kBytes4x4: return {.out_rows = 4, .out_cols = 4, .words = false};
+    case WinogradKind::kWordsStride2_4x4: return {.out_rows = 4, .out_cols = 4, .words = true, .stride = 2};
+    case WinogradKind::kBytesStride2_2x2: return {.out_rows = 2, .out_cols = 2, .words = false, .stride = 2};
+    case WinogradKind::kBytesStride2_4x4: return {.out_rows = 4, .out_cols = 4, .words = false, .stride = 2};
   }
   return {};
 }
@@ -150,7 +170,7 @@ std::optional<WinogradPanel> PackWinograd(WinogradKind kind, bool narrow_bytes, 
       if (Range(v, h, i / h.positions, i % h.positions).high * highest_input + shift > 255) return std::nullopt;
     }
     panel.offset = static_cast<uint8_t>(offset);
-    panel.corner_offset = static_cast<uint8_t>(corner);
+    panel.corner_offset = static_cast<uint8_t>(shape.stride == 1 ? corner : offset);
   }
 
   panel.blocks = static_cast<int>((outputs + kLanes - 1) / kLanes);
@@ -166,7 +186,7 @@ std::optional<WinogradPanel> PackWinograd(WinogradKind kind, bool narrow_bytes, 
     int64_t depth;         // of the entry's first channel
     int offset;
   };
-  Place places[36];
+  Place places[kMostEntries];
   for (int i = 0; i < matrix; ++i) {
     const int row = i / h.positions, col = i % h.positions, position = shape.row_only() ? col : i;
     places[i] = {.block_offset = position * position_bytes,
@@ -176,7 +196,7 @@ std::optional<WinogradPanel> PackWinograd(WinogradKind kind, bool narrow_bytes, 
   }
   const int step_shift = shape.words ? 1 : 2, step_mask = (1 << step_shift) - 1;  // 2 or 4 values a step
   const int limit = shape.words ? 32767 : 127;
-  int u[36];
+  int u[kMostEntries];
   for (int64_t o = 0; o < outputs; ++o) {
     uint8_t* block = panel.u.data() + o / kLanes * shape.positions() * position_bytes;
     for (int64_t c = 0; c < channels; ++c) {

@@ -8,6 +8,11 @@
 //
 // Scaled forms, rows of G: F(2): {2,0,0} {1,1,1} {1,-1,1} {0,0,2}, result times 2;
 // F(4): {6,0,0} {-2,-2,-2} {-2,2,-2} {1,2,4} {1,-2,4} {0,0,6}, result times 24.
+//
+// At stride 2 a window's outer taps meet even inputs only and its middle tap odd ones, so a row of m outputs is F(m, 2) on
+// the even inputs plus m products of the odd: 9 products for 4 outputs instead of 12, 81 for 4 x 4 instead of 144. Rows of
+// G for F(2, 2): {1,0,0} {1,0,1} {0,0,1}, result as it is; for F(4, 2), points 0, 1, -1, 2: {1,0,0} {1,0,1} {1,0,-1}
+// {1,0,2} {0,0,1}, result times 6; then {0,1,0} for each odd input.
 #ifndef ANYBIT_MODEL_KERNELS_WINOGRAD_H_
 #define ANYBIT_MODEL_KERNELS_WINOGRAD_H_
 
@@ -24,10 +29,11 @@ namespace anybit {
 struct WinogradShape {
   int out_rows, out_cols;  // of a tile; out_rows 1: transformed along the row only
   bool words;
+  int stride = 1;
 
   bool row_only() const { return out_rows == 1; }
-  int in_rows() const { return out_rows + 2; }
-  int in_cols() const { return out_cols + 2; }
+  int in_rows() const { return stride == 1 ? out_rows + 2 : 2 * out_rows + 1; }
+  int in_cols() const { return stride == 1 ? out_cols + 2 : 2 * out_cols + 1; }
   int positions() const { return (row_only() ? 1 : in_rows()) * in_cols(); }
   int depth_rows() const { return row_only() ? 3 : 1; }       // input rows that a position's product runs over
   int value_bytes() const { return words ? 2 : 1; }           // of V and U

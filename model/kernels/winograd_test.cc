@@ -24,18 +24,20 @@ struct Limit {
 };
 
 // The largest codes for which transformed operands fit bytes: rows of G sum to 3 and 7 at most, products of rows to 9, 21
-// and 49; transformed codes spread over 4, 10, 20 and 100 times the largest code.
+// and 49, at stride 2 to 4 and 9; transformed codes spread over 4, 10, 20 and 100 times the largest code, at stride 2 over
+// 4 and 36.
 constexpr Limit kByteLimits[] = {{WinogradKind::kBytes1x4, 18, 25},
                                  {WinogradKind::kBytes2x2, 14, 63},
                                  {WinogradKind::kBytes2x4, 6, 12},
-                                 {WinogradKind::kBytes4x4, 2, 2}};
+                                 {WinogradKind::kBytes4x4, 2, 2},
+                                 {WinogradKind::kBytesStride2_2x2, 31, 63},
+                                 {WinogradKind::kBytesStride2_4x4, 14, 7}};
 
 TEST(Winograd, InBytesTakesOperandsUpToWhatFitsBytes) {
   for (const Limit& limit : kByteLimits) {
     EXPECT_TRUE(Admits(limit.kind, false, limit.weight, limit.input));
     EXPECT_FALSE(Admits(limit.kind, false, limit.weight, limit.input + 1)) << "codes to " << limit.input + 1;
     EXPECT_FALSE(Admits(limit.kind, false, limit.weight + 1, limit.input)) << "weights to " << limit.weight + 1;
-    EXPECT_FALSE(Admits(limit.kind, false, limit.weight + 1, limit.input, 16, true));
   }
 }
 
@@ -56,6 +58,8 @@ TEST(Winograd, InWordsTakesEightBitsWhileTheResultFitsItsPowerOfTwo) {
   // 16 times the sum: |sum| < 2^27.
   EXPECT_TRUE(Admits(WinogradKind::kWords2x4, false, 127, 255, 448));
   EXPECT_FALSE(Admits(WinogradKind::kWords2x4, false, 127, 255, 464));
+  // Four times the sum, after the inverse of nine.
+  EXPECT_TRUE(Admits(WinogradKind::kWordsStride2_4x4, false, 127, 255, 1024));
   // Which ones fit is asked of the weights there are, not of the widest there could be.
   EXPECT_TRUE(Admits(WinogradKind::kWords4x4, false, 20, 255, 512));
 }
@@ -101,6 +105,9 @@ TEST(Winograd, DividesTheOddPartOutOfItsFactorWhereLanesWrapAnyway) {
   EXPECT_EQ(factor(WinogradKind::kBytes2x2, false), 4);
   EXPECT_EQ(factor(WinogradKind::kBytes2x4, false), 48);
   EXPECT_EQ(factor(WinogradKind::kBytes4x4, false), 64);
+  EXPECT_EQ(factor(WinogradKind::kWordsStride2_4x4, false), 4);
+  EXPECT_EQ(factor(WinogradKind::kBytesStride2_2x2, false), 1);
+  EXPECT_EQ(factor(WinogradKind::kBytesStride2_4x4, false), 4);
   EXPECT_EQ(factor(WinogradKind::kBytes1x4, true), 8);
   EXPECT_EQ(factor(WinogradKind::kBytes2x4, true), 16);
 }
