@@ -8,13 +8,9 @@
 namespace anybit {
 namespace {
 
-// All weights the same or alternating: what reaches the transform's extremes.
-bool Admits(WinogradKind kind, bool narrow, int weight, int highest_input, int64_t channels = 16, bool alternate = false) {
-  std::vector<int16_t> codes(16 * 9 * channels);
-  for (size_t i = 0; i < codes.size(); ++i) {
-    const size_t pixel = i / channels % 9;
-    codes[i] = static_cast<int16_t>(alternate && (pixel / 3 + pixel % 3) % 2 != 0 ? -weight : weight);
-  }
+// All weights the same: what reaches the transform's extremes.
+bool Admits(WinogradKind kind, bool narrow, int weight, int highest_input, int64_t channels = 16) {
+  const std::vector<int16_t> codes(16 * 9 * channels, static_cast<int16_t>(weight));
   return PackWinograd(kind, narrow, codes, 16, channels, channels, highest_input).has_value();
 }
 
