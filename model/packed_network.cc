@@ -164,8 +164,9 @@ class PackedNetworkImpl : public PackedNetwork {
     return loaded_bytes_;
   }
 
-  // One share of a batch. `trace`: what each node computed is appended, or null.
-  void RunRows(const Rows& rows, Part& part, LayerTrace* trace) const;
+  // One share of a batch. `after_node(node, index)` is called when each has run, unless it is null.
+  using AfterNode = std::function<void(const PlannedNode&, int)>;
+  void RunRows(const Rows& rows, Part& part, const AfterNode& after_node = nullptr) const;
 
  private:
   class PackedScratch;
@@ -198,6 +199,7 @@ class PackedNetworkImpl : public PackedNetwork {
   LayerWeights WeightsOf(int point, int layer) const;
   std::shared_ptr<const ConvLayer> Pack(int layer, const LayerWeights& weights, ConvAlgorithm algorithm) const;
   std::shared_ptr<const PointPanels> Load(int point) const;
+  void MeasurePoint(int point, int most_rows, int64_t end, const std::function<int64_t()>& now_ns, Rows rows, Part& part);
   std::shared_ptr<const PointPanels> Panels(int point) const;
   void DropLeastRecentlyUsed(int keep) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int64_t WorkspaceBytes() const;
@@ -281,7 +283,7 @@ class PackedNetworkImpl::PackedScratch : public AdaptiveNetwork::Scratch {
     rows.input += first * network_.plan_.input.elements();
     rows.output += first * network_.plan_.classes();
     rows.count = end - first;
-    network_.RunRows(rows, parts_[share], nullptr);
+    network_.RunRows(rows, parts_[share]);
   }
 
   const PackedNetworkImpl& network_;
@@ -317,8 +319,9 @@ absl::StatusOr<LayerTrace> PackedNetworkImpl::Trace(int point, std::span<const u
   Part part(activations_, static_cast<int>(count), has_full_precision_, WorkspaceBytes(), plan_.nodes.back().depth + kLanes);
   LayerTrace trace;
   const std::shared_ptr<const PointPanels> panels = Panels(point);
-  RunRows({.panels = panels.get(), .point = point, .input = input.data(), .output = logits.data(), .count = count}, part,
-          &trace);
+  const Rows rows{
+      .panels = panels.get(), .point = point, .input = input.data(), .output = logits.data(), .count = count};
+  RunRows(rows, part, [&](const PlannedNode& node, int index) { Record(node, index, rows, part, trace); });
   return trace;
 }
 
@@ -494,98 +497,120 @@ absl::Status PackedNetworkImpl::SetChoices(const KernelChoices& choices) {
   return absl::OkStatus();
 }
 
-constexpr int kRounds = 6;  // of a measurement
+// Rounds of a measurement; the first pays for what no later run pays.
+constexpr int kRounds = 5;
 
-// Times algorithms of one layer on maps of its own.
-class LayerTimer {
- public:
-  LayerTimer(const ConvMaps& maps, int rows, int highest, const std::function<int64_t()>& now_ns)
-      : now_ns_(now_ns),
-        in_(rows * maps.in.image_stride() + kSlack),
-        residual_(rows * maps.residual.image_stride() + kSlack),
-        out_(rows * maps.out.image_stride() + kSlack) {
-    // Neither constant nor periodic in a map's rows, so that no kernel is flattered.
-    uint32_t state = 1;
-    for (size_t i = 0; i < in_.bytes(); ++i) {
-      state = state * 1664525u + 1013904223u;
-      in_.data()[i] = static_cast<uint8_t>((state >> 16) % (highest + 1));
+// The algorithms that are still in the running for one layer, and how long each has taken.
+struct Candidates {
+  std::vector<ConvAlgorithm> algorithms;
+  std::vector<std::shared_ptr<const ConvLayer>> convs;
+  std::vector<int64_t> times;  // the least, in nanoseconds
+
+  size_t fastest() const { return std::min_element(times.begin(), times.end()) - times.begin(); }
+
+  // What is far behind now is not first for more rows either.
+  void DropSlow() {
+    const int64_t limit = 2 * times[fastest()];
+    size_t kept = 0;
+    for (size_t i = 0; i < times.size(); ++i) {
+      if (times[i] > limit) continue;
+      algorithms[kept] = algorithms[i];
+      convs[kept++] = convs[i];
     }
+    algorithms.resize(kept);
+    convs.resize(kept);
   }
-
-  // One run's nanoseconds.
-  int64_t Measure(const ConvLayer& layer, bool has_residual, int rows) {
-    if (static_cast<int64_t>(workspace_.bytes()) < layer.workspace_bytes()) workspace_ = AlignedBuffer(layer.workspace_bytes());
-    const ConvImages images{
-        .in = in_.data(), .residual = has_residual ? residual_.data() : nullptr, .out = out_.data(), .count = rows};
-    const int64_t start = now_ns_();
-    layer.Run(images, workspace_.data());
-    return now_ns_() - start;
-  }
-
- private:
-  const std::function<int64_t()>& now_ns_;
-  AlignedBuffer in_, residual_, out_, workspace_;
 };
 
 void PackedNetworkImpl::MeasureChoices(int max_rows, int64_t budget_ns, const std::function<int64_t()>& now_ns) {
   const int64_t end = now_ns() + budget_ns;
   const int rows_of_thread = (max_rows + options_.threads - 1) / options_.threads;
-  std::vector<std::vector<Algorithms>> algorithms;
+  const int most_rows = std::clamp(rows_of_thread, 1, kChoiceRows.back());
+  Part part(activations_, most_rows, has_full_precision_, WorkspaceBytes(), plan_.nodes.back().depth + kLanes);
+  // Neither constant nor periodic in an image's rows, so that no kernel is flattered.
+  std::vector<uint8_t> images(most_rows * plan_.input.elements());
+  uint32_t state = 1;
+  for (uint8_t& code : images) code = static_cast<uint8_t>((state = state * 1664525u + 1013904223u) >> 24);
+  std::vector<float> logits(most_rows * plan_.classes());
+  const int points = static_cast<int>(artifact_.points.size());
+  for (int point = 0; point < points; ++point) {
+    // An equal share of what is left for every point that is left.
+    const int64_t share_end = now_ns() + std::max<int64_t>(0, end - now_ns()) / (points - point);
+    MeasurePoint(point, most_rows, share_end, now_ns, {.input = images.data(), .output = logits.data()}, part);
+  }
+}
+
+void PackedNetworkImpl::MeasurePoint(int point, int most_rows, int64_t end, const std::function<int64_t()>& now_ns,
+                                     Rows rows, Part& part) {
+  PointPanels panels;
+  std::vector<Candidates> candidates(plan_.layers.size());
+  size_t most = 0;
+  for (int layer = 0; layer < static_cast<int>(plan_.layers.size()); ++layer) {
+    LayerPanels& out = panels.layers.emplace_back();
+    LayerWeights weights = WeightsOf(point, layer);
+    if (plan_.layer(layer).kind == NodeKind::kLinear) {
+      out.floats.assign(weights.conv.floats.begin(), weights.conv.floats.end());
+      out.codes = std::move(weights.codes);
+      continue;
+    }
+    for (int a = 0; a < kConvAlgorithms; ++a) {
+      const auto algorithm = static_cast<ConvAlgorithm>(a);
+      auto conv = Pack(layer, weights, algorithm);
+      if (conv == nullptr) continue;
+      candidates[layer].algorithms.push_back(algorithm);
+      candidates[layer].convs.push_back(std::move(conv));
+    }
+    most = std::max(most, candidates[layer].convs.size());
+  }
+
+  std::vector<Algorithms> chosen;
   {
     absl::MutexLock lock(&mutex_);
-    algorithms = algorithms_;
+    chosen = algorithms_[point];
   }
-  struct Candidate {
-    ConvAlgorithm algorithm;
-    std::shared_ptr<const ConvLayer> layer;
-  };
-  const int total = static_cast<int>(artifact_.points.size() * plan_.layers.size());
-  int done = 0;
-  for (size_t p = 0; p < artifact_.points.size(); ++p) {
-    for (size_t l = 0; l < plan_.layers.size(); ++l, ++done) {
-      const PlannedNode& node = plan_.layer(static_cast<int>(l));
-      if (node.kind != NodeKind::kConv) continue;
-      // An equal share of what is left for every layer that is left.
-      const int64_t share_end = now_ns() + std::max<int64_t>(0, end - now_ns()) / (total - done);
-      const LayerWeights weights = WeightsOf(static_cast<int>(p), static_cast<int>(l));
-      std::vector<Candidate> candidates;
-      for (int a = 0; a < kConvAlgorithms; ++a) {
-        const auto algorithm = static_cast<ConvAlgorithm>(a);
-        auto layer = Pack(static_cast<int>(l), weights, algorithm);
-        if (layer != nullptr) candidates.push_back({algorithm, std::move(layer)});
-      }
-      LayerTimer timer(MapsOf(node), kChoiceRows.back(), weights.conv.highest_input, now_ns);
-      std::optional<ConvAlgorithm> best;
-      for (int size = 0; size < kSizes; ++size) {
-        if (candidates.size() > 1 && kChoiceRows[size] <= std::max(1, rows_of_thread) && now_ns() < share_end) {
-          // In turns, so that a busy moment of the machine falls on all; the first round pays for cold caches.
-          std::vector<int64_t> times(candidates.size(), std::numeric_limits<int64_t>::max());
-          for (int round = 0; round < kRounds; ++round) {
-            for (size_t c = 0; c < candidates.size(); ++c) {
-              const int64_t time = timer.Measure(*candidates[c].layer, node.has_residual, kChoiceRows[size]);
-              if (round > 0) times[c] = std::min(times[c], time);
+  for (int size = 0; size < kSizes; ++size) {
+    if (kChoiceRows[size] <= most_rows && (size == 0 || now_ns() < end)) {
+      for (Candidates& c : candidates) c.times.assign(c.convs.size(), std::numeric_limits<int64_t>::max());
+      rows.panels = &panels;
+      rows.point = point;
+      rows.count = kChoiceRows[size];
+      // Whole networks, each layer with one candidate after the other: what a layer finds in the caches is what it will
+      // find in service, and a busy moment of the machine falls on all.
+      for (int round = 0; round < kRounds; ++round) {
+        for (size_t turn = 0; turn < most; ++turn) {
+          for (size_t layer = 0; layer < candidates.size(); ++layer) {
+            const auto& convs = candidates[layer].convs;
+            if (!convs.empty()) panels.layers[layer].conv[size] = convs[turn % convs.size()];
+          }
+          int64_t last = now_ns();
+          RunRows(rows, part, [&](const PlannedNode& node, int) {
+            const int64_t now = now_ns();
+            if (node.kind == NodeKind::kConv && round > 0) {
+              int64_t& least = candidates[node.layer].times[turn % candidates[node.layer].convs.size()];
+              least = std::min(least, now - last);
             }
-          }
-          const size_t fastest = std::min_element(times.begin(), times.end()) - times.begin();
-          best = candidates[fastest].algorithm;
-          // What is far behind now is not first at the next size either.
-          std::vector<Candidate> left;
-          for (size_t c = 0; c < candidates.size(); ++c) {
-            if (times[c] <= 2 * times[fastest]) left.push_back(candidates[c]);
-          }
-          candidates = std::move(left);
-        } else if (candidates.size() == 1) {
-          best = candidates.front().algorithm;
+            last = now;
+          });
         }
-        if (best.has_value()) algorithms[p][l][size] = best;  // else there was no time: what was there stays
+        if (round > 0 && now_ns() >= end) break;
       }
+      for (size_t layer = 0; layer < candidates.size(); ++layer) {
+        Candidates& c = candidates[layer];
+        if (c.convs.empty()) continue;
+        chosen[layer][size] = c.algorithms[c.fastest()];
+        c.DropSlow();
+      }
+      most = 0;
+      for (const Candidates& c : candidates) most = std::max(most, c.convs.size());
+    } else {
+      for (Algorithms& algorithms : chosen) algorithms[size] = algorithms[size - 1];
     }
   }
   absl::MutexLock loading(&loading_);
   absl::MutexLock lock(&mutex_);
-  algorithms_ = std::move(algorithms);
-  for (Loaded& loaded : loaded_) loaded.panels = nullptr;
-  loaded_bytes_ = 0;
+  algorithms_[point] = std::move(chosen);
+  if (loaded_[point].panels != nullptr) loaded_bytes_ -= loaded_[point].panels->bytes;
+  loaded_[point].panels = nullptr;
 }
 
 int64_t PackedNetworkImpl::WorkspaceBytes() const {
@@ -706,7 +731,7 @@ void PackedNetworkImpl::RunLinearFloats(const PlannedNode& node, const Rows& row
   }
 }
 
-void PackedNetworkImpl::RunRows(const Rows& rows, Part& part, LayerTrace* trace) const {
+void PackedNetworkImpl::RunRows(const Rows& rows, Part& part, const AfterNode& after_node) const {
   const bool full_precision = artifact_.points[rows.point].full_precision;
   if (full_precision) {
     CopyInput(rows, part.float_input.as<float>());
@@ -723,7 +748,7 @@ void PackedNetworkImpl::RunRows(const Rows& rows, Part& part, LayerTrace* trace)
     } else {
       RunNode<uint8_t>(node, index, rows, part);
     }
-    if (trace != nullptr) Record(node, index, rows, part, *trace);
+    if (after_node != nullptr) after_node(node, index);
   }
 }
 
