@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <functional>
 #include <limits>
 #include <optional>
@@ -464,6 +463,8 @@ absl::Status PackedNetworkImpl::SetChoices(const KernelChoices& choices) {
     return absl::InvalidArgumentError(
         absl::StrCat("kernel choices are for instruction set '", choices.isa, "', not '", kernels_.name, "'"));
   }
+  // From here on nobody else changes choices, by guessing at a point's first use, measuring or setting.
+  absl::MutexLock loading(&loading_);
   std::vector<std::vector<Algorithms>> algorithms;
   {
     absl::MutexLock lock(&mutex_);
@@ -489,7 +490,6 @@ absl::Status PackedNetworkImpl::SetChoices(const KernelChoices& choices) {
       algorithms[p][l][size] = *algorithm;
     }
   }
-  absl::MutexLock loading(&loading_);
   absl::MutexLock lock(&mutex_);
   algorithms_ = std::move(algorithms);
   for (Loaded& loaded : loaded_) loaded.panels = nullptr;
@@ -533,7 +533,7 @@ void PackedNetworkImpl::MeasureChoices(int max_rows, int64_t budget_ns, const st
   for (uint8_t& code : images) code = static_cast<uint8_t>((state = state * 1664525u + 1013904223u) >> 24);
   std::vector<float> logits(most_rows * plan_.classes());
   const int points = static_cast<int>(artifact_.points.size());
-  for (int point = 0; point < points; ++point) {
+  for (int point = 0; point < points && now_ns() < end; ++point) {
     // An equal share of what is left for every point that is left.
     const int64_t share_end = now_ns() + std::max<int64_t>(0, end - now_ns()) / (points - point);
     MeasurePoint(point, most_rows, share_end, now_ns, {.input = images.data(), .output = logits.data()}, part);
@@ -542,6 +542,7 @@ void PackedNetworkImpl::MeasureChoices(int max_rows, int64_t budget_ns, const st
 
 void PackedNetworkImpl::MeasurePoint(int point, int most_rows, int64_t end, const std::function<int64_t()>& now_ns,
                                      Rows rows, Part& part) {
+  absl::MutexLock loading(&loading_);  // as in SetChoices
   PointPanels panels;
   std::vector<Candidates> candidates(plan_.layers.size());
   size_t most = 0;
@@ -606,7 +607,6 @@ void PackedNetworkImpl::MeasurePoint(int point, int most_rows, int64_t end, cons
       for (Algorithms& algorithms : chosen) algorithms[size] = algorithms[size - 1];
     }
   }
-  absl::MutexLock loading(&loading_);
   absl::MutexLock lock(&mutex_);
   algorithms_[point] = std::move(chosen);
   if (loaded_[point].panels != nullptr) loaded_bytes_ -= loaded_[point].panels->bytes;

@@ -23,7 +23,7 @@ using ProcessorSet = std::vector<int>;
 std::vector<Processor> AllowedProcessors();
 
 // A set of `threads_per_slot` processors for each slot, all disjoint: one processor of each core before a second of
-// any, and what shares a core in the same set where that is possible. No sets where they would not hold anybody back
+// any, and what shares a core in the same set as far as dealing them out in order does that. No sets where they would not hold anybody back
 // or cannot be made: a single slot wants all of `allowed`, or all slots together want more.
 std::vector<ProcessorSet> AssignProcessors(const std::vector<Processor>& allowed, int slots, int threads_per_slot);
 

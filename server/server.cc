@@ -77,11 +77,9 @@ void MeasureChoices(KernelChooser& chooser, const EventLoop& loop, int max_batch
                          [&loop] { return loop.Now().time_since_epoch().count(); });
 }
 
-// `measured`'s kernels where they are for the same instruction set; otherwise measures.
+// `measured`'s kernels where it has any; otherwise measures.
 absl::Status FitChoices(const MeasuredProfile& measured, KernelChooser& chooser, const EventLoop& loop, int max_batch) {
-  if (measured.kernels.has_value() && measured.kernels->isa == chooser.choices().isa) {
-    return chooser.SetChoices(*measured.kernels);
-  }
+  if (measured.kernels.has_value()) return chooser.SetChoices(*measured.kernels);
   MeasureChoices(chooser, loop, max_batch);
   return absl::OkStatus();
 }
@@ -168,12 +166,16 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Listen(ServerOptions options) {
 
 absl::StatusOr<Profile> Server::FindProfile(AdaptiveNetwork& network, const EventLoop& loop) const {
   KernelChooser* chooser = network.kernel_chooser();
-  if (options_.profile.empty()) {
+  const auto measure = [&] {
     if (chooser != nullptr) MeasureChoices(*chooser, loop, options_.max_batch);
     return MeasureProfile(network, loop, {.max_batch = options_.max_batch, .budget = kProfilingBudget});
-  }
+  };
+  if (options_.profile.empty()) return measure();
   const absl::StatusOr<MeasuredProfile> stored = ReadProfile(options_.profile);
   if (!stored.ok()) return stored.status();
+  // Latencies of another instruction set are none of this one's.
+  const bool other = chooser != nullptr && stored->kernels.has_value() && stored->kernels->isa != chooser->choices().isa;
+  if (other) return measure();
   absl::StatusOr<Profile> fitted = FitProfile(stored->latencies, network.description(), options_.max_batch);
   if (!fitted.ok()) return InFile(options_.profile, fitted.status());
   if (chooser != nullptr) {

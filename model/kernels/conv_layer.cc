@@ -297,6 +297,10 @@ struct TileBlocking {
   int64_t workspace_bytes(const KernelTable& kernels) const { return v_bytes + kernels.blocks * m_bytes; }
 };
 
+bool HasTiles(const PlannedNode& node, const WinogradShape& shape) {
+  return node.kernel == 3 && node.padding == 1 && node.stride == shape.stride;
+}
+
 class WinogradConv : public ConvLayer {
  public:
   WinogradConv(WinogradKind kind, const KernelTable& kernels, const PlannedNode& node, const ConvMaps& maps,
@@ -442,6 +446,7 @@ int64_t MostWorkspaceBytes(const KernelTable& kernels, const PlannedNode& node, 
     bytes = std::max(bytes, DirectWorkspaceBytes(operand, node, maps.in, 2));
   }
   for (int kind = 0; kind < kWinogradKinds; ++kind) {
+    if (!HasTiles(node, ShapeOf(static_cast<WinogradKind>(kind)))) continue;
     const TileBlocking blocking(kernels, ShapeOf(static_cast<WinogradKind>(kind)), maps.in.stored_channels);
     bytes = std::max(bytes, blocking.workspace_bytes(kernels));
   }
@@ -454,7 +459,7 @@ std::unique_ptr<ConvLayer> PackConv(ConvAlgorithm algorithm, const KernelTable& 
   if (full_precision != (algorithm == ConvAlgorithm::kFloats)) return nullptr;
   if (IsWinograd(algorithm)) {
     const WinogradKind kind = KindOf(algorithm);
-    if (node.kernel != 3 || node.padding != 1 || node.stride != ShapeOf(kind).stride) return nullptr;
+    if (!HasTiles(node, ShapeOf(kind))) return nullptr;
     if (maps.in.stored_channels % kLanes != 0) return nullptr;
     if (kernels.winograd[static_cast<int>(kind)].multiply == nullptr) return nullptr;
     std::optional<WinogradPanel> panel = PackWinograd(kind, kernels.narrow_bytes, weights.codes, node.out.channels,

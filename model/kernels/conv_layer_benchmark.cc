@@ -1,7 +1,7 @@
 // Whole 3x3 layers by every algorithm, beside the direct int8 convolution of the same shape, run in turns:
 //   bazel run -c opt //model/kernels:conv_layer_benchmark
 // Counters: GMAC/s; peak%, of the instruction set's fastest exact inner loop on operands in the first-level cache, measured
-// in this process (`spin`); x_direct, times the speed of the fastest direct 8-bit path (median over rounds). A layer is
+// in this process (`spin`); x_direct, times the speed of the direct 8-bit path (bytes, or words where bytes are too narrow) (median over rounds). A layer is
 // compared with the direct path code by code before it is timed. Instruction set: the best of this machine, or
 // --isa=NAME as the first argument.
 #include <benchmark/benchmark.h>

@@ -97,11 +97,22 @@ class ConvLayerTest : public testing::TestWithParam<std::tuple<const KernelTable
   // Runs one layer and compares each code, every border and every padded channel. Says whether the algorithm took it.
   bool Check(const Shape& shape, const Range& range, int64_t count, bool with_residual, bool pad_channels, bool extreme);
 
+  // The same, with scales so coarse that codes span all sums, or so fine that each output shows single units of the sums
+  // near that of one pixel.
+  bool CheckScaled(const Shape& shape, const Range& range, int64_t count, bool with_residual, bool pad_channels,
+                   bool extreme, bool fine);
+
   std::mt19937_64 random_{7};
 };
 
 bool ConvLayerTest::Check(const Shape& shape, const Range& range, int64_t count, bool with_residual, bool pad_channels,
                           bool extreme) {
+  const bool taken = CheckScaled(shape, range, count, with_residual, pad_channels, extreme, false);
+  return taken && CheckScaled(shape, range, count, with_residual, pad_channels, extreme, true);
+}
+
+bool ConvLayerTest::CheckScaled(const Shape& shape, const Range& range, int64_t count, bool with_residual,
+                                bool pad_channels, bool extreme, bool fine) {
   const PlannedNode node = NodeOf(shape);
   const ConvMaps maps{.in = MapOf(node.in, BorderFor(node), pad_channels),
                       .residual = MapOf(node.out, {.before = 2, .after = 3}, true),
@@ -110,11 +121,37 @@ bool ConvLayerTest::Check(const Shape& shape, const Range& range, int64_t count,
   for (int16_t& w : codes) {
     w = static_cast<int16_t>(Draw(range.lo, range.hi, extreme || range.signs));
   }
+  Images<uint8_t> in(maps.in, count), residual(maps.residual, count), out(maps.out, count);
+  std::vector<std::vector<int32_t>> sums(count);  // of each image, by definition
+  const std::vector<int32_t> wide(codes.begin(), codes.end());
+  for (int64_t i = 0; i < count; ++i) {
+    std::vector<int32_t> dense;
+    for (int64_t y = 0; y < shape.height; ++y) {
+      for (int64_t x = 0; x < shape.width; ++x) {
+        for (int64_t c = 0; c < shape.in; ++c) {
+          dense.push_back(Draw(0, range.highest, extreme));
+          in.at(i, y, x, c) = static_cast<uint8_t>(dense.back());
+        }
+      }
+    }
+    sums[i] = ReferenceConvSums(node, dense, wide);
+    for (int64_t y = 0; y < node.out.height; ++y) {
+      for (int64_t x = 0; x < node.out.width; ++x) {
+        for (int64_t c = 0; c < node.out.channels; ++c) {
+          residual.at(i, y, x, c) = static_cast<uint8_t>(Draw(0, 255, false));
+        }
+      }
+    }
+  }
+
   std::vector<float> scale, bias;
   const double spread = range.hi * range.highest * 2.0 * static_cast<double>(node.depth) / 255;
+  const int64_t pixels = node.out.height * node.out.width;
   for (int64_t o = 0; o < node.out.channels; ++o) {
-    scale.push_back(ExactScale((1 + static_cast<double>(o % 5) / 7) * 4 / spread));
-    bias.push_back(static_cast<float>(100 + o % 9) + 0.3f);
+    const int64_t pixel = static_cast<int64_t>(random_() % pixels);
+    const int32_t shown = sums[random_() % count][pixel * node.out.channels + o];
+    scale.push_back(ExactScale(fine ? 1 : (1 + static_cast<double>(o % 5) / 7) * 4 / spread));
+    bias.push_back((fine ? -static_cast<float>(shown) : static_cast<float>(o % 9)) + 100.3f);
   }
   const int highest_output = 201;
   const ConvWeights weights{.codes = codes,
@@ -129,25 +166,6 @@ bool ConvLayerTest::Check(const Shape& shape, const Range& range, int64_t count,
   if (layer == nullptr) return false;
   EXPECT_GT(layer->panel_bytes(), 0);
   EXPECT_LE(layer->workspace_bytes(), MostWorkspaceBytes(kernels(), node, maps));
-
-  Images<uint8_t> in(maps.in, count), residual(maps.residual, count), out(maps.out, count);
-  std::vector<std::vector<int32_t>> dense(count);
-  for (int64_t i = 0; i < count; ++i) {
-    for (int64_t y = 0; y < shape.height; ++y) {
-      for (int64_t x = 0; x < shape.width; ++x) {
-        for (int64_t c = 0; c < shape.in; ++c) {
-          const int code = Draw(0, range.highest, extreme);
-          in.at(i, y, x, c) = static_cast<uint8_t>(code);
-          dense[i].push_back(code);
-        }
-      }
-    }
-    for (int64_t y = 0; y < node.out.height; ++y) {
-      for (int64_t x = 0; x < node.out.width; ++x) {
-        for (int64_t c = 0; c < node.out.channels; ++c) residual.at(i, y, x, c) = static_cast<uint8_t>(Draw(0, 255, false));
-      }
-    }
-  }
   AlignedBuffer workspace(layer->workspace_bytes());
   std::fill_n(workspace.data(), workspace.bytes(), 0xa5);  // any contents
   layer->Run({.in = in.memory.data(),
@@ -157,16 +175,14 @@ bool ConvLayerTest::Check(const Shape& shape, const Range& range, int64_t count,
              workspace.data());
 
   Images<uint8_t> expected(maps.out, count);
-  const std::vector<int32_t> wide(codes.begin(), codes.end());
   for (int64_t i = 0; i < count; ++i) {
-    const std::vector<int32_t> sums = ReferenceConvSums(node, dense[i], wide);
     size_t next = 0;
     for (int64_t y = 0; y < node.out.height; ++y) {
       for (int64_t x = 0; x < node.out.width; ++x) {
         for (int64_t o = 0; o < node.out.channels; ++o, ++next) {
           expected.at(i, y, x, o) =
-              with_residual ? RequantizeWithResidual(sums[next], scale[o], bias[o], residual.at(i, y, x, o), 0.37f, highest_output)
-                            : Requantize(sums[next], scale[o], bias[o], highest_output);
+              with_residual ? RequantizeWithResidual(sums[i][next], scale[o], bias[o], residual.at(i, y, x, o), 0.37f, highest_output)
+                            : Requantize(sums[i][next], scale[o], bias[o], highest_output);
         }
       }
     }
@@ -177,7 +193,7 @@ bool ConvLayerTest::Check(const Shape& shape, const Range& range, int64_t count,
                                << shape.out << ", kernel " << shape.kernel << ", stride " << shape.stride << ", padding "
                                << shape.padding << "; weights " << range.lo << ".." << range.hi << ", codes to "
                                << range.highest << "; images " << count << (with_residual ? ", residual" : "")
-                               << (extreme ? ", extreme" : "");
+                               << (extreme ? ", extreme" : "") << (fine ? ", fine" : "");
   return true;
 }
 
@@ -192,9 +208,10 @@ TEST_P(ConvLayerTest, EqualsTheReferenceOnEveryShapeAndRangeItTakes) {
     }
   }
   // Byte tiles are for few codes; words and the direct path are for all.
-  const bool offered = kernels().winograd[5].multiply != nullptr || algorithm() == ConvAlgorithm::kWords ||
-                       algorithm() == ConvAlgorithm::kSigns || algorithm() == ConvAlgorithm::kWords4x4 ||
-                       algorithm() == ConvAlgorithm::kWords2x4;
+  const bool has_bytes = kernels().convolve[static_cast<int>(Operand::kBytes)] != nullptr;
+  const bool offered = has_bytes || algorithm() == ConvAlgorithm::kWords || algorithm() == ConvAlgorithm::kSigns ||
+                       algorithm() == ConvAlgorithm::kWords4x4 || algorithm() == ConvAlgorithm::kWords2x4 ||
+                       algorithm() == ConvAlgorithm::kWordsStride2_4x4;
   if (offered) {
     EXPECT_GT(taken, 0);
   }

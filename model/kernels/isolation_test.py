@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Each instruction set's object offers its table's accessor, and no other code that a linker could share.
 
+And VPOPCNTDQ, which only some of the processors with VNNI have, stays in the functions that are chosen by its presence.
 An inline function of a header, compiled here for AVX-512, may become the one copy of it in the whole program, and stop
 the program on every processor without. Arguments: the compiled kernels.
 """
@@ -9,6 +10,7 @@ import re
 import subprocess
 import sys
 
+POPCOUNT = re.compile(r"\bvpopcnt")
 ACCESSOR = re.compile(r"^anybit::\w+Kernels\(\w*\)$")
 
 
@@ -19,6 +21,17 @@ def complaints(symbols):
     return found or ([] if len(names) == 1 else [f"offers {len(names)} tables, expected one"])
 
 
+def popcounts_elsewhere(disassembly):
+    """Functions that count bits by an instruction of their own and are not instances for the operand Signs."""
+    found, function = set(), ""
+    for line in disassembly.splitlines():
+        if line.endswith(">:"):
+            function = line
+        elif POPCOUNT.search(line) and not re.search(r"\bSigns\b", function):
+            found.add(f"counts bits by VPOPCNTDQ in {function}")
+    return sorted(found)
+
+
 def main(paths):
     if not paths:
         return "usage: isolation_test.py OBJECT..."
@@ -27,6 +40,8 @@ def main(paths):
     assert complaints(accessor) == []
     assert complaints(accessor + "0000000000000000 W float std::min<float>(float, float)\n") != []
     assert complaints("") != []
+    assert popcounts_elsewhere("0 <void f<Signs>()>:\n 4: vpopcntd %zmm0,%zmm0\n") == []
+    assert popcounts_elsewhere("0 <void f<SignsByTable>()>:\n 4: vpopcntd %zmm0,%zmm0\n") != []
     found = []
     for path in paths:
         command = ["nm", "--demangle", "--defined-only", "--extern-only", path]
@@ -34,7 +49,9 @@ def main(paths):
         if re.search(r"\b__(asan|tsan|ubsan)_", symbols):
             print(f"{path} is instrumented by a sanitizer: not judged")
         else:
-            found += [f"{path}: {text}" for text in complaints(symbols)]
+            command = ["objdump", "--disassemble", "--demangle", "--no-show-raw-insn", path]
+            disassembly = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+            found += [f"{path}: {text}" for text in complaints(symbols) + popcounts_elsewhere(disassembly)]
     return "\n".join(found)
 
 

@@ -1,11 +1,11 @@
 // The inner loops of the engine, as a table of functions for one instruction set.
 //
 // The table is chosen once, by whoever builds the network, and passed down; there is no dispatch per call. A kernel
-// allocates nothing and returns nothing. The one idea: every product runs in *steps* of 4 activation bytes against a
+// allocates nothing. The one idea: every product runs in *steps* of 4 activation bytes against a
 // panel block of 16 outputs x 4 weight bytes, whatever the 4 bytes are, so that one loop serves direct convolutions and
 // the products inside Winograd's, in bytes, words, signs and floats, on every instruction set.
 //
-// Activations lie in NHWC with channels padded to kLanes and a zero border wide enough for every window and tile that is
+// Activations lie in NHWC with channels padded to kLanes (but for a network's input) and a zero border wide enough for every window and tile that is
 // read; padded channels are 0. Pointers to single pixels need no alignment beyond their type's.
 #ifndef ANYBIT_MODEL_KERNELS_KERNEL_TABLE_H_
 #define ANYBIT_MODEL_KERNELS_KERNEL_TABLE_H_

@@ -13,7 +13,13 @@ double RoundSignificand(double value, int bits) {
 
 }  // namespace
 
-float ExactScale(double scale) { return static_cast<float>(48.0 * RoundSignificand(scale / 48.0, 21)); }
+// Far from where floats lose bits: a scale divided by a kernel's factor keeps all of its own.
+constexpr double kLeastScale = 0x1p-100;
+
+float ExactScale(double scale) {
+  if (std::abs(scale) < kLeastScale) return 0;
+  return static_cast<float>(48.0 * RoundSignificand(scale / 48.0, 21));
+}
 
 bool IsExactScale(float scale) { return ExactScale(scale) == scale; }
 

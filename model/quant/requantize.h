@@ -3,7 +3,7 @@
 //   y = clamp(rne(fma(float(acc), scale, bias) [+ residual code * residual_scale by a second fma]), 0, highest)
 //
 // float(acc) rounds to nearest even, as every conversion here. Scales are multiples of 48 (ExactScale), so that a kernel
-// returning 4, 24, 48 or 64 times acc rounds alike with a scale divided by that factor.
+// returning a power of two, 24 or 48 times acc rounds alike with a scale divided by that factor.
 #ifndef ANYBIT_MODEL_QUANT_REQUANTIZE_H_
 #define ANYBIT_MODEL_QUANT_REQUANTIZE_H_
 
@@ -38,7 +38,7 @@ inline uint8_t RequantizeWithResidual(int32_t acc, float scale, float bias, uint
 }
 
 // The float nearest to `scale` that is 48 times a float of at most 21 significand bits (kernels that return 48 * acc then
-// compute the same product: 21 bits of scale / 48, and two more for the factor 3 in 48).
+// compute the same product: 21 bits of scale / 48, and two more for the factor 3 in 48). 0 where |scale| < 2^-100.
 float ExactScale(double scale);
 
 // Whether ExactScale(scale) == scale.
