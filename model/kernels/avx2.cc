@@ -21,6 +21,15 @@ struct Words : PlainSums {
   }
 };
 
+// A direct layer's weights are 8 bits: kept so, wide layers stream half the bytes.
+struct DirectWords : Words {
+  static constexpr int kWeightBytes = sizeof(__m128i);
+
+  static Isa::Vector LoadWeights(const uint8_t* p) {
+    return _mm256_cvtepi8_epi16(_mm_load_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+};
+
 // Two 16-bit sums an output, of two weights of the four each. Whoever packs the panel sees to it that no pair of
 // products saturates; the sums wrap.
 struct Bytes : PlainSums {

@@ -54,7 +54,11 @@ struct PlainSums {
   static constexpr int64_t kMaxSteps = int64_t{1} << 62;
   static constexpr int kPixels = Isa::kPixels;
 
+  static constexpr int kWeightBytes = sizeof(Isa::Vector);
+
   static Isa::Vector Zero() { return _mm512_setzero_si512(); }
+
+  static Isa::Vector LoadWeights(const uint8_t* p) { return Isa::Load(p); }
 
   static void StoreSums(const Isa::Vector* acc, int32_t* sums) { _mm512_store_si512(sums, acc[0]); }
 
@@ -71,6 +75,8 @@ struct Words : PlainSums {
     return acc;
   }
 };
+
+using DirectWords = Words;
 
 struct Bytes : PlainSums {
   static constexpr bool kBytes = true;

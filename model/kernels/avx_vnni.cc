@@ -23,6 +23,8 @@ struct Words : PlainSums {
   }
 };
 
+using DirectWords = Words;
+
 struct Bytes : PlainSums {
   static constexpr bool kBytes = true;
 

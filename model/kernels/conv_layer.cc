@@ -108,7 +108,8 @@ class DirectConv : public ConvLayer {
         row_steps_(operand == Operand::kSigns
                        ? node.kernel * SignWords(maps.in)
                        : RoundUp(node.kernel * maps.in.stored_channels, ValuesPerStep(operand)) / ValuesPerStep(operand)),
-        panel_(blocks_ * node.kernel * row_steps_ * kBlockStepBytes),
+        panel_(blocks_ * node.kernel * row_steps_ * kBlockStepBytes /
+               (operand == Operand::kWords ? 2 / kernels.word_weight_bytes : 1)),
         epilogue_(weights, 1) {
     const int64_t k = node.kernel, channels = node.in.channels;
     for (int64_t o = 0; o < node.out.channels; ++o) {
@@ -144,7 +145,13 @@ class DirectConv : public ConvLayer {
     const int64_t at = ((row + d / per_step) * kLanes + lane) * per_step + d % per_step;
     switch (operand_) {
       case Operand::kBytes: panel_.as<int8_t>()[at] = static_cast<int8_t>(weights.codes[index]); break;
-      case Operand::kWords: panel_.as<int16_t>()[at] = weights.codes[index]; break;
+      case Operand::kWords:
+        if (kernels_.word_weight_bytes == 1) {
+          panel_.as<int8_t>()[at] = static_cast<int8_t>(weights.codes[index]);
+        } else {
+          panel_.as<int16_t>()[at] = weights.codes[index];
+        }
+        break;
       case Operand::kFloats: panel_.as<float>()[at] = weights.floats[index]; break;
       case Operand::kSigns: break;
     }
@@ -253,7 +260,7 @@ class DirectConv : public ConvLayer {
   const int64_t exact_steps_;
   const int blocks_;
   const int64_t row_steps_;  // of one kernel row
-  AlignedBuffer panel_;      // [blocks][kernel][row_steps][kBlockStepBytes]
+  AlignedBuffer panel_;      // [blocks][kernel][row_steps][bytes of a step]
   const PackedEpilogue epilogue_;
 };
 

@@ -43,7 +43,7 @@ struct ConvCall {
   int rows;
   int64_t row_stride;               // bytes
   int64_t row_steps;
-  const uint8_t* panel;             // [blocks][rows * row_steps][kBlockStepBytes], 64-byte aligned
+  const uint8_t* panel;             // [blocks][rows * row_steps][kBlockStepBytes or less], 64-byte aligned
   int blocks;
   int64_t exact_steps;              // kBytes: steps whose sum, pair by pair of weights, fits 16 bits; >= 1
   int planes;                       // kSigns: 1 or 2
@@ -147,6 +147,9 @@ struct KernelTable {
   // Runs the table's fastest exact inner loop (on bytes, where they are not narrow, else words) on operands in the
   // first-level cache, `rounds` times; returns how many multiplications that was. What a benchmark calls the peak.
   int64_t (*spin)(int rounds);
+
+  // Bytes of each weight in a panel of convolve's kWords: 2, or 1 where they are widened on the way.
+  int word_weight_bytes;
 
   // By Operand; null where the table has none. kWords and kFloats always exist.
   void (*convolve[kOperands])(const ConvCall&);

@@ -64,7 +64,11 @@ struct PlainSums {
   static constexpr int64_t kMaxSteps = int64_t{1} << 62;
   static constexpr int kPixels = Isa::kPixels;
 
+  static constexpr int kWeightBytes = sizeof(Isa::Vector);
+
   static Isa::Vector Zero() { return Isa::Vector{}; }
+
+  static Isa::Vector LoadWeights(const uint8_t* p) { return Isa::Load(p); }
 
   static void StoreSums(const Isa::Vector* acc, int32_t* sums) {
     for (int i = 0; i < 4; ++i) std::memcpy(sums + 4 * i, &acc[i], sizeof(acc[i]));
@@ -85,6 +89,8 @@ struct Words : PlainSums {
 #endif
   }
 };
+
+using DirectWords = Words;
 
 struct Floats : PlainSums {
   static constexpr bool kFloats = true;
