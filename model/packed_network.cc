@@ -497,8 +497,9 @@ absl::Status PackedNetworkImpl::SetChoices(const KernelChoices& choices) {
   return absl::OkStatus();
 }
 
-// Rounds of a measurement; the first pays for what no later run pays.
-constexpr int kRounds = 5;
+// Each candidate has its turn as often, so that a busy moment of the machine does not fall on one alone; a turn is so many
+// runs, of which the first finds the caches as the candidate before left them and does not count.
+constexpr int kTurns = 3, kRunsOfTurn = 4;
 
 // The algorithms that are still in the running for one layer, and how long each has taken.
 struct Candidates {
@@ -575,25 +576,27 @@ void PackedNetworkImpl::MeasurePoint(int point, int most_rows, int64_t end, cons
       rows.panels = &panels;
       rows.point = point;
       rows.count = kChoiceRows[size];
-      // Whole networks, each layer with one candidate after the other: what a layer finds in the caches is what it will
-      // find in service, and a busy moment of the machine falls on all.
-      for (int round = 0; round < kRounds; ++round) {
-        for (size_t turn = 0; turn < most; ++turn) {
+      // Whole networks, all layers with their next candidate: what a layer finds in the caches is what it will find in
+      // service, where every panel is used again by the next batch.
+      for (int turn = 0; turn < kTurns; ++turn) {
+        for (size_t next = 0; next < most; ++next) {
           for (size_t layer = 0; layer < candidates.size(); ++layer) {
             const auto& convs = candidates[layer].convs;
-            if (!convs.empty()) panels.layers[layer].conv[size] = convs[turn % convs.size()];
+            if (!convs.empty()) panels.layers[layer].conv[size] = convs[next % convs.size()];
           }
-          int64_t last = now_ns();
-          RunRows(rows, part, [&](const PlannedNode& node, int) {
-            const int64_t now = now_ns();
-            if (node.kind == NodeKind::kConv && round > 0) {
-              int64_t& least = candidates[node.layer].times[turn % candidates[node.layer].convs.size()];
-              least = std::min(least, now - last);
-            }
-            last = now;
-          });
+          for (int run = 0; run < kRunsOfTurn; ++run) {
+            int64_t last = now_ns();
+            RunRows(rows, part, [&](const PlannedNode& node, int) {
+              const int64_t now = now_ns();
+              if (node.kind == NodeKind::kConv && run > 0) {
+                int64_t& least = candidates[node.layer].times[next % candidates[node.layer].convs.size()];
+                least = std::min(least, now - last);
+              }
+              last = now;
+            });
+          }
         }
-        if (round > 0 && now_ns() >= end) break;
+        if (now_ns() >= end) break;
       }
       for (size_t layer = 0; layer < candidates.size(); ++layer) {
         Candidates& c = candidates[layer];

@@ -188,20 +188,6 @@ TEST(KernelChoices, KeepWhatTheyWereWhereTheBudgetEnds) {
   for (const LayerChoice& layer : network->choices().layers) EXPECT_EQ(layer.point, artifact.points[0].info.name);
 }
 
-// A network's clock stands still but for one layer's algorithm: that one is never chosen, the others are.
-TEST(KernelChoices, FallOnTheFastest) {
-  const Artifact artifact = RandomArtifact(FashionNetwork(8), 6);
-  std::set<std::string> chosen;
-  for (int slow_turn : {0, 1}) {
-    const auto network = Pack(artifact);
-    // Looks at the clock come in a fixed order: before a run, after each of its 13 nodes.
-    int64_t now = 0, look = 0;
-    network->MeasureChoices(1, int64_t{1} << 40, [&] { return now += (look++ / 14) % 2 == slow_turn ? 1000 : 10; });
-    for (const LayerChoice& layer : network->choices().layers) chosen.insert(layer.algorithms[0]);
-  }
-  EXPECT_GT(chosen.size(), 2u);
-}
-
 TEST(KernelChoices, ReturnToANetworkAsTheyLeftOne) {
   const Artifact artifact = RandomArtifact(FashionNetwork(8), 6);
   const auto measured = Pack(artifact), other = Pack(artifact);
