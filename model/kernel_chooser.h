@@ -25,9 +25,10 @@ class KernelChooser {
   virtual absl::Status SetChoices(const KernelChoices& choices) = 0;
 
   // Measures every algorithm of every layer at every point and chooses the fastest, for as many of kChoiceRows as are
-  // at most `max_rows` and `budget_ns` in all allows; larger sizes follow the largest measured. `now_ns` is a monotonic
-  // clock. What is begun is finished: packing a point's candidates, and one round, may overrun the budget. Points that
-  // are not reached keep what they have. Panels of all candidates of one point are in memory meanwhile.
+  // at most `max_rows` and `budget_ns` in all allows: sizes that are left out follow a larger one that was measured,
+  // those above the largest it. `now_ns` is a monotonic clock. What is begun is finished: packing a point's candidates,
+  // and one round, may overrun the budget. Points that are not reached keep what they have. Panels of all candidates of
+  // one point are in memory meanwhile.
   virtual void MeasureChoices(int max_rows, int64_t budget_ns, const std::function<int64_t()>& now_ns) = 0;
 };
 

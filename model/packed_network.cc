@@ -509,9 +509,9 @@ struct Candidates {
 
   size_t fastest() const { return std::min_element(times.begin(), times.end()) - times.begin(); }
 
-  // What is far behind now is not first for more rows either.
+  // What is far behind for many rows is not first for few either.
   void DropSlow() {
-    const int64_t limit = 2 * times[fastest()];
+    const int64_t limit = 3 * times[fastest()];
     size_t kept = 0;
     for (size_t i = 0; i < times.size(); ++i) {
       if (times[i] > limit) continue;
@@ -570,8 +570,12 @@ void PackedNetworkImpl::MeasurePoint(int point, int most_rows, int64_t end, cons
     absl::MutexLock lock(&mutex_);
     chosen = algorithms_[point];
   }
-  for (int size = 0; size < kSizes; ++size) {
-    if (kChoiceRows[size] <= most_rows && (size == 0 || now_ns() < end)) {
+  // Many rows first, as it is then that time is short, then one; a budget that ends leaves out those between.
+  std::vector<int> order = {ChoiceIndex(most_rows)};
+  for (int size = 0; size < order.front(); ++size) order.push_back(size);
+  std::vector<int> done;
+  for (int size : order) {
+    if (size == order.front() || now_ns() < end) {
       for (Candidates& c : candidates) c.times.assign(c.convs.size(), std::numeric_limits<int64_t>::max());
       rows.panels = &panels;
       rows.point = point;
@@ -606,9 +610,17 @@ void PackedNetworkImpl::MeasurePoint(int point, int most_rows, int64_t end, cons
       }
       most = 0;
       for (const Candidates& c : candidates) most = std::max(most, c.convs.size());
-    } else {
-      for (Algorithms& algorithms : chosen) algorithms[size] = algorithms[size - 1];
+      done.push_back(size);
     }
+  }
+  // What was not measured follows the next larger size that was, or the largest.
+  for (int size = 0; size < kSizes; ++size) {
+    if (std::find(done.begin(), done.end(), size) != done.end()) continue;
+    int like = order.front();
+    for (int other : done) {
+      if (other > size && other < like) like = other;
+    }
+    for (Algorithms& algorithms : chosen) algorithms[size] = algorithms[like];
   }
   absl::MutexLock lock(&mutex_);
   algorithms_[point] = std::move(chosen);

@@ -101,15 +101,17 @@ def warmed_up(contenders, batch, left_out):
 
 
 def take_turns(contenders, batch, arguments, chance):
-    """The median microseconds of a run of each contender in each round, by name, and the core's peak in each round."""
-    turns, peaks = {contender.name: [] for contender in contenders}, []
+    """The median microseconds of a run of each contender in each round, by name; the least of all its runs, by name; and
+    the core's peak in each round."""
+    turns, least, peaks = {contender.name: [] for contender in contenders}, {}, []
     engine = next(contender.process for contender in contenders if contender.is_ours)
     for _ in range(arguments.rounds):
         peaks.append(engine.ask("peak")["gmacs"])
         for contender in chance.sample(contenders, len(contenders)):
             answer = contender.process.ask("run", contender.what, batch, arguments.milliseconds)
             turns[contender.name].append(answer["median_us"])
-    return turns, peaks
+            least[contender.name] = min(answer["min_us"], least.get(contender.name, math.inf))
+    return turns, least, peaks
 
 
 def ratio(ours, theirs):
@@ -117,7 +119,7 @@ def ratio(ours, theirs):
     return statistics.median(other / one for one, other in zip(ours, theirs))
 
 
-def rows_of(contenders, turns, peaks, work):
+def rows_of(contenders, turns, least, peaks, work):
     """What the table and the JSON file say of each contender. `work`: multiplications of a batch."""
     int8_peers = [c.name for c in contenders if not c.is_ours and c.what == "int8"]
     best = min(int8_peers, key=lambda name: statistics.median(turns[name]), default=None)
@@ -132,6 +134,9 @@ def rows_of(contenders, turns, peaks, work):
             "gmacs": statistics.median(rates),
             "to_best_int8": ratio(took, turns[best]) if best else None,
             "is_best_int8": contender.name == best,
+            # Of each its quietest moment: what a machine shared with others hides in the medians.
+            "least_us_per_batch": least[contender.name],
+            "to_best_int8_at_least": min(least[name] for name in int8_peers) / least[contender.name] if best else None,
             "to_dearer_point": None,
             "of_peak": statistics.median(map(operator.truediv, rates, peaks)) if all(peaks) else None,
             "us_per_batch_by_round": took,
@@ -151,6 +156,7 @@ def print_table(title, batch, rows):
         ("% of peak", "of_peak", lambda row, share: f"{100 * share:.0f} "),
         ("x dearer point", "to_dearer_point", lambda row, times: f"{times:.2f} "),
         ("x best int8 peer", "to_best_int8", lambda row, times: f"{times:.2f}{'*' if row['is_best_int8'] else ' '}"),
+        ("same, least times", "to_best_int8_at_least", lambda row, times: f"{times:.2f} "),
     ]
     # A column of which nothing is known is not there.
     columns = [column for column in columns if any(row[column[1]] is not None for row in rows)]
@@ -214,8 +220,8 @@ def measure_network(network, arguments, cores, chance):
         batches = []
         for batch in arguments.batches:
             ready = warmed_up(contenders, batch, left_out)
-            turns, peaks = take_turns(ready, batch, arguments, chance)
-            rows = rows_of(ready, turns, peaks, facts["macs"] * batch)
+            turns, least, peaks = take_turns(ready, batch, arguments, chance)
+            rows = rows_of(ready, turns, least, peaks, facts["macs"] * batch)
             print_table(f"{network}, {facts['macs'] / 1e6:.1f} million multiplications a row", batch, rows)
             batches.append({"batch": batch, "peak_gmacs_by_round": peaks, "rows": rows})
     return {
