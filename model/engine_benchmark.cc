@@ -34,6 +34,7 @@
 #include "model/artifact.h"
 #include "model/kernels/instruction_set.h"
 #include "model/kernels/kernel_table.h"
+#include "model/kernels/peak.h"
 #include "model/network_spec.h"
 #include "model/packed_network.h"
 #include "model/testing/random_artifact.h"
@@ -60,18 +61,6 @@ class Stopwatch {
  private:
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
-
-// Multiplications a nanosecond of one core, in the instruction set's fastest exact inner loop on bytes (or words, where
-// that is what it has): the best of many short spells.
-double MeasurePeak(const KernelTable& kernels) {
-  double best = 0;
-  for (int i = 0; i < 40; ++i) {
-    const Stopwatch spell;
-    const int64_t multiplications = kernels.spin(300);
-    best = std::max(best, static_cast<double>(multiplications) / (1000 * spell.Microseconds()));
-  }
-  return best;
-}
 
 absl::StatusOr<Artifact> NetworkToTime() {
   std::vector<std::string> names = absl::GetFlag(FLAGS_points);

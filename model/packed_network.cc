@@ -196,12 +196,19 @@ class PackedNetworkImpl : public PackedNetwork {
   }
 
   LayerWeights WeightsOf(int point, int layer) const;
+  static LayerPanels LinearPanels(LayerWeights weights) {
+    LayerPanels panels;
+    panels.floats.assign(weights.conv.floats.begin(), weights.conv.floats.end());
+    panels.codes = std::move(weights.codes);
+    return panels;
+  }
   std::shared_ptr<const ConvLayer> Pack(int layer, const LayerWeights& weights, ConvAlgorithm algorithm) const;
   std::shared_ptr<const PointPanels> Load(int point) const;
   void MeasurePoint(int point, int most_rows, int64_t end, const std::function<int64_t()>& now_ns, Rows rows, Part& part);
   std::shared_ptr<const PointPanels> Panels(int point) const;
   void DropLeastRecentlyUsed(int keep) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int64_t WorkspaceBytes() const;
+  Part MakePart(int rows) const;
 
   template <class T>
   void RunNode(const PlannedNode& node, int index, const Rows& rows, Part& part) const;
@@ -255,8 +262,7 @@ class PackedNetworkImpl::PackedScratch : public AdaptiveNetwork::Scratch {
         crew_(std::min(network.options_.threads, max_rows) - 1, [this](int share) { RunShare(share); }) {
     const int threads = std::min(network.options_.threads, max_rows);
     for (int i = 0; i < threads; ++i) {
-      parts_.emplace_back(network.activations_, (max_rows + threads - 1) / threads, network.has_full_precision_,
-                          network.WorkspaceBytes(), network.plan_.nodes.back().depth + kLanes);
+      parts_.push_back(network.MakePart((max_rows + threads - 1) / threads));
     }
   }
 
@@ -269,8 +275,6 @@ class PackedNetworkImpl::PackedScratch : public AdaptiveNetwork::Scratch {
       crew_.Run();
     }
   }
-
-  Part& first_part() { return parts_.front(); }
 
   const int max_rows;
 
@@ -315,7 +319,7 @@ absl::StatusOr<LayerTrace> PackedNetworkImpl::Trace(int point, std::span<const u
   if (absl::StatusOr<int64_t> rows = RowsOf(description_, point, input.size(), logits.size()); !rows.ok()) {
     return rows.status();
   }
-  Part part(activations_, static_cast<int>(count), has_full_precision_, WorkspaceBytes(), plan_.nodes.back().depth + kLanes);
+  Part part = MakePart(static_cast<int>(count));
   LayerTrace trace;
   const std::shared_ptr<const PointPanels> panels = Panels(point);
   const Rows rows{
@@ -372,8 +376,7 @@ std::shared_ptr<const PointPanels> PackedNetworkImpl::Load(int point) const {
     LayerPanels& out = panels->layers.emplace_back();
     LayerWeights weights = WeightsOf(point, layer);
     if (plan_.layer(layer).kind == NodeKind::kLinear) {
-      out.floats.assign(weights.conv.floats.begin(), weights.conv.floats.end());
-      out.codes = std::move(weights.codes);
+      out = LinearPanels(std::move(weights));
       panels->bytes += static_cast<int64_t>(out.codes.size() * sizeof(int16_t) + out.floats.size() * sizeof(float));
       continue;
     }
@@ -527,7 +530,7 @@ void PackedNetworkImpl::MeasureChoices(int max_rows, int64_t budget_ns, const st
   const int64_t end = now_ns() + budget_ns;
   const int rows_of_thread = (max_rows + options_.threads - 1) / options_.threads;
   const int most_rows = std::clamp(rows_of_thread, 1, kChoiceRows.back());
-  Part part(activations_, most_rows, has_full_precision_, WorkspaceBytes(), plan_.nodes.back().depth + kLanes);
+  Part part = MakePart(most_rows);
   // Neither constant nor periodic in an image's rows, so that no kernel is flattered.
   std::vector<uint8_t> images(most_rows * plan_.input.elements());
   uint32_t state = 1;
@@ -551,8 +554,7 @@ void PackedNetworkImpl::MeasurePoint(int point, int most_rows, int64_t end, cons
     LayerPanels& out = panels.layers.emplace_back();
     LayerWeights weights = WeightsOf(point, layer);
     if (plan_.layer(layer).kind == NodeKind::kLinear) {
-      out.floats.assign(weights.conv.floats.begin(), weights.conv.floats.end());
-      out.codes = std::move(weights.codes);
+      out = LinearPanels(std::move(weights));
       continue;
     }
     for (int a = 0; a < kConvAlgorithms; ++a) {
@@ -637,6 +639,10 @@ int64_t PackedNetworkImpl::WorkspaceBytes() const {
     }
   }
   return bytes;
+}
+
+Part PackedNetworkImpl::MakePart(int rows) const {
+  return Part(activations_, rows, has_full_precision_, WorkspaceBytes(), plan_.nodes.back().depth + kLanes);
 }
 
 // ---- Running

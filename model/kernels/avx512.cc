@@ -51,7 +51,7 @@ struct Isa {
 
 struct PlainSums {
   static constexpr bool kBytes = false, kSigns = false, kFloats = false;
-  static constexpr int64_t kMaxSteps = int64_t{1} << 62;
+  static constexpr int64_t kMaxSteps = kUnlimitedSteps;
   static constexpr int kPixels = Isa::kPixels;
 
   static constexpr int kWeightBytes = sizeof(Isa::Vector);

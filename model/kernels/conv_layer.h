@@ -33,7 +33,7 @@ enum class ConvAlgorithm : uint8_t {
   kBytesStride2_2x2,
   kBytesStride2_4x4,
 };
-inline constexpr int kConvAlgorithms = 13;
+inline constexpr int kConvAlgorithms = static_cast<int>(ConvAlgorithm::kWords4x4) + kWinogradKinds;
 
 // "direct_words", "winograd_words_4x4", ...
 const char* NameOf(ConvAlgorithm algorithm);

@@ -21,6 +21,7 @@
 #include "model/kernels/aligned_buffer.h"
 #include "model/kernels/conv_layer.h"
 #include "model/kernels/instruction_set.h"
+#include "model/kernels/peak.h"
 #include "model/quant/requantize.h"
 
 namespace anybit {
@@ -46,16 +47,6 @@ struct Range {
 constexpr Range kRanges[] = {{"w8a8", -127, 127, 255, false}, {"w5a6f", -14, 14, 63, false}, {"w4a4", -8, 7, 15, false},
                              {"w4a4f", -6, 6, 12, false},     {"w3a2f", -2, 2, 2, false},     {"w2a2", -2, 1, 3, false},
                              {"w1a2", -1, 1, 3, true},        {"w1a1", -1, 1, 1, true}};
-
-double Peak(const KernelTable& kernels) {
-  double best = 0;
-  for (int i = 0; i < 40; ++i) {
-    const auto start = Clock::now();
-    const int64_t work = kernels.spin(300);
-    best = std::max(best, static_cast<double>(work) / Seconds(Clock::now() - start));
-  }
-  return best;
-}
 
 // One layer's operands, and a direct 8-bit convolution of the same shape to compare with.
 class Layer {
@@ -182,8 +173,8 @@ void RunLayer(benchmark::State& state, const KernelTable& kernels, const Case& s
     std::nth_element(v.begin(), v.begin() + static_cast<int64_t>(v.size() / 2), v.end());
     return v[v.size() / 2];
   };
-  const double rate = layer.macs() / median(times);
-  state.counters["GMAC/s"] = rate * 1e-9;
+  const double rate = layer.macs() / median(times) * 1e-9;
+  state.counters["GMAC/s"] = rate;
   state.counters["peak%"] = 100 * rate / peak;
   state.counters["x_direct"] = median(ratios);
 }
@@ -202,8 +193,8 @@ int Main(int argc, char** argv) {
     std::cerr << kernels.status().message() << std::endl;
     return 2;
   }
-  const double peak = Peak(**kernels);
-  std::cout << (*kernels)->name << ": peak " << peak * 1e-9 << " GMAC/s\n";
+  const double peak = MeasurePeak(**kernels);
+  std::cout << (*kernels)->name << ": peak " << peak << " GMAC/s\n";
   for (const Case& shape : kCases) {
     for (const Range& range : kRanges) {
       for (int a = 1; a < kConvAlgorithms; ++a) {

@@ -16,6 +16,7 @@ namespace anybit {
 
 inline constexpr int kLanes = 16;                            // outputs of one panel block
 inline constexpr int kStepBytes = 4;                         // of one pixel, that one step multiplies
+inline constexpr int64_t kUnlimitedSteps = int64_t{1} << 62;
 inline constexpr int kBlockStepBytes = kLanes * kStepBytes;  // of the panel: [16 outputs][4 bytes]
 
 // What the 4 bytes of a step are.
