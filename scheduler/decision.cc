@@ -22,8 +22,13 @@ absl::Status Take(const SchedulerView& view, int position, std::vector<bool>& ta
   return absl::OkStatus();
 }
 
-absl::Status CheckPlan(const SchedulerView& view, const Plan& plan, std::vector<bool>& slot_used,
+absl::Status CheckPlan(const SchedulerView& view, const Decision& decision, const Plan& plan, std::vector<bool>& slot_used,
                        std::vector<bool>& taken) {
+  if (plan.first < 0 || plan.count < 0 || static_cast<size_t>(plan.first) > decision.members.size() ||
+      static_cast<size_t>(plan.count) > decision.members.size() - static_cast<size_t>(plan.first)) {
+    return absl::InternalError(absl::StrCat("plan names members ", plan.first, " to ", plan.first + plan.count,
+                                            " of ", decision.members.size()));
+  }
   if (plan.slot < 0 || static_cast<size_t>(plan.slot) >= view.slots.size()) {
     return absl::InternalError(absl::StrCat("plan names slot ", plan.slot, " of ", view.slots.size()));
   }
@@ -36,9 +41,9 @@ absl::Status CheckPlan(const SchedulerView& view, const Plan& plan, std::vector<
     return absl::InternalError(
         absl::StrCat("plan names point ", ToIndex(plan.point), " of ", view.latency.points().size()));
   }
-  if (plan.members.empty()) return absl::InternalError("plan has no members");
+  if (plan.count == 0) return absl::InternalError("plan has no members");
   int64_t rows = 0;
-  for (const int position : plan.members) {
+  for (const int position : decision.MembersOf(plan)) {
     if (absl::Status status = Take(view, position, taken); !status.ok()) return status;
     const PendingRequest& request = view.waiting[static_cast<size_t>(position)];
     if (!request.allowed.Contains(plan.point)) {
@@ -78,6 +83,21 @@ absl::Status CheckIdleness(const SchedulerView& view, const Decision& decision, 
 
 }  // namespace
 
+void Decision::AddPlan(int slot, PointId point, std::span<const int> plan_members) {
+  plans.push_back({.slot = slot,
+                   .point = point,
+                   .first = static_cast<int>(members.size()),
+                   .count = static_cast<int>(plan_members.size())});
+  members.insert(members.end(), plan_members.begin(), plan_members.end());
+}
+
+void Decision::Clear() {
+  shed.clear();
+  members.clear();
+  plans.clear();
+  wake_at = kNever;
+}
+
 bool IsFeasible(const SchedulerView& view, const PendingRequest& request) {
   return view.latency.Fastest(request.allowed, request.rows) <= Slack(view, request);
 }
@@ -89,7 +109,7 @@ absl::Status Check(const SchedulerView& view, const Decision& decision) {
     if (absl::Status status = Take(view, position, taken); !status.ok()) return status;
   }
   for (const Plan& plan : decision.plans) {
-    if (absl::Status status = CheckPlan(view, plan, slot_used, taken); !status.ok()) return status;
+    if (absl::Status status = CheckPlan(view, decision, plan, slot_used, taken); !status.ok()) return status;
   }
   return CheckIdleness(view, decision, slot_used, taken);
 }

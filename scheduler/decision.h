@@ -5,13 +5,17 @@
 #ifndef ANYBIT_SCHEDULER_DECISION_H_
 #define ANYBIT_SCHEDULER_DECISION_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "scheduler/arrival_meter.h"
 #include "scheduler/latency_model.h"
 #include "scheduler/point_table.h"
 #include "scheduler/request.h"
+#include "scheduler/tenant.h"
 #include "scheduler/time.h"
 
 namespace anybit {
@@ -21,27 +25,41 @@ struct SlotView {
   MonoTime free_at{};   // predicted, if not idle; may already be past
 };
 
+// A policy remembers nothing: the engine does, and shows it here.
 struct SchedulerView {
   MonoTime now{};
   std::span<const PendingRequest> waiting;   // by (deadline, id); for Decide, every deadline is after `now`
   int waiting_rows = 0;
   std::span<const SlotView> slots;
   const LatencyModel& latency;               // has the point table and the largest batch too
+  ArrivalForecast arrivals;                  // what is likely to come, from what came
+  std::span<const double> class_weights;     // by SlaClassId; beyond its end: 1
+  std::span<const TenantView> tenants;       // by TenantId; beyond its end: a tenant that takes nothing
+  double aimd_rows = 1;                      // batch limit that grew with batches in time and shrank with late ones
   int max_queue_requests = 0;
   bool draining = false;
 };
 
-// Runs these requests as one batch.
+// Runs these requests as one batch: `count` members of Decision::members from `first` on.
 struct Plan {
   int slot = 0;
   PointId point{};
-  std::vector<int> members;   // positions in SchedulerView::waiting
+  int first = 0;
+  int count = 0;
 };
 
 struct Decision {
   std::vector<int> shed;      // positions to refuse
+  std::vector<int> members;   // positions of all plans, one plan after another
   std::vector<Plan> plans;    // at most one per idle slot
   MonoTime wake_at = kNever;  // ask again then at the latest; see Check for when that is needed
+
+  std::span<const int> MembersOf(const Plan& plan) const {
+    return std::span(members).subspan(static_cast<size_t>(plan.first), static_cast<size_t>(plan.count));
+  }
+  void AddPlan(int slot, PointId point, std::span<const int> plan_members);
+  // Empties it and keeps its memory.
+  void Clear();
 };
 
 // deadline - now; Duration::max() if the request has none.

@@ -25,8 +25,16 @@ Snapshot TwoWaiting() {
   return snapshot;
 }
 
-Plan PlanOf(int slot, PointId point, std::vector<int> members) {
-  return {.slot = slot, .point = point, .members = std::move(members)};
+struct PlanOf {
+  int slot = 0;
+  PointId point{};
+  std::vector<int> members;
+};
+
+Decision Deciding(std::vector<PlanOf> plans, std::vector<int> shed = {}) {
+  Decision decision{.shed = std::move(shed)};
+  for (const PlanOf& plan : plans) decision.AddPlan(plan.slot, plan.point, plan.members);
+  return decision;
 }
 
 void ExpectRefused(const Snapshot& snapshot, const Decision& decision, const char* text) {
@@ -36,41 +44,41 @@ void ExpectRefused(const Snapshot& snapshot, const Decision& decision, const cha
 }
 
 TEST(CheckTest, AcceptsBatchesThatUseEachSlotAndRequestOnce) {
-  EXPECT_TRUE(Check(TwoWaiting().view(), {.plans = {PlanOf(0, kHi, {0}), PlanOf(1, kLo, {1})}}).ok());
-  EXPECT_TRUE(Check(TwoWaiting().view(), {.plans = {PlanOf(1, kLo, {1, 0})}}).ok());
+  EXPECT_TRUE(Check(TwoWaiting().view(), Deciding({{0, kHi, {0}}, {1, kLo, {1}}})).ok());
+  EXPECT_TRUE(Check(TwoWaiting().view(), Deciding({{1, kLo, {1, 0}}})).ok());
   EXPECT_TRUE(Check(TwoWaiting().view(), {.shed = {1, 0}}).ok());
 }
 
 TEST(CheckTest, RefusesRequestsThatDoNotExistOrAreUsedTwice) {
-  ExpectRefused(TwoWaiting(), {.plans = {PlanOf(0, kLo, {0, 2})}}, "position 2 of 2");
+  ExpectRefused(TwoWaiting(), Deciding({{0, kLo, {0, 2}}}), "position 2 of 2");
   ExpectRefused(TwoWaiting(), {.shed = {-1}}, "position -1 of 2");
-  ExpectRefused(TwoWaiting(), {.plans = {PlanOf(0, kLo, {0, 0})}}, "position 0 twice");
-  ExpectRefused(TwoWaiting(), {.plans = {PlanOf(0, kLo, {0}), PlanOf(1, kLo, {0})}}, "position 0 twice");
-  ExpectRefused(TwoWaiting(), {.shed = {0}, .plans = {PlanOf(0, kLo, {0})}}, "position 0 twice");
+  ExpectRefused(TwoWaiting(), Deciding({{0, kLo, {0, 0}}}), "position 0 twice");
+  ExpectRefused(TwoWaiting(), Deciding({{0, kLo, {0}}, {1, kLo, {0}}}), "position 0 twice");
+  ExpectRefused(TwoWaiting(), Deciding({{0, kLo, {0}}}, {0}), "position 0 twice");
 }
 
 TEST(CheckTest, RefusesSlotsThatDoNotExistOrAreBusy) {
-  ExpectRefused(TwoWaiting(), {.plans = {PlanOf(2, kLo, {0})}}, "slot 2 of 2");
-  ExpectRefused(TwoWaiting(), {.plans = {PlanOf(-1, kLo, {0})}}, "slot -1 of 2");
-  ExpectRefused(TwoWaiting().Occupy(1, T(milliseconds(5))), {.plans = {PlanOf(1, kLo, {0})}}, "slot 1, which is busy");
-  ExpectRefused(TwoWaiting(), {.plans = {PlanOf(0, kLo, {0}), PlanOf(0, kLo, {1})}}, "slot 0, which is busy");
+  ExpectRefused(TwoWaiting(), Deciding({{2, kLo, {0}}}), "slot 2 of 2");
+  ExpectRefused(TwoWaiting(), Deciding({{-1, kLo, {0}}}), "slot -1 of 2");
+  ExpectRefused(TwoWaiting().Occupy(1, T(milliseconds(5))), Deciding({{1, kLo, {0}}}), "slot 1, which is busy");
+  ExpectRefused(TwoWaiting(), Deciding({{0, kLo, {0}}, {0, kLo, {1}}}), "slot 0, which is busy");
 }
 
 TEST(CheckTest, RefusesPointsThatDoNotExistOrAreNotAccepted) {
-  ExpectRefused(TwoWaiting(), {.plans = {PlanOf(0, ToPointId(3), {0})}}, "point 3 of 3");
-  ExpectRefused(TwoWaiting(), {.plans = {PlanOf(0, kMid, {0, 1})}}, "request 2 at mid, which it does not accept");
+  ExpectRefused(TwoWaiting(), Deciding({{0, ToPointId(3), {0}}}), "point 3 of 3");
+  ExpectRefused(TwoWaiting(), Deciding({{0, kMid, {0, 1}}}), "request 2 at mid, which it does not accept");
 }
 
 TEST(CheckTest, RefusesBatchesThatAreEmptyOrTooLarge) {
-  ExpectRefused(TwoWaiting(), {.plans = {PlanOf(0, kLo, {})}}, "no members");
+  ExpectRefused(TwoWaiting(), Deciding({{0, kLo, {}}}), "no members");
   Snapshot snapshot = TwoWaiting();
   snapshot.Add(T(milliseconds(70)), testing::kAnyPoint, 4);
-  ExpectRefused(snapshot, {.plans = {PlanOf(0, kLo, {0, 1, 2})}}, "batch of 9 exceeds max batch size 8");
+  ExpectRefused(snapshot, Deciding({{0, kLo, {0, 1, 2}}}), "batch of 9 exceeds max batch size 8");
 }
 
 TEST(CheckTest, RefusesToLeaveASlotIdleBesideAFeasibleRequest) {
   ExpectRefused(TwoWaiting(), {}, "idle beside feasible request 1");
-  ExpectRefused(TwoWaiting(), {.plans = {PlanOf(0, kHi, {0})}}, "idle beside feasible request 2");
+  ExpectRefused(TwoWaiting(), Deciding({{0, kHi, {0}}}), "idle beside feasible request 2");
 }
 
 TEST(CheckTest, AcceptsAnIdleSlotBesideInfeasibleRequestsOnly) {

@@ -15,6 +15,7 @@ namespace anybit {
 
 enum class RequestId : uint64_t {};
 enum class SlaClassId : uint8_t {};
+enum class TenantId : uint8_t {};
 
 // What a policy may know of a request that waits.
 struct PendingRequest {
@@ -23,6 +24,7 @@ struct PendingRequest {
   MonoTime deadline = kNever;   // to have been answered by
   PointSet allowed;             // the points it accepts (floors and pins, already resolved); never empty
   SlaClassId sla_class{};
+  TenantId tenant{};
   int rows = 1;                 // of the batch dimension; 1..max_batch
 };
 

@@ -165,7 +165,7 @@ void Scheduler::Apply(const SchedulerView& view, const Decision& decision) {
   std::vector<std::vector<Waiting>> batches;
   for (const Plan& plan : decision.plans) {
     std::vector<Waiting>& members = batches.emplace_back();
-    for (const int position : plan.members) {
+    for (const int position : decision.MembersOf(plan)) {
       members.push_back(TakeWaiting(view.waiting[static_cast<size_t>(position)].id));
       leaving.push_back(position);
     }

@@ -34,7 +34,7 @@ class ScriptedPolicy final : public SchedulingPolicy {
   using Script = std::function<Decision(const SchedulerView&)>;
   explicit ScriptedPolicy(Script script) : script_(std::move(script)) {}
   std::string_view name() const override { return "scripted"; }
-  Decision Decide(const SchedulerView& view) const override { return script_(view); }
+  void DecideInto(const SchedulerView& view, Decision& decision) const override { decision = script_(view); }
 
  private:
   Script script_;
@@ -224,7 +224,7 @@ TEST(SchedulerTest, RefusesRequestsThatCanNeverRun) {
 
 TEST(SchedulerTest, AWrongDecisionIsReplacedAndCounted) {
   Rig rig(ThreePoints(), std::make_unique<ScriptedPolicy>([](const SchedulerView&) {
-            return Decision{.plans = {{.slot = 0, .point = kHi, .members = {0, 7}}}};
+            return Decision{.members = {0, 7}, .plans = {{.slot = 0, .point = kHi, .count = 2}}};
           }));
   rig.Submit(1, Request(kNever, PointSet::Of(kLo)));
   rig.loop.Run();
@@ -245,7 +245,7 @@ TEST(SchedulerTest, APolicyThatNeverRunsAnythingCannotHangTheServer) {
 TEST(SchedulerTest, APolicyIsAskedAgainWhenItAskedToBe) {
   Rig rig(ThreePoints(), std::make_unique<ScriptedPolicy>([](const SchedulerView& view) {
             if (view.now < T(milliseconds(7))) return Decision{.wake_at = T(milliseconds(7))};
-            return Decision{.plans = {{.slot = 0, .point = kMid, .members = {0}}}};
+            return Decision{.members = {0}, .plans = {{.slot = 0, .point = kMid, .count = 1}}};
           }));
   rig.Submit(1, Request(T(milliseconds(30))));
   rig.loop.Run();

@@ -29,26 +29,23 @@ void Unplanned::Take(int position) {
   while (static_cast<size_t>(head_) < taken_.size() && taken_[static_cast<size_t>(head_)]) ++head_;
 }
 
-Decision FillIdleSlots(const SchedulerView& view,
-                       absl::FunctionRef<std::optional<BatchChoice>(const Unplanned&, int head)> choose) {
-  Decision decision;
+void FillIdleSlots(const SchedulerView& view, Decision& decision,
+                   absl::FunctionRef<std::optional<BatchChoice>(const Unplanned&, int head)> choose) {
   Unplanned unplanned(view);
   for (size_t slot = 0; slot < view.slots.size(); ++slot) {
     if (!view.slots[slot].idle) continue;
     while (const std::optional<int> head = unplanned.Head()) {
-      std::optional<BatchChoice> choice = choose(unplanned, *head);
+      const std::optional<BatchChoice> choice = choose(unplanned, *head);
       if (!choice) {
         unplanned.Take(*head);
         decision.shed.push_back(*head);
         continue;
       }
       for (const int position : choice->members) unplanned.Take(position);
-      decision.plans.push_back(
-          {.slot = static_cast<int>(slot), .point = choice->point, .members = std::move(choice->members)});
+      decision.AddPlan(static_cast<int>(slot), choice->point, choice->members);
       break;
     }
   }
-  return decision;
 }
 
 int SumRows(const SchedulerView& view, std::span<const int> positions) {

@@ -43,8 +43,8 @@ struct BatchChoice {
 };
 
 // Asks `choose` for each idle slot and head until slots or requests run out; heads without a choice are shed.
-Decision FillIdleSlots(const SchedulerView& view,
-                       absl::FunctionRef<std::optional<BatchChoice>(const Unplanned&, int head)> choose);
+void FillIdleSlots(const SchedulerView& view, Decision& decision,
+                   absl::FunctionRef<std::optional<BatchChoice>(const Unplanned&, int head)> choose);
 
 int SumRows(const SchedulerView& view, std::span<const int> positions);
 

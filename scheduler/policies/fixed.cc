@@ -12,8 +12,8 @@ namespace anybit {
 Fixed::Fixed(PointId point, const PointTable& points)
     : point_(point), name_(absl::StrCat("fixed:", points[static_cast<size_t>(ToIndex(point))].name)) {}
 
-Decision Fixed::Decide(const SchedulerView& view) const {
-  return FillIdleSlots(view, [&](const Unplanned& unplanned, int head) -> std::optional<BatchChoice> {
+void Fixed::DecideInto(const SchedulerView& view, Decision& decision) const {
+  FillIdleSlots(view, decision, [&](const Unplanned& unplanned, int head) -> std::optional<BatchChoice> {
     const PendingRequest& request = unplanned.At(head);
     const Duration slack = Slack(view, request);
     const PointSet allowed = request.allowed.Contains(point_) ? PointSet::Of(point_) : request.allowed;

@@ -18,7 +18,7 @@ class Fixed final : public SchedulingPolicy {
   Fixed(PointId point, const PointTable& points);
 
   std::string_view name() const override { return name_; }
-  Decision Decide(const SchedulerView& view) const override;
+  void DecideInto(const SchedulerView& view, Decision& decision) const override;
 
  private:
   const PointId point_;

@@ -10,6 +10,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using testing::Ids;
+using testing::MembersOfPlan;
 using testing::kHi;
 using testing::kLo;
 using testing::kMid;
@@ -32,7 +33,7 @@ TEST(FixedTest, RunsTheLargestBatchThatTheHeadsSlackAllows) {
   const Decision decision = DecideAt(kMid, snapshot);
   ASSERT_EQ(decision.plans.size(), 1u);
   EXPECT_EQ(decision.plans[0].point, kMid);
-  EXPECT_EQ(Ids(snapshot.view(), decision.plans[0].members), (IdList{1, 2, 3}));
+  EXPECT_EQ(Ids(snapshot.view(), decision.MembersOf(decision.plans.at(0))), (IdList{1, 2, 3}));
 }
 
 TEST(FixedTest, RefusesAHeadThatItsPointCannotServeInTime) {
@@ -40,7 +41,7 @@ TEST(FixedTest, RefusesAHeadThatItsPointCannotServeInTime) {
   snapshot.Add(T(milliseconds(9))).Add(T(milliseconds(10)));
   const Decision decision = DecideAt(kHi, snapshot);
   EXPECT_EQ(Ids(snapshot.view(), decision.shed), (IdList{1}));
-  EXPECT_EQ(Ids(snapshot.view(), decision.plans.at(0).members), (IdList{2}));
+  EXPECT_EQ(Ids(snapshot.view(), decision.MembersOf(decision.plans.at(0))), (IdList{2}));
 }
 
 TEST(FixedTest, RunsARequestThatExcludesItsPointAtTheMostAccurateAcceptedOne) {
@@ -48,7 +49,7 @@ TEST(FixedTest, RunsARequestThatExcludesItsPointAtTheMostAccurateAcceptedOne) {
   snapshot.Add(T(milliseconds(40)), PointSet::Of(kHi).With(kMid)).Add(T(milliseconds(50)), PointSet::Of(kLo));
   const Decision decision = DecideAt(kLo, snapshot);
   EXPECT_EQ(decision.plans.at(0).point, kHi);
-  EXPECT_EQ(Ids(snapshot.view(), decision.plans.at(0).members), (IdList{1}));
+  EXPECT_EQ(Ids(snapshot.view(), decision.MembersOf(decision.plans.at(0))), (IdList{1}));
 }
 
 TEST(FixedTest, FewerRowsThatTakeLongerAreNotRunLate) {
@@ -58,7 +59,7 @@ TEST(FixedTest, FewerRowsThatTakeLongerAreNotRunLate) {
   profile.latency[ToIndex(kMid)][7] = milliseconds(12);
   Snapshot snapshot(profile);
   for (int i = 0; i < 5; ++i) snapshot.Add(T(milliseconds(20)));
-  EXPECT_EQ(Ids(snapshot.view(), DecideAt(kMid, snapshot).plans.at(0).members), (IdList{1}));
+  EXPECT_EQ(Ids(snapshot.view(), MembersOfPlan(DecideAt(kMid, snapshot), 0)), (IdList{1}));
 }
 
 }  // namespace

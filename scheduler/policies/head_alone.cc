@@ -4,8 +4,8 @@
 
 namespace anybit {
 
-Decision HeadAlone::Decide(const SchedulerView& view) const {
-  return FillIdleSlots(view, [&](const Unplanned& unplanned, int head) -> std::optional<BatchChoice> {
+void HeadAlone::DecideInto(const SchedulerView& view, Decision& decision) const {
+  FillIdleSlots(view, decision, [&](const Unplanned& unplanned, int head) -> std::optional<BatchChoice> {
     const PendingRequest& request = unplanned.At(head);
     const std::optional<PointId> point =
         MostAccurateWithin(view.latency, request.allowed, request.rows, Slack(view, request));

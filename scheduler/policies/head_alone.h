@@ -10,7 +10,7 @@ namespace anybit {
 class HeadAlone final : public SchedulingPolicy {
  public:
   std::string_view name() const override { return "head-alone"; }
-  Decision Decide(const SchedulerView& view) const override;
+  void DecideInto(const SchedulerView& view, Decision& decision) const override;
 };
 
 }  // namespace anybit

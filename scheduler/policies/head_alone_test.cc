@@ -23,9 +23,9 @@ TEST(HeadAloneTest, RunsOneRequestPerIdleSlotAtTheMostAccuratePointInTime) {
   EXPECT_EQ(Ids(snapshot.view(), decision.shed), (std::vector<uint64_t>{1}));
   ASSERT_EQ(decision.plans.size(), 2u);
   EXPECT_EQ(decision.plans[0].point, kMid);
-  EXPECT_EQ(Ids(snapshot.view(), decision.plans[0].members), (std::vector<uint64_t>{2}));
+  EXPECT_EQ(Ids(snapshot.view(), decision.MembersOf(decision.plans.at(0))), (std::vector<uint64_t>{2}));
   EXPECT_EQ(decision.plans[1].point, kHi);
-  EXPECT_EQ(Ids(snapshot.view(), decision.plans[1].members), (std::vector<uint64_t>{3}));
+  EXPECT_EQ(Ids(snapshot.view(), decision.MembersOf(decision.plans.at(1))), (std::vector<uint64_t>{3}));
 }
 
 }  // namespace

@@ -96,8 +96,8 @@ TEST_P(PolicyConformanceTest, NoMemberIsRunThatIsPredictedToBeLate) {
   ForManySnapshots([](const SchedulerView& view, const SchedulingPolicy&, const Decision& decision) {
     for (const Plan& plan : decision.plans) {
       int rows = 0;
-      for (const int i : plan.members) rows += view.waiting[static_cast<size_t>(i)].rows;
-      for (const int i : plan.members) {
+      for (const int i : decision.MembersOf(plan)) rows += view.waiting[static_cast<size_t>(i)].rows;
+      for (const int i : decision.MembersOf(plan)) {
         EXPECT_LE(view.latency.Predict(plan.point, rows), Slack(view, view.waiting[static_cast<size_t>(i)]));
       }
     }
@@ -108,10 +108,12 @@ TEST_P(PolicyConformanceTest, EqualViewsGiveEqualDecisions) {
   ForManySnapshots([](const SchedulerView& view, const SchedulingPolicy& policy, const Decision& first) {
     const Decision second = policy.Decide(view);
     EXPECT_EQ(first.shed, second.shed);
+    EXPECT_EQ(first.members, second.members);
+    EXPECT_EQ(first.wake_at, second.wake_at);
     ASSERT_EQ(first.plans.size(), second.plans.size());
     for (size_t i = 0; i < first.plans.size(); ++i) {
       EXPECT_EQ(first.plans[i].point, second.plans[i].point);
-      EXPECT_EQ(first.plans[i].members, second.plans[i].members);
+      EXPECT_EQ(first.plans[i].count, second.plans[i].count);
     }
   });
 }

@@ -129,8 +129,8 @@ std::optional<BatchChoice> SlackFit::Choose(const SchedulerView& view, const Unp
   }
 }
 
-Decision SlackFit::Decide(const SchedulerView& view) const {
-  return FillIdleSlots(view, [&](const Unplanned& unplanned, int head) { return Choose(view, unplanned, head); });
+void SlackFit::DecideInto(const SchedulerView& view, Decision& decision) const {
+  FillIdleSlots(view, decision, [&](const Unplanned& unplanned, int head) { return Choose(view, unplanned, head); });
 }
 
 }  // namespace anybit

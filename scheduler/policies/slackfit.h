@@ -37,7 +37,7 @@ class SlackFit final : public SchedulingPolicy {
   explicit SlackFit(const Profile& profile, int buckets = kDefaultBuckets);
 
   std::string_view name() const override { return "slackfit"; }
-  Decision Decide(const SchedulerView& view) const override;
+  void DecideInto(const SchedulerView& view, Decision& decision) const override;
 
  private:
   struct Entry {

@@ -12,6 +12,7 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using testing::AffineProfile;
 using testing::Ids;
+using testing::MembersOfPlan;
 using testing::kAnyPoint;
 using testing::kHi;
 using testing::kLo;
@@ -37,7 +38,7 @@ void ExpectOnePlan(const Snapshot& snapshot, PointId point, const IdList& ids) {
   const Decision decision = Decide(snapshot);
   ASSERT_EQ(decision.plans.size(), 1u);
   EXPECT_EQ(decision.plans[0].point, point);
-  EXPECT_EQ(Ids(snapshot.view(), decision.plans[0].members), ids);
+  EXPECT_EQ(Ids(snapshot.view(), decision.MembersOf(decision.plans.at(0))), ids);
   EXPECT_TRUE(decision.shed.empty());
 }
 
@@ -71,7 +72,7 @@ TEST(SlackFitTest, RefusesInfeasibleHeadsAndServesTheNext) {
   const Decision decision = Decide(snapshot);
   EXPECT_EQ(Ids(snapshot.view(), decision.shed), (IdList{1, 2}));
   ASSERT_EQ(decision.plans.size(), 1u);
-  EXPECT_EQ(Ids(snapshot.view(), decision.plans[0].members), (IdList{3}));
+  EXPECT_EQ(Ids(snapshot.view(), decision.MembersOf(decision.plans.at(0))), (IdList{3}));
 }
 
 TEST(SlackFitTest, ABatchPassesOverRequestsThatDoNotAcceptItsPoint) {
@@ -110,10 +111,10 @@ TEST(SlackFitTest, ABatchWithoutDeadlineDoesNotHoldTheSlotForLong) {
   const SlackFit policy(profile);
   Snapshot many(profile);
   for (int i = 0; i < 4; ++i) many.Add(kNever, PointSet::First(1));
-  EXPECT_EQ(Ids(many.view(), policy.Decide(many.view()).plans.at(0).members), (IdList{1, 2, 3}));
+  EXPECT_EQ(Ids(many.view(), MembersOfPlan(policy.Decide(many.view()), 0)), (IdList{1, 2, 3}));
   Snapshot large(profile);
   large.Add(kNever, PointSet::First(1), 4).Add(kNever, PointSet::First(1));
-  EXPECT_EQ(Ids(large.view(), policy.Decide(large.view()).plans.at(0).members), (IdList{1})) << "it cannot be split";
+  EXPECT_EQ(Ids(large.view(), MembersOfPlan(policy.Decide(large.view()), 0)), (IdList{1})) << "it cannot be split";
 }
 
 TEST(SlackFitTest, CountsRowsNotRequests) {
@@ -136,9 +137,9 @@ TEST(SlackFitTest, FillsEveryIdleSlotAndNoOther) {
   const Decision decision = Decide(snapshot);
   ASSERT_EQ(decision.plans.size(), 2u);
   EXPECT_EQ(decision.plans[0].slot, 0);
-  EXPECT_EQ(Ids(snapshot.view(), decision.plans[0].members), kAllEight);
+  EXPECT_EQ(Ids(snapshot.view(), decision.MembersOf(decision.plans.at(0))), kAllEight);
   EXPECT_EQ(decision.plans[1].slot, 2);
-  EXPECT_EQ(Ids(snapshot.view(), decision.plans[1].members), (IdList{9, 10, 11, 12}));
+  EXPECT_EQ(Ids(snapshot.view(), decision.MembersOf(decision.plans.at(1))), (IdList{9, 10, 11, 12}));
 }
 
 TEST(SlackFitTest, ADominatedPointIsNeverChosenUnlessItAloneIsAccepted) {
@@ -152,7 +153,7 @@ TEST(SlackFitTest, ADominatedPointIsNeverChosenUnlessItAloneIsAccepted) {
   const Decision decision = policy.Decide(snapshot.view());
   ASSERT_EQ(decision.plans.size(), 1u);
   EXPECT_EQ(decision.plans[0].point, ToPointId(1));
-  EXPECT_EQ(decision.plans[0].members.size(), 4u);
+  EXPECT_EQ(static_cast<size_t>(decision.plans[0].count), 4u);
 
   Snapshot pinned(profile);
   pinned.Add(T(milliseconds(100)), PointSet::Of(ToPointId(0)));
@@ -174,7 +175,7 @@ TEST(SlackFitTest, FewerRowsThatTakeLongerAreNotRunLate) {
   Snapshot snapshot(profile);
   for (int i = 0; i < 3; ++i) snapshot.Add(T(milliseconds(20)), PointSet::First(1));
   const Decision decision = SlackFit(profile).Decide(snapshot.view());
-  EXPECT_EQ(Ids(snapshot.view(), decision.plans.at(0).members), (IdList{1}));
+  EXPECT_EQ(Ids(snapshot.view(), decision.MembersOf(decision.plans.at(0))), (IdList{1}));
 }
 
 TEST(SlackFitTest, FollowsTheLatencyModelNotTheProfileAlone) {

@@ -62,6 +62,12 @@ SchedulerView Snapshot::view() const {
           .draining = draining};
 }
 
+std::vector<int> MembersOfPlan(const Decision& decision, size_t i) {
+  if (i >= decision.plans.size()) return {};
+  const std::span<const int> members = decision.MembersOf(decision.plans[i]);
+  return {members.begin(), members.end()};
+}
+
 std::vector<uint64_t> Ids(const SchedulerView& view, std::span<const int> positions) {
   std::vector<uint64_t> ids;
   for (const int position : positions) {

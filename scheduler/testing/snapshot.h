@@ -52,6 +52,9 @@ class Snapshot {
   uint64_t last_id_ = 0;
 };
 
+// The members of plan `i`, as positions; none if there is no such plan.
+std::vector<int> MembersOfPlan(const Decision& decision, size_t i);
+
 // The ids of the requests at these positions.
 std::vector<uint64_t> Ids(const SchedulerView& view, std::span<const int> positions);
 
