@@ -76,6 +76,22 @@ bool IsFeasible(const SchedulerView& view, const PendingRequest& request);
 // waits for ever, nobody is waited to death. Otherwise an Internal error that says what is wrong.
 absl::Status Check(const SchedulerView& view, const Decision& decision);
 
+// The same, with memory of its own to mark what a decision uses: asked again and again it allocates nothing.
+class DecisionCheck {
+ public:
+  absl::Status operator()(const SchedulerView& view, const Decision& decision);
+
+ private:
+  absl::Status Take(const SchedulerView& view, int position);
+  absl::Status TakeSlot(const SchedulerView& view, int slot);
+  absl::Status CheckPlan(const SchedulerView& view, const Decision& decision, const Plan& plan);
+  absl::Status CheckIdleness(const SchedulerView& view, const Decision& decision) const;
+
+  uint32_t turn_ = 0;                      // marks made in other turns count for nothing
+  std::vector<uint32_t> position_taken_;   // the turn in which it was
+  std::vector<uint32_t> slot_taken_;
+};
+
 }  // namespace anybit
 
 #endif  // ANYBIT_SCHEDULER_DECISION_H_
