@@ -1,0 +1,188 @@
+#include "scheduler/sim/simulation.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <iterator>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "scheduler/admission.h"
+#include "scheduler/observer.h"
+#include "scheduler/policies/registry.h"
+#include "scheduler/policy.h"
+#include "scheduler/sim/sim_event_loop.h"
+#include "scheduler/sim/sim_runner.h"
+
+namespace anybit::sim {
+namespace {
+
+// Beyond it latencies of a day would overflow.
+constexpr double kMaxRatio = 1000;
+constexpr double kMaxNoise = 0.999;   // a batch takes some time
+
+// Decides as another policy does and notes how long that took.
+class TimedPolicy final : public SchedulingPolicy {
+ public:
+  TimedPolicy(const SchedulingPolicy& policy, std::vector<int32_t>& nanoseconds)
+      : policy_(policy), nanoseconds_(nanoseconds) {}
+
+  std::string_view name() const override { return policy_.name(); }
+
+  void DecideInto(const SchedulerView& view, Decision& decision) const override {
+    const auto start = std::chrono::steady_clock::now();
+    policy_.DecideInto(view, decision);
+    const Duration taken = std::chrono::steady_clock::now() - start;
+    nanoseconds_.push_back(static_cast<int32_t>(std::min<int64_t>(taken.count(), INT32_MAX)));
+  }
+
+ private:
+  const SchedulingPolicy& policy_;
+  std::vector<int32_t>& nanoseconds_;
+};
+
+class BatchRecorder final : public SchedulerObserver {
+ public:
+  explicit BatchRecorder(std::vector<BatchRecord>& batches) : batches_(batches) {}
+
+  void OnDispatched(const DispatchedEvent& event) override {
+    batches_.push_back({.start = event.at, .slot = event.slot, .point = event.point, .rows = event.rows});
+  }
+
+ private:
+  std::vector<BatchRecord>& batches_;
+};
+
+// Submits each request at its arrival. One timer walks through them, so that the loop's timers stay few.
+class Arrivals {
+ public:
+  Arrivals(const Profile& profile, std::span<const OfferedRequest> requests, SimEventLoop& loop, Scheduler& scheduler,
+           std::vector<RequestRecord>& records)
+      : profile_(profile), requests_(requests), loop_(loop), scheduler_(scheduler), records_(records) {}
+
+  void Start() { WaitForNext(); }
+
+  size_t answered() const { return answered_; }
+
+ private:
+  void WaitForNext() {
+    if (next_ == requests_.size()) return;
+    loop_.PostAt(requests_[next_].arrival, [this] {
+      const MonoTime now = requests_[next_].arrival;
+      while (next_ < requests_.size() && requests_[next_].arrival == now) Submit(next_++);
+      WaitForNext();
+    });
+  }
+
+  void Submit(size_t i) {
+    const OfferedRequest& request = requests_[i];
+    SubmitRequest submitted{.deadline = request.deadline,
+                            .allowed = AllowedBy(request.min_accuracy),
+                            .sla_class = request.sla_class};
+    scheduler_.Submit(std::move(submitted), [this, i](Outcome outcome) { Record(i, outcome); });
+  }
+
+  void Record(size_t i, const Outcome& outcome) {
+    ++answered_;
+    RequestRecord& record = records_[i];
+    record.kind = outcome.kind;
+    if (outcome.status.code() == absl::StatusCode::kInvalidArgument) record.kind = OutcomeKind::kShed;
+    if (outcome.kind != OutcomeKind::kServed) return;
+    record.in_time = outcome.deadline_met;
+    record.point = outcome.point;
+    record.batch_rows = outcome.batch_rows;
+    record.start = requests_[i].arrival + outcome.queue_time;
+    record.finish = record.start + outcome.compute_time;
+  }
+
+  // Neighbours mostly have the same floor.
+  PointSet AllowedBy(double min_accuracy) {
+    if (min_accuracy != floor_) {
+      floor_ = min_accuracy;
+      allowed_ = PointsAbove(profile_, min_accuracy);
+    }
+    return allowed_;
+  }
+
+  const Profile& profile_;
+  const std::span<const OfferedRequest> requests_;
+  SimEventLoop& loop_;
+  Scheduler& scheduler_;
+  std::vector<RequestRecord>& records_;
+
+  size_t next_ = 0;
+  size_t answered_ = 0;
+  double floor_ = 0;
+  PointSet allowed_ = PointsAbove(profile_, 0);
+};
+
+absl::Status Validate(std::span<const OfferedRequest> requests, const SimulationOptions& options) {
+  if (options.slots < 1) return absl::InvalidArgumentError(absl::StrCat(options.slots, " slots are fewer than 1"));
+  // Written so that a NaN is refused.
+  if (!(options.noise >= 0 && options.noise <= kMaxNoise)) {
+    return absl::InvalidArgumentError(absl::StrCat("noise ", options.noise, " is outside 0 to ", kMaxNoise));
+  }
+  if (!(options.profile_ratio > 0 && options.profile_ratio <= kMaxRatio)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("profile ratio ", options.profile_ratio, " is not above 0 and at most ", kMaxRatio));
+  }
+  const auto early = std::is_sorted_until(requests.begin(), requests.end(),
+                                          [](const auto& a, const auto& b) { return a.arrival < b.arrival; });
+  if (early != requests.end()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("request ", early->id, " arrives before request ", std::prev(early)->id, ", which precedes it"));
+  }
+  return absl::OkStatus();
+}
+
+Profile Scaled(Profile profile, double ratio) {
+  if (ratio == 1) return profile;
+  for (std::vector<Duration>& latencies : profile.latency) {
+    for (Duration& latency : latencies) {
+      const int64_t scaled = std::llround(static_cast<double>(latency.count()) * ratio);
+      latency = Duration(std::max<int64_t>(scaled, 1));
+    }
+  }
+  return profile;
+}
+
+}  // namespace
+
+absl::StatusOr<SimulationResult> Simulate(const Profile& true_profile, std::span<const OfferedRequest> requests,
+                                          const SimulationOptions& options) {
+  if (absl::Status status = Validate(requests, options); !status.ok()) return status;
+  const Profile shown = Scaled(true_profile, options.profile_ratio);
+  absl::StatusOr<std::unique_ptr<SchedulingPolicy>> policy = MakePolicy(options.policy, shown);
+  if (!policy.ok()) return policy.status();
+
+  SimulationResult result;
+  result.requests.resize(requests.size());
+  if (requests.empty()) return result;
+  const TimedPolicy timed(**policy, result.decision_ns);
+  const SchedulingPolicy* const asked = options.time_decisions ? &timed : policy->get();
+  const int spread = static_cast<int>(std::lround(options.noise * 1000));
+  const AdmissionControl admission;
+  BatchRecorder recorder(result.batches);
+  SimEventLoop loop(requests.front().arrival);
+  SimRunner runner(loop, true_profile,
+                   {.slots = options.slots,
+                    .seed = options.seed,
+                    .least_permille = 1000 - spread,
+                    .most_permille = 1000 + spread});
+  Scheduler scheduler(loop, runner, *asked, admission, shown, {&recorder}, options.scheduler);
+  Arrivals arrivals(true_profile, requests, loop, scheduler, result.requests);
+  arrivals.Start();
+  loop.Run();
+  if (arrivals.answered() != requests.size()) {
+    return absl::InternalError(
+        absl::StrCat("only ", arrivals.answered(), " of ", requests.size(), " requests were answered"));
+  }
+  result.replaced_decisions = scheduler.replaced_decisions();
+  return result;
+}
+
+}  // namespace anybit::sim
