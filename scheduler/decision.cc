@@ -59,12 +59,6 @@ absl::Status CheckPlan(const SchedulerView& view, const Decision& decision, cons
   return absl::OkStatus();
 }
 
-// The last instant at which the request, alone, can be started and still be in time.
-MonoTime LatestStart(const SchedulerView& view, const PendingRequest& request) {
-  if (request.deadline == kNever) return kNever;
-  return SaturatingAdd(request.deadline, -view.latency.Fastest(request.allowed, request.rows));
-}
-
 absl::Status CheckIdleness(const SchedulerView& view, const Decision& decision, const std::vector<bool>& slot_used,
                            const std::vector<bool>& taken) {
   bool idle = false;
@@ -100,6 +94,11 @@ void Decision::Clear() {
 
 bool IsFeasible(const SchedulerView& view, const PendingRequest& request) {
   return view.latency.Fastest(request.allowed, request.rows) <= Slack(view, request);
+}
+
+MonoTime LatestStart(const SchedulerView& view, const PendingRequest& request) {
+  if (request.deadline == kNever) return kNever;
+  return SaturatingAdd(request.deadline, -view.latency.Fastest(request.allowed, request.rows));
 }
 
 absl::Status Check(const SchedulerView& view, const Decision& decision) {
