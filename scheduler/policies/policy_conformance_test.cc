@@ -136,7 +136,10 @@ TEST_P(PolicyConformanceTest, RefusesNothingThatHasNoDeadline) {
 // The engine's fallback, whatever the registry has, and some of it with arguments.
 std::vector<std::string> AllPolicies() {
   std::vector<std::string> names = PolicyNames(Points());
-  for (const char* name : {"head-alone", "slackfit:1", "slackfit:64", "slackfit-literal:4"}) names.push_back(name);
+  for (const char* name : {"head-alone", "slackfit:1", "slackfit:64", "slackfit-literal:4", "aimd:a", "early-drop:c",
+                           "deferred:b"}) {
+    names.push_back(name);
+  }
   return names;
 }
 

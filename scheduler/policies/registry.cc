@@ -8,7 +8,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "scheduler/policies/accuracy_scaling.h"
+#include "scheduler/policies/aimd.h"
+#include "scheduler/policies/cheapest.h"
+#include "scheduler/policies/deferred.h"
+#include "scheduler/policies/early_drop.h"
 #include "scheduler/policies/fixed.h"
+#include "scheduler/policies/max_accuracy.h"
+#include "scheduler/policies/max_batch.h"
 #include "scheduler/policies/slackfit.h"
 
 namespace anybit {
@@ -40,11 +47,42 @@ constexpr Row kPolicies[] = {
      .make = [](const Profile& profile, const Arguments& arguments) -> std::unique_ptr<SchedulingPolicy> {
        return std::make_unique<Fixed>(*arguments.point, profile.points);
      }},
+    {.name = "cheapest",
+     .make = [](const Profile&, const Arguments&) -> std::unique_ptr<SchedulingPolicy> {
+       return std::make_unique<Cheapest>();
+     }},
+    {.name = "max-batch",
+     .make = [](const Profile&, const Arguments&) -> std::unique_ptr<SchedulingPolicy> {
+       return std::make_unique<MaxBatch>();
+     }},
+    {.name = "max-accuracy",
+     .make = [](const Profile&, const Arguments&) -> std::unique_ptr<SchedulingPolicy> {
+       return std::make_unique<MaxAccuracy>();
+     }},
     {.name = "slackfit-literal",
      .takes = Takes::kBucketsOrNothing,
      .make = [](const Profile& profile, const Arguments& arguments) -> std::unique_ptr<SchedulingPolicy> {
        return std::make_unique<SlackFit>(profile, arguments.buckets.value_or(SlackFit::kDefaultLiteralBuckets),
                                          SlackFit::Variant::kLiteral);
+     }},
+    {.name = "aimd",
+     .takes = Takes::kPointOrNothing,
+     .make = [](const Profile& profile, const Arguments& arguments) -> std::unique_ptr<SchedulingPolicy> {
+       return std::make_unique<Aimd>(arguments.point, profile.points);
+     }},
+    {.name = "early-drop",
+     .takes = Takes::kPointOrNothing,
+     .make = [](const Profile& profile, const Arguments& arguments) -> std::unique_ptr<SchedulingPolicy> {
+       return std::make_unique<EarlyDrop>(arguments.point, profile.points);
+     }},
+    {.name = "deferred",
+     .takes = Takes::kPointOrNothing,
+     .make = [](const Profile& profile, const Arguments& arguments) -> std::unique_ptr<SchedulingPolicy> {
+       return std::make_unique<Deferred>(arguments.point, profile.points);
+     }},
+    {.name = "accuracy-scaling",
+     .make = [](const Profile&, const Arguments&) -> std::unique_ptr<SchedulingPolicy> {
+       return std::make_unique<AccuracyScaling>();
      }},
 };
 

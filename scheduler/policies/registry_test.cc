@@ -17,7 +17,8 @@ using testing::ThreePoints;
 TEST(RegistryTest, MakesEveryPolicyItNames) {
   const Profile profile = ThreePoints();
   const std::vector<std::string> names = PolicyNames(profile.points);
-  EXPECT_THAT(names, IsSupersetOf({"slackfit", "fixed:hi", "fixed:mid", "fixed:lo", "slackfit-literal"}));
+  EXPECT_THAT(names, IsSupersetOf({"slackfit", "fixed:hi", "fixed:mid", "fixed:lo", "cheapest", "max-batch", "max-accuracy",
+                                   "slackfit-literal", "aimd", "early-drop", "deferred", "accuracy-scaling"}));
   for (const std::string& name : names) {
     const auto policy = MakePolicy(name, profile);
     ASSERT_TRUE(policy.ok()) << name;
@@ -26,7 +27,7 @@ TEST(RegistryTest, MakesEveryPolicyItNames) {
 }
 
 TEST(RegistryTest, MakesPoliciesWithArgumentsAndNamesThemSo) {
-  for (const char* name : {"slackfit:1", "slackfit:4096", "slackfit-literal:3"}) {
+  for (const char* name : {"slackfit:1", "slackfit:4096", "slackfit-literal:3", "aimd:mid", "early-drop:lo", "deferred:hi"}) {
     const auto policy = MakePolicy(name, ThreePoints());
     ASSERT_TRUE(policy.ok()) << name;
     EXPECT_EQ((*policy)->name(), name);
@@ -40,12 +41,14 @@ TEST(RegistryTest, AnArgumentThatIsTheDefaultIsLeftOutOfTheName) {
 
 TEST(RegistryTest, RefusesOtherNamesAndListsItsOwn) {
   for (const char* name : {"", "fixed", "fixed:", "fixed:w9a9", "SlackFit", "slackfit ", "slackfit:", "slackfit:0",
-                           "slackfit:4097", "slackfit:-1", "slackfit: 3", "slackfit:99999999999", "slackfit-literal:mid"}) {
+                           "slackfit:4097", "slackfit:-1", "slackfit: 3", "slackfit:99999999999", "slackfit-literal:mid",
+                           "aimd:", "early-drop:3", "cheapest:lo", "accuracy-scaling:"}) {
     const auto policy = MakePolicy(name, ThreePoints());
     EXPECT_EQ(policy.status().code(), absl::StatusCode::kInvalidArgument);
     const std::string message(policy.status().message());
     EXPECT_THAT(message, HasSubstr("slackfit, fixed:hi, fixed:mid, fixed:lo"));
     EXPECT_THAT(message, HasSubstr("slackfit:<1..4096 buckets>"));
+    EXPECT_THAT(message, HasSubstr("early-drop:<point>"));
     EXPECT_THAT(message, Not(HasSubstr("\n")));
   }
 }
