@@ -1,7 +1,7 @@
 // Clipper: one point, and a batch limit that additive increase and multiplicative decrease found (SchedulerView's
 // aimd_rows, kept by the engine).
 //
-// Clipper itself looks at no deadline. Here a batch is cut, too, to what the point finishes within the head's slack, and
+// Clipper itself looks at no deadline. Here a batch is also cut to what the point finishes within the head's slack, and
 // a head it cannot finish in time is refused, as every policy here does; so this is Clipper at its best. A request that
 // does not accept the point runs at the most accurate one it accepts; one of more rows than the limit runs alone.
 #ifndef ANYBIT_SCHEDULER_POLICIES_AIMD_H_

@@ -1,7 +1,7 @@
 // Accuracy first, rows second (the MaxAcc baseline of SuperServe).
 //
 // The point: the most accurate that finishes the head alone within its slack. The batch: the largest that this point
-// finishes within that slack. A request without a deadline runs at its most accurate point. Infeasible heads are refused.
+// finishes within that slack. Without a deadline every point and batch is in time. Infeasible heads are refused.
 #ifndef ANYBIT_SCHEDULER_POLICIES_MAX_ACCURACY_H_
 #define ANYBIT_SCHEDULER_POLICIES_MAX_ACCURACY_H_
 

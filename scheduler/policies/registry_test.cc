@@ -17,8 +17,9 @@ using testing::ThreePoints;
 TEST(RegistryTest, MakesEveryPolicyItNames) {
   const Profile profile = ThreePoints();
   const std::vector<std::string> names = PolicyNames(profile.points);
-  EXPECT_THAT(names, IsSupersetOf({"slackfit", "fixed:hi", "fixed:mid", "fixed:lo", "cheapest", "max-batch", "max-accuracy",
-                                   "slackfit-literal", "aimd", "early-drop", "deferred", "accuracy-scaling"}));
+  EXPECT_THAT(names, IsSupersetOf({"slackfit", "fixed:hi", "fixed:mid", "fixed:lo", "cheapest", "max-batch",
+                                   "max-accuracy", "slackfit-literal", "aimd", "early-drop", "deferred",
+                                   "accuracy-scaling"}));
   for (const std::string& name : names) {
     const auto policy = MakePolicy(name, profile);
     ASSERT_TRUE(policy.ok()) << name;
@@ -27,7 +28,8 @@ TEST(RegistryTest, MakesEveryPolicyItNames) {
 }
 
 TEST(RegistryTest, MakesPoliciesWithArgumentsAndNamesThemSo) {
-  for (const char* name : {"slackfit:1", "slackfit:4096", "slackfit-literal:3", "aimd:mid", "early-drop:lo", "deferred:hi"}) {
+  for (const char* name : {"slackfit:1", "slackfit:4096", "slackfit-literal:3", "aimd:mid", "early-drop:lo",
+                           "deferred:hi"}) {
     const auto policy = MakePolicy(name, ThreePoints());
     ASSERT_TRUE(policy.ok()) << name;
     EXPECT_EQ((*policy)->name(), name);
@@ -41,8 +43,8 @@ TEST(RegistryTest, AnArgumentThatIsTheDefaultIsLeftOutOfTheName) {
 
 TEST(RegistryTest, RefusesOtherNamesAndListsItsOwn) {
   for (const char* name : {"", "fixed", "fixed:", "fixed:w9a9", "SlackFit", "slackfit ", "slackfit:", "slackfit:0",
-                           "slackfit:4097", "slackfit:-1", "slackfit: 3", "slackfit:99999999999", "slackfit-literal:mid",
-                           "aimd:", "early-drop:3", "cheapest:lo", "accuracy-scaling:"}) {
+                           "slackfit:4097", "slackfit:-1", "slackfit: 3", "slackfit:99999999999",
+                           "slackfit-literal:mid", "aimd:", "early-drop:3", "cheapest:lo", "accuracy-scaling:"}) {
     const auto policy = MakePolicy(name, ThreePoints());
     EXPECT_EQ(policy.status().code(), absl::StatusCode::kInvalidArgument);
     const std::string message(policy.status().message());
