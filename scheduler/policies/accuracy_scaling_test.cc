@@ -10,6 +10,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using testing::Ids;
+using testing::kAnyPoint;
 using testing::kHi;
 using testing::kLo;
 using testing::kMid;
@@ -64,6 +65,12 @@ TEST(AccuracyScalingTest, ABatchThatIsAsLargeAsTheSlackAllowsStartsAtOnce) {
   EXPECT_TRUE(Decide(Waiting(3, 0, milliseconds(84))).plans.empty());              // hi x 4: 16 ms
   EXPECT_EQ(Decide(Waiting(3, 0, milliseconds(85))).plans.at(0).count, 3);
   EXPECT_EQ(Decide(Waiting(9, 0)).plans.at(0).count, 8);
+}
+
+TEST(AccuracyScalingTest, DoesNotWaitWhileSomeoneIsLeftOver) {
+  Snapshot snapshot(ThreePoints());
+  snapshot.Add(T(milliseconds(100)), kAnyPoint, 5).Add(T(milliseconds(100)), kAnyPoint, 5);
+  EXPECT_EQ(Ids(snapshot.view(), MembersOfPlan(Decide(snapshot), 0)), (IdList{1}));
 }
 
 TEST(AccuracyScalingTest, RefusesAHeadThatThePointOfTheDemandCannotServeInTime) {
