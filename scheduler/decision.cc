@@ -7,16 +7,6 @@
 #include "absl/strings/str_cat.h"
 
 namespace anybit {
-namespace {
-
-// The last instant at which the request, alone, can be started and still be in time.
-MonoTime LatestStart(const SchedulerView& view, const PendingRequest& request) {
-  if (request.deadline == kNever) return kNever;
-  return SaturatingAdd(request.deadline, -view.latency.Fastest(request.allowed, request.rows));
-}
-
-}  // namespace
-
 void Decision::AddPlan(int slot, PointId point, std::span<const int> plan_members) {
   plans.push_back({.slot = slot,
                    .point = point,
@@ -34,6 +24,11 @@ void Decision::Clear() {
 
 bool IsFeasible(const SchedulerView& view, const PendingRequest& request) {
   return view.latency.Fastest(request.allowed, request.rows) <= Slack(view, request);
+}
+
+MonoTime LatestStart(const SchedulerView& view, const PendingRequest& request) {
+  if (request.deadline == kNever) return kNever;
+  return SaturatingAdd(request.deadline, -view.latency.Fastest(request.allowed, request.rows));
 }
 
 absl::Status Check(const SchedulerView& view, const Decision& decision) { return DecisionCheck()(view, decision); }

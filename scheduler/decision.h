@@ -70,6 +70,10 @@ inline Duration Slack(const SchedulerView& view, const PendingRequest& request) 
 // Whether some accepted point, started now with this request alone, is predicted to finish in time.
 bool IsFeasible(const SchedulerView& view, const PendingRequest& request);
 
+// The last instant at which the request, alone at some accepted point, can be started and is predicted to finish in
+// time; kNever if it has no deadline.
+MonoTime LatestStart(const SchedulerView& view, const PendingRequest& request);
+
 // OK if the engine may apply `decision`: slots exist, are idle and used once; points exist; members exist, are used
 // once, accept their batch's point and sum to at most max_batch rows. If a slot is left idle beside a feasible request,
 // wake_at must lie after now and no later than the last instant at which that request can still be started: nobody
