@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdlib>
 
 #include "absl/strings/str_cat.h"
 
@@ -46,6 +47,17 @@ Duration EarliestAnswer(const SchedulerView& view, const PendingRequest& request
   const Duration own_start = busy.shortest + view.latency.Fastest(request.allowed, request.rows);
   const Duration work = busy.sum + WorkAhead(view, request.deadline) +
                         view.latency.RowCost(request.allowed) * request.rows;
+  if (std::getenv("GRAN")) {
+    const int B = view.latency.max_batch();
+    double best = 1e18; int bb = 1; Duration bl{};
+    for (int p = 0; p < (int)view.latency.points().size(); ++p) for (int b = 1; b <= B; ++b) {
+      const double c = (double)view.latency.Predict(ToPointId(p), b).count() / b; if (c < best) { best = c; bb = b; bl = view.latency.Predict(ToPointId(p), b); } }
+    int64_t k = 0; for (const PendingRequest& r : view.waiting) { if (r.deadline > request.deadline) break; ++k; }
+    ++k;
+    const int64_t nb = k / bb, rem = k % bb;
+    const Duration t = busy.shortest + nb * bl + (rem ? view.latency.Fastest(request.allowed, rem) : Duration::zero());
+    return std::max(own_start, t);
+  }
   return std::max(own_start, work / static_cast<int64_t>(view.slots.size()));
 }
 
@@ -74,7 +86,10 @@ absl::Status AdmissionControl::Admit(const SchedulerView& view, const PendingReq
   }
   if (request.deadline == kNever) return absl::OkStatus();
   const Duration earliest = EarliestAnswer(view, request);
-  if (earliest > slack) {
+  static const bool off = std::getenv("NOADM") != nullptr;
+  static const double extra = std::getenv("ADMX") ? std::atof(std::getenv("ADMX")) : 0;
+  const Duration tol(static_cast<int64_t>(extra * view.latency.RowCost(request.allowed).count() * view.latency.max_batch()));
+  if (!off && earliest > slack + tol) {
     return absl::ResourceExhaustedError(
         absl::StrCat("no operating point can meet the deadline: ", ToMicros(slack), " us are left, but behind ",
                      view.waiting.size(), " waiting requests an answer takes ", ToMicros(earliest), " us"));

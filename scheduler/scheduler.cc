@@ -34,6 +34,7 @@ Scheduler::Scheduler(EventLoop& loop, BatchRunner& runner, const SchedulingPolic
       observers_(std::move(observers)),
       options_(options),
       latency_(profile, options.latency),
+      aimd_(profile.max_batch),
       running_(static_cast<size_t>(runner.slots())),
       slots_(static_cast<size_t>(runner.slots())) {}
 
@@ -240,6 +241,8 @@ void Scheduler::FinishBatch(int slot, BatchResult result) {
                                .actual = actual,
                                .ok = ok});
   }
+  aimd_.Observe(std::all_of(running.members.begin(), running.members.end(),
+                            [now](const Member& member) { return now <= member.request.deadline; }));
   const double accuracy = latency_.points()[static_cast<size_t>(ToIndex(running.point))].accuracy;
   for (size_t i = 0; i < running.members.size(); ++i) {
     Member& member = running.members[i];
@@ -329,6 +332,7 @@ SchedulerView Scheduler::View(MonoTime now) const {
           .waiting_rows = queue_.rows(),
           .slots = slots_,
           .latency = latency_,
+          .aimd_rows = aimd_.rows(),
           .max_queue_requests = options_.max_queue_requests,
           .draining = draining_};
 }

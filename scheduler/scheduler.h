@@ -14,6 +14,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "scheduler/admission.h"
+#include "scheduler/aimd_limit.h"
 #include "scheduler/arrival_meter.h"
 #include "scheduler/batch_runner.h"
 #include "scheduler/decision.h"
@@ -125,6 +126,7 @@ class Scheduler {
   // Loop thread only.
   LatencyModel latency_;
   ArrivalMeter arrivals_;
+  AimdLimit aimd_;
   RequestQueue queue_;
   absl::flat_hash_map<RequestId, Waiting> waiting_;   // the same requests as queue_
   std::vector<Running> running_;                      // by slot

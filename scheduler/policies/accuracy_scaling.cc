@@ -11,11 +11,11 @@ namespace anybit {
 namespace {
 
 PointId PointForDemand(const SchedulerView& view, const PendingRequest& head) {
-  const auto slots = static_cast<double>(view.slots.size());
+  const double slot_time = static_cast<double>(view.slots.size()) * static_cast<double>(view.arrivals.objective.count());
   PointSet carrying;
   for (uint64_t mask = head.allowed.mask(); mask != 0; mask &= mask - 1) {
     const PointId point = ToPointId(std::countr_zero(mask));
-    if (view.arrivals.slow * ToSeconds(view.latency.RowCost(PointSet::Of(point))) <= slots) {
+    if (view.arrivals.slow * static_cast<double>(view.latency.RowCost(PointSet::Of(point)).count()) <= slot_time) {
       carrying = carrying.With(point);
     }
   }

@@ -28,7 +28,8 @@ Snapshot Waiting(int count, double rows_per_second, Duration now = {}, int slots
   Snapshot snapshot(ThreePoints(), slots);
   snapshot.At(T(now));
   for (int i = 0; i < count; ++i) snapshot.Add(T(milliseconds(100)));
-  snapshot.arrivals.slow = rows_per_second;
+  snapshot.arrivals.objective = std::chrono::seconds(1);
+  snapshot.arrivals.slow = rows_per_second;   // per objective
   return snapshot;
 }
 

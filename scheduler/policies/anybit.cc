@@ -34,7 +34,19 @@ bool DominatedEverywhere(const Profile& profile, int point) {
 
 }  // namespace
 
-Anybit::Anybit(const Profile& profile, AnybitOptions options) : options_(options) {
+#ifdef ANYBIT_LAB
+#include <cstdlib>
+static AnybitOptions FromEnv(AnybitOptions o) {
+  auto get = [](const char* n, double& v) { if (const char* e = std::getenv(n)) v = std::atof(e); };
+  get("MIX", o.mix); get("SPARE", o.spare); get("BUSY", o.busy); get("BURST", o.burst); get("RESERVE", o.reserve); get("HORIZON", o.horizon);
+  get("K1", o.k1); get("K2", o.k2); get("K3", o.k3); get("K4", o.k4); get("K5", o.k5);
+  return o;
+}
+#else
+static AnybitOptions FromEnv(AnybitOptions o) { return o; }
+#endif
+
+Anybit::Anybit(const Profile& profile, AnybitOptions options) : options_(FromEnv(options)) {
   for (int p = 0; p < static_cast<int>(profile.points.size()); ++p) {
     if (DominatedEverywhere(profile, p)) continue;
     Point point{.id = ToPointId(p), .accuracy = profile.points[static_cast<size_t>(p)].accuracy, .cost = kForever};
@@ -65,6 +77,21 @@ class Anybit::Planner {
         std::partition_point(view.waiting.begin(), view.waiting.end(),
                              [](const PendingRequest& r) { return r.deadline != kNever; }) -
         view.waiting.begin());
+    const ArrivalForecast& a = view.arrivals;
+    if (options_.k1 == 0) {
+      rate_ = std::max(a.fast, a.medium);
+    } else {
+      double r = a.slow;
+      const auto blend = [&](double est, double tau) {
+        const double dev = est - r;
+        const double var = a.dispersion * std::max(r, 1.0) / (2 * tau);
+        if (options_.k1 == 1) r += dev * dev * dev / (dev * dev + (dev > 0 ? options_.k2 : options_.k3) * var);
+        else r += dev > 0 ? std::max(0.0, dev - options_.k2 * std::sqrt(var)) : std::min(0.0, dev + options_.k2 * std::sqrt(var));
+      };
+      blend(a.medium, 1.5);
+      blend(a.fast, 0.12);
+      rate_ = std::max(r, 0.0);
+    }
     slots_ = std::min(static_cast<int>(view.slots.size()), kMostSlots);
     for (int s = 0; s < slots_; ++s) {
       const SlotView& slot = view.slots[static_cast<size_t>(s)];
@@ -146,7 +173,7 @@ class Anybit::Planner {
       }
     }
     if (objective_ > 0) {
-      const double rate = std::max(a.fast, a.medium);
+      const double rate = rate_;
       for (int i = 1; i <= options_.horizons; ++i) {
         const double h = options_.horizon * i / options_.horizons;
         const double m = rate * h;
@@ -217,6 +244,7 @@ class Anybit::Planner {
   std::array<double, kMostSlots> free_;
   double ratio_;
   double objective_;
+  double rate_ = 0;
 };
 
 void Anybit::DecideInto(const SchedulerView& view, Decision& decision) const {

@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "scheduler/policies/accuracy_scaling.h"
 #include "scheduler/policies/aimd.h"
+#include "scheduler/policies/anybit.h"
 #include "scheduler/policies/cheapest.h"
 #include "scheduler/policies/deferred.h"
 #include "scheduler/policies/early_drop.h"
@@ -37,6 +38,10 @@ struct Row {
 
 // Every policy, one row each.
 constexpr Row kPolicies[] = {
+    {.name = "anybit",
+     .make = [](const Profile& profile, const Arguments&) -> std::unique_ptr<SchedulingPolicy> {
+       return std::make_unique<Anybit>(profile);
+     }},
     {.name = "slackfit",
      .takes = Takes::kBucketsOrNothing,
      .make = [](const Profile& profile, const Arguments& arguments) -> std::unique_ptr<SchedulingPolicy> {

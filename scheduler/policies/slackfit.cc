@@ -22,13 +22,14 @@ bool Dominates(const Profile& profile, int other, int point, int rows) {
   return gain > 0 || saved > Duration::zero() || other < point;
 }
 
-// The most rows that one of `head`'s points finishes within `slack`; ties go to the higher accuracy.
-std::pair<PointId, int> MostRowsWithin(const LatencyModel& latency, const PendingRequest& head, Duration slack) {
-  int most = 0;
-  for (uint64_t mask = head.allowed.mask(); mask != 0; mask &= mask - 1) {
-    most = std::max(most, LargestWithin(latency, ToPointId(std::countr_zero(mask)), latency.max_batch(), slack));
-  }
-  return {*MostAccurateWithin(latency, head.allowed, most, slack), most};
+// All that wait as one batch, if one of `head`'s points runs it within `slack`.
+std::optional<BatchChoice> EverybodyWithin(const Unplanned& unplanned, int head, Duration slack) {
+  const SchedulerView& view = unplanned.view();
+  const PendingRequest& request = unplanned.At(head);
+  const int rows = std::min(view.waiting_rows, view.latency.max_batch());
+  const std::optional<PointId> point = MostAccurateWithin(view.latency, request.allowed, rows, slack);
+  if (!point) return std::nullopt;
+  return MostAccurateBatch(unplanned, unplanned.Gather(head, *point, rows), slack);
 }
 
 std::string NameOf(int buckets, SlackFit::Variant variant) {
@@ -124,8 +125,8 @@ std::optional<BatchChoice> SlackFit::ChooseRefilled(const Unplanned& unplanned, 
     return BatchChoice{.point = *most_accurate, .members = unplanned.Gather(head, *most_accurate, rows)};
   }
 
-  Entry entry = ClosestWithin(view.latency, request, slack);
-  if (entry.rows == 0) std::tie(entry.point, entry.rows) = MostRowsWithin(view.latency, request, slack);
+  const Entry entry = ClosestWithin(view.latency, request, slack);
+  if (entry.rows == 0) return EverybodyWithin(unplanned, head, slack);
   std::vector<int> members = unplanned.Gather(head, entry.point, entry.rows);
   if (SumRows(view, members) == entry.rows) return BatchChoice{.point = entry.point, .members = std::move(members)};
   return MostAccurateBatch(unplanned, std::move(members), slack);

@@ -5,7 +5,8 @@
 // deadlines that accept its point. What the paper leaves open is settled so:
 // - points dominated at a batch size (another one is neither slower nor less accurate there) are left out first;
 // - ties within a bucket go to the higher accuracy, then to the lower latency;
-// - no entry fits, though the head alone does: the most rows that any of its points finishes within the slack;
+// - no entry fits: all that wait as one batch, at the most accurate point that runs it within the slack; if there is
+//   none, the head is refused, for a batch of fewer would cost the others more than it saves;
 // - fewer requests wait than the entry has rows for: the most accurate point that runs those in time ("refill");
 // - a head that no accepted point can serve in time is refused, and the next one looked at;
 // - a head without a deadline: its most accurate point, and a batch of kLongestBatchWithoutDeadline or the head's rows.

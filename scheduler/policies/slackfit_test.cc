@@ -52,9 +52,12 @@ TEST(SlackFitTest, TakesTheBucketClosestToTheSlackOfTheHead) {
   ExpectOnePlan(EightWaiting(microseconds(5500)), kLo, kAllEight);
 }
 
-TEST(SlackFitTest, TakesTheMostRowsInTimeWhenNoBucketFits) {
-  ExpectOnePlan(EightWaiting(microseconds(5499)), kLo, {1, 2, 3, 4, 5, 6, 7});
-  ExpectOnePlan(EightWaiting(milliseconds(2)), kLo, {1});
+TEST(SlackFitTest, RunsAllThatWaitWhenNoBucketFitsAndRefusesTheHeadIfItCannot) {
+  Snapshot two(ThreePoints());
+  two.Add(T(microseconds(5499))).Add(T(milliseconds(90)));   // the first bucket: lo x 8, 5.5 ms
+  ExpectOnePlan(two, kLo, {1, 2});
+  const Snapshot eight = EightWaiting(microseconds(5499));
+  EXPECT_EQ(Decide(eight).shed.size(), 8u);
 }
 
 TEST(SlackFitTest, RefillsToTheMostAccuratePointThatRunsTheFewWhoWaitInTime) {
