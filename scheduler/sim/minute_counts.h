@@ -18,8 +18,8 @@ struct MinuteCount {
   bool timer = false;   // its trigger
 };
 
-// Appends `count` instants, in minutes: those of a timer all at the minute's start, where clocks fire; others anywhere in
-// the minute, uniformly and not ascending.
+// Appends `count` instants, in minutes: those of a timer all at the minute's start, where clocks fire; others anywhere
+// in the minute, uniformly and not ascending.
 inline void AppendInstants(const MinuteCount& invoked, std::mt19937_64& random, std::vector<double>& instants) {
   const auto start = static_cast<double>(invoked.minute);
   for (int64_t i = 0; i < invoked.count; ++i) instants.push_back(invoked.timer ? start : start + UniformUnit(random));

@@ -215,7 +215,10 @@ std::vector<MinuteCount> AzureCounts(int count, int minutes, std::mt19937_64& ra
     function.weight = std::exp(2 * Normal(random)) * (function.kind == Kind::kIdle ? 0.01 : 1);
     function.period = kPeriods[UniformInt(random, 0, 2)];
     if (function.kind == Kind::kTimer) all_firings += firings(function);
-    if (function.kind == Kind::kBursty) function.active = ActiveMinutes(minutes, random);
+    if (function.kind == Kind::kBursty) {
+      function.active = ActiveMinutes(minutes, random);
+      function.weight *= 5 * static_cast<double>(function.active.size()) / minutes;
+    }
   }
 
   // Timers come first, as far as their share goes. The rest are Poisson counts given their sum: each request falls to a
