@@ -55,8 +55,8 @@ class PlacedPanel {
   double Y(double value) const { return top_ + kPanelHeight * (1 - PositionOn(panel_.y, value)); }
 
   std::string DrawGrid() const {
-    std::string svg =
-        absl::StrFormat("<text x=\"%.1f\" y=\"%.1f\" class=\"title\">%s</text>\n", left_, top_ - 12, Escaped(panel_.title));
+    std::string svg = absl::StrFormat("<text x=\"%.1f\" y=\"%.1f\" class=\"title\">%s</text>\n", left_, top_ - 12,
+                                      Escaped(panel_.title));
     for (const auto& [value, text] : panel_.y.marks) {
       absl::StrAppendFormat(&svg, "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" class=\"grid\"/>\n", left_,
                             left_ + width_, Y(value), Y(value));
@@ -109,8 +109,9 @@ class PlacedPanel {
     for (const Line& line : panel_.lines) {
       if (!line.name.empty() && !line.points.empty()) named.push_back(&line);
     }
-    std::stable_sort(named.begin(), named.end(),
-                     [this](const Line* a, const Line* b) { return Y(a->points.back().second) < Y(b->points.back().second); });
+    std::stable_sort(named.begin(), named.end(), [this](const Line* a, const Line* b) {
+      return Y(a->points.back().second) < Y(b->points.back().second);
+    });
     std::vector<double> places;
     for (const Line* line : named) {
       const double wanted = Y(line->points.back().second);
@@ -125,7 +126,8 @@ class PlacedPanel {
     for (size_t i = 0; i < named.size(); ++i) {
       const auto [x, y] = named[i]->points.back();
       const double text_x = left_ + width_ + 16;
-      absl::StrAppendFormat(&svg, "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"%s\" stroke-width=\"0.6\"/>\n",
+      absl::StrAppendFormat(&svg,
+                            "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"%s\" class=\"link\"/>\n",
                             X(x) + 4, text_x - 2, Y(y), places[i], named[i]->colour);
       absl::StrAppendFormat(&svg, "<text x=\"%.1f\" y=\"%.1f\" class=\"name\" style=\"fill:%s%s\">%s</text>\n", text_x,
                             places[i] + 3.5, named[i]->colour, named[i]->bold ? ";font-weight:bold" : "",
@@ -146,7 +148,7 @@ std::pair<std::string, int> DrawLegend(const std::vector<LegendEntry>& legend, d
   double x = kLeft;
   int row = 0;
   for (const LegendEntry& entry : legend) {
-    const double needed = 48 + 6.8 * static_cast<double>(entry.name.size());
+    const double needed = 48 + 6.5 * static_cast<double>(entry.name.size());
     if (x > kLeft && x + needed > width) {
       x = kLeft;
       ++row;
@@ -156,9 +158,8 @@ std::pair<std::string, int> DrawLegend(const std::vector<LegendEntry>& legend, d
       absl::StrAppendFormat(&svg, "<rect x=\"%.1f\" y=\"%.1f\" width=\"22\" height=\"10\" fill=\"%s\"/>\n", x, y - 5,
                             entry.colour);
     } else {
-      absl::StrAppendFormat(&svg,
-                            "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"%s\" stroke-width=\"%s\"%s/>\n",
-                            x, x + 22, y, y, entry.colour, entry.bold ? "3" : "1.7",
+      absl::StrAppendFormat(&svg, "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"", x, x + 22, y, y);
+      absl::StrAppendFormat(&svg, " stroke=\"%s\" stroke-width=\"%s\"%s/>\n", entry.colour, entry.bold ? "3" : "1.7",
                             entry.dashed ? " stroke-dasharray=\"5 3\"" : "");
     }
     absl::StrAppendFormat(&svg, "<text x=\"%.1f\" y=\"%.1f\">%s</text>\n", x + 28, y + 4, Escaped(entry.name));
@@ -204,7 +205,8 @@ std::string DrawSvg(const Figure& figure) {
 
   std::string svg = absl::StrFormat(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%1$d\" height=\"%2$d\" viewBox=\"0 0 %1$d %2$d\">\n"
-      "<style>text{font:12px sans-serif;fill:#333}.name{font-size:11px}.title{font-weight:bold}.grid{stroke:#ddd}</style>\n"
+      "<style>text{font:12px sans-serif;fill:#333}.name{font-size:11px}.title{font-weight:bold}.grid{stroke:#ddd}"
+      ".link{stroke-width:0.6}</style>\n"
       "<rect width=\"%1$d\" height=\"%2$d\" fill=\"white\"/>\n",
       width, height);
   svg += legend;

@@ -9,6 +9,7 @@
 namespace anybit::sim {
 namespace {
 
+using ::testing::DoubleNear;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -16,7 +17,7 @@ using ::testing::Pair;
 
 TEST(ChartsTest, ARoundAxisEndsOnRoundNumbersAroundItsValues) {
   const Axis axis = RoundAxis(0.31, 0.98);
-  EXPECT_THAT(axis.marks, ElementsAre(Pair(0.2, "0.2"), Pair(0.4, "0.4"), Pair(::testing::DoubleNear(0.6, 1e-12), "0.6"),
+  EXPECT_THAT(axis.marks, ElementsAre(Pair(0.2, "0.2"), Pair(0.4, "0.4"), Pair(DoubleNear(0.6, 1e-12), "0.6"),
                                       Pair(0.8, "0.8"), Pair(1, "1")));
   EXPECT_EQ(axis.low, 0.2);
   EXPECT_EQ(axis.high, 1);

@@ -1,4 +1,4 @@
-// How much a load is and how long an objective, measured by what a profile can do at its best; and requests made of both.
+// How much a load is and how long an objective: both measured by what a profile can do. And requests made of them.
 #ifndef ANYBIT_SCHEDULER_SIM_LOAD_H_
 #define ANYBIT_SCHEDULER_SIM_LOAD_H_
 

@@ -95,9 +95,12 @@ std::string SummaryTable(const PointTable& points, std::span<const PolicyReport>
   add("mean batch", [](const Summary& s) { return absl::StrFormat("%.2f", s.mean_batch); });
   add("point switches", [](const Summary& s) { return absl::StrFormat("%.1f/s", s.switches_per_second); });
   add("tenants' fairness", [](const Summary& s) { return s.fairness ? absl::StrFormat("%.4f", *s.fairness) : ""; });
-  add("decision p50", [](const Summary& s) { return s.decision_p50_ns ? absl::StrCat(*s.decision_p50_ns, " ns") : ""; });
-  add("decision p99", [](const Summary& s) { return s.decision_p99_ns ? absl::StrCat(*s.decision_p99_ns, " ns") : ""; });
-  add("decisions replaced", [](const Summary& s) { return s.replaced_decisions ? absl::StrCat(s.replaced_decisions) : ""; });
+  const auto nanoseconds = [](std::optional<int32_t> time) { return time ? absl::StrCat(*time, " ns") : ""; };
+  add("decision p50", [&](const Summary& s) { return nanoseconds(s.decision_p50_ns); });
+  add("decision p99", [&](const Summary& s) { return nanoseconds(s.decision_p99_ns); });
+  add("decisions replaced", [](const Summary& s) {
+    return s.replaced_decisions > 0 ? absl::StrCat(s.replaced_decisions) : "";
+  });
 
   size_t width = 12;
   for (const PolicyReport& report : reports) width = std::max(width, report.policy.size());

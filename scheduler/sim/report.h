@@ -1,4 +1,4 @@
-// One trace's runs for readers and programs: a table, JSON, and what became of each request as CSV. Texts only.
+// One trace's runs for readers and programs: a table, and what became of each request as CSV. It makes texts, not files.
 #ifndef ANYBIT_SCHEDULER_SIM_REPORT_H_
 #define ANYBIT_SCHEDULER_SIM_REPORT_H_
 
@@ -14,9 +14,9 @@
 
 namespace anybit::sim {
 
-// A header line `id,outcome,point,batch,start_us,finish_us` and one line per request, in their order: OutcomeName() of its
-// outcome; the point's name, the rows of its batch and when that started and finished, in microseconds of the requests'
-// clock, to the nanosecond. All four are empty for a request that did not run.
+// A header line `id,outcome,point,batch,start_us,finish_us` and one line per request, in their order: OutcomeName() of
+// its outcome; the point's name, the rows of its batch and when that started and finished, in microseconds of the
+// requests' clock, to the nanosecond. All four are empty for a request that did not run.
 std::string OutcomesCsv(const PointTable& points, std::span<const OfferedRequest> requests,
                         const SimulationResult& result);
 

@@ -1,6 +1,7 @@
 #include "scheduler/sim/simulate_command.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +20,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "client/argument_parser.h"
 #include "client/json_line.h"
@@ -115,7 +117,7 @@ absl::StatusOr<Duration> ParseObjective(const std::string& text) {
 
 absl::StatusOr<std::vector<double>> ParseLoads(const std::string& text) {
   std::vector<double> loads;
-  for (const std::string part : absl::StrSplit(text, ',')) {
+  for (const absl::string_view part : absl::StrSplit(text, ',')) {
     double load;
     if (!absl::SimpleAtod(part, &load) || !(load > 0 && load <= kMaxLoad)) {
       return absl::InvalidArgumentError(
@@ -128,7 +130,7 @@ absl::StatusOr<std::vector<double>> ParseLoads(const std::string& text) {
 
 absl::StatusOr<std::vector<uint64_t>> ParseSeeds(const std::string& text) {
   std::vector<uint64_t> seeds;
-  for (const std::string part : absl::StrSplit(text, ',')) {
+  for (const absl::string_view part : absl::StrSplit(text, ',')) {
     uint64_t& seed = seeds.emplace_back();
     if (!absl::SimpleAtoi(part, &seed)) {
       return absl::InvalidArgumentError(absl::StrCat("--seed takes whole numbers from 0 on, not '", part, "'"));
@@ -146,7 +148,7 @@ absl::Status CheckTogether(const Command& command, bool loads_given, bool worklo
   }
   if (command.sweep) {
     if (command.out.empty()) return absl::InvalidArgumentError("--sweep needs --out DIR");
-    if (files > 0) return absl::InvalidArgumentError("--sweep makes its traces: it takes --workload, and no file of requests");
+    if (files > 0) return absl::InvalidArgumentError("--sweep makes its traces itself: it takes --workload, no file");
     if (command.load) return absl::InvalidArgumentError("--sweep takes --loads, not --load");
     if (command.json || !command.outcomes.empty() || !command.save_arrivals.empty() || !command.timeline.empty()) {
       return absl::InvalidArgumentError("--sweep takes no --json, --outcomes, --save_arrivals or --timeline");
@@ -314,6 +316,15 @@ absl::Status CheckPolicies(std::span<const std::string> policies, const Profile&
   return absl::OkStatus();
 }
 
+// The same for workloads.
+absl::Status CheckWorkloads(std::span<const std::string> workloads) {
+  for (const std::string& workload : workloads) {
+    const WorkloadOptions tiny{.count = 1, .per_second = 1, .objective = std::chrono::milliseconds(1)};
+    if (absl::Status status = MakeArrivals(workload, tiny).status(); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
 std::string Milliseconds(Duration duration) { return absl::StrFormat("%g ms", 1e3 * ToSeconds(duration)); }
 
 void PrintJson(const Command& command, const Trace& trace, const PointTable& points, double capacity,
@@ -405,8 +416,8 @@ absl::Status RunOne(const Command& command, const Profile& profile, std::ostream
       if (absl::Status status = WriteFile(command.outcomes, csv); !status.ok()) return status;
     }
     if (!command.timeline.empty()) {
-      const std::string svg = TimelineFigure(profile.points, MakeTimeline(profile.points, requests, *result, kTimelineBins),
-                                             absl::StrCat(policy, " on ", trace->name));
+      const Timeline timeline = MakeTimeline(profile.points, requests, *result, kTimelineBins);
+      const std::string svg = TimelineFigure(profile.points, timeline, absl::StrCat(policy, " on ", trace->name));
       if (absl::Status status = WriteFile(command.timeline, svg); !status.ok()) return status;
     }
   }
@@ -425,7 +436,8 @@ std::vector<std::string> WorkloadsOf(const Command& command) {
 
 // The figures, by file name.
 std::vector<std::pair<std::string, std::string>> SweepFigures(const SweepOptions& options, const Profile& profile,
-                                                              std::span<const SweepRun> runs, const std::string& setting) {
+                                                              std::span<const SweepRun> runs,
+                                                              const std::string& setting) {
   std::vector<std::pair<std::string, std::string>> figures;
   const std::string axis = absl::StrCat("over the load, as a multiple of the fastest point's capacity; ", setting);
   if (options.workloads.size() > 1) {
@@ -448,7 +460,8 @@ std::vector<std::pair<std::string, std::string>> SweepFigures(const SweepOptions
     });
     figures.emplace_back(absl::StrCat("points-", workload, ".svg"),
                          TimelineFigure(profile.points, shown->timeline,
-                                        absl::StrCat(shown->policy, " on ", workload, " at load ", middle, "; ", setting)));
+                                        absl::StrCat(shown->policy, " on ", workload, " at load ", shown->load, "; ",
+                                                     setting)));
   }
   return figures;
 }
@@ -466,6 +479,7 @@ absl::Status RunMany(const Command& command, const Profile& profile, std::ostrea
                        .simulation = command.simulation};
   if (options.policies.empty()) options.policies = PolicyNames(profile.points);
   if (absl::Status status = CheckPolicies(options.policies, profile); !status.ok()) return status;
+  if (absl::Status status = CheckWorkloads(options.workloads); !status.ok()) return status;
   const std::filesystem::path directory = command.out;
   std::error_code error;
   std::filesystem::create_directories(directory, error);

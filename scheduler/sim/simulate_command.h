@@ -8,7 +8,8 @@
 
 namespace anybit::sim {
 
-// 0: it ran; 1: a result could not be written; 2: the command line or an input file is wrong, as one line on `err` says.
+// 0: it ran; 1: a result could not be written; 2: the command line or an input file is wrong. One line on `err` says
+// what.
 int RunSimulateCommand(std::span<const std::string> arguments, std::ostream& out, std::ostream& err);
 
 }  // namespace anybit::sim

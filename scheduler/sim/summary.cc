@@ -50,8 +50,8 @@ std::optional<LatencyQuantiles> Latencies(std::span<const OfferedRequest> reques
                           .p999 = Quantile(latencies, .999)};
 }
 
-// (sum x)^2 / (n * sum x^2): 1 if all tenants have the same attainment, 1/n if only one attains anything. Jain, Chiu and
-// Hawe, "A quantitative measure of fairness and discrimination", 1984.
+// (sum x)^2 / (n * sum x^2): 1 if all tenants have the same attainment, 1/n if only one attains anything. Jain, Chiu
+// and Hawe, "A quantitative measure of fairness and discrimination", 1984.
 std::optional<double> Fairness(std::span<const OfferedRequest> requests, const SimulationResult& result) {
   struct Tenant {
     int64_t offered = 0;

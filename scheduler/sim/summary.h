@@ -56,12 +56,13 @@ struct Summary {
 // `result` is that of `requests`, which are by arrival.
 Summary Summarize(const PointTable& points, std::span<const OfferedRequest> requests, const SimulationResult& result);
 
-// The smallest of `values` that at least `share`, in (0, 1], of them do not exceed ("nearest rank"). `values` is not empty
-// and is left in another order.
+// The smallest of `values` that at least `share`, in (0, 1], of them do not exceed ("nearest rank"). `values` is not
+// empty and is left in another order.
 template <typename T>
 T Quantile(std::vector<T>& values, double share) {
   const double rank = std::ceil(share * static_cast<double>(values.size()) - 1e-9);   // .07 * 100 is above 7
-  const auto place = values.begin() + std::clamp<ptrdiff_t>(static_cast<ptrdiff_t>(rank) - 1, 0, std::ssize(values) - 1);
+  const auto index = std::clamp<ptrdiff_t>(static_cast<ptrdiff_t>(rank) - 1, 0, std::ssize(values) - 1);
+  const auto place = values.begin() + index;
   std::nth_element(values.begin(), place, values.end());
   return *place;
 }

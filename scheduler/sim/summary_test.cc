@@ -22,8 +22,8 @@ const PointTable& Points() {
 
 MonoTime T(Duration d) { return MonoTime(d); }
 
-// Ten requests, one each 100 ms, and what became of them: four served in time at "hi" after 10, 20, 30 and 40 ms, two at
-// "lo" after 5 ms, one late, two shed, one expired.
+// Ten requests, one each 100 ms, and what became of them: four served in time at "hi" after 10, 20, 30 and 40 ms, two
+// at "lo" after 5 ms, one late, two shed, one expired.
 struct Scenario {
   std::vector<OfferedRequest> requests;
   SimulationResult result;

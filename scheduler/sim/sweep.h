@@ -42,8 +42,8 @@ struct SweepRun {
 // utility_sum / bound; none without a bound, or with one of 0.
 std::optional<double> UtilityOverBound(const Summary& summary, const std::optional<UtilityBound>& bound);
 
-// Every combination, by workload, load, seed and policy in the order given; `jobs` changes nothing but the time it takes.
-// Or the first error. `profile` is valid.
+// Every combination, by workload, load, seed and policy in the order given; `jobs` changes nothing but the time it
+// takes. Or the first error. `profile` is valid.
 absl::StatusOr<std::vector<SweepRun>> RunSweep(const Profile& profile, const SweepOptions& options);
 
 }  // namespace anybit::sim

@@ -106,7 +106,8 @@ Axis AxisOf(const std::vector<Line>& lines, const std::string& unit) {
       high = std::max(high, y);
     }
   }
-  return low > high ? RoundAxis(0, 1) : RoundAxis(low, high, unit);
+  if (low > high) return RoundAxis(0, 1, unit);
+  return RoundAxis(low < high ? low : 0.9 * low, high, unit);
 }
 
 Axis LoadAxis(const std::vector<double>& loads) {
@@ -121,8 +122,9 @@ Axis LoadAxis(const std::vector<double>& loads) {
 
 std::string SweepCsv(std::span<const SweepRun> runs) {
   std::string csv =
-      "workload,load,seed,policy,offered,attained,late,shed,expired,attainment,served_accuracy,utility,bound,bound_exact,"
-      "utility_over_bound,goodput,p50_ms,p90_ms,p99_ms,p999_ms,mean_batch,switches_per_second,replaced_decisions\n";
+      "workload,load,seed,policy,offered,attained,late,shed,expired,attainment,served_accuracy,utility,bound,"
+      "bound_exact,utility_over_bound,goodput,p50_ms,p90_ms,p99_ms,p999_ms,mean_batch,switches_per_second,"
+      "replaced_decisions\n";
   for (const SweepRun& run : runs) {
     const Summary& s = run.summary;
     const auto real = [](std::optional<double> value) { return value ? absl::StrFormat("%.6g", *value) : ""; };
@@ -242,7 +244,8 @@ std::string TimelineFigure(const PointTable& points, const Timeline& timeline, c
   // The most accurate point at the bottom, so that accuracy falls towards the top.
   std::vector<size_t> order(points.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return points[a].accuracy > points[b].accuracy; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return points[a].accuracy > points[b].accuracy; });
   for (size_t i = 0; i <= bins; ++i) panel.steps.push_back(seconds * static_cast<double>(i));
   Line offered{.colour = "#1d1d1d", .dots = false};
   for (size_t i = 0; i < bins; ++i) {
@@ -257,7 +260,8 @@ std::string TimelineFigure(const PointTable& points, const Timeline& timeline, c
     Area& area = panel.areas.emplace_back();
     area.colour = colour;
     for (const int64_t count : timeline.attained[order[i]]) area.heights.push_back(per_second(count));
-    figure.legend.push_back({.name = absl::StrFormat("%s (%.2f %%)", points[order[i]].name, 100 * points[order[i]].accuracy),
+    const PointInfo& point = points[order[i]];
+    figure.legend.push_back({.name = absl::StrFormat("%s (%.2f %%)", point.name, 100 * point.accuracy),
                              .colour = colour,
                              .filled = true});
   }
