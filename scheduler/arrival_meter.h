@@ -1,18 +1,54 @@
-// How fast requests arrive, as averages over several lengths of the past: what a policy may expect of the near future.
+// How fast requests arrive: averages over several lengths of the past, which is what a policy may expect of the future.
+//
+// Its one unit of time is the objective, the typical time from arrival to deadline, which it learns too: a world in
+// which everything takes ten times as long is measured the same.
 #ifndef ANYBIT_SCHEDULER_ARRIVAL_METER_H_
 #define ANYBIT_SCHEDULER_ARRIVAL_METER_H_
+
+#include <array>
 
 #include "scheduler/time.h"
 
 namespace anybit {
 
-// Rates are of rows with a deadline, per second, averaged with weights that fade over so many objectives.
+// Rates are of rows with a deadline, in rows per objective.
 struct ArrivalForecast {
-  double fast = 0;         // over 0.12 objectives
+  double fast = 0;         // over the last 0.12 objectives
   double medium = 0;       // over 1.5
   double slow = 0;         // over 12
-  double dispersion = 1;   // variance over mean of row counts; 1 for a Poisson process
-  Duration objective{};    // typical time from arrival to deadline; zero before the first request with a deadline
+  double dispersion = 1;   // variance over mean of the rows that arrive in a fixed time; at least 1, as Poisson's
+  Duration objective{};    // zero before the first request with a deadline
+};
+
+class ArrivalMeter {
+ public:
+  // `rows` arrived at `at`, to be answered by `deadline`; instants never go back. Without a deadline nothing changes.
+  void Count(MonoTime at, MonoTime deadline, int rows);
+
+  // As seen from `now`, which is not before the last arrival.
+  ArrivalForecast Forecast(MonoTime now) const;
+
+ private:
+  // Exponentially fading counts: each row weighs exp(-age / length).
+  struct Average {
+    double weight = 0;       // of all rows, as of last_
+    double seen = 0;         // of the time since the first arrival, 0..1: what is missing to a full past
+  };
+  static constexpr std::array<double, 3> kLengths = {0.12, 1.5, 12};   // objectives
+
+  void CloseWindows(MonoTime now);
+  static double Rate(const Average& average, double length, double elapsed);
+
+  double objective_ = 0;     // nanoseconds; 0: none yet
+  MonoTime last_{};
+  std::array<Average, 3> averages_;
+
+  // Counts in windows of a fixed length, for their dispersion.
+  MonoTime window_end_{};
+  double window_rows_ = 0;
+  double mean_rows_ = 0;
+  double variance_rows_ = 0;
+  double windows_ = 0;
 };
 
 }  // namespace anybit

@@ -70,11 +70,31 @@ inline Duration Slack(const SchedulerView& view, const PendingRequest& request) 
 // Whether some accepted point, started now with this request alone, is predicted to finish in time.
 bool IsFeasible(const SchedulerView& view, const PendingRequest& request);
 
+// The last instant at which the request, alone at some accepted point, can be started and is predicted to finish in
+// time; kNever if it has no deadline.
+MonoTime LatestStart(const SchedulerView& view, const PendingRequest& request);
+
 // OK if the engine may apply `decision`: slots exist, are idle and used once; points exist; members exist, are used
 // once, accept their batch's point and sum to at most max_batch rows. If a slot is left idle beside a feasible request,
 // wake_at must lie after now and no later than the last instant at which that request can still be started: nobody
 // waits for ever, nobody is waited to death. Otherwise an Internal error that says what is wrong.
 absl::Status Check(const SchedulerView& view, const Decision& decision);
+
+// The same, with memory of its own to mark what a decision uses: asked again and again it allocates nothing.
+class DecisionCheck {
+ public:
+  absl::Status operator()(const SchedulerView& view, const Decision& decision);
+
+ private:
+  absl::Status Take(const SchedulerView& view, int position);
+  absl::Status TakeSlot(const SchedulerView& view, int slot);
+  absl::Status CheckPlan(const SchedulerView& view, const Decision& decision, const Plan& plan);
+  absl::Status CheckIdleness(const SchedulerView& view, const Decision& decision) const;
+
+  uint32_t turn_ = 0;                      // marks made in other turns count for nothing
+  std::vector<uint32_t> position_taken_;   // the turn in which it was
+  std::vector<uint32_t> slot_taken_;
+};
 
 }  // namespace anybit
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
 #include <utility>
 
 namespace anybit {
@@ -14,6 +15,17 @@ constexpr int kMostPermille = 1000 * 1000;
 
 // Latencies are held below an hour so that the products here and the sums of callers cannot overflow.
 constexpr int64_t kMostNanoseconds = int64_t{3600} * 1000 * 1000 * 1000;
+
+// Before anything ran, the profile counts as so many batches.
+constexpr size_t kProfileCounts = 2;
+
+// The share of batches that a prediction must hold for, beside two times the scatter: noise with a long tail has little
+// scatter near its median.
+constexpr size_t kHoldsForPercent = 95;
+
+// Another regime begins where the median moved by more than this share of itself and by more than three times the
+// scatter: smaller changes the window follows by itself, before they matter.
+constexpr int kRegimePermille = 60;
 
 int RatioPermille(Duration actual, Duration profiled) {
   const int64_t a = std::clamp<int64_t>(actual.count(), 0, kMostNanoseconds);
@@ -31,10 +43,20 @@ Duration Scaled(Duration profiled, int permille) {
 LatencyModel::LatencyModel(Profile profile, LatencyModelOptions options)
     : profile_(std::move(profile)),
       options_(options),
-      recent_(static_cast<size_t>(std::max(options.window, 1))),
-      predicted_(profile_.points.size() * static_cast<size_t>(profile_.max_batch)),
-      row_cost_(profile_.points.size()) {
+      recent_(static_cast<size_t>(std::max({options.window, options.regime, 1}))),
+      predicted_(profile_.points.size() * static_cast<size_t>(profile_.max_batch)) {
+  sorting_.reserve(recent_.size() + kProfileCounts);
+  for (const std::vector<Duration>& latency : profile_.latency) {
+    Duration cost = Duration::max();
+    for (size_t b = 0; b < latency.size(); ++b) cost = std::min(cost, latency[b] / static_cast<int64_t>(b + 1));
+    row_cost_.push_back(cost);
+  }
+  upper_permille_ = 0;   // so that Correct fills the table
   Correct();
+}
+
+Duration LatencyModel::PredictLeast(PointId point, int rows) const {
+  return Scaled(profile_.At(point, rows), std::max(typical_permille_ - scatter_permille_, 1));
 }
 
 Duration LatencyModel::Fastest(PointSet allowed, int rows) const {
@@ -45,50 +67,83 @@ Duration LatencyModel::Fastest(PointSet allowed, int rows) const {
   return least;
 }
 
+Duration LatencyModel::FastestLeast(PointSet allowed, int rows) const {
+  Duration least = Duration::max();
+  for (uint64_t mask = allowed.mask(); mask != 0; mask &= mask - 1) {
+    least = std::min(least, PredictLeast(ToPointId(std::countr_zero(mask)), rows));
+  }
+  return least;
+}
+
 Duration LatencyModel::RowCost(PointSet allowed) const {
   Duration least = Duration::max();
   for (uint64_t mask = allowed.mask(); mask != 0; mask &= mask - 1) {
     least = std::min(least, row_cost_[static_cast<size_t>(std::countr_zero(mask))]);
   }
-  return least;
+  return least == Duration::max() ? least : Scaled(least, typical_permille_);
 }
 
 void LatencyModel::Observe(PointId point, int rows, Duration actual, MonoTime at) {
-  if (count_ == recent_.size()) {
-    oldest_ = (oldest_ + 1) % recent_.size();
-    --count_;
-  }
-  recent_[(oldest_ + count_) % recent_.size()] = {.ratio_permille = RatioPermille(actual, profile_.At(point, rows)),
-                                                  .at = at};
+  if (count_ == recent_.size()) DropOldest(1);
   ++count_;
+  Recent(count_ - 1) = {.ratio_permille = RatioPermille(actual, profile_.At(point, rows)), .at = at};
   Forget(at);
+  DropFormerRegime();
   Correct();
 }
 
 void LatencyModel::Forget(MonoTime now) {
-  const size_t before = count_;
-  while (count_ > 0 && SaturatingAdd(recent_[oldest_].at, options_.memory) < now) {
-    oldest_ = (oldest_ + 1) % recent_.size();
-    --count_;
-  }
-  if (count_ != before) Correct();
+  size_t old = 0;
+  while (old < count_ && SaturatingAdd(Recent(old).at, options_.memory) < now) ++old;
+  if (old == 0) return;
+  DropOldest(old);
+  Correct();
+}
+
+void LatencyModel::DropOldest(size_t count) {
+  oldest_ = (oldest_ + count) % recent_.size();
+  count_ -= count;
+}
+
+int LatencyModel::Ranked(size_t count, size_t rank) {
+  sorting_.clear();
+  for (size_t i = count_ - count; i < count_; ++i) sorting_.push_back(Recent(i).ratio_permille);
+  // The profile's own voice, until the window is fuller than it.
+  if (count == count_) sorting_.resize(std::max(count, kProfileCounts), kExact);
+  rank = std::min(rank, sorting_.size() - 1);
+  std::nth_element(sorting_.begin(), sorting_.begin() + static_cast<std::ptrdiff_t>(rank), sorting_.end());
+  return sorting_[rank];
+}
+
+int LatencyModel::RankedDistance(size_t count, size_t rank, int from) {
+  sorting_.clear();
+  for (size_t i = count_ - count; i < count_; ++i) sorting_.push_back(std::abs(Recent(i).ratio_permille - from));
+  if (sorting_.empty()) return 0;
+  std::nth_element(sorting_.begin(), sorting_.begin() + static_cast<std::ptrdiff_t>(rank), sorting_.end());
+  return sorting_[rank];
+}
+
+void LatencyModel::DropFormerRegime() {
+  const auto regime = static_cast<size_t>(options_.regime);
+  if (count_ < regime) return;
+  const int now = Ranked(regime, regime / 2);
+  const int least = std::max(typical_permille_ * kRegimePermille / 1000, 3 * scatter_permille_ / 2);
+  if (std::abs(now - typical_permille_) > least) DropOldest(count_ - regime);
 }
 
 void LatencyModel::Correct() {
-  std::vector<int> ratios(recent_.size(), kExact);
-  for (size_t i = 0; i < count_; ++i) ratios[i] = recent_[(oldest_ + i) % recent_.size()].ratio_permille;
-  const size_t rank = (ratios.size() * static_cast<size_t>(options_.quantile_percent) + 99) / 100 - 1;
-  std::nth_element(ratios.begin(), ratios.begin() + static_cast<std::ptrdiff_t>(rank), ratios.end());
-  ratio_permille_ = ratios[rank];
-
+  const size_t counted = std::max(count_, kProfileCounts);
+  typical_permille_ = Ranked(count_, counted / 2);
+  scatter_permille_ = count_ == 0 ? 0 : 2 * RankedDistance(count_, count_ / 2, typical_permille_);
+  const int holding = Ranked(count_, (counted * kHoldsForPercent + 99) / 100 - 1);
+  const int upper = std::max(typical_permille_ + scatter_permille_, holding);
+  if (upper == upper_permille_) return;
+  upper_permille_ = upper;
   for (size_t p = 0; p < profile_.points.size(); ++p) {
-    Duration cost = Duration::max();
     for (int rows = 1; rows <= profile_.max_batch; ++rows) {
-      const Duration predicted = Scaled(profile_.At(ToPointId(static_cast<int>(p)), rows), ratio_permille_);
-      predicted_[p * static_cast<size_t>(profile_.max_batch) + static_cast<size_t>(rows - 1)] = predicted;
-      cost = std::min(cost, predicted / rows);
+      const PointId point = ToPointId(static_cast<int>(p));
+      predicted_[Index(point, rows)] = Scaled(profile_.At(point, rows), upper);
     }
-    row_cost_[p] = cost;
   }
 }
 

@@ -1,9 +1,10 @@
 // How long a batch will take, from dispatch to answer: the profile, corrected by what batches really took.
 //
-// One ratio (actual / profile, in permille) for all points: the stated quantile of the last `window` batches. It is one
-// and not one per point, so that a point nobody dares to run any more is not stuck with its last bad measurement.
-// The window starts full of exact batches, so a few outliers at the start do not move it, and what was measured longer
-// than `memory` ago counts as exact again, so a model that got everything refused recovers.
+// One correction (actual / profile, in permille) for all points: what a profile is wrong by is mostly the machine, and a
+// point that nobody dares to run any more is not stuck with its last bad measurement. Medians of the last `window`
+// batches, so that single outliers move nothing; but when the last `regime` batches agree that the machine has changed,
+// all before them is dropped, so that a profile wrong by any factor is corrected within a few batches. What was measured
+// longer than `memory` ago is forgotten, so that a model that got everything refused recovers.
 // Integers only: equal histories give equal predictions on every machine.
 #ifndef ANYBIT_SCHEDULER_LATENCY_MODEL_H_
 #define ANYBIT_SCHEDULER_LATENCY_MODEL_H_
@@ -20,7 +21,7 @@ namespace anybit {
 
 struct LatencyModelOptions {
   int window = 64;                          // batches, at least 1
-  int quantile_percent = 90;                // 1..100; predictions are met by this share of recent batches
+  int regime = 5;                           // batches that outvote all before them; odd, at least 1
   Duration memory = std::chrono::seconds(10);
 };
 
@@ -33,15 +34,19 @@ class LatencyModel {
   int max_batch() const { return profile_.max_batch; }
   const Profile& profile() const { return profile_; }
 
-  // 1 <= rows <= max_batch().
-  Duration Predict(PointId point, int rows) const {
-    return predicted_[static_cast<size_t>(ToIndex(point) * profile_.max_batch + rows - 1)];
-  }
+  // What almost every such batch keeps to: for deadlines. 1 <= rows <= max_batch().
+  Duration Predict(PointId point, int rows) const { return predicted_[Index(point, rows)]; }
+
+  // What no such batch is likely to fall below: for giving up.
+  Duration PredictLeast(PointId point, int rows) const;
 
   // The least Predict(point, rows) over `allowed`; Duration::max() if that is empty.
   Duration Fastest(PointSet allowed, int rows) const;
+  // The same of PredictLeast.
+  Duration FastestLeast(PointSet allowed, int rows) const;
 
-  // The least time per row over `allowed` and all batch sizes: what a row costs when batches are as good as can be.
+  // The least time per row over `allowed` and all batch sizes, as batches typically take: what a row costs when batches
+  // are as good as can be.
   Duration RowCost(PointSet allowed) const;
 
   // A batch took `actual` from dispatch to answer, which ended `at`; instants never go back.
@@ -50,7 +55,9 @@ class LatencyModel {
   // Drops what is older than the memory, as seen from `now`.
   void Forget(MonoTime now);
 
-  int ratio_permille() const { return ratio_permille_; }
+  // actual / profile: the median, and what is counted as its scatter to either side.
+  int typical_permille() const { return typical_permille_; }
+  int scatter_permille() const { return scatter_permille_; }
 
  private:
   struct Observation {
@@ -58,16 +65,28 @@ class LatencyModel {
     MonoTime at{};
   };
 
+  size_t Index(PointId point, int rows) const {
+    return static_cast<size_t>(ToIndex(point) * profile_.max_batch + rows - 1);
+  }
+  Observation& Recent(size_t i) { return recent_[(oldest_ + i) % recent_.size()]; }
+  void DropOldest(size_t count);
+  // The element of `rank` among those of the newest `count` observations; among their distances to `from`.
+  int Ranked(size_t count, size_t rank);
+  int RankedDistance(size_t count, size_t rank, int from);
+  void DropFormerRegime();
   void Correct();
 
-  Profile profile_;
-  LatencyModelOptions options_;
+  const Profile profile_;
+  const LatencyModelOptions options_;
   std::vector<Observation> recent_;   // a ring of `window`
   size_t oldest_ = 0;
   size_t count_ = 0;
-  int ratio_permille_ = 1000;
+  std::vector<int> sorting_;          // scratch of Ranked
+  int typical_permille_ = 1000;
+  int scatter_permille_ = 0;
+  int upper_permille_ = 1000;
   std::vector<Duration> predicted_;   // [point * max_batch + rows - 1]
-  std::vector<Duration> row_cost_;    // [point]
+  std::vector<Duration> row_cost_;    // [point], of the profile
 };
 
 }  // namespace anybit

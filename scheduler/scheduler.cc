@@ -73,10 +73,11 @@ void Scheduler::Step() {
   Expire(now);
   MonoTime wake_at = kNever;
   if (!queue_.empty() && running_batches_ < static_cast<int>(slots_.size())) {
-    const SchedulerView view = View(now);
-    const Decision decision = Decide(view);
-    wake_at = decision.wake_at;
-    Apply(view, decision);
+    SchedulerView view = View(now);
+    view.arrivals = arrivals_.Forecast(now);
+    Decide(view);
+    wake_at = decision_.wake_at;
+    Apply(view);
   }
   SetTimer(wake_at);
   ReportQueue(now);
@@ -93,6 +94,7 @@ void Scheduler::Arrive(RequestId id, MonoTime arrival, SubmitRequest submitted, 
                               .rows = submitted.rows},
                   .done = std::move(done),
                   .payload = std::move(submitted.payload)};
+  arrivals_.Count(now, waiting.request.deadline, waiting.request.rows);
   const SchedulerView view = View(now);
   if (absl::Status status = admission_.Admit(view, waiting.request); !status.ok()) {
     const OutcomeKind kind = KindOfRefusal(status);
@@ -144,18 +146,21 @@ void Scheduler::Expire(MonoTime now) {
   }
 }
 
-Decision Scheduler::Decide(const SchedulerView& view) {
-  Decision decision = policy_.Decide(view);
-  const absl::Status status = Check(view, decision);
-  if (status.ok()) return decision;
+void Scheduler::Decide(const SchedulerView& view) {
+  decision_.Clear();
+  policy_.DecideInto(view, decision_);
+  const absl::Status status = check_(view, decision_);
+  if (status.ok()) return;
   ++replaced_decisions_;
   for (SchedulerObserver* observer : observers_) {
     observer->OnDecisionReplaced({.at = view.now, .policy = policy_.name(), .reason = status});
   }
-  return fallback_.Decide(view);
+  decision_.Clear();
+  fallback_.DecideInto(view, decision_);
 }
 
-void Scheduler::Apply(const SchedulerView& view, const Decision& decision) {
+void Scheduler::Apply(const SchedulerView& view) {
+  const Decision& decision = decision_;
   const MonoTime now = view.now;
   std::vector<int> leaving = decision.shed;
   std::vector<Waiting> shed;

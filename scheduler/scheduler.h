@@ -14,6 +14,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "scheduler/admission.h"
+#include "scheduler/arrival_meter.h"
 #include "scheduler/batch_runner.h"
 #include "scheduler/decision.h"
 #include "scheduler/event_loop.h"
@@ -96,8 +97,9 @@ class Scheduler {
   void Arrive(RequestId id, MonoTime arrival, SubmitRequest submitted, Done done);
   void CancelNow(RequestId id);
   void Expire(MonoTime now);
-  Decision Decide(const SchedulerView& view);
-  void Apply(const SchedulerView& view, const Decision& decision);
+  // Fills decision_ with one that passed its check.
+  void Decide(const SchedulerView& view);
+  void Apply(const SchedulerView& view);
   void Dispatch(MonoTime now, int slot, PointId point, std::vector<Waiting> members);
   void FinishBatch(int slot, BatchResult result);
   void SetTimer(MonoTime wake_at);
@@ -122,6 +124,7 @@ class Scheduler {
 
   // Loop thread only.
   LatencyModel latency_;
+  ArrivalMeter arrivals_;
   RequestQueue queue_;
   absl::flat_hash_map<RequestId, Waiting> waiting_;   // the same requests as queue_
   std::vector<Running> running_;                      // by slot
@@ -132,6 +135,8 @@ class Scheduler {
   MonoTime timer_at_ = kNever;
   bool draining_ = false;
   std::vector<absl::AnyInvocable<void()>> drained_;
+  Decision decision_;                                 // of this turn; its memory is kept
+  DecisionCheck check_;
   int64_t replaced_decisions_ = 0;
   QueueEvent reported_;
 

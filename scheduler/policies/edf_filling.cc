@@ -1,5 +1,6 @@
 #include "scheduler/policies/edf_filling.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <utility>
@@ -11,10 +12,10 @@ std::optional<int> Unplanned::Head() const {
   return head_;
 }
 
-std::vector<int> Unplanned::Gather(PointId point, int max_rows) const {
+std::vector<int> Unplanned::Gather(int head, PointId point, int max_rows) const {
   std::vector<int> members;
   int rows = 0;
-  for (int i = head_; static_cast<size_t>(i) < taken_.size() && rows < max_rows; ++i) {
+  for (int i = head; static_cast<size_t>(i) < taken_.size() && rows < max_rows; ++i) {
     if (taken_[static_cast<size_t>(i)]) continue;
     const PendingRequest& request = At(i);
     if (!request.allowed.Contains(point) || rows + request.rows > max_rows) continue;
@@ -22,6 +23,18 @@ std::vector<int> Unplanned::Gather(PointId point, int max_rows) const {
     rows += request.rows;
   }
   return members;
+}
+
+bool Unplanned::MoreAccept(int head, PointId point, std::span<const int> members) const {
+  size_t seen = 0;   // of the members, which are in order
+  for (int i = head; static_cast<size_t>(i) < taken_.size(); ++i) {
+    if (seen < members.size() && members[seen] == i) {
+      ++seen;
+    } else if (!IsTaken(i) && At(i).allowed.Contains(point)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 void Unplanned::Take(int position) {
@@ -54,25 +67,88 @@ int SumRows(const SchedulerView& view, std::span<const int> positions) {
   return rows;
 }
 
-std::optional<PointId> MostAccurateWithin(const LatencyModel& latency, PointSet allowed, int rows, Duration slack) {
-  std::optional<PointId> best;
+namespace {
+
+double AccuracyOf(const LatencyModel& latency, PointId point) {
+  return latency.points()[static_cast<size_t>(ToIndex(point))].accuracy;
+}
+
+// The first point of `allowed`, which is not empty, that no other is better than.
+PointId Best(PointSet allowed, absl::FunctionRef<bool(PointId, PointId)> is_better) {
+  PointId best = ToPointId(std::countr_zero(allowed.mask()));
   for (uint64_t mask = allowed.mask(); mask != 0; mask &= mask - 1) {
     const PointId point = ToPointId(std::countr_zero(mask));
-    const Duration predicted = latency.Predict(point, rows);
-    if (predicted > slack) continue;
-    const auto accuracy = [&](PointId p) { return latency.points()[static_cast<size_t>(ToIndex(p))].accuracy; };
-    if (!best || accuracy(point) > accuracy(*best) ||
-        (accuracy(point) == accuracy(*best) && predicted < latency.Predict(*best, rows))) {
-      best = point;
-    }
+    if (is_better(point, best)) best = point;
   }
   return best;
 }
 
-int LargestWithin(const LatencyModel& latency, PointId point, Duration slack) {
-  int rows = latency.max_batch();
+}  // namespace
+
+std::optional<PointId> MostAccurateWithin(const LatencyModel& latency, PointSet allowed, int rows, Duration slack) {
+  PointSet in_time;
+  for (uint64_t mask = allowed.mask(); mask != 0; mask &= mask - 1) {
+    const PointId point = ToPointId(std::countr_zero(mask));
+    if (latency.Predict(point, rows) <= slack) in_time = in_time.With(point);
+  }
+  if (in_time.empty()) return std::nullopt;
+  return Best(in_time, [&](PointId a, PointId b) {
+    const double gain = AccuracyOf(latency, a) - AccuracyOf(latency, b);
+    return gain > 0 || (gain == 0 && latency.Predict(a, rows) < latency.Predict(b, rows));
+  });
+}
+
+PointId LeastAccurate(const LatencyModel& latency, PointSet allowed, int rows) {
+  return Best(allowed, [&](PointId a, PointId b) {
+    const double gain = AccuracyOf(latency, a) - AccuracyOf(latency, b);
+    return gain < 0 || (gain == 0 && latency.Predict(a, rows) < latency.Predict(b, rows));
+  });
+}
+
+PointId HighestThroughput(const LatencyModel& latency, PointSet allowed) {
+  return Best(allowed, [&](PointId a, PointId b) {
+    const Duration saved = latency.RowCost(PointSet::Of(b)) - latency.RowCost(PointSet::Of(a));
+    return saved > Duration::zero() ||
+           (saved == Duration::zero() && AccuracyOf(latency, a) > AccuracyOf(latency, b));
+  });
+}
+
+PointSet Preferring(PointId point, PointSet allowed) { return allowed.Contains(point) ? PointSet::Of(point) : allowed; }
+
+int LargestWithin(const LatencyModel& latency, PointId point, int most_rows, Duration slack) {
+  int rows = most_rows;
   while (rows > 0 && latency.Predict(point, rows) > slack) --rows;
   return rows;
+}
+
+std::optional<BatchChoice> LargestBatchInTime(const Unplanned& unplanned, int head, PointId point, int most_rows) {
+  const SchedulerView& view = unplanned.view();
+  const PendingRequest& request = unplanned.At(head);
+  const Duration slack = Slack(view, request);
+  if (view.latency.Predict(point, request.rows) > slack) return std::nullopt;
+  const int room = LargestWithin(view.latency, point, std::max(most_rows, request.rows), slack);
+  std::vector<int> members = unplanned.Gather(head, point, room);
+  // Fewer may wait than there is room for, and fewer rows may take longer. The head alone is in time.
+  while (view.latency.Predict(point, SumRows(view, members)) > slack) members.pop_back();
+  return BatchChoice{.point = point, .members = std::move(members)};
+}
+
+BatchChoice MostAccurateBatch(const Unplanned& unplanned, std::vector<int> members, Duration slack) {
+  const SchedulerView& view = unplanned.view();
+  while (true) {
+    PointSet allowed = PointSet::First(kMaxPoints);
+    for (const int position : members) allowed = allowed & unplanned.At(position).allowed;
+    if (const std::optional<PointId> point = MostAccurateWithin(view.latency, allowed, SumRows(view, members), slack)) {
+      return BatchChoice{.point = *point, .members = std::move(members)};
+    }
+    members.pop_back();
+  }
+}
+
+std::string WithPoint(std::string_view name, std::optional<PointId> point, const PointTable& points) {
+  std::string whole(name);
+  if (point) whole += ":" + points[static_cast<size_t>(ToIndex(*point))].name;
+  return whole;
 }
 
 }  // namespace anybit

@@ -5,8 +5,11 @@
 #ifndef ANYBIT_SCHEDULER_POLICIES_EDF_FILLING_H_
 #define ANYBIT_SCHEDULER_POLICIES_EDF_FILLING_H_
 
+#include <cstddef>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -25,9 +28,14 @@ class Unplanned {
   // Position of the earliest deadline left; nullopt if none is.
   std::optional<int> Head() const;
 
-  // From the head on in deadline order, the requests that accept `point`, as long as their rows sum to at most
+  // From `head` on in deadline order, the requests left that accept `point`, as long as their rows sum to at most
   // `max_rows`; what does not fit or not accept is passed over.
-  std::vector<int> Gather(PointId point, int max_rows) const;
+  std::vector<int> Gather(int head, PointId point, int max_rows) const;
+
+  // Whether Gather without a limit on rows would find more than these `members`.
+  bool MoreAccept(int head, PointId point, std::span<const int> members) const;
+
+  bool IsTaken(int position) const { return taken_[static_cast<size_t>(position)]; }
 
   void Take(int position);
 
@@ -51,8 +59,29 @@ int SumRows(const SchedulerView& view, std::span<const int> positions);
 // The most accurate of `allowed` that runs `rows` within `slack`; of equal accuracies the faster, then the smaller id.
 std::optional<PointId> MostAccurateWithin(const LatencyModel& latency, PointSet allowed, int rows, Duration slack);
 
-// The largest number of rows that `point` runs within `slack`; 0 if there is none.
-int LargestWithin(const LatencyModel& latency, PointId point, Duration slack);
+// The least accurate of `allowed`, which is not empty; of equal accuracies the faster with `rows`, then the smaller id.
+PointId LeastAccurate(const LatencyModel& latency, PointSet allowed, int rows);
+
+// The one of `allowed`, which is not empty, with the most rows per second at its best batch; of equal ones the more
+// accurate, then the smaller id.
+PointId HighestThroughput(const LatencyModel& latency, PointSet allowed);
+
+// `point` alone if `allowed` has it, else `allowed`: a policy's own point binds only those who accept it.
+PointSet Preferring(PointId point, PointSet allowed);
+
+// The largest number of rows, up to `most_rows`, that `point` runs within `slack`; 0 if there is none.
+int LargestWithin(const LatencyModel& latency, PointId point, int most_rows, Duration slack);
+
+// From `head` on, as many members as `point` runs within the head's slack, and together at most `most_rows` rows (the
+// head's own if those are more). Nothing if `point` is late with the head alone.
+std::optional<BatchChoice> LargestBatchInTime(const Unplanned& unplanned, int head, PointId point, int most_rows);
+
+// The most accurate point that all `members` accept and that runs them within `slack`. As long as there is none, the
+// last member is left out: fewer rows may take longer than more, but the first alone is known to be in time.
+BatchChoice MostAccurateBatch(const Unplanned& unplanned, std::vector<int> members, Duration slack);
+
+// "name:point", or "name" without a point.
+std::string WithPoint(std::string_view name, std::optional<PointId> point, const PointTable& points);
 
 }  // namespace anybit
 

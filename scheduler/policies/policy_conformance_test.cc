@@ -1,4 +1,5 @@
 // What every policy must hold to, whatever it optimises: over thousands of random snapshots.
+#include <algorithm>
 #include <cctype>
 #include <chrono>
 #include <memory>
@@ -55,6 +56,14 @@ Snapshot WildSnapshot(const Profile& profile, std::mt19937_64& random) {
   for (int slot = 1; slot < slots; ++slot) {
     if (random() % 2 == 0) snapshot.Occupy(slot, snapshot.now + std::chrono::milliseconds(UniformInt(random, -5, 5)));
   }
+  const auto rate = [&] { return static_cast<double>(UniformInt(random, 0, 20000)); };
+  snapshot.arrivals = {.fast = rate(),
+                       .medium = rate(),
+                       .slow = rate(),
+                       .dispersion = static_cast<double>(UniformInt(random, 0, 80)) / 10,
+                       .objective = std::chrono::microseconds(std::max<int64_t>(0, UniformInt(random, -20000, 60000)))};
+  snapshot.aimd_rows = static_cast<double>(UniformInt(random, 10, 10 * profile.max_batch)) / 10;
+  snapshot.draining = random() % 8 == 0;
   for (int64_t i = UniformInt(random, 1, 40); i > 0; --i) {
     const MonoTime deadline =
         random() % 10 == 0 ? kNever : snapshot.now + std::chrono::microseconds(UniformInt(random, 1, 40000));
@@ -124,10 +133,13 @@ TEST_P(PolicyConformanceTest, RefusesNothingThatHasNoDeadline) {
   });
 }
 
-// The engine's fallback, and whatever the registry has.
+// The engine's fallback, whatever the registry has, and some of it with arguments.
 std::vector<std::string> AllPolicies() {
   std::vector<std::string> names = PolicyNames(Points());
-  names.push_back("head-alone");
+  for (const char* name : {"head-alone", "slackfit:1", "slackfit:64", "slackfit-literal:4", "aimd:a", "early-drop:c",
+                           "deferred:b"}) {
+    names.push_back(name);
+  }
   return names;
 }
 

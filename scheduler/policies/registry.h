@@ -13,10 +13,12 @@
 
 namespace anybit {
 
-// Every name MakePolicy accepts for these points: "slackfit", "fixed:fp32", "fixed:w8a8", ...
+// Every policy by name, for these points: "slackfit", "fixed:fp32", "fixed:w8a8", ... MakePolicy also accepts arguments
+// that these leave to their defaults: "slackfit:8" (buckets), "early-drop:w8a8" (point).
 std::vector<std::string> PolicyNames(const PointTable& points);
 
-// InvalidArgument, listing the names, if there is no policy of that name. `profile` is valid; no reference is kept.
+// InvalidArgument, listing the names and forms in one line, if there is no policy of that name. `profile` is valid; no
+// reference is kept.
 absl::StatusOr<std::unique_ptr<SchedulingPolicy>> MakePolicy(std::string_view name, const Profile& profile);
 
 }  // namespace anybit

@@ -10,12 +10,16 @@ namespace anybit {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::IsSupersetOf;
+using ::testing::Not;
 using testing::ThreePoints;
 
 TEST(RegistryTest, MakesEveryPolicyItNames) {
   const Profile profile = ThreePoints();
   const std::vector<std::string> names = PolicyNames(profile.points);
-  EXPECT_EQ(names, (std::vector<std::string>{"slackfit", "fixed:hi", "fixed:mid", "fixed:lo"}));
+  EXPECT_THAT(names, IsSupersetOf({"slackfit", "fixed:hi", "fixed:mid", "fixed:lo", "cheapest", "max-batch",
+                                   "max-accuracy", "slackfit-literal", "aimd", "early-drop", "deferred",
+                                   "accuracy-scaling"}));
   for (const std::string& name : names) {
     const auto policy = MakePolicy(name, profile);
     ASSERT_TRUE(policy.ok()) << name;
@@ -23,11 +27,31 @@ TEST(RegistryTest, MakesEveryPolicyItNames) {
   }
 }
 
+TEST(RegistryTest, MakesPoliciesWithArgumentsAndNamesThemSo) {
+  for (const char* name : {"slackfit:1", "slackfit:4096", "slackfit-literal:3", "aimd:mid", "early-drop:lo",
+                           "deferred:hi"}) {
+    const auto policy = MakePolicy(name, ThreePoints());
+    ASSERT_TRUE(policy.ok()) << name;
+    EXPECT_EQ((*policy)->name(), name);
+  }
+}
+
+TEST(RegistryTest, AnArgumentThatIsTheDefaultIsLeftOutOfTheName) {
+  EXPECT_EQ((*MakePolicy("slackfit:3", ThreePoints()))->name(), "slackfit");
+  EXPECT_EQ((*MakePolicy("slackfit-literal:64", ThreePoints()))->name(), "slackfit-literal");
+}
+
 TEST(RegistryTest, RefusesOtherNamesAndListsItsOwn) {
-  for (const char* name : {"", "fixed", "fixed:", "fixed:w9a9", "SlackFit", "slackfit "}) {
+  for (const char* name : {"", "fixed", "fixed:", "fixed:w9a9", "SlackFit", "slackfit ", "slackfit:", "slackfit:0",
+                           "slackfit:4097", "slackfit:-1", "slackfit: 3", "slackfit:99999999999",
+                           "slackfit-literal:mid", "aimd:", "early-drop:3", "cheapest:lo", "accuracy-scaling:"}) {
     const auto policy = MakePolicy(name, ThreePoints());
     EXPECT_EQ(policy.status().code(), absl::StatusCode::kInvalidArgument);
-    EXPECT_THAT(std::string(policy.status().message()), HasSubstr("slackfit, fixed:hi, fixed:mid, fixed:lo"));
+    const std::string message(policy.status().message());
+    EXPECT_THAT(message, HasSubstr("slackfit, fixed:hi, fixed:mid, fixed:lo"));
+    EXPECT_THAT(message, HasSubstr("slackfit:<1..4096 buckets>"));
+    EXPECT_THAT(message, HasSubstr("early-drop:<point>"));
+    EXPECT_THAT(message, Not(HasSubstr("\n")));
   }
 }
 

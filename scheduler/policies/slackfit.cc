@@ -7,6 +7,8 @@
 #include <tuple>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 namespace anybit {
 namespace {
 
@@ -20,25 +22,30 @@ bool Dominates(const Profile& profile, int other, int point, int rows) {
   return gain > 0 || saved > Duration::zero() || other < point;
 }
 
-PointSet CommonlyAllowed(const Unplanned& unplanned, std::span<const int> members) {
-  PointSet allowed = PointSet::First(kMaxPoints);
-  for (const int position : members) allowed = allowed & unplanned.At(position).allowed;
-  return allowed;
-}
-
 // The most rows that one of `head`'s points finishes within `slack`; ties go to the higher accuracy.
 std::pair<PointId, int> MostRowsWithin(const LatencyModel& latency, const PendingRequest& head, Duration slack) {
   int most = 0;
   for (uint64_t mask = head.allowed.mask(); mask != 0; mask &= mask - 1) {
-    most = std::max(most, LargestWithin(latency, ToPointId(std::countr_zero(mask)), slack));
+    most = std::max(most, LargestWithin(latency, ToPointId(std::countr_zero(mask)), latency.max_batch(), slack));
   }
   return {*MostAccurateWithin(latency, head.allowed, most, slack), most};
 }
 
+std::string NameOf(int buckets, SlackFit::Variant variant) {
+  const bool literal = variant == SlackFit::Variant::kLiteral;
+  const std::string name = literal ? "slackfit-literal" : "slackfit";
+  const int usual = literal ? SlackFit::kDefaultLiteralBuckets : SlackFit::kDefaultBuckets;
+  return buckets == usual ? name : absl::StrCat(name, ":", buckets);
+}
+
 }  // namespace
 
-SlackFit::SlackFit(const Profile& profile, int buckets)
-    : points_(profile.points), max_batch_(profile.max_batch), buckets_(buckets) {
+SlackFit::SlackFit(const Profile& profile, int buckets, Variant variant)
+    : points_(profile.points),
+      max_batch_(profile.max_batch),
+      buckets_(buckets),
+      variant_(variant),
+      name_(NameOf(buckets, variant)) {
   Duration least = Duration::max();
   Duration most = Duration::zero();
   for (const std::vector<Duration>& of_point : profile.latency) {
@@ -77,7 +84,8 @@ std::vector<SlackFit::Entry> SlackFit::EntriesOf(PointSet allowed) const {
       Entry& entry = entries[static_cast<size_t>(cell.bucket)];
       // Of two undominated points with equal rows the more accurate is the slower: latency never breaks a tie here.
       if (rows > entry.rows ||
-          (rows == entry.rows && accuracy > points_[static_cast<size_t>(ToIndex(entry.point))].accuracy)) {
+          (variant_ == Variant::kRefill && rows == entry.rows &&
+           accuracy > points_[static_cast<size_t>(ToIndex(entry.point))].accuracy)) {
         entry = {.point = point, .rows = rows};
       }
     }
@@ -103,34 +111,43 @@ SlackFit::Entry SlackFit::ClosestWithin(const LatencyModel& latency, const Pendi
   return closest;
 }
 
-std::optional<BatchChoice> SlackFit::Choose(const SchedulerView& view, const Unplanned& unplanned, int head) const {
+std::optional<BatchChoice> SlackFit::ChooseRefilled(const Unplanned& unplanned, int head) const {
+  const SchedulerView& view = unplanned.view();
   const PendingRequest& request = unplanned.At(head);
   const Duration slack = Slack(view, request);
   const std::optional<PointId> most_accurate =
       MostAccurateWithin(view.latency, request.allowed, request.rows, slack);
   if (!most_accurate) return std::nullopt;
   if (request.deadline == kNever) {
-    const int rows = std::max(request.rows, LargestWithin(view.latency, *most_accurate, kLongestBatchWithoutDeadline));
-    return BatchChoice{.point = *most_accurate, .members = unplanned.Gather(*most_accurate, rows)};
+    const int rows = std::max(request.rows, LargestWithin(view.latency, *most_accurate, view.latency.max_batch(),
+                                                          kLongestBatchWithoutDeadline));
+    return BatchChoice{.point = *most_accurate, .members = unplanned.Gather(head, *most_accurate, rows)};
   }
 
   Entry entry = ClosestWithin(view.latency, request, slack);
   if (entry.rows == 0) std::tie(entry.point, entry.rows) = MostRowsWithin(view.latency, request, slack);
-  std::vector<int> members = unplanned.Gather(entry.point, entry.rows);
-  int rows = SumRows(view, members);
-  if (rows == entry.rows) return BatchChoice{.point = entry.point, .members = std::move(members)};
-  while (true) {
-    const std::optional<PointId> refill =
-        MostAccurateWithin(view.latency, CommonlyAllowed(unplanned, members), rows, slack);
-    if (refill) return BatchChoice{.point = *refill, .members = std::move(members)};
-    // Fewer rows may take longer than more. The head alone is in time at some point.
-    rows -= unplanned.At(members.back()).rows;
-    members.pop_back();
-  }
+  std::vector<int> members = unplanned.Gather(head, entry.point, entry.rows);
+  if (SumRows(view, members) == entry.rows) return BatchChoice{.point = entry.point, .members = std::move(members)};
+  return MostAccurateBatch(unplanned, std::move(members), slack);
+}
+
+std::optional<BatchChoice> SlackFit::ChooseLiterally(const Unplanned& unplanned, int head) const {
+  const SchedulerView& view = unplanned.view();
+  const PendingRequest& request = unplanned.At(head);
+  const Duration slack = Slack(view, request);
+  const Entry entry = ClosestWithin(view.latency, request, slack);
+  if (entry.rows == 0) return std::nullopt;
+  std::vector<int> members = unplanned.Gather(head, entry.point, entry.rows);
+  // Fewer rows than the bucket's may take longer than all of them.
+  while (!members.empty() && view.latency.Predict(entry.point, SumRows(view, members)) > slack) members.pop_back();
+  if (members.empty()) return std::nullopt;
+  return BatchChoice{.point = entry.point, .members = std::move(members)};
 }
 
 void SlackFit::DecideInto(const SchedulerView& view, Decision& decision) const {
-  FillIdleSlots(view, decision, [&](const Unplanned& unplanned, int head) { return Choose(view, unplanned, head); });
+  FillIdleSlots(view, decision, [&](const Unplanned& unplanned, int head) {
+    return variant_ == Variant::kLiteral ? ChooseLiterally(unplanned, head) : ChooseRefilled(unplanned, head);
+  });
 }
 
 }  // namespace anybit

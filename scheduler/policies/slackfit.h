@@ -9,11 +9,18 @@
 // - fewer requests wait than the entry has rows for: the most accurate point that runs those in time ("refill");
 // - a head that no accepted point can serve in time is refused, and the next one looked at;
 // - a head without a deadline: its most accurate point, and a batch of kLongestBatchWithoutDeadline or the head's rows.
+//
+// The literal variant settles nothing: ties within a bucket go to the entry found first, whatever its accuracy; fewer
+// requests than the entry has rows for run at the entry's point; a head without a deadline takes the slowest entry.
+// With a head that no entry fits, the published rule says nothing. One could run it late with the fastest entry; here,
+// where no policy starts what it predicts to be late, it is refused, though some point might serve it alone in time.
 #ifndef ANYBIT_SCHEDULER_POLICIES_SLACKFIT_H_
 #define ANYBIT_SCHEDULER_POLICIES_SLACKFIT_H_
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "scheduler/policies/edf_filling.h"
@@ -27,16 +34,23 @@ class SlackFit final : public SchedulingPolicy {
   // The best of 3 .. 256 over our traces: many buckets keep entries of few rows, which lose throughput under load.
   static constexpr int kDefaultBuckets = 3;
 
+  // Enough for an entry near any slack, as the published rule seems to assume.
+  static constexpr int kDefaultLiteralBuckets = 64;
+
+  static constexpr int kMaxBuckets = 4096;
+
+  enum class Variant { kRefill, kLiteral };
+
   // A batch cannot be interrupted, and without a deadline any length is in time: the largest batch of the most accurate
   // point could hold the only slot for a second, and every deadline that arrives meanwhile be missed. This is what one
   // may have to wait at most: within the slack of most deadlines, yet far more than a batch's fixed cost, so that rows
   // without a deadline are hardly dearer. A deadline shorter than this can still be missed so.
   static constexpr Duration kLongestBatchWithoutDeadline = std::chrono::milliseconds(50);
 
-  // `profile` is valid, buckets >= 1. Keeps no reference to it.
-  explicit SlackFit(const Profile& profile, int buckets = kDefaultBuckets);
+  // `profile` is valid, buckets in 1..kMaxBuckets. Keeps no reference to it.
+  explicit SlackFit(const Profile& profile, int buckets = kDefaultBuckets, Variant variant = Variant::kRefill);
 
-  std::string_view name() const override { return "slackfit"; }
+  std::string_view name() const override { return name_; }
   void DecideInto(const SchedulerView& view, Decision& decision) const override;
 
  private:
@@ -54,11 +68,14 @@ class SlackFit final : public SchedulingPolicy {
   // One entry per bucket, of the points in `allowed`.
   std::vector<Entry> EntriesOf(PointSet allowed) const;
   Entry ClosestWithin(const LatencyModel& latency, const PendingRequest& head, Duration slack) const;
-  std::optional<BatchChoice> Choose(const SchedulerView& view, const Unplanned& unplanned, int head) const;
+  std::optional<BatchChoice> ChooseRefilled(const Unplanned& unplanned, int head) const;
+  std::optional<BatchChoice> ChooseLiterally(const Unplanned& unplanned, int head) const;
 
   const PointTable points_;
   const int max_batch_;
   const int buckets_;
+  const Variant variant_;
+  const std::string name_;
   std::vector<Cell> cells_;          // [point * max_batch + rows - 1]
   std::vector<Entry> all_entries_;   // of all points, the common case
 };

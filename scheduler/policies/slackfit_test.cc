@@ -184,5 +184,49 @@ TEST(SlackFitTest, FollowsTheLatencyModelNotTheProfileAlone) {
   ExpectOnePlan(snapshot, kMid, kAllEight);   // twice as slow: mid x 8 takes 24 ms
 }
 
+// The literal variant with three buckets, as above: lo x 8, mid x 8, hi x 8.
+Decision DecideLiterally(const Snapshot& snapshot) {
+  return SlackFit(ThreePoints(), 3, SlackFit::Variant::kLiteral).Decide(snapshot.view());
+}
+
+TEST(SlackFitLiteralTest, KeepsTheBucketsPointWhenFewerWait) {
+  Snapshot one(ThreePoints());
+  one.Add(T(milliseconds(12)));
+  const Decision decision = DecideLiterally(one);
+  ASSERT_EQ(decision.plans.size(), 1u);
+  EXPECT_EQ(decision.plans[0].point, kMid) << "the other variant refills to hi";
+  EXPECT_EQ(Ids(one.view(), MembersOfPlan(decision, 0)), (IdList{1}));
+}
+
+TEST(SlackFitLiteralTest, RefusesAHeadThatNoBucketFits) {
+  Snapshot snapshot(ThreePoints());
+  snapshot.Add(T(microseconds(5499))).Add(T(microseconds(5500)));
+  const Decision decision = DecideLiterally(snapshot);
+  EXPECT_EQ(Ids(snapshot.view(), decision.shed), (IdList{1}));
+  EXPECT_EQ(Ids(snapshot.view(), MembersOfPlan(decision, 0)), (IdList{2}));
+}
+
+TEST(SlackFitLiteralTest, EqualBatchesInABucketGoToThePointFoundFirst) {
+  const Profile profile = AffineProfile({{"a", 0.80, milliseconds(10), milliseconds(1)},
+                                         {"b", 0.90, milliseconds(11), milliseconds(1)}},
+                                        4);
+  Snapshot snapshot(profile);
+  for (int i = 0; i < 4; ++i) snapshot.Add(T(milliseconds(100)), PointSet::First(2));
+  const SlackFit policy(profile, 1, SlackFit::Variant::kLiteral);
+  EXPECT_EQ(policy.Decide(snapshot.view()).plans.at(0).point, ToPointId(0));
+}
+
+TEST(SlackFitLiteralTest, FewerRowsThatTakeLongerAreNotRunLate) {
+  Profile profile = AffineProfile({{"odd", 0.90, milliseconds(10), milliseconds(0)}}, 4);
+  profile.latency[0] = {milliseconds(30), milliseconds(15), milliseconds(30), milliseconds(12)};
+  const SlackFit policy(profile, 1, SlackFit::Variant::kLiteral);
+  Snapshot three(profile);
+  for (int i = 0; i < 3; ++i) three.Add(T(milliseconds(20)), PointSet::First(1));
+  EXPECT_EQ(Ids(three.view(), MembersOfPlan(policy.Decide(three.view()), 0)), (IdList{1, 2}));
+  Snapshot one(profile);
+  one.Add(T(milliseconds(20)), PointSet::First(1));
+  EXPECT_EQ(Ids(one.view(), policy.Decide(one.view()).shed), (IdList{1}));
+}
+
 }  // namespace
 }  // namespace anybit

@@ -58,6 +58,8 @@ SchedulerView Snapshot::view() const {
           .waiting_rows = rows,
           .slots = slots_,
           .latency = latency_,
+          .arrivals = arrivals,
+          .aimd_rows = aimd_rows,
           .max_queue_requests = max_queue_requests,
           .draining = draining};
 }

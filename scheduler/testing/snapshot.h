@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "scheduler/arrival_meter.h"
 #include "scheduler/decision.h"
 #include "scheduler/latency_model.h"
 #include "scheduler/profile.h"
@@ -42,6 +43,8 @@ class Snapshot {
   LatencyModel& latency() { return latency_; }
 
   MonoTime now{};
+  ArrivalForecast arrivals;
+  double aimd_rows = 1;
   int max_queue_requests = 100;
   bool draining = false;
 

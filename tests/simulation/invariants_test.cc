@@ -1,10 +1,12 @@
 // What holds in every run, over one thousand random worlds: each request ends exactly once and rightly so, batches keep
-// to limits, floors and slots, no slot idles beside a feasible request, and the same world runs the same way again.
+// to limits, floors and slots, no slot idles beside a feasible request unless the policy is one that waits for fuller
+// batches, and the same world runs the same way again.
 #include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -15,6 +17,10 @@ namespace anybit::simulation {
 namespace {
 
 constexpr uint64_t kWorlds = 1000;
+
+// These leave a slot idle on purpose until a batch is full or must start. That they do not wait anyone to death is what
+// Check sees to; that it never had to is among the invariants.
+bool MayWait(const std::string& policy) { return policy == "deferred" || policy == "accuracy-scaling"; }
 
 // Keeps its own books from the trace, apart from the engine's, and looks at them after every instant.
 class Ledger {
@@ -36,7 +42,7 @@ class Ledger {
       requests = 0;
     }
     for (; dispatched_ < rig_.trace.dispatched().size(); ++dispatched_) Start(rig_.trace.dispatched()[dispatched_]);
-    ExpectNothingWaitsBesideAnIdleSlot();
+    if (!MayWait(workload_.policy)) ExpectNothingWaitsBesideAnIdleSlot();
   }
 
  private:
@@ -49,7 +55,7 @@ class Ledger {
     requests = event.requests;
   }
 
-  // Every policy here refuses what is infeasible, so what still waits is feasible.
+  // A policy that does not wait runs or refuses whoever stands before an idle slot.
   void ExpectNothingWaitsBesideAnIdleSlot() const {
     int running = 0;
     int idle_slots = 0;

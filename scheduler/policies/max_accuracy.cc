@@ -1,0 +1,19 @@
+#include "scheduler/policies/max_accuracy.h"
+
+#include <optional>
+
+#include "scheduler/policies/edf_filling.h"
+
+namespace anybit {
+
+void MaxAccuracy::DecideInto(const SchedulerView& view, Decision& decision) const {
+  FillIdleSlots(view, decision, [&](const Unplanned& unplanned, int head) -> std::optional<BatchChoice> {
+    const PendingRequest& request = unplanned.At(head);
+    const std::optional<PointId> point =
+        MostAccurateWithin(view.latency, request.allowed, request.rows, Slack(view, request));
+    if (!point) return std::nullopt;
+    return LargestBatchInTime(unplanned, head, *point, view.latency.max_batch());
+  });
+}
+
+}  // namespace anybit
