@@ -222,8 +222,6 @@ std::string DrawSvg(const Figure& figure) {
 
 std::string LineColour(int index) { return kLineColours[static_cast<size_t>(index) % std::size(kLineColours)]; }
 
-bool LineIsDashed(int index) { return static_cast<size_t>(index) >= std::size(kLineColours); }
-
 std::string ShadeOf(int index, int count) {
   // Dark green, light green, sand, red: equal steps between these.
   constexpr double kStops[][3] = {{11, 84, 62}, {96, 170, 120}, {232, 205, 130}, {193, 102, 90}};

@@ -63,9 +63,8 @@ struct Figure {
 
 std::string DrawSvg(const Figure& figure);
 
-// Distinct colours for lines; after the last one they repeat.
+// Twelve distinct colours for lines; after the last one they repeat.
 std::string LineColour(int index);
-bool LineIsDashed(int index);    // tells the repeated ones apart
 
 // One of `count` colours of areas, from dark green at 0 over sand to red.
 std::string ShadeOf(int index, int count);

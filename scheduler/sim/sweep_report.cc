@@ -200,17 +200,19 @@ std::string SweepFigure(std::span<const SweepRun> runs, const std::string& capti
   const std::vector<double> loads = Distinct(runs, &SweepRun::load);
   const std::vector<std::string> policies = Distinct(runs, &SweepRun::policy);
   Figure figure{.caption = caption};
+  // The policies of one point are a family: dashed, and with the colours anew but for the first policy's.
+  const auto is_fixed = [](const std::string& policy) { return policy.starts_with("fixed:"); };
   for (const Chart& chart : charts) {
     Panel& panel = figure.panels.emplace_back();
     panel.title = chart.title;
     panel.x = LoadAxis(loads);
+    int next = 0, next_fixed = 1;
     for (const std::string& policy : policies) {
-      const int index = static_cast<int>(panel.lines.size());
       Line& line = panel.lines.emplace_back();
       line.name = policy;
-      line.colour = LineColour(index);
-      line.bold = index == 0;
-      line.dashed = LineIsDashed(index);
+      line.bold = panel.lines.size() == 1;
+      line.dashed = is_fixed(policy);
+      line.colour = LineColour(line.dashed ? next_fixed++ : next++);
       for (const double load : loads) {
         const std::optional<double> mean = Mean(Values(runs, chart.measure, [&](const SweepRun& run) {
           return run.load == load && run.policy == policy;

@@ -24,7 +24,8 @@ std::string PolicyTable(std::span<const SweepRun> runs);
 std::string SweepMarkdown(const std::string& title, std::span<const SweepRun> runs);
 
 // Utility / bound, utility, attainment and served accuracy against load: a line per policy, the mean over what `runs`
-// have of workloads and seeds. The first policy's line is the bold one.
+// have of workloads and seeds. The first policy's line is bold; those of one
+// fixed point are dashed.
 std::string SweepFigure(std::span<const SweepRun> runs, const std::string& caption);
 
 // Requests per second by the points that served them in time, stacked, and the offered load as a line.

@@ -81,6 +81,12 @@ TEST(SweepReportTest, TheFigureDrawsEachPolicysMeanOverTheWorkloads) {
   EXPECT_THAT(svg, HasSubstr("points=\"58.0,85.0 418.0,85.0 \""));
 }
 
+TEST(SweepReportTest, PoliciesOfOnePointAreDashed) {
+  const std::string svg = SweepFigure(std::vector{RunOf("step", 1, "good", 9), RunOf("step", 1, "fixed:hi", 5)}, "c");
+  EXPECT_THAT(svg, HasSubstr("stroke=\"#0b6e4f\" stroke-width=\"3\"/>"));
+  EXPECT_THAT(svg, HasSubstr("stroke=\"#3b6fb5\" stroke-width=\"1.7\" stroke-dasharray=\"5 3\"/>"));
+}
+
 TEST(SweepReportTest, TheTimelineStacksTheMostAccuratePointAtTheBottom) {
   const PointTable points = {{.name = "lo", .accuracy = 0.7}, {.name = "hi", .accuracy = 0.9}};
   const Timeline timeline{.bin = seconds(2), .offered = {10, 10}, .attained = {{4, 0}, {6, 2}}};
