@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <functional>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -38,7 +39,11 @@ std::string Milliseconds(Duration time) { return absl::StrFormat("%.2f ms", 1e3 
 std::string OutcomesCsv(const PointTable& points, std::span<const OfferedRequest> requests,
                         const SimulationResult& result) {
   std::string csv = "id,outcome,point,batch,start_us,finish_us\n";
-  for (size_t i = 0; i < requests.size(); ++i) {
+  std::vector<size_t> order(requests.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return requests[a].place < requests[b].place; });
+  for (const size_t i : order) {
     const RequestRecord& record = result.requests[i];
     absl::StrAppend(&csv, requests[i].id, ",", OutcomeName(record.kind), ",");
     if (record.kind == OutcomeKind::kServed) {

@@ -14,8 +14,8 @@
 
 namespace anybit::sim {
 
-// A header line `id,outcome,point,batch,start_us,finish_us` and one line per request, in their order: OutcomeName() of
-// its outcome; the point's name, the rows of its batch and when that started and finished, in microseconds of the
+// A header line `id,outcome,point,batch,start_us,finish_us` and one line per request, by place: OutcomeName() of its
+// outcome; the point's name, the rows of its batch and when that started and finished, in microseconds of the
 // requests' clock, to the nanosecond. All four are empty for a request that did not run.
 std::string OutcomesCsv(const PointTable& points, std::span<const OfferedRequest> requests,
                         const SimulationResult& result);

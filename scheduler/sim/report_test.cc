@@ -18,6 +18,14 @@ const PointTable& Points() {
   return points;
 }
 
+TEST(ReportTest, OutcomesOfRequestsFromAFileAreInItsOrder) {
+  const std::vector<OfferedRequest> requests = {{.id = 7, .place = 1}, {.id = 3, .place = 2}, {.id = 9, .place = 0}};
+  SimulationResult result;
+  result.requests.resize(3, {.kind = OutcomeKind::kShed});
+  EXPECT_EQ(OutcomesCsv(Points(), requests, result),
+            "id,outcome,point,batch,start_us,finish_us\n9,shed,,,,\n7,shed,,,,\n3,shed,,,,\n");
+}
+
 TEST(ReportTest, OutcomesAreInTheRequestsOrderWithMicrosecondsToTheNanosecond) {
   const std::vector<OfferedRequest> requests = {{.id = 7}, {.id = 3}, {.id = 9}, {.id = 1}};
   SimulationResult result;

@@ -398,7 +398,9 @@ absl::Status RunOne(const Command& command, const Profile& profile, std::ostream
   if (!trace.ok()) return trace.status();
   const std::vector<OfferedRequest>& requests = trace->requests;
   if (!command.save_arrivals.empty()) {
-    if (absl::Status status = WriteRequests(command.save_arrivals, requests); !status.ok()) return status;
+    absl::Status status = WriteRequests(command.save_arrivals, requests);
+    if (absl::IsNotFound(status)) status = absl::UnavailableError(status.message());   // an output, no input
+    if (!status.ok()) return status;
   }
   std::optional<UtilityBound> bound;
   if (command.bound) bound = BoundUtility(profile, requests, command.simulation.slots);

@@ -61,11 +61,11 @@ class SimulateCommandTest : public ::testing::Test {
   const std::string profile_ = WriteFile("profile.json", R"({"max_batch": 2, "points": [
       {"name": "hi", "accuracy": 0.9, "latency_us": [4000, 6000]},
       {"name": "lo", "accuracy": 0.7, "latency_us": [1000, 1500]}]})");
-  // In time alone; in time as the next batch; below no point; too late for any.
+  // In time as the second batch; in time as the first; below no point; too late for any.
   const std::string arrivals_ = WriteFile("arrivals.csv",
                                           "id,arrival_us,deadline_us,min_accuracy\n"
-                                          "5,1000,50000,\n"
                                           "4,1500.5,50000,0.9\n"
+                                          "5,1000,50000,\n"
                                           "3,2000,50000,0.95\n"
                                           "2,3000,3500,0\n");
 };
@@ -77,8 +77,8 @@ TEST_F(SimulateCommandTest, WritesWhatBecameOfEachRequest) {
   EXPECT_EQ(ran.exit_code, 0) << ran.err;
   EXPECT_EQ(ReadFile(outcomes),
             "id,outcome,point,batch,start_us,finish_us\n"
-            "5,served,hi,1,1000,5000\n"
             "4,served,hi,1,5000,9000\n"
+            "5,served,hi,1,1000,5000\n"
             "3,shed,,,,\n"
             "2,shed,,,,\n");
   EXPECT_THAT(ran.out, AllOf(HasSubstr("offered                        4\n"),
@@ -243,6 +243,8 @@ TEST_F(SimulateCommandTest, ExitsWithOneWhereAResultCannotBeWritten) {
   const Ran ran = Simulated({"--profile", profile_, "--requests", "5", "--outcomes", PathOf("no/such/directory.csv")});
   EXPECT_EQ(ran.exit_code, 1);
   EXPECT_THAT(ran.err, HasSubstr("directory.csv cannot be written"));
+  EXPECT_EQ(Simulated({"--profile", profile_, "--requests", "5", "--save_arrivals", PathOf("no/such/a.csv")}).exit_code,
+            1);
 }
 
 TEST_F(SimulateCommandTest, ExplainsItselfWhenAsked) {
