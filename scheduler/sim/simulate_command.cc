@@ -384,8 +384,10 @@ void PrintTable(const Command& command, const Trace& trace, const PointTable& po
   out << trace.name;
   if (trace.load) out << absl::StrFormat(", load %g (of %.1f requests/s)", *trace.load, capacity);
   if (trace.objective) out << ", objective " << Milliseconds(*trace.objective);
-  out << ", " << command.simulation.slots << (command.simulation.slots == 1 ? " slot" : " slots") << ", seed "
-      << command.seeds.front() << "\n"
+  out << ", " << command.simulation.slots << (command.simulation.slots == 1 ? " slot" : " slots");
+  if (command.simulation.noise > 0) out << absl::StrFormat(", noise %g", command.simulation.noise);
+  if (command.simulation.profile_ratio != 1) out << absl::StrFormat(", profile x %g", command.simulation.profile_ratio);
+  out << ", seed " << command.seeds.front() << "\n"
       << SummaryTable(points, reports, bound);
 }
 

@@ -116,9 +116,11 @@ TEST_F(SimulateCommandTest, LeavesOutTheBoundWhereItIsNotWanted) {
   EXPECT_THAT(ran.out, Not(HasSubstr("bound")));
 }
 
-TEST_F(SimulateCommandTest, ChoosesAnObjectiveAndSaysWhich) {
+TEST_F(SimulateCommandTest, ChoosesAnObjectiveAndSaysWhatItRan) {
   EXPECT_THAT(Simulated({"--profile", profile_, "--requests", "10"}).out,
               StartsWith("poisson, load 0.8 (of 1333.3 requests/s), objective 15 ms, 1 slot, seed 1\n"));
+  EXPECT_THAT(Simulated({"--profile", profile_, "--requests", "10", "--noise", "0.1", "--profile_ratio", "2"}).out,
+              HasSubstr(", 1 slot, noise 0.1, profile x 2, seed 1\n"));
 }
 
 TEST_F(SimulateCommandTest, ASavedTraceRunsAsTheOriginalDid) {
