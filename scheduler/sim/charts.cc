@@ -220,7 +220,11 @@ std::string DrawSvg(const Figure& figure) {
   return svg + "</svg>\n";
 }
 
-std::string LineColour(int index) { return kLineColours[static_cast<size_t>(index) % std::size(kLineColours)]; }
+std::string LineColour(int index) {
+  const auto place = static_cast<size_t>(index);
+  constexpr size_t kCount = std::size(kLineColours);
+  return kLineColours[place < kCount ? place : 1 + (place - kCount) % (kCount - 1)];
+}
 
 std::string ShadeOf(int index, int count) {
   // Dark green, light green, sand, red: equal steps between these.

@@ -63,7 +63,7 @@ struct Figure {
 
 std::string DrawSvg(const Figure& figure);
 
-// Twelve distinct colours for lines; after the last one they repeat.
+// Twelve distinct colours for lines; after the last one they repeat from the second on: the first stays the only one.
 std::string LineColour(int index);
 
 // One of `count` colours of areas, from dark green at 0 over sand to red.

@@ -79,7 +79,8 @@ TEST(ChartsTest, TwelveLinesDifferInColour) {
   std::set<std::string> seen;
   for (int i = 0; i < 12; ++i) seen.insert(LineColour(i));
   EXPECT_EQ(seen.size(), 12u);
-  EXPECT_EQ(LineColour(12), LineColour(0));
+  EXPECT_EQ(LineColour(12), LineColour(1));
+  EXPECT_EQ(LineColour(23), LineColour(1));
 }
 
 TEST(ChartsTest, ShadesGoFromTheFirstStopToTheLast) {

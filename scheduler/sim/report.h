@@ -1,4 +1,4 @@
-// One trace's runs for readers and programs: a table, and what became of each request as CSV. It makes texts, not files.
+// One trace's runs for readers and programs: a table, and what became of each request as CSV. It makes texts only.
 #ifndef ANYBIT_SCHEDULER_SIM_REPORT_H_
 #define ANYBIT_SCHEDULER_SIM_REPORT_H_
 

@@ -200,13 +200,14 @@ std::string SweepFigure(std::span<const SweepRun> runs, const std::string& capti
   const std::vector<double> loads = Distinct(runs, &SweepRun::load);
   const std::vector<std::string> policies = Distinct(runs, &SweepRun::policy);
   Figure figure{.caption = caption};
-  // The policies of one point are a family: dashed, and with the colours anew but for the first policy's.
+  // The policies of one point are a family: dashed, their colours after the others'.
   const auto is_fixed = [](const std::string& policy) { return policy.starts_with("fixed:"); };
+  const auto fixed = static_cast<size_t>(std::count_if(policies.begin(), policies.end(), is_fixed));
   for (const Chart& chart : charts) {
     Panel& panel = figure.panels.emplace_back();
     panel.title = chart.title;
     panel.x = LoadAxis(loads);
-    int next = 0, next_fixed = 1;
+    int next = 0, next_fixed = static_cast<int>(policies.size() - fixed);
     for (const std::string& policy : policies) {
       Line& line = panel.lines.emplace_back();
       line.name = policy;
