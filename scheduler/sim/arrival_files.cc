@@ -300,6 +300,7 @@ absl::StatusOr<std::vector<OfferedRequest>> ReadRequests(const std::string& path
     const auto [known, is_new] = line_of_id.emplace(request->id, lines.number());
     if (!is_new) return lines.Error("id ", request->id, " is also in line ", known->second, ", must be unique");
     requests.push_back(*request);
+    requests.back().place = static_cast<int64_t>(requests.size()) - 1;
   }
   if (absl::Status ended = lines.Ended(); !ended.ok()) return ended;
   std::stable_sort(requests.begin(), requests.end(),

@@ -27,7 +27,7 @@ namespace anybit::sim {
 //   deadline_us   an absolute instant on the same clock, at or after the arrival; empty: none
 //   min_accuracy  0 to 1; empty: 0
 //   sla_class, tenant   0 to 255; empty: 0
-// Returns the requests by (arrival, line).
+// Returns the requests by (arrival, line); their places count the lines with a request from 0.
 absl::StatusOr<std::vector<OfferedRequest>> ReadRequests(const std::string& path);
 
 // The same format, in the order given; reading it back gives equal requests. The columns sla_class and tenant are

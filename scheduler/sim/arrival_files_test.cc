@@ -90,9 +90,13 @@ TEST(ReadRequestsTest, ClassAndTenantAreOptionalColumns) {
 TEST(ReadRequestsTest, RequestsComeByArrivalAndEqualOnesInTheirOrder) {
   const std::vector<OfferedRequest> requests =
       Requests(absl::StrCat(kHeader, "9,20,30,0\n8,10,30,0\n7,20,30,0\n6,10,30,0\n"));
-  std::vector<int64_t> ids;
-  for (const OfferedRequest& request : requests) ids.push_back(request.id);
+  std::vector<int64_t> ids, places;
+  for (const OfferedRequest& request : requests) {
+    ids.push_back(request.id);
+    places.push_back(request.place);
+  }
   EXPECT_EQ(ids, (std::vector<int64_t>{8, 6, 9, 7}));
+  EXPECT_EQ(places, (std::vector<int64_t>{1, 3, 0, 2})) << "where they stood in the file";
 }
 
 TEST(ReadRequestsTest, LineEndsBlankLinesBlanksAndAMarkDoNotMatter) {

@@ -17,6 +17,7 @@ struct OfferedRequest {
   double min_accuracy = 0;     // the least accuracy of its answer, 0..1
   SlaClassId sla_class{};
   TenantId tenant{};
+  int64_t place = 0;           // in its file, where it comes from one; results are written in this order
 };
 
 // The points of `profile` that are at least as accurate; may be empty.

@@ -1,7 +1,7 @@
 // One run of the production scheduler in virtual time: offered requests in, what became of each out.
 //
-// The engine, its admission control, its latency model and the policy are the ones that serve; only time and the network
-// are simulated. Equal arguments give equal results, but for the decision times, which are measured on this machine.
+// The engine, its admission control, its latency model and the policy are the ones that serve; only time and the
+// network are simulated. Equal arguments give equal results, but for the decision times, which are measured.
 #ifndef ANYBIT_SCHEDULER_SIM_SIMULATION_H_
 #define ANYBIT_SCHEDULER_SIM_SIMULATION_H_
 
@@ -22,7 +22,7 @@ namespace anybit::sim {
 struct SimulationOptions {
   std::string policy = "slackfit";   // a name of scheduler/policies/registry.h
   int slots = 1;
-  double noise = 0;                  // 0..0.999; a batch takes its true latency * k, k uniform in [1 - noise, 1 + noise]
+  double noise = 0;                  // 0..0.999; batches take their true latencies * [1 - noise, 1 + noise], uniform
   double profile_ratio = 1;          // above 0; the scheduler is shown the true latencies * profile_ratio
   uint64_t seed = 0;                 // of the noise
   bool time_decisions = false;       // reads a clock around each decision; nothing depends on what it says
@@ -53,8 +53,8 @@ struct SimulationResult {
   int64_t replaced_decisions = 0;        // of a policy that broke the rules, see Check
 };
 
-// Each request has one row. InvalidArgument for requests that are not in order of arrival, an unknown policy and numbers
-// out of range. `true_profile` is valid.
+// Each request has one row. InvalidArgument for requests that are not in order of arrival, an unknown policy and
+// numbers out of range. `true_profile` is valid.
 absl::StatusOr<SimulationResult> Simulate(const Profile& true_profile, std::span<const OfferedRequest> requests,
                                           const SimulationOptions& options);
 

@@ -31,7 +31,9 @@ std::vector<OfferedRequest> OfferPoisson(double per_second, Duration length, Dur
   const RatePhase phase{.length = length, .from_per_second = per_second, .to_per_second = per_second};
   std::vector<OfferedRequest> requests;
   for (const MonoTime arrival : PoissonArrivals({&phase, 1}, MonoTime(), 1)) {
-    requests.push_back({.id = static_cast<int64_t>(requests.size()), .arrival = arrival, .deadline = arrival + objective});
+    requests.push_back({.id = static_cast<int64_t>(requests.size()),
+                        .arrival = arrival,
+                        .deadline = arrival + objective});
   }
   return requests;
 }
@@ -93,7 +95,7 @@ TEST(SimulationTest, TwoSlotsRunTwoBatchesAtOnce) {
 }
 
 TEST(SimulationTest, WhatNothingCouldServeIsRefusedAndWhatIsTooLateAtOnceExpires) {
-  const std::vector<OfferedRequest> requests = {Offer(1, milliseconds(0), milliseconds(50), 0.95),   // above every point
+  const std::vector<OfferedRequest> requests = {Offer(1, milliseconds(0), milliseconds(50), 0.95),   // too high
                                                 Offer(2, milliseconds(0), milliseconds(1)),
                                                 Offer(3, milliseconds(0), milliseconds(0)),
                                                 Offer(4, milliseconds(0), milliseconds(50), 0.85)};
