@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
+#include <cstdio>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <queue>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,9 @@ using Time = int64_t;
 // Utility in 1e-9, an accuracy rounded up: sums in any order are equal, and the bound errs upwards, below 1e-9 a request.
 using Gain = int64_t;
 constexpr double kGainsPerUnit = 1e9;
+
+// Of the bound, what it may exceed the optimum by before more work is spent on it.
+constexpr double kSmallGap = 2e-4;
 
 constexpr Time kEarliest = std::numeric_limits<Time>::min();
 constexpr Time kLatest = std::numeric_limits<Time>::max();
@@ -110,6 +114,7 @@ struct PassLimits {
   Cut cut = Cut::kRaise;
   size_t front = 64;                // states kept for each i
   const Fronts* rest = nullptr;     // fronts of the reversed problem, above the truth: what is still to be earned
+  const Fronts* guide = nullptr;    // like `rest`, but of attained gains: which states are promising or alike
   Gain attained = 0;                // states that cannot exceed it are forgotten; needs `rest`
   bool keep_fronts = false;
 };
@@ -120,56 +125,73 @@ struct PassResult {
   Fronts fronts;
 };
 
-// The candidates for one front. Cells of time bound their number: two candidates of one cell, neither better than the
-// other, become one that is better than both (or, of attained ones, the one with more gain). Cells begin at multiples
-// of their width, so that a state handed from front to front loses to one cell once and not every time.
+// Gathers the candidates for one front. Cells of time, each with the best candidate in it, spare most of the others the
+// sorting; they decide nothing.
 class Candidates {
  public:
-  // Times given must span less than `cells` << `shift`; `cells` is a power of two.
-  Candidates(size_t cells, int shift, Cut cut) : shift_(shift), cut_(cut), cells_(cells, kNone) {}
+  explicit Candidates(Time span) {
+    while ((span >> shift_) + 2 > static_cast<Time>(kCells)) ++shift_;
+    cells_.resize(kCells + 1);
+  }
 
-  void Start(Time from) {
+  // For states at `from` and later, less than `span` of the constructor. `rest` as in PassLimits, or null.
+  void Start(Time from, Time until, const Front* rest, Gain attained) {
     from_ = from;
-    first_ = from >> shift_;
-    last_ = first_;
+    used_ = std::min(static_cast<size_t>((std::max(until, from) - from) >> shift_) + 2, kCells + 1);
+    found_.clear();
+    // cells_[0] is before all; what cannot exceed `attained` from a cell's start on is as good as dominated.
+    cells_[0] = {.time = kLatest, .gain = -1};
+    size_t r = rest != nullptr ? rest->size() : 0;
+    for (size_t c = 1; c < used_; ++c) {
+      Gain need = -1;
+      if (rest != nullptr) {
+        const Time start = from_ + (static_cast<Time>(c - 1) << shift_);
+        while (r > 0 && (*rest)[r - 1].time > -start) --r;
+        need = r > 0 ? attained - (*rest)[r - 1].gain : std::numeric_limits<Gain>::max();
+      }
+      cells_[c] = {.time = kLatest, .gain = need};
+    }
   }
 
   void Add(Time time, Gain gain) {
     time = std::max(time, from_);
-    const int64_t c = time >> shift_;
-    last_ = std::max(last_, c + 1);
-    State& cell = cells_[static_cast<size_t>(c) & (cells_.size() - 1)];
-    if (cut_ == Cut::kRaise) {
-      merged_ |= (time < cell.time) != (gain > cell.gain) && time != cell.time && gain != cell.gain;
-      cell.time = std::min(cell.time, time);
-      cell.gain = std::max(cell.gain, gain);
-    } else if (gain > cell.gain || (gain == cell.gain && time < cell.time)) {
-      cell = {time, gain};
+    const size_t c = static_cast<size_t>((time - from_) >> shift_) + 1;
+    State& cell = cells_[c];
+    if (gain <= cells_[c - 1].gain && cells_[c - 1].time != kLatest) return;
+    if (gain <= cell.gain) {
+      if (time >= cell.time || cell.time == kLatest) return;
+      found_.push_back({time, gain});
+      return;
     }
+    cell = {time, gain};
+    found_.push_back(cell);
   }
 
-  // Hands over the front and is empty again.
   void Take(Front& front) {
-    front.clear();
-    for (int64_t c = first_; c < last_; ++c) {
-      State& cell = cells_[static_cast<size_t>(c) & (cells_.size() - 1)];
-      if (cell.gain > (front.empty() ? -1 : front.back().gain)) front.push_back(cell);
-      cell = kNone;
+    Gain best = -1;
+    for (size_t c = 0; c < used_; ++c) {
+      if (cells_[c].time != kLatest) best = std::max(best, cells_[c].gain);
+      cells_[c].gain = best;
     }
-    last_ = first_;
+    std::erase_if(found_, [this](const State& state) {
+      return state.gain <= cells_[static_cast<size_t>((state.time - from_) >> shift_)].gain;
+    });
+    std::sort(found_.begin(), found_.end(), [](const State& a, const State& b) {
+      return a.time != b.time ? a.time < b.time : a.gain > b.gain;
+    });
+    front.clear();
+    for (const State& state : found_) {
+      if (front.empty() || state.gain > front.back().gain) front.push_back(state);
+    }
   }
-
-  bool merged() const { return merged_; }
 
  private:
-  static constexpr State kNone{.time = kLatest, .gain = -1};
-  int shift_;
-  Cut cut_;
+  static constexpr size_t kCells = 1024;
+  int shift_ = 0;
   Time from_ = 0;
-  int64_t first_ = 0;
-  int64_t last_ = 0;
-  bool merged_ = false;
+  size_t used_ = 0;
   std::vector<State> cells_;
+  std::vector<State> found_;
 };
 
 // The most that the remaining requests can earn when the slot is free at `time`; `rest` is a front of the reversed
@@ -181,7 +203,7 @@ Gain StillToEarn(const Front& rest, Time time, size_t& from) {
 }
 
 // Forgets states that cannot earn more than `limits.attained`, then cuts to `limits.front`. True if it cut.
-bool Shorten(const PassLimits& limits, const Front* rest, Front& front) {
+bool Shorten(const PassLimits& limits, const Front* rest, const Front* guide, Front& front) {
   std::vector<Gain> hope;
   if (rest != nullptr) {
     size_t from = rest->size();
@@ -195,9 +217,27 @@ bool Shorten(const PassLimits& limits, const Front* rest, Front& front) {
     front.resize(kept);
   }
   if (front.size() <= limits.front) return false;
+  if (guide != nullptr) {
+    hope.clear();
+    size_t from = guide->size();
+    for (const State& state : front) {
+      StillToEarn(*guide, state.time, from);
+      // Between two states of the guide, as far between: steps would call unlike times equal.
+      Gain more = 0;
+      if (from > 0) {
+        const State& below = (*guide)[from - 1];
+        more = below.gain;
+        if (from < guide->size()) {
+          const State& above = (*guide)[from];
+          more += static_cast<Gain>(static_cast<double>(above.gain - below.gain) * static_cast<double>(-state.time - below.time) / static_cast<double>(above.time - below.time));
+        }
+      }
+      hope.push_back(state.gain + more);
+    }
+  }
   if (limits.cut == Cut::kDrop) {
-    if (rest == nullptr) {
-      for (size_t i = 0; i < limits.front; ++i) front[i] = front[(i + 1) * front.size() / limits.front - 1];
+    if (hope.empty()) {
+      for (size_t i = 0; i < limits.front; ++i) front[i] = front[i * (front.size() - 1) / (limits.front - 1)];
       front.resize(limits.front);
       return true;
     }
@@ -211,24 +251,29 @@ bool Shorten(const PassLimits& limits, const Front* rest, Front& front) {
     front.resize(kept);
     return true;
   }
-  // Groups lie between multiples of a power of two of gain, the least with few enough groups. Multiples, so that a
-  // state handed from front to front is raised once and not every time.
-  const auto groups = [&front](int bits) {
-    size_t count = 1;
-    for (size_t i = 1; i < front.size(); ++i) count += front[i].gain >> bits != front[i - 1].gain >> bits;
+  // A group becomes its earliest time with its greatest gain, and errs by the gain it spans: the least with few enough
+  // groups.
+  const auto groups = [&](Gain error, Front* out) {
+    size_t count = 0;
+    for (size_t last = front.size(); last > 0;) {
+      size_t first = last - 1;
+      while (first > 0 && front[last - 1].gain - front[first - 1].gain <= error) --first;
+      if (out != nullptr) out->push_back({.time = front[first].time, .gain = front[last - 1].gain});
+      ++count;
+      last = first;
+    }
     return count;
   };
-  int bits = 0;
-  while (groups(bits) > limits.front) ++bits;
-  size_t kept = 0;
-  for (size_t i = 0; i < front.size(); ++i) {
-    if (i > 0 && front[i].gain >> bits == front[kept - 1].gain >> bits) {
-      front[kept - 1].gain = front[i].gain;
-    } else {
-      front[kept++] = front[i];
-    }
+  Gain high = (front.back().gain - front.front().gain) / static_cast<Gain>(limits.front) + 1;
+  Gain low = 0;
+  for (int step = 0; step < 8 && high - low > 1; ++step) {
+    const Gain middle = low + (high - low) / 3;
+    (groups(middle, nullptr) <= limits.front ? high : low) = middle;
   }
-  front.resize(kept);
+  Front merged;
+  groups(high, &merged);
+  std::reverse(merged.begin(), merged.end());
+  front = std::move(merged);
   return true;
 }
 
@@ -251,6 +296,45 @@ Front Merged(const Front& a, const Front& b, Time from) {
   return merged;
 }
 
+// Where a batch that begins with request i can start from.
+struct Source {
+  Front ended;   // request i - 1 was in a batch
+  Front passed;  // request i - 1 was dropped; the next batch ends after its deadline (see OptimumOf)
+  // Of the states before the last member's arrival the last has earned the most and waits the least.
+  size_t first_ended = 0;
+  size_t first_passed = 0;
+};
+
+// Candidates of the batches that begin with request i and end with `last`.
+void AddBatches(const Ordered& problem, int i, int last, Source& source, Candidates& after) {
+  const Time ready = problem.arrival[last];
+  const Time deadline = problem.deadline[i];
+  const Time dropped = i > 0 ? problem.deadline[i - 1] : kEarliest;
+  const Front& ended = source.ended;
+  const Front& passed = source.passed;
+  size_t& e = source.first_ended;
+  size_t& p = source.first_passed;
+  while (e + 1 < ended.size() && ended[e + 1].time <= ready) ++e;
+  while (p + 1 < passed.size() && passed[p + 1].time <= ready) ++p;
+  for (const Option& option : problem.options[last - i + 1]) {
+    const Time latest = deadline - option.latency;
+    if (ready > latest) break;
+    for (size_t s = e; s < ended.size(); ++s) {
+      const Time start = std::max(ended[s].time, ready);
+      if (start > latest) break;
+      after.Add(start + option.latency, ended[s].gain + option.gain);
+    }
+    auto state = std::partition_point(passed.begin() + p, passed.end(), [&](const State& state) {
+      return std::max(state.time, ready) + option.latency <= dropped;
+    });
+    for (; state != passed.end(); ++state) {
+      const Time start = std::max(state->time, ready);
+      if (start > latest) break;
+      after.Add(start + option.latency, state->gain + option.gain);
+    }
+  }
+}
+
 // Earns from left to right. Every batch is a run of consecutive requests (see OptimumOf), started as soon as the slot
 // is free and its last member is there.
 PassResult Pass(const Ordered& problem, const PassLimits& limits) {
@@ -259,68 +343,38 @@ PassResult Pass(const Ordered& problem, const PassLimits& limits) {
   PassResult result{.best = limits.attained};
   if (limits.keep_fronts) result.fronts.resize(n + 1);
 
-  constexpr size_t cells = 2048;
   Time span = 0;
   for (int i = 0; i < n; ++i) span = std::max(span, problem.deadline[i] - problem.arrival[i]);
-  int shift = 0;
-  while (static_cast<size_t>(span >> shift) + 2 > cells) ++shift;
-  // Ended: request i - 1 was in a batch. Passed: it was dropped, and the next batch ends after its deadline.
-  std::vector<Candidates> ended_at(max_batch + 1, Candidates(cells, shift, limits.cut));
-  const auto begin = [&](int i) { return problem.arrival[std::min(i, n - 1)]; };
-  for (int i = 0; i <= std::min(n, max_batch); ++i) ended_at[i % (max_batch + 1)].Start(begin(i));
-  ended_at[0].Add(problem.arrival[0], 0);
-
-  Front ended;
-  Front passed;
+  Candidates candidates(span);
+  std::vector<Source> sources(max_batch + 1);
+  sources[0].ended.push_back({.time = problem.arrival[0], .gain = 0});
+  PassLimits uncut = limits;
+  uncut.front = std::numeric_limits<size_t>::max();
   for (int i = 0; i <= n; ++i) {
     const Front* rest = limits.rest != nullptr ? &(*limits.rest)[n - i] : nullptr;
-    ended_at[i % (max_batch + 1)].Take(ended);
-    result.cut |= Shorten(limits, rest, ended);
-    PassLimits uncut = limits;
-    uncut.front = std::numeric_limits<size_t>::max();
-    Shorten(uncut, rest, passed);
-    if (limits.keep_fronts) {
-      result.fronts[i] = Merged(ended, passed, kEarliest);
-    }
-    if (i == n) {
-      if (!ended.empty()) result.best = std::max(result.best, ended.back().gain);
-      if (!passed.empty()) result.best = std::max(result.best, passed.back().gain);
-      break;
-    }
-    if (i + max_batch + 1 <= n) ended_at[i % (max_batch + 1)].Start(begin(i + max_batch + 1));
-    const Time deadline = problem.deadline[i];
-    const Time dropped = i > 0 ? problem.deadline[i - 1] : kEarliest;
-    size_t first = 0;
-    size_t first_passed = 0;
-    for (int k = 1; k <= std::min(max_batch, n - i); ++k) {
-      const Time ready = problem.arrival[i + k - 1];
-      if (ready + problem.options[k].front().latency > deadline) break;
-      // Of the states before `ready` the last has earned the most and waits the least.
-      while (first + 1 < ended.size() && ended[first + 1].time <= ready) ++first;
-      while (first_passed + 1 < passed.size() && passed[first_passed + 1].time <= ready) ++first_passed;
-      Candidates& after = ended_at[(i + k) % (max_batch + 1)];
-      for (const Option& option : problem.options[k]) {
-        const Time latest = deadline - option.latency;
-        if (ready > latest) break;
-        for (size_t s = first; s < ended.size(); ++s) {
-          const Time start = std::max(ended[s].time, ready);
-          if (start > latest) break;
-          after.Add(start + option.latency, ended[s].gain + option.gain);
-        }
-        // Those that end after the dropped one's deadline.
-        auto state = std::partition_point(passed.begin() + first_passed, passed.end(), [&](const State& state) {
-          return std::max(state.time, ready) + option.latency <= dropped;
-        });
-        for (; state != passed.end(); ++state) {
-          const Time start = std::max(state->time, ready);
-          if (start > latest) break;
-          after.Add(start + option.latency, state->gain + option.gain);
-        }
+    Source& here = sources[i % (max_batch + 1)];
+    const Time from = problem.arrival[std::min(i, n - 1)];
+    if (i > 0) {
+      const Source& before = sources[(i - 1) % (max_batch + 1)];
+      here.passed = Merged(before.ended, before.passed, from);
+      candidates.Start(from, problem.deadline[i - 1], rest, limits.attained);
+      for (int k = 1; k <= std::min(max_batch, i); ++k) {
+        if (problem.arrival[i - 1] + problem.options[k].front().latency > problem.deadline[i - k]) break;
+        Source& source = sources[(i - k) % (max_batch + 1)];
+        if (!source.ended.empty() || !source.passed.empty()) AddBatches(problem, i - k, i - 1, source, candidates);
       }
+      candidates.Take(here.ended);
     }
-    passed = Merged(ended, passed, begin(i + 1));
+    here.first_ended = 0;
+    here.first_passed = 0;
+    // Passed states are many but cheap: few batches end between two deadlines.
+    Shorten(uncut, rest, nullptr, here.passed);
+    result.cut |= Shorten(limits, rest, limits.guide != nullptr ? &(*limits.guide)[n - i] : nullptr, here.ended);
+    if (limits.keep_fronts) result.fronts[i] = Merged(here.ended, here.passed, kEarliest);
   }
-  for (const Candidates& candidates : ended_at) result.cut |= candidates.merged();
+  const Source& end = sources[n % (max_batch + 1)];
+  if (!end.ended.empty()) result.best = std::max(result.best, end.ended.back().gain);
+  if (!end.passed.empty()) result.best = std::max(result.best, end.passed.back().gain);
   return result;
 }
 
@@ -329,14 +383,200 @@ struct Optimum {
   Gain attained = 0;
 };
 
-Optimum OptimumOf(const Ordered& problem) {
+// Why runs of consecutive requests are enough. Take two batches of a schedule, B before C, and give B the earliest of
+// their members, C the rest, as many as before. The latest of B arrives no later than the latest it had; who came to
+// it from C has a deadline after C's end. C's latest arrivals could wait for C before; whoever came to it from B is
+// there since B's start, and its earliest is no earlier than the earliest it had. Repeated, the batches divide the
+// requests in their order. A dropped request among the members of a batch replaces the earliest of them.
+//
+// Why a batch after dropped requests ends after their deadlines. Otherwise the last dropped one takes the place of the
+// batch's last member, which is dropped instead: at no loss, and that cannot be done for ever, as what is dropped
+// becomes later. So few batches can follow a dropped request, and at overload the fronts stay short. As this limits
+// what may follow, states that dropped a request may be dominated by others, but not the other way round.
+Optimum OptimumOf(const Ordered& problem, Gain bound) {
   if (problem.size() == 0 || problem.max_batch() < 1 || problem.options[1].empty()) return {};
-  const PassResult backward = Pass(Reversed(problem), {.front = 64, .keep_fronts = true});
-  if (!backward.cut) return {.bound = backward.best, .attained = backward.best};
-  const Gain attained = Pass(problem, {.cut = Cut::kDrop, .front = 32, .rest = &backward.fronts}).best;
-  const PassResult forward = Pass(problem, {.front = 128, .rest = &backward.fronts, .attained = attained});
-  if (!forward.cut) return {.bound = forward.best, .attained = forward.best};
-  return {.bound = std::min(backward.best, forward.best), .attained = attained};
+  const Ordered reversed = Reversed(problem);
+  // What is attained from each state on shows which states are promising.
+  const PassResult after = Pass(reversed, {.cut = Cut::kDrop, .front = 24, .keep_fronts = true});
+  if (!after.cut) return {.bound = after.best, .attained = after.best};
+  Gain attained = Pass(problem, {.cut = Cut::kDrop, .front = 32, .guide = &after.fronts, .attained = after.best}).best;
+  const auto is_close = [&] { return static_cast<double>(bound - attained) < kSmallGap * static_cast<double>(bound); };
+  if (is_close()) return {.bound = bound, .attained = attained};
+  // Each pass forgets the states that the one before shows to be of no use, and so can tell more of the others apart.
+  PassResult known = Pass(reversed, {.front = 64, .keep_fronts = true});
+  bound = std::min(bound, known.best);
+  for (const bool forward : {true, false}) {
+    const Ordered& next = forward ? problem : reversed;
+    attained = Pass(next, {.cut = Cut::kDrop, .front = 32, .rest = &known.fronts, .attained = attained}).best;
+    if (is_close()) break;
+    PassResult pass = Pass(next, {.front = 96, .rest = &known.fronts, .attained = attained, .keep_fronts = true});
+    bound = std::min(bound, pass.best);
+    if (!pass.cut) return {.bound = pass.best, .attained = pass.best};
+    if (is_close()) break;
+    known = std::move(pass);
+  }
+  return {.bound = bound, .attained = attained};
+}
+
+// Some utility for some slot time.
+struct Segment {
+  double work = 0;
+  double slope = 0;
+};
+
+// The most that each request can earn for x of slot time, as a concave function: segments of falling slope.
+//
+// At p a request takes at least least(p, k) / k, where k is the number of members. They all arrived by its deadline
+// less the latency, and have deadlines after its arrival plus the latency: that limits k.
+std::vector<std::vector<Segment>> EarningsOf(const Profile& profile, const std::vector<Window>& windows) {
+  constexpr int kLevels = 40;
+  const std::vector<std::vector<Time>> least = LeastLatencies(profile);
+  const int max_batch = profile.max_batch;
+  Time shortest = kLatest;
+  Time longest = 0;
+  for (const std::vector<Time>& row : least) {
+    shortest = std::min(shortest, row[1]);
+    longest = std::max(longest, row[max_batch]);
+  }
+  std::vector<Time> level(kLevels);
+  for (int v = 0; v < kLevels; ++v) {
+    const double ratio = static_cast<double>(longest) / static_cast<double>(shortest);
+    level[v] = static_cast<Time>(static_cast<double>(shortest) * std::pow(ratio, static_cast<double>(v) / kLevels));
+  }
+  // members[v][i]: at most so many share a batch with i that takes level[v] or longer.
+  std::vector<std::vector<int>> members(kLevels, std::vector<int>(windows.size()));
+  for (int v = 0; v < kLevels; ++v) {
+    std::vector<Time> arrivals;
+    std::vector<Time> deadlines;
+    for (const Window& window : windows) {
+      if (window.deadline - window.arrival < level[v]) continue;
+      arrivals.push_back(window.arrival);
+      deadlines.push_back(window.deadline);
+    }
+    std::sort(deadlines.begin(), deadlines.end());
+    for (size_t i = 0; i < windows.size(); ++i) {
+      const auto in_time = std::upper_bound(arrivals.begin(), arrivals.end(), windows[i].deadline - level[v]);
+      const auto too_early = std::lower_bound(deadlines.begin(), deadlines.end(), windows[i].arrival + level[v]);
+      members[v][i] = static_cast<int>((in_time - arrivals.begin()) - (too_early - deadlines.begin()));
+    }
+  }
+  std::vector<std::vector<int>> level_of(least.size(), std::vector<int>(max_batch + 1));
+  for (size_t p = 0; p < least.size(); ++p) {
+    for (int b = 1; b <= max_batch; ++b) {
+      const auto above = std::upper_bound(level.begin(), level.end(), least[p][b]);
+      level_of[p][b] = std::max(0, static_cast<int>(above - level.begin()) - 1);
+    }
+  }
+  std::vector<std::vector<Segment>> earnings(windows.size());
+  for (size_t i = 0; i < windows.size(); ++i) {
+    std::vector<Segment>& hull = earnings[i];
+    std::vector<std::pair<double, double>> ways;  // (slot time, accuracy)
+    for (size_t p = 0; p < least.size(); ++p) {
+      if (!windows[i].allowed.Contains(ToPointId(static_cast<int>(p)))) continue;
+      double cost = std::numeric_limits<double>::infinity();
+      for (int b = 1; b <= max_batch; ++b) {
+        if (least[p][b] > windows[i].deadline - windows[i].arrival || members[level_of[p][b]][i] < b) break;
+        cost = std::min(cost, static_cast<double>(least[p][b]) / b);
+      }
+      if (std::isfinite(cost)) ways.emplace_back(cost, profile.points[p].accuracy);
+    }
+    // Always the steepest from the last corner, until nothing earns more.
+    double work = 0;
+    double gain = 0;
+    while (true) {
+      Segment steepest;
+      for (const auto& [cost, accuracy] : ways) {
+        if (accuracy <= gain || cost <= work) continue;
+        const double slope = (accuracy - gain) / (cost - work);
+        if (slope >= steepest.slope) steepest = {.work = cost - work, .slope = slope};
+      }
+      if (steepest.slope <= 0) break;
+      hull.push_back(steepest);
+      work += steepest.work;
+      gain += steepest.work * steepest.slope;
+    }
+  }
+  return earnings;
+}
+
+// The most slot time that can be spent inside the windows when request i is given at most `limit[i]`: the earliest
+// deadline first, preempted at will, what is left at the deadline is lost. Windows by arrival.
+double MostWork(const std::vector<Window>& windows, const std::vector<double>& limit, int slots) {
+  using Entry = std::pair<Time, double>;  // deadline, what is left
+  std::priority_queue<Entry, std::vector<Entry>, std::greater<>> waiting;
+  double done = 0;
+  double now = static_cast<double>(windows.front().arrival);
+  for (size_t i = 0; i <= windows.size(); ++i) {
+    const double until =
+        i < windows.size() ? static_cast<double>(windows[i].arrival) : std::numeric_limits<double>::infinity();
+    while (!waiting.empty() && now < until) {
+      const auto [deadline, left] = waiting.top();
+      waiting.pop();
+      const double end = std::min({until, static_cast<double>(deadline), now + left / slots});
+      if (end <= now) continue;
+      const double spent = std::min(left, (end - now) * slots);
+      done += spent;
+      now = end;
+      if (left > spent && end < static_cast<double>(deadline)) waiting.emplace(deadline, left - spent);
+    }
+    if (i == windows.size()) break;
+    now = std::max(now, until);
+    if (limit[i] > 0) waiting.emplace(windows[i].deadline, limit[i]);
+  }
+  return done;
+}
+
+// Requests share the slots like a fluid. With x_i the slot time of request i, its earnings are the sum over distinct
+// slopes s of (s - next lower s) * min(x_i, length of its segments at least as steep as s), and the sum of those
+// minima over requests is no more than MostWork for these lengths.
+double FluidBound(const Profile& profile, const std::vector<Window>& windows, int slots) {
+  const std::vector<std::vector<Segment>> earnings = EarningsOf(profile, windows);
+  std::vector<double> slopes;
+  for (const std::vector<Segment>& segments : earnings) {
+    for (const Segment& segment : segments) slopes.push_back(segment.slope);
+  }
+  if (slopes.empty()) return 0;
+  std::sort(slopes.begin(), slopes.end(), std::greater<>());
+  slopes.erase(std::unique(slopes.begin(), slopes.end()), slopes.end());
+  const auto most_work = [&](size_t slope) {
+    std::vector<double> limit(windows.size(), 0);
+    for (size_t i = 0; i < windows.size(); ++i) {
+      for (const Segment& segment : earnings[i]) limit[i] += segment.slope >= slopes[slope] ? segment.work : 0;
+    }
+    return MostWork(windows, limit, slots);
+  };
+  // Slopes are many, and MostWork rises from one to the next. Between two where it is known the higher value serves
+  // for all, which errs by at most `loss`; the interval that errs most is divided.
+  struct Interval {
+    size_t first, last;         // slopes
+    double work_before, work;   // MostWork of the slope before `first`; of `last`
+    double loss;
+    bool operator<(const Interval& other) const { return loss < other.loss; }
+  };
+  const auto interval = [&slopes](size_t first, size_t last, double work_before, double work) {
+    return Interval{first, last, work_before, work, (slopes[first] - slopes[last]) * (work - work_before)};
+  };
+  std::priority_queue<Interval> intervals;
+  intervals.push(interval(0, slopes.size() - 1, 0, most_work(slopes.size() - 1)));
+  for (int evaluations = 1; evaluations < 80; ++evaluations) {
+    const Interval widest = intervals.top();
+    if (widest.loss <= 0) break;
+    intervals.pop();
+    const double middle = (slopes[widest.first] + slopes[widest.last]) / 2;
+    size_t split = widest.first;
+    while (split + 1 < widest.last && slopes[split + 1] >= middle) ++split;
+    const double work = most_work(split);
+    intervals.push(interval(widest.first, split, widest.work_before, work));
+    intervals.push(interval(split + 1, widest.last, work, widest.work));
+  }
+  double bound = 0;
+  for (; !intervals.empty(); intervals.pop()) {
+    const Interval& top = intervals.top();
+    const double below = top.last + 1 < slopes.size() ? slopes[top.last + 1] : 0;
+    bound += (slopes[top.first] - below) * top.work;
+  }
+  // More than the rounding of all these sums.
+  return bound * (1 + 1e-9);
 }
 
 }  // namespace
@@ -403,8 +643,11 @@ UtilityBound BoundUtility(const Profile& profile, std::span<const OfferedRequest
     while (problem.options.size() > 1 && problem.options.back().empty()) problem.options.pop_back();
     for (Time& deadline : problem.deadline) deadline += longest_run;
   }
-  const Optimum optimum = OptimumOf(problem);
-  return {.sum = static_cast<double>(optimum.bound) / kGainsPerUnit,
+  const Gain fluid = ToGain(FluidBound(profile, windows, slots));
+  if(getenv("VERB"))std::fprintf(stderr,"fluid %.5f\n",fluid*1e-9/windows.size());
+  const Optimum optimum = OptimumOf(problem, fluid);
+  if(getenv("VERB"))std::fprintf(stderr,"dp %.5f\n",optimum.bound*1e-9/windows.size());
+  return {.sum = static_cast<double>(std::min(fluid, optimum.bound)) / kGainsPerUnit,
           .exact = exact && optimum.bound == optimum.attained,
           .attained = exact ? static_cast<double>(optimum.attained) / kGainsPerUnit : 0};
 }
