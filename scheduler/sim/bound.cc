@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -16,12 +15,12 @@ namespace {
 
 // Nanoseconds. Differences only are used, so that any origin does.
 using Time = int64_t;
-// Utility in 1e-9, an accuracy rounded up: sums in any order are equal, and the bound errs upwards, below 1e-9 a request.
+// Utility in 1e-9, each accuracy rounded up: sums in any order are equal, and err upwards by below 1e-9 a request.
 using Gain = int64_t;
 constexpr double kGainsPerUnit = 1e9;
 
 // Of the bound, what it may exceed the optimum by before more work is spent on it.
-constexpr double kSmallGap = 2e-4;
+constexpr double kSmallGap = 5e-4;
 
 constexpr Time kEarliest = std::numeric_limits<Time>::min();
 constexpr Time kLatest = std::numeric_limits<Time>::max();
@@ -114,7 +113,7 @@ struct PassLimits {
   Cut cut = Cut::kRaise;
   size_t front = 64;                // states kept for each i
   const Fronts* rest = nullptr;     // fronts of the reversed problem, above the truth: what is still to be earned
-  const Fronts* guide = nullptr;    // like `rest`, but of attained gains: which states are promising or alike
+  const Fronts* guide = nullptr;    // like `rest`, but only to tell what is promising; without it `rest` is taken
   Gain attained = 0;                // states that cannot exceed it are forgotten; needs `rest`
   bool keep_fronts = false;
 };
@@ -125,16 +124,17 @@ struct PassResult {
   Fronts fronts;
 };
 
-// Gathers the candidates for one front. Cells of time, each with the best candidate in it, spare most of the others the
-// sorting; they decide nothing.
+// Gathers the candidates for one front. Cells of time, each with the candidate that earned most in it, spare most of
+// the others the sorting. For Cut::kDrop these are all that is kept.
 class Candidates {
  public:
-  explicit Candidates(Time span) {
+  Candidates(Time span, Cut cut) : cut_(cut) {
     while ((span >> shift_) + 2 > static_cast<Time>(kCells)) ++shift_;
     cells_.resize(kCells + 1);
   }
 
-  // For states at `from` and later, less than `span` of the constructor. `rest` as in PassLimits, or null.
+  // For states from `from` to `until`, which are no further apart than the constructor's span. `rest` and `attained`
+  // as in PassLimits, `rest` for this front or null.
   void Start(Time from, Time until, const Front* rest, Gain attained) {
     from_ = from;
     used_ = std::min(static_cast<size_t>((std::max(until, from) - from) >> shift_) + 2, kCells + 1);
@@ -158,16 +158,26 @@ class Candidates {
     const size_t c = static_cast<size_t>((time - from_) >> shift_) + 1;
     State& cell = cells_[c];
     if (gain <= cells_[c - 1].gain && cells_[c - 1].time != kLatest) return;
-    if (gain <= cell.gain) {
-      if (time >= cell.time || cell.time == kLatest) return;
-      found_.push_back({time, gain});
+    if (gain <= cell.gain && (time >= cell.time || cell.time == kLatest)) return;
+    if (cut_ == Cut::kDrop) {
+      const bool either = gain < cell.gain || (cell.time != kLatest && time > cell.time);
+      dropped_ |= either;
+      if (gain >= cell.gain) cell = {time, gain};
       return;
     }
-    cell = {time, gain};
-    found_.push_back(cell);
+    if (gain > cell.gain) cell = {time, gain};
+    found_.push_back({time, gain});
   }
 
   void Take(Front& front) {
+    if (cut_ == Cut::kDrop) {
+      front.clear();
+      for (size_t c = 1; c < used_; ++c) {
+        const State& cell = cells_[c];
+        if (cell.time != kLatest && (front.empty() || cell.gain > front.back().gain)) front.push_back(cell);
+      }
+      return;
+    }
     Gain best = -1;
     for (size_t c = 0; c < used_; ++c) {
       if (cells_[c].time != kLatest) best = std::max(best, cells_[c].gain);
@@ -185,8 +195,13 @@ class Candidates {
     }
   }
 
+  // Whether one of two candidates was dropped although neither was better.
+  bool dropped() const { return dropped_; }
+
  private:
   static constexpr size_t kCells = 1024;
+  Cut cut_;
+  bool dropped_ = false;
   int shift_ = 0;
   Time from_ = 0;
   size_t used_ = 0;
@@ -194,87 +209,75 @@ class Candidates {
   std::vector<State> found_;
 };
 
-// The most that the remaining requests can earn when the slot is free at `time`; `rest` is a front of the reversed
-// problem, so it has the negated latest instants to start from. `from` is where an earlier call with a time not after
-// this one ended: it walks down from the back.
+// What the remaining requests earn when the slot is free at `time`, or -1; `rest` is a front of the reversed problem,
+// so it has the negated latest instants to start from. `from` begins as its size, and times ascend from call to call.
 Gain StillToEarn(const Front& rest, Time time, size_t& from) {
   while (from > 0 && rest[from - 1].time > -time) --from;
   return from > 0 ? rest[from - 1].gain : -1;
 }
 
-// Forgets states that cannot earn more than `limits.attained`, then cuts to `limits.front`. True if it cut.
-bool Shorten(const PassLimits& limits, const Front* rest, const Front* guide, Front& front) {
+// The same, in lines from state to state instead of steps, which call unlike times equal.
+Gain AboutToEarn(const Front& rest, Time time, size_t& from) {
+  const Gain least = StillToEarn(rest, time, from);
+  if (from == 0) return 0;
+  if (from == rest.size()) return least;
+  const State& below = rest[from - 1];
+  const State& above = rest[from];
+  const double part = static_cast<double>(-time - below.time) / static_cast<double>(above.time - below.time);
+  return least + static_cast<Gain>(part * static_cast<double>(above.gain - below.gain));
+}
+
+void ForgetHopeless(const Front& rest, Gain attained, Front& front) {
+  size_t from = rest.size();
+  std::erase_if(front, [&](const State& state) {
+    const Gain more = StillToEarn(rest, state.time, from);
+    return more < 0 || state.gain + more <= attained;
+  });
+}
+
+// Keeps `count` states, 2 or more: the most promising, or without a guide every so many.
+void KeepPromising(const Front* guide, size_t count, Front& front) {
+  if (guide == nullptr) {
+    for (size_t i = 0; i < count; ++i) front[i] = front[i * (front.size() - 1) / (count - 1)];
+    front.resize(count);
+    return;
+  }
   std::vector<Gain> hope;
-  if (rest != nullptr) {
-    size_t from = rest->size();
-    size_t kept = 0;
-    for (const State& state : front) {
-      const Gain more = StillToEarn(*rest, state.time, from);
-      if (more < 0 || state.gain + more <= limits.attained) continue;
-      front[kept++] = state;
-      hope.push_back(state.gain + more);
-    }
-    front.resize(kept);
+  size_t from = guide->size();
+  for (const State& state : front) hope.push_back(state.gain + AboutToEarn(*guide, state.time, from));
+  std::vector<Gain> sorted = hope;
+  std::nth_element(sorted.begin(), sorted.begin() + (count - 1), sorted.end(), std::greater<>());
+  const Gain least = sorted[count - 1];
+  size_t kept = 0;
+  for (size_t i = 0; i < front.size() && kept < count; ++i) {
+    if (hope[i] >= least) front[kept++] = front[i];
   }
-  if (front.size() <= limits.front) return false;
-  if (guide != nullptr) {
-    hope.clear();
-    size_t from = guide->size();
-    for (const State& state : front) {
-      StillToEarn(*guide, state.time, from);
-      // Between two states of the guide, as far between: steps would call unlike times equal.
-      Gain more = 0;
-      if (from > 0) {
-        const State& below = (*guide)[from - 1];
-        more = below.gain;
-        if (from < guide->size()) {
-          const State& above = (*guide)[from];
-          more += static_cast<Gain>(static_cast<double>(above.gain - below.gain) * static_cast<double>(-state.time - below.time) / static_cast<double>(above.time - below.time));
-        }
-      }
-      hope.push_back(state.gain + more);
-    }
-  }
-  if (limits.cut == Cut::kDrop) {
-    if (hope.empty()) {
-      for (size_t i = 0; i < limits.front; ++i) front[i] = front[i * (front.size() - 1) / (limits.front - 1)];
-      front.resize(limits.front);
-      return true;
-    }
-    std::vector<Gain> sorted = hope;
-    std::nth_element(sorted.begin(), sorted.begin() + (limits.front - 1), sorted.end(), std::greater<>());
-    const Gain least = sorted[limits.front - 1];
-    size_t kept = 0;
-    for (size_t i = 0; i < front.size() && kept < limits.front; ++i) {
-      if (hope[i] >= least) front[kept++] = front[i];
-    }
-    front.resize(kept);
-    return true;
-  }
-  // A group becomes its earliest time with its greatest gain, and errs by the gain it spans: the least with few enough
-  // groups.
-  const auto groups = [&](Gain error, Front* out) {
-    size_t count = 0;
-    for (size_t last = front.size(); last > 0;) {
+  front.resize(kept);
+}
+
+// Replaces neighbours by one state that is better than all of them, until `count` are left. It has the earliest time
+// and the greatest gain of its group, and errs by the gain the group spans: the least with few enough groups.
+void RaiseNeighbours(size_t count, Front& front) {
+  const auto raise = [&front](Gain error, Front* raised) {
+    size_t groups = 0;
+    for (size_t last = front.size(); last > 0; ++groups) {
       size_t first = last - 1;
       while (first > 0 && front[last - 1].gain - front[first - 1].gain <= error) --first;
-      if (out != nullptr) out->push_back({.time = front[first].time, .gain = front[last - 1].gain});
-      ++count;
+      if (raised != nullptr) raised->push_back({.time = front[first].time, .gain = front[last - 1].gain});
       last = first;
     }
-    return count;
+    return groups;
   };
-  Gain high = (front.back().gain - front.front().gain) / static_cast<Gain>(limits.front) + 1;
+  Gain high = (front.back().gain - front.front().gain) / static_cast<Gain>(count) + 1;
   Gain low = 0;
   for (int step = 0; step < 8 && high - low > 1; ++step) {
-    const Gain middle = low + (high - low) / 3;
-    (groups(middle, nullptr) <= limits.front ? high : low) = middle;
+    const Gain middle = low + (high - low) / 2;
+    (raise(middle, nullptr) <= count ? high : low) = middle;
   }
-  Front merged;
-  groups(high, &merged);
-  std::reverse(merged.begin(), merged.end());
-  front = std::move(merged);
-  return true;
+  Front raised;
+  raise(high, &raised);
+  std::reverse(raised.begin(), raised.end());
+  front = std::move(raised);
 }
 
 // What is worth keeping of both, at `from` at the earliest.
@@ -345,11 +348,10 @@ PassResult Pass(const Ordered& problem, const PassLimits& limits) {
 
   Time span = 0;
   for (int i = 0; i < n; ++i) span = std::max(span, problem.deadline[i] - problem.arrival[i]);
-  Candidates candidates(span);
+  Candidates candidates(span, limits.cut);
   std::vector<Source> sources(max_batch + 1);
   sources[0].ended.push_back({.time = problem.arrival[0], .gain = 0});
-  PassLimits uncut = limits;
-  uncut.front = std::numeric_limits<size_t>::max();
+  const Fronts* guide = limits.guide != nullptr ? limits.guide : limits.rest;
   for (int i = 0; i <= n; ++i) {
     const Front* rest = limits.rest != nullptr ? &(*limits.rest)[n - i] : nullptr;
     Source& here = sources[i % (max_batch + 1)];
@@ -367,11 +369,22 @@ PassResult Pass(const Ordered& problem, const PassLimits& limits) {
     }
     here.first_ended = 0;
     here.first_passed = 0;
-    // Passed states are many but cheap: few batches end between two deadlines.
-    Shorten(uncut, rest, nullptr, here.passed);
-    result.cut |= Shorten(limits, rest, limits.guide != nullptr ? &(*limits.guide)[n - i] : nullptr, here.ended);
+    if (rest != nullptr) {
+      ForgetHopeless(*rest, limits.attained, here.ended);
+      ForgetHopeless(*rest, limits.attained, here.passed);
+    }
+    // Passed states are many but cheap: few batches end between two deadlines. They are never cut.
+    if (here.ended.size() > limits.front) {
+      result.cut = true;
+      if (limits.cut == Cut::kRaise) {
+        RaiseNeighbours(limits.front, here.ended);
+      } else {
+        KeepPromising(guide != nullptr ? &(*guide)[n - i] : nullptr, limits.front, here.ended);
+      }
+    }
     if (limits.keep_fronts) result.fronts[i] = Merged(here.ended, here.passed, kEarliest);
   }
+  result.cut |= candidates.dropped();
   const Source& end = sources[n % (max_batch + 1)];
   if (!end.ended.empty()) result.best = std::max(result.best, end.ended.back().gain);
   if (!end.passed.empty()) result.best = std::max(result.best, end.passed.back().gain);
@@ -393,18 +406,22 @@ struct Optimum {
 // batch's last member, which is dropped instead: at no loss, and that cannot be done for ever, as what is dropped
 // becomes later. So few batches can follow a dropped request, and at overload the fronts stay short. As this limits
 // what may follow, states that dropped a request may be dominated by others, but not the other way round.
+//
+// `bound` is one known already.
 Optimum OptimumOf(const Ordered& problem, Gain bound) {
   if (problem.size() == 0 || problem.max_batch() < 1 || problem.options[1].empty()) return {};
   const Ordered reversed = Reversed(problem);
   // What is attained from each state on shows which states are promising.
-  const PassResult after = Pass(reversed, {.cut = Cut::kDrop, .front = 24, .keep_fronts = true});
+  const PassResult after = Pass(reversed, {.cut = Cut::kDrop, .front = 10, .keep_fronts = true});
   if (!after.cut) return {.bound = after.best, .attained = after.best};
-  Gain attained = Pass(problem, {.cut = Cut::kDrop, .front = 32, .guide = &after.fronts, .attained = after.best}).best;
+  Gain attained = Pass(problem, {.cut = Cut::kDrop, .front = 16, .guide = &after.fronts, .attained = after.best}).best;
   const auto is_close = [&] { return static_cast<double>(bound - attained) < kSmallGap * static_cast<double>(bound); };
   if (is_close()) return {.bound = bound, .attained = attained};
   // Each pass forgets the states that the one before shows to be of no use, and so can tell more of the others apart.
+  // Where the first is no better than `bound`, fronts are far too long for that.
   PassResult known = Pass(reversed, {.front = 64, .keep_fronts = true});
-  bound = std::min(bound, known.best);
+  if (known.best >= bound) return {.bound = bound, .attained = attained};
+  bound = known.best;
   for (const bool forward : {true, false}) {
     const Ordered& next = forward ? problem : reversed;
     attained = Pass(next, {.cut = Cut::kDrop, .front = 32, .rest = &known.fronts, .attained = attained}).best;
@@ -422,6 +439,7 @@ Optimum OptimumOf(const Ordered& problem, Gain bound) {
 struct Segment {
   double work = 0;
   double slope = 0;
+  double accuracy = 0;  // at its end
 };
 
 // The most that each request can earn for x of slot time, as a concave function: segments of falling slope.
@@ -488,12 +506,14 @@ std::vector<std::vector<Segment>> EarningsOf(const Profile& profile, const std::
       for (const auto& [cost, accuracy] : ways) {
         if (accuracy <= gain || cost <= work) continue;
         const double slope = (accuracy - gain) / (cost - work);
-        if (slope >= steepest.slope) steepest = {.work = cost - work, .slope = slope};
+        if (slope >= steepest.slope) {
+          steepest = {.work = cost - work, .slope = slope, .accuracy = accuracy};
+        }
       }
       if (steepest.slope <= 0) break;
       hull.push_back(steepest);
       work += steepest.work;
-      gain += steepest.work * steepest.slope;
+      gain = steepest.accuracy;
     }
   }
   return earnings;
@@ -529,7 +549,7 @@ double MostWork(const std::vector<Window>& windows, const std::vector<double>& l
 // Requests share the slots like a fluid. With x_i the slot time of request i, its earnings are the sum over distinct
 // slopes s of (s - next lower s) * min(x_i, length of its segments at least as steep as s), and the sum of those
 // minima over requests is no more than MostWork for these lengths.
-double FluidBound(const Profile& profile, const std::vector<Window>& windows, int slots) {
+Gain FluidBound(const Profile& profile, const std::vector<Window>& windows, int slots) {
   const std::vector<std::vector<Segment>> earnings = EarningsOf(profile, windows);
   std::vector<double> slopes;
   for (const std::vector<Segment>& segments : earnings) {
@@ -575,8 +595,12 @@ double FluidBound(const Profile& profile, const std::vector<Window>& windows, in
     const double below = top.last + 1 < slopes.size() ? slopes[top.last + 1] : 0;
     bound += (slopes[top.first] - below) * top.work;
   }
+  Gain most = 0;  // without a queue; in integers, as attained sums are
+  for (const std::vector<Segment>& segments : earnings) {
+    if (!segments.empty()) most += ToGain(segments.back().accuracy);
+  }
   // More than the rounding of all these sums.
-  return bound * (1 + 1e-9);
+  return std::min(most, ToGain(bound * (1 + 1e-9)));
 }
 
 }  // namespace
@@ -643,10 +667,8 @@ UtilityBound BoundUtility(const Profile& profile, std::span<const OfferedRequest
     while (problem.options.size() > 1 && problem.options.back().empty()) problem.options.pop_back();
     for (Time& deadline : problem.deadline) deadline += longest_run;
   }
-  const Gain fluid = ToGain(FluidBound(profile, windows, slots));
-  if(getenv("VERB"))std::fprintf(stderr,"fluid %.5f\n",fluid*1e-9/windows.size());
+  const Gain fluid = FluidBound(profile, windows, slots);
   const Optimum optimum = OptimumOf(problem, fluid);
-  if(getenv("VERB"))std::fprintf(stderr,"dp %.5f\n",optimum.bound*1e-9/windows.size());
   return {.sum = static_cast<double>(std::min(fluid, optimum.bound)) / kGainsPerUnit,
           .exact = exact && optimum.bound == optimum.attained,
           .attained = exact ? static_cast<double>(optimum.attained) / kGainsPerUnit : 0};

@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <iterator>
 #include <map>
 #include <random>
 #include <string>
-#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -100,7 +101,8 @@ Profile RandomProfile(std::mt19937_64& random) {
   return MakeProfile(accuracies, latencies);
 }
 
-Requests RandomRequests(std::mt19937_64& random, int count, std::vector<int64_t> objectives, std::vector<double> floors) {
+Requests RandomRequests(std::mt19937_64& random, int count, std::vector<int64_t> objectives,
+                        std::vector<double> floors) {
   Requests requests;
   const int64_t horizon = UniformInt(random, 10, 30 * count);
   for (int i = 0; i < count; ++i) {
@@ -111,6 +113,38 @@ Requests RandomRequests(std::mt19937_64& random, int count, std::vector<int64_t>
                         .min_accuracy = floors[random() % floors.size()]});
   }
   return requests;
+}
+
+// The same dynamic program without any of its economies: every run of requests, every state. IsTheBestOfAllSchedules...
+// shows for few requests that runs are enough; this shows for many that cutting fronts is sound.
+double BestOfAllRuns(const Profile& profile, Requests requests) {
+  std::stable_sort(requests.begin(), requests.end(),
+                   [](const OfferedRequest& a, const OfferedRequest& b) { return a.arrival < b.arrival; });
+  const size_t n = requests.size();
+  std::vector<std::map<MonoTime, double>> states(n + 1);  // free at, utility
+  states[0][At(INT64_MIN / 2)] = 0;
+  const auto add = [](std::map<MonoTime, double>& to, MonoTime time, double utility) {
+    auto above = to.upper_bound(time);
+    if (above != to.begin() && std::prev(above)->second >= utility - 1e-12) return;
+    while (above != to.end() && above->second <= utility + 1e-12) above = to.erase(above);
+    to[time] = utility;
+  };
+  for (size_t i = 0; i < n; ++i) {
+    for (const auto& [time, utility] : states[i]) {
+      add(states[i + 1], time, utility);
+      for (size_t k = 1; k <= std::min<size_t>(n - i, profile.max_batch); ++k) {
+        const MonoTime start = std::max(time, requests[i + k - 1].arrival);
+        for (size_t p = 0; p < profile.points.size(); ++p) {
+          for (size_t rows = k; rows <= static_cast<size_t>(profile.max_batch); ++rows) {
+            const MonoTime finish = start + profile.latency[p][rows - 1];
+            if (finish > requests[i].deadline) continue;
+            add(states[i + k], finish, utility + static_cast<double>(k) * profile.points[p].accuracy);
+          }
+        }
+      }
+    }
+  }
+  return states[n].rbegin()->second;
 }
 
 TEST(BoundTest, IsTheBestOfAllSchedulesForOneSlotAndEqualObjectives) {
@@ -136,6 +170,91 @@ TEST(BoundTest, IsNoLessThanTheBestOfAllSchedulesForMixedObjectivesFloorsAndSlot
     EXPECT_GE(BoundUtility(profile, requests, slots).sum, BestOfAll(profile, requests, slots) - 1e-6)
         << "seed " << seed;
   }
+}
+
+TEST(BoundTest, IsNearTheOptimumAndNotBelowWhereFrontsAreLong) {
+  for (uint64_t seed = 0; seed < 8; seed += 3) {
+    std::mt19937_64 random(seed);
+    std::vector<std::vector<int>> latencies(5);
+    for (int p = 0; p < 5; ++p) {
+      int64_t latency = 200'000;
+      for (int b = 1; b <= 10; ++b) {
+        latency += UniformInt(random, 80'000, 120'000) * (6 - p) / 2;
+        latencies[p].push_back(static_cast<int>(latency));
+      }
+    }
+    const Profile profile = MakeProfile({0.9317, 0.9121, 0.8821, 0.8417, 0.7713}, latencies);
+    // From two thirds of what the fastest point could do to one and a half of it.
+    const double mean_gap = 120'000 * (1.5 - 0.12 * static_cast<double>(seed));
+    Requests requests;
+    double time = 0;
+    for (int i = 0; i < 200; ++i) {
+      time += Exponential(random) * mean_gap;
+      const MonoTime arrival = At(static_cast<int64_t>(time));
+      requests.push_back({.id = i, .arrival = arrival, .deadline = arrival + Duration(5'000'000)});
+    }
+    const double best = BestOfAllRuns(profile, requests);
+    const UtilityBound bound = BoundUtility(profile, requests, 1);
+    EXPECT_GE(bound.sum, best - 1e-6) << "seed " << seed;
+    EXPECT_LE(bound.sum, best * 1.005) << "seed " << seed;
+    EXPECT_LE(bound.attained, best + 1e-6) << "seed " << seed;
+    EXPECT_GE(bound.attained, best * 0.997) << "seed " << seed;
+    if (bound.exact) {
+      EXPECT_NEAR(bound.sum, best, 1e-6) << "seed " << seed;
+    }
+  }
+}
+
+TEST(BoundTest, TheRelaxationIsCloseWhereAllRequestsAreEqualButOne) {
+  // One request of another objective takes exactness away; the bound stays above what the others allow.
+  const Profile profile = MakeProfile({0.9, 0.5}, {{10, 12}, {4, 6}});
+  Requests requests;
+  for (int i = 0; i < 40; ++i) requests.push_back({.id = i, .arrival = At(3 * i), .deadline = At(3 * i + 30)});
+  const UtilityBound equal = BoundUtility(profile, requests, 1);
+  requests[20].deadline = requests[20].arrival + Duration(60);
+  const UtilityBound mixed = BoundUtility(profile, requests, 1);
+  EXPECT_FALSE(mixed.exact);
+  EXPECT_GE(mixed.sum, equal.sum - 1e-6);
+  EXPECT_LE(mixed.sum, equal.sum * 1.1);
+}
+
+TEST(BoundTest, CountsRequestsThatAnIdleSlotCanServeAtTheirBest) {
+  const Profile profile = MakeProfile({0.9, 0.5}, {{10, 12}, {4, 6}});
+  Requests requests;
+  for (int i = 0; i < 10; ++i) requests.push_back({.id = i, .arrival = At(100 * i), .deadline = At(100 * i + 50)});
+  for (const int slots : {1, 2, 4}) EXPECT_NEAR(BoundUtility(profile, requests, slots).sum, 9.0, 1e-6);
+  EXPECT_TRUE(BoundUtility(profile, requests, 1).exact);
+}
+
+TEST(BoundTest, RequestsAtOnceFillTheSlotsUntilTheirDeadline) {
+  // Two rows take 10: in 40, four batches a slot.
+  const Profile profile = MakeProfile({0.5}, {{10, 10}});
+  Requests requests(100, {.arrival = At(0), .deadline = At(40)});
+  EXPECT_NEAR(BoundUtility(profile, requests, 1).sum, 0.5 * 8, 1e-6);
+  EXPECT_NEAR(BoundUtility(profile, requests, 3).sum, 0.5 * 24, 1e-6);
+}
+
+TEST(BoundTest, ABatchMayBePaddedWhereMoreRowsRunFaster) {
+  const Profile profile = MakeProfile({0.5}, {{100, 10}});
+  const Requests alone = {{.arrival = At(0), .deadline = At(10)}};
+  EXPECT_NEAR(BoundUtility(profile, alone, 1).sum, 0.5, 1e-6);
+}
+
+TEST(BoundTest, ARequestWithoutADeadlineIsAnsweredInTheEnd) {
+  const Profile profile = MakeProfile({0.9, 0.5}, {{10, 12}, {4, 6}});
+  Requests requests(20, {.arrival = At(0)});
+  EXPECT_NEAR(BoundUtility(profile, requests, 1).sum, 18.0, 1e-6);
+  requests[3].deadline = At(5);
+  EXPECT_NEAR(BoundUtility(profile, requests, 1).sum, 17.6, 0.4 + 1e-6);
+}
+
+TEST(BoundTest, ARequestThatAcceptsNoPointOrHasNoTimeEarnsNothing) {
+  const Profile profile = MakeProfile({0.9, 0.5}, {{10, 12}, {4, 6}});
+  EXPECT_EQ(BoundUtility(profile, {}, 1).sum, 0);
+  const Requests too_accurate = {{.arrival = At(0), .deadline = At(50), .min_accuracy = 0.95}};
+  EXPECT_EQ(BoundUtility(profile, too_accurate, 1).sum, 0);
+  const Requests too_urgent = {{.arrival = At(0), .deadline = At(3)}};
+  for (const int slots : {1, 2}) EXPECT_EQ(BoundUtility(profile, too_urgent, slots).sum, 0);
 }
 
 }  // namespace
