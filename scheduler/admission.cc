@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdlib>
 
 #include "absl/strings/str_cat.h"
 
 namespace anybit {
 namespace {
+
+// In overload a policy may do better to give up requests that are nearly late than to serve them in a small batch, so
+// requests behind them are not lost yet. Of simulated utility, refusing without this costs a thousandth; without any
+// refusal all waited in vain whom there is no room for.
+constexpr int kBatchesGivenUp = 2;
 
 // What the slots still have to do.
 struct Busy {
@@ -25,45 +29,76 @@ Busy BusyTime(const SchedulerView& view) {
   return busy;
 }
 
-// The least time that the waiting requests with a deadline no later than `deadline` need of one slot.
-Duration WorkAhead(const SchedulerView& view, MonoTime deadline) {
-  Duration work{};
-  PointSet allowed;           // neighbours mostly accept the same points
-  Duration row_cost{};
-  for (const PendingRequest& request : view.waiting) {
-    if (request.deadline > deadline) break;
-    if (!(request.allowed == allowed)) {
-      allowed = request.allowed;
-      row_cost = view.latency.RowCost(allowed);
+// The least time per row that neighbours need; they mostly accept the same points.
+class RowCosts {
+ public:
+  explicit RowCosts(const LatencyModel& latency) : latency_(latency) {}
+  Duration Of(PointSet allowed) {
+    if (!(allowed == allowed_)) {
+      allowed_ = allowed;
+      cost_ = latency_.RowCost(allowed);
     }
-    work += row_cost * request.rows;
+    return cost_;
   }
+
+ private:
+  const LatencyModel& latency_;
+  PointSet allowed_;
+  Duration cost_{};
+};
+
+// How many of the waiting have a deadline no later than `deadline`.
+size_t CountAhead(const SchedulerView& view, MonoTime deadline) {
+  const auto behind = std::upper_bound(view.waiting.begin(), view.waiting.end(), deadline,
+                                       [](MonoTime d, const PendingRequest& r) { return d < r.deadline; });
+  return static_cast<size_t>(behind - view.waiting.begin());
+}
+
+// The least time that the first `count` of the waiting need of one slot.
+Duration WorkOf(const SchedulerView& view, size_t count) {
+  RowCosts costs(view.latency);
+  if (view.waiting_alike && count > 0) return costs.Of(view.waiting[0].allowed) * static_cast<int64_t>(count);
+  Duration work{};
+  for (const PendingRequest& request : view.waiting.first(count)) work += costs.Of(request.allowed) * request.rows;
   return work;
 }
 
-// A lower bound for the time until `request` can be answered, if nobody behind it is preferred.
-Duration EarliestAnswer(const SchedulerView& view, const PendingRequest& request) {
-  const Busy busy = BusyTime(view);
-  const Duration own_start = busy.shortest + view.latency.Fastest(request.allowed, request.rows);
-  const Duration work = busy.sum + WorkAhead(view, request.deadline) +
-                        view.latency.RowCost(request.allowed) * request.rows;
-  if (std::getenv("GRAN")) {
-    const int B = view.latency.max_batch();
-    double best = 1e18; int bb = 1; Duration bl{};
-    for (int p = 0; p < (int)view.latency.points().size(); ++p) for (int b = 1; b <= B; ++b) {
-      const double c = (double)view.latency.Predict(ToPointId(p), b).count() / b; if (c < best) { best = c; bb = b; bl = view.latency.Predict(ToPointId(p), b); } }
-    int64_t k = 0; for (const PendingRequest& r : view.waiting) { if (r.deadline > request.deadline) break; ++k; }
-    ++k;
-    const int64_t nb = k / bb, rem = k % bb;
-    const Duration t = busy.shortest + nb * bl + (rem ? view.latency.Fastest(request.allowed, rem) : Duration::zero());
-    return std::max(own_start, t);
-  }
-  return std::max(own_start, work / static_cast<int64_t>(view.slots.size()));
+// How late who is admitted may be by the fastest plan.
+Duration GivenUp(const SchedulerView& view, const PendingRequest& request, Duration slack) {
+  const Duration batches =
+      kBatchesGivenUp * view.latency.max_batch() * view.latency.RowCost(request.allowed);
+  return std::min(batches, slack / 2) * static_cast<int64_t>(view.slots.size());
 }
 
-}  // namespace
+// Whether somebody heavier, whose deadline is later, would be late behind the request, and was not before.
+bool MakesHeavierLate(const SchedulerView& view, const PendingRequest& request, Duration work, size_t ahead) {
+  RowCosts costs(view.latency);
+  const double weight = RequestWeight(view, request);
+  const Duration own = costs.Of(request.allowed) * request.rows;
+  for (size_t i = ahead; i < view.waiting.size() && view.waiting[i].deadline != kNever; ++i) {
+    work += costs.Of(view.waiting[i].allowed) * view.waiting[i].rows;
+    const Duration room = Slack(view, view.waiting[i]) * static_cast<int64_t>(view.slots.size());
+    if (work <= room && work + own > room && RequestWeight(view, view.waiting[i]) > weight) return true;
+  }
+  return false;
+}
 
-absl::Status AdmissionControl::Admit(const SchedulerView& view, const PendingRequest& request) const {
+// Of the first `count` waiting the one that weighs least, the least urgent of several; none if all weigh as much as the
+// request.
+std::optional<int> LighterThan(const SchedulerView& view, const PendingRequest& request, size_t count) {
+  if (!view.weights_vary) return std::nullopt;
+  std::optional<int> lightest;
+  double least = RequestWeight(view, request);
+  for (size_t i = count; i-- > 0;) {
+    const double weight = RequestWeight(view, view.waiting[i]);
+    if (weight >= least) continue;
+    least = weight;
+    lightest = static_cast<int>(i);
+  }
+  return lightest;
+}
+
+absl::Status CheckRequest(const SchedulerView& view, const PendingRequest& request) {
   const int points = static_cast<int>(view.latency.points().size());
   if (request.allowed.empty()) return absl::InvalidArgumentError("request accepts no operating point");
   if (!((request.allowed & PointSet::First(points)) == request.allowed)) {
@@ -75,26 +110,48 @@ absl::Status AdmissionControl::Admit(const SchedulerView& view, const PendingReq
         absl::StrCat("batch of ", request.rows, " is outside 1 to max batch size ", view.latency.max_batch()));
   }
   if (view.draining) return absl::UnavailableError("the server is draining");
-  const Duration slack = Slack(view, request);
-  if (slack <= Duration::zero()) {
+  if (const Duration slack = Slack(view, request); slack <= Duration::zero()) {
     return absl::DeadlineExceededError(
         absl::StrCat("the deadline passed before admission: ", ToMicros(slack), " us are left"));
   }
-  if (view.waiting.size() >= static_cast<size_t>(view.max_queue_requests)) {
-    return absl::ResourceExhaustedError(absl::StrCat("queue of ", view.waiting.size(), " requests is full (limit ",
-                                                     view.max_queue_requests, ")"));
-  }
-  if (request.deadline == kNever) return absl::OkStatus();
-  const Duration earliest = EarliestAnswer(view, request);
-  static const bool off = std::getenv("NOADM") != nullptr;
-  static const double extra = std::getenv("ADMX") ? std::atof(std::getenv("ADMX")) : 0;
-  const Duration tol(static_cast<int64_t>(extra * view.latency.RowCost(request.allowed).count() * view.latency.max_batch()));
-  if (!off && earliest > slack + tol) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("no operating point can meet the deadline: ", ToMicros(slack), " us are left, but behind ",
-                     view.waiting.size(), " waiting requests an answer takes ", ToMicros(earliest), " us"));
-  }
   return absl::OkStatus();
+}
+
+absl::Status NoPointInTime(const SchedulerView& view, Duration slack, Duration earliest) {
+  return absl::ResourceExhaustedError(
+      absl::StrCat("no operating point can meet the deadline: ", ToMicros(slack), " us are left, but behind ",
+                   view.waiting.size(), " waiting requests an answer takes ", ToMicros(earliest), " us"));
+}
+
+}  // namespace
+
+Admission AdmissionControl::Admit(const SchedulerView& view, const PendingRequest& request) const {
+  if (absl::Status status = CheckRequest(view, request); !status.ok()) return {.status = std::move(status)};
+  const Duration slack = Slack(view, request);
+  const Busy busy = BusyTime(view);
+  const Duration own_start = busy.shortest + view.latency.Fastest(request.allowed, request.rows);
+  if (own_start > slack) return {.status = NoPointInTime(view, slack, own_start)};
+
+  if (view.waiting.size() >= static_cast<size_t>(view.max_queue_requests)) {
+    if (const std::optional<int> lighter = LighterThan(view, request, view.waiting.size())) return {.instead = lighter};
+    return {.status = absl::ResourceExhaustedError(absl::StrCat("queue of ", view.waiting.size(),
+                                                                " requests is full (limit ", view.max_queue_requests,
+                                                                ")"))};
+  }
+  if (request.deadline == kNever) return {};
+  const size_t ahead = CountAhead(view, request.deadline);
+  const Duration work = busy.sum + WorkOf(view, ahead);
+  const Duration needed = work + view.latency.RowCost(request.allowed) * request.rows;
+  const Duration room = slack * static_cast<int64_t>(view.slots.size()) + GivenUp(view, request, slack);
+  if (needed > room) {
+    if (const std::optional<int> lighter = LighterThan(view, request, ahead)) return {.instead = lighter};
+    return {.status = NoPointInTime(view, slack, needed / static_cast<int64_t>(view.slots.size()))};
+  }
+  if (view.weights_vary && MakesHeavierLate(view, request, work, ahead)) {
+    if (const std::optional<int> lighter = LighterThan(view, request, view.waiting.size())) return {.instead = lighter};
+    return {.status = absl::ResourceExhaustedError("a waiting request of more weight would miss its deadline")};
+  }
+  return {};
 }
 
 Duration PredictedDrain(const SchedulerView& view) {

@@ -2,6 +2,8 @@
 #ifndef ANYBIT_SCHEDULER_ADMISSION_H_
 #define ANYBIT_SCHEDULER_ADMISSION_H_
 
+#include <optional>
+
 #include "absl/status/status.h"
 #include "scheduler/decision.h"
 #include "scheduler/request.h"
@@ -9,13 +11,21 @@
 
 namespace anybit {
 
+struct Admission {
+  absl::Status status;          // OK: it may wait
+  std::optional<int> instead;   // with OK: there is no room for all, and this position is to be refused for it
+};
+
 class AdmissionControl {
  public:
   // Pure. InvalidArgument: no accepted point, or rows outside 1..max_batch. Unavailable: draining. DeadlineExceeded:
-  // the deadline is not after now. ResourceExhausted: the queue is full, or the deadline would be missed even if the
-  // present queue's earlier deadlines ran at their cheapest points in the best batches, on all slots, and this request
-  // at its fastest point. That is optimistic on purpose: what is admitted may still be shed, what is refused was lost.
-  absl::Status Admit(const SchedulerView& view, const PendingRequest& request) const;
+  // the deadline is not after now. ResourceExhausted: there is no room and nobody who weighs less. There is room as long
+  // as the queue is not full and the deadline can be met by the fastest plan: the present queue's earlier deadlines at
+  // their cheapest points in the best batches, on all slots, then this request. That is optimistic on purpose, by two
+  // full batches of more urgent requests that may be given up: what is admitted may still be shed, what is refused was
+  // lost. Where weights differ (see RequestWeight), who weighs less makes room, and is not admitted if it would make one
+  // who weighs more late.
+  Admission Admit(const SchedulerView& view, const PendingRequest& request) const;
 };
 
 // When the present queue will have drained, at the cheapest points in the best batches: when to try again.

@@ -21,7 +21,7 @@ using testing::T;
 using testing::ThreePoints;
 
 absl::Status Admit(const Snapshot& snapshot, MonoTime deadline, PointSet allowed = kAnyPoint, int rows = 1) {
-  return AdmissionControl().Admit(snapshot.view(), {.deadline = deadline, .allowed = allowed, .rows = rows});
+  return AdmissionControl().Admit(snapshot.view(), {.deadline = deadline, .allowed = allowed, .rows = rows}).status;
 }
 
 void ExpectRefused(const absl::Status& status, absl::StatusCode code, const char* text) {

@@ -65,13 +65,15 @@ double ArrivalMeter::Rate(const Average& average, double length, double elapsed)
   return average.weight * kept / length / std::max(seen, 0.1);
 }
 
+Duration ArrivalMeter::objective() const { return Duration(std::llround(objective_)); }
+
 ArrivalForecast ArrivalMeter::Forecast(MonoTime now) const {
   if (objective_ == 0) return {};
   const double elapsed = Nanoseconds(now - last_) / objective_;
   ArrivalForecast forecast{.fast = Rate(averages_[0], kLengths[0], elapsed),
                            .medium = Rate(averages_[1], kLengths[1], elapsed),
                            .slow = Rate(averages_[2], kLengths[2], elapsed),
-                           .objective = Duration(std::llround(objective_))};
+                           .objective = objective()};
   if (mean_rows_ > 0) forecast.dispersion = std::max(1.0, variance_rows_ / mean_rows_);
   return forecast;
 }

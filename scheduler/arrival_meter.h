@@ -25,6 +25,9 @@ class ArrivalMeter {
   // `rows` arrived at `at`, to be answered by `deadline`; instants never go back. Without a deadline nothing changes.
   void Count(MonoTime at, MonoTime deadline, int rows);
 
+  // The typical time from arrival to deadline; zero before the first request with a deadline.
+  Duration objective() const;
+
   // As seen from `now`, which is not before the last arrival.
   ArrivalForecast Forecast(MonoTime now) const;
 

@@ -30,11 +30,13 @@ struct SchedulerView {
   MonoTime now{};
   std::span<const PendingRequest> waiting;   // by (deadline, id); for Decide, every deadline is after `now`
   int waiting_rows = 0;
+  bool waiting_alike = false;                // known: of one row each, accept every point, and weigh the same
   std::span<const SlotView> slots;
   const LatencyModel& latency;               // has the point table and the largest batch too
   ArrivalForecast arrivals;                  // what is likely to come, from what came
+  bool weights_vary = false;                 // whether RequestWeight can differ between requests
   std::span<const double> class_weights;     // by SlaClassId; beyond its end: 1
-  std::span<const TenantView> tenants;       // by TenantId; beyond its end: a tenant that takes nothing
+  std::span<const TenantView> tenants;       // by TenantId; beyond its end: one of weight 1
   double aimd_rows = 1;                      // batch limit that grew with batches in time and shrank with late ones
   int max_queue_requests = 0;
   bool draining = false;
@@ -61,6 +63,14 @@ struct Decision {
   // Empties it and keeps its memory.
   void Clear();
 };
+
+// What the request counts for beside others when not all can be served: its class's weight times its tenant's.
+inline double RequestWeight(const SchedulerView& view, const PendingRequest& request) {
+  const auto sla_class = static_cast<size_t>(request.sla_class);
+  const auto tenant = static_cast<size_t>(request.tenant);
+  return (sla_class < view.class_weights.size() ? view.class_weights[sla_class] : 1) *
+         (tenant < view.tenants.size() ? view.tenants[tenant].weight : 1);
+}
 
 // deadline - now; Duration::max() if the request has none.
 inline Duration Slack(const SchedulerView& view, const PendingRequest& request) {

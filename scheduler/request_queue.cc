@@ -17,6 +17,7 @@ void RequestQueue::Insert(const PendingRequest& request) {
   const auto begin = requests_.begin() + static_cast<std::ptrdiff_t>(front_);
   requests_.insert(std::upper_bound(begin, requests_.end(), request, Before), request);
   rows_ += request.rows;
+  special_ += IsSpecial(request);
 }
 
 bool RequestQueue::Remove(MonoTime deadline, RequestId id) {
@@ -37,6 +38,7 @@ void RequestQueue::RemoveAt(std::vector<int> positions) {
   for (size_t source = target + 1; source-- > front_;) {
     if (gap != positions.rend() && source == front_ + static_cast<size_t>(*gap)) {
       rows_ -= requests_[source].rows;
+      special_ -= IsSpecial(requests_[source]);
       ++gap;
     } else {
       requests_[target--] = requests_[source];

@@ -15,6 +15,9 @@ namespace anybit {
 
 class RequestQueue {
  public:
+  // `all` are the points that an ordinary request accepts.
+  explicit RequestQueue(PointSet all) : all_(all) {}
+
   // `request.id` is not in the queue.
   void Insert(const PendingRequest& request);
 
@@ -27,13 +30,18 @@ class RequestQueue {
   std::span<const PendingRequest> waiting() const { return std::span(requests_).subspan(front_); }
   bool empty() const { return front_ == requests_.size(); }
   int rows() const { return rows_; }
+  // Whether every request has one row and accepts all points.
+  bool alike() const { return special_ == 0; }
 
  private:
   void DropUnusedFront();
+  bool IsSpecial(const PendingRequest& request) const { return request.rows != 1 || !(request.allowed == all_); }
 
+  const PointSet all_;
   std::vector<PendingRequest> requests_;   // [front_, end) is the queue
   size_t front_ = 0;
   int rows_ = 0;
+  int special_ = 0;
 };
 
 }  // namespace anybit

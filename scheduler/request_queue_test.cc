@@ -23,7 +23,7 @@ std::vector<uint64_t> Ids(const RequestQueue& queue) {
 using IdList = std::vector<uint64_t>;
 
 TEST(RequestQueueTest, OrdersByDeadlineAndThenById) {
-  RequestQueue queue;
+  RequestQueue queue(PointSet::First(3));
   queue.Insert(Request(20, 1));
   queue.Insert(Request(10, 3));
   queue.Insert(Request(10, 2));
@@ -32,7 +32,7 @@ TEST(RequestQueueTest, OrdersByDeadlineAndThenById) {
 }
 
 TEST(RequestQueueTest, RemovesByDeadlineAndId) {
-  RequestQueue queue;
+  RequestQueue queue(PointSet::First(3));
   for (uint64_t id = 1; id <= 4; ++id) queue.Insert(Request(10, id));
   EXPECT_TRUE(queue.Remove(MonoTime(Duration(10)), static_cast<RequestId>(3)));
   EXPECT_FALSE(queue.Remove(MonoTime(Duration(10)), static_cast<RequestId>(3)));
@@ -41,7 +41,7 @@ TEST(RequestQueueTest, RemovesByDeadlineAndId) {
 }
 
 TEST(RequestQueueTest, RemovesPositionsInAnyOrder) {
-  RequestQueue queue;
+  RequestQueue queue(PointSet::First(3));
   for (uint64_t id = 0; id < 8; ++id) queue.Insert(Request(10, id));
   queue.RemoveAt({6, 0, 3, 1});
   EXPECT_EQ(Ids(queue), (IdList{2, 4, 5, 7}));
@@ -49,7 +49,7 @@ TEST(RequestQueueTest, RemovesPositionsInAnyOrder) {
 
 TEST(RequestQueueTest, StaysEqualToASortedSetThroughRandomUse) {
   std::mt19937_64 random(7);
-  RequestQueue queue;
+  RequestQueue queue(PointSet::First(3));
   std::set<std::tuple<int, uint64_t, int>> model;   // deadline, id, rows
   for (uint64_t id = 1; id <= 5000; ++id) {
     const int deadline = static_cast<int>(id / 4 + random() % 100);

@@ -9,6 +9,12 @@
 namespace anybit {
 namespace {
 
+bool WeightsVary(const SchedulerOptions& options) {
+  const std::vector<double>& weights = options.class_weights;
+  const bool uniform = std::all_of(weights.begin(), weights.end(), [](double weight) { return weight == 1; });
+  return !uniform || options.tenant_shares.size() > 1;
+}
+
 OutcomeKind KindOfRefusal(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:
@@ -32,9 +38,12 @@ Scheduler::Scheduler(EventLoop& loop, BatchRunner& runner, const SchedulingPolic
       policy_(policy),
       admission_(admission),
       observers_(std::move(observers)),
-      options_(options),
-      latency_(profile, options.latency),
+      options_(std::move(options)),
+      weights_vary_(WeightsVary(options_)),
+      latency_(profile, options_.latency),
       aimd_(profile.max_batch),
+      tenants_(options_.tenant_shares),
+      queue_(PointSet::First(static_cast<int>(profile.points.size()))),
       running_(static_cast<size_t>(runner.slots())),
       slots_(static_cast<size_t>(runner.slots())) {}
 
@@ -92,17 +101,20 @@ void Scheduler::Arrive(RequestId id, MonoTime arrival, SubmitRequest submitted, 
                               .deadline = submitted.deadline,
                               .allowed = submitted.allowed,
                               .sla_class = submitted.sla_class,
+                              .tenant = submitted.tenant,
                               .rows = submitted.rows},
                   .done = std::move(done),
                   .payload = std::move(submitted.payload)};
   arrivals_.Count(now, waiting.request.deadline, waiting.request.rows);
   const SchedulerView view = View(now);
-  if (absl::Status status = admission_.Admit(view, waiting.request); !status.ok()) {
-    const OutcomeKind kind = KindOfRefusal(status);
+  Admission admission = admission_.Admit(view, waiting.request);
+  if (!admission.status.ok()) {
+    const OutcomeKind kind = KindOfRefusal(admission.status);
     const Duration retry_after = kind == OutcomeKind::kShed ? PredictedDrain(view) : Duration::zero();
-    Refuse(now, std::move(waiting), kind, std::move(status), retry_after);
+    Refuse(now, std::move(waiting), kind, std::move(admission.status), retry_after);
     return;
   }
+  if (admission.instead) PushOut(now, *admission.instead);
   const PendingRequest& request = waiting.request;
   for (SchedulerObserver* observer : observers_) {
     observer->OnAdmitted({.id = id,
@@ -111,9 +123,22 @@ void Scheduler::Arrive(RequestId id, MonoTime arrival, SubmitRequest submitted, 
                           .sla_class = request.sla_class,
                           .rows = request.rows});
   }
+  tenants_.Count(now, request.tenant, request.rows, arrivals_.objective());
   queue_.Insert(request);
   waiting_.emplace(id, std::move(waiting));
   RequestStep();
+}
+
+void Scheduler::PushOut(MonoTime now, int position) {
+  const PendingRequest request = queue_.waiting()[static_cast<size_t>(position)];
+  const Duration retry_after = PredictedDrain(View(now));
+  Waiting waiting = TakeWaiting(request.id);
+  queue_.Remove(request.deadline, request.id);
+  tenants_.Count(now, request.tenant, -request.rows, arrivals_.objective());
+  Refuse(now, std::move(waiting), OutcomeKind::kShed,
+         absl::ResourceExhaustedError(absl::StrCat("made room for a request of more weight after ",
+                                                   ToMicros(now - request.arrival), " us of waiting")),
+         retry_after);
 }
 
 void Scheduler::CancelNow(RequestId id) {
@@ -330,8 +355,12 @@ SchedulerView Scheduler::View(MonoTime now) const {
   return {.now = now,
           .waiting = queue_.waiting(),
           .waiting_rows = queue_.rows(),
+          .waiting_alike = queue_.alike() && !weights_vary_,
           .slots = slots_,
           .latency = latency_,
+          .weights_vary = weights_vary_,
+          .class_weights = options_.class_weights,
+          .tenants = tenants_.tenants(),
           .aimd_rows = aimd_.rows(),
           .max_queue_requests = options_.max_queue_requests,
           .draining = draining_};

@@ -26,6 +26,7 @@
 #include "scheduler/profile.h"
 #include "scheduler/request.h"
 #include "scheduler/request_queue.h"
+#include "scheduler/tenant.h"
 #include "scheduler/time.h"
 
 namespace anybit {
@@ -35,12 +36,15 @@ struct SubmitRequest {
   MonoTime deadline = kNever;
   PointSet allowed;               // not empty, within the point table
   SlaClassId sla_class{};
+  TenantId tenant{};
   int rows = 1;                   // 1..max_batch
   std::unique_ptr<Payload> payload;
 };
 
 struct SchedulerOptions {
   int max_queue_requests = 10000;
+  std::vector<double> class_weights;   // by SlaClassId, above 0; of classes beyond its end: 1
+  std::vector<double> tenant_shares;   // by TenantId, above 0; empty: everybody is one tenant
   LatencyModelOptions latency;
 };
 
@@ -96,6 +100,8 @@ class Scheduler {
   void RequestStep();
 
   void Arrive(RequestId id, MonoTime arrival, SubmitRequest submitted, Done done);
+  // Refuses a waiting request for one that weighs more.
+  void PushOut(MonoTime now, int position);
   void CancelNow(RequestId id);
   void Expire(MonoTime now);
   // Fills decision_ with one that passed its check.
@@ -121,12 +127,14 @@ class Scheduler {
   const AdmissionControl& admission_;
   const std::vector<SchedulerObserver*> observers_;
   const SchedulerOptions options_;
+  const bool weights_vary_;
   const HeadAlone fallback_;
 
   // Loop thread only.
   LatencyModel latency_;
   ArrivalMeter arrivals_;
   AimdLimit aimd_;
+  TenantMeter tenants_;
   RequestQueue queue_;
   absl::flat_hash_map<RequestId, Waiting> waiting_;   // the same requests as queue_
   std::vector<Running> running_;                      // by slot

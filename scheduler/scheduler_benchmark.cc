@@ -77,7 +77,7 @@ void BM_Admit(benchmark::State& state) {
     SchedulerView roomy = view;
     roomy.max_queue_requests = 100000;
     const absl::Status status = admission.Admit(
-        roomy, {.deadline = MonoTime(std::chrono::hours(1)), .allowed = PointSet::First(5)});
+        roomy, {.deadline = MonoTime(std::chrono::hours(1)), .allowed = PointSet::First(5)}).status;
     if (!status.ok()) state.SkipWithError("refused");
   });
 }

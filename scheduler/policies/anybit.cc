@@ -4,247 +4,564 @@
 #include <array>
 #include <chrono>
 #include <cmath>
-#include <limits>
+#include <span>
 
 namespace anybit {
 namespace {
 
-constexpr double kForever = 1e18;
+constexpr double kForever = 1e18;   // ns
+
+// More slots than this are planned as if there were so many: their time is a lower bound then.
 constexpr int kMostSlots = 64;
+
+// How far to look ahead, in objectives. Beyond it arrivals are anybody's guess.
+constexpr double kHorizon = 2;
+
+// Batches looked ahead at most. A queue that has been short for so long stays short, and one that is long has either been
+// served or made somebody late.
+constexpr int kMostSteps = 48;
+
+// In the look-ahead later batches take their time from between the candidate (1) and the next cheaper point (0): should it
+// get tighter, they will go down, but then the candidate has not been worth much either.
+constexpr double kOwnPart = 0.4;
+
+// Where on a long average a cheaper point alone needs more than this part of the time, and the rate is not falling below
+// the second part of that average, free time is an illusion, whatever the last moments look like.
+constexpr double kNoRealSpare = 0.95;
+constexpr double kStillBusy = 0.8;
+
+// Weights of the deviation of a short average from a longer one: deviation^2 / (deviation^2 + its variance).
+constexpr double kMediumLength = 1.5;   // objectives, of ArrivalForecast
+constexpr double kFastLength = 0.12;
+
+// A batch without deadlines may be so long that those who come meanwhile wait; this part of an objective is within the
+// slack of most. Without any objective, as long as people do not notice.
+constexpr double kPartOfObjective = 0.25;
+constexpr double kLongestWithoutDeadline = 50e6;   // ns
+
+// Requests without a deadline that waited so many objectives take this part of the rows of each batch.
+constexpr double kPatience = 20;
+constexpr double kAgedPart = 0.25;
+
+// Positions looked at for one batch when requests differ in what they accept.
+constexpr int kMostScanned = 1024;
+constexpr int kMostPassedOver = 64;
 
 double Nanoseconds(Duration d) { return static_cast<double>(d.count()); }
 
-bool DominatedEverywhere(const Profile& profile, int point) {
-  for (int other = 0; other < static_cast<int>(profile.points.size()); ++other) {
-    if (other == point) continue;
-    const double gain =
-        profile.points[static_cast<size_t>(other)].accuracy - profile.points[static_cast<size_t>(point)].accuracy;
-    if (gain < 0) continue;
-    bool never_slower = true;
-    bool equal = gain == 0;
-    for (int b = 1; b <= profile.max_batch && never_slower; ++b) {
-      const Duration saved = profile.At(ToPointId(point), b) - profile.At(ToPointId(other), b);
-      never_slower = saved >= Duration::zero();
-      equal = equal && saved == Duration::zero();
-    }
-    if (never_slower && (!equal || other < point)) return true;
+bool NeverSlower(const Profile& profile, int point, int than) {
+  for (int rows = 1; rows <= profile.max_batch; ++rows) {
+    if (profile.At(ToPointId(point), rows) > profile.At(ToPointId(than), rows)) return false;
   }
-  return false;
+  return true;
+}
+
+uint64_t DominatedBy(const Profile& profile, int point) {
+  uint64_t mask = 0;
+  const auto accuracy = [&](int p) { return profile.points[static_cast<size_t>(p)].accuracy; };
+  for (int other = 0; other < static_cast<int>(profile.points.size()); ++other) {
+    if (other == point || accuracy(other) < accuracy(point) || !NeverSlower(profile, other, point)) continue;
+    // Of two equal points the first stays.
+    const bool equal = accuracy(other) == accuracy(point) && NeverSlower(profile, point, other);
+    if (!equal || other < point) mask |= uint64_t{1} << other;
+  }
+  return mask;
+}
+
+// The z that a standard normal variable exceeds with this probability; at least 0.
+double UpperQuantile(double probability) {
+  double low = 0;
+  double high = 8;
+  for (int i = 0; i < 40; ++i) {
+    const double z = (low + high) / 2;
+    (std::erfc(z / std::sqrt(2.0)) / 2 > probability ? low : high) = z;
+  }
+  return low;
 }
 
 }  // namespace
 
-#ifdef ANYBIT_LAB
-#include <cstdlib>
-static AnybitOptions FromEnv(AnybitOptions o) {
-  auto get = [](const char* n, double& v) { if (const char* e = std::getenv(n)) v = std::atof(e); };
-  get("MIX", o.mix); get("SPARE", o.spare); get("BUSY", o.busy); get("BURST", o.burst); get("RESERVE", o.reserve); get("HORIZON", o.horizon);
-  get("K1", o.k1); get("K2", o.k2); get("K3", o.k3); get("K4", o.k4); get("K5", o.k5);
-  return o;
-}
-#else
-static AnybitOptions FromEnv(AnybitOptions o) { return o; }
-#endif
-
-Anybit::Anybit(const Profile& profile, AnybitOptions options) : options_(FromEnv(options)) {
+Anybit::Anybit(const Profile& profile) {
   for (int p = 0; p < static_cast<int>(profile.points.size()); ++p) {
-    if (DominatedEverywhere(profile, p)) continue;
-    Point point{.id = ToPointId(p), .accuracy = profile.points[static_cast<size_t>(p)].accuracy, .cost = kForever};
-    for (int b = 1; b <= profile.max_batch; ++b) {
-      point.cost = std::min(point.cost, Nanoseconds(profile.At(point.id, b)) / b);
+    Point point{.id = ToPointId(p),
+                .accuracy = profile.points[static_cast<size_t>(p)].accuracy,
+                .cost = kForever,
+                .dominated_by = DominatedBy(profile, p)};
+    for (int rows = 1; rows <= profile.max_batch; ++rows) {
+      point.cost = std::min(point.cost, Nanoseconds(profile.At(point.id, rows)) / rows);
     }
-    while (Nanoseconds(profile.At(point.id, point.full)) / point.full > 1.1 * point.cost) ++point.full;
     point.value = point.accuracy / point.cost;
     points_.push_back(point);
   }
   std::stable_sort(points_.begin(), points_.end(), [](const Point& a, const Point& b) {
     return a.accuracy != b.accuracy ? a.accuracy > b.accuracy : a.cost < b.cost;
   });
+  double most_value = 0;
+  for (const Point& p : points_) most_value = std::max(most_value, p.value);
+  for (const Point& p : points_) {
+    for (const Point& q : points_) {
+      const double gain = (p.accuracy - q.accuracy) / (p.cost - q.cost);   // asked for only where q is cheaper
+      margins_.push_back(p.cost > q.cost ? UpperQuantile(gain / most_value) : 0);
+    }
+  }
 }
 
-// One decision under way.
+// One decision under way: what is planned so far, and the rest. Durations are doubles in ns from now.
 class Anybit::Planner {
  public:
   Planner(const Anybit& policy, const SchedulerView& view, Decision& decision)
       : policy_(policy),
-        options_(policy.options_),
         view_(view),
         decision_(decision),
         end_(static_cast<int>(view.waiting.size())),
-        ratio_(view.latency.typical_permille() / 1000.0),
-        objective_(Nanoseconds(view.arrivals.objective)) {
-    with_deadline_ = static_cast<int>(
-        std::partition_point(view.waiting.begin(), view.waiting.end(),
-                             [](const PendingRequest& r) { return r.deadline != kNever; }) -
-        view.waiting.begin());
-    const ArrivalForecast& a = view.arrivals;
-    if (options_.k1 == 0) {
-      rate_ = std::max(a.fast, a.medium);
-    } else {
-      double r = a.slow;
-      const auto blend = [&](double est, double tau) {
-        const double dev = est - r;
-        const double var = a.dispersion * std::max(r, 1.0) / (2 * tau);
-        if (options_.k1 == 1) r += dev * dev * dev / (dev * dev + (dev > 0 ? options_.k2 : options_.k3) * var);
-        else r += dev > 0 ? std::max(0.0, dev - options_.k2 * std::sqrt(var)) : std::min(0.0, dev + options_.k2 * std::sqrt(var));
-      };
-      blend(a.medium, 1.5);
-      blend(a.fast, 0.12);
-      rate_ = std::max(r, 0.0);
-    }
-    slots_ = std::min(static_cast<int>(view.slots.size()), kMostSlots);
+        with_deadline_(CountWithDeadline(view)),
+        most_rows_(view.latency.max_batch()),
+        slots_(std::min(static_cast<int>(view.slots.size()), kMostSlots)),
+        objective_(Nanoseconds(view.arrivals.objective)),
+        rate_(objective_ > 0 ? LikelyRate(view.arrivals) / objective_ : 0),
+        aged_(HasAged()),
+        alike_(view.waiting_alike && !aged_) {
     for (int s = 0; s < slots_; ++s) {
       const SlotView& slot = view.slots[static_cast<size_t>(s)];
-      free_[s] = slot.idle ? 0 : std::max(0.0, Nanoseconds(Until(view.now, slot.free_at)));
+      free_[static_cast<size_t>(s)] = slot.idle ? 0 : std::max(0.0, Nanoseconds(Until(view.now, slot.free_at)));
     }
   }
 
   void Plan() {
-    for (int s = 0; s < slots_ && begin_ < end_; ++s) {
-      if (view_.slots[static_cast<size_t>(s)].idle) PlanSlot(s);
+    for (size_t s = 0; s < view_.slots.size(); ++s) {
+      if (view_.slots[s].idle) PlanSlot(static_cast<int>(s));
     }
     RefuseHopeless();
   }
 
  private:
+  // A batch that may be run: with all alike, positions from `first` on; otherwise the members at the end of
+  // decision_.members.
+  struct Candidate {
+    int first = 0;
+    int count = 0;
+    int rows = 0;
+  };
+
+  static int CountWithDeadline(const SchedulerView& view) {
+    const auto none = std::partition_point(view.waiting.begin(), view.waiting.end(),
+                                           [](const PendingRequest& r) { return r.deadline != kNever; });
+    return static_cast<int>(none - view.waiting.begin());
+  }
+
+  // Rows per objective to expect: the long average, moved by the shorter ones as far as they deviate by more than chance.
+  static double LikelyRate(const ArrivalForecast& arrivals) {
+    double rate = arrivals.slow;
+    const auto correct = [&](double shorter, double length) {
+      const double off = shorter - rate;
+      const double variance = arrivals.dispersion * std::max(rate, 1.0) / (2 * length);
+      rate += off * (off * off / (off * off + variance));
+    };
+    correct(arrivals.medium, kMediumLength);
+    correct(arrivals.fast, kFastLength);
+    return std::max(rate, 0.0);
+  }
+
+  bool HasAged() const {
+    return objective_ > 0 && with_deadline_ < end_ && with_deadline_ > 0 &&
+           Nanoseconds(view_.now - At(with_deadline_).arrival) > kPatience * objective_;
+  }
+
+  const PendingRequest& At(int position) const { return view_.waiting[static_cast<size_t>(position)]; }
   double Slack(int position) const {
-    const MonoTime deadline = view_.waiting[static_cast<size_t>(position)].deadline;
+    const MonoTime deadline = At(position).deadline;
     return deadline == kNever ? kForever : Nanoseconds(deadline - view_.now);
   }
   double Predict(const Point& point, int rows) const { return Nanoseconds(view_.latency.Predict(point.id, rows)); }
-  double Cost(const Point& point) const { return point.cost * ratio_; }
+  double Weight(const PendingRequest& request) const { return RequestWeight(view_, request); }
 
-  // Slot time until `x` from now, if this slot is busy until `own`.
-  double Room(int slot, double own, double x) const {
-    double room = 0;
-    for (int s = 0; s < slots_; ++s) room += std::max(0.0, x - (s == slot ? own : free_[s]));
-    return room;
+  bool IsTaken(int position) const {
+    for (const anybit::Plan& plan : decision_.plans) {
+      const std::span<const int> members = decision_.MembersOf(plan);   // ascending
+      if (std::binary_search(members.begin(), members.end(), position)) return true;
+    }
+    return false;
+  }
+
+  // Moves begin_ to the next request that is left.
+  void SkipTaken() {
+    if (alike_) return;
+    while (begin_ < end_ && IsTaken(begin_)) ++begin_;
   }
 
   void PlanSlot(int slot) {
-    while (begin_ < end_ && view_.latency.Fastest(view_.waiting[static_cast<size_t>(begin_)].allowed, 1) >
-                                anybit::Slack(view_, view_.waiting[static_cast<size_t>(begin_)])) {
+    SkipTaken();
+    while (begin_ < end_ && !IsFeasible(view_, At(begin_))) {
       decision_.shed.push_back(begin_++);
+      SkipTaken();
     }
     if (begin_ == end_) return;
-    const double head_slack = Slack(begin_);
-    const int n = end_ - begin_;
-    const int most = std::min(n, view_.latency.max_batch());
-    const std::vector<Point>& points = policy_.points_;
-    for (size_t i = 0; i < points.size(); ++i) {
-      const Point& p = points[i];
-      int b = most;
-      while (b > 0 && Predict(p, b) > head_slack) --b;
-      if (b == 0) continue;
-      const Point* next = nullptr;
-      for (size_t j = i + 1; j < points.size(); ++j) {
-        if (points[j].cost < p.cost) {
-          next = &points[j];
-          break;
-        }
-      }
-      if (Passes(slot, p, next, b)) {
-        Take(slot, p.id, begin_, b);
+    if (begin_ >= with_deadline_) {
+      RunWithoutDeadline(slot);
+      return;
+    }
+    const uint64_t allowed = At(begin_).allowed.mask();
+    for (size_t p = 0; p < policy_.points_.size(); ++p) {
+      const Point& point = policy_.points_[p];
+      if (!At(begin_).allowed.Contains(point.id) || (point.dominated_by & allowed) != 0) continue;
+      const size_t scratch = decision_.members.size();
+      Candidate batch = Gather(point, Slack(begin_));
+      if (batch.count > 0 && LeavesRoom(slot, p, NextCheaper(p, allowed), batch)) {
+        Extend(slot, p, allowed, batch);
+        Take(slot, point, batch, scratch);
         return;
       }
+      decision_.members.resize(scratch);
     }
-    Overload(slot);
+    RunWhatEarnsMost(slot);
   }
 
-  bool Passes(int slot, const Point& p, const Point* next, int b) const {
-    const ArrivalForecast& a = view_.arrivals;
-    const double own = Predict(p, b);
-    double c = Cost(p);
-    if (next != nullptr) {
-      const double cn = Cost(*next);
-      if (objective_ > 0 && a.slow * cn > options_.spare * objective_ * slots_ &&
-          std::max(a.fast, a.medium) >= options_.busy * a.slow) {
-        return false;
-      }
-      c = cn + options_.mix * (c - cn);
+  // Index of the most accurate of the cheaper points below p; p itself if there is none.
+  size_t NextCheaper(size_t p, uint64_t allowed) const {
+    const std::vector<Point>& points = policy_.points_;
+    for (size_t q = p + 1; q < points.size(); ++q) {
+      if (points[q].cost < points[p].cost && (allowed >> ToIndex(points[q].id) & 1) != 0) return q;
     }
-    const int n = with_deadline_ - begin_;
-    const double full = c * p.full;
-    if (n > b) {
-      // The last head first: it is the likeliest to fail.
-      for (int j = b + (n - b - 1) / p.full * p.full; j >= b; j -= p.full) {
-        const int k = std::min(j + p.full, n) - b;
-        if (c * k - full > Room(slot, own, Slack(begin_ + j) - full)) return false;
+    return p;
+  }
+
+  // The largest batch from the head on that `point` runs within `limit`.
+  Candidate Gather(const Point& point, double limit) {
+    if (alike_) {
+      int rows = std::min(with_deadline_ - begin_, most_rows_);
+      while (rows > 0 && Predict(point, rows) > limit) --rows;
+      return {.first = begin_, .count = rows, .rows = rows};
+    }
+    Candidate batch;
+    passed_over_ = 0;
+    const int scanned = std::min(with_deadline_, begin_ + kMostScanned);
+    for (int i = begin_; i < scanned && batch.rows < most_rows_; ++i) {
+      if (IsTaken(i)) continue;
+      const PendingRequest& request = At(i);
+      if (request.allowed.Contains(point.id) && batch.rows + request.rows <= most_rows_) {
+        Add(i, batch);
+      } else if (passed_over_ < kMostPassedOver) {
+        passed_over_at_[static_cast<size_t>(passed_over_++)] = i;
       }
     }
-    if (objective_ > 0) {
-      const double rate = rate_;
-      for (int i = 1; i <= options_.horizons; ++i) {
-        const double h = options_.horizon * i / options_.horizons;
-        const double m = rate * h;
-        const double k = std::max(n - b, 0) + m + options_.burst * std::sqrt(a.dispersion * m) + options_.reserve * p.full;
-        if (c * k - full > Room(slot, own, (1 + h) * objective_ - full)) return false;
+    while (batch.count > 0 && Predict(point, batch.rows) > limit) RemoveLast(batch);
+    if (aged_ && batch.count > 0) MakeRoomForAged(point, limit, batch);
+    return batch;
+  }
+
+  void Add(int position, Candidate& batch) {
+    decision_.members.push_back(position);
+    ++batch.count;
+    batch.rows += At(position).rows;
+  }
+  void RemoveLast(Candidate& batch) {
+    batch.rows -= At(decision_.members.back()).rows;
+    --batch.count;
+    decision_.members.pop_back();
+  }
+
+  // Requests that waited long without a deadline replace the least urgent members, the head never.
+  void MakeRoomForAged(const Point& point, double limit, Candidate& batch) {
+    const int part = std::max(1, static_cast<int>(batch.rows * kAgedPart));
+    std::array<int, kMostPassedOver> aged;
+    int count = 0;
+    int rows = 0;
+    for (int i = with_deadline_; i < end_ && count < kMostPassedOver; ++i) {
+      if (Nanoseconds(view_.now - At(i).arrival) <= kPatience * objective_) break;
+      if (IsTaken(i) || !At(i).allowed.Contains(point.id) || rows + At(i).rows > part) continue;
+      aged[static_cast<size_t>(count++)] = i;
+      rows += At(i).rows;
+    }
+    while (batch.count > 1 &&
+           (batch.rows + rows > most_rows_ || Predict(point, batch.rows + rows) > limit)) {
+      RemoveLast(batch);
+    }
+    if (batch.rows + rows > most_rows_ || Predict(point, batch.rows + rows) > limit) return;
+    for (int i = 0; i < count; ++i) Add(aged[static_cast<size_t>(i)], batch);
+  }
+
+  // The slack of the request that is number `index` of those left once `batch` runs.
+  double SlackOfLeft(const Candidate& batch, int index) const {
+    if (alike_) return Slack(begin_ + batch.rows + index);
+    if (index < passed_over_) return Slack(passed_over_at_[static_cast<size_t>(index)]);
+    const int last = batch.count > 0 ? decision_.members.back() : begin_;
+    return Slack(std::min(std::min(last, with_deadline_ - 1) + 1 + index - passed_over_, with_deadline_ - 1));
+  }
+
+  // When the j-th row from now arrives if arrivals are `margin` standard deviations above the forecast: with m rows
+  // expected, m + margin * sqrt(dispersion * m) come.
+  double ArrivalOf(double j, double margin) const {
+    if (rate_ <= 0) return kForever;
+    const double s = margin * std::sqrt(view_.arrivals.dispersion);
+    const double root = (std::sqrt(s * s + 4 * j) - s) / 2;
+    return root * root / rate_;
+  }
+  double ArrivedBy(double t, double margin) const {
+    const double m = rate_ * t;
+    return m + margin * std::sqrt(view_.arrivals.dispersion * m);
+  }
+
+  bool HasNoRealSpare(const Point& next) const {
+    const ArrivalForecast& arrivals = view_.arrivals;
+    if (objective_ <= 0 || std::max(arrivals.fast, arrivals.medium) < kStillBusy * arrivals.slow) return false;
+    const double cost = next.cost * view_.latency.typical_permille() / 1000;
+    return arrivals.slow * cost > kNoRealSpare * objective_ * slots_;
+  }
+
+  // Whether everybody else can be in time if `slot` runs `batch` at point p now. q is the next cheaper point, or p.
+  bool LeavesRoom(int slot, size_t p, size_t q, const Candidate& batch) const {
+    const Point& point = policy_.points_[p];
+    const Point& next = policy_.points_[q];
+    if (p != q && HasNoRealSpare(next)) return false;
+    const double margin = p == q ? 0 : policy_.Margin(p, q);
+    std::array<double, kMostSlots> free = free_;
+    free[static_cast<size_t>(std::min(slot, slots_ - 1))] = Predict(point, batch.rows);
+    const int left = with_deadline_ - begin_ - TakenWithDeadline() - batch.count;
+    const double rows_each = left > 0 ? std::max(1.0, static_cast<double>(view_.waiting_rows) / end_) : 1;
+    const double queued = std::max(left, 0) * rows_each;
+    double served = 0;
+    int last_rows = batch.rows;
+    for (int step = 0; step < kMostSteps; ++step) {
+      size_t s = 0;
+      for (size_t i = 1; i < static_cast<size_t>(slots_); ++i) s = free[i] < free[s] ? i : s;
+      double start = free[s];
+      if (served >= queued && (objective_ <= 0 || start >= kHorizon * objective_)) return true;
+      double waiting = queued - served + (objective_ > 0 ? ArrivedBy(start, margin) : 0);
+      if (waiting < 1) {
+        start = ArrivalOf(served + 1 - queued, margin);
+        if (start >= kHorizon * objective_) return true;
+        waiting = 1;
       }
+      const int rows = std::min(static_cast<int>(waiting), most_rows_);
+      const double slack = served < queued
+                               ? SlackOfLeft(batch, static_cast<int>(served / rows_each))
+                               : ArrivalOf(served + 1 - queued, margin) + objective_;
+      // A batch that is not full and not larger than the one before: the queue is as short as it will be.
+      if (served >= queued && rows < most_rows_ && rows <= last_rows && start + Later(point, next, rows) <= slack) {
+        return true;
+      }
+      last_rows = rows;
+      free[s] = start + Later(point, next, rows);
+      if (free[s] > slack) return false;
+      served += rows;
     }
     return true;
   }
 
-  void Overload(int slot) {
-    const int n = end_ - begin_;
-    const int most = std::min(n, view_.latency.max_batch());
-    double mu = 0;
-    for (const Point& p : policy_.points_) mu = std::max(mu, p.value);
-    mu /= ratio_;
-    double best = -kForever;
-    int best_b = 0;
-    int best_start = 0;
-    PointId best_p{};
-    for (const Point& p : policy_.points_) {
-      int start = begin_;
-      for (int b = 1; b <= most; ++b) {
-        const double l = Predict(p, b);
-        while (start < end_ && Slack(start) < l) ++start;
-        while (start > begin_ && Slack(start - 1) >= l) --start;
-        if (end_ - start < b) continue;
-        const double score = p.accuracy * b - mu * l;
-        if (score > best) {
-          best = score;
-          best_b = b;
-          best_start = start;
-          best_p = p.id;
+  // Time of a later batch, see kOwnPart; some of it may have to run at a dearer point than `next`.
+  double Later(const Point& point, const Point& next, int rows) const {
+    const double dear = Predict(point, rows);
+    const double cheap = Predict(next, rows);
+    return cheap + kOwnPart * (dear - cheap);
+  }
+
+  int TakenWithDeadline() const {
+    if (alike_) return 0;
+    int taken = 0;
+    for (const anybit::Plan& plan : decision_.plans) {
+      for (const int member : decision_.MembersOf(plan)) taken += member >= begin_ && member < with_deadline_;
+    }
+    return taken;
+  }
+
+  // Fills up with requests without a deadline, as far as there is room for them too.
+  void Extend(int slot, size_t p, uint64_t allowed, Candidate& batch) {
+    const Point& point = policy_.points_[p];
+    if (!alike_ || batch.first + batch.count < with_deadline_) return;
+    const int most = std::min(most_rows_ - batch.rows, end_ - with_deadline_);
+    for (int more = most; more > 0; more /= 2) {
+      const Candidate longer{.first = batch.first, .count = batch.count + more, .rows = batch.rows + more};
+      if (Predict(point, longer.rows) > Slack(begin_)) continue;
+      if (!LeavesRoom(slot, p, NextCheaper(p, allowed), longer)) continue;
+      batch = longer;
+      return;
+    }
+  }
+
+  void RunWithoutDeadline(int slot) {
+    const double limit = objective_ > 0 ? kPartOfObjective * objective_ : kLongestWithoutDeadline;
+    const PendingRequest& head = At(begin_);
+    for (const Point& point : policy_.points_) {
+      if (!head.allowed.Contains(point.id) || (point.dominated_by & head.allowed.mask()) != 0) continue;
+      const size_t scratch = decision_.members.size();
+      Candidate batch;
+      const int scanned = std::min(end_, begin_ + kMostScanned);
+      for (int i = begin_; i < scanned && batch.rows < most_rows_; ++i) {
+        if (IsTaken(i) || !At(i).allowed.Contains(point.id) || batch.rows + At(i).rows > most_rows_) continue;
+        Add(i, batch);
+      }
+      while (batch.count > 1 && Predict(point, batch.rows) > limit) RemoveLast(batch);
+      TakeGathered(slot, point, batch, scratch);
+      return;
+    }
+  }
+
+  void RunWhatEarnsMost(int slot) {
+    if (alike_) {
+      RunWhatEarnsMostOfAlike(slot);
+    } else {
+      RunWhatEarnsMostForHead(slot);
+    }
+  }
+
+  // The point and rows that maximise accuracy * rows - (most accuracy per time) * latency: what they earn beyond what
+  // their time is worth. Members are the most urgent of those with slack for it.
+  void RunWhatEarnsMostOfAlike(int slot) {
+    double most_value = 0;
+    for (const Point& point : policy_.points_) most_value = std::max(most_value, point.value);
+    most_value *= 1000.0 / view_.latency.typical_permille();
+    double best_score = -kForever;
+    Candidate best;
+    const Point* best_point = nullptr;
+    for (const Point& point : policy_.points_) {
+      if (point.dominated_by != 0) continue;
+      int first = begin_;
+      const int most = std::min(with_deadline_ - begin_, most_rows_);
+      for (int rows = 1; rows <= most; ++rows) {
+        const double latency = Predict(point, rows);
+        while (first < with_deadline_ && Slack(first) < latency) ++first;
+        while (first > begin_ && Slack(first - 1) >= latency) --first;
+        if (with_deadline_ - first < rows) continue;
+        const double score = point.accuracy * rows - most_value * latency;
+        if (score > best_score) {
+          best_score = score;
+          best = {.first = first, .count = rows, .rows = rows};
+          best_point = &point;
         }
       }
     }
-    if (best_b == 0) return;   // cannot be: the head alone is feasible
-    for (int i = begin_; i < best_start; ++i) decision_.shed.push_back(i);
-    Take(slot, best_p, best_start, best_b);
+    if (best_point == nullptr) return;   // not so: the head alone is feasible
+    const int skipped_from = begin_;
+    Take(slot, *best_point, best, decision_.members.size());
+    KeepOrRefuse(skipped_from, best.first);
   }
 
-  void Take(int slot, PointId point, int start, int count) {
+  // With different requests: the head's own best point, so that a floor is no disadvantage in overload; of those with
+  // slack for a full batch the weightiest, of these the ones whose best point it is too, of these the most urgent.
+  void RunWhatEarnsMostForHead(int slot) {
+    const Point& point = MostValuable(At(begin_).allowed);
+    const size_t scratch = decision_.members.size();
+    for (int target = std::min(most_rows_, std::max(view_.waiting_rows, 1)); target > 0; target /= 2) {
+      Candidate batch;
+      const double latency = Predict(point, target);
+      AddByWeight(point, latency, target, batch);
+      while (batch.count > 0 && Predict(point, batch.rows) > latency) RemoveLast(batch);
+      // Enough for the size that was assumed, or nobody is left for a smaller one either.
+      if (batch.rows * 2 > target) {
+        TakeGathered(slot, point, batch, scratch);
+        return;
+      }
+      decision_.members.resize(scratch);
+    }
+    Candidate alone;
+    Add(begin_, alone);
+    TakeGathered(slot, FastestFor(At(begin_)), alone, scratch);
+  }
+
+  const Point& MostValuable(PointSet allowed) const {
+    const Point* best = nullptr;
+    for (const Point& point : policy_.points_) {
+      if (allowed.Contains(point.id) && (best == nullptr || point.value > best->value)) best = &point;
+    }
+    return *best;
+  }
+  const Point& FastestFor(const PendingRequest& request) const {
+    const Point* best = nullptr;
+    for (const Point& point : policy_.points_) {
+      if (!request.allowed.Contains(point.id)) continue;
+      if (best == nullptr || Predict(point, request.rows) < Predict(*best, request.rows)) best = &point;
+    }
+    return *best;
+  }
+
+  void AddByWeight(const Point& point, double latency, int most, Candidate& batch) {
+    const int scanned = std::min(end_, begin_ + kMostScanned);
+    double below = kForever;
+    while (batch.rows < most) {
+      double weight = 0;
+      for (int i = begin_; i < scanned; ++i) {
+        const double w = Weight(At(i));
+        if (w < below && w > weight) weight = w;
+      }
+      if (weight == 0) return;
+      for (const bool own_best : {true, false}) {
+        for (int i = begin_; i < scanned && batch.rows < most; ++i) {
+          const PendingRequest& request = At(i);
+          if (Weight(request) != weight || !request.allowed.Contains(point.id) || Slack(i) < latency) continue;
+          if ((MostValuable(request.allowed).id == point.id) != own_best) continue;
+          if (batch.rows + request.rows <= most && !IsTaken(i)) Add(i, batch);
+        }
+      }
+      below = weight;
+    }
+  }
+
+  // Requests that were passed over for a batch of less urgent ones: another slot may still serve them.
+  void KeepOrRefuse(int from, int to) {
+    double soonest = kForever;
+    for (int s = 0; s < slots_; ++s) soonest = std::min(soonest, free_[static_cast<size_t>(s)]);
+    int i = from;
+    while (i < to && IsHopeless(i, soonest)) decision_.shed.push_back(i++);
+    if (i == to) return;
+    begin_ = i;
+    alike_ = false;
+  }
+
+  bool IsHopeless(int position, double start) const {
+    return start + Nanoseconds(view_.latency.FastestLeast(At(position).allowed, At(position).rows)) > Slack(position);
+  }
+
+  // Members are in order from here on, as IsTaken needs them.
+  void TakeGathered(int slot, const Point& point, const Candidate& batch, size_t scratch) {
+    std::sort(decision_.members.begin() + static_cast<std::ptrdiff_t>(scratch), decision_.members.end());
+    Take(slot, point, batch, scratch);
+  }
+
+  void Take(int slot, const Point& point, const Candidate& batch, size_t scratch) {
+    if (decision_.members.size() == scratch) {
+      for (int i = 0; i < batch.count; ++i) decision_.members.push_back(batch.first + i);
+      begin_ = batch.first + batch.count;
+    } else {
+      std::sort(decision_.members.begin() + static_cast<std::ptrdiff_t>(scratch), decision_.members.end());
+      alike_ = false;
+    }
     decision_.plans.push_back(
-        {.slot = slot, .point = point, .first = static_cast<int>(decision_.members.size()), .count = count});
-    for (int i = 0; i < count; ++i) decision_.members.push_back(start + i);
-    begin_ = start + count;
-    free_[slot] = Nanoseconds(view_.latency.Predict(point, count));
+        {.slot = slot, .point = point.id, .first = static_cast<int>(scratch), .count = batch.count});
+    if (slot < slots_) free_[static_cast<size_t>(slot)] = Predict(point, batch.rows);
   }
 
+  // Gives up early: whoever cannot be served by the slot that is free first, even if it is faster than predicted.
   void RefuseHopeless() {
     double soonest = kForever;
-    for (int s = 0; s < slots_; ++s) soonest = std::min(soonest, free_[s]);
-    while (begin_ < with_deadline_) {
-      const PendingRequest& r = view_.waiting[static_cast<size_t>(begin_)];
-      if (soonest * 0.999 + Nanoseconds(view_.latency.FastestLeast(r.allowed, 1)) <= Slack(begin_)) return;
+    for (int s = 0; s < slots_; ++s) {
+      const bool idle = view_.slots[static_cast<size_t>(s)].idle && free_[static_cast<size_t>(s)] == 0;
+      if (idle) return;   // nobody is left for it
+      soonest = std::min(soonest, free_[static_cast<size_t>(s)]);
+    }
+    // What is predicted errs upwards; so much earlier it may be over.
+    const double least = view_.latency.typical_permille() - view_.latency.scatter_permille();
+    const double most = view_.latency.typical_permille() + view_.latency.scatter_permille();
+    soonest *= std::max(least, 0.0) / most;
+    for (SkipTaken(); begin_ < with_deadline_ && IsHopeless(begin_, soonest); SkipTaken()) {
       decision_.shed.push_back(begin_++);
     }
   }
 
   const Anybit& policy_;
-  const AnybitOptions& options_;
   const SchedulerView& view_;
   Decision& decision_;
-  int begin_ = 0;
-  int end_ = 0;
-  int with_deadline_ = 0;
-  int slots_ = 1;
-  std::array<double, kMostSlots> free_;
-  double ratio_;
-  double objective_;
-  double rate_ = 0;
+  const int end_;
+  const int with_deadline_;   // positions from here on have none
+  const int most_rows_;
+  const int slots_;
+  const double objective_;    // 0: not known
+  const double rate_;         // rows per ns
+  const bool aged_;           // whether some have waited too long without a deadline
+  bool alike_;                // what is left is [begin_, end_), of one row each, with equal floors and weights
+  int begin_ = 0;             // the first that is left
+  std::array<double, kMostSlots> free_;   // when each slot is free
+  int passed_over_ = 0;                   // by the last Gather
+  std::array<int, kMostPassedOver> passed_over_at_;
 };
 
 void Anybit::DecideInto(const SchedulerView& view, Decision& decision) const {

@@ -1,7 +1,23 @@
 // Ours: the most accurate point that leaves room for what waits and for what is likely to come.
+//
+// For each free slot, from the most accurate point down: take the largest batch of the earliest deadlines that is in time,
+// and look ahead. The look-ahead runs the slots on, batch after batch, over the queue and over arrivals as the forecast has
+// them, for two objectives or until the queue is short again; the point is taken if nobody is late. So the point follows
+// from what lies ahead, not from the slack of the head alone; a batch size that feeds itself is found, since batches grow
+// with the queue; and an objective, a load or a profile of any shape needs no parameter.
+//
+// How far arrivals may exceed their forecast is the newsvendor's question. A batch at p instead of the next cheaper point
+// q gains accuracy(p) - accuracy(q) per row and takes cost(p) - cost(q) longer; if that time is missed later, requests
+// worth accuracy/cost of the fastest point per unit of time are lost. p pays as long as the chance of that is below the
+// ratio of the two slopes, so the look-ahead takes the arrivals that are exceeded with this probability.
+//
+// Where no point passes there are more requests than can be served: then the batch that earns most for its time runs, of
+// those who can still be in time, and who cannot be any more is refused at once.
 #ifndef ANYBIT_SCHEDULER_POLICIES_ANYBIT_H_
 #define ANYBIT_SCHEDULER_POLICIES_ANYBIT_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "scheduler/policy.h"
@@ -9,21 +25,10 @@
 
 namespace anybit {
 
-struct AnybitOptions {
-  double mix = 0.7;
-  double spare = 0.95;
-  double busy = 0.8;
-  double burst = 1.0;
-  double reserve = 1.5;
-  double horizon = 2.0;
-  int horizons = 8;
-  double k1 = 0, k2 = 0, k3 = 0, k4 = 0, k5 = 0;
-};
-
 class Anybit final : public SchedulingPolicy {
  public:
   // `profile` is valid. Keeps no reference to it.
-  explicit Anybit(const Profile& profile, AnybitOptions options = {});
+  explicit Anybit(const Profile& profile);
 
   std::string_view name() const override { return "anybit"; }
   void DecideInto(const SchedulerView& view, Decision& decision) const override;
@@ -32,14 +37,18 @@ class Anybit final : public SchedulingPolicy {
   struct Point {
     PointId id{};
     double accuracy = 0;
-    double cost = 0;       // least time per row over all batch sizes, as profiled, ns
-    int full = 1;          // the fewest rows whose time per row is within a tenth of that
-    double value = 0;      // most accuracy per ns: max over rows of accuracy * rows / latency
+    double cost = 0;             // the least time per row over all batch sizes, as profiled, ns
+    double value = 0;            // accuracy / cost
+    uint64_t dominated_by = 0;   // the points that are neither slower at any size nor less accurate
   };
   class Planner;
 
-  const AnybitOptions options_;
-  std::vector<Point> points_;   // most accurate first, without those that another one dominates everywhere
+  // Standard deviations by which arrivals may exceed their forecast before points_[p] is no longer worth it instead of
+  // points_[q].
+  double Margin(size_t p, size_t q) const { return margins_[p * points_.size() + q]; }
+
+  std::vector<Point> points_;     // most accurate first, of equal ones the cheaper
+  std::vector<double> margins_;
 };
 
 }  // namespace anybit

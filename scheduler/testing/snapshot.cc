@@ -51,14 +51,23 @@ Snapshot& Snapshot::Occupy(int slot, MonoTime free_at) {
 }
 
 SchedulerView Snapshot::view() const {
+  const PointSet all = PointSet::First(static_cast<int>(latency_.points().size()));
   int rows = 0;
-  for (const PendingRequest& request : waiting_) rows += request.rows;
+  bool alike = class_weights.empty() && tenants.empty();
+  for (const PendingRequest& request : waiting_) {
+    rows += request.rows;
+    alike = alike && request.rows == 1 && request.allowed == all;
+  }
   return {.now = now,
           .waiting = waiting_,
           .waiting_rows = rows,
+          .waiting_alike = alike,
           .slots = slots_,
           .latency = latency_,
           .arrivals = arrivals,
+          .weights_vary = !class_weights.empty() || !tenants.empty(),
+          .class_weights = class_weights,
+          .tenants = tenants,
           .aimd_rows = aimd_rows,
           .max_queue_requests = max_queue_requests,
           .draining = draining};

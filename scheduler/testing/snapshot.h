@@ -44,6 +44,8 @@ class Snapshot {
 
   MonoTime now{};
   ArrivalForecast arrivals;
+  std::vector<double> class_weights;
+  std::vector<TenantView> tenants;
   double aimd_rows = 1;
   int max_queue_requests = 100;
   bool draining = false;
