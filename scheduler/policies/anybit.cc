@@ -17,9 +17,8 @@ constexpr int kMostSlots = 64;
 // How far to look ahead, in objectives. Beyond it arrivals are anybody's guess.
 constexpr double kHorizon = 2;
 
-// Batches looked ahead at most. A queue that has been short for so long stays short, and one that is long has either been
-// served or made somebody late.
-constexpr int kMostSteps = 48;
+// Batches looked ahead at most.
+constexpr int kMostSteps = 64;
 
 // In the look-ahead later batches take their time from between the candidate (1) and the next cheaper point (0): should it
 // get tighter, they will go down, but then the candidate has not been worth much either.
@@ -319,8 +318,10 @@ class Anybit::Planner {
     const int left = with_deadline_ - begin_ - TakenWithDeadline() - batch.count;
     const double rows_each = left > 0 ? std::max(1.0, static_cast<double>(view_.waiting_rows) / end_) : 1;
     const double queued = std::max(left, 0) * rows_each;
+    const double all_used = slots_ == 1 ? 0 : *std::max_element(free.begin(), free.begin() + slots_);
     double served = 0;
     int last_rows = batch.rows;
+    int calm = 0;
     for (int step = 0; step < kMostSteps; ++step) {
       size_t s = 0;
       for (size_t i = 1; i < static_cast<size_t>(slots_); ++i) s = free[i] < free[s] ? i : s;
@@ -336,16 +337,16 @@ class Anybit::Planner {
       const double slack = served < queued
                                ? SlackOfLeft(batch, static_cast<int>(served / rows_each))
                                : ArrivalOf(served + 1 - queued, margin) + objective_;
-      // A batch that is not full and not larger than the one before: the queue is as short as it will be.
-      if (served >= queued && rows < most_rows_ && rows <= last_rows && start + Later(point, next, rows) <= slack) {
-        return true;
-      }
+      // Batches that are not full and do not grow, on slots that have all been used since: the queue stays short.
+      calm = served >= queued && start >= all_used && rows < most_rows_ && rows <= last_rows ? calm + 1 : 0;
+      if (calm > 2 * (slots_ - 1) && start + Later(point, next, rows) <= slack) return true;
       last_rows = rows;
       free[s] = start + Later(point, next, rows);
       if (free[s] > slack) return false;
       served += rows;
     }
-    return true;
+    // Nobody late so far: nobody later either, unless more rows come than full batches carry.
+    return rate_ * Later(point, next, most_rows_) <= slots_ * most_rows_;
   }
 
   // Time of a later batch, see kOwnPart; some of it may have to run at a dearer point than `next`.
