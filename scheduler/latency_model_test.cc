@@ -40,26 +40,53 @@ TEST(LatencyModelTest, AFastMachineQuickensThePrediction) {
   EXPECT_EQ(model.Predict(kMid, 1), std::chrono::microseconds(2500));
 }
 
-TEST(LatencyModelTest, AFewOutliersDoNotMoveThePrediction) {
+TEST(LatencyModelTest, SingleOutliersDoNotMoveThePrediction) {
   LatencyModel model(ThreePoints());
-  Feed(model, 6, seconds(2));   // 6 of 64 are less than a tenth
+  Feed(model, 60, milliseconds(10));
+  Feed(model, 2, seconds(2));   // a stopped process, not a slow machine
   EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10));
-  Feed(model, 1, seconds(2));
-  EXPECT_EQ(model.Predict(kHi, 1), seconds(2));
 }
 
-TEST(LatencyModelTest, TheQuantileIsTheOneAskedFor) {
-  LatencyModel model(ThreePoints(), {.window = 10, .quantile_percent = 50});
-  for (int i = 1; i <= 10; ++i) model.Observe(kHi, 1, milliseconds(10 * i), T(seconds(1)));
-  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(50));
+TEST(LatencyModelTest, AnotherRegimeIsLearntFromThreeBatchesOfFive) {
+  LatencyModel model(ThreePoints());
+  Feed(model, 64, milliseconds(10));
+  Feed(model, 2, milliseconds(100));
+  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10));
+  Feed(model, 1, milliseconds(100));
+  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(100));
+  Feed(model, 2, milliseconds(5));
+  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(100));
+  Feed(model, 3, milliseconds(5));
+  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(5));
+}
+
+TEST(LatencyModelTest, AProfileWrongByTenIsCorrectedByTheFirstBatches) {
+  LatencyModel model(ThreePoints());
+  Feed(model, 2, milliseconds(100));
+  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(100));
+}
+
+TEST(LatencyModelTest, PredictsForDeadlinesAboveAndForGivingUpBelowTheScatter) {
+  LatencyModel model(ThreePoints());
+  for (int i = 0; i < 60; ++i) Feed(model, 1, milliseconds(8 + i % 5));   // 8 .. 12 ms, every one as often
+  EXPECT_EQ(model.typical_permille(), 1000);
+  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(12));
+  EXPECT_EQ(model.PredictLeast(kHi, 1), milliseconds(8));
+  EXPECT_EQ(model.FastestLeast(testing::kAnyPoint, 1), std::chrono::microseconds(1600));
+  EXPECT_EQ(model.RowCost(PointSet::Of(kHi)), milliseconds(3)) << "what a row costs in the long run is the median";
+}
+
+TEST(LatencyModelTest, ALongTailWithoutScatterStillHoldsForAllButOneInTwenty) {
+  LatencyModel model(ThreePoints());
+  for (int i = 0; i < 60; ++i) Feed(model, 1, i % 10 == 9 ? milliseconds(17) : milliseconds(10));
+  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(17));
 }
 
 TEST(LatencyModelTest, ObservationsLeaveTheWindow) {
-  LatencyModel model(ThreePoints(), {.window = 4, .quantile_percent = 100});
-  Feed(model, 1, milliseconds(80));
-  Feed(model, 3, milliseconds(10));
-  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(80));
-  Feed(model, 1, milliseconds(10));
+  LatencyModel model(ThreePoints(), {.window = 5});
+  Feed(model, 5, milliseconds(11));
+  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(11));
+  Feed(model, 5, milliseconds(10));
   EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10));
 }
 

@@ -82,7 +82,8 @@ class Arrivals {
     const OfferedRequest& request = requests_[i];
     SubmitRequest submitted{.deadline = request.deadline,
                             .allowed = AllowedBy(request.min_accuracy),
-                            .sla_class = request.sla_class};
+                            .sla_class = request.sla_class,
+                            .tenant = request.tenant};
     scheduler_.Submit(std::move(submitted), [this, i](Outcome outcome) { Record(i, outcome); });
   }
 

@@ -20,7 +20,7 @@
 namespace anybit::sim {
 
 struct SimulationOptions {
-  std::string policy = "slackfit";   // a name of scheduler/policies/registry.h
+  std::string policy = "anybit";   // a name of scheduler/policies/registry.h
   int slots = 1;
   double noise = 0;                  // 0..0.999; batches take their true latencies * [1 - noise, 1 + noise], uniform
   double profile_ratio = 1;          // above 0; the scheduler is shown the true latencies * profile_ratio
