@@ -219,6 +219,16 @@ TEST(AdmissionTest, ALighterRequestGoesWhereAnUrgentOneWouldMakeAHeavierLate) {
   EXPECT_EQ(admission.instead, 0);
 }
 
+TEST(AdmissionTest, WhoStandsBehindTheHeavierOneGivesItNoTimeAndStays) {
+  Snapshot queue = Weighted();
+  Wait(queue, 16, 2, T(milliseconds(11)));
+  Wait(queue, 1, 0, T(milliseconds(60)));
+  Wait(queue, 1, 0, kNever);
+  const Admission admission = AdmitOfClass(queue, 1, T(milliseconds(10)));
+  EXPECT_FALSE(admission.status.ok());
+  EXPECT_EQ(admission.instead, std::nullopt);
+}
+
 TEST(AdmissionTest, ATenantBeyondItsShareMakesRoomForOneWithin) {
   Snapshot queue(ThreePoints());
   queue.tenants = {{.weight = 0.25}, {.weight = 1}};
