@@ -268,14 +268,20 @@ class Anybit::Planner {
     for (int i = with_deadline_; i < end_ && count < kMostPassedOver; ++i) {
       if (Nanoseconds(view_.now - At(i).arrival) <= kPatience * objective_) break;
       if (IsTaken(i) || !At(i).allowed.Contains(point.id) || rows + At(i).rows > part) continue;
+      if (std::find(decision_.members.end() - batch.count, decision_.members.end(), i) != decision_.members.end()) continue;
       aged[static_cast<size_t>(count++)] = i;
       rows += At(i).rows;
     }
-    while (batch.count > 1 &&
-           (batch.rows + rows > most_rows_ || Predict(point, batch.rows + rows) > limit)) {
-      RemoveLast(batch);
+    const auto fits = [&](int members_rows) {
+      return members_rows + rows <= most_rows_ && Predict(point, members_rows + rows) <= limit;
+    };
+    int kept = batch.count;
+    int kept_rows = batch.rows;
+    for (auto last = decision_.members.rbegin(); kept > 1 && !fits(kept_rows); ++last, --kept) {
+      kept_rows -= At(*last).rows;
     }
-    if (batch.rows + rows > most_rows_ || Predict(point, batch.rows + rows) > limit) return;
+    if (!fits(kept_rows)) return;
+    while (batch.count > kept) RemoveLast(batch);
     for (int i = 0; i < count; ++i) Add(aged[static_cast<size_t>(i)], batch);
   }
 
@@ -449,6 +455,7 @@ class Anybit::Planner {
       while (batch.count > 0 && Predict(point, batch.rows) > latency) RemoveLast(batch);
       // Enough for the size that was assumed, or nobody is left for a smaller one either.
       if (batch.rows * 2 > target) {
+        if (aged_) MakeRoomForAged(point, latency, batch);
         TakeGathered(slot, point, batch, scratch);
         return;
       }
