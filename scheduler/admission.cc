@@ -70,17 +70,17 @@ Duration GivenUp(const SchedulerView& view, const PendingRequest& request, Durat
   return std::min(batches, slack / 2) * static_cast<int64_t>(view.slots.size());
 }
 
-// Whether somebody heavier, whose deadline is later, would be late behind the request, and was not before.
-bool MakesHeavierLate(const SchedulerView& view, const PendingRequest& request, Duration work, size_t ahead) {
+// The first one heavier, whose deadline is later, that would be late behind the request, and was not before.
+std::optional<size_t> HeavierMadeLate(const SchedulerView& view, const PendingRequest& request, Duration work, size_t ahead) {
   RowCosts costs(view.latency);
   const double weight = RequestWeight(view, request);
   const Duration own = costs.Of(request.allowed) * request.rows;
   for (size_t i = ahead; i < view.waiting.size() && view.waiting[i].deadline != kNever; ++i) {
     work += costs.Of(view.waiting[i].allowed) * view.waiting[i].rows;
     const Duration room = Slack(view, view.waiting[i]) * static_cast<int64_t>(view.slots.size());
-    if (work <= room && work + own > room && RequestWeight(view, view.waiting[i]) > weight) return true;
+    if (work <= room && work + own > room && RequestWeight(view, view.waiting[i]) > weight) return i;
   }
-  return false;
+  return std::nullopt;
 }
 
 // Of the first `count` waiting the one that weighs least, the least urgent of several; none if all weigh as much as the
@@ -147,8 +147,10 @@ Admission AdmissionControl::Admit(const SchedulerView& view, const PendingReques
     if (const std::optional<int> lighter = LighterThan(view, request, ahead)) return {.instead = lighter};
     return {.status = NoPointInTime(view, slack, needed / static_cast<int64_t>(view.slots.size()))};
   }
-  if (view.weights_vary && MakesHeavierLate(view, request, work, ahead)) {
-    if (const std::optional<int> lighter = LighterThan(view, request, view.waiting.size())) return {.instead = lighter};
+  if (!view.weights_vary) return {};
+  if (const std::optional<size_t> late = HeavierMadeLate(view, request, work, ahead)) {
+    // Only who stands before it gives it time.
+    if (const std::optional<int> lighter = LighterThan(view, request, *late)) return {.instead = lighter};
     return {.status = absl::ResourceExhaustedError("a waiting request of more weight would miss its deadline")};
   }
   return {};

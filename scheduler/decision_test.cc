@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -100,6 +101,54 @@ TEST(CheckTest, RefusesToWaitForEverWithARequestWithoutADeadline) {
   snapshot.Add(kNever);
   ExpectRefused(snapshot, {}, "idle beside feasible request 1");
   EXPECT_TRUE(Check(snapshot.view(), {.wake_at = T(milliseconds(1))}).ok());
+}
+
+TEST(DecisionCheckTest, WhatOneDecisionUsedIsFreeForTheNext) {
+  const Snapshot snapshot = TwoWaiting();
+  DecisionCheck check;
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(check(snapshot.view(), Deciding({{0, kHi, {0}}, {1, kLo, {1}}})).ok());
+    EXPECT_FALSE(check(snapshot.view(), Deciding({{0, kLo, {0, 0}}})).ok());
+    EXPECT_FALSE(check(snapshot.view(), Deciding({{0, kHi, {0}}})).ok()) << "request 2 is not taken any more";
+    EXPECT_TRUE(check(snapshot.view(), {.shed = {1, 0}}).ok());
+  }
+}
+
+TEST(DecisionCheckTest, QueuesAndSlotsMayGrowAndShrink) {
+  DecisionCheck check;
+  for (const int waiting : {1, 9, 2, 30}) {
+    Snapshot snapshot(ThreePoints(), waiting);
+    Decision decision;
+    for (int i = 0; i < waiting; ++i) {
+      snapshot.Add(kNever);
+      decision.AddPlan(waiting - 1 - i, kHi, std::vector<int>{i});
+    }
+    EXPECT_TRUE(check(snapshot.view(), decision).ok());
+    decision.shed = {waiting};
+    EXPECT_FALSE(check(snapshot.view(), decision).ok()) << "there is no such request, though there may have been";
+  }
+}
+
+TEST(DecisionTest, AClearedDecisionIsLikeANewOne) {
+  Decision decision = Deciding({{0, kHi, {0}}, {1, kLo, {1}}}, {2});
+  decision.wake_at = T(milliseconds(1));
+  decision.Clear();
+  EXPECT_TRUE(decision.shed.empty() && decision.members.empty() && decision.plans.empty());
+  EXPECT_EQ(decision.wake_at, kNever);
+}
+
+TEST(RequestWeightTest, IsThatOfTheClassTimesThatOfTheTenant) {
+  Snapshot snapshot(ThreePoints());
+  snapshot.class_weights = {1, 4};
+  snapshot.tenants = {{.weight = 1}, {.weight = 0.5}};
+  const auto weight = [&](int sla_class, int tenant) {
+    return RequestWeight(snapshot.view(), {.sla_class = static_cast<SlaClassId>(sla_class),
+                                           .tenant = static_cast<TenantId>(tenant)});
+  };
+  EXPECT_EQ(weight(0, 0), 1);
+  EXPECT_EQ(weight(1, 0), 4);
+  EXPECT_EQ(weight(1, 1), 2);
+  EXPECT_EQ(weight(2, 2), 1) << "classes and tenants that nobody spoke of";
 }
 
 TEST(IsFeasibleTest, ARequestIsFeasibleIfItCanEndExactlyAtItsDeadline) {

@@ -138,7 +138,14 @@ void LatencyModel::DropFormerRegime() {
   if (count_ < regime) return;
   const int now = Ranked(regime, regime / 2);
   const int least = std::max(typical_permille_ * kRegimePermille / 1000, 3 * scatter_permille_ / 2);
-  if (std::abs(now - typical_permille_) > least) DropOldest(count_ - regime);
+  if (std::abs(now - typical_permille_) <= least) return;
+  // Nor may the last few of the former regime stay: they would count as the new one's tail until the window is full.
+  const auto former = [&] {
+    const int ratio = Recent(0).ratio_permille;
+    return std::abs(ratio - typical_permille_) < std::abs(ratio - now);
+  };
+  DropOldest(count_ - regime);
+  while (former()) DropOldest(1);
 }
 
 void LatencyModel::Correct() {

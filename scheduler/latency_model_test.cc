@@ -60,6 +60,14 @@ TEST(LatencyModelTest, AnotherRegimeIsLearntFromThreeBatchesOfFive) {
   EXPECT_EQ(model.Predict(kHi, 1), milliseconds(5));
 }
 
+TEST(LatencyModelTest, AShortStallIsForgottenAsFastAsItWasLearnt) {
+  LatencyModel model(ThreePoints());
+  Feed(model, 64, milliseconds(10));
+  Feed(model, 3, milliseconds(100));
+  Feed(model, 3, milliseconds(10));
+  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10));
+}
+
 TEST(LatencyModelTest, AProfileWrongByTenIsCorrectedByTheFirstBatches) {
   LatencyModel model(ThreePoints());
   Feed(model, 2, milliseconds(100));

@@ -47,6 +47,24 @@ TEST(RequestQueueTest, RemovesPositionsInAnyOrder) {
   EXPECT_EQ(Ids(queue), (IdList{2, 4, 5, 7}));
 }
 
+TEST(RequestQueueTest, IsAlikeWhileEachHasOneRowAndAcceptsAllPoints) {
+  const PointSet all = PointSet::First(3);
+  RequestQueue queue(all);
+  EXPECT_TRUE(queue.alike());
+  const auto insert = [&](uint64_t id, PointSet allowed, int rows) {
+    queue.Insert({.id = static_cast<RequestId>(id), .deadline = MonoTime(Duration(id)), .allowed = allowed, .rows = rows});
+  };
+  for (uint64_t id = 1; id <= 5; ++id) insert(id, all, 1);
+  EXPECT_TRUE(queue.alike());
+  insert(6, all, 2);
+  EXPECT_FALSE(queue.alike());
+  insert(7, PointSet::First(2), 1);
+  queue.RemoveAt({5, 0});
+  EXPECT_FALSE(queue.alike()) << "one with a floor is left";
+  EXPECT_TRUE(queue.Remove(MonoTime(Duration(7)), static_cast<RequestId>(7)));
+  EXPECT_TRUE(queue.alike());
+}
+
 TEST(RequestQueueTest, StaysEqualToASortedSetThroughRandomUse) {
   std::mt19937_64 random(7);
   RequestQueue queue(PointSet::First(3));

@@ -43,7 +43,7 @@ constexpr double kPatience = 20;
 constexpr double kAgedPart = 0.25;
 
 // Positions looked at for one batch when requests differ in what they accept.
-constexpr int kMostScanned = 512;
+constexpr int kMostScanned = 256;
 constexpr int kMostPassedOver = 256;
 
 double Nanoseconds(Duration d) { return static_cast<double>(d.count()); }
@@ -95,8 +95,12 @@ Anybit::Anybit(const Profile& profile) {
   std::stable_sort(points_.begin(), points_.end(), [](const Point& a, const Point& b) {
     return a.accuracy != b.accuracy ? a.accuracy > b.accuracy : a.cost < b.cost;
   });
-  double most_value = 0;
-  for (const Point& p : points_) most_value = std::max(most_value, p.value);
+  for (size_t p = 0; p < points_.size(); ++p) {
+    if (points_[p].dominated_by == 0) by_value_.push_back(p);
+  }
+  std::stable_sort(by_value_.begin(), by_value_.end(),
+                   [this](size_t a, size_t b) { return points_[a].value > points_[b].value; });
+  const double most_value = points_[by_value_.front()].value;
   for (const Point& p : points_) {
     for (const Point& q : points_) {
       const double gain = (p.accuracy - q.accuracy) / (p.cost - q.cost);   // asked for only where q is cheaper
@@ -287,14 +291,20 @@ class Anybit::Planner {
     for (int i = with_deadline_; i < end_ && count < kMostPassedOver; ++i) {
       if (Nanoseconds(view_.now - At(i).arrival) <= kPatience * objective_) break;
       if (IsTaken(i) || !At(i).allowed.Contains(point.id) || rows + At(i).rows > part) continue;
+      if (std::find(decision_.members.end() - batch.count, decision_.members.end(), i) != decision_.members.end()) continue;
       aged[static_cast<size_t>(count++)] = i;
       rows += At(i).rows;
     }
-    while (batch.count > 1 &&
-           (batch.rows + rows > most_rows_ || Predict(point, batch.rows + rows) > limit)) {
-      RemoveLast(batch);
+    const auto fits = [&](int members_rows) {
+      return members_rows + rows <= most_rows_ && Predict(point, members_rows + rows) <= limit;
+    };
+    int kept = batch.count;
+    int kept_rows = batch.rows;
+    for (auto last = decision_.members.rbegin(); kept > 1 && !fits(kept_rows); ++last, --kept) {
+      kept_rows -= At(*last).rows;
     }
-    if (batch.rows + rows > most_rows_ || Predict(point, batch.rows + rows) > limit) return;
+    if (!fits(kept_rows)) return;
+    while (batch.count > kept) RemoveLast(batch);
     for (int i = 0; i < count; ++i) Add(aged[static_cast<size_t>(i)], batch);
   }
 
@@ -340,6 +350,7 @@ class Anybit::Planner {
     const int left = with_deadline_ - begin_ - TakenWithDeadline() - batch.count;
     const double rows_each = left > 0 ? std::max(1.0, static_cast<double>(view_.waiting_rows) / end_) : 1;
     const double queued = std::max(left, 0) * rows_each;
+    if (IsLateAnyway(free, batch, left, rows_each, margin, point, next)) return false;
     const double all_used = slots_ == 1 ? 0 : *std::max_element(free.begin(), free.begin() + slots_);
     double served = 0;
     int last_rows = batch.rows;
@@ -374,11 +385,36 @@ class Anybit::Planner {
 
   // Time of a later batch, see kOwnPart; those who do not accept the cheap points take their part of it.
   double Later(const Point& point, const Point& next, int rows) const {
-    const double dear = Predict(point, rows);
-    const double cheap = Predict(next, rows);
+    return Between(Predict(point, rows), Predict(next, rows),
+                   floors_part_ > 0 ? Predict(*floors_point_, rows) : 0);
+  }
+  double Between(double dear, double cheap, double with_floor) const {
     const double later = cheap + kOwnPart * (dear - cheap);
-    if (floors_part_ == 0) return later;
-    return later + floors_part_ * std::max(0.0, Predict(*floors_point_, rows) - later);
+    return floors_part_ > 0 ? later + floors_part_ * std::max(0.0, with_floor - later) : later;
+  }
+
+  // Whether somebody is late even if all before him run in the best batches on all slots: a few looks at the queue and
+  // at the horizon that mostly spare the steps where there is too much to do.
+  bool IsLateAnyway(const std::array<double, kMostSlots>& free, const Candidate& batch, int left, double rows_each,
+                    double margin, const Point& point, const Point& next) const {
+    const double cost = view_.latency.typical_permille() / 1000.0 *
+                        Between(point.cost, next.cost, floors_part_ > 0 ? floors_point_->cost : 0);
+    const auto is_late = [&](double rows, double slack) {
+      double room = 0;
+      for (int s = 0; s < slots_; ++s) room += std::max(0.0, slack - free[static_cast<size_t>(s)]);
+      return cost * rows > room;
+    };
+    if (left > most_rows_) {
+      for (const int index : {left - 1, left / 2, left / 4}) {
+        if (is_late((index + 1) * rows_each, SlackOfLeft(batch, index))) return true;
+      }
+    }
+    if (objective_ <= 0) return false;
+    const double queued = std::max(left, 0) * rows_each;
+    for (const double h : {kHorizon * objective_, kHorizon / 4 * objective_}) {
+      if (is_late(queued + ArrivedBy(h, margin), h + objective_)) return true;
+    }
+    return false;
   }
 
   int TakenWithDeadline() const {
@@ -432,28 +468,35 @@ class Anybit::Planner {
 
   // The point and rows that maximise accuracy * rows - (most accuracy per time) * latency: what they earn beyond what
   // their time is worth. Members are the most urgent of those with slack for it.
+  double Cost(const Point& point) const { return point.cost * view_.latency.typical_permille() / 1000; }
+
+  int FirstWithSlack(double latency) const {
+    const auto first = std::partition_point(
+        view_.waiting.begin() + begin_, view_.waiting.begin() + with_deadline_,
+        [&](const PendingRequest& r) { return Nanoseconds(r.deadline - view_.now) < latency; });
+    return static_cast<int>(first - view_.waiting.begin());
+  }
+
   void RunWhatEarnsMostOfAlike(int slot) {
-    double most_value = 0;
-    for (const Point& point : policy_.points_) most_value = std::max(most_value, point.value);
-    most_value *= 1000.0 / view_.latency.typical_permille();
+    const double most_value =
+        policy_.points_[policy_.by_value_.front()].value * 1000 / view_.latency.typical_permille();
     double best_score = -kForever;
     Candidate best;
     const Point* best_point = nullptr;
-    for (const Point& point : policy_.points_) {
-      if (point.dominated_by != 0) continue;
-      int first = begin_;
-      const int most = std::min(with_deadline_ - begin_, most_rows_);
-      for (int rows = 1; rows <= most; ++rows) {
+    for (const size_t p : policy_.by_value_) {
+      const Point& point = policy_.points_[p];
+      // What a row of it earns at most beyond the worth of its time; only the most valuable point loses nothing.
+      const double best_per_row = point.accuracy - most_value * Cost(point);
+      for (int rows = std::min(with_deadline_ - begin_, most_rows_); rows > 0; --rows) {
+        if (std::min(best_per_row, 0.0) <= best_score) break;
         const double latency = Predict(point, rows);
-        while (first < with_deadline_ && Slack(first) < latency) ++first;
-        while (first > begin_ && Slack(first - 1) >= latency) --first;
-        if (with_deadline_ - first < rows) continue;
         const double score = point.accuracy * rows - most_value * latency * typical_;
-        if (score > best_score) {
-          best_score = score;
-          best = {.first = first, .count = rows, .rows = rows};
-          best_point = &point;
-        }
+        if (score <= best_score) continue;
+        const int first = FirstWithSlack(latency);
+        if (with_deadline_ - first < rows) continue;
+        best_score = score;
+        best = {.first = first, .count = rows, .rows = rows};
+        best_point = &point;
       }
     }
     if (best_point == nullptr) return;   // not so: the head alone is feasible
@@ -477,6 +520,7 @@ class Anybit::Planner {
       while (batch.count > 0 && Predict(*point, batch.rows) > latency) RemoveLast(batch);
       // Enough for the size that was assumed, or nobody is left for a smaller one either.
       if (batch.rows * 2 > target) {
+        if (aged_) MakeRoomForAged(*point, latency, batch);
         Take(slot, *point, batch, scratch);
         return;
       }
@@ -525,13 +569,13 @@ class Anybit::Planner {
   }
 
   const Point& MostValuable(PointSet allowed) const {
-    if (allowed == last_allowed_) return *last_most_valuable_;
+    Remembered& remembered = most_valuable_[(allowed.mask() * 0x9e3779b97f4a7c15) >> 60];
+    if (remembered.point != nullptr && remembered.allowed == allowed) return *remembered.point;
     const Point* best = nullptr;
     for (const Point& point : policy_.points_) {
       if (allowed.Contains(point.id) && (best == nullptr || point.value > best->value)) best = &point;
     }
-    last_allowed_ = allowed;
-    last_most_valuable_ = best;
+    remembered = {.allowed = allowed, .point = best};
     return *best;
   }
   const Point& FastestFor(const PendingRequest& request) const {
@@ -573,8 +617,14 @@ class Anybit::Planner {
     alike_ = false;
   }
 
-  bool IsHopeless(int position, double start) const {
-    return start + Nanoseconds(view_.latency.FastestLeast(At(position).allowed, At(position).rows)) > Slack(position);
+  bool IsHopeless(int position, double start) {
+    const PendingRequest& request = At(position);
+    if (!(request.allowed == least_for_) || request.rows != least_rows_) {
+      least_for_ = request.allowed;
+      least_rows_ = request.rows;
+      least_ = Nanoseconds(view_.latency.FastestLeast(request.allowed, request.rows));
+    }
+    return start + least_ > Slack(position);
   }
 
   void Take(int slot, const Point& point, const Candidate& batch, size_t scratch) {
@@ -622,8 +672,14 @@ class Anybit::Planner {
   std::array<double, kMostSlots> free_;   // when each slot is free
   double floors_part_ = 0;                // of those who wait, who do not accept every point
   const Point* floors_point_ = nullptr;   // at which they run at the least
-  mutable PointSet last_allowed_;         // of MostValuable: neighbours mostly accept the same points
-  mutable const Point* last_most_valuable_ = nullptr;
+  struct Remembered {
+    PointSet allowed;
+    const Point* point = nullptr;
+  };
+  mutable std::array<Remembered, 16> most_valuable_;   // of MostValuable: there are few different floors
+  PointSet least_for_;                    // of IsHopeless, for the same reason
+  int least_rows_ = 0;
+  double least_ = 0;
   int passed_over_ = 0;                   // by the last Gather
   std::array<int, kMostPassedOver> passed_over_at_;
 };

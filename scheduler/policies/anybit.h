@@ -48,6 +48,7 @@ class Anybit final : public SchedulingPolicy {
   double Margin(size_t p, size_t q) const { return margins_[p * points_.size() + q]; }
 
   std::vector<Point> points_;     // most accurate first, of equal ones the cheaper
+  std::vector<size_t> by_value_;  // indices of points_, most accuracy per time first, without dominated ones
   std::vector<double> margins_;
 };
 

@@ -64,11 +64,29 @@ Snapshot WildSnapshot(const Profile& profile, std::mt19937_64& random) {
                        .objective = std::chrono::microseconds(std::max<int64_t>(0, UniformInt(random, -20000, 60000)))};
   snapshot.aimd_rows = static_cast<double>(UniformInt(random, 10, 10 * profile.max_batch)) / 10;
   snapshot.draining = random() % 8 == 0;
-  for (int64_t i = UniformInt(random, 1, 40); i > 0; --i) {
-    const MonoTime deadline =
-        random() % 10 == 0 ? kNever : snapshot.now + std::chrono::microseconds(UniformInt(random, 1, 40000));
-    snapshot.Add(deadline, RandomPoints(random), static_cast<int>(UniformInt(random, 1, 4)));
+  const bool uniform = random() % 4 == 0;
+  if (!uniform && random() % 3 == 0) snapshot.class_weights = {1, static_cast<double>(UniformInt(random, 1, 40)) / 10};
+  if (!uniform && random() % 3 == 0) {
+    for (int64_t i = UniformInt(random, 1, 3); i > 0; --i) {
+      snapshot.tenants.push_back({.weight = static_cast<double>(UniformInt(random, 1, 100)) / 100});
+    }
   }
+  const bool aged = random() % 4 == 0;   // some have waited long without a deadline
+  const Duration until_decision = std::chrono::milliseconds(aged ? UniformInt(random, 0, 2000) : 0);
+  const int most = random() % 16 == 0 ? 200 : 40;
+  for (int64_t i = UniformInt(random, 1, most); i > 0; --i) {
+    const MonoTime deadline =
+        random() % 10 == 0 ? kNever
+                           : snapshot.now + until_decision + std::chrono::microseconds(UniformInt(random, 1, 40000));
+    // Uniform queues are decided along paths of their own.
+    if (uniform) {
+      snapshot.Add(deadline, PointSet::First(kPoints));
+      continue;
+    }
+    snapshot.Add(deadline, RandomPoints(random), static_cast<int>(UniformInt(random, 1, 4)),
+                 static_cast<SlaClassId>(UniformInt(random, 0, 2)), static_cast<TenantId>(UniformInt(random, 0, 3)));
+  }
+  snapshot.At(snapshot.now + until_decision);
   return snapshot;
 }
 
@@ -141,6 +159,17 @@ std::vector<std::string> AllPolicies() {
     names.push_back(name);
   }
   return names;
+}
+
+TEST_P(PolicyConformanceTest, AnUsedDecisionIsFilledLikeANewOne) {
+  Decision used;
+  ForManySnapshots([&](const SchedulerView& view, const SchedulingPolicy& policy, const Decision& fresh) {
+    used.Clear();
+    policy.DecideInto(view, used);
+    EXPECT_EQ(fresh.shed, used.shed);
+    EXPECT_EQ(fresh.members, used.members);
+    EXPECT_EQ(fresh.plans.size(), used.plans.size());
+  });
 }
 
 INSTANTIATE_TEST_SUITE_P(Policies, PolicyConformanceTest,

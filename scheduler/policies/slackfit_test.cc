@@ -57,7 +57,9 @@ TEST(SlackFitTest, RunsAllThatWaitWhenNoBucketFitsAndRefusesTheHeadIfItCannot) {
   two.Add(T(microseconds(5499))).Add(T(milliseconds(90)));   // the first bucket: lo x 8, 5.5 ms
   ExpectOnePlan(two, kLo, {1, 2});
   const Snapshot eight = EightWaiting(microseconds(5499));
-  EXPECT_EQ(Decide(eight).shed.size(), 8u);
+  const Decision decision = Decide(eight);
+  EXPECT_EQ(Ids(eight.view(), decision.shed), (IdList{1}));
+  EXPECT_EQ(Ids(eight.view(), MembersOfPlan(decision, 0)), (IdList{2, 3, 4, 5, 6, 7, 8}));
 }
 
 TEST(SlackFitTest, RefillsToTheMostAccuratePointThatRunsTheFewWhoWaitInTime) {
@@ -88,9 +90,9 @@ TEST(SlackFitTest, ABatchPassesOverRequestsThatDoNotAcceptItsPoint) {
 
 TEST(SlackFitTest, TheHeadsFloorChoosesTheBucketFromItsOwnPoints) {
   Snapshot snapshot(ThreePoints());
-  snapshot.Add(T(milliseconds(12)), PointSet::Of(kHi));   // hi x 1 and hi x 2 fit
+  snapshot.Add(T(milliseconds(16)), PointSet::Of(kHi));   // its second bucket keeps hi x 4, 16 ms
   for (int i = 0; i < 7; ++i) snapshot.Add(T(milliseconds(60)));
-  ExpectOnePlan(snapshot, kHi, {1, 2});
+  ExpectOnePlan(snapshot, kHi, {1, 2, 3, 4});
 }
 
 TEST(SlackFitTest, RefillingKeepsToWhatEveryMemberAccepts) {

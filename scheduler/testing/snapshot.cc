@@ -28,11 +28,13 @@ Profile ThreePoints() {
 Snapshot::Snapshot(Profile profile, int slots)
     : latency_(std::move(profile)), slots_(static_cast<size_t>(slots)) {}
 
-Snapshot& Snapshot::Add(MonoTime deadline, PointSet allowed, int rows) {
+Snapshot& Snapshot::Add(MonoTime deadline, PointSet allowed, int rows, SlaClassId sla_class, TenantId tenant) {
   const PendingRequest request{.id = static_cast<RequestId>(++last_id_),
                                .arrival = now,
                                .deadline = deadline,
                                .allowed = allowed,
+                               .sla_class = sla_class,
+                               .tenant = tenant,
                                .rows = rows};
   const auto place = std::upper_bound(waiting_.begin(), waiting_.end(), request,
                                       [](const auto& a, const auto& b) { return a.deadline < b.deadline; });

@@ -35,7 +35,8 @@ class Snapshot {
   explicit Snapshot(Profile profile, int slots = 1);
 
   // A request with the next id, 1, 2, ..., in its place in line.
-  Snapshot& Add(MonoTime deadline, PointSet allowed = kAnyPoint, int rows = 1);
+  Snapshot& Add(MonoTime deadline, PointSet allowed = kAnyPoint, int rows = 1, SlaClassId sla_class = {},
+                TenantId tenant = {});
   Snapshot& At(MonoTime now);
   Snapshot& Occupy(int slot, MonoTime free_at);
 

@@ -63,8 +63,29 @@ PointSet RandomFloor(const Profile& profile, std::mt19937_64& random) {
 
 std::string RandomPolicy(const Profile& profile, std::mt19937_64& random) {
   const std::vector<std::string> names = PolicyNames(profile.points);
-  if (random() % 2 == 0) return "slackfit";
+  const uint64_t kind = random() % 8;
+  if (kind < 4) return "anybit";
+  if (kind == 4) return "slackfit";
   return names[static_cast<size_t>(UniformInt(random, 0, static_cast<int64_t>(names.size()) - 1))];
+}
+
+// Classes of different weights, or tenants with shares, or both; in half of the worlds neither.
+SchedulerOptions RandomOptions(std::mt19937_64& random) {
+  SchedulerOptions options;
+  if (random() % 8 == 0) options.max_queue_requests = static_cast<int>(UniformInt(random, 1, 20));
+  const uint64_t kind = random() % 6;
+  if (kind == 0 || kind == 1) options.class_weights = {1, static_cast<double>(UniformInt(random, 1, 40)) / 10};
+  if (kind == 0 || kind == 2) {
+    for (int64_t i = UniformInt(random, 1, 3); i > 0; --i) {
+      options.tenant_shares.push_back(static_cast<double>(UniformInt(random, 1, 4)));
+    }
+  }
+  return options;
+}
+
+// One that most requests come from, and one that nobody gave a share.
+TenantId RandomTenant(std::mt19937_64& random) {
+  return static_cast<TenantId>(random() % 2 == 0 ? 0 : UniformInt(random, 0, 3));
 }
 
 }  // namespace
@@ -77,7 +98,7 @@ Workload RandomWorkload(uint64_t seed) {
   if (random() % 2 == 0) workload.runner.least_permille = static_cast<int>(UniformInt(random, 500, 1000));
   if (random() % 2 == 0) workload.runner.most_permille = static_cast<int>(UniformInt(random, 1000, 2000));
   if (random() % 8 == 0) workload.runner.fail_one_in = 5;
-  if (random() % 8 == 0) workload.options.max_queue_requests = static_cast<int>(UniformInt(random, 1, 20));
+  workload.options = RandomOptions(random);
 
   // Some 200 requests whose load steps from one value to another and then ramps to a third.
   const double mean_rows = 1.5;
@@ -98,12 +119,16 @@ Workload RandomWorkload(uint64_t seed) {
   const int64_t objective = UniformInt(random, 5000, 60000);
   for (const MonoTime at : arrivals) {
     WorkloadRequest request{.arrival = WholeMicroseconds(at), .allowed = RandomFloor(workload.profile, random)};
-    const uint64_t kind = random() % 20;   // mostly one objective, some of any, some without
-    if (kind < 14) {
+    const uint64_t kind = random() % 40;   // mostly one objective, some of any, a few passed, some without
+    if (kind < 28) {
       request.deadline = request.arrival + microseconds(objective);
-    } else if (kind < 19) {
+    } else if (kind < 37) {
       request.deadline = request.arrival + microseconds(UniformInt(random, -10, 2 * objective));
+    } else if (kind < 38) {
+      request.deadline = request.arrival - microseconds(UniformInt(random, 0, 100));
     }
+    request.sla_class = static_cast<SlaClassId>(UniformInt(random, 0, 2));
+    request.tenant = RandomTenant(random);
     if (random() % 3 == 0) request.rows = static_cast<int>(UniformInt(random, 1, 4));
     if (random() % 10 == 0) request.cancel_at = request.arrival + microseconds(UniformInt(random, 0, objective));
     workload.requests.push_back(request);
@@ -137,7 +162,11 @@ std::unique_ptr<testing::Rig> Prepare(const Workload& workload, int& drained) {
     const WorkloadRequest& request = workload.requests[i];
     const auto tag = static_cast<int64_t>(i);
     rig->SubmitAt(request.arrival, tag,
-                  {.deadline = request.deadline, .allowed = request.allowed, .rows = request.rows});
+                  {.deadline = request.deadline,
+                   .allowed = request.allowed,
+                   .sla_class = request.sla_class,
+                   .tenant = request.tenant,
+                   .rows = request.rows});
     if (request.cancel_at) rig->loop.PostAt(*request.cancel_at, [r, tag] { r->scheduler.Cancel(r->ids().at(tag)); });
   }
   if (workload.drain_at) {

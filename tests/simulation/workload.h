@@ -1,4 +1,5 @@
-// A random but reproducible world: profile, slots, policy, arrivals with deadlines, floors, rows and cancellations.
+// A random but reproducible world: profile, slots, policy, weights and shares, arrivals with deadlines, floors, rows and
+// cancellations.
 #ifndef ANYBIT_TESTS_SIMULATION_WORKLOAD_H_
 #define ANYBIT_TESTS_SIMULATION_WORKLOAD_H_
 
@@ -19,6 +20,8 @@ struct WorkloadRequest {
   MonoTime arrival{};
   MonoTime deadline = kNever;
   PointSet allowed;
+  SlaClassId sla_class{};
+  TenantId tenant{};
   int rows = 1;
   std::optional<MonoTime> cancel_at;
 };

@@ -1,0 +1,114 @@
+// Fixed scenes whose whole trace is known: any change of what the scheduler does shows here, wanted or not.
+//
+// When a change is wanted, run this test, compare the figures it prints with the ones below, be sure that you can say why
+// they differ, and replace the row with the printed one. A row whose hash changes while its figures stay is a change of
+// order or timing: look at what it is before you accept it. Arrivals are made of integers only; anybit's forecast is made
+// of doubles, so its rows may depend on the mathematical library, though no tie is known that does.
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <random>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "scheduler/sim/samplers.h"
+#include "scheduler/testing/snapshot.h"
+#include "tests/simulation/workload.h"
+
+namespace anybit::simulation {
+namespace {
+
+using sim::UniformInt;
+using std::chrono::microseconds;
+
+// Calm, a crowd, and calm again. Every fifth has a floor, every tenth no deadline, every eighth four rows.
+Workload Crowd(const std::string& policy, int slots) {
+  std::mt19937_64 random(11);
+  Workload workload{.profile = testing::ThreePoints(),
+                    .policy = policy,
+                    .runner = {.slots = slots, .seed = 5, .least_permille = 900, .most_permille = 1100}};
+  MonoTime at{};
+  for (int i = 0; i < 600; ++i) {
+    const int64_t most_gap = i < 150 || i >= 450 ? 8000 : 900;
+    at += microseconds(UniformInt(random, 0, most_gap) / slots);
+    WorkloadRequest request{.arrival = at, .deadline = at + microseconds(60000), .allowed = testing::kAnyPoint};
+    if (i % 5 == 0) request.allowed = PointSet::Of(testing::kHi).With(testing::kMid);
+    if (i % 10 == 3) request.deadline = kNever;
+    if (i % 8 == 1) request.rows = 4;
+    request.sla_class = static_cast<SlaClassId>(i % 2);
+    request.tenant = static_cast<TenantId>(i % 3 == 0 ? 1 : 0);
+    workload.requests.push_back(request);
+  }
+  return workload;
+}
+
+Workload WeightedCrowd(const std::string& policy, int slots) {
+  Workload workload = Crowd(policy, slots);
+  workload.options.class_weights = {1, 3};
+  workload.options.tenant_shares = {1, 2};
+  return workload;
+}
+
+struct Golden {
+  const char* policy;
+  int slots;
+  bool weighted;
+  int served;              // of 600
+  int refused;             // shed or expired
+  int late;                // of the served
+  double mean_accuracy;    // of the served, to four digits
+  uint64_t hash;           // of every event
+};
+
+// policy, slots, weighted, served, refused, late, mean accuracy, hash
+constexpr Golden kGolden[] = {
+    {"anybit", 1, false, 446, 154, 0, 0.8417, 0xaa3df8d423e57bf0},
+    {"anybit", 3, false, 550, 50, 0, 0.8214, 0x9320976c992f318f},
+    {"anybit", 1, true, 431, 169, 0, 0.8367, 0x6068dec021b2b93f},
+    {"slackfit", 1, false, 438, 162, 0, 0.8636, 0x9fee1a3fc951b9c3},
+    {"slackfit", 3, true, 475, 125, 0, 0.8491, 0x26e8f3b42acc14a2},
+    {"slackfit-literal", 1, false, 409, 191, 0, 0.8715, 0x77e977491d8e9d69},
+    {"fixed:mid", 1, false, 395, 205, 0, 0.8500, 0xc6bfc6263a9bcc55},
+    {"cheapest", 1, false, 441, 159, 0, 0.7439, 0x64d53f54f99cbe78},
+    {"max-batch", 1, false, 423, 177, 0, 0.8602, 0x6b08763855472773},
+    {"max-accuracy", 1, false, 401, 199, 0, 0.8737, 0x6d7fac81c47a6820},
+    {"aimd", 1, false, 344, 256, 0, 0.9000, 0x9019ee77b6cb66d5},
+    {"early-drop", 1, false, 464, 136, 0, 0.7423, 0xe515dc89775b45cf},
+    {"deferred", 1, false, 404, 196, 0, 0.8723, 0xa5cf7e970961ee37},
+    {"accuracy-scaling", 1, false, 418, 182, 0, 0.8321, 0x3249ed70f97d51f9},
+};
+
+Golden Measure(const Golden& scene) {
+  int drained = 0;
+  const Workload workload =
+      scene.weighted ? WeightedCrowd(scene.policy, scene.slots) : Crowd(scene.policy, scene.slots);
+  const std::unique_ptr<testing::Rig> rig = Prepare(workload, drained);
+  rig->loop.Run();
+  Golden measured{.policy = scene.policy, .slots = scene.slots, .weighted = scene.weighted, .hash = rig->trace.hash()};
+  double accuracy = 0;
+  for (const EndedEvent& event : rig->trace.ended()) {
+    measured.refused += event.kind == OutcomeKind::kShed || event.kind == OutcomeKind::kExpired;
+    if (event.kind != OutcomeKind::kServed) continue;
+    ++measured.served;
+    measured.late += !event.deadline_met;
+    accuracy += event.expected_accuracy;
+  }
+  measured.mean_accuracy = accuracy / measured.served;
+  return measured;
+}
+
+std::string RowOf(const Golden& g) {
+  char row[200];
+  std::snprintf(row, sizeof(row), "{\"%s\", %d, %s, %d, %d, %d, %.4f, 0x%016llx},", g.policy, g.slots,
+                g.weighted ? "true" : "false", g.served, g.refused, g.late, g.mean_accuracy,
+                static_cast<unsigned long long>(g.hash));
+  return row;
+}
+
+TEST(GoldenTest, EveryPolicyRunsTheCrowdAsItDidWhenItWasLastLookedAt) {
+  for (const Golden& golden : kGolden) EXPECT_EQ(RowOf(Measure(golden)), RowOf(golden));
+}
+
+}  // namespace
+}  // namespace anybit::simulation
