@@ -46,6 +46,7 @@ how:
   --min-accuracy-bp N    no operating point below this accuracy, in 1/100 %
   --min-bits N           no operating point of fewer bits
   --sla-class NAME
+  --tenant NAME
   --in-flight N          calls under way at once, default 64
 exit status: 0 answered, 1 the server or a file said no, 2 wrong usage
 )";
@@ -83,6 +84,7 @@ absl::StatusOr<Command> ParseCommand(std::span<const std::string> arguments) {
   parser.AddInteger("min-accuracy-bp", 0, 10'000, &command.infer.min_accuracy_bp);
   parser.AddInteger("min-bits", 1, 32, &command.infer.min_bits);
   parser.AddText("sla-class", &command.infer.sla_class);
+  parser.AddText("tenant", &command.infer.tenant);
   absl::StatusOr<std::vector<std::string>> words = parser.Parse(arguments);
   if (!words.ok()) return words.status();
   command.words = *std::move(words);

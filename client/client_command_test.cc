@@ -102,13 +102,14 @@ TEST_F(ClientCommandTest, TakesOneImageOrTheFirstOnesOfAFile) {
 
 TEST_F(ClientCommandTest, SendsTheWishes) {
   const Ran ran = Run({"classify", WriteImages("wish", {5}), "--deadline-ms", "2.5", "--min-accuracy-bp", "9000",
-                       "--min-bits", "4", "--sla-class", "gold"});
+                       "--min-bits", "4", "--sla-class", "gold", "--tenant", "search"});
   ASSERT_EQ(ran.exit_code, 0) << ran.err;
   const inference::ModelInferRequest request = server_.infer_requests().at(0);
   EXPECT_EQ(request.parameters().at("timeout").int64_param(), 2500);
   EXPECT_EQ(request.parameters().at("min_accuracy_bp").int64_param(), 9000);
   EXPECT_EQ(request.parameters().at("min_bits").int64_param(), 4);
   EXPECT_EQ(request.parameters().at("sla_class").string_param(), "gold");
+  EXPECT_EQ(request.parameters().at("tenant").string_param(), "search");
 }
 
 TEST_F(ClientCommandTest, ReportsRefusalsAndGoesOnWithTheRest) {

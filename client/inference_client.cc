@@ -111,6 +111,7 @@ ModelInferRequest BuildRequest(const ModelDescription& model, std::span<const ui
   if (options.min_bits) parameters["min_bits"].set_int64_param(*options.min_bits);
   if (!options.operating_point.empty()) parameters["operating_point"].set_string_param(options.operating_point);
   if (!options.sla_class.empty()) parameters["sla_class"].set_string_param(options.sla_class);
+  if (!options.tenant.empty()) parameters["tenant"].set_string_param(options.tenant);
   return request;
 }
 

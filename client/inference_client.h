@@ -51,6 +51,7 @@ struct InferOptions {
   std::optional<int64_t> min_bits;
   std::string operating_point;  // pins one, such as "w4a4f"
   std::string sla_class;
+  std::string tenant;
 };
 
 // How the rows of one call were served. Members the server did not send are unset.

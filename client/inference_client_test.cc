@@ -157,17 +157,19 @@ TEST(InferenceClient, SendsOnlyTheWishesThatAreSet) {
                                    .min_accuracy_bp = 9000,
                                    .min_bits = 0,
                                    .operating_point = "w4a4f",
-                                   .sla_class = "gold"})
+                                   .sla_class = "gold",
+                                   .tenant = "search"})
                   .ok());
   EXPECT_THAT(server.infer_requests().at(0).parameters(), IsEmpty());
   const inference::ModelInferRequest request = server.infer_requests().at(1);
   const auto& parameters = request.parameters();
-  EXPECT_EQ(parameters.size(), 5u);
+  EXPECT_EQ(parameters.size(), 6u);
   EXPECT_EQ(parameters.at("timeout").int64_param(), 20'000);
   EXPECT_EQ(parameters.at("min_accuracy_bp").int64_param(), 9000);
   EXPECT_TRUE(parameters.at("min_bits").has_int64_param());
   EXPECT_EQ(parameters.at("operating_point").string_param(), "w4a4f");
   EXPECT_EQ(parameters.at("sla_class").string_param(), "gold");
+  EXPECT_EQ(parameters.at("tenant").string_param(), "search");
 }
 
 TEST(InferenceClient, PassesOnTheServersCodeAndText) {

@@ -45,6 +45,7 @@ each request:
   --min-accuracy-bp N    no operating point below this accuracy, in 1/100 %
   --min-bits N           no operating point of fewer bits
   --sla-class NAME
+  --tenant NAME
 output:
   --json                 one JSON object per step instead of a table
 exit status: 0 the load ran, 1 the server or a file said no, 2 wrong usage
@@ -92,6 +93,7 @@ absl::StatusOr<Command> ParseCommand(std::span<const std::string> arguments) {
   parser.AddInteger("min-accuracy-bp", 0, 10'000, &command.request.min_accuracy_bp);
   parser.AddInteger("min-bits", 1, 32, &command.request.min_bits);
   parser.AddText("sla-class", &command.request.sla_class);
+  parser.AddText("tenant", &command.request.tenant);
   parser.AddSwitch("json", &command.json);
   parser.AddSwitch("help", &command.help);
   absl::StatusOr<std::vector<std::string>> words = parser.Parse(arguments);

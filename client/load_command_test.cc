@@ -58,6 +58,18 @@ TEST_F(LoadCommandTest, ReportsEachStepAsOneJsonObject) {
   EXPECT_EQ(server_.infer_requests().size(), 120u);
 }
 
+TEST_F(LoadCommandTest, SendsTheWishesWithEachCall) {
+  const Ran ran = Run({"--images", images_, "--steps", "200", "--step-seconds", "0.01", "--arrivals", "constant",
+                       "--sla-class", "gold", "--tenant", "search"});
+  EXPECT_EQ(ran.exit_code, 0) << ran.err;
+  const std::vector<inference::ModelInferRequest> requests = server_.infer_requests();
+  ASSERT_EQ(requests.size(), 2u);
+  for (const inference::ModelInferRequest& request : requests) {
+    EXPECT_EQ(request.parameters().at("sla_class").string_param(), "gold");
+    EXPECT_EQ(request.parameters().at("tenant").string_param(), "search");
+  }
+}
+
 TEST_F(LoadCommandTest, CountsRefusalsAsShed) {
   server_.verdict = [](int64_t) { return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "full"); };
   const Ran ran = Run({"--images", images_, "--steps", "1000", "--step-seconds", "0.01", "--arrivals", "constant"});

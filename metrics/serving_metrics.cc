@@ -87,6 +87,22 @@ ServingMetrics::ServingMetrics(const ServingMetricsLabels& labels)
                             .missed = &slo_requests.Add({{"sla_class", sla_class.name}, {"met", "false"}})});
   }
 
+  auto& tenant_requests = prometheus::BuildCounter()
+                              .Name("anybit_tenant_requests_total")
+                              .Help("Requests of a tenant, by whether they were answered, and in time if they had a "
+                                    "deadline; cancelled ones are left out.")
+                              .Register(registry);
+  auto& tenant_accuracy = prometheus::BuildHistogram()
+                              .Name("anybit_tenant_served_accuracy_ratio")
+                              .Help("Expected accuracy of a tenant's served requests, as a fraction.")
+                              .Register(registry);
+  for (const std::string& tenant : labels.tenants) {
+    tenants_.push_back({.met = &tenant_requests.Add({{"tenant", tenant}, {"met", "true"}}),
+                        .missed = &tenant_requests.Add({{"tenant", tenant}, {"met", "false"}}),
+                        .served_accuracy =
+                            &tenant_accuracy.Add({{"tenant", tenant}}, AccuracyBoundaries(labels.points))});
+  }
+
   auto& batches = prometheus::BuildCounter()
                       .Name("anybit_batches_total")
                       .Help("Batches dispatched, by operating point.")
@@ -126,6 +142,11 @@ ServingMetrics::ServingMetrics(const ServingMetricsLabels& labels)
   queue_requests_ = AddGauge(registry, "anybit_queue_requests", "Requests that wait.");
   queue_rows_ = AddGauge(registry, "anybit_queue_rows", "Rows that wait.");
   running_batches_ = AddGauge(registry, "anybit_running_batches", "Batches that run.");
+  replaced_decisions_ = &prometheus::BuildCounter()
+                             .Name("anybit_decisions_replaced_total")
+                             .Help("Decisions of the policy that failed their check; the fallback's were applied.")
+                             .Register(registry)
+                             .Add({});
 
   prometheus::Labels model = {{"model", labels.model}, {"version", std::to_string(labels.version)}};
   if (!labels.isa.empty()) model.emplace("isa", labels.isa);
@@ -158,10 +179,14 @@ void ServingMetrics::OnBatchFinished(const BatchFinishedEvent& event) {
 
 void ServingMetrics::OnEnded(const EndedEvent& event) {
   requests_[static_cast<int>(event.kind)]->Increment();
-  if (event.has_deadline && event.kind != OutcomeKind::kCancelled) {
-    const SlaClass& sla_class = sla_classes_[static_cast<int>(event.sla_class)];
-    const bool met = event.kind == OutcomeKind::kServed && event.deadline_met;
-    (met ? sla_class.met : sla_class.missed)->Increment();
+  const Tenant& tenant = tenants_[static_cast<size_t>(event.tenant)];
+  if (event.kind != OutcomeKind::kCancelled) {
+    const bool met = event.kind == OutcomeKind::kServed && (event.deadline_met || !event.has_deadline);
+    (met ? tenant.met : tenant.missed)->Increment();
+    if (event.has_deadline) {
+      const SlaClass& sla_class = sla_classes_[static_cast<size_t>(event.sla_class)];
+      (met ? sla_class.met : sla_class.missed)->Increment();
+    }
   }
   if (event.kind == OutcomeKind::kServed || event.kind == OutcomeKind::kFailed) {
     queue_duration_->Observe(ToSeconds(event.queue_time));
@@ -170,6 +195,7 @@ void ServingMetrics::OnEnded(const EndedEvent& event) {
   if (event.kind == OutcomeKind::kServed) {
     request_duration_->Observe(ToSeconds(event.total_time));
     served_accuracy_->Observe(event.expected_accuracy);
+    tenant.served_accuracy->Observe(event.expected_accuracy);
     accuracy_deficit_->Observe(best_accuracy_ - event.expected_accuracy);
   }
 }
@@ -179,6 +205,8 @@ void ServingMetrics::OnQueue(const QueueEvent& event) {
   queue_rows_->Set(event.waiting_rows);
   running_batches_->Set(event.running_batches);
 }
+
+void ServingMetrics::OnDecisionReplaced(const DecisionReplacedEvent& event) { replaced_decisions_->Increment(); }
 
 void ServingMetrics::OnInvalid() { invalid_requests_->Increment(); }
 

@@ -37,6 +37,7 @@ struct ServingMetricsLabels {
   std::string isa;                     // of the kernels; "": they are not chosen, and there is no such label
   PointTable points;                   // not empty; PointId indexes it
   std::vector<SlaClass> sla_classes;   // not empty; SlaClassId indexes it
+  std::vector<std::string> tenants;    // not empty; TenantId indexes it
   int max_batch = 1;                   // rows
 };
 
@@ -53,6 +54,7 @@ class ServingMetrics : public SchedulerObserver, public EdgeObserver {
   void OnBatchFinished(const BatchFinishedEvent& event) override;
   void OnEnded(const EndedEvent& event) override;
   void OnQueue(const QueueEvent& event) override;
+  void OnDecisionReplaced(const DecisionReplacedEvent& event) override;
 
   void OnInvalid() override;
   void OnUnavailable() override;
@@ -66,6 +68,11 @@ class ServingMetrics : public SchedulerObserver, public EdgeObserver {
     prometheus::Counter* met;
     prometheus::Counter* missed;
   };
+  struct Tenant {
+    prometheus::Counter* met;
+    prometheus::Counter* missed;
+    prometheus::Histogram* served_accuracy;
+  };
 
   const std::unique_ptr<prometheus::Registry> registry_;
   double best_accuracy_ = 0;
@@ -73,6 +80,7 @@ class ServingMetrics : public SchedulerObserver, public EdgeObserver {
   prometheus::Counter* invalid_requests_;
   std::vector<Point> points_;                                    // by PointId
   std::vector<SlaClass> sla_classes_;                            // by SlaClassId
+  std::vector<Tenant> tenants_;                                  // by TenantId
   prometheus::Histogram* queue_duration_;
   prometheus::Histogram* compute_duration_;
   prometheus::Histogram* request_duration_;
@@ -83,6 +91,7 @@ class ServingMetrics : public SchedulerObserver, public EdgeObserver {
   prometheus::Gauge* queue_requests_;
   prometheus::Gauge* queue_rows_;
   prometheus::Gauge* running_batches_;
+  prometheus::Counter* replaced_decisions_;
 };
 
 }  // namespace anybit

@@ -17,6 +17,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 constexpr SlaClassId kInteractive{1};
+constexpr TenantId kSearch{1};
 constexpr PointId kExact = ToPointId(0);
 constexpr PointId kCoarse = ToPointId(1);
 
@@ -25,6 +26,7 @@ ServingMetricsLabels Labels() {
           .version = 3,
           .points = {{.name = "w8a8", .accuracy = 0.92}, {.name = "w1a1", .accuracy = 0.8}},
           .sla_classes = {{.name = "default"}, {.name = "interactive", .objective = milliseconds(37)}},
+          .tenants = {"default", "search"},
           .max_batch = 12};
 }
 
@@ -90,6 +92,46 @@ TEST(ServingMetricsTest, CancelledRequestsAndThoseWithoutDeadlineSayNothingOfObj
   metrics.OnEnded(without_deadline);
   EXPECT_THAT(metrics.Text(), HasSubstr("anybit_slo_requests_total{met=\"true\",sla_class=\"interactive\"} 0\n"));
   EXPECT_THAT(metrics.Text(), HasSubstr("anybit_slo_requests_total{met=\"false\",sla_class=\"interactive\"} 0\n"));
+}
+
+TEST(ServingMetricsTest, ATenantsRequestsAreMetWhenAnsweredAndInTimeIfTheyHadADeadline) {
+  ServingMetrics metrics(Labels());
+  for (const Duration total : {milliseconds(10), milliseconds(40)}) {   // in time, late
+    EndedEvent event = Served(kExact, 0.92, total);
+    event.tenant = kSearch;
+    metrics.OnEnded(event);
+  }
+  metrics.OnEnded({.kind = OutcomeKind::kServed, .tenant = kSearch, .expected_accuracy = 0.8, .has_deadline = false});
+  for (OutcomeKind kind : {OutcomeKind::kShed, OutcomeKind::kExpired, OutcomeKind::kFailed}) {
+    metrics.OnEnded({.kind = kind, .tenant = kSearch, .has_deadline = true});
+  }
+  metrics.OnEnded({.kind = OutcomeKind::kShed, .tenant = kSearch, .has_deadline = false});
+  metrics.OnEnded({.kind = OutcomeKind::kCancelled, .tenant = kSearch, .has_deadline = true});
+  const std::string text = metrics.Text();
+  EXPECT_THAT(text, HasSubstr("anybit_tenant_requests_total{met=\"true\",tenant=\"search\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_tenant_requests_total{met=\"false\",tenant=\"search\"} 5\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_tenant_requests_total{met=\"true\",tenant=\"default\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_tenant_requests_total{met=\"false\",tenant=\"default\"} 0\n"));
+}
+
+TEST(ServingMetricsTest, ServedAccuracyIsKnownForEachTenant) {
+  ServingMetrics metrics(Labels());
+  EndedEvent event = Served(kCoarse, 0.8, milliseconds(1));
+  event.tenant = kSearch;
+  metrics.OnEnded(event);
+  metrics.OnEnded({.kind = OutcomeKind::kShed, .tenant = kSearch});
+  const std::string text = metrics.Text();
+  EXPECT_THAT(text, HasSubstr("anybit_tenant_served_accuracy_ratio_bucket{tenant=\"search\",le=\"0.8\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_tenant_served_accuracy_ratio_sum{tenant=\"search\"} 0.8"));
+  EXPECT_THAT(text, HasSubstr("anybit_tenant_served_accuracy_ratio_count{tenant=\"search\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_tenant_served_accuracy_ratio_count{tenant=\"default\"} 0\n"));
+}
+
+TEST(ServingMetricsTest, ReplacedDecisionsAreCounted) {
+  ServingMetrics metrics(Labels());
+  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_decisions_replaced_total 0\n"));
+  metrics.OnDecisionReplaced({.policy = "odd", .reason = absl::InternalError("no such slot")});
+  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_decisions_replaced_total 1\n"));
 }
 
 TEST(ServingMetricsTest, RefusedRequestsDoNotEnterTheDurations) {

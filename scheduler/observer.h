@@ -14,6 +14,7 @@ struct AdmittedEvent {
   MonoTime at{};
   MonoTime deadline{};
   SlaClassId sla_class{};
+  TenantId tenant{};
   int rows = 0;
 };
 
@@ -44,6 +45,7 @@ struct EndedEvent {
   MonoTime at{};
   OutcomeKind kind{};
   SlaClassId sla_class{};
+  TenantId tenant{};
   PointId point{};                 // of kServed and kFailed
   double expected_accuracy = 0;    // of kServed
   int rows = 0;

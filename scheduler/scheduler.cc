@@ -125,6 +125,7 @@ void Scheduler::Arrive(RequestId id, MonoTime arrival, SubmitRequest submitted, 
                           .at = now,
                           .deadline = request.deadline,
                           .sla_class = request.sla_class,
+                          .tenant = request.tenant,
                           .rows = request.rows});
   }
   tenants_.Count(now, request.tenant, request.rows, arrivals_.objective());
@@ -302,6 +303,7 @@ void Scheduler::Finish(MonoTime now, const PendingRequest& request, Outcome outc
                        .at = now,
                        .kind = outcome.kind,
                        .sla_class = request.sla_class,
+                       .tenant = request.tenant,
                        .point = outcome.point,
                        .expected_accuracy = outcome.expected_accuracy,
                        .rows = request.rows,

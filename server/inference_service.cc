@@ -67,6 +67,7 @@ class InferReactor final : public ServerUnaryReactor {
     id_ = scheduler_.Submit({.deadline = deadline,
                              .allowed = call_.allowed,
                              .sla_class = call_.sla_class,
+                             .tenant = call_.tenant,
                              .rows = call_.rows,
                              .payload = std::move(payload)},
                             [this](Outcome outcome) { Answer(std::move(outcome)); });
@@ -82,9 +83,12 @@ class InferReactor final : public ServerUnaryReactor {
  private:
   void Answer(Outcome outcome) {
     if (outcome.kind == OutcomeKind::kShed) {
-      const Duration wait = outcome.retry_after > Duration::zero() ? outcome.retry_after : kDefaultRetryAfter;
-      context_.AddTrailingMetadata("grpc-retry-pushback-ms",
-                                   absl::StrCat(std::chrono::ceil<std::chrono::milliseconds>(wait).count()));
+      // Said twice: gRPC's own retries read the trailer, applications the detail.
+      const Duration after = outcome.retry_after > Duration::zero() ? outcome.retry_after : kDefaultRetryAfter;
+      const auto wait = std::chrono::ceil<std::chrono::milliseconds>(after);
+      context_.AddTrailingMetadata("grpc-retry-pushback-ms", absl::StrCat(wait.count()));
+      Finish(ToGrpcStatus(outcome.status, wait));
+      return;
     }
     if (outcome.kind == OutcomeKind::kServed) response_ = TranslateOutcome(outcome, request_id_, call_, model_);
     Finish(ToGrpcStatus(outcome.status));

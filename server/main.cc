@@ -23,8 +23,8 @@
 ABSL_FLAG(std::string, artifact, "", "file that holds the network to serve");
 ABSL_FLAG(std::string, grpc_address, "127.0.0.1:8001", "host:port of the inference service; port 0 picks a free one");
 ABSL_FLAG(std::string, http_address, "127.0.0.1:8002", "host:port of /metrics, /livez and /readyz; empty for none");
-ABSL_FLAG(std::string, policy, "slackfit",
-          "what picks operating point and batch: slackfit, fixed:<point>, ...; an unknown one prints all");
+ABSL_FLAG(std::string, policy, "anybit",
+          "what picks operating point and batch: anybit, slackfit, fixed:<point>, ...; an unknown one prints all");
 ABSL_FLAG(std::string, isa, "auto",
           "instruction set of the kernels: avx512, avx_vnni, avx2, portable; auto: the best that this processor runs");
 ABSL_FLAG(int32_t, panel_memory, 1024, "MiB of packed weights to keep; those of the point used last are always kept");
@@ -37,8 +37,13 @@ ABSL_FLAG(std::string, profile, "",
           "file of latencies and kernel choices to load; empty: measure them at the start, in up to six seconds");
 ABSL_FLAG(std::string, save_profile, "", "file to write latencies and kernel choices to");
 ABSL_FLAG(std::string, sla_classes, "interactive:20ms:0,batch:500ms:0",
-          "comma-separated classes, each name:objective[:accuracy floor in basis points[:weight]], the weight without "
-          "effect yet; requests that name none belong to the class 'default', which may be listed too");
+          "comma-separated classes, each name:objective[:accuracy floor in basis points[:weight]]; the weight (1) says "
+          "what a request counts for beside others when not all can be served; requests that name none belong to the "
+          "class 'default', which may be listed too");
+ABSL_FLAG(std::string, tenants, "",
+          "comma-separated tenants, each name[:share[:accuracy floor in basis points]]; when not all can be served, "
+          "who takes more than its share (1) yields first; requests that name none belong to the tenant 'default', "
+          "which may be listed too");
 ABSL_FLAG(int32_t, max_queue, 10000, "requests that may wait");
 ABSL_FLAG(absl::Duration, drain_delay, absl::Seconds(5), "after SIGTERM, how long to accept requests while not ready");
 ABSL_FLAG(absl::Duration, drain_timeout, absl::Seconds(20), "then, how long to finish what was accepted");
@@ -54,6 +59,8 @@ constexpr char kExample[] =
 absl::StatusOr<ServerOptions> OptionsFromFlags() {
   absl::StatusOr<std::vector<SlaClass>> sla_classes = ParseSlaClasses(absl::GetFlag(FLAGS_sla_classes));
   if (!sla_classes.ok()) return sla_classes.status();
+  absl::StatusOr<std::vector<Tenant>> tenants = ParseTenants(absl::GetFlag(FLAGS_tenants));
+  if (!tenants.ok()) return tenants.status();
   return ServerOptions{.artifact = absl::GetFlag(FLAGS_artifact),
                        .grpc_address = absl::GetFlag(FLAGS_grpc_address),
                        .http_address = absl::GetFlag(FLAGS_http_address),
@@ -68,6 +75,7 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
                        .profile = absl::GetFlag(FLAGS_profile),
                        .save_profile = absl::GetFlag(FLAGS_save_profile),
                        .sla_classes = *std::move(sla_classes),
+                       .tenants = *std::move(tenants),
                        .max_queue = absl::GetFlag(FLAGS_max_queue),
                        .drain_delay = absl::ToChronoNanoseconds(absl::GetFlag(FLAGS_drain_delay)),
                        .drain_timeout = absl::ToChronoNanoseconds(absl::GetFlag(FLAGS_drain_timeout))};

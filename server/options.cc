@@ -1,12 +1,13 @@
 #include "server/options.h"
 
 #include <algorithm>
-#include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -22,10 +23,13 @@ constexpr int kMaxThreadsPerSlot = 64;       // the engine's limit
 constexpr int kMaxPanelMemory = 1 << 20;     // MiB
 constexpr int kMaxBatch = 4096;
 constexpr int kMaxQueue = 10'000'000;
-constexpr int kMaxSlaClasses = 64;
+constexpr size_t kMaxSlaClasses = 64;
+constexpr size_t kMaxTenants = 255;
+constexpr double kLeastWeight = 1e-6;        // of a class, and least share of a tenant
+constexpr double kMostWeight = 1e6;
 constexpr auto kMaxDuration = std::chrono::hours(24);
 
-constexpr absl::string_view kDefaultClass = "default";
+constexpr absl::string_view kDefaultName = "default";
 
 absl::Status CheckRange(absl::string_view flag, int value, int low, int high) {
   if (value >= low && value <= high) return absl::OkStatus();
@@ -59,35 +63,88 @@ absl::Status CheckThreads(const ServerOptions& options) {
                                                  " that this process may use"));
 }
 
-bool IsClassName(absl::string_view name) {
+// ---- Lists of named things: SLA classes and tenants.
+
+constexpr absl::string_view kNameRule = "a name has 1 to 64 characters from a-z, 0-9, _ and -";
+constexpr absl::string_view kFloorRule = "the accuracy floor is not a whole number of basis points from 0 to 10000";
+
+bool IsName(absl::string_view name) {
   return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
   });
 }
 
+bool ParseFloor(absl::string_view text, int* floor_bp) {
+  return absl::SimpleAtoi(text, floor_bp) && *floor_bp >= 0 && *floor_bp <= 10000;
+}
+
+bool ParseWeight(absl::string_view text, double* weight) {
+  return absl::SimpleAtod(text, weight) && *weight >= kLeastWeight && *weight <= kMostWeight;
+}
+
+std::string WeightRule(absl::string_view what) {
+  return absl::StrCat("the ", what, " is not a number from ", kLeastWeight, " to ", kMostWeight);
+}
+
+absl::Status BadItem(absl::string_view flag, absl::string_view text, absl::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat("--", flag, " has '", text, "': ", what));
+}
+
 absl::StatusOr<SlaClass> ParseSlaClass(absl::string_view text) {
   const std::vector<absl::string_view> fields = absl::StrSplit(text, ':');
-  const auto bad = [&](absl::string_view what) {
-    return absl::InvalidArgumentError(absl::StrCat("--sla_classes has '", text, "': ", what));
-  };
+  const auto bad = [&](absl::string_view what) { return BadItem("sla_classes", text, what); };
   if (fields.size() < 2 || fields.size() > 4) return bad("not name:objective[:floor[:weight]]");
   SlaClass sla_class{.name = std::string(fields[0])};
-  if (!IsClassName(sla_class.name)) return bad("a name has 1 to 64 characters from a-z, 0-9, _ and -");
+  if (!IsName(sla_class.name)) return bad(kNameRule);
   absl::Duration objective;
   if (!absl::ParseDuration(fields[1], &objective) || objective < absl::ZeroDuration() ||
       objective > absl::FromChrono(kMaxDuration)) {
     return bad("the objective is not a duration from 0 to 24h, such as 20ms");
   }
   sla_class.objective = absl::ToChronoNanoseconds(objective);
-  if (fields.size() > 2 && (!absl::SimpleAtoi(fields[2], &sla_class.accuracy_floor_bp) ||
-                            sla_class.accuracy_floor_bp < 0 || sla_class.accuracy_floor_bp > 10000)) {
-    return bad("the accuracy floor is not a whole number of basis points from 0 to 10000");
-  }
-  if (fields.size() > 3 && (!absl::SimpleAtod(fields[3], &sla_class.weight) || !std::isfinite(sla_class.weight) ||
-                            sla_class.weight <= 0)) {
-    return bad("the weight is not a positive number");
-  }
+  if (fields.size() > 2 && !ParseFloor(fields[2], &sla_class.accuracy_floor_bp)) return bad(kFloorRule);
+  if (fields.size() > 3 && !ParseWeight(fields[3], &sla_class.weight)) return bad(WeightRule("weight"));
   return sla_class;
+}
+
+absl::StatusOr<Tenant> ParseTenant(absl::string_view text) {
+  const std::vector<absl::string_view> fields = absl::StrSplit(text, ':');
+  const auto bad = [&](absl::string_view what) { return BadItem("tenants", text, what); };
+  if (fields.size() > 3) return bad("not name[:share[:floor]]");
+  Tenant tenant{.name = std::string(fields[0])};
+  if (!IsName(tenant.name)) return bad(kNameRule);
+  if (fields.size() > 1 && !ParseWeight(fields[1], &tenant.share)) return bad(WeightRule("share"));
+  if (fields.size() > 2 && !ParseFloor(fields[2], &tenant.accuracy_floor_bp)) return bad(kFloorRule);
+  return tenant;
+}
+
+// Comma-separated items of different names, at most `most`; first one named "default", listed or not.
+template <typename Item>
+absl::StatusOr<std::vector<Item>> ParseItems(absl::string_view flag, size_t most, absl::string_view text,
+                                             absl::FunctionRef<absl::StatusOr<Item>(absl::string_view)> parse) {
+  std::vector<Item> items = {{.name = std::string(kDefaultName)}};
+  bool default_listed = false;
+  for (absl::string_view field : absl::StrSplit(text, ',', absl::SkipEmpty())) {
+    absl::StatusOr<Item> parsed = parse(field);
+    if (!parsed.ok()) return parsed.status();
+    const bool is_default = parsed->name == kDefaultName;
+    const bool repeated = std::any_of(items.begin() + 1, items.end(),
+                                      [&](const Item& other) { return other.name == parsed->name; });
+    if (repeated || (is_default && default_listed)) {
+      return absl::InvalidArgumentError(absl::StrCat("--", flag, " has '", parsed->name, "' twice"));
+    }
+    if (is_default) {
+      default_listed = true;
+      items[0] = *std::move(parsed);
+    } else {
+      items.push_back(*std::move(parsed));
+    }
+  }
+  if (items.size() > most) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--", flag, " has ", items.size(), " names with 'default', more than ", most));
+  }
+  return items;
 }
 
 }  // namespace
@@ -108,29 +165,11 @@ absl::Status ValidateOptions(const ServerOptions& options) {
 }
 
 absl::StatusOr<std::vector<SlaClass>> ParseSlaClasses(absl::string_view text) {
-  std::vector<SlaClass> classes = {{.name = std::string(kDefaultClass)}};
-  bool default_listed = false;
-  for (absl::string_view item : absl::StrSplit(text, ',', absl::SkipEmpty())) {
-    absl::StatusOr<SlaClass> parsed = ParseSlaClass(item);
-    if (!parsed.ok()) return parsed.status();
-    const bool is_default = parsed->name == kDefaultClass;
-    const bool repeated = std::any_of(classes.begin() + 1, classes.end(),
-                                      [&](const SlaClass& other) { return other.name == parsed->name; });
-    if (repeated || (is_default && default_listed)) {
-      return absl::InvalidArgumentError(absl::StrCat("--sla_classes has '", parsed->name, "' twice"));
-    }
-    if (is_default) {
-      default_listed = true;
-      classes[0] = *std::move(parsed);
-    } else {
-      classes.push_back(*std::move(parsed));
-    }
-  }
-  if (classes.size() > kMaxSlaClasses) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--sla_classes has ", classes.size(), " classes with 'default', more than ", kMaxSlaClasses));
-  }
-  return classes;
+  return ParseItems<SlaClass>("sla_classes", kMaxSlaClasses, text, ParseSlaClass);
+}
+
+absl::StatusOr<std::vector<Tenant>> ParseTenants(absl::string_view text) {
+  return ParseItems<Tenant>("tenants", kMaxTenants, text, ParseTenant);
 }
 
 }  // namespace anybit

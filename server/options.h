@@ -11,6 +11,7 @@
 #include "scheduler/time.h"
 #include "server/processors.h"
 #include "server/sla_class.h"
+#include "server/tenant.h"
 
 namespace anybit {
 
@@ -18,7 +19,7 @@ struct ServerOptions {
   std::string artifact;                            // path of the file that holds the network
   std::string grpc_address = "127.0.0.1:8001";     // port 0: any free one
   std::string http_address = "127.0.0.1:8002";     // empty: no metrics, no probes
-  std::string policy = "slackfit";                 // a name of scheduler/policies/registry.h
+  std::string policy = "anybit";                   // a name of scheduler/policies/registry.h
   std::string isa = "auto";                        // of the kernels: a name of model/kernels/instruction_set.h
   int panel_memory = 1024;                         // MiB of panels that the network keeps
   int slots = 1;                                   // batches that run at the same time
@@ -29,20 +30,25 @@ struct ServerOptions {
   std::string profile;                             // file to read latencies and kernel choices from; empty: measured
   std::string save_profile;                        // file to write them to; empty: nowhere
   std::vector<SlaClass> sla_classes = {{.name = "default"}};   // the first is that of requests that name none
+  std::vector<Tenant> tenants = {{.name = "default"}};         // likewise
   int max_queue = 10000;                           // requests
   Duration drain_delay = std::chrono::seconds(5);      // from not ready to not accepting
   Duration drain_timeout = std::chrono::seconds(20);   // for what then still waits or runs
 };
 
 // InvalidArgument, naming flag, value and limit, unless every value is one the server can start with. What depends on
-// the artifact (floors, policies for a point) or the processor (isa) is checked when that is known. Where the processors are not known, any
-// number of threads is valid.
+// the artifact (floors, policies for a point) or the processor (isa) is checked when that is known. Where the
+// processors are not known, any number of threads is valid.
 absl::Status ValidateOptions(const ServerOptions& options);
 
 // Comma-separated classes, each "name:objective[:floor[:weight]]": the objective as a duration ("20ms", "1.5s", "0" for
-// none), the floor in basis points of accuracy, the weight as a positive number, which nothing reads yet. A class
-// "default" without objective is put first unless one of that name is listed, which then comes first.
+// none), the floor in basis points of accuracy, the weight as a positive number. A class "default" without objective is
+// put first unless one of that name is listed, which then comes first.
 absl::StatusOr<std::vector<SlaClass>> ParseSlaClasses(absl::string_view text);
+
+// Comma-separated tenants, each "name[:share[:floor]]": the share as a positive number, the floor in basis points of
+// accuracy. A tenant "default" of share 1 comes first as the class "default" does.
+absl::StatusOr<std::vector<Tenant>> ParseTenants(absl::string_view text);
 
 }  // namespace anybit
 

@@ -112,13 +112,65 @@ TEST(SlaClassesTest, ThereIsAlwaysADefaultClassAndItComesFirst) {
 TEST(SlaClassesTest, AnythingElseIsRefusedWithTheClassInTheMessage) {
   for (const char* text : {"interactive", "interactive:", ":20ms", "Interactive:20ms", "a b:20ms", "a:20", "a:-1ms",
                            "a:inf", "a:25h", "a:1ms:", "a:1ms:-1", "a:1ms:10001", "a:1ms:0.5", "a:1ms:0:0",
-                           "a:1ms:0:-1", "a:1ms:0:nan", "a:1ms:0:inf", "a:1ms:0:1:2"}) {
+                           "a:1ms:0:-1", "a:1ms:0:nan", "a:1ms:0:inf", "a:1ms:0:1e7", "a:1ms:0:1:2"}) {
     const auto classes = ParseSlaClasses(text);
     EXPECT_EQ(classes.status().code(), absl::StatusCode::kInvalidArgument) << text;
     EXPECT_THAT(std::string(classes.status().message()), HasSubstr(text));
   }
   EXPECT_FALSE(ParseSlaClasses("a:1ms,a:2ms").ok());
   EXPECT_FALSE(ParseSlaClasses("default:1ms,default:2ms").ok());
+}
+
+TEST(TenantsTest, ATenantHasNameShareAndFloor) {
+  const auto tenants = ParseTenants("search:3:8500,ads:0.5,x_1-y");
+  ASSERT_TRUE(tenants.ok()) << tenants.status();
+  ASSERT_EQ(tenants->size(), 4u);
+  EXPECT_EQ((*tenants)[1].name, "search");
+  EXPECT_EQ((*tenants)[1].share, 3);
+  EXPECT_EQ((*tenants)[1].accuracy_floor_bp, 8500);
+  EXPECT_EQ((*tenants)[2].name, "ads");
+  EXPECT_EQ((*tenants)[2].share, 0.5);
+  EXPECT_EQ((*tenants)[2].accuracy_floor_bp, 0);
+  EXPECT_EQ((*tenants)[3].name, "x_1-y");
+  EXPECT_EQ((*tenants)[3].share, 1);
+}
+
+TEST(TenantsTest, ThereIsAlwaysADefaultTenantAndItComesFirst) {
+  auto tenants = ParseTenants("");
+  ASSERT_TRUE(tenants.ok());
+  ASSERT_EQ(tenants->size(), 1u);
+  EXPECT_EQ((*tenants)[0].name, "default");
+  EXPECT_EQ((*tenants)[0].share, 1);
+  EXPECT_EQ((*tenants)[0].accuracy_floor_bp, 0);
+
+  tenants = ParseTenants("search:3,default:2:8000");
+  ASSERT_TRUE(tenants.ok());
+  ASSERT_EQ(tenants->size(), 2u);
+  EXPECT_EQ((*tenants)[0].name, "default");
+  EXPECT_EQ((*tenants)[0].share, 2);
+  EXPECT_EQ((*tenants)[0].accuracy_floor_bp, 8000);
+}
+
+TEST(TenantsTest, AnythingElseIsRefusedWithTheTenantInTheMessage) {
+  for (const char* text : {":1", "Search", "a b", "a:", "a:0", "a:-1", "a:nan", "a:inf", "a:1e-300", "a:1e7", "a:1:",
+                           "a:1:-1", "a:1:10001", "a:1:0.5", "a:1:0:1"}) {
+    const auto tenants = ParseTenants(text);
+    EXPECT_EQ(tenants.status().code(), absl::StatusCode::kInvalidArgument) << text;
+    EXPECT_THAT(std::string(tenants.status().message()), HasSubstr(std::string("--tenants has '") + text + "'"));
+  }
+  EXPECT_THAT(std::string(ParseTenants("a,b,a:2").status().message()), HasSubstr("--tenants has 'a' twice"));
+  EXPECT_FALSE(ParseTenants("default,default:2").ok());
+}
+
+TEST(TenantsTest, ThereAreAtMost255WithTheDefaultOne) {
+  std::string text = "t0";
+  for (int i = 1; i < 254; ++i) text += ",t" + std::to_string(i);
+  const auto most = ParseTenants(text);
+  ASSERT_TRUE(most.ok()) << most.status();
+  EXPECT_EQ(most->size(), 255u);
+  const auto beyond = ParseTenants(text + ",one-more");
+  EXPECT_EQ(std::string(beyond.status().message()), "--tenants has 256 names with 'default', more than 255");
+  EXPECT_TRUE(ParseTenants(text + ",default").ok());
 }
 
 }  // namespace

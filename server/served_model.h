@@ -7,6 +7,7 @@
 
 #include "model/adaptive_network.h"
 #include "server/sla_class.h"
+#include "server/tenant.h"
 
 namespace anybit {
 
@@ -14,6 +15,7 @@ struct ServedModel {
   NetworkDescription network;            // PointId indexes its points
   int max_batch = 1;                     // rows of one request, and of one batch
   std::vector<SlaClass> sla_classes;     // SlaClassId indexes them; the first is that of requests that name none
+  std::vector<Tenant> tenants;           // TenantId indexes them; the first is that of requests that name none
 };
 
 // An accuracy in basis points, as floors and responses state it.

@@ -15,6 +15,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "metrics/serving_metrics.h"
 #include "model/kernel_chooser.h"
 #include "scheduler/admission.h"
@@ -38,17 +39,33 @@ constexpr Duration kChoosingBudget = std::chrono::seconds(4);
 constexpr Duration kProfilingBudget = std::chrono::seconds(2);
 
 // A promise that no operating point can keep is refused at the start, not at each request.
-absl::Status CheckFloors(const std::vector<SlaClass>& sla_classes, const PointTable& points) {
+absl::Status CheckFloors(const ServedModel& model, const PointTable& points) {
   int best = 0;
   for (const PointInfo& point : points) best = std::max(best, ToBasisPoints(point.accuracy));
-  for (const SlaClass& sla_class : sla_classes) {
-    if (sla_class.accuracy_floor_bp > best) {
-      return absl::InvalidArgumentError(absl::StrCat("SLA class ", sla_class.name, " has an accuracy floor of ",
-                                                     sla_class.accuracy_floor_bp, " basis points, the best operating ",
-                                                     "point has ", best));
-    }
+  absl::Status status;
+  const auto check = [&](absl::string_view what, absl::string_view name, int floor_bp) {
+    if (floor_bp <= best) return;
+    status.Update(absl::InvalidArgumentError(absl::StrCat(what, " ", name, " has an accuracy floor of ", floor_bp,
+                                                          " basis points, the best operating point has ", best)));
+  };
+  for (const SlaClass& sla_class : model.sla_classes) check("SLA class", sla_class.name, sla_class.accuracy_floor_bp);
+  for (const Tenant& tenant : model.tenants) check("tenant", tenant.name, tenant.accuracy_floor_bp);
+  return status;
+}
+
+// Weights and shares are given only where they tell requests apart: then decisions need not look at them.
+SchedulerOptions MakeSchedulerOptions(const ServerOptions& options) {
+  SchedulerOptions made{.max_queue_requests = options.max_queue};
+  const auto& classes = options.sla_classes;
+  const bool weights_vary = std::any_of(classes.begin(), classes.end(),
+                                        [&](const SlaClass& other) { return other.weight != classes[0].weight; });
+  if (weights_vary) {
+    for (const SlaClass& sla_class : classes) made.class_weights.push_back(sla_class.weight);
   }
-  return absl::OkStatus();
+  if (options.tenants.size() > 1) {
+    for (const Tenant& tenant : options.tenants) made.tenant_shares.push_back(tenant.share);
+  }
+  return made;
 }
 
 // `profile` for this network and batch size: points in the network's order, accuracies from the network.
@@ -105,6 +122,7 @@ ServingMetricsLabels MetricsLabels(const ServedModel& model, const PointTable& p
   for (const SlaClass& sla_class : model.sla_classes) {
     labels.sla_classes.push_back({.name = sla_class.name, .objective = sla_class.objective});
   }
+  for (const Tenant& tenant : model.tenants) labels.tenants.push_back(tenant.name);
   return labels;
 }
 
@@ -192,7 +210,10 @@ absl::Status Server::Serve(std::unique_ptr<AdaptiveNetwork> network) {
   serving_ = std::make_unique<Serving>();
   Serving& s = *serving_;
   s.network = std::move(network);
-  s.model = {.network = s.network->description(), .max_batch = options_.max_batch, .sla_classes = options_.sla_classes};
+  s.model = {.network = s.network->description(),
+             .max_batch = options_.max_batch,
+             .sla_classes = options_.sla_classes,
+             .tenants = options_.tenants};
   const std::vector<ProcessorSet> processors =
       options_.pin ? AssignProcessors(options_.processors, options_.slots, options_.threads_per_slot)
                    : std::vector<ProcessorSet>();
@@ -201,7 +222,7 @@ absl::Status Server::Serve(std::unique_ptr<AdaptiveNetwork> network) {
   RunOn(processors.empty() ? ProcessorSet() : processors.front(), [&] { profile = FindProfile(*s.network, s.loop); });
   if (!profile.ok()) return profile.status();
   s.profile = *std::move(profile);
-  if (absl::Status status = CheckFloors(s.model.sla_classes, s.profile.points); !status.ok()) return status;
+  if (absl::Status status = CheckFloors(s.model, s.profile.points); !status.ok()) return status;
   MeasuredProfile measured{.latencies = s.profile, .kernels = std::nullopt};
   if (KernelChooser* chooser = s.network->kernel_chooser(); chooser != nullptr) measured.kernels = chooser->choices();
   if (measured.kernels.has_value()) s.isa = measured.kernels->isa;
@@ -218,8 +239,7 @@ absl::Status Server::Serve(std::unique_ptr<AdaptiveNetwork> network) {
       *s.network, s.loop,
       ModelRunnerOptions{.slots = options_.slots, .max_batch = options_.max_batch, .processors = processors});
   s.scheduler.emplace(s.loop, *s.runner, *s.policy, s.admission, s.profile,
-                      std::vector<SchedulerObserver*>{&*s.metrics},
-                      SchedulerOptions{.max_queue_requests = options_.max_queue});
+                      std::vector<SchedulerObserver*>{&*s.metrics}, MakeSchedulerOptions(options_));
   s.loop_thread = std::thread([&s] { s.loop.Run(); });
   s.service.emplace(s.model, *s.scheduler, s.loop, *s.metrics);
 

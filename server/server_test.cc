@@ -24,6 +24,7 @@
 #include "metrics/testing/http_get.h"
 #include "model/kernel_chooser.h"
 #include "proto/inference.grpc.pb.h"
+#include "proto/rpc_status.pb.h"
 #include "server/processors.h"
 #include "server/testing/sum_network.h"
 
@@ -105,11 +106,13 @@ ModelInferRequest Request(const std::string& raw = std::string("\x01\x02\x03\x04
   return request;
 }
 
-ModelInferRequest Pinned(const std::string& point) {
+ModelInferRequest With(const std::string& parameter, const std::string& value) {
   ModelInferRequest request = Request();
-  (*request.mutable_parameters())["operating_point"].set_string_param(point);
+  (*request.mutable_parameters())[parameter].set_string_param(value);
   return request;
 }
+
+ModelInferRequest Pinned(const std::string& point) { return With("operating_point", point); }
 
 std::vector<float> Logits(const ModelInferResponse& response) {
   const std::string& raw = response.raw_output_contents(0);
@@ -513,6 +516,99 @@ TEST_F(SharedServerTest, MalformedRequestsAreAnsweredWithCodeAndMessageAndTheSer
   }
 }
 
+// ---- When there is no room for all
+
+TEST(ServerTest, ARefusalSaysTwiceWhenToRetry) {
+  Gate gate;
+  ServerOptions options = Options();
+  options.max_queue = 1;
+  Stage stage(options, gate.Hold());
+  Call running(stage.stub(), Request());
+  gate.WaitUntilARunBegan();
+  Call waiting(stage.stub(), Request());
+  WaitUntil([&] { return Metric(stage.server(), "anybit_queue_requests"); }, 1);
+  Call refused(stage.stub(), Request());
+  WaitUntil([&] { return Ended(stage.server(), "shed"); }, 1);
+  gate.Open();
+  EXPECT_TRUE(running.Wait().ok());
+  EXPECT_TRUE(waiting.Wait().ok());
+  const grpc::Status status = refused.Wait();
+  ASSERT_EQ(status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  const auto& trailers = refused.context().GetServerTrailingMetadata();
+  const auto pushback = trailers.find("grpc-retry-pushback-ms");
+  ASSERT_NE(pushback, trailers.end());
+  const int wait = std::stoi(std::string(pushback->second.data(), pushback->second.size()));
+  EXPECT_GT(wait, 0);
+  google::rpc::Status detailed;
+  google::rpc::RetryInfo retry;
+  ASSERT_TRUE(detailed.ParseFromString(status.error_details()));
+  EXPECT_EQ(detailed.message(), status.error_message());
+  ASSERT_EQ(detailed.details_size(), 1);
+  ASSERT_TRUE(detailed.details(0).UnpackTo(&retry));
+  EXPECT_EQ(retry.retry_delay().seconds() * 1000 + retry.retry_delay().nanos() / 1'000'000, wait);
+}
+
+TEST(ServerTest, ARequestOfAHeavierClassIsTakenInPlaceOfALighterOne) {
+  Gate gate;
+  ServerOptions options = Options();
+  options.max_queue = 1;
+  options.sla_classes = {{.name = "default"}, {.name = "gold", .weight = 10}};
+  Stage stage(options, gate.Hold());
+  Call running(stage.stub(), Request());
+  gate.WaitUntilARunBegan();
+  Call light(stage.stub(), Request());
+  WaitUntil([&] { return Metric(stage.server(), "anybit_queue_requests"); }, 1);
+  Call heavy(stage.stub(), With("sla_class", "gold"));
+  WaitUntil([&] { return Ended(stage.server(), "shed"); }, 1);
+  gate.Open();
+  EXPECT_EQ(light.Wait().error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_TRUE(running.Wait().ok());
+  EXPECT_TRUE(heavy.Wait().ok());
+}
+
+TEST(ServerTest, ATenantThatFloodsMakesRoomForOneThatKeepsToItsShare) {
+  Gate gate;
+  ServerOptions options = Options();
+  options.max_queue = 3;
+  options.tenants = {{.name = "default"}, {.name = "loud"}, {.name = "quiet", .share = 3}};
+  Stage stage(options, gate.Hold());
+  gate.Open();
+  ASSERT_TRUE(stage.Infer(With("tenant", "quiet")).ok());
+  gate.Close();
+  Call running(stage.stub(), With("tenant", "loud"));
+  gate.WaitUntilARunBegan();
+  std::vector<std::unique_ptr<Call>> flood;
+  for (int i = 0; i < 3; ++i) flood.push_back(std::make_unique<Call>(stage.stub(), With("tenant", "loud")));
+  WaitUntil([&] { return Metric(stage.server(), "anybit_queue_requests"); }, 3);
+  Call quiet(stage.stub(), With("tenant", "quiet"));
+  WaitUntil([&] { return Ended(stage.server(), "shed"); }, 1);
+  gate.Open();
+  EXPECT_TRUE(quiet.Wait().ok()) << quiet.Wait().error_message();
+  EXPECT_TRUE(running.Wait().ok());
+  for (auto& call : flood) (void)call->Wait();
+  const auto requests = [&](const std::string& tenant, const std::string& met) {
+    return Metric(stage.server(),
+                  "anybit_tenant_requests_total{met=\"" + met + "\",tenant=\"" + tenant + "\"}");
+  };
+  EXPECT_EQ(requests("loud", "true"), 3);
+  EXPECT_EQ(requests("loud", "false"), 1);
+  EXPECT_EQ(requests("quiet", "true"), 2);
+  EXPECT_EQ(requests("quiet", "false"), 0);
+  EXPECT_EQ(Metric(stage.server(), "anybit_tenant_served_accuracy_ratio_count{tenant=\"loud\"}"), 3);
+}
+
+TEST(ServerTest, ATenantsFloorHoldsWhereThePolicyWouldGoBelow) {
+  ServerOptions options = Options();
+  options.policy = "fixed:w1a1";
+  options.tenants = {{.name = "default"}, {.name = "careful", .accuracy_floor_bp = 9200}};
+  Stage stage(options);
+  ModelInferResponse response;
+  ASSERT_TRUE(stage.Infer(With("tenant", "careful"), &response).ok());
+  EXPECT_GE(response.parameters().at("expected_accuracy_bp").int64_param(), 9200);
+  ASSERT_TRUE(stage.Infer(With("tenant", "default"), &response).ok());
+  EXPECT_EQ(response.parameters().at("operating_point").string_param(), "w1a1");
+}
+
 // ---- Life and death
 
 TEST(ServerTest, ACancelledCallThatWaitsEndsAndTheOthersAreServed) {
@@ -679,6 +775,8 @@ TEST(ServerTest, MetricsAndProbesTellWhatHappened) {
   EXPECT_EQ(MetricsLine(http, "anybit_batch_rows_sum"), "anybit_batch_rows_sum 8");
   EXPECT_EQ(MetricsLine(http, "anybit_slo_requests_total{met=\"true\",sla_class=\"careful\"}"),
             "anybit_slo_requests_total{met=\"true\",sla_class=\"careful\"} 1");
+  EXPECT_EQ(MetricsLine(http, "anybit_tenant_requests_total{met=\"true\",tenant=\"default\"}"),
+            "anybit_tenant_requests_total{met=\"true\",tenant=\"default\"} 5");
   EXPECT_EQ(MetricsLine(http, "anybit_queue_requests"), "anybit_queue_requests 0");
 
   stage.server().StopBeingReady();
@@ -714,10 +812,15 @@ TEST(ServerStartTest, APortInUseIsAClearError) {
 TEST(ServerStartTest, AFloorThatNoPointMeetsIsRefused) {
   ServerOptions options = Options();
   options.sla_classes.push_back({.name = "gold", .accuracy_floor_bp = 9301});
-  const absl::Status status = StartWith(options);
+  absl::Status status = StartWith(options);
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("gold"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("SLA class gold"));
   EXPECT_THAT(std::string(status.message()), HasSubstr("9300"));
+  options = Options();
+  options.tenants.push_back({.name = "search", .accuracy_floor_bp = 9302});
+  status = StartWith(options);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("tenant search has an accuracy floor of 9302"));
 }
 
 TEST(ServerStartTest, AnUnknownPolicyOrAFixedOneForAnUnknownPointIsRefusedWithAList) {

@@ -12,7 +12,7 @@ struct SlaClass {
   std::string name;             // [a-z0-9_-]+, unique; also a label of metrics
   Duration objective{};         // deadline of its requests, from arrival; 0: none
   int accuracy_floor_bp = 0;    // least accuracy of their answers, in basis points (0..10000)
-  double weight = 1;            // > 0; parsed and kept, but no policy weighs requests yet
+  double weight = 1;            // > 0; what a request counts for beside others' when not all can be served
 };
 
 }  // namespace anybit

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -18,6 +19,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "proto/rpc_status.pb.h"
 
 namespace anybit {
 namespace {
@@ -119,17 +121,22 @@ absl::Status CheckForeignParameters(const Parameters& parameters) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<SlaClassId> FindSlaClass(const Parameters& parameters, const ServedModel& model) {
-  const auto name = StringParameter(parameters, "sla_class");
+// Which of the `configured` SLA classes or tenants the parameter names: their index; the first if it is absent.
+template <typename Named>
+absl::StatusOr<size_t> FindNamed(const Parameters& parameters, const char* parameter,
+                                 const std::vector<Named>& configured) {
+  constexpr size_t kMaxShown = 16;
+  const auto name = StringParameter(parameters, parameter);
   if (!name.ok()) return name.status();
-  if (!name->has_value()) return SlaClassId{0};
+  if (!name->has_value()) return 0;
   std::vector<absl::string_view> known;
-  for (size_t i = 0; i < model.sla_classes.size(); ++i) {
-    if (model.sla_classes[i].name == **name) return static_cast<SlaClassId>(i);
-    known.push_back(model.sla_classes[i].name);
+  for (size_t i = 0; i < configured.size(); ++i) {
+    if (configured[i].name == **name) return i;
+    if (i < kMaxShown) known.push_back(configured[i].name);
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("unknown 'sla_class' ", Quoted(**name), ", known: ", absl::StrJoin(known, ", ")));
+  return absl::InvalidArgumentError(absl::StrCat("unknown '", parameter, "' ", Quoted(**name), ", known: ",
+                                                 absl::StrJoin(known, ", "),
+                                                 known.size() < configured.size() ? ", ..." : ""));
 }
 
 absl::StatusOr<Duration> FindTimeLimit(const Parameters& parameters, const SlaClass& sla_class) {
@@ -142,9 +149,10 @@ absl::StatusOr<Duration> FindTimeLimit(const Parameters& parameters, const SlaCl
   return limit;
 }
 
-// The points that satisfy every floor and the pin; each refusal names what would have been available.
+// The points that satisfy every floor and the pin; each refusal names what would have been available. The promises of
+// class and tenant are floors too, and the highest counts.
 absl::StatusOr<PointSet> FindAllowedPoints(const Parameters& parameters, const SlaClass& sla_class,
-                                           const ServedModel& model) {
+                                           const Tenant& tenant, const ServedModel& model) {
   const auto floor = BoundedParameter(parameters, "min_accuracy_bp", 0, 10000);
   if (!floor.ok()) return floor.status();
   const auto bits = BoundedParameter(parameters, "min_bits", 0, 32);
@@ -153,7 +161,8 @@ absl::StatusOr<PointSet> FindAllowedPoints(const Parameters& parameters, const S
   if (!pin.ok()) return pin.status();
 
   const auto& points = model.network.points;
-  const int64_t least_accuracy = std::max<int64_t>(floor->value_or(0), sla_class.accuracy_floor_bp);
+  const int64_t least_accuracy =
+      std::max<int64_t>({floor->value_or(0), sla_class.accuracy_floor_bp, tenant.accuracy_floor_bp});
   const int64_t least_bits = bits->value_or(0);
   int best_accuracy = 0, most_bits = 0;
   bool pin_known = false;
@@ -400,14 +409,18 @@ absl::StatusOr<InferCall> TranslateRequest(const ModelInferRequest& request, con
   InferCall call;
   absl::Status status = CheckModel(request.model_name(), request.model_version(), model.network);
   if (!status.ok()) return status;
-  const absl::StatusOr<SlaClassId> sla_class = FindSlaClass(request.parameters(), model);
-  if (!sla_class.ok()) return sla_class.status();
-  call.sla_class = *sla_class;
-  const SlaClass& promise = model.sla_classes[static_cast<size_t>(*sla_class)];
-  const absl::StatusOr<Duration> limit = FindTimeLimit(request.parameters(), promise);
+  const absl::StatusOr<size_t> class_index = FindNamed(request.parameters(), "sla_class", model.sla_classes);
+  if (!class_index.ok()) return class_index.status();
+  call.sla_class = static_cast<SlaClassId>(*class_index);
+  const absl::StatusOr<size_t> tenant_index = FindNamed(request.parameters(), "tenant", model.tenants);
+  if (!tenant_index.ok()) return tenant_index.status();
+  call.tenant = static_cast<TenantId>(*tenant_index);
+  const SlaClass& sla_class = model.sla_classes[*class_index];
+  const absl::StatusOr<Duration> limit = FindTimeLimit(request.parameters(), sla_class);
   if (!limit.ok()) return limit.status();
   call.time_limit = *limit;
-  const absl::StatusOr<PointSet> allowed = FindAllowedPoints(request.parameters(), promise, model);
+  const absl::StatusOr<PointSet> allowed = 
+      FindAllowedPoints(request.parameters(), sla_class, model.tenants[*tenant_index], model);
   if (!allowed.ok()) return allowed.status();
   call.allowed = *allowed;
   if (status = CheckForeignParameters(request.parameters()); !status.ok()) return status;
@@ -465,8 +478,17 @@ inference::ModelMetadataResponse DescribeModel(const ServedModel& model) {
     const std::string prefix = absl::StrCat("sla_class.", sla_class.name, ".");
     properties[prefix + "objective_us"] = absl::StrCat(ToMicros(sla_class.objective));
     properties[prefix + "accuracy_floor_bp"] = absl::StrCat(sla_class.accuracy_floor_bp);
+    properties[prefix + "weight"] = absl::StrCat(sla_class.weight);
   }
   properties["sla_classes"] = absl::StrJoin(classes, ",");
+  std::vector<std::string> tenants;
+  for (const Tenant& tenant : model.tenants) {
+    tenants.push_back(tenant.name);
+    const std::string prefix = absl::StrCat("tenant.", tenant.name, ".");
+    properties[prefix + "share"] = absl::StrCat(tenant.share);
+    properties[prefix + "accuracy_floor_bp"] = absl::StrCat(tenant.accuracy_floor_bp);
+  }
+  properties["tenants"] = absl::StrJoin(tenants, ",");
   properties["labels"] = absl::StrJoin(model.network.labels, ",");
   return response;
 }
@@ -501,6 +523,20 @@ int LargestRequestBytes(const ServedModel& model) {
 grpc::Status ToGrpcStatus(const absl::Status& status) {
   // The two enumerations agree number by number.
   return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()));
+}
+
+grpc::Status ToGrpcStatus(const absl::Status& status, std::chrono::milliseconds retry_after) {
+  google::rpc::RetryInfo retry;
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(retry_after);
+  retry.mutable_retry_delay()->set_seconds(seconds.count());
+  retry.mutable_retry_delay()->set_nanos(
+      static_cast<int32_t>(std::chrono::nanoseconds(retry_after - seconds).count()));
+  google::rpc::Status detailed;
+  detailed.set_code(static_cast<int>(status.code()));
+  detailed.set_message(std::string(status.message()));
+  detailed.add_details()->PackFrom(retry);
+  const grpc::Status plain = ToGrpcStatus(status);
+  return grpc::Status(plain.error_code(), plain.error_message(), detailed.SerializeAsString());
 }
 
 }  // namespace anybit

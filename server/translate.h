@@ -7,6 +7,8 @@
 
 #include <grpcpp/support/status.h>
 
+#include <chrono>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -27,6 +29,7 @@ struct InferCall {
   Duration time_limit = Duration::max();   // from arrival: the least of `timeout`, `slo_us` and the class's objective
   PointSet allowed;                        // not empty
   SlaClassId sla_class{};
+  TenantId tenant{};
   int rows = 1;                            // 1..max_batch
   std::vector<uint8_t> input;              // rows x input elements
   int top_classes = 0;                     // of the output, as text; 0: all logits, as FP32
@@ -49,6 +52,9 @@ inference::ModelConfig ConfigureModel(const ServedModel& model);
 int LargestRequestBytes(const ServedModel& model);
 
 grpc::Status ToGrpcStatus(const absl::Status& status);
+
+// The same with the detail google.rpc.RetryInfo, which gRPC sends as grpc-status-details-bin. `status` is not OK.
+grpc::Status ToGrpcStatus(const absl::Status& status, std::chrono::milliseconds retry_after);
 
 }  // namespace anybit
 

@@ -12,6 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "proto/rpc_status.pb.h"
 #include "server/testing/sum_network.h"
 
 namespace anybit {
@@ -31,7 +32,8 @@ ServedModel Model() {
   return {.network = SumNetwork().description(),
           .max_batch = 4,
           .sla_classes = {{.name = "default"},
-                          {.name = "interactive", .objective = milliseconds(20), .accuracy_floor_bp = 8500}}};
+                          {.name = "interactive", .objective = milliseconds(20), .accuracy_floor_bp = 8500}},
+          .tenants = {{.name = "default"}, {.name = "careful", .share = 3, .accuracy_floor_bp = 9200}}};
 }
 
 ModelInferRequest Request(int rows = 1) {
@@ -85,6 +87,7 @@ TEST(TranslateTest, APlainRequestHasNoDeadlineAndAcceptsEveryPoint) {
   EXPECT_EQ(call.time_limit, Duration::max());
   EXPECT_EQ(call.allowed, PointSet::First(4));
   EXPECT_EQ(call.sla_class, SlaClassId{0});
+  EXPECT_EQ(call.tenant, TenantId{0});
   EXPECT_EQ(call.rows, 3);
   EXPECT_EQ(call.input, std::vector<uint8_t>(12, 7));
   EXPECT_EQ(call.top_classes, 0);
@@ -144,6 +147,29 @@ TEST(TranslateTest, FloorsAndPinBecomeTheSetOfPointsThatSatisfyThem) {
   EXPECT_EQ(Translated(WithString("sla_class", "interactive")).allowed, PointSet::First(3));
 }
 
+TEST(TranslateTest, ATenantIsKnownByItsName) {
+  EXPECT_EQ(Translated(WithString("tenant", "careful")).tenant, TenantId{1});
+  EXPECT_EQ(Translated(WithString("tenant", "default")).tenant, TenantId{0});
+}
+
+TEST(TranslateTest, OfTheFloorsOfClassTenantAndRequestTheHighestCounts) {
+  ModelInferRequest request = WithString("tenant", "careful");
+  auto& parameters = *request.mutable_parameters();
+  EXPECT_EQ(Translated(request).allowed, PointSet::First(2));
+  parameters["sla_class"].set_string_param("interactive");
+  EXPECT_EQ(Translated(request).allowed, PointSet::First(2));
+  parameters["min_accuracy_bp"].set_int64_param(9000);
+  EXPECT_EQ(Translated(request).allowed, PointSet::First(2));
+  parameters["min_accuracy_bp"].set_int64_param(9300);
+  EXPECT_EQ(Translated(request).allowed, PointSet::First(1));
+  parameters["operating_point"].set_string_param("w8a8");
+  ExpectRefused(request, "operating point 'w8a8' does not have an accuracy of at least 9300");
+  parameters.erase("min_accuracy_bp");
+  EXPECT_EQ(Translated(request).allowed, PointSet::Of(ToPointId(SumNetwork::kW8a8)));
+  parameters["operating_point"].set_string_param("w4a4f");
+  ExpectRefused(request, "at least 9200");
+}
+
 TEST(TranslateTest, AnUnsatisfiableFloorNamesTheBestAvailable) {
   ExpectRefused(WithInt64("min_accuracy_bp", 9301), "9301 basis points, the best available has 9300");
   ModelInferRequest request = WithString("operating_point", "w1a1");
@@ -161,10 +187,20 @@ TEST(TranslateTest, FloorsOutOfRangeAreRefused) {
   ExpectRefused(WithInt64("min_bits", 33), "expected 0 to 32");
 }
 
-TEST(TranslateTest, UnknownPointsAndClassesAreAnsweredWithTheKnownOnes) {
+TEST(TranslateTest, UnknownPointsClassesAndTenantsAreAnsweredWithTheKnownOnes) {
   ExpectRefused(WithString("operating_point", "w2a2"), "known: fp32, w8a8, w4a4f, w1a1");
   ExpectRefused(WithString("operating_point", ""), "known: fp32");
-  ExpectRefused(WithString("sla_class", "gold"), "known: default, interactive");
+  ExpectRefused(WithString("sla_class", "gold"), "unknown 'sla_class' 'gold', known: default, interactive");
+  ExpectRefused(WithString("tenant", "a\nb"), "unknown 'tenant' 'a\\nb', known: default, careful");
+  ExpectRefused(WithString("tenant", ""), "unknown 'tenant' ''");
+}
+
+TEST(TranslateTest, OfManyKnownTenantsTheMessageNamesOnlyTheFirst) {
+  ServedModel model = Model();
+  for (int i = 2; i < 255; ++i) model.tenants.push_back({.name = std::string(61, 'x') + std::to_string(i)});
+  const absl::Status status = TranslateRequest(WithString("tenant", "gold"), model).status();
+  EXPECT_THAT(std::string(status.message()), HasSubstr("x15, ..."));
+  EXPECT_LT(status.message().size(), 2000u);
 }
 
 TEST(TranslateTest, ParametersOfTheWrongTypeAreRefused) {
@@ -172,6 +208,7 @@ TEST(TranslateTest, ParametersOfTheWrongTypeAreRefused) {
   ExpectRefused(WithString("min_bits", "8"), "expected int64_param");
   ExpectRefused(WithInt64("operating_point", 1), "expected string_param");
   ExpectRefused(WithInt64("sla_class", 1), "expected string_param");
+  ExpectRefused(WithInt64("tenant", 1), "expected string_param");
   ExpectRefused(WithString("priority", "1"),
                 "invalid value type for 'priority' parameter, expected int64_param or uint64_param.");
   ExpectRefused(WithInt64("priority", -1), "invalid value for 'priority', expected value >= 0.");
@@ -419,7 +456,7 @@ TEST(TranslateTest, MetadataHasTheBatchDimensionAndConfigHasNot) {
   EXPECT_EQ(metadata.inputs(0).datatype(), "UINT8");
 }
 
-TEST(TranslateTest, MetadataAdvertisesPointsAccuraciesAndClasses) {
+TEST(TranslateTest, MetadataAdvertisesPointsAccuraciesClassesAndTenants) {
   const auto metadata = DescribeModel(Model());
   const auto& properties = metadata.properties();
   EXPECT_EQ(properties.at("operating_points"), "fp32,w8a8,w4a4f,w1a1");
@@ -428,6 +465,10 @@ TEST(TranslateTest, MetadataAdvertisesPointsAccuraciesAndClasses) {
   EXPECT_EQ(properties.at("sla_classes"), "default,interactive");
   EXPECT_EQ(properties.at("sla_class.interactive.objective_us"), "20000");
   EXPECT_EQ(properties.at("sla_class.interactive.accuracy_floor_bp"), "8500");
+  EXPECT_EQ(properties.at("sla_class.interactive.weight"), "1");
+  EXPECT_EQ(properties.at("tenants"), "default,careful");
+  EXPECT_EQ(properties.at("tenant.careful.share"), "3");
+  EXPECT_EQ(properties.at("tenant.careful.accuracy_floor_bp"), "9200");
 }
 
 TEST(TranslateTest, TheLargestLegalRequestFitsIntoTheMessageLimit) {
@@ -454,6 +495,20 @@ TEST(TranslateTest, GrpcCodesAreAbseilsNumberByNumber) {
   EXPECT_EQ(ToGrpcStatus(absl::InternalError("x")).error_code(), grpc::StatusCode::INTERNAL);
   EXPECT_EQ(ToGrpcStatus(absl::InternalError("text")).error_message(), "text");
   EXPECT_TRUE(ToGrpcStatus(absl::OkStatus()).ok());
+}
+
+TEST(TranslateTest, ARefusalWithARetryTimeCarriesItAsADetailOfGooglesForm) {
+  const grpc::Status status = ToGrpcStatus(absl::ResourceExhaustedError("full"), milliseconds(2345));
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(status.error_message(), "full");
+  google::rpc::Status detailed;
+  ASSERT_TRUE(detailed.ParseFromString(status.error_details()));
+  EXPECT_EQ(detailed.code(), 8);
+  EXPECT_EQ(detailed.message(), "full");
+  ASSERT_EQ(detailed.details_size(), 1);
+  EXPECT_EQ(detailed.details(0).type_url(), "type.googleapis.com/google.rpc.RetryInfo");
+  // Field 1, a message: seconds 2 in its field 1, 345,000,000 nanoseconds in its field 2.
+  EXPECT_EQ(detailed.details(0).value(), std::string("\x0a\x08\x08\x02\x10\xc0\x90\xc1\xa4\x01", 10));
 }
 
 }  // namespace

@@ -145,6 +145,33 @@ class ServingTest(unittest.TestCase):
                 parameters = self.parameters(self.infer(test_images(1), client, parameters={request: floor}))
                 self.assertGreaterEqual(parameters[response], floor)
 
+    def test_serves_the_tenants_it_knows_and_no_others(self):
+        server = self.enterContext(ServerProcess(SERVER, ARTIFACT, "--tenants=a:1,b:3", "--max_batch=4"))
+        client = triton.InferenceServerClient(server.grpc_address)
+        self.addCleanup(client.close)
+        for tenant in ("a", "b", "b", "default"):
+            self.infer(test_images(1), client, parameters={"tenant": tenant})
+        self.infer(test_images(1), client)
+        with self.assertRaises(InferenceServerException) as refusal:
+            self.infer(test_images(1), client, parameters={"tenant": "c"})
+        self.assertEqual(refusal.exception.status(), "StatusCode.INVALID_ARGUMENT")
+        self.assertIn("unknown 'tenant' 'c', known: default, a, b", refusal.exception.message())
+        metrics = get(server.http_address, "/metrics").decode()
+        counted = re.findall(r'^anybit_tenant_requests_total{met="true",tenant="(\w+)"} (\d+)$', metrics, re.MULTILINE)
+        self.assertEqual(dict(counted), {"default": "2", "a": "1", "b": "2"})
+        status = subprocess.run(
+            [CLIENT, "--server", server.grpc_address, "--json", "status"], check=True, capture_output=True
+        )
+        properties = json.loads(status.stdout)["properties"]
+        self.assertEqual(properties["tenants"], "default,a,b")
+        self.assertEqual(properties["tenant.b.share"], "3")
+
+    def test_without_tenants_there_is_only_the_default_one(self):
+        self.infer(test_images(1), parameters={"tenant": "default"})
+        with self.assertRaises(InferenceServerException) as refusal:
+            self.infer(test_images(1), parameters={"tenant": "a"})
+        self.assertIn("known: default", refusal.exception.message())
+
     def test_echoes_the_request_id_and_answers_many_calls_at_once(self):
         answers = queue.Queue()
         images = test_images(64)

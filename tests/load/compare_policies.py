@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Serves one network under several policies, sends each the same load, and draws how they compare.
 
-usage: tests/load/compare_policies.py [--artifact FILE] [--seconds S] [--deadline-ms MS] [--max-batch N] [--out FOLDER]
+usage: tests/load/compare_policies.py [--artifact FILE] [--policies P,...] [--seconds S] [--deadline-ms MS]
+                                      [--max-batch N] [--out FOLDER]
 
-Needs the programs that scripts/serve builds. Loads are multiples of one capacity, measured
-once: what 32 callers without deadlines get at the capacity point. Writes load.json and load.svg into the folder.
+Needs the programs that scripts/serve builds. The first policy is the figure's bold one. Loads are multiples of one
+capacity, measured once: what 32 callers without deadlines get at the capacity point. Writes load.json and load.svg into
+the folder.
 """
 
 import argparse
@@ -92,9 +94,8 @@ def draw(results):
     parts = []
     x = LEFT
     for i, policy in enumerate(policies):
-        name = policy if policy.startswith("fixed") else f"anybit ({policy})"
-        parts += legend_entry(x, name, COLOURS[i], bold=i == 0)
-        x += 50 + 8 * len(name)
+        parts += legend_entry(x, policy, COLOURS[i], bold=i == 0)
+        x += 50 + 8 * len(policy)
     for panel, value in panels:
         parts += panel.axes()
         for i, reports in reversed(list(enumerate(policies.values()))):
@@ -110,7 +111,7 @@ def draw(results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--artifact", default=str(ROOT / "model/default/fashion.safetensors"))
-    parser.add_argument("--policies", default="slackfit,fixed:fp32,fixed:w8a8,fixed:w1a1")
+    parser.add_argument("--policies", default="anybit,slackfit,fixed:fp32,fixed:w8a8,fixed:w1a1")
     parser.add_argument("--capacity-point", default="w8a8")
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--deadline-ms", type=float, default=50)
