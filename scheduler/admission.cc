@@ -57,7 +57,7 @@ size_t CountAhead(const SchedulerView& view, MonoTime deadline) {
 // The least time that the first `count` of the waiting need of one slot.
 Duration WorkOf(const SchedulerView& view, size_t count) {
   RowCosts costs(view.latency);
-  if (view.waiting_alike && count > 0) return costs.Of(view.waiting[0].allowed) * static_cast<int64_t>(count);
+  if (view.waiting_special == 0 && count > 0) return costs.Of(view.waiting[0].allowed) * static_cast<int64_t>(count);
   Duration work{};
   for (const PendingRequest& request : view.waiting.first(count)) work += costs.Of(request.allowed) * request.rows;
   return work;

@@ -30,13 +30,15 @@ struct SchedulerView {
   MonoTime now{};
   std::span<const PendingRequest> waiting;   // by (deadline, id); for Decide, every deadline is after `now`
   int waiting_rows = 0;
-  bool waiting_alike = false;                // known: of one row each, accept every point, and weigh the same
+  int waiting_special = 0;                   // of the waiting, those of several rows or that do not accept every point
   std::span<const SlotView> slots;
   const LatencyModel& latency;               // has the point table and the largest batch too
   ArrivalForecast arrivals;                  // what is likely to come, from what came
   bool weights_vary = false;                 // whether RequestWeight can differ between requests
   std::span<const double> class_weights;     // by SlaClassId; beyond its end: 1
   std::span<const TenantView> tenants;       // by TenantId; beyond its end: one of weight 1
+  double attained_with_floor = 1;            // lately answered in time, of those that did not accept every point
+  double attained_without_floor = 1;         // of the others
   double aimd_rows = 1;                      // batch limit that grew with batches in time and shrank with late ones
   int max_queue_requests = 0;
   bool draining = false;

@@ -27,6 +27,9 @@ constexpr size_t kHoldsForPercent = 95;
 // scatter: smaller changes the window follows by itself, before they matter.
 constexpr int kRegimePermille = 60;
 
+// The most that a profile is doubted by.
+constexpr int kLeastTrust = 50;
+
 int RatioPermille(Duration actual, Duration profiled) {
   const int64_t a = std::clamp<int64_t>(actual.count(), 0, kMostNanoseconds);
   const int64_t p = std::clamp<int64_t>(profiled.count(), 1, kMostNanoseconds);
@@ -84,11 +87,18 @@ Duration LatencyModel::RowCost(PointSet allowed) const {
 }
 
 void LatencyModel::Observe(PointId point, int rows, Duration actual, MonoTime at) {
+  profile_permille_ = kExact;
   if (count_ == recent_.size()) DropOldest(1);
   ++count_;
   Recent(count_ - 1) = {.ratio_permille = RatioPermille(actual, profile_.At(point, rows)), .at = at};
   Forget(at);
   DropFormerRegime();
+  Correct();
+}
+
+void LatencyModel::Doubt() {
+  if (count_ > 0 || profile_permille_ <= kLeastTrust) return;
+  profile_permille_ = std::max(profile_permille_ / 2, kLeastTrust);
   Correct();
 }
 
@@ -109,7 +119,7 @@ int LatencyModel::Ranked(size_t count, size_t rank) {
   sorting_.clear();
   for (size_t i = count_ - count; i < count_; ++i) sorting_.push_back(Recent(i).ratio_permille);
   // The profile's own voice, until the window is fuller than it.
-  if (count == count_) sorting_.resize(std::max(count, kProfileCounts), kExact);
+  if (count == count_) sorting_.resize(std::max(count, kProfileCounts), profile_permille_);
   rank = std::min(rank, sorting_.size() - 1);
   std::nth_element(sorting_.begin(), sorting_.begin() + static_cast<std::ptrdiff_t>(rank), sorting_.end());
   return sorting_[rank];
@@ -141,7 +151,9 @@ void LatencyModel::DropFormerRegime() {
 void LatencyModel::Correct() {
   const size_t counted = std::max(count_, kProfileCounts);
   typical_permille_ = Ranked(count_, counted / 2);
-  scatter_permille_ = count_ == 0 ? 0 : 2 * RankedDistance(count_, count_ / 2, typical_permille_);
+  // A few batches have no scatter: their distance to a profile that may be wrong is none.
+  const bool few = count_ < static_cast<size_t>(options_.regime);
+  scatter_permille_ = few ? 0 : 2 * RankedDistance(count_, count_ / 2, typical_permille_);
   const int holding = Ranked(count_, (counted * kHoldsForPercent + 99) / 100 - 1);
   const int upper = std::max(typical_permille_ + scatter_permille_, holding);
   if (upper == upper_permille_) return;

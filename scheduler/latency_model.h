@@ -52,12 +52,18 @@ class LatencyModel {
   // A batch took `actual` from dispatch to answer, which ended `at`; instants never go back.
   void Observe(PointId point, int rows, Duration actual, MonoTime at);
 
+  // A request was refused although nothing runs or waits: if no batch has run within the memory either, the profile alone
+  // said so, and it is believed half as much, down to a twentieth. So a profile that is far too slow gets corrected too:
+  // sooner or later one batch runs, and that is the end of the doubt.
+  void Doubt();
+
   // Drops what is older than the memory, as seen from `now`.
   void Forget(MonoTime now);
 
-  // actual / profile: the median, and what is counted as its scatter to either side.
+  // actual / profile: the median, what is counted as its scatter to either side, and what Predict multiplies by.
   int typical_permille() const { return typical_permille_; }
   int scatter_permille() const { return scatter_permille_; }
+  int upper_permille() const { return upper_permille_; }
 
  private:
   struct Observation {
@@ -81,6 +87,7 @@ class LatencyModel {
   std::vector<Observation> recent_;   // a ring of `window`
   size_t oldest_ = 0;
   size_t count_ = 0;
+  int profile_permille_ = 1000;       // what the profile says of itself; less when in doubt
   std::vector<int> sorting_;          // scratch of Ranked
   int typical_permille_ = 1000;
   int scatter_permille_ = 0;

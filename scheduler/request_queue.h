@@ -30,8 +30,8 @@ class RequestQueue {
   std::span<const PendingRequest> waiting() const { return std::span(requests_).subspan(front_); }
   bool empty() const { return front_ == requests_.size(); }
   int rows() const { return rows_; }
-  // Whether every request has one row and accepts all points.
-  bool alike() const { return special_ == 0; }
+  // How many have several rows or do not accept all points.
+  int special() const { return special_; }
 
  private:
   void DropUnusedFront();

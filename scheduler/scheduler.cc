@@ -9,6 +9,9 @@
 namespace anybit {
 namespace {
 
+// Of one more request in what is remembered of those answered in time: the last hundred or so.
+constexpr double kAttainedGain = 1.0 / 128;
+
 bool WeightsVary(const SchedulerOptions& options) {
   const std::vector<double>& weights = options.class_weights;
   const bool uniform = std::all_of(weights.begin(), weights.end(), [](double weight) { return weight == 1; });
@@ -110,6 +113,7 @@ void Scheduler::Arrive(RequestId id, MonoTime arrival, SubmitRequest submitted, 
   Admission admission = admission_.Admit(view, waiting.request);
   if (!admission.status.ok()) {
     const OutcomeKind kind = KindOfRefusal(admission.status);
+    if (kind == OutcomeKind::kShed && running_batches_ == 0 && queue_.empty()) latency_.Doubt();
     const Duration retry_after = kind == OutcomeKind::kShed ? PredictedDrain(view) : Duration::zero();
     Refuse(now, std::move(waiting), kind, std::move(admission.status), retry_after);
     return;
@@ -291,6 +295,7 @@ void Scheduler::FinishBatch(int slot, BatchResult result) {
 }
 
 void Scheduler::Finish(MonoTime now, const PendingRequest& request, Outcome outcome, Done done) {
+  CountAttained(request, outcome);
   const bool has_deadline = request.deadline != kNever;
   for (SchedulerObserver* observer : observers_) {
     observer->OnEnded({.id = request.id,
@@ -307,6 +312,15 @@ void Scheduler::Finish(MonoTime now, const PendingRequest& request, Outcome outc
                        .deadline_met = outcome.deadline_met});
   }
   std::move(done)(std::move(outcome));
+}
+
+void Scheduler::CountAttained(const PendingRequest& request, const Outcome& outcome) {
+  const bool told = outcome.kind == OutcomeKind::kServed || outcome.kind == OutcomeKind::kShed ||
+                    outcome.kind == OutcomeKind::kExpired;
+  if (!told || request.deadline == kNever) return;
+  const bool has_floor = request.allowed.size() < static_cast<int>(latency_.points().size());
+  double& attained = attained_[has_floor ? 1 : 0];
+  attained += (outcome.deadline_met - attained) * kAttainedGain;
 }
 
 void Scheduler::Refuse(MonoTime now, Waiting waiting, OutcomeKind kind, absl::Status status, Duration retry_after) {
@@ -355,12 +369,14 @@ SchedulerView Scheduler::View(MonoTime now) const {
   return {.now = now,
           .waiting = queue_.waiting(),
           .waiting_rows = queue_.rows(),
-          .waiting_alike = queue_.alike() && !weights_vary_,
+          .waiting_special = queue_.special(),
           .slots = slots_,
           .latency = latency_,
           .weights_vary = weights_vary_,
           .class_weights = options_.class_weights,
           .tenants = tenants_.tenants(),
+          .attained_with_floor = attained_[1],
+          .attained_without_floor = attained_[0],
           .aimd_rows = aimd_.rows(),
           .max_queue_requests = options_.max_queue_requests,
           .draining = draining_};

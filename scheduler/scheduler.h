@@ -5,6 +5,7 @@
 #ifndef ANYBIT_SCHEDULER_SCHEDULER_H_
 #define ANYBIT_SCHEDULER_SCHEDULER_H_
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -113,6 +114,9 @@ class Scheduler {
   void ReportQueue(MonoTime now);
   void ReportDrained();
 
+  // Remembers whether a request was answered in time.
+  void CountAttained(const PendingRequest& request, const Outcome& outcome);
+
   // Answers one request: the outcome's payload is filled in by the caller.
   void Finish(MonoTime now, const PendingRequest& request, Outcome outcome, Done done);
   void Refuse(MonoTime now, Waiting waiting, OutcomeKind kind, absl::Status status, Duration retry_after = {});
@@ -145,6 +149,7 @@ class Scheduler {
   MonoTime timer_at_ = kNever;
   bool draining_ = false;
   std::vector<absl::AnyInvocable<void()>> drained_;
+  std::array<double, 2> attained_ = {1, 1};           // without, with a floor; see SchedulerView
   Decision decision_;                                 // of this turn; its memory is kept
   DecisionCheck check_;
   int64_t replaced_decisions_ = 0;

@@ -43,8 +43,8 @@ constexpr double kPatience = 20;
 constexpr double kAgedPart = 0.25;
 
 // Positions looked at for one batch when requests differ in what they accept.
-constexpr int kMostScanned = 1024;
-constexpr int kMostPassedOver = 64;
+constexpr int kMostScanned = 512;
+constexpr int kMostPassedOver = 256;
 
 double Nanoseconds(Duration d) { return static_cast<double>(d.count()); }
 
@@ -118,8 +118,9 @@ class Anybit::Planner {
         slots_(std::min(static_cast<int>(view.slots.size()), kMostSlots)),
         objective_(Nanoseconds(view.arrivals.objective)),
         rate_(objective_ > 0 ? LikelyRate(view.arrivals) / objective_ : 0),
+        typical_(static_cast<double>(view.latency.typical_permille()) / view.latency.upper_permille()),
         aged_(HasAged()),
-        alike_(view.waiting_alike && !aged_) {
+        alike_(view.waiting_special == 0 && !view.weights_vary && !aged_) {
     for (int s = 0; s < slots_; ++s) {
       const SlotView& slot = view.slots[static_cast<size_t>(s)];
       free_[static_cast<size_t>(s)] = slot.idle ? 0 : std::max(0.0, Nanoseconds(Until(view.now, slot.free_at)));
@@ -199,14 +200,14 @@ class Anybit::Planner {
       RunWithoutDeadline(slot);
       return;
     }
-    const uint64_t allowed = At(begin_).allowed.mask();
-    for (size_t p = 0; p < policy_.points_.size(); ++p) {
-      const Point& point = policy_.points_[p];
-      if (!At(begin_).allowed.Contains(point.id) || (point.dominated_by & allowed) != 0) continue;
+    if (!alike_) LookAtFloors();
+    for (size_t level = 0; level < policy_.points_.size(); ++level) {
+      if (policy_.points_[level].dominated_by != 0) continue;
+      const Point& point = PointAt(level, At(begin_).allowed);
       const size_t scratch = decision_.members.size();
-      Candidate batch = Gather(point, Slack(begin_));
-      if (batch.count > 0 && LeavesRoom(slot, p, NextCheaper(p, allowed), batch)) {
-        Extend(slot, p, allowed, batch);
+      Candidate batch = Gather(level, point, Slack(begin_));
+      if (batch.count > 0 && LeavesRoom(slot, level, point, batch)) {
+        Extend(slot, level, batch);
         Take(slot, point, batch, scratch);
         return;
       }
@@ -215,17 +216,35 @@ class Anybit::Planner {
     RunWhatEarnsMost(slot);
   }
 
+  // Where all runs at a level, that is at one of the points: at which one a request of other floors runs then.
+  const Point& PointAt(size_t level, PointSet allowed) const {
+    const Point& point = policy_.points_[level];
+    return allowed.Contains(point.id) ? point : MostValuable(allowed);
+  }
+
   // Index of the most accurate of the cheaper points below p; p itself if there is none.
-  size_t NextCheaper(size_t p, uint64_t allowed) const {
+  size_t NextCheaper(size_t p) const {
     const std::vector<Point>& points = policy_.points_;
     for (size_t q = p + 1; q < points.size(); ++q) {
-      if (points[q].cost < points[p].cost && (allowed >> ToIndex(points[q].id) & 1) != 0) return q;
+      if (points[q].cost < points[p].cost && points[q].dominated_by == 0) return q;
     }
     return p;
   }
 
-  // The largest batch from the head on that `point` runs within `limit`.
-  Candidate Gather(const Point& point, double limit) {
+  // How many do not accept every point, and what the first of them does accept.
+  void LookAtFloors() {
+    floors_part_ = static_cast<double>(view_.waiting_special) / end_;
+    floors_point_ = nullptr;
+    const int scanned = std::min(end_, begin_ + kMostPassedOver);
+    for (int i = begin_; i < scanned && floors_point_ == nullptr; ++i) {
+      if (At(i).allowed.size() < static_cast<int>(policy_.points_.size())) floors_point_ = &MostValuable(At(i).allowed);
+    }
+    if (floors_point_ == nullptr) floors_part_ = 0;
+  }
+
+  // The largest batch from the head on that `point` runs within `limit`, of those that run at it where all runs at
+  // `level`.
+  Candidate Gather(size_t level, const Point& point, double limit) {
     if (alike_) {
       int rows = std::min(with_deadline_ - begin_, most_rows_);
       while (rows > 0 && Predict(point, rows) > limit) --rows;
@@ -237,7 +256,7 @@ class Anybit::Planner {
     for (int i = begin_; i < scanned && batch.rows < most_rows_; ++i) {
       if (IsTaken(i)) continue;
       const PendingRequest& request = At(i);
-      if (request.allowed.Contains(point.id) && batch.rows + request.rows <= most_rows_) {
+      if (&PointAt(level, request.allowed) == &point && batch.rows + request.rows <= most_rows_) {
         Add(i, batch);
       } else if (passed_over_ < kMostPassedOver) {
         passed_over_at_[static_cast<size_t>(passed_over_++)] = i;
@@ -309,18 +328,21 @@ class Anybit::Planner {
   bool HasNoRealSpare(const Point& next) const {
     const ArrivalForecast& arrivals = view_.arrivals;
     if (objective_ <= 0 || std::max(arrivals.fast, arrivals.medium) < kStillBusy * arrivals.slow) return false;
-    const double cost = next.cost * view_.latency.typical_permille() / 1000;
+    double cost = next.cost;
+    if (floors_part_ > 0) cost += floors_part_ * std::max(0.0, floors_point_->cost - next.cost);
+    cost *= view_.latency.typical_permille() / 1000.0;
     return arrivals.slow * cost > kNoRealSpare * objective_ * slots_;
   }
 
-  // Whether everybody else can be in time if `slot` runs `batch` at point p now. q is the next cheaper point, or p.
-  bool LeavesRoom(int slot, size_t p, size_t q, const Candidate& batch) const {
-    const Point& point = policy_.points_[p];
-    const Point& next = policy_.points_[q];
-    if (p != q && HasNoRealSpare(next)) return false;
-    const double margin = p == q ? 0 : policy_.Margin(p, q);
+  // Whether everybody else can be in time if `slot` runs `batch` at `own` now and all runs at about this level then.
+  bool LeavesRoom(int slot, size_t level, const Point& own, const Candidate& batch) const {
+    const size_t cheaper = NextCheaper(level);
+    const Point& point = policy_.points_[level];
+    const Point& next = policy_.points_[cheaper];
+    if (cheaper != level && HasNoRealSpare(next)) return false;
+    const double margin = cheaper == level ? 0 : policy_.Margin(level, cheaper);
     std::array<double, kMostSlots> free = free_;
-    free[static_cast<size_t>(std::min(slot, slots_ - 1))] = Predict(point, batch.rows);
+    free[static_cast<size_t>(std::min(slot, slots_ - 1))] = Predict(own, batch.rows);
     const int left = with_deadline_ - begin_ - TakenWithDeadline() - batch.count;
     const double rows_each = left > 0 ? std::max(1.0, static_cast<double>(view_.waiting_rows) / end_) : 1;
     const double queued = std::max(left, 0) * rows_each;
@@ -345,21 +367,24 @@ class Anybit::Planner {
                                : ArrivalOf(served + 1 - queued, margin) + objective_;
       // Batches that are not full and do not grow, on slots that have all been used since: the queue stays short.
       calm = served >= queued && start >= all_used && rows < most_rows_ && rows <= last_rows ? calm + 1 : 0;
-      if (calm > 2 * (slots_ - 1) && start + Later(point, next, rows) <= slack) return true;
+      const double later = Later(point, next, rows);
+      if (start + later > slack) return false;
+      if (calm > 2 * (slots_ - 1)) return true;
       last_rows = rows;
-      free[s] = start + Later(point, next, rows);
-      if (free[s] > slack) return false;
+      free[s] = start + later * typical_;   // many batches take what they take on average
       served += rows;
     }
     // Nobody late so far: nobody later either, unless more rows come than full batches carry.
-    return rate_ * Later(point, next, most_rows_) <= slots_ * most_rows_;
+    return rate_ * Later(point, next, most_rows_) * typical_ <= slots_ * most_rows_;
   }
 
-  // Time of a later batch, see kOwnPart; some of it may have to run at a dearer point than `next`.
+  // Time of a later batch, see kOwnPart; those who do not accept the cheap points take their part of it.
   double Later(const Point& point, const Point& next, int rows) const {
     const double dear = Predict(point, rows);
     const double cheap = Predict(next, rows);
-    return cheap + kOwnPart * (dear - cheap);
+    const double later = cheap + kOwnPart * (dear - cheap);
+    if (floors_part_ == 0) return later;
+    return later + floors_part_ * std::max(0.0, Predict(*floors_point_, rows) - later);
   }
 
   int TakenWithDeadline() const {
@@ -372,14 +397,14 @@ class Anybit::Planner {
   }
 
   // Fills up with requests without a deadline, as far as there is room for them too.
-  void Extend(int slot, size_t p, uint64_t allowed, Candidate& batch) {
-    const Point& point = policy_.points_[p];
+  void Extend(int slot, size_t level, Candidate& batch) {
+    const Point& point = policy_.points_[level];
     if (!alike_ || batch.first + batch.count < with_deadline_) return;
     const int most = std::min(most_rows_ - batch.rows, end_ - with_deadline_);
     for (int more = most; more > 0; more /= 2) {
       const Candidate longer{.first = batch.first, .count = batch.count + more, .rows = batch.rows + more};
       if (Predict(point, longer.rows) > Slack(begin_)) continue;
-      if (!LeavesRoom(slot, p, NextCheaper(p, allowed), longer)) continue;
+      if (!LeavesRoom(slot, level, point, longer)) continue;
       batch = longer;
       return;
     }
@@ -398,7 +423,7 @@ class Anybit::Planner {
         Add(i, batch);
       }
       while (batch.count > 1 && Predict(point, batch.rows) > limit) RemoveLast(batch);
-      TakeGathered(slot, point, batch, scratch);
+      Take(slot, point, batch, scratch);
       return;
     }
   }
@@ -407,7 +432,7 @@ class Anybit::Planner {
     if (alike_) {
       RunWhatEarnsMostOfAlike(slot);
     } else {
-      RunWhatEarnsMostForHead(slot);
+      RunWhatEarnsMostOfMixed(slot);
     }
   }
 
@@ -429,7 +454,7 @@ class Anybit::Planner {
         while (first < with_deadline_ && Slack(first) < latency) ++first;
         while (first > begin_ && Slack(first - 1) >= latency) --first;
         if (with_deadline_ - first < rows) continue;
-        const double score = point.accuracy * rows - most_value * latency;
+        const double score = point.accuracy * rows - most_value * latency * typical_;
         if (score > best_score) {
           best_score = score;
           best = {.first = first, .count = rows, .rows = rows};
@@ -443,34 +468,77 @@ class Anybit::Planner {
     KeepOrRefuse(skipped_from, best.first);
   }
 
-  // With different requests: the head's own best point, so that a floor is no disadvantage in overload; of those with
-  // slack for a full batch the weightiest, of these the ones whose best point it is too, of these the most urgent.
-  void RunWhatEarnsMostForHead(int slot) {
-    const Point& point = MostValuable(At(begin_).allowed);
+  // With different requests: a batch at one point, of those whose most valuable point it is, so that a floor is no
+  // disadvantage in overload. A group gets as much of a full batch as it has of those who wait. First go the weightiest,
+  // then those with or those without a floor, whoever has been answered in time less often lately, then the most urgent.
+  void RunWhatEarnsMostOfMixed(int slot) {
     const size_t scratch = decision_.members.size();
-    for (int target = std::min(most_rows_, std::max(view_.waiting_rows, 1)); target > 0; target /= 2) {
+    const std::array<int, kMaxPoints> targets = FairRows();
+    for (int shrink = 1; shrink <= most_rows_; shrink *= 2) {
+      const auto [point, target] = FirstGroup(targets, shrink);
+      if (point == nullptr) continue;
       Candidate batch;
-      const double latency = Predict(point, target);
-      AddByWeight(point, latency, target, batch);
-      while (batch.count > 0 && Predict(point, batch.rows) > latency) RemoveLast(batch);
+      const double latency = Predict(*point, target);
+      AddByWeight(*point, latency, target, batch);
+      while (batch.count > 0 && Predict(*point, batch.rows) > latency) RemoveLast(batch);
       // Enough for the size that was assumed, or nobody is left for a smaller one either.
       if (batch.rows * 2 > target) {
-        if (aged_) MakeRoomForAged(point, latency, batch);
-        TakeGathered(slot, point, batch, scratch);
+        if (aged_) MakeRoomForAged(*point, latency, batch);
+        Take(slot, *point, batch, scratch);
         return;
       }
       decision_.members.resize(scratch);
     }
     Candidate alone;
     Add(begin_, alone);
-    TakeGathered(slot, FastestFor(At(begin_)), alone, scratch);
+    Take(slot, FastestFor(At(begin_)), alone, scratch);
+  }
+
+  // By point: rows of a batch of those whose most valuable point it is; 0 for points that are nobody's.
+  std::array<int, kMaxPoints> FairRows() const {
+    std::array<int, kMaxPoints> rows{};
+    const int scanned = std::min(end_, begin_ + kMostScanned);
+    for (int i = begin_; i < scanned; ++i) {
+      if (!IsTaken(i)) rows[static_cast<size_t>(ToIndex(MostValuable(At(i).allowed).id))] += At(i).rows;
+    }
+    const int most = std::max(*std::max_element(rows.begin(), rows.end()), 1);
+    for (int& own : rows) {
+      if (own > 0) own = std::max(1, static_cast<int>(int64_t{most_rows_} * own / most));
+    }
+    return rows;
+  }
+
+  struct Group {
+    const Point* point = nullptr;
+    int target = 0;   // rows
+  };
+  Group FirstGroup(const std::array<int, kMaxPoints>& targets, int shrink) const {
+    std::array<Group, 2> first;   // of those who accept every point, of the others
+    std::array<double, 2> most_weight{};
+    const int scanned = std::min(end_, begin_ + kMostScanned);
+    for (int i = begin_; i < scanned; ++i) {
+      const PendingRequest& request = At(i);
+      const double weight = Weight(request);
+      const size_t floor = request.allowed.size() < static_cast<int>(policy_.points_.size());
+      if (weight <= most_weight[floor] || IsTaken(i)) continue;
+      const Point& point = MostValuable(request.allowed);
+      const int target = std::max(targets[static_cast<size_t>(ToIndex(point.id))] / shrink, 1);
+      if (Slack(i) < Predict(point, std::max(target, request.rows))) continue;
+      most_weight[floor] = weight;
+      first[floor] = {.point = &point, .target = std::max(target, request.rows)};
+    }
+    if (most_weight[0] != most_weight[1]) return first[most_weight[1] > most_weight[0]];
+    return first[view_.attained_with_floor < view_.attained_without_floor];
   }
 
   const Point& MostValuable(PointSet allowed) const {
+    if (allowed == last_allowed_) return *last_most_valuable_;
     const Point* best = nullptr;
     for (const Point& point : policy_.points_) {
       if (allowed.Contains(point.id) && (best == nullptr || point.value > best->value)) best = &point;
     }
+    last_allowed_ = allowed;
+    last_most_valuable_ = best;
     return *best;
   }
   const Point& FastestFor(const PendingRequest& request) const {
@@ -492,13 +560,10 @@ class Anybit::Planner {
         if (w < below && w > weight) weight = w;
       }
       if (weight == 0) return;
-      for (const bool own_best : {true, false}) {
-        for (int i = begin_; i < scanned && batch.rows < most; ++i) {
-          const PendingRequest& request = At(i);
-          if (Weight(request) != weight || !request.allowed.Contains(point.id) || Slack(i) < latency) continue;
-          if ((MostValuable(request.allowed).id == point.id) != own_best) continue;
-          if (batch.rows + request.rows <= most && !IsTaken(i)) Add(i, batch);
-        }
+      for (int i = begin_; i < scanned && batch.rows < most; ++i) {
+        const PendingRequest& request = At(i);
+        if (Weight(request) != weight || Slack(i) < latency || &MostValuable(request.allowed) != &point) continue;
+        if (batch.rows + request.rows <= most && !IsTaken(i)) Add(i, batch);
       }
       below = weight;
     }
@@ -517,12 +582,6 @@ class Anybit::Planner {
 
   bool IsHopeless(int position, double start) const {
     return start + Nanoseconds(view_.latency.FastestLeast(At(position).allowed, At(position).rows)) > Slack(position);
-  }
-
-  // Members are in order from here on, as IsTaken needs them.
-  void TakeGathered(int slot, const Point& point, const Candidate& batch, size_t scratch) {
-    std::sort(decision_.members.begin() + static_cast<std::ptrdiff_t>(scratch), decision_.members.end());
-    Take(slot, point, batch, scratch);
   }
 
   void Take(int slot, const Point& point, const Candidate& batch, size_t scratch) {
@@ -548,8 +607,7 @@ class Anybit::Planner {
     }
     // What is predicted errs upwards; so much earlier it may be over.
     const double least = view_.latency.typical_permille() - view_.latency.scatter_permille();
-    const double most = view_.latency.typical_permille() + view_.latency.scatter_permille();
-    soonest *= std::max(least, 0.0) / most;
+    soonest *= std::max(least, 0.0) / view_.latency.upper_permille();
     for (SkipTaken(); begin_ < with_deadline_ && IsHopeless(begin_, soonest); SkipTaken()) {
       decision_.shed.push_back(begin_++);
     }
@@ -564,10 +622,15 @@ class Anybit::Planner {
   const int slots_;
   const double objective_;    // 0: not known
   const double rate_;         // rows per ns
+  const double typical_;      // of a predicted time: what it takes typically
   const bool aged_;           // whether some have waited too long without a deadline
   bool alike_;                // what is left is [begin_, end_), of one row each, with equal floors and weights
   int begin_ = 0;             // the first that is left
   std::array<double, kMostSlots> free_;   // when each slot is free
+  double floors_part_ = 0;                // of those who wait, who do not accept every point
+  const Point* floors_point_ = nullptr;   // at which they run at the least
+  mutable PointSet last_allowed_;         // of MostValuable: neighbours mostly accept the same points
+  mutable const Point* last_most_valuable_ = nullptr;
   int passed_over_ = 0;                   // by the last Gather
   std::array<int, kMostPassedOver> passed_over_at_;
 };

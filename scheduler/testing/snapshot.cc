@@ -55,21 +55,23 @@ Snapshot& Snapshot::Occupy(int slot, MonoTime free_at) {
 SchedulerView Snapshot::view() const {
   const PointSet all = PointSet::First(static_cast<int>(latency_.points().size()));
   int rows = 0;
-  bool alike = class_weights.empty() && tenants.empty();
+  int special = 0;
   for (const PendingRequest& request : waiting_) {
     rows += request.rows;
-    alike = alike && request.rows == 1 && request.allowed == all;
+    special += request.rows != 1 || !(request.allowed == all);
   }
   return {.now = now,
           .waiting = waiting_,
           .waiting_rows = rows,
-          .waiting_alike = alike,
+          .waiting_special = special,
           .slots = slots_,
           .latency = latency_,
           .arrivals = arrivals,
           .weights_vary = !class_weights.empty() || !tenants.empty(),
           .class_weights = class_weights,
           .tenants = tenants,
+          .attained_with_floor = attained_with_floor,
+          .attained_without_floor = attained_without_floor,
           .aimd_rows = aimd_rows,
           .max_queue_requests = max_queue_requests,
           .draining = draining};
