@@ -51,7 +51,10 @@ TEST(RequestQueueTest, CountsThoseOfSeveralRowsOrThatDoNotAcceptAllPoints) {
   const PointSet all = PointSet::First(3);
   RequestQueue queue(all);
   const auto insert = [&](uint64_t id, PointSet allowed, int rows) {
-    queue.Insert({.id = static_cast<RequestId>(id), .deadline = MonoTime(Duration(id)), .allowed = allowed, .rows = rows});
+    queue.Insert({.id = static_cast<RequestId>(id),
+                  .deadline = MonoTime(Duration(id)),
+                  .allowed = allowed,
+                  .rows = rows});
   };
   for (uint64_t id = 1; id <= 5; ++id) insert(id, all, 1);
   EXPECT_EQ(queue.special(), 0);

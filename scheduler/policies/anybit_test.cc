@@ -57,7 +57,10 @@ Snapshot Waiting(int count, Duration first = kObjective, Duration gap = Duration
 }
 
 ArrivalForecast Steady(double rows_per_objective) {
-  return {.fast = rows_per_objective, .medium = rows_per_objective, .slow = rows_per_objective, .objective = kObjective};
+  return {.fast = rows_per_objective,
+          .medium = rows_per_objective,
+          .slow = rows_per_objective,
+          .objective = kObjective};
 }
 
 PointId PointFor(const Snapshot& snapshot) {
@@ -214,15 +217,15 @@ TEST(AnybitTest, InOverloadThoseWithoutAFloorAreServedAtTheFastestPointWhenTheyH
   EXPECT_EQ(Members(snapshot, decision), (IdList{2, 4, 6, 8, 10, 12, 14, 16}));
 }
 
-TEST(AnybitTest, InOverloadAFewWithAFloorGetTheirPartOfABatchAndNoMore) {
+TEST(AnybitTest, InOverloadAFewWithAFloorTakeTurnsInFullBatches) {
   Snapshot snapshot(ThreePoints());
-  for (int i = 0; i < 200; ++i) snapshot.Add(T(milliseconds(30)), i % 8 == 0 ? kMidFloor : kAnyPoint);
+  for (int i = 0; i < 200; ++i) snapshot.Add(T(milliseconds(30)), i % 20 == 0 ? kMidFloor : kAnyPoint);
   snapshot.attained_with_floor = 0.4;
   snapshot.attained_without_floor = 0.5;
   const Decision decision = Decide(snapshot);
   ASSERT_EQ(decision.plans.size(), 1u);
   EXPECT_EQ(decision.plans[0].point, kMid);
-  EXPECT_EQ(Members(snapshot, decision), (IdList{1}));   // 25 of 200, beside 175: a seventh of 8
+  EXPECT_EQ(Members(snapshot, decision), (IdList{1, 21, 41, 61, 81, 101, 121, 141}));
 }
 
 TEST(AnybitTest, InOverloadTheHeavierAreMembersFirst) {
