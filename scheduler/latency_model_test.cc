@@ -107,6 +107,23 @@ TEST(LatencyModelTest, WhatIsOlderThanTheMemoryIsForgotten) {
   EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10));
 }
 
+TEST(LatencyModelTest, AProfileIsDoubtedDownToATwentiethUntilABatchRuns) {
+  LatencyModel model(ThreePoints());
+  model.Doubt();
+  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(5));
+  for (int i = 0; i < 10; ++i) model.Doubt();
+  EXPECT_EQ(model.Predict(kHi, 1), std::chrono::microseconds(500));
+  Feed(model, 1, milliseconds(10));
+  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10)) << "the first batch is the end of the doubt";
+}
+
+TEST(LatencyModelTest, WhatHasBeenMeasuredIsNotDoubted) {
+  LatencyModel model(ThreePoints());
+  Feed(model, 1, milliseconds(10));
+  model.Doubt();
+  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10));
+}
+
 TEST(LatencyModelTest, NeitherAStoppedNorAnInstantBatchBreaksThePrediction) {
   LatencyModel model(ThreePoints());
   Feed(model, 64, Duration::max());

@@ -47,22 +47,26 @@ TEST(RequestQueueTest, RemovesPositionsInAnyOrder) {
   EXPECT_EQ(Ids(queue), (IdList{2, 4, 5, 7}));
 }
 
-TEST(RequestQueueTest, IsAlikeWhileEachHasOneRowAndAcceptsAllPoints) {
+TEST(RequestQueueTest, CountsThoseOfSeveralRowsOrThatDoNotAcceptAllPoints) {
   const PointSet all = PointSet::First(3);
   RequestQueue queue(all);
-  EXPECT_TRUE(queue.alike());
   const auto insert = [&](uint64_t id, PointSet allowed, int rows) {
-    queue.Insert({.id = static_cast<RequestId>(id), .deadline = MonoTime(Duration(id)), .allowed = allowed, .rows = rows});
+    queue.Insert({.id = static_cast<RequestId>(id),
+                  .deadline = MonoTime(Duration(id)),
+                  .allowed = allowed,
+                  .rows = rows});
   };
   for (uint64_t id = 1; id <= 5; ++id) insert(id, all, 1);
-  EXPECT_TRUE(queue.alike());
+  EXPECT_EQ(queue.special(), 0);
   insert(6, all, 2);
-  EXPECT_FALSE(queue.alike());
   insert(7, PointSet::First(2), 1);
+  insert(8, PointSet::First(2), 3);
+  EXPECT_EQ(queue.special(), 3);
   queue.RemoveAt({5, 0});
-  EXPECT_FALSE(queue.alike()) << "one with a floor is left";
+  EXPECT_EQ(queue.special(), 2);
   EXPECT_TRUE(queue.Remove(MonoTime(Duration(7)), static_cast<RequestId>(7)));
-  EXPECT_TRUE(queue.alike());
+  EXPECT_TRUE(queue.Remove(MonoTime(Duration(8)), static_cast<RequestId>(8)));
+  EXPECT_EQ(queue.special(), 0);
 }
 
 TEST(RequestQueueTest, StaysEqualToASortedSetThroughRandomUse) {

@@ -320,6 +320,9 @@ void Scheduler::CountAttained(const PendingRequest& request, const Outcome& outc
   const bool told = outcome.kind == OutcomeKind::kServed || outcome.kind == OutcomeKind::kShed ||
                     outcome.kind == OutcomeKind::kExpired;
   if (!told || request.deadline == kNever) return;
+  // What becomes of a flood says nothing of those within their share.
+  const auto tenant = static_cast<size_t>(request.tenant);
+  if (tenant < tenants_.tenants().size() && tenants_.tenants()[tenant].weight < 1) return;
   const bool has_floor = request.allowed.size() < static_cast<int>(latency_.points().size());
   double& attained = attained_[has_floor ? 1 : 0];
   attained += (outcome.deadline_met - attained) * kAttainedGain;

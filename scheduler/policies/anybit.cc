@@ -291,7 +291,8 @@ class Anybit::Planner {
     for (int i = with_deadline_; i < end_ && count < kMostPassedOver; ++i) {
       if (Nanoseconds(view_.now - At(i).arrival) <= kPatience * objective_) break;
       if (IsTaken(i) || !At(i).allowed.Contains(point.id) || rows + At(i).rows > part) continue;
-      if (std::find(decision_.members.end() - batch.count, decision_.members.end(), i) != decision_.members.end()) continue;
+      const auto end = decision_.members.end();
+      if (std::find(end - batch.count, end, i) != end) continue;   // in overload they are members like any other
       aged[static_cast<size_t>(count++)] = i;
       rows += At(i).rows;
     }
@@ -506,11 +507,11 @@ class Anybit::Planner {
   }
 
   // With different requests: a batch at one point, of those whose most valuable point it is, so that a floor is no
-  // disadvantage in overload. A group gets as much of a full batch as it has of those who wait. First go the weightiest,
+  // disadvantage in overload. Batches are full where they can be: groups take turns, not parts. First go the weightiest,
   // then those with or those without a floor, whoever has been answered in time less often lately, then the most urgent.
   void RunWhatEarnsMostOfMixed(int slot) {
     const size_t scratch = decision_.members.size();
-    const std::array<int, kMaxPoints> targets = FairRows();
+    const std::array<int, kMaxPoints> targets = RowsByGroup();
     for (int shrink = 1; shrink <= most_rows_; shrink *= 2) {
       const auto [point, target] = FirstGroup(targets, shrink);
       if (point == nullptr) continue;
@@ -531,17 +532,14 @@ class Anybit::Planner {
     Take(slot, FastestFor(At(begin_)), alone, scratch);
   }
 
-  // By point: rows of a batch of those whose most valuable point it is; 0 for points that are nobody's.
-  std::array<int, kMaxPoints> FairRows() const {
+  // By point: rows of the largest batch of those whose most valuable point it is; 0 for points that are nobody's.
+  std::array<int, kMaxPoints> RowsByGroup() const {
     std::array<int, kMaxPoints> rows{};
     const int scanned = std::min(end_, begin_ + kMostScanned);
     for (int i = begin_; i < scanned; ++i) {
       if (!IsTaken(i)) rows[static_cast<size_t>(ToIndex(MostValuable(At(i).allowed).id))] += At(i).rows;
     }
-    const int most = std::max(*std::max_element(rows.begin(), rows.end()), 1);
-    for (int& own : rows) {
-      if (own > 0) own = std::max(1, static_cast<int>(int64_t{most_rows_} * own / most));
-    }
+    for (int& own : rows) own = std::min(own, most_rows_);
     return rows;
   }
 

@@ -57,7 +57,10 @@ Snapshot Waiting(int count, Duration first = kObjective, Duration gap = Duration
 }
 
 ArrivalForecast Steady(double rows_per_objective) {
-  return {.fast = rows_per_objective, .medium = rows_per_objective, .slow = rows_per_objective, .objective = kObjective};
+  return {.fast = rows_per_objective,
+          .medium = rows_per_objective,
+          .slow = rows_per_objective,
+          .objective = kObjective};
 }
 
 PointId PointFor(const Snapshot& snapshot) {
@@ -188,26 +191,41 @@ TEST(AnybitTest, NobodyIsServedBelowItsFloor) {
   EXPECT_EQ(decision.plans.size(), 1u);
 }
 
-TEST(AnybitTest, InOverloadAHeadWithAFloorIsServedAtItsCheapestPoint) {
+// Too many for either point; every other one, 1, 3, ..., has a floor.
+Snapshot HalfWithFloors(double attained_with_floor, double attained_without_floor) {
   Snapshot snapshot(ThreePoints());
-  snapshot.Add(T(milliseconds(30)), kMidFloor);
-  for (int i = 0; i < 200; ++i) snapshot.Add(T(milliseconds(31)));
+  for (int i = 0; i < 200; ++i) snapshot.Add(T(milliseconds(30)), i % 2 == 0 ? kMidFloor : kAnyPoint);
   snapshot.arrivals = Steady(300);
+  snapshot.attained_with_floor = attained_with_floor;
+  snapshot.attained_without_floor = attained_without_floor;
+  return snapshot;
+}
+
+TEST(AnybitTest, InOverloadThoseWithAFloorAreServedAtTheirCheapestPointWhenTheyHadLess) {
+  const Snapshot snapshot = HalfWithFloors(0.4, 0.5);
   const Decision decision = Decide(snapshot);
   ASSERT_EQ(decision.plans.size(), 1u);
   EXPECT_EQ(decision.plans[0].point, kMid);
-  EXPECT_EQ(Members(snapshot, decision).front(), 1u);
+  EXPECT_EQ(Members(snapshot, decision), (IdList{1, 3, 5, 7, 9, 11, 13, 15}));
 }
 
-TEST(AnybitTest, InOverloadABatchAtAFloorsPointPrefersThoseWhoNeedIt) {
-  Snapshot snapshot(ThreePoints());
-  snapshot.Add(T(milliseconds(30)), kMidFloor);
-  for (int i = 0; i < 100; ++i) snapshot.Add(T(milliseconds(31)));
-  for (int i = 0; i < 7; ++i) snapshot.Add(T(milliseconds(32)), kMidFloor);   // 102 .. 108
+TEST(AnybitTest, InOverloadThoseWithoutAFloorAreServedAtTheFastestPointWhenTheyHadLess) {
+  const Snapshot snapshot = HalfWithFloors(0.5, 0.4);
   const Decision decision = Decide(snapshot);
-  IdList expected = FromTo(102, 108);
-  expected.insert(expected.begin(), 1);
-  EXPECT_EQ(Members(snapshot, decision), expected);
+  ASSERT_EQ(decision.plans.size(), 1u);
+  EXPECT_EQ(decision.plans[0].point, kLo);
+  EXPECT_EQ(Members(snapshot, decision), (IdList{2, 4, 6, 8, 10, 12, 14, 16}));
+}
+
+TEST(AnybitTest, InOverloadAFewWithAFloorTakeTurnsInFullBatches) {
+  Snapshot snapshot(ThreePoints());
+  for (int i = 0; i < 200; ++i) snapshot.Add(T(milliseconds(30)), i % 20 == 0 ? kMidFloor : kAnyPoint);
+  snapshot.attained_with_floor = 0.4;
+  snapshot.attained_without_floor = 0.5;
+  const Decision decision = Decide(snapshot);
+  ASSERT_EQ(decision.plans.size(), 1u);
+  EXPECT_EQ(decision.plans[0].point, kMid);
+  EXPECT_EQ(Members(snapshot, decision), (IdList{1, 21, 41, 61, 81, 101, 121, 141}));
 }
 
 TEST(AnybitTest, InOverloadTheHeavierAreMembersFirst) {

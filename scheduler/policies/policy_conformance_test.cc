@@ -71,6 +71,8 @@ Snapshot WildSnapshot(const Profile& profile, std::mt19937_64& random) {
       snapshot.tenants.push_back({.weight = static_cast<double>(UniformInt(random, 1, 100)) / 100});
     }
   }
+  snapshot.attained_with_floor = static_cast<double>(UniformInt(random, 0, 100)) / 100;
+  snapshot.attained_without_floor = static_cast<double>(UniformInt(random, 0, 100)) / 100;
   const bool aged = random() % 4 == 0;   // some have waited long without a deadline
   const Duration until_decision = std::chrono::milliseconds(aged ? UniformInt(random, 0, 2000) : 0);
   const int most = random() % 16 == 0 ? 200 : 40;

@@ -70,6 +70,8 @@ SchedulerView Snapshot::view() const {
           .weights_vary = !class_weights.empty() || !tenants.empty(),
           .class_weights = class_weights,
           .tenants = tenants,
+          .attained_with_floor = attained_with_floor,
+          .attained_without_floor = attained_without_floor,
           .aimd_rows = aimd_rows,
           .max_queue_requests = max_queue_requests,
           .draining = draining};

@@ -47,6 +47,8 @@ class Snapshot {
   ArrivalForecast arrivals;
   std::vector<double> class_weights;
   std::vector<TenantView> tenants;
+  double attained_with_floor = 1;
+  double attained_without_floor = 1;
   double aimd_rows = 1;
   int max_queue_requests = 100;
   bool draining = false;

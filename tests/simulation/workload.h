@@ -1,5 +1,5 @@
-// A random but reproducible world: profile, slots, policy, weights and shares, arrivals with deadlines, floors, rows and
-// cancellations.
+// A random but reproducible world: profile, slots, policy, weights and shares, arrivals with deadlines, floors, rows
+// and cancellations.
 #ifndef ANYBIT_TESTS_SIMULATION_WORKLOAD_H_
 #define ANYBIT_TESTS_SIMULATION_WORKLOAD_H_
 
