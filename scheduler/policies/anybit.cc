@@ -207,17 +207,40 @@ class Anybit::Planner {
     if (!alike_) LookAtFloors();
     for (size_t level = 0; level < policy_.points_.size(); ++level) {
       if (policy_.points_[level].dominated_by != 0) continue;
-      const Point& point = PointAt(level, At(begin_).allowed);
-      const size_t scratch = decision_.members.size();
-      Candidate batch = Gather(level, point, Slack(begin_));
-      if (batch.count > 0 && LeavesRoom(slot, level, point, batch)) {
-        Extend(slot, level, batch);
-        Take(slot, point, batch, scratch);
-        return;
-      }
-      decision_.members.resize(scratch);
+      const Point& of_head = PointAt(level, At(begin_).allowed);
+      const Point& of_most = alike_ ? of_head : PointOfMost(level);
+      if (Runs(slot, level, of_most) || (&of_head != &of_most && Runs(slot, level, of_head))) return;
     }
     RunWhatEarnsMost(slot);
+  }
+
+  // Runs those who run at `point` where all runs at `level`, if there is room for it.
+  bool Runs(int slot, size_t level, const Point& point) {
+    const size_t scratch = decision_.members.size();
+    Candidate batch = Gather(level, point);
+    if (batch.count > 0 && LeavesRoom(slot, level, point, batch)) {
+      Extend(slot, level, batch);
+      Take(slot, point, batch, scratch);
+      return true;
+    }
+    decision_.members.resize(scratch);
+    return false;
+  }
+
+  // Where all runs at `level`: the point with the most rows to run. Small groups can wait to become larger, as long as
+  // nobody of them becomes late.
+  const Point& PointOfMost(size_t level) const {
+    std::array<int, kMaxPoints> rows{};
+    const Point* most = nullptr;
+    const int scanned = std::min(with_deadline_, begin_ + kMostScanned);
+    for (int i = begin_; i < scanned; ++i) {
+      if (IsTaken(i)) continue;
+      const Point& point = PointAt(level, At(i).allowed);
+      int& own = rows[static_cast<size_t>(ToIndex(point.id))];
+      own += At(i).rows;
+      if (most == nullptr || own > rows[static_cast<size_t>(ToIndex(most->id))]) most = &point;
+    }
+    return *most;
   }
 
   // Where all runs at a level, that is at one of the points: at which one a request of other floors runs then.
@@ -246,10 +269,11 @@ class Anybit::Planner {
     if (floors_point_ == nullptr) floors_part_ = 0;
   }
 
-  // The largest batch from the head on that `point` runs within `limit`, of those that run at it where all runs at
-  // `level`.
-  Candidate Gather(size_t level, const Point& point, double limit) {
+  // The largest batch that `point` runs in time, of those that run at it where all runs at `level`, from the most urgent
+  // of them on.
+  Candidate Gather(size_t level, const Point& point) {
     if (alike_) {
+      const double limit = Slack(begin_);
       int rows = std::min(with_deadline_ - begin_, most_rows_);
       while (rows > 0 && Predict(point, rows) > limit) --rows;
       return {.first = begin_, .count = rows, .rows = rows};
@@ -266,6 +290,8 @@ class Anybit::Planner {
         passed_over_at_[static_cast<size_t>(passed_over_++)] = i;
       }
     }
+    if (batch.count == 0) return batch;
+    const double limit = Slack(decision_.members[decision_.members.size() - static_cast<size_t>(batch.count)]);
     while (batch.count > 0 && Predict(point, batch.rows) > limit) RemoveLast(batch);
     if (aged_ && batch.count > 0) MakeRoomForAged(point, limit, batch);
     return batch;
