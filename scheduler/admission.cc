@@ -71,7 +71,8 @@ Duration GivenUp(const SchedulerView& view, const PendingRequest& request, Durat
 }
 
 // The first one heavier, whose deadline is later, that would be late behind the request, and was not before.
-std::optional<size_t> HeavierMadeLate(const SchedulerView& view, const PendingRequest& request, Duration work, size_t ahead) {
+std::optional<size_t> HeavierMadeLate(const SchedulerView& view, const PendingRequest& request, Duration work,
+                                      size_t ahead) {
   RowCosts costs(view.latency);
   const double weight = RequestWeight(view, request);
   const Duration own = costs.Of(request.allowed) * request.rows;

@@ -19,12 +19,12 @@ struct Admission {
 class AdmissionControl {
  public:
   // Pure. InvalidArgument: no accepted point, or rows outside 1..max_batch. Unavailable: draining. DeadlineExceeded:
-  // the deadline is not after now. ResourceExhausted: there is no room and nobody who weighs less. There is room as long
-  // as the queue is not full and the deadline can be met by the fastest plan: the present queue's earlier deadlines at
-  // their cheapest points in the best batches, on all slots, then this request. That is optimistic on purpose, by two
-  // full batches of more urgent requests that may be given up: what is admitted may still be shed, what is refused was
-  // lost. Where weights differ (see RequestWeight), who weighs less makes room, and is not admitted if it would make one
-  // who weighs more late.
+  // the deadline is not after now. ResourceExhausted: there is no room and nobody who weighs less. There is room as
+  // long as the queue is not full and the deadline can be met by the fastest plan: the present queue's earlier
+  // deadlines at their cheapest points in the best batches, on all slots, then this request. That is optimistic on
+  // purpose, by two full batches of more urgent requests that may be given up: what is admitted may still be shed, what
+  // is refused was lost. Where weights differ (see RequestWeight), who weighs less makes room, and is not admitted if
+  // it would make one who weighs more late.
   Admission Admit(const SchedulerView& view, const PendingRequest& request) const;
 };
 

@@ -1,11 +1,11 @@
 // How long a batch will take, from dispatch to answer: the profile, corrected by what batches really took.
 //
-// One correction (actual / profile, in permille) for all points: what a profile is wrong by is mostly the machine, and a
-// point that nobody dares to run any more is not stuck with its last bad measurement. Medians of the last `window`
+// One correction (actual / profile, in permille) for all points: what a profile is wrong by is mostly the machine, and
+// a point that nobody dares to run any more is not stuck with its last bad measurement. Medians of the last `window`
 // batches, so that single outliers move nothing; but when the last `regime` batches agree that the machine has changed,
-// all before them is dropped, so that a profile wrong by any factor is corrected within a few batches. What was measured
-// longer than `memory` ago is forgotten, so that a model that got everything refused recovers.
-// Integers only: equal histories give equal predictions on every machine.
+// all before them is dropped, so that a profile wrong by any factor is corrected within a few batches. What was
+// measured longer than `memory` ago is forgotten, so that a model that got everything refused recovers. Integers only:
+// equal histories give equal predictions on every machine.
 #ifndef ANYBIT_SCHEDULER_LATENCY_MODEL_H_
 #define ANYBIT_SCHEDULER_LATENCY_MODEL_H_
 
@@ -52,9 +52,9 @@ class LatencyModel {
   // A batch took `actual` from dispatch to answer, which ended `at`; instants never go back.
   void Observe(PointId point, int rows, Duration actual, MonoTime at);
 
-  // A request was refused although nothing runs or waits: if no batch has run within the memory either, the profile alone
-  // said so, and it is believed half as much, down to a twentieth. So a profile that is far too slow gets corrected too:
-  // sooner or later one batch runs, and that is the end of the doubt.
+  // A request was refused although nothing runs or waits: if no batch has run within the memory either, the profile
+  // alone said so, and it is believed half as much, down to a twentieth. So a profile that is far too slow gets
+  // corrected too: sooner or later one batch runs, and that is the end of the doubt.
   void Doubt();
 
   // Drops what is older than the memory, as seen from `now`.

@@ -15,8 +15,9 @@ class SchedulingPolicy {
   // For logs and reports; where MakePolicy makes it, the name it accepts.
   virtual std::string_view name() const = 0;
 
-  // Adds to `decision`, which is empty, what to run and what to refuse now. Asked only when a slot is idle and a request
-  // waits. The caller may reuse the decision, so that in the long run nothing is allocated. Never blocks; any thread.
+  // Adds to `decision`, which is empty, what to run and what to refuse now. Asked only when a slot is idle and a
+  // request waits. The caller may reuse the decision, so that in the long run nothing is allocated. Never blocks; any
+  // thread.
   virtual void DecideInto(const SchedulerView& view, Decision& decision) const = 0;
 
   // The same, as a value.

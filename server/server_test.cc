@@ -829,7 +829,8 @@ TEST(ServerStartTest, AnUnknownPolicyOrAFixedOneForAnUnknownPointIsRefusedWithAL
     options.policy = policy;
     const absl::Status status = StartWith(options);
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-    EXPECT_THAT(std::string(status.message()), HasSubstr(absl::StrCat("\"", policy, "\"; there are anybit, slackfit, fixed:")));
+    EXPECT_THAT(std::string(status.message()),
+                HasSubstr(absl::StrCat("\"", policy, "\"; there are anybit, slackfit, fixed:")));
   }
   options.policy = "fixed:w4a4f";
   Stage stage(options);

@@ -11,7 +11,8 @@ namespace anybit {
 namespace {
 
 PointId PointForDemand(const SchedulerView& view, const PendingRequest& head) {
-  const double slot_time = static_cast<double>(view.slots.size()) * static_cast<double>(view.arrivals.objective.count());
+  const auto objective = static_cast<double>(view.arrivals.objective.count());
+  const double slot_time = static_cast<double>(view.slots.size()) * objective;
   PointSet carrying;
   for (uint64_t mask = head.allowed.mask(); mask != 0; mask &= mask - 1) {
     const PointId point = ToPointId(std::countr_zero(mask));

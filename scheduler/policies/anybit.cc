@@ -20,12 +20,12 @@ constexpr double kHorizon = 2;
 // Batches looked ahead at most.
 constexpr int kMostSteps = 64;
 
-// In the look-ahead later batches take their time from between the candidate (1) and the next cheaper point (0): should it
-// get tighter, they will go down, but then the candidate has not been worth much either.
+// In the look-ahead later batches take their time from between the candidate (1) and the next cheaper point (0): should
+// it get tighter, they will go down, but then the candidate has not been worth much either.
 constexpr double kOwnPart = 0.4;
 
-// Where on a long average a cheaper point alone needs more than this part of the time, and the rate is not falling below
-// the second part of that average, free time is an illusion, whatever the last moments look like.
+// Where on a long average a cheaper point alone needs more than this part of the time, and the rate is not below the
+// second part of that average, free time is an illusion, whatever the last moments look like.
 constexpr double kNoRealSpare = 0.95;
 constexpr double kStillBusy = 0.8;
 
@@ -153,7 +153,8 @@ class Anybit::Planner {
     return static_cast<int>(none - view.waiting.begin());
   }
 
-  // Rows per objective to expect: the long average, moved by the shorter ones as far as they deviate by more than chance.
+  // Rows per objective to expect: the long average, moved by the shorter ones as far as they are off by more than
+  // chance.
   static double LikelyRate(const ArrivalForecast& arrivals) {
     double rate = arrivals.slow;
     const auto correct = [&](double shorter, double length) {
@@ -209,15 +210,20 @@ class Anybit::Planner {
       if (policy_.points_[level].dominated_by != 0) continue;
       const Point& of_head = PointAt(level, At(begin_).allowed);
       const Point& of_most = alike_ ? of_head : PointOfMost(level);
-      if (Runs(slot, level, of_most) || (&of_head != &of_most && Runs(slot, level, of_head))) return;
+      if (Runs(slot, level, of_most, Company::kOwnGroup)) return;
+      if (&of_head != &of_most && Runs(slot, level, of_head, Company::kOwnGroup)) return;
+      if (!alike_ && Runs(slot, level, of_head, Company::kAnybody)) return;
     }
     RunWhatEarnsMost(slot);
   }
 
-  // Runs those who run at `point` where all runs at `level`, if there is room for it.
-  bool Runs(int slot, size_t level, const Point& point) {
+  // Who is in a batch: those who run at its point at this level, or all who accept it, in order of urgency.
+  enum class Company { kOwnGroup, kAnybody };
+
+  // Runs a batch at `point` where all runs at `level`, if there is room for it.
+  bool Runs(int slot, size_t level, const Point& point, Company company) {
     const size_t scratch = decision_.members.size();
-    Candidate batch = Gather(level, point);
+    Candidate batch = Gather(level, point, company);
     if (batch.count > 0 && LeavesRoom(slot, level, point, batch)) {
       Extend(slot, level, batch);
       Take(slot, point, batch, scratch);
@@ -269,9 +275,8 @@ class Anybit::Planner {
     if (floors_point_ == nullptr) floors_part_ = 0;
   }
 
-  // The largest batch that `point` runs in time, of those that run at it where all runs at `level`, from the most urgent
-  // of them on.
-  Candidate Gather(size_t level, const Point& point) {
+  // The largest batch that `point` runs in time, from the most urgent of its company on.
+  Candidate Gather(size_t level, const Point& point, Company company) {
     if (alike_) {
       const double limit = Slack(begin_);
       int rows = std::min(with_deadline_ - begin_, most_rows_);
@@ -284,7 +289,9 @@ class Anybit::Planner {
     for (int i = begin_; i < scanned && batch.rows < most_rows_; ++i) {
       if (IsTaken(i)) continue;
       const PendingRequest& request = At(i);
-      if (&PointAt(level, request.allowed) == &point && batch.rows + request.rows <= most_rows_) {
+      const bool belongs = company == Company::kAnybody ? request.allowed.Contains(point.id)
+                                                        : &PointAt(level, request.allowed) == &point;
+      if (belongs && batch.rows + request.rows <= most_rows_) {
         Add(i, batch);
       } else if (passed_over_ < kMostPassedOver) {
         passed_over_at_[static_cast<size_t>(passed_over_++)] = i;
@@ -377,6 +384,7 @@ class Anybit::Planner {
     const int left = with_deadline_ - begin_ - TakenWithDeadline() - batch.count;
     const double rows_each = left > 0 ? std::max(1.0, static_cast<double>(view_.waiting_rows) / end_) : 1;
     const double queued = std::max(left, 0) * rows_each;
+    if (passed_over_ > 0 && !CanStillServePassedOver(free, level)) return false;
     if (IsLateAnyway(free, batch, left, rows_each, margin, point, next)) return false;
     const double all_used = slots_ == 1 ? 0 : *std::max_element(free.begin(), free.begin() + slots_);
     double served = 0;
@@ -418,6 +426,20 @@ class Anybit::Planner {
   double Between(double dear, double cheap, double with_floor) const {
     const double later = cheap + kOwnPart * (dear - cheap);
     return floors_part_ > 0 ? later + floors_part_ * std::max(0.0, with_floor - later) : later;
+  }
+
+  // Whether the most urgent of those passed over for the batch can be served next, together with the others of its
+  // group.
+  bool CanStillServePassedOver(const std::array<double, kMostSlots>& free, size_t level) const {
+    const int first = passed_over_at_[0];
+    const Point& point = PointAt(level, At(first).allowed);
+    int rows = 0;
+    for (int i = 0; i < passed_over_; ++i) {
+      const PendingRequest& request = At(passed_over_at_[static_cast<size_t>(i)]);
+      if (&PointAt(level, request.allowed) == &point && rows + request.rows <= most_rows_) rows += request.rows;
+    }
+    const double soonest = *std::min_element(free.begin(), free.begin() + slots_);
+    return soonest + Predict(point, rows) <= Slack(first);
   }
 
   // Whether somebody is late even if all before him run in the best batches on all slots: a few looks at the queue and
@@ -493,8 +515,6 @@ class Anybit::Planner {
     }
   }
 
-  // The point and rows that maximise accuracy * rows - (most accuracy per time) * latency: what they earn beyond what
-  // their time is worth. Members are the most urgent of those with slack for it.
   double Cost(const Point& point) const { return point.cost * view_.latency.typical_permille() / 1000; }
 
   int FirstWithSlack(double latency) const {
@@ -504,6 +524,8 @@ class Anybit::Planner {
     return static_cast<int>(first - view_.waiting.begin());
   }
 
+  // The point and rows that maximise accuracy * rows - (most accuracy per time) * latency: what they earn beyond what
+  // their time is worth. Members are the most urgent of those with slack for it.
   void RunWhatEarnsMostOfAlike(int slot) {
     const double most_value =
         policy_.points_[policy_.by_value_.front()].value * 1000 / view_.latency.typical_permille();
@@ -533,8 +555,9 @@ class Anybit::Planner {
   }
 
   // With different requests: a batch at one point, of those whose most valuable point it is, so that a floor is no
-  // disadvantage in overload. Batches are full where they can be: groups take turns, not parts. First go the weightiest,
-  // then those with or those without a floor, whoever has been answered in time less often lately, then the most urgent.
+  // disadvantage in overload. Batches are full where they can be: groups take turns, not parts. First go the
+  // weightiest, then those with or those without a floor, whoever has been answered in time less often lately, then the
+  // most urgent.
   void RunWhatEarnsMostOfMixed(int slot) {
     const size_t scratch = decision_.members.size();
     const std::array<int, kMaxPoints> targets = RowsByGroup();

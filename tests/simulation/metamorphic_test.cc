@@ -120,9 +120,6 @@ void ExpectGoodputDoesNotFall(const std::string& policy) {
 
 TEST(MetamorphicTest, AnybitsGoodputDoesNotFallAsLoadRisesToTenTimesTheCapacity) { ExpectGoodputDoesNotFall("anybit"); }
 
-TEST(MetamorphicTest, SlackFitsGoodputDoesNotFallAsLoadRisesToTenTimesTheCapacity) {
-  ExpectGoodputDoesNotFall("slackfit");
-}
 
 // The mean over loads, kinds of arrivals and seeds.
 double MeanUtility(const Profile& profile, int slots) {
