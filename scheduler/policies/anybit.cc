@@ -10,6 +10,7 @@ namespace anybit {
 namespace {
 
 constexpr double kForever = 1e18;   // ns
+constexpr double kNothing = 1e-9;   // of accuracy: less than rounding
 
 // More slots than this are planned as if there were so many: their time is a lower bound then.
 constexpr int kMostSlots = 64;
@@ -101,6 +102,7 @@ Anybit::Anybit(const Profile& profile) {
   std::stable_sort(by_value_.begin(), by_value_.end(),
                    [this](size_t a, size_t b) { return points_[a].value > points_[b].value; });
   const double most_value = points_[by_value_.front()].value;
+  for (const Point& p : points_) least_cost_ = std::min(least_cost_, p.cost);
   for (const Point& p : points_) {
     for (const Point& q : points_) {
       const double gain = (p.accuracy - q.accuracy) / (p.cost - q.cost);   // asked for only where q is cheaper
@@ -205,6 +207,10 @@ class Anybit::Planner {
       RunWithoutDeadline(slot);
       return;
     }
+    if (alike_ && QueueIsTooLong()) {
+      RunWhatEarnsMostOfAlike(slot);
+      return;
+    }
     if (!alike_) LookAtFloors();
     for (size_t level = 0; level < policy_.points_.size(); ++level) {
       if (policy_.points_[level].dominated_by != 0) continue;
@@ -215,6 +221,21 @@ class Anybit::Planner {
       if (!alike_ && Runs(slot, level, of_head, Company::kAnybody)) return;
     }
     RunWhatEarnsMost(slot);
+  }
+
+  // Whether somebody is late even if all slots run the best batches of the cheapest point from now on: then no point
+  // passes.
+  bool QueueIsTooLong() const {
+    const int left = with_deadline_ - begin_;
+    if (left <= most_rows_) return false;
+    const double cost = policy_.least_cost_ * view_.latency.typical_permille() / 1000;
+    for (const int count : {left, left / 2, left / 4}) {
+      const double slack = Slack(begin_ + count - 1);
+      double room = 0;
+      for (int s = 0; s < slots_; ++s) room += std::max(0.0, slack - free_[static_cast<size_t>(s)]);
+      if (cost * count > room) return true;
+    }
+    return false;
   }
 
   // Who is in a batch: those who run at its point at this level, or all who accept it, in order of urgency.
@@ -537,7 +558,7 @@ class Anybit::Planner {
       // What a row of it earns at most beyond the worth of its time; only the most valuable point loses nothing.
       const double best_per_row = point.accuracy - most_value * Cost(point);
       for (int rows = std::min(with_deadline_ - begin_, most_rows_); rows > 0; --rows) {
-        if (std::min(best_per_row, 0.0) <= best_score) break;
+        if (std::min(best_per_row, 0.0) <= best_score + kNothing) break;
         const double latency = Predict(point, rows);
         const double score = point.accuracy * rows - most_value * latency * typical_;
         if (score <= best_score) continue;

@@ -50,6 +50,7 @@ class Anybit final : public SchedulingPolicy {
   std::vector<Point> points_;     // most accurate first, of equal ones the cheaper
   std::vector<size_t> by_value_;  // indices of points_, most accuracy per time first, without dominated ones
   std::vector<double> margins_;
+  double least_cost_ = 1e18;      // ns
 };
 
 }  // namespace anybit
