@@ -87,8 +87,11 @@ Anybit::Anybit(const Profile& profile) {
                 .accuracy = profile.points[static_cast<size_t>(p)].accuracy,
                 .cost = kForever,
                 .dominated_by = DominatedBy(profile, p)};
+    point.efficient.push_back(0);
     for (int rows = 1; rows <= profile.max_batch; ++rows) {
-      point.cost = std::min(point.cost, Nanoseconds(profile.At(point.id, rows)) / rows);
+      const double cost = Nanoseconds(profile.At(point.id, rows)) / rows;
+      point.efficient.push_back(cost <= point.cost ? rows : point.efficient.back());
+      point.cost = std::min(point.cost, cost);
     }
     point.value = point.accuracy / point.cost;
     points_.push_back(point);
@@ -302,6 +305,8 @@ class Anybit::Planner {
       const double limit = Slack(begin_);
       int rows = std::min(with_deadline_ - begin_, most_rows_);
       while (rows > 0 && Predict(point, rows) > limit) --rows;
+      rows = point.efficient[static_cast<size_t>(rows)];
+      if (rows == 0 || Predict(point, rows) > limit) return {};   // fewer rows may be slower
       return {.first = begin_, .count = rows, .rows = rows};
     }
     Candidate batch;
@@ -422,16 +427,17 @@ class Anybit::Planner {
         if (start >= kHorizon * objective_) return true;
         waiting = 1;
       }
-      const int rows = std::min(static_cast<int>(waiting), most_rows_);
+      const int can_run = std::min(static_cast<int>(waiting), most_rows_);
+      const int rows = point.efficient[static_cast<size_t>(can_run)];
       const double slack = served < queued
                                ? SlackOfLeft(batch, static_cast<int>(served / rows_each))
                                : ArrivalOf(served + 1 - queued, margin) + objective_;
       // Batches that are not full and do not grow, on slots that have all been used since: the queue stays short.
-      calm = served >= queued && start >= all_used && rows < most_rows_ && rows <= last_rows ? calm + 1 : 0;
+      calm = served >= queued && start >= all_used && can_run < most_rows_ && can_run <= last_rows ? calm + 1 : 0;
       const double later = Later(point, next, rows);
       if (start + later > slack) return false;
       if (calm > 2 * (slots_ - 1)) return true;
-      last_rows = rows;
+      last_rows = can_run;
       free[s] = start + later * typical_;   // many batches take what they take on average
       served += rows;
     }

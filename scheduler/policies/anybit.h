@@ -39,6 +39,7 @@ class Anybit final : public SchedulingPolicy {
     double accuracy = 0;
     double cost = 0;             // the least time per row over all batch sizes, as profiled, ns
     double value = 0;            // accuracy / cost
+    std::vector<int> efficient;  // [rows]: of the sizes up to it that of least time per row, the largest of several
     uint64_t dominated_by = 0;   // the points that are neither slower at any size nor less accurate
   };
   class Planner;
