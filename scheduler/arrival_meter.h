@@ -13,9 +13,14 @@ namespace anybit {
 
 // Rates are of rows with a deadline, in rows per objective.
 struct ArrivalForecast {
-  double fast = 0;         // over the last 0.12 objectives
-  double medium = 0;       // over 1.5
-  double slow = 0;         // over 12
+  // What each is averaged over, in objectives.
+  static constexpr double kFastLength = 0.12;
+  static constexpr double kMediumLength = 1.5;
+  static constexpr double kSlowLength = 12;
+
+  double fast = 0;
+  double medium = 0;
+  double slow = 0;
   double dispersion = 1;   // variance over mean of the rows that arrive in a fixed time; at least 1, as Poisson's
   Duration objective{};    // zero before the first request with a deadline
 };
@@ -37,7 +42,8 @@ class ArrivalMeter {
     double weight = 0;       // of all rows, as of last_
     double seen = 0;         // of the time since the first arrival, 0..1: what is missing to a full past
   };
-  static constexpr std::array<double, 3> kLengths = {0.12, 1.5, 12};   // objectives
+  static constexpr std::array<double, 3> kLengths = {ArrivalForecast::kFastLength, ArrivalForecast::kMediumLength,
+                                                     ArrivalForecast::kSlowLength};
 
   void CloseWindows(MonoTime now);
   static double Rate(const Average& average, double length, double elapsed);

@@ -41,6 +41,16 @@ Duration Scaled(Duration profiled, int permille) {
   return Duration(std::min((p * permille + kExact - 1) / kExact, kMostNanoseconds));
 }
 
+// Duration::max() if `points` is empty.
+template <typename Latency>
+Duration LeastOf(PointSet points, Latency latency) {
+  Duration least = Duration::max();
+  for (uint64_t mask = points.mask(); mask != 0; mask &= mask - 1) {
+    least = std::min(least, latency(ToPointId(std::countr_zero(mask))));
+  }
+  return least;
+}
+
 }  // namespace
 
 LatencyModel::LatencyModel(Profile profile, LatencyModelOptions options)
@@ -63,26 +73,16 @@ Duration LatencyModel::PredictLeast(PointId point, int rows) const {
 }
 
 Duration LatencyModel::Fastest(PointSet allowed, int rows) const {
-  Duration least = Duration::max();
-  for (uint64_t mask = allowed.mask(); mask != 0; mask &= mask - 1) {
-    least = std::min(least, Predict(ToPointId(std::countr_zero(mask)), rows));
-  }
-  return least;
+  return LeastOf(allowed, [&](PointId point) { return Predict(point, rows); });
 }
 
 Duration LatencyModel::FastestLeast(PointSet allowed, int rows) const {
-  Duration least = Duration::max();
-  for (uint64_t mask = allowed.mask(); mask != 0; mask &= mask - 1) {
-    least = std::min(least, PredictLeast(ToPointId(std::countr_zero(mask)), rows));
-  }
-  return least;
+  return LeastOf(allowed, [&](PointId point) { return PredictLeast(point, rows); });
 }
 
 Duration LatencyModel::RowCost(PointSet allowed) const {
-  Duration least = Duration::max();
-  for (uint64_t mask = allowed.mask(); mask != 0; mask &= mask - 1) {
-    least = std::min(least, row_cost_[static_cast<size_t>(std::countr_zero(mask))]);
-  }
+  const Duration least =
+      LeastOf(allowed, [&](PointId point) { return row_cost_[static_cast<size_t>(ToIndex(point))]; });
   return least == Duration::max() ? least : Scaled(least, typical_permille_);
 }
 

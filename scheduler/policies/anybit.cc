@@ -30,10 +30,6 @@ constexpr double kOwnPart = 0.4;
 constexpr double kNoRealSpare = 0.95;
 constexpr double kStillBusy = 0.8;
 
-// Weights of the deviation of a short average from a longer one: deviation^2 / (deviation^2 + its variance).
-constexpr double kMediumLength = 1.5;   // objectives, of ArrivalForecast
-constexpr double kFastLength = 0.12;
-
 // A batch without deadlines may be so long that those who come meanwhile wait; this part of an objective is within the
 // slack of most. Without any objective, as long as people do not notice.
 constexpr double kPartOfObjective = 0.25;
@@ -45,7 +41,6 @@ constexpr double kAgedPart = 0.25;
 
 // Positions looked at for one batch when requests differ in what they accept.
 constexpr int kMostScanned = 256;
-constexpr int kMostPassedOver = 256;
 
 double Nanoseconds(Duration d) { return static_cast<double>(d.count()); }
 
@@ -167,8 +162,8 @@ class Anybit::Planner {
       const double variance = arrivals.dispersion * std::max(rate, 1.0) / (2 * length);
       rate += off * (off * off / (off * off + variance));
     };
-    correct(arrivals.medium, kMediumLength);
-    correct(arrivals.fast, kFastLength);
+    correct(arrivals.medium, ArrivalForecast::kMediumLength);
+    correct(arrivals.fast, ArrivalForecast::kFastLength);
     return std::max(rate, 0.0);
   }
 
@@ -223,20 +218,34 @@ class Anybit::Planner {
       if (&of_head != &of_most && Runs(slot, level, of_head, Company::kOwnGroup)) return;
       if (!alike_ && Runs(slot, level, of_head, Company::kAnybody)) return;
     }
-    RunWhatEarnsMost(slot);
+    if (alike_) {
+      RunWhatEarnsMostOfAlike(slot);
+    } else {
+      RunWhatEarnsMostOfMixed(slot);
+    }
   }
+
+  // Slot time until `x` from now, if slots are free from `free` on.
+  double Room(const std::array<double, kMostSlots>& free, double x) const {
+    double room = 0;
+    for (int s = 0; s < slots_; ++s) room += std::max(0.0, x - free[static_cast<size_t>(s)]);
+    return room;
+  }
+  double Soonest(const std::array<double, kMostSlots>& free) const {
+    return *std::min_element(free.begin(), free.begin() + slots_);
+  }
+
+  // What a row of this profiled cost typically takes.
+  double Typical(double cost) const { return cost * view_.latency.typical_permille() / 1000; }
 
   // Whether somebody is late even if all slots run the best batches of the cheapest point from now on: then no point
   // passes.
   bool QueueIsTooLong() const {
     const int left = with_deadline_ - begin_;
     if (left <= most_rows_) return false;
-    const double cost = policy_.least_cost_ * view_.latency.typical_permille() / 1000;
+    const double cost = Typical(policy_.least_cost_);
     for (const int count : {left, left / 2, left / 4}) {
-      const double slack = Slack(begin_ + count - 1);
-      double room = 0;
-      for (int s = 0; s < slots_; ++s) room += std::max(0.0, slack - free_[static_cast<size_t>(s)]);
-      if (cost * count > room) return true;
+      if (cost * count > Room(free_, Slack(begin_ + count - 1))) return true;
     }
     return false;
   }
@@ -292,7 +301,7 @@ class Anybit::Planner {
   void LookAtFloors() {
     floors_part_ = static_cast<double>(view_.waiting_special) / end_;
     floors_point_ = nullptr;
-    const int scanned = std::min(end_, begin_ + kMostPassedOver);
+    const int scanned = std::min(end_, begin_ + kMostScanned);
     for (int i = begin_; i < scanned && floors_point_ == nullptr; ++i) {
       if (At(i).allowed.size() < static_cast<int>(policy_.points_.size())) floors_point_ = &MostValuable(At(i).allowed);
     }
@@ -319,7 +328,7 @@ class Anybit::Planner {
                                                         : &PointAt(level, request.allowed) == &point;
       if (belongs && batch.rows + request.rows <= most_rows_) {
         Add(i, batch);
-      } else if (passed_over_ < kMostPassedOver) {
+      } else {
         passed_over_at_[static_cast<size_t>(passed_over_++)] = i;
       }
     }
@@ -344,10 +353,10 @@ class Anybit::Planner {
   // Requests that waited long without a deadline replace the least urgent members, the head never.
   void MakeRoomForAged(const Point& point, double limit, Candidate& batch) {
     const int part = std::max(1, static_cast<int>(batch.rows * kAgedPart));
-    std::array<int, kMostPassedOver> aged;
+    std::array<int, kMostScanned> aged;
     int count = 0;
     int rows = 0;
-    for (int i = with_deadline_; i < end_ && count < kMostPassedOver; ++i) {
+    for (int i = with_deadline_; i < end_ && count < kMostScanned; ++i) {
       if (Nanoseconds(view_.now - At(i).arrival) <= kPatience * objective_) break;
       if (IsTaken(i) || !At(i).allowed.Contains(point.id) || rows + At(i).rows > part) continue;
       const auto end = decision_.members.end();
@@ -392,10 +401,7 @@ class Anybit::Planner {
   bool HasNoRealSpare(const Point& next) const {
     const ArrivalForecast& arrivals = view_.arrivals;
     if (objective_ <= 0 || std::max(arrivals.fast, arrivals.medium) < kStillBusy * arrivals.slow) return false;
-    double cost = next.cost;
-    if (floors_part_ > 0) cost += floors_part_ * std::max(0.0, floors_point_->cost - next.cost);
-    cost *= view_.latency.typical_permille() / 1000.0;
-    return arrivals.slow * cost > kNoRealSpare * objective_ * slots_;
+    return arrivals.slow * LaterCost(next, next) > kNoRealSpare * objective_ * slots_;
   }
 
   // Whether everybody else can be in time if `slot` runs `batch` at `own` now and all runs at about this level then.
@@ -450,6 +456,10 @@ class Anybit::Planner {
     return Between(Predict(point, rows), Predict(next, rows),
                    floors_part_ > 0 ? Predict(*floors_point_, rows) : 0);
   }
+  // The same of a row in the best batches.
+  double LaterCost(const Point& point, const Point& next) const {
+    return Typical(Between(point.cost, next.cost, floors_part_ > 0 ? floors_point_->cost : 0));
+  }
   double Between(double dear, double cheap, double with_floor) const {
     const double later = cheap + kOwnPart * (dear - cheap);
     return floors_part_ > 0 ? later + floors_part_ * std::max(0.0, with_floor - later) : later;
@@ -465,21 +475,15 @@ class Anybit::Planner {
       const PendingRequest& request = At(passed_over_at_[static_cast<size_t>(i)]);
       if (&PointAt(level, request.allowed) == &point && rows + request.rows <= most_rows_) rows += request.rows;
     }
-    const double soonest = *std::min_element(free.begin(), free.begin() + slots_);
-    return soonest + Predict(point, rows) <= Slack(first);
+    return Soonest(free) + Predict(point, rows) <= Slack(first);
   }
 
   // Whether somebody is late even if all before him run in the best batches on all slots: a few looks at the queue and
   // at the horizon that mostly spare the steps where there is too much to do.
   bool IsLateAnyway(const std::array<double, kMostSlots>& free, const Candidate& batch, int left, double rows_each,
                     double margin, const Point& point, const Point& next) const {
-    const double cost = view_.latency.typical_permille() / 1000.0 *
-                        Between(point.cost, next.cost, floors_part_ > 0 ? floors_point_->cost : 0);
-    const auto is_late = [&](double rows, double slack) {
-      double room = 0;
-      for (int s = 0; s < slots_; ++s) room += std::max(0.0, slack - free[static_cast<size_t>(s)]);
-      return cost * rows > room;
-    };
+    const double cost = LaterCost(point, next);
+    const auto is_late = [&](double rows, double slack) { return cost * rows > Room(free, slack); };
     if (left > most_rows_) {
       for (const int index : {left - 1, left / 2, left / 4}) {
         if (is_late((index + 1) * rows_each, SlackOfLeft(batch, index))) return true;
@@ -534,16 +538,6 @@ class Anybit::Planner {
     }
   }
 
-  void RunWhatEarnsMost(int slot) {
-    if (alike_) {
-      RunWhatEarnsMostOfAlike(slot);
-    } else {
-      RunWhatEarnsMostOfMixed(slot);
-    }
-  }
-
-  double Cost(const Point& point) const { return point.cost * view_.latency.typical_permille() / 1000; }
-
   int FirstWithSlack(double latency) const {
     const auto first = std::partition_point(
         view_.waiting.begin() + begin_, view_.waiting.begin() + with_deadline_,
@@ -562,7 +556,7 @@ class Anybit::Planner {
     for (const size_t p : policy_.by_value_) {
       const Point& point = policy_.points_[p];
       // What a row of it earns at most beyond the worth of its time; only the most valuable point loses nothing.
-      const double best_per_row = point.accuracy - most_value * Cost(point);
+      const double best_per_row = point.accuracy - most_value * Typical(point.cost);
       for (int rows = std::min(with_deadline_ - begin_, most_rows_); rows > 0; --rows) {
         if (std::min(best_per_row, 0.0) <= best_score + kNothing) break;
         const double latency = Predict(point, rows);
@@ -682,8 +676,7 @@ class Anybit::Planner {
 
   // Requests that were passed over for a batch of less urgent ones: another slot may still serve them.
   void KeepOrRefuse(int from, int to) {
-    double soonest = kForever;
-    for (int s = 0; s < slots_; ++s) soonest = std::min(soonest, free_[static_cast<size_t>(s)]);
+    const double soonest = Soonest(free_);
     int i = from;
     while (i < to && IsHopeless(i, soonest)) decision_.shed.push_back(i++);
     if (i == to) return;
@@ -716,15 +709,13 @@ class Anybit::Planner {
 
   // Gives up early: whoever cannot be served by the slot that is free first, even if it is faster than predicted.
   void RefuseHopeless() {
-    double soonest = kForever;
     for (int s = 0; s < slots_; ++s) {
       const bool idle = view_.slots[static_cast<size_t>(s)].idle && free_[static_cast<size_t>(s)] == 0;
       if (idle) return;   // nobody is left for it
-      soonest = std::min(soonest, free_[static_cast<size_t>(s)]);
     }
     // What is predicted errs upwards; so much earlier it may be over.
     const double least = view_.latency.typical_permille() - view_.latency.scatter_permille();
-    soonest *= std::max(least, 0.0) / view_.latency.upper_permille();
+    const double soonest = Soonest(free_) * std::max(least, 0.0) / view_.latency.upper_permille();
     for (SkipTaken(); begin_ < with_deadline_ && IsHopeless(begin_, soonest); SkipTaken()) {
       decision_.shed.push_back(begin_++);
     }
@@ -755,7 +746,7 @@ class Anybit::Planner {
   int least_rows_ = 0;
   double least_ = 0;
   int passed_over_ = 0;                   // by the last Gather
-  std::array<int, kMostPassedOver> passed_over_at_;
+  std::array<int, kMostScanned> passed_over_at_;
 };
 
 void Anybit::DecideInto(const SchedulerView& view, Decision& decision) const {

@@ -7,6 +7,8 @@
 
 #include "scheduler/policies/registry.h"
 #include "scheduler/sim/arrivals.h"
+#include "scheduler/sim/load.h"
+#include "scheduler/sim/offered_request.h"
 #include "scheduler/sim/samplers.h"
 
 namespace anybit::simulation {
@@ -34,31 +36,13 @@ Profile RandomProfile(std::mt19937_64& random) {
   return profile;
 }
 
-// Rows per second of one slot at its best.
-double Capacity(const Profile& profile) {
-  double best = 0;
-  for (const std::vector<Duration>& latency : profile.latency) {
-    for (size_t b = 0; b < latency.size(); ++b) {
-      best = std::max(best, static_cast<double>(b + 1) / ToSeconds(latency[b]));
-    }
-  }
-  return best;
-}
-
 PointSet RandomFloor(const Profile& profile, std::mt19937_64& random) {
   const int points = static_cast<int>(profile.points.size());
   if (random() % 3 != 0) return PointSet::First(points);
   // The points at least as accurate as a random one, or that one alone: a floor, or a pin.
   const PointId chosen = ToPointId(static_cast<int>(UniformInt(random, 0, points - 1)));
-  PointSet set = PointSet::Of(chosen);
-  if (random() % 2 == 0) return set;
-  for (int p = 0; p < points; ++p) {
-    if (profile.points[static_cast<size_t>(p)].accuracy >=
-        profile.points[static_cast<size_t>(ToIndex(chosen))].accuracy) {
-      set = set.With(ToPointId(p));
-    }
-  }
-  return set;
+  if (random() % 2 == 0) return PointSet::Of(chosen);
+  return sim::PointsAbove(profile, profile.points[static_cast<size_t>(ToIndex(chosen))].accuracy);
 }
 
 std::string RandomPolicy(const Profile& profile, std::mt19937_64& random) {
@@ -102,7 +86,7 @@ Workload RandomWorkload(uint64_t seed) {
 
   // Some 200 requests whose load steps from one value to another and then ramps to a third.
   const double mean_rows = 1.5;
-  const double capacity = Capacity(workload.profile) * workload.runner.slots / mean_rows;
+  const double capacity = sim::Capacity(workload.profile, workload.runner.slots) / mean_rows;
   const auto load = [&] { return capacity * static_cast<double>(UniformInt(random, 1, 50)) / 10; };
   const double before = load();
   const double from = load();
