@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
+#include <span>
 #include <utility>
 
 namespace anybit {
@@ -29,6 +30,15 @@ constexpr int kRegimePermille = 60;
 
 // The most that a profile is doubted by.
 constexpr int kLeastTrust = 50;
+
+// A point's own correction counts from the first part on, for few ratios from more, and only beyond three times what the
+// median of so many ratios of their scatter is off by; it moves when it has changed by the last part.
+constexpr int kOwnPermille = 60;
+constexpr int kOwnFewPermille = 300;
+constexpr int kOwnChangePermille = 30;
+
+// As many ratios of its own make a point known.
+constexpr size_t kKnownFrom = 3;
 
 int RatioPermille(Duration actual, Duration profiled) {
   const int64_t a = std::clamp<int64_t>(actual.count(), 0, kMostNanoseconds);
@@ -57,19 +67,22 @@ LatencyModel::LatencyModel(Profile profile, LatencyModelOptions options)
     : profile_(std::move(profile)),
       options_(options),
       recent_(static_cast<size_t>(std::max({options.window, options.regime, 1}))),
-      predicted_(profile_.points.size() * static_cast<size_t>(profile_.max_batch)) {
-  sorting_.reserve(recent_.size() + kProfileCounts);
-  for (const std::vector<Duration>& latency : profile_.latency) {
-    Duration cost = Duration::max();
-    for (size_t b = 0; b < latency.size(); ++b) cost = std::min(cost, latency[b] / static_cast<int64_t>(b + 1));
-    row_cost_.push_back(cost);
-  }
-  upper_permille_ = 0;   // so that Correct fills the table
-  Correct();
+      predicted_(profile_.points.size() * static_cast<size_t>(profile_.max_batch)),
+      own_(profile_.points.size()),
+      corrected_(profile_),
+      row_cost_(profile_.points.size()) {
+  sorting_.reserve(std::max(recent_.size(), kOwnWindow) + kProfileCounts);
+  ApplyOwn();
+  FillPredicted();
+}
+
+Duration LatencyModel::Corrected(PointId point, int rows, int common_permille) const {
+  // One rounding, so that times ten times as long give predictions ten times as long.
+  return Scaled(profile_.At(point, rows), static_cast<int>(int64_t{own_permille(point)} * common_permille / kExact));
 }
 
 Duration LatencyModel::PredictLeast(PointId point, int rows) const {
-  return Scaled(profile_.At(point, rows), std::max(typical_permille_ - scatter_permille_, 1));
+  return Corrected(point, rows, std::max(typical_permille_ - scatter_permille_, 1));
 }
 
 Duration LatencyModel::Fastest(PointSet allowed, int rows) const {
@@ -88,10 +101,16 @@ Duration LatencyModel::RowCost(PointSet allowed) const {
 
 void LatencyModel::Observe(PointId point, int rows, Duration actual, MonoTime at) {
   profile_permille_ = kExact;
+  const int ratio = RatioPermille(actual, profile_.At(point, rows));
   if (count_ == recent_.size()) DropOldest(1);
   ++count_;
-  Recent(count_ - 1) = {.ratio_permille = RatioPermille(actual, profile_.At(point, rows)), .at = at};
+  Recent(count_ - 1) = {.point = point, .ratio_permille = ratio, .at = at};
   Forget(at);
+  // The machine is to be known before a point can be told from it.
+  if (count_ > static_cast<size_t>(options_.regime)) {
+    Recent(count_ - 1).own_too = true;
+    ObserveOwn(point, ratio, at);
+  }
   DropFormerRegime();
   Correct();
 }
@@ -103,6 +122,9 @@ void LatencyModel::Doubt() {
 }
 
 void LatencyModel::Forget(MonoTime now) {
+  bool forgot = false;
+  for (OwnCorrection& own : own_) forgot |= ForgetOwn(own, now);
+  if (forgot) CorrectOwn();
   size_t old = 0;
   while (old < count_ && SaturatingAdd(Recent(old).at, options_.memory) < now) ++old;
   if (old == 0) return;
@@ -115,9 +137,97 @@ void LatencyModel::DropOldest(size_t count) {
   count_ -= count;
 }
 
+int LatencyModel::CommonPart(const Observation& observation) const {
+  const int64_t ratio = observation.ratio_permille;
+  return static_cast<int>(std::clamp<int64_t>(ratio * kExact / own_permille(observation.point), 1, kMostPermille));
+}
+
+void LatencyModel::ObserveOwn(PointId point, int ratio_permille, MonoTime at) {
+  OwnCorrection& own = own_[static_cast<size_t>(ToIndex(point))];
+  if (own.count == kOwnWindow) std::shift_left(own.ratios.begin(), own.ratios.end(), 1);
+  own.count = std::min(own.count + 1, kOwnWindow);
+  const int64_t relative = int64_t{ratio_permille} * kExact / typical_permille_;
+  own.ratios[own.count - 1] = {.permille = static_cast<int>(std::clamp<int64_t>(relative, 1, kMostPermille)), .at = at};
+  CorrectOwn();
+}
+
+bool LatencyModel::ForgetOwn(OwnCorrection& own, MonoTime now) const {
+  size_t old = 0;
+  while (old < own.count && SaturatingAdd(own.ratios[old].at, options_.own_memory) < now) ++old;
+  if (old == 0) return false;
+  std::shift_left(own.ratios.begin(), own.ratios.end(), static_cast<std::ptrdiff_t>(old));
+  own.count -= old;
+  return true;
+}
+
+void LatencyModel::TakeBackOwn(size_t count) {
+  for (size_t i = count_ - count; i < count_; ++i) {
+    OwnCorrection& own = own_[static_cast<size_t>(ToIndex(Recent(i).point))];
+    if (Recent(i).own_too && own.count > 0) --own.count;
+    Recent(i).own_too = false;
+  }
+  CorrectOwn();
+}
+
+int LatencyModel::OwnPart(const OwnCorrection& own) {
+  if (own.count == 0) return kExact;
+  const auto ratios = std::span(own.ratios).first(own.count);
+  const auto median = [this] {
+    const auto middle = sorting_.begin() + static_cast<std::ptrdiff_t>(sorting_.size() / 2);
+    std::nth_element(sorting_.begin(), middle, sorting_.end());
+    return *middle;
+  };
+  sorting_.clear();
+  for (const OwnCorrection::Ratio& ratio : ratios) sorting_.push_back(ratio.permille);
+  sorting_.resize(std::max(own.count, std::min(own.count + kProfileCounts, kOwnWindow)), kExact);
+  const int part = median();
+  sorting_.clear();
+  for (const OwnCorrection::Ratio& ratio : ratios) sorting_.push_back(std::abs(ratio.permille - part));
+  const int64_t scatter = 2 * median();
+  const int64_t off = std::abs(part - kExact);
+  const auto count = static_cast<int64_t>(own.count);
+  const bool counts = off > kOwnPermille + kOwnFewPermille / count && off * off * count > 9 * scatter * scatter;
+  return counts ? part : kExact;
+}
+
+void LatencyModel::CorrectOwn() {
+  bool changed = false;
+  for (OwnCorrection& own : own_) {
+    const int part = OwnPart(own);
+    const bool moves = part != own.permille && (part == kExact || std::abs(part - own.permille) > kOwnChangePermille);
+    const bool known = own.count >= kKnownFrom;
+    changed |= moves || known != own.known;
+    if (moves) own.permille = part;
+    own.known = known;
+  }
+  if (changed) ApplyOwn();
+}
+
+void LatencyModel::ApplyOwn() {
+  untried_ = PointSet();
+  bool tried = false;
+  for (size_t p = 0; p < own_.size(); ++p) {
+    const OwnCorrection& own = own_[p];
+    if (own.known) {
+      tried = true;
+    } else {
+      untried_ = untried_.With(ToPointId(static_cast<int>(p)));
+    }
+    row_cost_[p] = Duration::max();
+    for (size_t b = 0; b < profile_.latency[p].size(); ++b) {
+      Duration& corrected = corrected_.latency[p][b];
+      corrected = Scaled(profile_.latency[p][b], own.permille);
+      row_cost_[p] = std::min(row_cost_[p], corrected / static_cast<int64_t>(b + 1));
+    }
+  }
+  if (!tried) untried_ = PointSet();
+  ranking_.Rank(corrected_);
+  FillPredicted();
+}
+
 int LatencyModel::Ranked(size_t count, size_t rank) {
   sorting_.clear();
-  for (size_t i = count_ - count; i < count_; ++i) sorting_.push_back(Recent(i).ratio_permille);
+  for (size_t i = count_ - count; i < count_; ++i) sorting_.push_back(CommonPart(Recent(i)));
   // The profile's own voice, until the window is fuller than it.
   if (count == count_) sorting_.resize(std::max(count, kProfileCounts), profile_permille_);
   rank = std::min(rank, sorting_.size() - 1);
@@ -127,7 +237,7 @@ int LatencyModel::Ranked(size_t count, size_t rank) {
 
 int LatencyModel::RankedDistance(size_t count, size_t rank, int from) {
   sorting_.clear();
-  for (size_t i = count_ - count; i < count_; ++i) sorting_.push_back(std::abs(Recent(i).ratio_permille - from));
+  for (size_t i = count_ - count; i < count_; ++i) sorting_.push_back(std::abs(CommonPart(Recent(i)) - from));
   if (sorting_.empty()) return 0;
   std::nth_element(sorting_.begin(), sorting_.begin() + static_cast<std::ptrdiff_t>(rank), sorting_.end());
   return sorting_[rank];
@@ -139,9 +249,10 @@ void LatencyModel::DropFormerRegime() {
   const int now = Ranked(regime, regime / 2);
   const int least = std::max(typical_permille_ * kRegimePermille / 1000, 3 * scatter_permille_ / 2);
   if (std::abs(now - typical_permille_) <= least) return;
+  TakeBackOwn(regime);
   // Nor may the last few of the former regime stay: they would count as the new one's tail until the window is full.
   const auto former = [&] {
-    const int ratio = Recent(0).ratio_permille;
+    const int ratio = CommonPart(Recent(0));
     return std::abs(ratio - typical_permille_) < std::abs(ratio - now);
   };
   DropOldest(count_ - regime);
@@ -158,10 +269,14 @@ void LatencyModel::Correct() {
   const int upper = std::max(typical_permille_ + scatter_permille_, holding);
   if (upper == upper_permille_) return;
   upper_permille_ = upper;
+  FillPredicted();
+}
+
+void LatencyModel::FillPredicted() {
   for (size_t p = 0; p < profile_.points.size(); ++p) {
     for (int rows = 1; rows <= profile_.max_batch; ++rows) {
       const PointId point = ToPointId(static_cast<int>(p));
-      predicted_[Index(point, rows)] = Scaled(profile_.At(point, rows), upper);
+      predicted_[Index(point, rows)] = Corrected(point, rows, upper_permille_);
     }
   }
 }

@@ -1,18 +1,23 @@
 // How long a batch will take, from dispatch to answer: the profile, corrected by what batches really took.
 //
-// One correction (actual / profile, in permille) for all points: what a profile is wrong by is mostly the machine, and
-// a point that nobody dares to run any more is not stuck with its last bad measurement. Medians of the last `window`
-// batches, so that single outliers move nothing; but when the last `regime` batches agree that the machine has changed,
-// all before them is dropped, so that a profile wrong by any factor is corrected within a few batches. What was
-// measured longer than `memory` ago is forgotten, so that a model that got everything refused recovers. Integers only:
-// equal histories give equal predictions on every machine.
+// Two corrections of actual / profile, in permille. One is common to all points: what a profile is wrong by is mostly the
+// machine, and a point that nobody dares to run any more is not stuck with its last bad measurement. The other is each
+// point's own, relative to the common one: beside other work some points slow down more than others. It counts only where
+// it exceeds what scatter can do, and it is remembered longer, since it changes more slowly.
+//
+// The common one is the median of the last `window` batches, so that single outliers move nothing; but when the last
+// `regime` batches agree that the machine has changed, all before them is dropped, so that a profile wrong by any factor is
+// corrected within a few batches. What was measured longer than `memory` ago is forgotten, so that a model that got
+// everything refused recovers. Integers only: equal histories give equal predictions on every machine.
 #ifndef ANYBIT_SCHEDULER_LATENCY_MODEL_H_
 #define ANYBIT_SCHEDULER_LATENCY_MODEL_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
+#include "scheduler/point_ranking.h"
 #include "scheduler/point_table.h"
 #include "scheduler/profile.h"
 #include "scheduler/time.h"
@@ -23,6 +28,7 @@ struct LatencyModelOptions {
   int window = 64;                          // batches, at least 1
   int regime = 5;                           // batches that outvote all before them; odd, at least 1
   Duration memory = std::chrono::seconds(10);
+  Duration own_memory = std::chrono::seconds(60);   // of the points' own corrections
 };
 
 class LatencyModel {
@@ -45,6 +51,13 @@ class LatencyModel {
   // The same of PredictLeast.
   Duration FastestLeast(PointSet allowed, int rows) const;
 
+  // What the points are worth beside each other, by their corrected latencies.
+  const PointRanking& ranking() const { return ranking_; }
+
+  // Points of which nothing is known but the profile, while something is known of others: one of them may have become
+  // the best, which nobody learns unless it is tried from time to time.
+  PointSet untried() const { return untried_; }
+
   // The least time per row over `allowed` and all batch sizes, as batches typically take: what a row costs when batches
   // are as good as can be.
   Duration RowCost(PointSet allowed) const;
@@ -65,22 +78,50 @@ class LatencyModel {
   int scatter_permille() const { return scatter_permille_; }
   int upper_permille() const { return upper_permille_; }
 
+  // The point's own correction, relative to the common one.
+  int own_permille(PointId point) const { return own_[static_cast<size_t>(ToIndex(point))].permille; }
+
  private:
   struct Observation {
-    int ratio_permille = 0;
+    PointId point{};
+    int ratio_permille = 0;      // actual / profile
     MonoTime at{};
+    bool own_too = false;        // counted among its point's own ratios
+  };
+
+  static constexpr size_t kOwnWindow = 15;
+  struct OwnCorrection {
+    struct Ratio {
+      int permille = 0;          // actual / (profile as commonly corrected)
+      MonoTime at{};
+    };
+    std::array<Ratio, kOwnWindow> ratios;   // oldest first
+    size_t count = 0;
+    int permille = 1000;
+    bool known = false;          // by batches of its own
   };
 
   size_t Index(PointId point, int rows) const {
     return static_cast<size_t>(ToIndex(point) * profile_.max_batch + rows - 1);
   }
+  Duration Corrected(PointId point, int rows, int common_permille) const;
   Observation& Recent(size_t i) { return recent_[(oldest_ + i) % recent_.size()]; }
   void DropOldest(size_t count);
+  // The ratio without the point's own part.
+  int CommonPart(const Observation& observation) const;
+  void ObserveOwn(PointId point, int ratio_permille, MonoTime at);
+  bool ForgetOwn(OwnCorrection& own, MonoTime now) const;
+  // Takes the last `count` observations back: they spoke of the machine.
+  void TakeBackOwn(size_t count);
+  int OwnPart(const OwnCorrection& own);
+  void CorrectOwn();
+  void ApplyOwn();
   // The element of `rank` among those of the newest `count` observations; among their distances to `from`.
   int Ranked(size_t count, size_t rank);
   int RankedDistance(size_t count, size_t rank, int from);
   void DropFormerRegime();
   void Correct();
+  void FillPredicted();
 
   const Profile profile_;
   const LatencyModelOptions options_;
@@ -93,7 +134,11 @@ class LatencyModel {
   int scatter_permille_ = 0;
   int upper_permille_ = 1000;
   std::vector<Duration> predicted_;   // [point * max_batch + rows - 1]
-  std::vector<Duration> row_cost_;    // [point], of the profile
+  std::vector<OwnCorrection> own_;    // [point]
+  Profile corrected_;                 // by the points' own corrections alone
+  std::vector<Duration> row_cost_;    // [point], of corrected_
+  PointRanking ranking_;
+  PointSet untried_;
 };
 
 }  // namespace anybit

@@ -90,6 +90,67 @@ TEST(LatencyModelTest, ALongTailWithoutScatterStillHoldsForAllButOneInTwenty) {
   EXPECT_EQ(model.Predict(kHi, 1), milliseconds(17));
 }
 
+// Batches of one row: "hi" (profiled at 10 ms) and "lo" (2 ms) in turn.
+void FeedInTurn(LatencyModel& model, int count, Duration hi, Duration lo, MonoTime at = T(seconds(1))) {
+  for (int i = 0; i < count; ++i) {
+    model.Observe(kHi, 1, hi, at);
+    model.Observe(kLo, 1, lo, at);
+  }
+}
+
+TEST(LatencyModelTest, APointThatSlowsDownMoreThanTheOthersIsCorrectedByItself) {
+  LatencyModel model(ThreePoints());
+  Feed(model, 20, milliseconds(10));
+  FeedInTurn(model, 20, milliseconds(10), milliseconds(3));
+  EXPECT_EQ(model.own_permille(kLo), 1500);
+  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10));
+  EXPECT_EQ(model.Predict(kLo, 1), milliseconds(3));
+  EXPECT_EQ(model.Predict(kMid, 1), milliseconds(5)) << "of which nothing is known";
+}
+
+TEST(LatencyModelTest, AMachineThatSlowsDownWhileOnePointRunsSlowsAll) {
+  LatencyModel model(ThreePoints());
+  FeedInTurn(model, 20, milliseconds(10), milliseconds(2));
+  Feed(model, 5, milliseconds(20));
+  EXPECT_EQ(model.own_permille(kHi), 1000);
+  EXPECT_EQ(model.Predict(kLo, 1), milliseconds(4));
+}
+
+TEST(LatencyModelTest, NoiseIsNoPointsOwn) {
+  LatencyModel model(ThreePoints());
+  for (int i = 0; i < 60; ++i) FeedInTurn(model, 1, milliseconds(8 + i % 5), Duration(milliseconds(8 + i * 3 % 5)) / 5);
+  EXPECT_EQ(model.own_permille(kHi), 1000);
+  EXPECT_EQ(model.own_permille(kLo), 1000);
+}
+
+TEST(LatencyModelTest, APointsOwnCorrectionOutlivesTheMachinesAndIsForgottenToo) {
+  LatencyModel model(ThreePoints(), {.memory = seconds(10), .own_memory = seconds(60)});
+  Feed(model, 20, milliseconds(10));
+  FeedInTurn(model, 20, milliseconds(10), milliseconds(3));
+  model.Forget(T(seconds(61)));
+  EXPECT_EQ(model.Predict(kLo, 1), milliseconds(3));
+  model.Forget(T(seconds(61) + Duration(1)));
+  EXPECT_EQ(model.Predict(kLo, 1), milliseconds(2));
+}
+
+TEST(LatencyModelTest, PointsAreUntriedUntilThreeBatchesOfTheirOwn) {
+  LatencyModel model(ThreePoints());
+  EXPECT_TRUE(model.untried().empty()) << "a profile that nothing is known against is believed";
+  Feed(model, 20, milliseconds(10));
+  EXPECT_EQ(model.untried(), PointSet::Of(kMid).With(kLo));
+  FeedInTurn(model, 3, milliseconds(10), milliseconds(2));
+  EXPECT_EQ(model.untried(), PointSet::Of(kMid));
+}
+
+TEST(LatencyModelTest, RanksPointsAsTheyHaveBecome) {
+  LatencyModel model(ThreePoints());
+  EXPECT_EQ(model.ranking().by_value().front(), 2u) << "lo";
+  Feed(model, 20, milliseconds(10));
+  FeedInTurn(model, 20, milliseconds(10), milliseconds(11));   // lo is no faster than hi any more
+  EXPECT_NE(model.ranking().points()[2].dominated_by, 0u);
+  EXPECT_NE(model.ranking().by_value().front(), 2u);
+}
+
 TEST(LatencyModelTest, ObservationsLeaveTheWindow) {
   LatencyModel model(ThreePoints(), {.window = 5});
   Feed(model, 5, milliseconds(11));

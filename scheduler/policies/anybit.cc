@@ -6,6 +6,8 @@
 #include <cmath>
 #include <span>
 
+#include "scheduler/point_ranking.h"
+
 namespace anybit {
 namespace {
 
@@ -39,81 +41,22 @@ constexpr double kLongestWithoutDeadline = 50e6;   // ns
 constexpr double kPatience = 20;
 constexpr double kAgedPart = 0.25;
 
+// In overload a point of which nothing is known but its profile is tried where it would be worth more than all others if
+// it took this part of its time. Beside other work points have been seen to differ by a third from what a quiet machine
+// says. The price are three batches that may earn a quarter less, so they are small: this part of the largest.
+constexpr double kHopedFor = 0.75;
+constexpr int kTriedPart = 4;
+
 // Positions looked at for one batch when requests differ in what they accept.
 constexpr int kMostScanned = 256;
 
 double Nanoseconds(Duration d) { return static_cast<double>(d.count()); }
 
-bool NeverSlower(const Profile& profile, int point, int than) {
-  for (int rows = 1; rows <= profile.max_batch; ++rows) {
-    if (profile.At(ToPointId(point), rows) > profile.At(ToPointId(than), rows)) return false;
-  }
-  return true;
-}
-
-uint64_t DominatedBy(const Profile& profile, int point) {
-  uint64_t mask = 0;
-  const auto accuracy = [&](int p) { return profile.points[static_cast<size_t>(p)].accuracy; };
-  for (int other = 0; other < static_cast<int>(profile.points.size()); ++other) {
-    if (other == point || accuracy(other) < accuracy(point) || !NeverSlower(profile, other, point)) continue;
-    // Of two equal points the first stays.
-    const bool equal = accuracy(other) == accuracy(point) && NeverSlower(profile, point, other);
-    if (!equal || other < point) mask |= uint64_t{1} << other;
-  }
-  return mask;
-}
-
-// The z that a standard normal variable exceeds with this probability; at least 0.
-double UpperQuantile(double probability) {
-  double low = 0;
-  double high = 8;
-  for (int i = 0; i < 40; ++i) {
-    const double z = (low + high) / 2;
-    (std::erfc(z / std::sqrt(2.0)) / 2 > probability ? low : high) = z;
-  }
-  return low;
-}
-
-}  // namespace
-
-Anybit::Anybit(const Profile& profile) {
-  for (int p = 0; p < static_cast<int>(profile.points.size()); ++p) {
-    Point point{.id = ToPointId(p),
-                .accuracy = profile.points[static_cast<size_t>(p)].accuracy,
-                .cost = kForever,
-                .dominated_by = DominatedBy(profile, p)};
-    point.efficient.push_back(0);
-    for (int rows = 1; rows <= profile.max_batch; ++rows) {
-      const double cost = Nanoseconds(profile.At(point.id, rows)) / rows;
-      point.efficient.push_back(cost <= point.cost ? rows : point.efficient.back());
-      point.cost = std::min(point.cost, cost);
-    }
-    point.value = point.accuracy / point.cost;
-    points_.push_back(point);
-  }
-  std::stable_sort(points_.begin(), points_.end(), [](const Point& a, const Point& b) {
-    return a.accuracy != b.accuracy ? a.accuracy > b.accuracy : a.cost < b.cost;
-  });
-  for (size_t p = 0; p < points_.size(); ++p) {
-    if (points_[p].dominated_by == 0) by_value_.push_back(p);
-  }
-  std::stable_sort(by_value_.begin(), by_value_.end(),
-                   [this](size_t a, size_t b) { return points_[a].value > points_[b].value; });
-  const double most_value = points_[by_value_.front()].value;
-  for (const Point& p : points_) least_cost_ = std::min(least_cost_, p.cost);
-  for (const Point& p : points_) {
-    for (const Point& q : points_) {
-      const double gain = (p.accuracy - q.accuracy) / (p.cost - q.cost);   // asked for only where q is cheaper
-      margins_.push_back(p.cost > q.cost ? UpperQuantile(gain / most_value) : 0);
-    }
-  }
-}
-
 // One decision under way: what is planned so far, and the rest. Durations are doubles in ns from now.
-class Anybit::Planner {
+class Planner {
  public:
-  Planner(const Anybit& policy, const SchedulerView& view, Decision& decision)
-      : policy_(policy),
+  Planner(const SchedulerView& view, Decision& decision)
+      : ranking_(view.latency.ranking()),
         view_(view),
         decision_(decision),
         end_(static_cast<int>(view.waiting.size())),
@@ -131,7 +74,7 @@ class Anybit::Planner {
     }
   }
 
-  void Plan() {
+  void PlanAll() {
     for (size_t s = 0; s < view_.slots.size(); ++s) {
       if (view_.slots[s].idle) PlanSlot(static_cast<int>(s));
     }
@@ -177,11 +120,11 @@ class Anybit::Planner {
     const MonoTime deadline = At(position).deadline;
     return deadline == kNever ? kForever : Nanoseconds(deadline - view_.now);
   }
-  double Predict(const Point& point, int rows) const { return Nanoseconds(view_.latency.Predict(point.id, rows)); }
+  double Predict(const RankedPoint& point, int rows) const { return Nanoseconds(view_.latency.Predict(point.id, rows)); }
   double Weight(const PendingRequest& request) const { return RequestWeight(view_, request); }
 
   bool IsTaken(int position) const {
-    for (const anybit::Plan& plan : decision_.plans) {
+    for (const Plan& plan : decision_.plans) {
       const std::span<const int> members = decision_.MembersOf(plan);   // ascending
       if (std::binary_search(members.begin(), members.end(), position)) return true;
     }
@@ -206,23 +149,44 @@ class Anybit::Planner {
       return;
     }
     if (alike_ && QueueIsTooLong()) {
-      RunWhatEarnsMostOfAlike(slot);
+      if (!TriesUntried(slot)) RunWhatEarnsMostOfAlike(slot);
       return;
     }
     if (!alike_) LookAtFloors();
-    for (size_t level = 0; level < policy_.points_.size(); ++level) {
-      if (policy_.points_[level].dominated_by != 0) continue;
-      const Point& of_head = PointAt(level, At(begin_).allowed);
-      const Point& of_most = alike_ ? of_head : PointOfMost(level);
+    for (size_t level = 0; level < ranking_.points().size(); ++level) {
+      if (ranking_.points()[level].dominated_by != 0) continue;
+      const RankedPoint& of_head = PointAt(level, At(begin_).allowed);
+      const RankedPoint& of_most = alike_ ? of_head : PointOfMost(level);
       if (Runs(slot, level, of_most, Company::kOwnGroup)) return;
       if (&of_head != &of_most && Runs(slot, level, of_head, Company::kOwnGroup)) return;
       if (!alike_ && Runs(slot, level, of_head, Company::kAnybody)) return;
     }
+    if (TriesUntried(slot)) return;
     if (alike_) {
       RunWhatEarnsMostOfAlike(slot);
     } else {
       RunWhatEarnsMostOfMixed(slot);
     }
+  }
+
+  // Runs a batch at a point of which too little is known, if there is one that might be worth more than all others.
+  bool TriesUntried(int slot) {
+    const PointSet untried = view_.latency.untried();
+    if (untried.empty()) return false;
+    const double most_value = ranking_.points()[ranking_.by_value().front()].value;
+    for (size_t p = 0; p < ranking_.points().size(); ++p) {
+      const RankedPoint& point = ranking_.points()[p];
+      if (!untried.Contains(point.id) || point.value <= most_value * kHopedFor) continue;
+      if (p == ranking_.by_value().front()) return false;   // it is taken for the best anyway
+      const size_t scratch = decision_.members.size();
+      const Candidate batch = Gather(p, point, Company::kAnybody, std::max(1, most_rows_ / kTriedPart));
+      if (batch.count > 0) {
+        Take(slot, point, batch, scratch);
+        return true;
+      }
+      decision_.members.resize(scratch);
+    }
+    return false;
   }
 
   // Slot time until `x` from now, if slots are free from `free` on.
@@ -243,7 +207,7 @@ class Anybit::Planner {
   bool QueueIsTooLong() const {
     const int left = with_deadline_ - begin_;
     if (left <= most_rows_) return false;
-    const double cost = Typical(policy_.least_cost_);
+    const double cost = Typical(ranking_.least_cost());
     for (const int count : {left, left / 2, left / 4}) {
       if (cost * count > Room(free_, Slack(begin_ + count - 1))) return true;
     }
@@ -254,9 +218,9 @@ class Anybit::Planner {
   enum class Company { kOwnGroup, kAnybody };
 
   // Runs a batch at `point` where all runs at `level`, if there is room for it.
-  bool Runs(int slot, size_t level, const Point& point, Company company) {
+  bool Runs(int slot, size_t level, const RankedPoint& point, Company company) {
     const size_t scratch = decision_.members.size();
-    Candidate batch = Gather(level, point, company);
+    Candidate batch = Gather(level, point, company, most_rows_);
     if (batch.count > 0 && LeavesRoom(slot, level, point, batch)) {
       Extend(slot, level, batch);
       Take(slot, point, batch, scratch);
@@ -268,13 +232,13 @@ class Anybit::Planner {
 
   // Where all runs at `level`: the point with the most rows to run. Small groups can wait to become larger, as long as
   // nobody of them becomes late.
-  const Point& PointOfMost(size_t level) const {
+  const RankedPoint& PointOfMost(size_t level) const {
     std::array<int, kMaxPoints> rows{};
-    const Point* most = nullptr;
+    const RankedPoint* most = nullptr;
     const int scanned = std::min(with_deadline_, begin_ + kMostScanned);
     for (int i = begin_; i < scanned; ++i) {
       if (IsTaken(i)) continue;
-      const Point& point = PointAt(level, At(i).allowed);
+      const RankedPoint& point = PointAt(level, At(i).allowed);
       int& own = rows[static_cast<size_t>(ToIndex(point.id))];
       own += At(i).rows;
       if (most == nullptr || own > rows[static_cast<size_t>(ToIndex(most->id))]) most = &point;
@@ -283,14 +247,14 @@ class Anybit::Planner {
   }
 
   // Where all runs at a level, that is at one of the points: at which one a request of other floors runs then.
-  const Point& PointAt(size_t level, PointSet allowed) const {
-    const Point& point = policy_.points_[level];
+  const RankedPoint& PointAt(size_t level, PointSet allowed) const {
+    const RankedPoint& point = ranking_.points()[level];
     return allowed.Contains(point.id) ? point : MostValuable(allowed);
   }
 
   // Index of the most accurate of the cheaper points below p; p itself if there is none.
   size_t NextCheaper(size_t p) const {
-    const std::vector<Point>& points = policy_.points_;
+    const std::vector<RankedPoint>& points = ranking_.points();
     for (size_t q = p + 1; q < points.size(); ++q) {
       if (points[q].cost < points[p].cost && points[q].dominated_by == 0) return q;
     }
@@ -303,16 +267,16 @@ class Anybit::Planner {
     floors_point_ = nullptr;
     const int scanned = std::min(end_, begin_ + kMostScanned);
     for (int i = begin_; i < scanned && floors_point_ == nullptr; ++i) {
-      if (At(i).allowed.size() < static_cast<int>(policy_.points_.size())) floors_point_ = &MostValuable(At(i).allowed);
+      if (At(i).allowed.size() < static_cast<int>(ranking_.points().size())) floors_point_ = &MostValuable(At(i).allowed);
     }
     if (floors_point_ == nullptr) floors_part_ = 0;
   }
 
-  // The largest batch that `point` runs in time, from the most urgent of its company on.
-  Candidate Gather(size_t level, const Point& point, Company company) {
+  // The largest batch of up to `most` rows that `point` runs in time, from the most urgent of its company on.
+  Candidate Gather(size_t level, const RankedPoint& point, Company company, int most) {
     if (alike_) {
       const double limit = Slack(begin_);
-      int rows = std::min(with_deadline_ - begin_, most_rows_);
+      int rows = std::min(with_deadline_ - begin_, most);
       while (rows > 0 && Predict(point, rows) > limit) --rows;
       rows = point.efficient[static_cast<size_t>(rows)];
       if (rows == 0 || Predict(point, rows) > limit) return {};   // fewer rows may be slower
@@ -321,12 +285,12 @@ class Anybit::Planner {
     Candidate batch;
     passed_over_ = 0;
     const int scanned = std::min(with_deadline_, begin_ + kMostScanned);
-    for (int i = begin_; i < scanned && batch.rows < most_rows_; ++i) {
+    for (int i = begin_; i < scanned && batch.rows < most; ++i) {
       if (IsTaken(i)) continue;
       const PendingRequest& request = At(i);
       const bool belongs = company == Company::kAnybody ? request.allowed.Contains(point.id)
                                                         : &PointAt(level, request.allowed) == &point;
-      if (belongs && batch.rows + request.rows <= most_rows_) {
+      if (belongs && batch.rows + request.rows <= most) {
         Add(i, batch);
       } else {
         passed_over_at_[static_cast<size_t>(passed_over_++)] = i;
@@ -351,7 +315,7 @@ class Anybit::Planner {
   }
 
   // Requests that waited long without a deadline replace the least urgent members, the head never.
-  void MakeRoomForAged(const Point& point, double limit, Candidate& batch) {
+  void MakeRoomForAged(const RankedPoint& point, double limit, Candidate& batch) {
     const int part = std::max(1, static_cast<int>(batch.rows * kAgedPart));
     std::array<int, kMostScanned> aged;
     int count = 0;
@@ -398,19 +362,19 @@ class Anybit::Planner {
     return m + margin * std::sqrt(view_.arrivals.dispersion * m);
   }
 
-  bool HasNoRealSpare(const Point& next) const {
+  bool HasNoRealSpare(const RankedPoint& next) const {
     const ArrivalForecast& arrivals = view_.arrivals;
     if (objective_ <= 0 || std::max(arrivals.fast, arrivals.medium) < kStillBusy * arrivals.slow) return false;
     return arrivals.slow * LaterCost(next, next) > kNoRealSpare * objective_ * slots_;
   }
 
   // Whether everybody else can be in time if `slot` runs `batch` at `own` now and all runs at about this level then.
-  bool LeavesRoom(int slot, size_t level, const Point& own, const Candidate& batch) const {
+  bool LeavesRoom(int slot, size_t level, const RankedPoint& own, const Candidate& batch) const {
     const size_t cheaper = NextCheaper(level);
-    const Point& point = policy_.points_[level];
-    const Point& next = policy_.points_[cheaper];
+    const RankedPoint& point = ranking_.points()[level];
+    const RankedPoint& next = ranking_.points()[cheaper];
     if (cheaper != level && HasNoRealSpare(next)) return false;
-    const double margin = cheaper == level ? 0 : policy_.Margin(level, cheaper);
+    const double margin = cheaper == level ? 0 : ranking_.Margin(level, cheaper);
     std::array<double, kMostSlots> free = free_;
     free[static_cast<size_t>(std::min(slot, slots_ - 1))] = Predict(own, batch.rows);
     const int left = with_deadline_ - begin_ - TakenWithDeadline() - batch.count;
@@ -452,12 +416,12 @@ class Anybit::Planner {
   }
 
   // Time of a later batch, see kOwnPart; those who do not accept the cheap points take their part of it.
-  double Later(const Point& point, const Point& next, int rows) const {
+  double Later(const RankedPoint& point, const RankedPoint& next, int rows) const {
     return Between(Predict(point, rows), Predict(next, rows),
                    floors_part_ > 0 ? Predict(*floors_point_, rows) : 0);
   }
   // The same of a row in the best batches.
-  double LaterCost(const Point& point, const Point& next) const {
+  double LaterCost(const RankedPoint& point, const RankedPoint& next) const {
     return Typical(Between(point.cost, next.cost, floors_part_ > 0 ? floors_point_->cost : 0));
   }
   double Between(double dear, double cheap, double with_floor) const {
@@ -469,7 +433,7 @@ class Anybit::Planner {
   // group.
   bool CanStillServePassedOver(const std::array<double, kMostSlots>& free, size_t level) const {
     const int first = passed_over_at_[0];
-    const Point& point = PointAt(level, At(first).allowed);
+    const RankedPoint& point = PointAt(level, At(first).allowed);
     int rows = 0;
     for (int i = 0; i < passed_over_; ++i) {
       const PendingRequest& request = At(passed_over_at_[static_cast<size_t>(i)]);
@@ -481,7 +445,7 @@ class Anybit::Planner {
   // Whether somebody is late even if all before him run in the best batches on all slots: a few looks at the queue and
   // at the horizon that mostly spare the steps where there is too much to do.
   bool IsLateAnyway(const std::array<double, kMostSlots>& free, const Candidate& batch, int left, double rows_each,
-                    double margin, const Point& point, const Point& next) const {
+                    double margin, const RankedPoint& point, const RankedPoint& next) const {
     const double cost = LaterCost(point, next);
     const auto is_late = [&](double rows, double slack) { return cost * rows > Room(free, slack); };
     if (left > most_rows_) {
@@ -500,7 +464,7 @@ class Anybit::Planner {
   int TakenWithDeadline() const {
     if (alike_) return 0;
     int taken = 0;
-    for (const anybit::Plan& plan : decision_.plans) {
+    for (const Plan& plan : decision_.plans) {
       for (const int member : decision_.MembersOf(plan)) taken += member >= begin_ && member < with_deadline_;
     }
     return taken;
@@ -508,7 +472,7 @@ class Anybit::Planner {
 
   // Fills up with requests without a deadline, as far as there is room for them too.
   void Extend(int slot, size_t level, Candidate& batch) {
-    const Point& point = policy_.points_[level];
+    const RankedPoint& point = ranking_.points()[level];
     if (!alike_ || batch.first + batch.count < with_deadline_) return;
     const int most = std::min(most_rows_ - batch.rows, end_ - with_deadline_);
     for (int more = most; more > 0; more /= 2) {
@@ -523,7 +487,7 @@ class Anybit::Planner {
   void RunWithoutDeadline(int slot) {
     const double limit = objective_ > 0 ? kPartOfObjective * objective_ : kLongestWithoutDeadline;
     const PendingRequest& head = At(begin_);
-    for (const Point& point : policy_.points_) {
+    for (const RankedPoint& point : ranking_.points()) {
       if (!head.allowed.Contains(point.id) || (point.dominated_by & head.allowed.mask()) != 0) continue;
       const size_t scratch = decision_.members.size();
       Candidate batch;
@@ -549,12 +513,12 @@ class Anybit::Planner {
   // their time is worth. Members are the most urgent of those with slack for it.
   void RunWhatEarnsMostOfAlike(int slot) {
     const double most_value =
-        policy_.points_[policy_.by_value_.front()].value * 1000 / view_.latency.typical_permille();
+        ranking_.points()[ranking_.by_value().front()].value * 1000 / view_.latency.typical_permille();
     double best_score = -kForever;
     Candidate best;
-    const Point* best_point = nullptr;
-    for (const size_t p : policy_.by_value_) {
-      const Point& point = policy_.points_[p];
+    const RankedPoint* best_point = nullptr;
+    for (const size_t p : ranking_.by_value()) {
+      const RankedPoint& point = ranking_.points()[p];
       // What a row of it earns at most beyond the worth of its time; only the most valuable point loses nothing.
       const double best_per_row = point.accuracy - most_value * Typical(point.cost);
       for (int rows = std::min(with_deadline_ - begin_, most_rows_); rows > 0; --rows) {
@@ -614,7 +578,7 @@ class Anybit::Planner {
   }
 
   struct Group {
-    const Point* point = nullptr;
+    const RankedPoint* point = nullptr;
     int target = 0;   // rows
   };
   Group FirstGroup(const std::array<int, kMaxPoints>& targets, int shrink) const {
@@ -624,9 +588,9 @@ class Anybit::Planner {
     for (int i = begin_; i < scanned; ++i) {
       const PendingRequest& request = At(i);
       const double weight = Weight(request);
-      const size_t floor = request.allowed.size() < static_cast<int>(policy_.points_.size());
+      const size_t floor = request.allowed.size() < static_cast<int>(ranking_.points().size());
       if (weight <= most_weight[floor] || IsTaken(i)) continue;
-      const Point& point = MostValuable(request.allowed);
+      const RankedPoint& point = MostValuable(request.allowed);
       const int target = std::max(targets[static_cast<size_t>(ToIndex(point.id))] / shrink, 1);
       if (Slack(i) < Predict(point, std::max(target, request.rows))) continue;
       most_weight[floor] = weight;
@@ -636,26 +600,26 @@ class Anybit::Planner {
     return first[view_.attained_with_floor < view_.attained_without_floor];
   }
 
-  const Point& MostValuable(PointSet allowed) const {
+  const RankedPoint& MostValuable(PointSet allowed) const {
     Remembered& remembered = most_valuable_[(allowed.mask() * 0x9e3779b97f4a7c15) >> 60];
     if (remembered.point != nullptr && remembered.allowed == allowed) return *remembered.point;
-    const Point* best = nullptr;
-    for (const Point& point : policy_.points_) {
+    const RankedPoint* best = nullptr;
+    for (const RankedPoint& point : ranking_.points()) {
       if (allowed.Contains(point.id) && (best == nullptr || point.value > best->value)) best = &point;
     }
     remembered = {.allowed = allowed, .point = best};
     return *best;
   }
-  const Point& FastestFor(const PendingRequest& request) const {
-    const Point* best = nullptr;
-    for (const Point& point : policy_.points_) {
+  const RankedPoint& FastestFor(const PendingRequest& request) const {
+    const RankedPoint* best = nullptr;
+    for (const RankedPoint& point : ranking_.points()) {
       if (!request.allowed.Contains(point.id)) continue;
       if (best == nullptr || Predict(point, request.rows) < Predict(*best, request.rows)) best = &point;
     }
     return *best;
   }
 
-  void AddByWeight(const Point& point, double latency, int most, Candidate& batch) {
+  void AddByWeight(const RankedPoint& point, double latency, int most, Candidate& batch) {
     const int scanned = std::min(end_, begin_ + kMostScanned);
     double below = kForever;
     while (batch.rows < most) {
@@ -694,7 +658,7 @@ class Anybit::Planner {
     return start + least_ > Slack(position);
   }
 
-  void Take(int slot, const Point& point, const Candidate& batch, size_t scratch) {
+  void Take(int slot, const RankedPoint& point, const Candidate& batch, size_t scratch) {
     if (decision_.members.size() == scratch) {
       for (int i = 0; i < batch.count; ++i) decision_.members.push_back(batch.first + i);
       begin_ = batch.first + batch.count;
@@ -721,7 +685,7 @@ class Anybit::Planner {
     }
   }
 
-  const Anybit& policy_;
+  const PointRanking& ranking_;
   const SchedulerView& view_;
   Decision& decision_;
   const int end_;
@@ -736,10 +700,10 @@ class Anybit::Planner {
   int begin_ = 0;             // the first that is left
   std::array<double, kMostSlots> free_;   // when each slot is free
   double floors_part_ = 0;                // of those who wait, who do not accept every point
-  const Point* floors_point_ = nullptr;   // at which they run at the least
+  const RankedPoint* floors_point_ = nullptr;   // at which they run at the least
   struct Remembered {
     PointSet allowed;
-    const Point* point = nullptr;
+    const RankedPoint* point = nullptr;
   };
   mutable std::array<Remembered, 16> most_valuable_;   // of MostValuable: there are few different floors
   PointSet least_for_;                    // of IsHopeless, for the same reason
@@ -749,8 +713,10 @@ class Anybit::Planner {
   std::array<int, kMostScanned> passed_over_at_;
 };
 
+}  // namespace
+
 void Anybit::DecideInto(const SchedulerView& view, Decision& decision) const {
-  Planner(*this, view, decision).Plan();
+  Planner(view, decision).PlanAll();
 }
 
 }  // namespace anybit

@@ -16,42 +16,16 @@
 #ifndef ANYBIT_SCHEDULER_POLICIES_ANYBIT_H_
 #define ANYBIT_SCHEDULER_POLICIES_ANYBIT_H_
 
-#include <cstddef>
-#include <cstdint>
-#include <vector>
+#include <string_view>
 
 #include "scheduler/policy.h"
-#include "scheduler/profile.h"
 
 namespace anybit {
 
 class Anybit final : public SchedulingPolicy {
  public:
-  // `profile` is valid. Keeps no reference to it.
-  explicit Anybit(const Profile& profile);
-
   std::string_view name() const override { return "anybit"; }
   void DecideInto(const SchedulerView& view, Decision& decision) const override;
-
- private:
-  struct Point {
-    PointId id{};
-    double accuracy = 0;
-    double cost = 0;             // the least time per row over all batch sizes, as profiled, ns
-    double value = 0;            // accuracy / cost
-    std::vector<int> efficient;  // [rows]: of the sizes up to it that of least time per row, the largest of several
-    uint64_t dominated_by = 0;   // the points that are neither slower at any size nor less accurate
-  };
-  class Planner;
-
-  // Standard deviations by which arrivals may exceed their forecast before points_[p] is no longer worth it instead of
-  // points_[q].
-  double Margin(size_t p, size_t q) const { return margins_[p * points_.size() + q]; }
-
-  std::vector<Point> points_;     // most accurate first, of equal ones the cheaper
-  std::vector<size_t> by_value_;  // indices of points_, most accuracy per time first, without dominated ones
-  std::vector<double> margins_;
-  double least_cost_ = 1e18;      // ns
 };
 
 }  // namespace anybit

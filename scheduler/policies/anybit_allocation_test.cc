@@ -70,7 +70,7 @@ std::vector<testing::Snapshot> Snapshots(bool mixed) {
 }
 
 void ExpectNoAllocationOnceWarm(const std::vector<testing::Snapshot>& snapshots) {
-  const Anybit policy(testing::ThreePoints());
+  const Anybit policy;
   Decision decision;
   DecisionCheck check;
   int64_t before = 0;

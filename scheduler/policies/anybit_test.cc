@@ -34,7 +34,7 @@ constexpr PointSet kMidFloor = PointSet::Of(kHi).With(kMid);
 
 // With every decision here, the rules hold.
 Decision Decide(const Snapshot& snapshot) {
-  Decision decision = Anybit(snapshot.view().latency.profile()).Decide(snapshot.view());
+  Decision decision = Anybit().Decide(snapshot.view());
   EXPECT_TRUE(Check(snapshot.view(), decision).ok()) << Check(snapshot.view(), decision);
   return decision;
 }

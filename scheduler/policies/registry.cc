@@ -40,7 +40,7 @@ struct Row {
 constexpr Row kPolicies[] = {
     {.name = "anybit",
      .make = [](const Profile& profile, const Arguments&) -> std::unique_ptr<SchedulingPolicy> {
-       return std::make_unique<Anybit>(profile);
+       return std::make_unique<Anybit>();
      }},
     {.name = "slackfit",
      .takes = Takes::kBucketsOrNothing,

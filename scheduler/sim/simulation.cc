@@ -127,9 +127,13 @@ absl::Status Validate(std::span<const OfferedRequest> requests, const Simulation
   if (!(options.noise >= 0 && options.noise <= kMaxNoise)) {
     return absl::InvalidArgumentError(absl::StrCat("noise ", options.noise, " is outside 0 to ", kMaxNoise));
   }
-  if (!(options.profile_ratio > 0 && options.profile_ratio <= kMaxRatio)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("profile ratio ", options.profile_ratio, " is not above 0 and at most ", kMaxRatio));
+  const auto check = [](double ratio) -> absl::Status {
+    if (ratio > 0 && ratio <= kMaxRatio) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat("profile ratio ", ratio, " is not above 0 and at most ", kMaxRatio));
+  };
+  if (absl::Status status = check(options.profile_ratio); !status.ok()) return status;
+  for (const double ratio : options.point_ratios) {
+    if (absl::Status status = check(ratio); !status.ok()) return status;
   }
   const auto early = std::is_sorted_until(requests.begin(), requests.end(),
                                           [](const auto& a, const auto& b) { return a.arrival < b.arrival; });
@@ -140,10 +144,12 @@ absl::Status Validate(std::span<const OfferedRequest> requests, const Simulation
   return absl::OkStatus();
 }
 
-Profile Scaled(Profile profile, double ratio) {
-  if (ratio == 1) return profile;
-  for (std::vector<Duration>& latencies : profile.latency) {
-    for (Duration& latency : latencies) {
+// What the scheduler is told.
+Profile Shown(Profile profile, const SimulationOptions& options) {
+  for (size_t p = 0; p < profile.latency.size(); ++p) {
+    const double ratio = options.profile_ratio * (p < options.point_ratios.size() ? options.point_ratios[p] : 1);
+    if (ratio == 1) continue;
+    for (Duration& latency : profile.latency[p]) {
       const int64_t scaled = std::llround(static_cast<double>(latency.count()) * ratio);
       latency = Duration(std::max<int64_t>(scaled, 1));
     }
@@ -156,7 +162,7 @@ Profile Scaled(Profile profile, double ratio) {
 absl::StatusOr<SimulationResult> Simulate(const Profile& true_profile, std::span<const OfferedRequest> requests,
                                           const SimulationOptions& options) {
   if (absl::Status status = Validate(requests, options); !status.ok()) return status;
-  const Profile shown = Scaled(true_profile, options.profile_ratio);
+  const Profile shown = Shown(true_profile, options);
   absl::StatusOr<std::unique_ptr<SchedulingPolicy>> policy = MakePolicy(options.policy, shown);
   if (!policy.ok()) return policy.status();
 

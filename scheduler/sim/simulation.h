@@ -24,6 +24,7 @@ struct SimulationOptions {
   int slots = 1;
   double noise = 0;                  // 0..0.999; batches take their true latencies * [1 - noise, 1 + noise], uniform
   double profile_ratio = 1;          // above 0; the scheduler is shown the true latencies * profile_ratio
+  std::vector<double> point_ratios;  // the same of single points, times profile_ratio; beyond its end: 1
   uint64_t seed = 0;                 // of the noise
   bool time_decisions = false;       // reads a clock around each decision; nothing depends on what it says
   SchedulerOptions scheduler;

@@ -234,6 +234,21 @@ TEST_P(FairnessTest, AWrongProfileIsForgottenWithinFiveSeconds) {
   }
 }
 
+// Beside other work points slow down by different factors, so that one that seemed worthless may be the fastest.
+TEST_P(FairnessTest, APointWrongByItselfIsFoundOutWithinFiveSeconds) {
+  for (const double load : {0.3, 0.8, 1.5}) {
+    const Stream streams[] = {{.load = load}};
+    const Served right = Serve(streams, {.slots = GetParam()}, seconds(5))[0];
+    // "lo" seems as slow as "mid"; then "mid" as fast as "lo".
+    for (const std::vector<double>& ratios : {std::vector<double>{1, 1, 2}, std::vector<double>{1, 0.5, 1}}) {
+      SCOPED_TRACE("load " + std::to_string(load) + ", mid times " + std::to_string(ratios[1]));
+      const Served wrong = Serve(streams, {.slots = GetParam(), .point_ratios = ratios}, seconds(5))[0];
+      EXPECT_GT(wrong.attainment(), right.attainment() - 0.02);
+      EXPECT_GT(wrong.accuracy(), right.accuracy() - 0.01);
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Slots, FairnessTest, ::testing::Values(1, 3),
                          [](const auto& info) { return std::to_string(info.param) + "Slots"; });
 

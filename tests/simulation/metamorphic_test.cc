@@ -75,7 +75,8 @@ Profile WithPoints(std::initializer_list<int> points) {
       {{"hi", 0.90, std::chrono::milliseconds(10), std::chrono::milliseconds(2)},
        {"mid", 0.85, std::chrono::milliseconds(5), std::chrono::milliseconds(1)},
        {"lo", 0.70, std::chrono::milliseconds(2), std::chrono::microseconds(500)},
-       {"worse than mid", 0.80, std::chrono::milliseconds(5), std::chrono::microseconds(1100)}},
+       {"worse than mid", 0.80, std::chrono::milliseconds(8), std::chrono::microseconds(1500)},
+       {"a little worse than mid", 0.80, std::chrono::milliseconds(5), std::chrono::microseconds(1100)}},
       8);
   Profile profile{.max_batch = all.max_batch};
   for (const int p : points) {
@@ -144,6 +145,7 @@ TEST(MetamorphicTest, AnotherPointToChooseFromDoesNotLowerTheUtility) {
     EXPECT_GT(all, MeanUtility(WithPoints({1, 2}), slots) - kMargin);
     EXPECT_GT(all, MeanUtility(WithPoints({0, 2}), slots) - kMargin);
     EXPECT_NEAR(MeanUtility(WithPoints({0, 1, 2, 3}), slots), all, 1e-9) << "a dominated point changes nothing";
+    EXPECT_GT(MeanUtility(WithPoints({0, 1, 2, 4}), slots), all - kMargin) << "one that might be better costs its trial";
   }
 }
 
