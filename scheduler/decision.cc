@@ -50,6 +50,15 @@ absl::Status DecisionCheck::operator()(const SchedulerView& view, const Decision
   return CheckIdleness(view, decision);
 }
 
+// A position that is there and not marked yet is the rule; everything else is said by Take.
+bool DecisionCheck::Marks(const SchedulerView& view, int position) {
+  if (static_cast<size_t>(position) >= view.waiting.size()) return false;   // negative ones too
+  uint32_t& taken = position_taken_[static_cast<size_t>(position)];
+  if (taken == turn_) return false;
+  taken = turn_;
+  return true;
+}
+
 absl::Status DecisionCheck::Take(const SchedulerView& view, int position) {
   if (position < 0 || static_cast<size_t>(position) >= view.waiting.size()) {
     return absl::InternalError(
@@ -87,7 +96,7 @@ absl::Status DecisionCheck::CheckPlan(const SchedulerView& view, const Decision&
   if (plan.count == 0) return absl::InternalError("plan has no members");
   int64_t rows = 0;
   for (const int position : decision.MembersOf(plan)) {
-    if (absl::Status status = Take(view, position); !status.ok()) return status;
+    if (!Marks(view, position)) return Take(view, position);
     const PendingRequest& request = view.waiting[static_cast<size_t>(position)];
     if (!request.allowed.Contains(plan.point)) {
       return absl::InternalError(absl::StrCat("plan runs request ", static_cast<uint64_t>(request.id), " at ",

@@ -98,6 +98,7 @@ class DecisionCheck {
   absl::Status operator()(const SchedulerView& view, const Decision& decision);
 
  private:
+  bool Marks(const SchedulerView& view, int position);
   absl::Status Take(const SchedulerView& view, int position);
   absl::Status TakeSlot(const SchedulerView& view, int slot);
   absl::Status CheckPlan(const SchedulerView& view, const Decision& decision, const Plan& plan);

@@ -9,8 +9,8 @@
 namespace anybit {
 namespace {
 
-// Of one more request in what is remembered of those answered in time: the last hundred or so.
-constexpr double kAttainedGain = 1.0 / 128;
+// What each further request leaves of the memory of those answered in time: some of the last five hundred.
+constexpr double kAttainedKept = 1 - 1.0 / 512;
 
 bool WeightsVary(const SchedulerOptions& options) {
   const std::vector<double>& weights = options.class_weights;
@@ -324,8 +324,13 @@ void Scheduler::CountAttained(const PendingRequest& request, const Outcome& outc
   const auto tenant = static_cast<size_t>(request.tenant);
   if (tenant < tenants_.tenants().size() && tenants_.tenants()[tenant].weight < 1) return;
   const bool has_floor = request.allowed.size() < static_cast<int>(latency_.points().size());
-  double& attained = attained_[has_floor ? 1 : 0];
-  attained += (outcome.deadline_met - attained) * kAttainedGain;
+  // Both fade together, or the more frequent ones would be judged by a shorter time than the others.
+  for (Attained& attained : attained_) {
+    attained.in_time *= kAttainedKept;
+    attained.told *= kAttainedKept;
+  }
+  attained_[has_floor].in_time += outcome.deadline_met;
+  attained_[has_floor].told += 1;
 }
 
 void Scheduler::Refuse(MonoTime now, Waiting waiting, OutcomeKind kind, absl::Status status, Duration retry_after) {
@@ -380,8 +385,8 @@ SchedulerView Scheduler::View(MonoTime now) const {
           .weights_vary = weights_vary_,
           .class_weights = options_.class_weights,
           .tenants = tenants_.tenants(),
-          .attained_with_floor = attained_[1],
-          .attained_without_floor = attained_[0],
+          .attained_with_floor = attained_[1].share(),
+          .attained_without_floor = attained_[0].share(),
           .aimd_rows = aimd_.rows(),
           .max_queue_requests = options_.max_queue_requests,
           .draining = draining_};

@@ -97,6 +97,13 @@ class Scheduler {
 
   // One turn: expire, decide, apply, set the timer, report.
   void Step();
+  // Of some requests: how many had an answer, how many of them in time; both fade.
+  struct Attained {
+    double in_time = 1;
+    double told = 1;
+    double share() const { return in_time / told; }
+  };
+
   // Lets Step run once everything posted before has been taken in, so that one decision sees all of it.
   void RequestStep();
 
@@ -149,7 +156,7 @@ class Scheduler {
   MonoTime timer_at_ = kNever;
   bool draining_ = false;
   std::vector<absl::AnyInvocable<void()>> drained_;
-  std::array<double, 2> attained_ = {1, 1};           // without, with a floor; see SchedulerView
+  std::array<Attained, 2> attained_;                  // without, with a floor; see SchedulerView
   Decision decision_;                                 // of this turn; its memory is kept
   DecisionCheck check_;
   int64_t replaced_decisions_ = 0;

@@ -47,8 +47,14 @@ constexpr double kAgedPart = 0.25;
 constexpr double kHopedFor = 0.75;
 constexpr int kTriedPart = 4;
 
+// A batch whose rows take more than this many times what a row takes at best is not worth its time while there is another.
+constexpr double kWasteful = 1.5;
+
 // Positions looked at for one batch when requests differ in what they accept.
 constexpr int kMostScanned = 256;
+
+// How often among them it is looked whether somebody is late anyway.
+constexpr int kLookEvery = 8;
 
 double Nanoseconds(Duration d) { return static_cast<double>(d.count()); }
 
@@ -88,6 +94,15 @@ class Planner {
     int first = 0;
     int count = 0;
     int rows = 0;
+  };
+
+  // Requests that accept the same points.
+  struct Kind {
+    PointSet allowed;
+    const RankedPoint* most_valuable = nullptr;
+    double least_cost = 0;   // of a row, ns
+    int rows = 0;
+    int rows_with_deadline = 0;
   };
 
   static int CountWithDeadline(const SchedulerView& view) {
@@ -152,8 +167,9 @@ class Planner {
       if (!TriesUntried(slot)) RunWhatEarnsMostOfAlike(slot);
       return;
     }
-    if (!alike_) LookAtFloors();
-    for (size_t level = 0; level < ranking_.points().size(); ++level) {
+    if (!alike_) LookAtKinds();
+    const bool too_long = !alike_ && scanned_too_long_;
+    for (size_t level = 0; level < ranking_.points().size() && !too_long; ++level) {
       if (ranking_.points()[level].dominated_by != 0) continue;
       const RankedPoint& of_head = PointAt(level, At(begin_).allowed);
       const RankedPoint& of_most = alike_ ? of_head : PointOfMost(level);
@@ -235,12 +251,12 @@ class Planner {
   const RankedPoint& PointOfMost(size_t level) const {
     std::array<int, kMaxPoints> rows{};
     const RankedPoint* most = nullptr;
-    const int scanned = std::min(with_deadline_, begin_ + kMostScanned);
-    for (int i = begin_; i < scanned; ++i) {
-      if (IsTaken(i)) continue;
-      const RankedPoint& point = PointAt(level, At(i).allowed);
+    for (int k = 0; k < kinds_; ++k) {
+      const Kind& kind = kind_[static_cast<size_t>(k)];
+      if (kind.rows_with_deadline == 0) continue;
+      const RankedPoint& point = PointAt(level, kind);
       int& own = rows[static_cast<size_t>(ToIndex(point.id))];
-      own += At(i).rows;
+      own += kind.rows_with_deadline;
       if (most == nullptr || own > rows[static_cast<size_t>(ToIndex(most->id))]) most = &point;
     }
     return *most;
@@ -250,6 +266,10 @@ class Planner {
   const RankedPoint& PointAt(size_t level, PointSet allowed) const {
     const RankedPoint& point = ranking_.points()[level];
     return allowed.Contains(point.id) ? point : MostValuable(allowed);
+  }
+  const RankedPoint& PointAt(size_t level, const Kind& kind) const {
+    const RankedPoint& point = ranking_.points()[level];
+    return kind.allowed.Contains(point.id) ? point : *kind.most_valuable;
   }
 
   // Index of the most accurate of the cheaper points below p; p itself if there is none.
@@ -261,16 +281,60 @@ class Planner {
     return p;
   }
 
-  // How many do not accept every point, and what the first of them does accept.
-  void LookAtFloors() {
+  // What those scanned are, by which points they accept: read once, since several levels and batches ask for it. They are
+  // the most urgent ones, as many as there is place for.
+  void LookAtKinds() {
     floors_part_ = static_cast<double>(view_.waiting_special) / end_;
     floors_point_ = nullptr;
-    const int scanned = std::min(end_, begin_ + kMostScanned);
-    for (int i = begin_; i < scanned && floors_point_ == nullptr; ++i) {
-      if (At(i).allowed.size() < static_cast<int>(ranking_.points().size())) floors_point_ = &MostValuable(At(i).allowed);
+    kinds_ = 0;
+    scanned_from_ = begin_;
+    scanned_to_ = std::min(end_, begin_ + kMostScanned);
+    scanned_too_long_ = false;
+    double work = 0;
+    for (int i = begin_; i < scanned_to_; ++i) kind_of_[static_cast<size_t>(i - begin_)] = kNoKind;
+    for (const Plan& plan : decision_.plans) {
+      for (const int member : decision_.MembersOf(plan)) {
+        if (member >= begin_ && member < scanned_to_) kind_of_[static_cast<size_t>(member - begin_)] = kTaken;
+      }
+    }
+    for (int i = begin_; i < scanned_to_; ++i) {
+      uint8_t& kind_of = kind_of_[static_cast<size_t>(i - begin_)];
+      if (kind_of == kTaken) continue;
+      const PendingRequest& request = At(i);
+      int k = 0;
+      while (k < kinds_ && !(kind_[static_cast<size_t>(k)].allowed == request.allowed)) ++k;
+      if (k == kinds_) {
+        if (kinds_ == kMostKinds) {
+          scanned_to_ = i;
+          break;
+        }
+        kind_[static_cast<size_t>(kinds_++)] = {.allowed = request.allowed,
+                                                .most_valuable = &MostValuable(request.allowed),
+                                                .least_cost = LeastCost(request.allowed)};
+      }
+      Kind& kind = kind_[static_cast<size_t>(k)];
+      kind.rows += request.rows;
+      kind_of = static_cast<uint8_t>(k);
+      if (i >= with_deadline_) continue;
+      kind.rows_with_deadline += request.rows;
+      work += kind.least_cost * request.rows;
+      if (i % kLookEvery == 0) scanned_too_long_ |= work > Room(free_, Slack(i));
+    }
+    for (int k = 0; k < kinds_ && floors_point_ == nullptr; ++k) {
+      const Kind& kind = kind_[static_cast<size_t>(k)];
+      if (kind.allowed.size() < static_cast<int>(ranking_.points().size())) floors_point_ = kind.most_valuable;
     }
     if (floors_point_ == nullptr) floors_part_ = 0;
   }
+  double LeastCost(PointSet allowed) const {
+    double least = kForever;
+    for (const RankedPoint& point : ranking_.points()) {
+      if (allowed.Contains(point.id)) least = std::min(least, point.cost);
+    }
+    return Typical(least);
+  }
+  bool IsTakenOfScanned(int position) const { return kind_of_[static_cast<size_t>(position - scanned_from_)] == kTaken; }
+  const Kind& KindOf(int position) const { return kind_[kind_of_[static_cast<size_t>(position - scanned_from_)]]; }
 
   // The largest batch of up to `most` rows that `point` runs in time, from the most urgent of its company on.
   Candidate Gather(size_t level, const RankedPoint& point, Company company, int most) {
@@ -284,13 +348,17 @@ class Planner {
     }
     Candidate batch;
     passed_over_ = 0;
-    const int scanned = std::min(with_deadline_, begin_ + kMostScanned);
+    std::array<bool, kMostKinds> belongs{};
+    for (int k = 0; k < kinds_; ++k) {
+      const Kind& kind = kind_[static_cast<size_t>(k)];
+      belongs[static_cast<size_t>(k)] =
+          company == Company::kAnybody ? kind.allowed.Contains(point.id) : &PointAt(level, kind) == &point;
+    }
+    const int scanned = std::min(with_deadline_, scanned_to_);
+    const bool single = view_.waiting_rows == end_;   // all of one row
     for (int i = begin_; i < scanned && batch.rows < most; ++i) {
-      if (IsTaken(i)) continue;
-      const PendingRequest& request = At(i);
-      const bool belongs = company == Company::kAnybody ? request.allowed.Contains(point.id)
-                                                        : &PointAt(level, request.allowed) == &point;
-      if (belongs && batch.rows + request.rows <= most) {
+      if (IsTakenOfScanned(i)) continue;
+      if (belongs[kind_of_[static_cast<size_t>(i - scanned_from_)]] && (single || batch.rows + At(i).rows <= most)) {
         Add(i, batch);
       } else {
         passed_over_at_[static_cast<size_t>(passed_over_++)] = i;
@@ -386,10 +454,21 @@ class Planner {
     double served = 0;
     int last_rows = batch.rows;
     int calm = 0;
+    const int full_rows = point.efficient[static_cast<size_t>(most_rows_)];
+    const double full_later = Later(point, next, full_rows);
     for (int step = 0; step < kMostSteps; ++step) {
       size_t s = 0;
       for (size_t i = 1; i < static_cast<size_t>(slots_); ++i) s = free[i] < free[s] ? i : s;
       double start = free[s];
+      if (queued - served >= most_rows_) {   // what comes meanwhile does not matter yet
+        const int index = static_cast<int>(rows_each == 1 ? served : served / rows_each);
+        if (start + full_later > SlackOfLeft(batch, index)) return false;
+        last_rows = most_rows_;
+        calm = 0;
+        free[s] = start + full_later * typical_;
+        served += full_rows;
+        continue;
+      }
       if (served >= queued && (objective_ <= 0 || start >= kHorizon * objective_)) return true;
       double waiting = queued - served + (objective_ > 0 ? ArrivedBy(start, margin) : 0);
       if (waiting < 1) {
@@ -433,11 +512,12 @@ class Planner {
   // group.
   bool CanStillServePassedOver(const std::array<double, kMostSlots>& free, size_t level) const {
     const int first = passed_over_at_[0];
-    const RankedPoint& point = PointAt(level, At(first).allowed);
+    const RankedPoint& point = PointAt(level, KindOf(first));
     int rows = 0;
     for (int i = 0; i < passed_over_; ++i) {
-      const PendingRequest& request = At(passed_over_at_[static_cast<size_t>(i)]);
-      if (&PointAt(level, request.allowed) == &point && rows + request.rows <= most_rows_) rows += request.rows;
+      const int position = passed_over_at_[static_cast<size_t>(i)];
+      if (&PointAt(level, KindOf(position)) != &point) continue;
+      if (rows + At(position).rows <= most_rows_) rows += At(position).rows;
     }
     return Soonest(free) + Predict(point, rows) <= Slack(first);
   }
@@ -540,28 +620,30 @@ class Planner {
   }
 
   // With different requests: a batch at one point, of those whose most valuable point it is, so that a floor is no
-  // disadvantage in overload. Batches are full where they can be: groups take turns, not parts. First go the
-  // weightiest, then those with or those without a floor, whoever has been answered in time less often lately, then the
-  // most urgent.
+  // disadvantage in overload. First go the weightiest, then those with or those without a floor, whoever has been
+  // answered in time less often lately, then the most urgent; but of equal weight rather those of whom there is a batch
+  // worth its time: groups take turns, not parts.
   void RunWhatEarnsMostOfMixed(int slot) {
-    const size_t scratch = decision_.members.size();
     const std::array<int, kMaxPoints> targets = RowsByGroup();
-    for (int shrink = 1; shrink <= most_rows_; shrink *= 2) {
-      const auto [point, target] = FirstGroup(targets, shrink);
-      if (point == nullptr) continue;
-      Candidate batch;
-      const double latency = Predict(*point, target);
-      AddByWeight(*point, latency, target, batch);
-      while (batch.count > 0 && Predict(*point, batch.rows) > latency) RemoveLast(batch);
-      // Enough for the size that was assumed, or nobody is left for a smaller one either.
-      if (batch.rows * 2 > target) {
-        if (aged_) MakeRoomForAged(*point, latency, batch);
-        Take(slot, *point, batch, scratch);
-        return;
+    const std::array<Group, 2> groups = GroupsByUrgency();
+    for (const bool must_be_worth_it : {true, false}) {
+      for (const Group& group : groups) {
+        if (group.point == nullptr) continue;
+        const size_t scratch = decision_.members.size();
+        Candidate batch = LargestOf(group, targets[static_cast<size_t>(ToIndex(group.point->id))]);
+        const bool worth_it = Predict(*group.point, batch.rows) * typical_ <=
+                              kWasteful * batch.rows * Typical(group.point->cost);
+        const bool weightier = group.weight > groups[1].weight;
+        if (batch.count > 0 && (worth_it || weightier || !must_be_worth_it)) {
+          if (aged_) MakeRoomForAged(*group.point, Slack(decision_.members[scratch]), batch);
+          Take(slot, *group.point, batch, scratch);
+          return;
+        }
+        decision_.members.resize(scratch);
       }
-      decision_.members.resize(scratch);
     }
     Candidate alone;
+    const size_t scratch = decision_.members.size();
     Add(begin_, alone);
     Take(slot, FastestFor(At(begin_)), alone, scratch);
   }
@@ -569,9 +651,9 @@ class Planner {
   // By point: rows of the largest batch of those whose most valuable point it is; 0 for points that are nobody's.
   std::array<int, kMaxPoints> RowsByGroup() const {
     std::array<int, kMaxPoints> rows{};
-    const int scanned = std::min(end_, begin_ + kMostScanned);
-    for (int i = begin_; i < scanned; ++i) {
-      if (!IsTaken(i)) rows[static_cast<size_t>(ToIndex(MostValuable(At(i).allowed).id))] += At(i).rows;
+    for (int k = 0; k < kinds_; ++k) {
+      const Kind& kind = kind_[static_cast<size_t>(k)];
+      rows[static_cast<size_t>(ToIndex(kind.most_valuable->id))] += kind.rows;
     }
     for (int& own : rows) own = std::min(own, most_rows_);
     return rows;
@@ -579,25 +661,42 @@ class Planner {
 
   struct Group {
     const RankedPoint* point = nullptr;
-    int target = 0;   // rows
+    double weight = 0;
   };
-  Group FirstGroup(const std::array<int, kMaxPoints>& targets, int shrink) const {
+  // Those of the weightiest and then most urgent request with a floor and of the one without that can still be in time;
+  // who is to go first first.
+  std::array<Group, 2> GroupsByUrgency() const {
     std::array<Group, 2> first;   // of those who accept every point, of the others
-    std::array<double, 2> most_weight{};
-    const int scanned = std::min(end_, begin_ + kMostScanned);
-    for (int i = begin_; i < scanned; ++i) {
+    for (int i = begin_; i < scanned_to_; ++i) {
+      if (IsTakenOfScanned(i)) continue;
       const PendingRequest& request = At(i);
+      Group& group = first[request.allowed.size() < static_cast<int>(ranking_.points().size())];
       const double weight = Weight(request);
-      const size_t floor = request.allowed.size() < static_cast<int>(ranking_.points().size());
-      if (weight <= most_weight[floor] || IsTaken(i)) continue;
-      const RankedPoint& point = MostValuable(request.allowed);
-      const int target = std::max(targets[static_cast<size_t>(ToIndex(point.id))] / shrink, 1);
-      if (Slack(i) < Predict(point, std::max(target, request.rows))) continue;
-      most_weight[floor] = weight;
-      first[floor] = {.point = &point, .target = std::max(target, request.rows)};
+      if (weight <= group.weight) continue;
+      const RankedPoint* point = KindOf(i).most_valuable;
+      if (Slack(i) >= Predict(*point, request.rows)) group = {.point = point, .weight = weight};
     }
-    if (most_weight[0] != most_weight[1]) return first[most_weight[1] > most_weight[0]];
-    return first[view_.attained_with_floor < view_.attained_without_floor];
+    const bool floors_first = first[0].weight != first[1].weight
+                                  ? first[1].weight > first[0].weight
+                                  : view_.attained_with_floor < view_.attained_without_floor;
+    if (floors_first) std::swap(first[0], first[1]);
+    return first;
+  }
+
+  // The largest batch of a group, of up to `most` rows, of which all have the slack.
+  Candidate LargestOf(const Group& group, int most) {
+    Candidate batch;
+    const size_t scratch = decision_.members.size();
+    for (int target = most; target > 0; target /= 2) {
+      const double latency = Predict(*group.point, target);
+      AddByWeight(*group.point, latency, target, batch);
+      while (batch.count > 0 && Predict(*group.point, batch.rows) > latency) RemoveLast(batch);
+      // Enough for the size that was assumed, or nobody is left for a smaller one either.
+      if (batch.rows * 2 > target) return batch;
+      decision_.members.resize(scratch);
+      batch = {};
+    }
+    return batch;
   }
 
   const RankedPoint& MostValuable(PointSet allowed) const {
@@ -620,20 +719,21 @@ class Planner {
   }
 
   void AddByWeight(const RankedPoint& point, double latency, int most, Candidate& batch) {
-    const int scanned = std::min(end_, begin_ + kMostScanned);
     double below = kForever;
     while (batch.rows < most) {
-      double weight = 0;
-      for (int i = begin_; i < scanned; ++i) {
+      double weight = view_.weights_vary ? 0 : 1;
+      for (int i = begin_; view_.weights_vary && i < scanned_to_; ++i) {
         const double w = Weight(At(i));
         if (w < below && w > weight) weight = w;
       }
       if (weight == 0) return;
-      for (int i = begin_; i < scanned && batch.rows < most; ++i) {
+      for (int i = begin_; i < scanned_to_ && batch.rows < most; ++i) {
+        if (IsTakenOfScanned(i) || KindOf(i).most_valuable != &point) continue;
         const PendingRequest& request = At(i);
-        if (Weight(request) != weight || Slack(i) < latency || &MostValuable(request.allowed) != &point) continue;
-        if (batch.rows + request.rows <= most && !IsTaken(i)) Add(i, batch);
+        if ((view_.weights_vary && Weight(request) != weight) || Slack(i) < latency) continue;
+        if (batch.rows + request.rows <= most) Add(i, batch);
       }
+      if (!view_.weights_vary) return;
       below = weight;
     }
   }
@@ -709,6 +809,14 @@ class Planner {
   PointSet least_for_;                    // of IsHopeless, for the same reason
   int least_rows_ = 0;
   double least_ = 0;
+  static constexpr int kMostKinds = 32;
+  static constexpr uint8_t kTaken = 254, kNoKind = 255;
+  int kinds_ = 0;
+  int scanned_from_ = 0;                  // by LookAtKinds
+  int scanned_to_ = 0;
+  bool scanned_too_long_ = false;         // whether somebody scanned is late even if all run at their cheapest points
+  std::array<Kind, kMostKinds> kind_;
+  std::array<uint8_t, kMostScanned> kind_of_;   // [position - scanned_from_]: index in kind_, or kTaken
   int passed_over_ = 0;                   // by the last Gather
   std::array<int, kMostScanned> passed_over_at_;
 };

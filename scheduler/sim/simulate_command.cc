@@ -62,6 +62,7 @@ the server:
   --slots N              batches that run at once, default 1
   --noise X              latencies vary by up to this share, default 0
   --profile_ratio X      the scheduler believes all latencies to be X times the true ones, default 1
+  --point_ratios X[,X]   the same of single points, in the profile's order
 output:
   --json                 a JSON object per policy instead of the table
   --bound false          leaves out the clairvoyant bound
@@ -172,7 +173,7 @@ absl::Status CheckTogether(const Command& command, bool loads_given, bool worklo
 
 absl::StatusOr<Command> ParseCommand(std::span<const std::string> arguments) {
   Command command;
-  std::string workloads, seeds, loads, objective, policies;
+  std::string workloads, seeds, loads, objective, policies, point_ratios;
   std::string bound = "true";
   std::optional<int64_t> slots, first_minute, minutes, jobs;
   std::optional<double> noise, profile_ratio;
@@ -193,6 +194,7 @@ absl::StatusOr<Command> ParseCommand(std::span<const std::string> arguments) {
   parser.AddInteger("slots", 1, 1024, &slots);
   parser.AddReal("noise", 0, 0.999, &noise);
   parser.AddReal("profile_ratio", 0.001, 1000, &profile_ratio);
+  parser.AddText("point_ratios", &point_ratios);
   parser.AddSwitch("json", &command.json);
   parser.AddText("bound", &bound);
   parser.AddText("outcomes", &command.outcomes);
@@ -233,6 +235,13 @@ absl::StatusOr<Command> ParseCommand(std::span<const std::string> arguments) {
   command.simulation.slots = static_cast<int>(slots.value_or(1));
   command.simulation.noise = noise.value_or(0);
   command.simulation.profile_ratio = profile_ratio.value_or(1);
+  for (const absl::string_view part : absl::StrSplit(point_ratios, ',', absl::SkipEmpty())) {
+    double ratio = 0;
+    if (!absl::SimpleAtod(part, &ratio)) {
+      return absl::InvalidArgumentError(absl::StrCat("--point_ratios takes numbers, not '", part, "'"));
+    }
+    command.simulation.point_ratios.push_back(ratio);
+  }
   command.simulation.seed = command.seeds.front();
   command.jobs = static_cast<int>(jobs.value_or(std::max(1u, std::thread::hardware_concurrency())));
   if (absl::Status status = CheckTogether(command, !loads.empty(), !workloads.empty()); !status.ok()) return status;
@@ -387,6 +396,9 @@ void PrintTable(const Command& command, const Trace& trace, const PointTable& po
   out << ", " << command.simulation.slots << (command.simulation.slots == 1 ? " slot" : " slots");
   if (command.simulation.noise > 0) out << absl::StrFormat(", noise %g", command.simulation.noise);
   if (command.simulation.profile_ratio != 1) out << absl::StrFormat(", profile x %g", command.simulation.profile_ratio);
+  if (!command.simulation.point_ratios.empty()) {
+    out << ", points x " << absl::StrJoin(command.simulation.point_ratios, ",");
+  }
   out << ", seed " << command.seeds.front() << "\n"
       << SummaryTable(points, reports, bound);
 }

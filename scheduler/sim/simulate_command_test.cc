@@ -189,6 +189,15 @@ TEST_F(SimulateCommandTest, ASweepWithoutPoliciesComparesAllThereAre) {
   EXPECT_FALSE(std::filesystem::exists(directory + "/sweep.svg")) << "one workload needs no mean over workloads";
 }
 
+TEST_F(SimulateCommandTest, SinglePointsMayBeWrongToo) {
+  EXPECT_THAT(Simulated({"--profile", profile_, "--requests", "10", "--point_ratios", "1,0.5"}).out,
+              HasSubstr("points x 1,0.5"));
+  EXPECT_THAT(Simulated({"--profile", profile_, "--point_ratios", "1,fast"}).err,
+              HasSubstr("--point_ratios takes numbers, not 'fast'"));
+  EXPECT_THAT(Simulated({"--profile", profile_, "--point_ratios", "0"}).err,
+              HasSubstr("profile ratio 0 is not above 0 and at most 1000"));
+}
+
 TEST_F(SimulateCommandTest, SaysInOneLineWhatIsWrongAndExitsWithTwo) {
   const std::string bad_csv = WriteFile("bad.csv", "id,arrival_us,deadline_us,min_accuracy\n1,zero,2,0\n");
   const struct {

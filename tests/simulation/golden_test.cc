@@ -63,9 +63,9 @@ struct Golden {
 
 // policy, slots, weighted, served, refused, late, mean accuracy, hash
 constexpr Golden kGolden[] = {
-    {"anybit", 1, false, 499, 101, 0, 0.8192, 0xd1649b2f99d76499},
-    {"anybit", 3, false, 548, 52, 0, 0.8177, 0x10c5f6131c32cadc},
-    {"anybit", 1, true, 430, 170, 0, 0.8208, 0xdd1b76c2ce7c6dbb},
+    {"anybit", 1, false, 487, 113, 0, 0.8262, 0xe2409a1b26140c79},
+    {"anybit", 3, false, 568, 32, 0, 0.8154, 0xf41748b31374d6d0},
+    {"anybit", 1, true, 424, 176, 0, 0.8357, 0xb06f7bf09a00a864},
     {"slackfit", 1, false, 438, 162, 0, 0.8636, 0x4f2d3c1d44a8d1b3},
     {"slackfit", 3, true, 475, 125, 0, 0.8491, 0x904fd879ff3fefda},
     {"slackfit-literal", 1, false, 409, 191, 0, 0.8715, 0x71dfab057ec75c19},
