@@ -37,9 +37,6 @@ constexpr int kOwnPermille = 60;
 constexpr int kOwnFewPermille = 300;
 constexpr int kOwnChangePermille = 30;
 
-// As many ratios of its own make a point known.
-constexpr size_t kKnownFrom = 3;
-
 int RatioPermille(Duration actual, Duration profiled) {
   const int64_t a = std::clamp<int64_t>(actual.count(), 0, kMostNanoseconds);
   const int64_t p = std::clamp<int64_t>(profiled.count(), 1, kMostNanoseconds);
@@ -69,6 +66,7 @@ LatencyModel::LatencyModel(Profile profile, LatencyModelOptions options)
       recent_(static_cast<size_t>(std::max({options.window, options.regime, 1}))),
       predicted_(profile_.points.size() * static_cast<size_t>(profile_.max_batch)),
       own_(profile_.points.size()),
+      applied_permille_(profile_.points.size()),
       corrected_(profile_),
       row_cost_(profile_.points.size()) {
   sorting_.reserve(std::max(recent_.size(), kOwnWindow) + kProfileCounts);
@@ -106,6 +104,11 @@ void LatencyModel::Observe(PointId point, int rows, Duration actual, MonoTime at
   ++count_;
   Recent(count_ - 1) = {.point = point, .ratio_permille = ratio, .at = at};
   Forget(at);
+  OwnCorrection& own = own_[static_cast<size_t>(ToIndex(point))];
+  if (own.known()) std::shift_left(own.ran_at.begin(), own.ran_at.end(), 1);
+  if (!own.known()) ++own.ran;
+  own.ran_at[static_cast<size_t>(own.ran) - 1] = at;
+  MoveAnchor();
   // The machine is to be known before a point can be told from it.
   if (count_ > static_cast<size_t>(options_.regime)) {
     Recent(count_ - 1).own_too = true;
@@ -152,12 +155,32 @@ void LatencyModel::ObserveOwn(PointId point, int ratio_permille, MonoTime at) {
 }
 
 bool LatencyModel::ForgetOwn(OwnCorrection& own, MonoTime now) const {
-  size_t old = 0;
-  while (old < own.count && SaturatingAdd(own.ratios[old].at, options_.own_memory) < now) ++old;
-  if (old == 0) return false;
-  std::shift_left(own.ratios.begin(), own.ratios.end(), static_cast<std::ptrdiff_t>(old));
-  own.count -= old;
-  return true;
+  const auto is_old = [&](MonoTime at) { return SaturatingAdd(at, options_.own_memory) < now; };
+  bool forgot = false;
+  for (; own.count > 0 && is_old(own.ratios[0].at); --own.count, forgot = true) {
+    std::shift_left(own.ratios.begin(), own.ratios.end(), 1);
+  }
+  for (; own.ran > 0 && is_old(own.ran_at[0]); --own.ran, forgot = true) {
+    std::shift_left(own.ran_at.begin(), own.ran_at.end(), 1);
+  }
+  return forgot;
+}
+
+void LatencyModel::MoveAnchor() {
+  const PointId latest = Recent(count_ - 1).point;
+  size_t ran = 0;
+  for (size_t i = 0; i < count_; ++i) ran += Recent(i).point == latest;
+  if (latest == anchor_ || 2 * ran <= count_) return;
+  anchor_ = latest;
+  // All stand to the new one as they stood to the one before.
+  const int64_t part = own_permille(anchor_);
+  for (OwnCorrection& own : own_) {
+    for (size_t i = 0; i < own.count; ++i) {
+      const int64_t ratio = own.ratios[i].permille * kExact / part;
+      own.ratios[i].permille = static_cast<int>(std::clamp<int64_t>(ratio, 1, kMostPermille));
+    }
+  }
+  CorrectOwn();
 }
 
 void LatencyModel::TakeBackOwn(size_t count) {
@@ -191,36 +214,33 @@ int LatencyModel::OwnPart(const OwnCorrection& own) {
 }
 
 void LatencyModel::CorrectOwn() {
-  bool changed = false;
-  for (OwnCorrection& own : own_) {
-    const int part = OwnPart(own);
-    const bool moves = part != own.permille && (part == kExact || std::abs(part - own.permille) > kOwnChangePermille);
-    const bool known = own.count >= kKnownFrom;
-    changed |= moves || known != own.known;
-    if (moves) own.permille = part;
-    own.known = known;
+  for (size_t p = 0; p < own_.size(); ++p) {
+    OwnCorrection& own = own_[p];
+    const int part = ToIndex(anchor_) == static_cast<int>(p) ? kExact : OwnPart(own);
+    if (part == kExact || std::abs(part - own.permille) > kOwnChangePermille) own.permille = part;
   }
-  if (changed) ApplyOwn();
+  ApplyOwn();
 }
 
 void LatencyModel::ApplyOwn() {
-  untried_ = PointSet();
-  bool tried = false;
+  PointSet untried;
+  bool changed = false;
   for (size_t p = 0; p < own_.size(); ++p) {
     const OwnCorrection& own = own_[p];
-    if (own.known) {
-      tried = true;
-    } else {
-      untried_ = untried_.With(ToPointId(static_cast<int>(p)));
-    }
+    if (!own.known()) untried = untried.With(ToPointId(static_cast<int>(p)));
+    changed |= own.permille != applied_permille_[p];
+  }
+  untried_ = untried.size() == static_cast<int>(own_.size()) ? PointSet() : untried;
+  if (!changed) return;
+  for (size_t p = 0; p < own_.size(); ++p) {
+    const int permille = applied_permille_[p] = own_[p].permille;
     row_cost_[p] = Duration::max();
     for (size_t b = 0; b < profile_.latency[p].size(); ++b) {
       Duration& corrected = corrected_.latency[p][b];
-      corrected = Scaled(profile_.latency[p][b], own.permille);
+      corrected = Scaled(profile_.latency[p][b], permille);
       row_cost_[p] = std::min(row_cost_[p], corrected / static_cast<int64_t>(b + 1));
     }
   }
-  if (!tried) untried_ = PointSet();
   ranking_.Rank(corrected_);
   FillPredicted();
 }

@@ -3,7 +3,9 @@
 // Two corrections of actual / profile, in permille. One is common to all points: what a profile is wrong by is mostly the
 // machine, and a point that nobody dares to run any more is not stuck with its last bad measurement. The other is each
 // point's own, relative to the common one: beside other work some points slow down more than others. It counts only where
-// it exceeds what scatter can do, and it is remembered longer, since it changes more slowly.
+// it exceeds what scatter can do, and it is remembered longer, since it changes more slowly. The point that ran most lately
+// has none: with one point running nobody can tell the two corrections apart, and of points not running one can but think
+// that the machine slows them as it does that one.
 //
 // The common one is the median of the last `window` batches, so that single outliers move nothing; but when the last
 // `regime` batches agree that the machine has changed, all before them is dropped, so that a profile wrong by any factor is
@@ -98,7 +100,9 @@ class LatencyModel {
     std::array<Ratio, kOwnWindow> ratios;   // oldest first
     size_t count = 0;
     int permille = 1000;
-    bool known = false;          // by batches of its own
+    std::array<MonoTime, 4> ran_at{};       // its last batches, oldest first
+    int ran = 0;                            // how many of them count
+    bool known() const { return ran == static_cast<int>(ran_at.size()); }
   };
 
   size_t Index(PointId point, int rows) const {
@@ -113,6 +117,7 @@ class LatencyModel {
   bool ForgetOwn(OwnCorrection& own, MonoTime now) const;
   // Takes the last `count` observations back: they spoke of the machine.
   void TakeBackOwn(size_t count);
+  void MoveAnchor();
   int OwnPart(const OwnCorrection& own);
   void CorrectOwn();
   void ApplyOwn();
@@ -135,6 +140,8 @@ class LatencyModel {
   int upper_permille_ = 1000;
   std::vector<Duration> predicted_;   // [point * max_batch + rows - 1]
   std::vector<OwnCorrection> own_;    // [point]
+  PointId anchor_{};                  // whose own part is 1 by definition: that of most of the window
+  std::vector<int> applied_permille_; // [point], what corrected_ is made with; 0 before the first time
   Profile corrected_;                 // by the points' own corrections alone
   std::vector<Duration> row_cost_;    // [point], of corrected_
   PointRanking ranking_;

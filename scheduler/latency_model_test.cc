@@ -116,6 +116,27 @@ TEST(LatencyModelTest, AMachineThatSlowsDownWhileOnePointRunsSlowsAll) {
   EXPECT_EQ(model.Predict(kLo, 1), milliseconds(4));
 }
 
+TEST(LatencyModelTest, APointThatRunsAloneHasNoCorrectionOfItsOwnHoweverLong) {
+  LatencyModel model(ThreePoints());
+  for (int i = 0; i < 3000; ++i) Feed(model, 1, milliseconds(i % 7 < 3 ? 6 : 13 + i % 5));
+  EXPECT_EQ(model.own_permille(kHi), 1000);
+  EXPECT_GE(model.typical_permille(), 600);
+  EXPECT_LE(model.typical_permille(), 1700);
+}
+
+TEST(LatencyModelTest, PointsStandToEachOtherAsBeforeWhicheverRunsMost) {
+  LatencyModel model(ThreePoints());
+  Feed(model, 20, milliseconds(10));
+  FeedInTurn(model, 20, milliseconds(10), milliseconds(3));
+  for (int i = 0; i < 100; ++i) model.Observe(kLo, 1, milliseconds(3), T(seconds(2)));
+  EXPECT_EQ(model.own_permille(kLo), 1000);
+  EXPECT_EQ(model.typical_permille(), 1500);
+  EXPECT_NEAR(model.own_permille(kHi), 667, 1);
+  EXPECT_EQ(model.Predict(kLo, 1), milliseconds(3));
+  EXPECT_NEAR(ToSeconds(model.Predict(kHi, 1)), 10e-3, 0.05e-3);
+  EXPECT_EQ(model.Predict(kMid, 1), std::chrono::microseconds(7500)) << "of which nothing is known but the machine";
+}
+
 TEST(LatencyModelTest, NoiseIsNoPointsOwn) {
   LatencyModel model(ThreePoints());
   for (int i = 0; i < 60; ++i) FeedInTurn(model, 1, milliseconds(8 + i % 5), Duration(milliseconds(8 + i * 3 % 5)) / 5);
@@ -133,12 +154,12 @@ TEST(LatencyModelTest, APointsOwnCorrectionOutlivesTheMachinesAndIsForgottenToo)
   EXPECT_EQ(model.Predict(kLo, 1), milliseconds(2));
 }
 
-TEST(LatencyModelTest, PointsAreUntriedUntilThreeBatchesOfTheirOwn) {
+TEST(LatencyModelTest, PointsAreUntriedUntilFourBatchesOfTheirOwn) {
   LatencyModel model(ThreePoints());
   EXPECT_TRUE(model.untried().empty()) << "a profile that nothing is known against is believed";
   Feed(model, 20, milliseconds(10));
   EXPECT_EQ(model.untried(), PointSet::Of(kMid).With(kLo));
-  FeedInTurn(model, 3, milliseconds(10), milliseconds(2));
+  FeedInTurn(model, 4, milliseconds(10), milliseconds(2));
   EXPECT_EQ(model.untried(), PointSet::Of(kMid));
 }
 
