@@ -266,17 +266,18 @@ int LatencyModel::RankedDistance(size_t count, size_t rank, int from) {
 void LatencyModel::DropFormerRegime() {
   const auto regime = static_cast<size_t>(options_.regime);
   if (count_ < regime) return;
-  const int now = Ranked(regime, regime / 2);
+  int now = Ranked(regime, regime / 2);
   const int least = std::max(typical_permille_ * kRegimePermille / 1000, 3 * scatter_permille_ / 2);
   if (std::abs(now - typical_permille_) <= least) return;
   TakeBackOwn(regime);
+  now = Ranked(regime, regime / 2);   // of what is left to the machine
   // Nor may the last few of the former regime stay: they would count as the new one's tail until the window is full.
   const auto former = [&] {
     const int ratio = CommonPart(Recent(0));
     return std::abs(ratio - typical_permille_) < std::abs(ratio - now);
   };
   DropOldest(count_ - regime);
-  while (former()) DropOldest(1);
+  while (count_ > 1 && former()) DropOldest(1);
 }
 
 void LatencyModel::Correct() {

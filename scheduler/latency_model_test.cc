@@ -1,6 +1,7 @@
 #include "scheduler/latency_model.h"
 
 #include <chrono>
+#include <random>
 
 #include "gtest/gtest.h"
 #include "scheduler/testing/snapshot.h"
@@ -135,6 +136,25 @@ TEST(LatencyModelTest, PointsStandToEachOtherAsBeforeWhicheverRunsMost) {
   EXPECT_EQ(model.Predict(kLo, 1), milliseconds(3));
   EXPECT_NEAR(ToSeconds(model.Predict(kHi, 1)), 10e-3, 0.05e-3);
   EXPECT_EQ(model.Predict(kMid, 1), std::chrono::microseconds(7500)) << "of which nothing is known but the machine";
+}
+
+// Points that change places by any factor, in any order: whatever is concluded, there is always something left to conclude
+// it from.
+TEST(LatencyModelTest, AnyHistoryLeavesAPrediction) {
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    std::mt19937_64 random(seed);
+    LatencyModel model(ThreePoints());
+    int64_t milli = 1000;
+    PointId point = kHi;
+    for (int i = 0; i < 500; ++i) {
+      if (random() % 8 == 0) point = ToPointId(static_cast<int>(random() % 3));
+      if (random() % 16 == 0) milli = 100 + static_cast<int64_t>(random() % 4000);
+      const int64_t noise = 900 + static_cast<int64_t>(random() % 200);
+      model.Observe(point, 1, model.profile().At(point, 1) * milli * noise / 1000000 * (1 + ToIndex(point)), T(milliseconds(i)));
+      ASSERT_GT(model.Predict(point, 1), Duration::zero());
+      ASSERT_LT(model.Predict(point, 8), std::chrono::hours(1));
+    }
+  }
 }
 
 TEST(LatencyModelTest, NoiseIsNoPointsOwn) {
