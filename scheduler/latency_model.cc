@@ -104,10 +104,6 @@ void LatencyModel::Observe(PointId point, int rows, Duration actual, MonoTime at
   ++count_;
   Recent(count_ - 1) = {.point = point, .ratio_permille = ratio, .at = at};
   Forget(at);
-  OwnCorrection& own = own_[static_cast<size_t>(ToIndex(point))];
-  if (own.known()) std::shift_left(own.ran_at.begin(), own.ran_at.end(), 1);
-  if (!own.known()) ++own.ran;
-  own.ran_at[static_cast<size_t>(own.ran) - 1] = at;
   MoveAnchor();
   // The machine is to be known before a point can be told from it.
   if (count_ > static_cast<size_t>(options_.regime)) {
@@ -147,6 +143,9 @@ int LatencyModel::CommonPart(const Observation& observation) const {
 
 void LatencyModel::ObserveOwn(PointId point, int ratio_permille, MonoTime at) {
   OwnCorrection& own = own_[static_cast<size_t>(ToIndex(point))];
+  if (own.known()) std::shift_left(own.ran_at.begin(), own.ran_at.end(), 1);
+  if (!own.known()) ++own.ran;
+  own.ran_at[static_cast<size_t>(own.ran) - 1] = at;
   if (own.count == kOwnWindow) std::shift_left(own.ratios.begin(), own.ratios.end(), 1);
   own.count = std::min(own.count + 1, kOwnWindow);
   const int64_t relative = int64_t{ratio_permille} * kExact / typical_permille_;
