@@ -11,10 +11,10 @@
 
 namespace anybit {
 
-// A seed for what `b` numbers below `a`: the finaliser of splitmix64 (Steele, Lea and Flood, 2014) over both.
+// A seed for what `b` numbers below `a`: each in turn through the finaliser of splitmix64 (Steele, Lea and Flood, 2014).
 inline uint64_t MixSeed(uint64_t a, uint64_t b) {
-  uint64_t z = a;
-  for (uint64_t word : {b, uint64_t{0}}) {
+  uint64_t z = 0;
+  for (uint64_t word : {a, b}) {
     z += word + 0x9e3779b97f4a7c15;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
     z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
