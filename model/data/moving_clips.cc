@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "model/data/image.h"
@@ -27,14 +28,21 @@ Pose Between(const Pose& a, const Pose& b, double t) {
 // Bars of equal pitch, upright or lying, that hide what is behind.
 struct Bars {
   bool upright;
-  double pitch, gap, phase;  // in pixels
+  std::vector<bool> hidden;  // by column of upright ones, by line of lying ones
   int brightness;
 
-  bool Cover(int64_t y, int64_t x) const {
-    const double along = static_cast<double>(upright ? x : y) + phase;
-    return std::fmod(along, pitch) >= gap;
-  }
+  bool Cover(int64_t y, int64_t x) const { return hidden[upright ? x : y]; }
 };
+
+Bars DrawBars(const ExampleShape& shape, std::mt19937_64& random) {
+  Bars bars{.upright = random() % 2 == 0};
+  const double pitch = UniformIn(random, 0.25, 0.4) * static_cast<double>(std::min(shape.height, shape.width));
+  const double gap = UniformIn(random, 0.8, 0.9) * pitch, phase = UniformIn(random, 0, pitch);
+  const int64_t extent = bars.upright ? shape.width : shape.height;
+  for (int64_t i = 0; i < extent; ++i) bars.hidden.push_back(std::fmod(static_cast<double>(i) + phase, pitch) >= gap);
+  bars.brightness = static_cast<int>(UniformInt(random, 20, 200));
+  return bars;
+}
 
 struct Box {
   int64_t top, left, bottom, right;
@@ -57,26 +65,21 @@ Scene DrawScene(const ExampleShape& shape, int64_t object, std::mt19937_64& rand
     dy = UniformIn(random, -1, 1);
     dx = UniformIn(random, -1, 1);
   } while (dy * dy + dx * dx > 1 || dy * dy + dx * dx < 0.01);
-  const double reach = UniformIn(random, 0.12, 0.25) * side / std::sqrt(dy * dy + dx * dx);
+  const double reach = UniformIn(random, 0.1, 0.2) * side / std::sqrt(dy * dy + dx * dx);
   const double middle_y = static_cast<double>(shape.height) / 2, middle_x = static_cast<double>(shape.width) / 2;
   const auto pose = [&](double direction) {
     return Pose{middle_y + direction * reach * dy, middle_x + direction * reach * dx,
-                UniformIn(random, 0.6, 0.9) * side / static_cast<double>(object), UniformIn(random, -0.2, 0.2)};
+                UniformIn(random, 0.8, 1.0) * side / static_cast<double>(object), UniformIn(random, -0.2, 0.2)};
   };
   Scene scene{.first = pose(-1), .last = pose(1)};
-  const double pitch = UniformIn(random, 0.25, 0.4) * side;
-  scene.bars = {.upright = random() % 2 == 0,
-                .pitch = pitch,
-                .gap = UniformIn(random, 0.35, 0.5) * pitch,
-                .phase = UniformIn(random, 0, pitch),
-                .brightness = static_cast<int>(UniformInt(random, 20, 200))};
-  scene.background = static_cast<int>(UniformInt(random, 0, 80));
+  scene.bars = DrawBars(shape, random);
+  scene.background = static_cast<int>(UniformInt(random, 0, 50));
   return scene;
 }
 
 Box DrawPasserBy(const ExampleShape& shape, std::mt19937_64& random) {
-  const int64_t height = UniformInt(random, shape.height / 4, shape.height / 2);
-  const int64_t width = UniformInt(random, shape.width / 4, shape.width / 2);
+  const int64_t height = UniformInt(random, shape.height * 3 / 8, shape.height * 3 / 4);
+  const int64_t width = UniformInt(random, shape.width * 3 / 8, shape.width * 3 / 4);
   const int64_t top = UniformInt(random, 0, shape.height - height), left = UniformInt(random, 0, shape.width - width);
   return {top, left, top + height, left + width, static_cast<int>(UniformInt(random, 20, 200))};
 }
@@ -125,9 +128,10 @@ absl::Status MovingClips::Read(int64_t i, std::span<uint8_t> row) const {
     const Pose pose = Between(scene.first, scene.last, (static_cast<double>(f) + 0.5) / static_cast<double>(shape().frames));
     const double square = 1 + pose.turn * pose.turn;
     const double cosine = (1 - pose.turn * pose.turn) / square / pose.scale, sine = 2 * pose.turn / square / pose.scale;
-    const double light = UniformIn(random, 0.5, 1.2);
-    const int64_t noise = UniformInt(random, 10, 60);
-    const bool passing = random() % 2 == 0;
+    const double light = UniformIn(random, 0.4, 1.2);
+    const double spread = UniformUnit(random);
+    const double noise = 6 + 100 * spread * spread * spread;
+    const bool passing = random() % 2 != 0;
     const Box passer_by = DrawPasserBy(shape(), random);
     for (int64_t y = 0; y < shape().height; ++y) {
       for (int64_t x = 0; x < shape().width; ++x) {
@@ -146,9 +150,8 @@ absl::Status MovingClips::Read(int64_t i, std::span<uint8_t> row) const {
         }
         // The difference of two uniform draws: triangular around 0.
         const uint64_t draw = random();
-        const int64_t span = 2 * noise + 1;
-        const int64_t shift = static_cast<int64_t>((draw & 0xffffffff) % span) - static_cast<int64_t>((draw >> 32) % span);
-        const double lit = std::clamp(value * light + static_cast<double>(shift), 0.0, 255.0);
+        const double shift = noise * (static_cast<double>(draw >> 32) - static_cast<double>(draw & 0xffffffff)) * 0x1.0p-32;
+        const double lit = std::clamp(value * light + shift, 0.0, 255.0);
         for (int64_t c = 0; c < shape().channels; ++c) *out++ = static_cast<uint8_t>(lit + 0.5);
       }
     }
