@@ -23,17 +23,11 @@ struct Format {
 };
 
 Format FormatOf(Cifar kind) {
-  switch (kind) {
-    case Cifar::k10:
-      return {1, 0, 10, "batches.meta.txt",
-              {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"},
-              {"test_batch.bin"}};
-    case Cifar::k100:
-      return {2, 1, 100, "fine_label_names.txt", {"train.bin"}, {"test.bin"}};
-    case Cifar::k100Coarse:
-      return {2, 0, 20, "coarse_label_names.txt", {"train.bin"}, {"test.bin"}};
-  }
-  return {};
+  if (kind == Cifar::k100) return {2, 1, 100, "fine_label_names.txt", {"train.bin"}, {"test.bin"}};
+  if (kind == Cifar::k100Coarse) return {2, 0, 20, "coarse_label_names.txt", {"train.bin"}, {"test.bin"}};
+  Format format{1, 0, 10, "batches.meta.txt", {}, {"test_batch.bin"}};
+  for (int i = 1; i <= 5; ++i) format.training.push_back(absl::StrCat("data_batch_", i, ".bin"));
+  return format;
 }
 
 absl::Status AppendFile(const std::string& path, const Format& format, std::vector<uint16_t>& labels,
@@ -42,18 +36,21 @@ absl::Status AppendFile(const std::string& path, const Format& format, std::vect
   if (!bytes.ok()) return bytes.status();
   const size_t record = format.label_bytes + 3 * kPlane;
   if (bytes->empty() || bytes->size() % record != 0) {
-    return absl::DataLossError(absl::StrCat("'", path, "' has ", bytes->size(), " bytes, no whole records of ", record));
+    return absl::DataLossError(
+        absl::StrCat("'", path, "' has ", bytes->size(), " bytes, no whole records of ", record));
   }
   pixels.reserve(pixels.size() + bytes->size());
   for (size_t at = 0; at < bytes->size(); at += record) {
     const uint8_t label = (*bytes)[at + format.label_at];
     if (label >= format.classes) {
-      return absl::DataLossError(absl::StrCat("'", path, "' record ", at / record, " has label ", label, " of ",
-                                              format.classes, " classes"));
+      return absl::DataLossError(
+          absl::StrCat("'", path, "' record ", at / record, " has label ", label, " of ", format.classes, " classes"));
     }
     labels.push_back(label);
     const uint8_t* planes = bytes->data() + at + format.label_bytes;
-    for (int64_t i = 0; i < kPlane; ++i) pixels.insert(pixels.end(), {planes[i], planes[kPlane + i], planes[2 * kPlane + i]});
+    for (int64_t i = 0; i < kPlane; ++i) {
+      pixels.insert(pixels.end(), {planes[i], planes[kPlane + i], planes[2 * kPlane + i]});
+    }
   }
   return absl::OkStatus();
 }

@@ -65,7 +65,8 @@ TEST(ReadCifarFolder, NamesFileRecordValueAndLimit) {
     EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
     return std::string(status.message());
   };
-  EXPECT_EQ(error(Record({'\0'}, 1, 2, 3) + Record({'\x0a'}, 1, 2, 3)), "'" + path + "' record 1 has label 10 of 10 classes");
+  EXPECT_EQ(error(Record({'\0'}, 1, 2, 3) + Record({'\x0a'}, 1, 2, 3)),
+            "'" + path + "' record 1 has label 10 of 10 classes");
   EXPECT_EQ(error(""), "'" + path + "' has 0 bytes, no whole records of 3073");
   EXPECT_EQ(error(Record({'\0'}, 1, 2, 3) + "x"), "'" + path + "' has 3074 bytes, no whole records of 3073");
   EXPECT_EQ(error(Record("12", 1, 2, 3)), "'" + path + "' has 3074 bytes, no whole records of 3073");
@@ -83,7 +84,8 @@ TEST(ReadCifarFolder, NoticesTruncations) {
   const std::string folder = FreshFolder("cifar_test_cut");
   const std::string plain = Record({'\x03'}, 1, 2, 3);
   for (const std::string& whole : {plain, Gzipped(plain)}) {
-    for (size_t size = 0; size < whole.size(); size += whole.size() > 1000 ? 61 : 1) {
+    const size_t step = whole.size() > 1000 ? 61 : 1;
+    for (size_t size = 0; size < whole.size(); size += step) {
       WriteFile(folder + "/test_batch.bin", whole.substr(0, size));
       ASSERT_EQ(ReadCifarFolder(folder, Split::kTest, Cifar::k10).status().code(), absl::StatusCode::kDataLoss) << size;
     }

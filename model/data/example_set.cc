@@ -29,7 +29,8 @@ std::string ToText(const ExampleShape& shape) {
 
 MemoryExamples::MemoryExamples(ExampleShape shape, std::vector<uint16_t> labels, std::vector<uint8_t> pixels,
                                std::vector<std::string> class_names)
-    : ExampleSet(shape, RowCost::kCopy, ClassesOf(labels, class_names), labels, class_names), pixels_(std::move(pixels)) {}
+    : ExampleSet(shape, RowCost::kCopy, ClassesOf(labels, class_names), labels, class_names),
+      pixels_(std::move(pixels)) {}
 
 absl::Status MemoryExamples::Read(int64_t i, std::span<uint8_t> row) const {
   const std::span<const uint8_t> from = rows(i, 1);

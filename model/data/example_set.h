@@ -1,7 +1,8 @@
 // Labelled examples as rows of u8 codes, wherever they lie: in memory, in folders of image files, or made on demand.
 //
-// A row is [frames, height, width, channels]; a still image is one frame. Labels and class names are held here for every
-// kind of set; rows are read one at a time and from any thread, because a folder of images may be larger than memory.
+// A row is [frames, height, width, channels]; a still image is one frame. Labels and class names are held here for
+// every kind of set; rows are read one at a time and from any thread, because a folder of images may be larger than
+// memory.
 #ifndef ANYBIT_MODEL_DATA_EXAMPLE_SET_H_
 #define ANYBIT_MODEL_DATA_EXAMPLE_SET_H_
 
@@ -110,9 +111,9 @@ struct HeldOutSplit {
   Subset held_out;
 };
 
-// Holds out `held_out` rows, 0..whole.count(), drawn evenly from the whole because folders lie sorted by class. They depend
-// on count() alone and on no seed: networks trained with different seeds, and searches over them, are judged alike and
-// never on what one of them was trained on.
+// Holds out `held_out` rows, 0..whole.count(), drawn evenly from the whole because folders lie sorted by class. They
+// depend on count() alone and on no seed: networks trained with different seeds, and searches over them, are judged
+// alike and never on what one of them was trained on.
 HeldOutSplit HoldOut(const ExampleSet& whole, int64_t held_out);
 
 }  // namespace anybit

@@ -11,8 +11,8 @@
 
 namespace anybit {
 
-// NotFound where it cannot be opened; DataLoss where it is no file, its gzip stream is damaged or it has more than `limit`
-// bytes.
+// NotFound where it cannot be opened; DataLoss where it is no file, its gzip stream is damaged or it has more than
+// `limit` bytes.
 absl::StatusOr<std::vector<uint8_t>> ReadFileBytes(const std::string& path, size_t limit);
 
 }  // namespace anybit

@@ -16,7 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<std::string> Names(const std::string& folder, const std::function<bool(const fs::directory_entry&)>& wanted) {
+std::vector<std::string> Names(const std::string& folder,
+                               const std::function<bool(const fs::directory_entry&)>& wanted) {
   std::vector<std::string> names;
   std::error_code error;  // a folder that cannot be read has no names
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
@@ -45,19 +46,21 @@ absl::StatusOr<Listing> List(const std::string& folder, Split split, int64_t fra
                              const std::function<absl::Status(const std::string&, Listing&)>& append) {
   Listing listing{.root = SplitFolder(folder, split)};
   if (listing.root.empty()) {
-    return absl::NotFoundError(absl::StrCat("'", folder, "' has no folder ", split == Split::kTrain ? "train" : "test or val"));
+    return absl::NotFoundError(
+        absl::StrCat("'", folder, "' has no folder ", split == Split::kTrain ? "train" : "test or val"));
   }
   // Labels must be training's, also where the other part lacks a class.
   const std::string train = SplitFolder(folder, Split::kTrain);
   listing.class_names = FolderNames(train.empty() ? listing.root : train);
   if (listing.class_names.size() > ExampleSet::kMaxClasses) {
-    return absl::InvalidArgumentError(absl::StrCat("'", folder, "' has ", listing.class_names.size(), " classes, limit ",
-                                                   ExampleSet::kMaxClasses));
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", folder, "' has ", listing.class_names.size(), " classes, limit ", ExampleSet::kMaxClasses));
   }
   for (const std::string& name : FolderNames(listing.root)) {
     const auto found = std::lower_bound(listing.class_names.begin(), listing.class_names.end(), name);
     if (found == listing.class_names.end() || *found != name) {
-      return absl::InvalidArgumentError(absl::StrCat("'", listing.root, "/", name, "' is of no class in '", train, "'"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("'", listing.root, "/", name, "' is of no class in '", train, "'"));
     }
     if (absl::Status status = append(name, listing); !status.ok()) return status;
     listing.labels.resize(listing.files.size() / frames, static_cast<uint16_t>(found - listing.class_names.begin()));
@@ -71,7 +74,8 @@ absl::StatusOr<Listing> List(const std::string& folder, Split split, int64_t fra
 }  // namespace
 
 std::string SplitFolder(const std::string& folder, Split split) {
-  const auto names = split == Split::kTrain ? std::vector<std::string>{"train"} : std::vector<std::string>{"test", "val"};
+  const auto names =
+      split == Split::kTrain ? std::vector<std::string>{"train"} : std::vector<std::string>{"test", "val"};
   for (const std::string& name : names) {
     std::error_code error;
     if (const std::string path = absl::StrCat(folder, "/", name); fs::is_directory(path, error)) return path;
@@ -113,7 +117,8 @@ absl::StatusOr<std::unique_ptr<FolderExamples>> FolderExamples::OfImages(const s
   });
   if (!listing.ok()) return listing.status();
   return std::unique_ptr<FolderExamples>(new FolderExamples(shape, std::move(listing->root), std::move(listing->files),
-                                                            std::move(listing->labels), std::move(listing->class_names)));
+                                                            std::move(listing->labels),
+                                                            std::move(listing->class_names)));
 }
 
 absl::StatusOr<std::unique_ptr<FolderExamples>> FolderExamples::OfClips(const std::string& folder, Split split,
@@ -124,7 +129,8 @@ absl::StatusOr<std::unique_ptr<FolderExamples>> FolderExamples::OfClips(const st
       const std::string path = absl::StrCat(name, "/", clip);
       const std::vector<std::string> files = ImageFileNames(absl::StrCat(listing.root, "/", path));
       if (files.empty()) {
-        return absl::InvalidArgumentError(absl::StrCat("clip '", listing.root, "/", path, "' has no .png, .jpg or .jpeg file"));
+        return absl::InvalidArgumentError(
+            absl::StrCat("clip '", listing.root, "/", path, "' has no .png, .jpg or .jpeg file"));
       }
       const int64_t n = static_cast<int64_t>(files.size());
       for (int64_t f = 0; f < shape.frames; ++f) {
@@ -135,7 +141,8 @@ absl::StatusOr<std::unique_ptr<FolderExamples>> FolderExamples::OfClips(const st
   });
   if (!listing.ok()) return listing.status();
   return std::unique_ptr<FolderExamples>(new FolderExamples(shape, std::move(listing->root), std::move(listing->files),
-                                                            std::move(listing->labels), std::move(listing->class_names)));
+                                                            std::move(listing->labels),
+                                                            std::move(listing->class_names)));
 }
 
 absl::Status FolderExamples::Read(int64_t i, std::span<uint8_t> row) const {

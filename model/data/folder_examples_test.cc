@@ -95,8 +95,12 @@ TEST(ImageFolder, NamesADamagedFileWhenItIsRead) {
 
 TEST(ClipFolder, TakesTheMiddlesOfEqualPartsOfAClip) {
   const std::string folder = FreshFolder("folder_test_clips");
-  for (int i = 0; i < 10; ++i) WriteFile(folder + "/train/jump/long/" + std::to_string(i) + ".png", Flat(static_cast<uint8_t>(i)));
-  for (int i = 0; i < 2; ++i) WriteFile(folder + "/train/jump/short/" + std::to_string(i) + ".png", Flat(static_cast<uint8_t>(i)));
+  for (int i = 0; i < 10; ++i) {
+    WriteFile(folder + "/train/jump/long/" + std::to_string(i) + ".png", Flat(static_cast<uint8_t>(i)));
+  }
+  for (int i = 0; i < 2; ++i) {
+    WriteFile(folder + "/train/jump/short/" + std::to_string(i) + ".png", Flat(static_cast<uint8_t>(i)));
+  }
   const auto firsts = [&](int64_t frames) {
     const auto set = *FolderExamples::OfClips(folder, Split::kTrain, {.frames = frames, .height = 2, .width = 2});
     EXPECT_EQ(set->count(), 2);

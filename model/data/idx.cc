@@ -37,7 +37,8 @@ absl::StatusOr<Idx> ReadIdxFile(const std::string& path, size_t dimensions) {
     if (size > kMaxFile) break;
   }
   if (size != bytes->size() - header) {
-    return absl::DataLossError(absl::StrCat("'", path, "' holds ", bytes->size() - header, " values, its header says ", size));
+    return absl::DataLossError(
+        absl::StrCat("'", path, "' holds ", bytes->size() - header, " values, its header says ", size));
   }
   if (size == 0) return absl::DataLossError(absl::StrCat("'", path, "' is empty"));
   bytes->erase(bytes->begin(), bytes->begin() + static_cast<int64_t>(header));
@@ -53,8 +54,8 @@ absl::StatusOr<MemoryExamples> ReadIdx(const std::string& images_path, const std
   absl::StatusOr<Idx> labels = ReadIdxFile(labels_path, 1);
   if (!labels.ok()) return labels.status();
   if (labels->shape[0] != images->shape[0]) {
-    return absl::DataLossError(absl::StrCat("'", labels_path, "' has ", labels->shape[0], " labels for ", images->shape[0],
-                                            " images of '", images_path, "'"));
+    return absl::DataLossError(absl::StrCat("'", labels_path, "' has ", labels->shape[0], " labels for ",
+                                            images->shape[0], " images of '", images_path, "'"));
   }
   return MemoryExamples({.height = images->shape[1], .width = images->shape[2]},
                         {labels->values.begin(), labels->values.end()}, std::move(images->values));

@@ -33,7 +33,9 @@ TEST(ReadIdx, GivesImagesAndLabelsAsTheyStand) {
 TEST(ReadIdx, NamesWhatDoesNotFit) {
   const std::string images = Temporary("good_images", Header(3, {1, 2, 2}) + "abcd");
   const std::string labels = Temporary("good_labels", Header(1, {1}) + "\x01");
-  const auto error = [&](const std::string& i, const std::string& l) { return std::string(ReadIdx(i, l).status().message()); };
+  const auto error = [&](const std::string& i, const std::string& l) {
+    return std::string(ReadIdx(i, l).status().message());
+  };
   EXPECT_EQ(error(images, labels), "");
   const std::string two = Temporary("two", Header(1, {2}) + "ab");
   EXPECT_EQ(error(images, two), "'" + two + "' has 2 labels for 1 images of '" + images + "'");

@@ -59,10 +59,10 @@ uint8_t Apply(const Taps& taps, const uint8_t* values, int64_t stride) {
 
 absl::Status CheckShape(const ExampleShape& shape) {
   constexpr int64_t kMaxExtent = 4096, kMaxFrames = 256;
-  if (shape.height < 1 || shape.height > kMaxExtent || shape.width < 1 || shape.width > kMaxExtent || shape.frames < 1 ||
-      shape.frames > kMaxFrames) {
-    return absl::InvalidArgumentError(absl::StrCat("rows of ", ToText(shape), "; extents are 1..", kMaxExtent,
-                                                   " and frames 1..", kMaxFrames));
+  if (shape.height < 1 || shape.height > kMaxExtent || shape.width < 1 || shape.width > kMaxExtent ||
+      shape.frames < 1 || shape.frames > kMaxFrames) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("rows of ", ToText(shape), "; extents are 1..", kMaxExtent, " and frames 1..", kMaxFrames));
   }
   if (shape.channels != 1 && shape.channels != 3) {
     return absl::InvalidArgumentError(absl::StrCat("rows of ", shape.channels, " channels; images have 1 or 3"));
@@ -117,12 +117,12 @@ absl::StatusOr<MemoryExamples> Centred(MemoryExamples examples, const ExampleSha
     return absl::InvalidArgumentError(absl::StrCat("still images for a network of ", shape.frames, " frames"));
   }
   if (own.height > shape.height || own.width > shape.width) {
-    return absl::InvalidArgumentError(absl::StrCat("images of ", own.height, "x", own.width, " do not fit ", shape.height,
-                                                   "x", shape.width));
+    return absl::InvalidArgumentError(
+        absl::StrCat("images of ", own.height, "x", own.width, " do not fit ", shape.height, "x", shape.width));
   }
   if (examples.count() > kMaxBytes / shape.elements()) {
-    return absl::InvalidArgumentError(absl::StrCat(examples.count(), " rows of ", ToText(shape), " take more than ",
-                                                   kMaxBytes, " bytes of memory"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(examples.count(), " rows of ", ToText(shape), " take more than ", kMaxBytes, " bytes of memory"));
   }
   std::vector<uint8_t> pixels(examples.count() * shape.elements());
   std::vector<uint16_t> labels;

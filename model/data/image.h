@@ -25,9 +25,10 @@ absl::Status CheckShape(const ExampleShape& shape);
 // Grey becomes three equal channels; colour becomes its luma (ITU-R BT.601: .299 R + .587 G + .114 B).
 Image WithChannels(Image image, int64_t channels);
 
-// Scales the image, keeping its proportions, until it just covers height x width, and cuts what stands over evenly on both
-// sides. A triangle filter over the source pixels, as wide as the step between target pixels but at least one pixel: area
-// averaging where the image shrinks, bilinear where it grows, exact where it stays. `out` is [height][width][channels].
+// Scales the image, keeping its proportions, until it just covers height x width, and cuts what stands over evenly on
+// both sides. A triangle filter over the source pixels, as wide as the step between target pixels but at least one
+// pixel: area averaging where the image shrinks, bilinear where it grows, exact where it stays. `out` is
+// [height][width][channels].
 void ScaleToCover(const Image& image, int64_t height, int64_t width, std::span<uint8_t> out);
 
 // The same examples with `shape`: each image in the middle of zeros, channels as in WithChannels. InvalidArgument if

@@ -35,8 +35,8 @@ absl::Status CheckSize(int64_t height, int64_t width) {
   return absl::OkStatus();
 }
 
-// Whether the chunks, each u32 length, type, that many bytes and a checksum, lead to the last one. The decoder stops after
-// the last pixel and would not notice.
+// Whether the chunks, each u32 length, type, that many bytes and a checksum, lead to the last one. The decoder stops
+// after the last pixel and would not notice.
 bool ReachesEnd(std::span<const uint8_t> png) {
   size_t at = sizeof kPngSignature;
   while (png.size() - at >= 12) {
@@ -71,7 +71,8 @@ absl::StatusOr<Image> DecodePng(std::span<const uint8_t> bytes) {
   return image;
 }
 
-// libjpeg reports an error by not returning. Each step below is a function of its own that holds no object when it jumps.
+// libjpeg reports an error by not returning. Each step below is a function of its own that holds no object when it
+// jumps.
 class JpegDecoder {
  public:
   JpegDecoder() {
@@ -143,7 +144,9 @@ Image RgbOfCmyk(const Image& cmyk, bool inverted) {
   const auto light = [inverted](uint8_t ink) { return inverted ? ink : 255 - ink; };
   for (int64_t i = 0; i < cmyk.height * cmyk.width; ++i) {
     const uint8_t* inks = cmyk.pixels.data() + 4 * i;
-    for (int c = 0; c < 3; ++c) rgb.pixels[3 * i + c] = static_cast<uint8_t>((light(inks[c]) * light(inks[3]) + 127) / 255);
+    for (int c = 0; c < 3; ++c) {
+      rgb.pixels[3 * i + c] = static_cast<uint8_t>((light(inks[c]) * light(inks[3]) + 127) / 255);
+    }
   }
   return rgb;
 }

@@ -1,8 +1,8 @@
 // PNG and JPEG files as grey or colour images, decoded by libpng and libjpeg.
 //
-// The first bytes tell the format, not the name. Palettes, 16 bits and gamma end as 8-bit sRGB; transparency is laid over
-// black; CMYK becomes RGB; EXIF orientation is not applied. A file that stops early or breaks a checksum is an error: no
-// image is made up half of grey.
+// The first bytes tell the format, not the name. Palettes, 16 bits and gamma end as 8-bit sRGB; transparency is laid
+// over black; CMYK becomes RGB; EXIF orientation is not applied. A file that stops early or breaks a checksum is an
+// error: no image is made up half of grey.
 #ifndef ANYBIT_MODEL_DATA_IMAGE_FILE_H_
 #define ANYBIT_MODEL_DATA_IMAGE_FILE_H_
 

@@ -27,7 +27,8 @@ TEST(DecodeImage, GivesBackThePixelsOfGreyAndColourPng) {
 
 TEST(DecodeImage, LaysTransparencyOverBlack) {
   const std::vector<uint8_t> rgba = {200, 100, 50, 255, 200, 100, 50, 0};
-  EXPECT_EQ(DecodeImage(Span(PngBytes(1, 2, PNG_FORMAT_RGBA, rgba)))->pixels, (std::vector<uint8_t>{200, 100, 50, 0, 0, 0}));
+  EXPECT_EQ(DecodeImage(Span(PngBytes(1, 2, PNG_FORMAT_RGBA, rgba)))->pixels,
+            (std::vector<uint8_t>{200, 100, 50, 0, 0, 0}));
   const Image grey = *DecodeImage(Span(PngBytes(1, 2, PNG_FORMAT_GA, {90, 255, 90, 0})));
   EXPECT_EQ(grey.channels, 1);
   EXPECT_EQ(grey.pixels, (std::vector<uint8_t>{90, 0}));
@@ -59,19 +60,21 @@ TEST(DecodeImage, TurnsAdobesInvertedCmykIntoRgb) {
 }
 
 TEST(DecodeImage, NoticesEveryTruncation) {
-  for (const std::string& whole : {PngBytes(Gradient(9, 9, 3)), PngBytes(Gradient(4, 4, 1)), JpegBytes(Gradient(9, 9, 3), 80),
-                                   JpegBytes(Gradient(17, 9, 1), 80), JpegBytes(Gradient(17, 17, 3), 80, true)}) {
+  for (const std::string& whole :
+       {PngBytes(Gradient(9, 9, 3)), PngBytes(Gradient(4, 4, 1)), JpegBytes(Gradient(9, 9, 3), 80),
+        JpegBytes(Gradient(17, 9, 1), 80), JpegBytes(Gradient(17, 17, 3), 80, true)}) {
     ASSERT_TRUE(DecodeImage(Span(whole)).ok());
     for (size_t size = 0; size < whole.size(); ++size) {
-      ASSERT_EQ(DecodeImage(Span(whole).first(size)).status().code(), absl::StatusCode::kDataLoss) << size << " of " << whole.size();
+      ASSERT_EQ(DecodeImage(Span(whole).first(size)).status().code(), absl::StatusCode::kDataLoss)
+          << size << " of " << whole.size();
     }
   }
 }
 
 // A sanitizer build makes more of this test.
 TEST(DecodeImage, GivesAnImageOrAnErrorWhateverTheBytes) {
-  for (const std::string& whole : {PngBytes(Gradient(9, 9, 3)), JpegBytes(Gradient(9, 9, 3), 80),
-                                   JpegBytes(Gradient(17, 17, 1), 80, true)}) {
+  for (const std::string& whole :
+       {PngBytes(Gradient(9, 9, 3)), JpegBytes(Gradient(9, 9, 3), 80), JpegBytes(Gradient(17, 17, 1), 80, true)}) {
     for (size_t at = 0; at < whole.size(); ++at) {
       for (uint8_t flip : {0x01, 0x10, 0x80, 0xff}) {
         std::string bytes = whole;

@@ -39,7 +39,9 @@ TEST(ScaleToCover, KeepsProportionsByCuttingNotByStretching) {
 
 TEST(ScaleToCover, KeepsAFlatImageFlatAtEverySize) {
   const Image flat{.height = 7, .width = 11, .channels = 3, .pixels = std::vector<uint8_t>(7 * 11 * 3, 201)};
-  for (int64_t side = 1; side < 30; ++side) EXPECT_EQ(Scaled(flat, side, side), std::vector<uint8_t>(side * side * 3, 201)) << side;
+  for (int64_t side = 1; side < 30; ++side) {
+    EXPECT_EQ(Scaled(flat, side, side), std::vector<uint8_t>(side * side * 3, 201)) << side;
+  }
 }
 
 TEST(ScaleToCover, AveragesWhereTheImageShrinks) {
@@ -63,7 +65,8 @@ TEST(WithChannels, RepeatsGreyAndTakesTheLumaOfColour) {
 }
 
 TEST(Centred, PutsImagesIntoTheMiddleOfZeros) {
-  const MemoryExamples set = *Centred(MemoryExamples({.height = 1, .width = 2}, {1, 2}, {8, 9, 3, 4}), {.height = 4, .width = 4});
+  const MemoryExamples set =
+      *Centred(MemoryExamples({.height = 1, .width = 2}, {1, 2}, {8, 9, 3, 4}), {.height = 4, .width = 4});
   const std::vector<uint8_t> second(set.rows(1, 1).begin(), set.rows(1, 1).end());
   EXPECT_EQ(second, (std::vector<uint8_t>{0, 0, 0, 0, 0, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0}));
   EXPECT_EQ(set.label(1), 2);
@@ -71,7 +74,8 @@ TEST(Centred, PutsImagesIntoTheMiddleOfZeros) {
 
 TEST(Centred, NamesWhatDoesNotFit) {
   const auto error = [](const ExampleShape& shape) {
-    return std::string(Centred(MemoryExamples({.height = 2, .width = 3}, {0}, std::vector<uint8_t>(6)), shape).status().message());
+    return std::string(
+        Centred(MemoryExamples({.height = 2, .width = 3}, {0}, std::vector<uint8_t>(6)), shape).status().message());
   };
   EXPECT_EQ(error({.height = 2, .width = 2}), "images of 2x3 do not fit 2x2");
   EXPECT_EQ(error({.frames = 4, .height = 2, .width = 3}), "still images for a network of 4 frames");

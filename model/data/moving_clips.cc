@@ -12,8 +12,8 @@
 namespace anybit {
 namespace {
 
-// Where the object is at one time. Turned by the angle whose half has the tangent `turn`: sine and cosine are then fractions
-// of it, equal on every machine.
+// Where the object is at one time. Turned by the angle whose half has the tangent `turn`: sine and cosine are then
+// fractions of it, equal on every machine.
 struct Pose {
   double y, x;   // of its middle, in pixels
   double scale;  // pixels per pixel of the object's image
@@ -107,11 +107,12 @@ absl::StatusOr<MovingClips> MovingClips::Create(MemoryExamples objects, const Ex
   constexpr int64_t kLeast = 16;
   if (absl::Status status = CheckShape(shape); !status.ok()) return status;
   if (shape.height < kLeast || shape.width < kLeast) {
-    return absl::InvalidArgumentError(absl::StrCat("moving clips of ", ToText(shape), "; frames hold ", kLeast, "x", kLeast,
-                                                   " pixels or more"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("moving clips of ", ToText(shape), "; frames hold ", kLeast, "x", kLeast, " pixels or more"));
   }
   if (objects.shape().frames != 1 || objects.shape().channels != 1) {
-    return absl::InvalidArgumentError(absl::StrCat("moving objects of ", ToText(objects.shape()), "; they are grey images"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("moving objects of ", ToText(objects.shape()), "; they are grey images"));
   }
   std::vector<uint16_t> labels;
   for (int64_t i = 0; i < objects.count(); ++i) labels.push_back(static_cast<uint16_t>(objects.label(i)));
@@ -125,7 +126,8 @@ absl::Status MovingClips::Read(int64_t i, std::span<uint8_t> row) const {
   const Scene scene = DrawScene(shape(), std::max(rows, columns), random);
   uint8_t* out = row.data();
   for (int64_t f = 0; f < shape().frames; ++f) {
-    const Pose pose = Between(scene.first, scene.last, (static_cast<double>(f) + 0.5) / static_cast<double>(shape().frames));
+    const Pose pose =
+        Between(scene.first, scene.last, (static_cast<double>(f) + 0.5) / static_cast<double>(shape().frames));
     const double square = 1 + pose.turn * pose.turn;
     const double cosine = (1 - pose.turn * pose.turn) / square / pose.scale, sine = 2 * pose.turn / square / pose.scale;
     const double light = UniformIn(random, 0.4, 1.2);
@@ -142,15 +144,17 @@ absl::Status MovingClips::Read(int64_t i, std::span<uint8_t> row) const {
           value = scene.bars.brightness;
         } else {
           const double dy = static_cast<double>(y) + 0.5 - pose.y, dx = static_cast<double>(x) + 0.5 - pose.x;
-          const double seen = Sample(object, rows, columns, cosine * dy - sine * dx + static_cast<double>(rows) / 2 - 0.5,
-                                     sine * dy + cosine * dx + static_cast<double>(columns) / 2 - 0.5);
+          const double seen =
+              Sample(object, rows, columns, cosine * dy - sine * dx + static_cast<double>(rows) / 2 - 0.5,
+                     sine * dy + cosine * dx + static_cast<double>(columns) / 2 - 0.5);
           // Dark parts of the image are not there; from a quarter of full brightness on nothing shines through.
           const double there = std::min(1.0, seen / 64);
           value = scene.background + (seen - scene.background) * there;
         }
         // The difference of two uniform draws: triangular around 0.
         const uint64_t draw = random();
-        const double shift = noise * (static_cast<double>(draw >> 32) - static_cast<double>(draw & 0xffffffff)) * 0x1.0p-32;
+        const double shift =
+            noise * (static_cast<double>(draw >> 32) - static_cast<double>(draw & 0xffffffff)) * 0x1.0p-32;
         const double lit = std::clamp(value * light + shift, 0.0, 255.0);
         for (int64_t c = 0; c < shape().channels; ++c) *out++ = static_cast<uint8_t>(lit + 0.5);
       }

@@ -49,7 +49,8 @@ TEST(MovingClips, AreTheSameOnEveryMachine) {
 }
 
 TEST(MovingClips, RepeatTheGreyValueInEveryChannel) {
-  const MovingClips clips = *MovingClips::Create(Squares(1), {.frames = 2, .height = 16, .width = 20, .channels = 3}, 1);
+  const MovingClips clips =
+      *MovingClips::Create(Squares(1), {.frames = 2, .height = 16, .width = 20, .channels = 3}, 1);
   const std::vector<uint8_t> row = Row(clips, 0);
   for (size_t i = 0; i < row.size(); i += 3) ASSERT_TRUE(row[i] == row[i + 1] && row[i] == row[i + 2]) << i;
 }
@@ -123,13 +124,16 @@ TEST(MovingClips, SayMoreOverTheirFramesThanInOne) {
       }
     }
   }
-  const auto top = [](const std::vector<double>& logits) { return std::max_element(logits.begin(), logits.end()) - logits.begin(); };
+  const auto top = [](const std::vector<double>& logits) {
+    return std::max_element(logits.begin(), logits.end()) - logits.begin();
+  };
   int64_t by_one = 0, by_all = 0;
   for (int64_t i = kTraining; i < kTraining + kTest; ++i) {
     const std::vector<uint8_t> row = Row(clips, i);
     std::vector<double> sum(FrameClassifier::kClasses);
     for (int64_t f = 0; f < kFrames; ++f) {
-      const std::vector<double> logits = classifier.Logits(FrameClassifier::Inputs(std::span(row).subspan(f * kFrame, kFrame)));
+      const std::vector<double> logits =
+          classifier.Logits(FrameClassifier::Inputs(std::span(row).subspan(f * kFrame, kFrame)));
       by_one += top(logits) == clips.label(i);
       std::transform(sum.begin(), sum.end(), logits.begin(), sum.begin(), std::plus());
     }

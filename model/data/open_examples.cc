@@ -99,7 +99,8 @@ Opened OpenExamples(const std::string& data, Split split, const ExampleShape& sh
   const std::string part = split == Split::kTrain ? "train" : "test (or val)";
   return absl::NotFoundError(absl::StrCat(
       "'", folder, "' has no examples. Looked for: train-images-idx3-ubyte[.gz] or t10k-images-idx3-ubyte[.gz] (IDX); ",
-      "data_batch_1.bin or test_batch.bin (CIFAR-10), train.bin or test.bin (CIFAR-100), there or in cifar-10-batches-bin or "
+      "data_batch_1.bin or test_batch.bin (CIFAR-10), train.bin or test.bin (CIFAR-100), there or in "
+      "cifar-10-batches-bin or "
       "cifar-100-binary; ",
       part, "/<class>/*.png, *.jpg (images); ", part, "/<class>/<clip>/*.png, *.jpg (clips)"));
 }

@@ -32,14 +32,18 @@ std::string IdxFolder(const std::string& name) {
 
 std::string Cifar10Folder(const std::string& name) {
   const std::string folder = FreshFolder(name);
-  for (int i = 1; i <= 5; ++i) WriteFile(folder + "/data_batch_" + std::to_string(i) + ".bin", std::string(2 * 3073, 5));
+  for (int i = 1; i <= 5; ++i) {
+    WriteFile(folder + "/data_batch_" + std::to_string(i) + ".bin", std::string(2 * 3073, 5));
+  }
   WriteFile(folder + "/test_batch.bin", std::string(3073, 5));
   return folder;
 }
 
 std::string Cifar100Folder(const std::string& name) {
   const std::string folder = FreshFolder(name);
-  for (const char* file : {"/train.bin", "/test.bin"}) WriteFile(folder + file, std::string("\x07\x46") + std::string(3072, 9));
+  for (const char* file : {"/train.bin", "/test.bin"}) {
+    WriteFile(folder + file, std::string("\x07\x46") + std::string(3072, 9));
+  }
   return folder;
 }
 
@@ -102,7 +106,7 @@ TEST(OpenExamples, SaysWhatItLookedFor) {
   const std::string folder = FreshFolder("open_empty");
   const absl::Status status = OpenExamples(folder, Split::kTest, kShape).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
-  for (const char* part : {"'" , "t10k-images-idx3-ubyte[.gz]", "test_batch.bin", "test.bin", "cifar-10-batches-bin",
+  for (const char* part : {"'", "t10k-images-idx3-ubyte[.gz]", "test_batch.bin", "test.bin", "cifar-10-batches-bin",
                            "test (or val)/<class>/*.png", "<clip>"}) {
     EXPECT_NE(status.message().find(part), std::string::npos) << status;
   }
@@ -163,23 +167,26 @@ TEST_P(EveryExampleSet, HasLabelsBelowItsClassesAndANamePerClassIfAny) {
 
 INSTANTIATE_TEST_SUITE_P(
     Kinds, EveryExampleSet,
-    testing::Values(
-        Kind{"Idx", [] { return *OpenExamples(IdxFolder("every_idx"), Split::kTrain, kShape); }},
-        Kind{"Cifar10", [] { return *OpenExamples(Cifar10Folder("every_10"), Split::kTrain, kShape); }},
-        Kind{"Cifar100", [] { return *OpenExamples(Cifar100Folder("every_100"), Split::kTrain, kShape); }},
-        Kind{"Images", [] { return *OpenExamples(ImageFolder("every_image"), Split::kTrain, kShape); }},
-        Kind{"Clips",
-             [] { return *OpenExamples(ClipFolder("every_clip"), Split::kTrain, {.frames = 3, .height = 12, .width = 12}); }},
-        Kind{"Moving",
-             [] {
-               return *OpenExamples("moving:" + IdxFolder("every_moving"), Split::kTrain,
-                                    {.frames = 3, .height = 24, .width = 32, .channels = 3});
-             }},
-        Kind{"Subset",
-             []() -> std::unique_ptr<ExampleSet> {
-               static const auto* const whole = OpenExamples(Cifar10Folder("every_whole"), Split::kTrain, kShape)->release();
-               return std::make_unique<Subset>(*whole, std::vector<int64_t>{3, 1});
-             }}),
+    testing::Values(Kind{"Idx", [] { return *OpenExamples(IdxFolder("every_idx"), Split::kTrain, kShape); }},
+                    Kind{"Cifar10", [] { return *OpenExamples(Cifar10Folder("every_10"), Split::kTrain, kShape); }},
+                    Kind{"Cifar100", [] { return *OpenExamples(Cifar100Folder("every_100"), Split::kTrain, kShape); }},
+                    Kind{"Images", [] { return *OpenExamples(ImageFolder("every_image"), Split::kTrain, kShape); }},
+                    Kind{"Clips",
+                         [] {
+                           return *OpenExamples(ClipFolder("every_clip"), Split::kTrain,
+                                                {.frames = 3, .height = 12, .width = 12});
+                         }},
+                    Kind{"Moving",
+                         [] {
+                           return *OpenExamples("moving:" + IdxFolder("every_moving"), Split::kTrain,
+                                                {.frames = 3, .height = 24, .width = 32, .channels = 3});
+                         }},
+                    Kind{"Subset",
+                         []() -> std::unique_ptr<ExampleSet> {
+                           static const auto* const whole =
+                               OpenExamples(Cifar10Folder("every_whole"), Split::kTrain, kShape)->release();
+                           return std::make_unique<Subset>(*whole, std::vector<int64_t>{3, 1});
+                         }}),
     [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace

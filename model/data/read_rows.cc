@@ -18,7 +18,7 @@ int ReadingThreads(RowCost cost) {
 absl::Status ForEachRow(int64_t n, int threads, const std::function<absl::Status(int64_t)>& work) {
   std::atomic<int64_t> next = 0;  // the next index, taken by any of the threads
   std::mutex mutex;
-  absl::Status error;             // under the mutex, with its index
+  absl::Status error;  // under the mutex, with its index
   int64_t error_at = n;
   const auto run = [&] {
     for (int64_t i = next++; i < n; i = next++) {
@@ -42,9 +42,8 @@ absl::Status ForEachRow(int64_t n, int threads, const std::function<absl::Status
 
 absl::Status ReadRows(const ExampleSet& examples, int64_t first, int64_t n, std::span<uint8_t> rows) {
   const int64_t elements = examples.shape().elements();
-  return ForEachRow(n, ReadingThreads(examples.row_cost()), [&](int64_t i) {
-    return examples.Read(first + i, rows.subspan(i * elements, elements));
-  });
+  return ForEachRow(n, ReadingThreads(examples.row_cost()),
+                    [&](int64_t i) { return examples.Read(first + i, rows.subspan(i * elements, elements)); });
 }
 
 }  // namespace anybit

@@ -14,8 +14,8 @@ namespace anybit {
 // How many threads rows of this cost are worth on this machine; 1 where a row is a copy.
 int ReadingThreads(RowCost cost);
 
-// Calls work(0) to work(n - 1) from `threads` threads, the caller among them, and returns when all are done. After an error
-// no further call begins; of several errors that of the lowest index is returned.
+// Calls work(0) to work(n - 1) from `threads` threads, the caller among them, and returns when all are done. After an
+// error no further call begins; of several errors that of the lowest index is returned.
 absl::Status ForEachRow(int64_t n, int threads, const std::function<absl::Status(int64_t)>& work);
 
 // Rows first to first + n - 1 of `examples` to `rows`, one after the other.

@@ -29,10 +29,12 @@ TEST(ForEachRow, ReturnsTheErrorOfTheLowestRowAndStops) {
   EXPECT_EQ(calls, 4);
   // Rows 0 and 1 fail at once, each having waited for the other.
   std::atomic<int> here = 0;
-  EXPECT_EQ(ForEachRow(2, 2, [&](int64_t i) {
-              for (++here; here < 2;) std::this_thread::yield();
-              return absl::DataLossError(absl::StrCat("row ", i));
-            }).message(),
+  EXPECT_EQ(ForEachRow(2, 2,
+                       [&](int64_t i) {
+                         for (++here; here < 2;) std::this_thread::yield();
+                         return absl::DataLossError(absl::StrCat("row ", i));
+                       })
+                .message(),
             "row 0");
 }
 

@@ -11,7 +11,8 @@
 
 namespace anybit {
 
-// A seed for what `b` numbers below `a`: each in turn through the finaliser of splitmix64 (Steele, Lea and Flood, 2014).
+// A seed for what `b` numbers below `a`: each in turn through the finaliser of splitmix64 (Steele, Lea and Flood,
+// 2014).
 inline uint64_t MixSeed(uint64_t a, uint64_t b) {
   uint64_t z = 0;
   for (uint64_t word : {a, b}) {

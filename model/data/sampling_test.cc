@@ -44,7 +44,7 @@ TEST(SymmetricBeta, HasTheMeanAndTheVarianceOfTheDistribution) {
       squares += x * x;
     }
     const double mean = sum / kDraws, variance = squares / kDraws - mean * mean;
-    EXPECT_NEAR(mean, 0.5, 0.02) << alpha;                         // six standard errors of the mean at alpha = 0.2
+    EXPECT_NEAR(mean, 0.5, 0.02) << alpha;  // six standard errors of the mean at alpha = 0.2
     EXPECT_NEAR(variance, 1 / (4 * (2 * alpha + 1)), 0.005) << alpha;
   }
 }

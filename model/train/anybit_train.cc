@@ -53,7 +53,8 @@ absl::Status Main() {
   if (!spec.ok()) return spec.status();
   absl::StatusOr<std::vector<PointRecipe>> points = ParsePoints(absl::GetFlag(FLAGS_points));
   if (!points.ok()) return points.status();
-  const ExampleShape shape{.height = spec->input().shape(0), .width = spec->input().shape(1), .channels = spec->input().shape(2)};
+  const auto& input = spec->input().shape();
+  const ExampleShape shape{.height = input[0], .width = input[1], .channels = input[2]};
   absl::StatusOr<std::unique_ptr<ExampleSet>> examples = OpenExamples(absl::GetFlag(FLAGS_data), Split::kTrain, shape);
   if (!examples.ok()) return examples.status();
 

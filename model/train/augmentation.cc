@@ -35,7 +35,9 @@ constexpr Word kWords[] = {
 
 absl::Status Parse(const Word& word, absl::string_view value, Augmentation& augmentation) {
   if (word.on != nullptr) {
-    if (!value.empty()) return absl::InvalidArgumentError(absl::StrCat("augmentation '", word.name, "' takes no value"));
+    if (!value.empty()) {
+      return absl::InvalidArgumentError(absl::StrCat("augmentation '", word.name, "' takes no value"));
+    }
     augmentation.*word.on = true;
     return absl::OkStatus();
   }
@@ -44,8 +46,8 @@ absl::Status Parse(const Word& word, absl::string_view value, Augmentation& augm
                      (word.whole == nullptr || number == std::floor(number));
   if (!valid) {
     return absl::InvalidArgumentError(absl::StrCat("augmentation '", word.name, "=", value, "': not ",
-                                                   word.whole != nullptr ? "a whole number in " : "in ", word.least, "..",
-                                                   word.most));
+                                                   word.whole != nullptr ? "a whole number in " : "in ", word.least,
+                                                   "..", word.most));
   }
   if (word.whole != nullptr) augmentation.*word.whole = static_cast<int>(number);
   if (word.real != nullptr) augmentation.*word.real = number;
@@ -85,7 +87,8 @@ void CopyMoved(const ExampleShape& shape, const Placement& placement, const uint
 }
 
 void CopyTurned(const ExampleShape& shape, const Placement& placement, const uint8_t* from, uint8_t* to) {
-  const double middle_y = static_cast<double>(shape.height - 1) / 2, middle_x = static_cast<double>(shape.width - 1) / 2;
+  const double middle_y = static_cast<double>(shape.height - 1) / 2,
+               middle_x = static_cast<double>(shape.width - 1) / 2;
   const auto at = [&](int64_t y, int64_t x, int64_t c) -> double {
     if (y < 0 || y >= shape.height || x < 0 || x >= shape.width) return 0;
     return from[(y * shape.width + x) * shape.channels + c];
@@ -148,9 +151,11 @@ absl::StatusOr<Augmentation> ParseAugmentation(absl::string_view text) {
   std::vector<absl::string_view> seen;
   for (absl::string_view item : absl::StrSplit(text, ',')) {
     const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(item, absl::MaxSplits('=', 1));
-    const auto word = std::find_if(std::begin(kWords), std::end(kWords), [&](const Word& w) { return parts.first == w.name; });
+    const auto word =
+        std::find_if(std::begin(kWords), std::end(kWords), [&](const Word& w) { return parts.first == w.name; });
     if (word == std::end(kWords)) {
-      const std::string known = absl::StrJoin(kWords, ", ", [](std::string* out, const Word& w) { absl::StrAppend(out, w.name); });
+      const std::string known =
+          absl::StrJoin(kWords, ", ", [](std::string* out, const Word& w) { absl::StrAppend(out, w.name); });
       return absl::InvalidArgumentError(absl::StrCat("augmentation '", item, "' is none of ", known));
     }
     if (std::find(seen.begin(), seen.end(), parts.first) != seen.end()) {
@@ -166,8 +171,12 @@ std::string ToText(const Augmentation& augmentation) {
   std::vector<std::string> items;
   for (const Word& word : kWords) {
     if (word.on != nullptr && augmentation.*word.on) items.push_back(word.name);
-    if (word.whole != nullptr && augmentation.*word.whole != 0) items.push_back(absl::StrCat(word.name, "=", augmentation.*word.whole));
-    if (word.real != nullptr && augmentation.*word.real != 0) items.push_back(absl::StrCat(word.name, "=", augmentation.*word.real));
+    if (word.whole != nullptr && augmentation.*word.whole != 0) {
+      items.push_back(absl::StrCat(word.name, "=", augmentation.*word.whole));
+    }
+    if (word.real != nullptr && augmentation.*word.real != 0) {
+      items.push_back(absl::StrCat(word.name, "=", augmentation.*word.real));
+    }
   }
   return items.empty() ? "none" : absl::StrJoin(items, ",");
 }
@@ -175,8 +184,9 @@ std::string ToText(const Augmentation& augmentation) {
 absl::Status CheckAugmentation(const Augmentation& augmentation, const ExampleShape& shape) {
   const int64_t side = std::min(shape.height, shape.width);
   if (augmentation.shift >= side || augmentation.cutout > side) {
-    return absl::InvalidArgumentError(absl::StrCat("augmentation '", ToText(augmentation), "': shift must be below and cutout at ",
-                                                   "most ", side, " in pictures of ", ToText(shape)));
+    return absl::InvalidArgumentError(absl::StrCat("augmentation '", ToText(augmentation),
+                                                   "': shift must be below and cutout at most ", side,
+                                                   " in pictures of ", ToText(shape)));
   }
   return absl::OkStatus();
 }

@@ -13,7 +13,9 @@ namespace {
 // Values 1.. row by row, so that each pixel can be told from the others and from 0.
 std::vector<uint8_t> Counted(const ExampleShape& shape) {
   std::vector<uint8_t> row(shape.elements());
-  for (size_t i = 0; i < row.size(); ++i) row[i] = static_cast<uint8_t>(1 + i % (shape.elements() / shape.frames) % 255);
+  for (size_t i = 0; i < row.size(); ++i) {
+    row[i] = static_cast<uint8_t>(1 + i % (shape.elements() / shape.frames) % 255);
+  }
   return row;
 }
 
@@ -25,7 +27,8 @@ std::vector<uint8_t> Augmented(const char* text, const ExampleShape& shape, uint
 constexpr ExampleShape kSmall{.height = 8, .width = 8};
 
 TEST(ParseAugmentation, ReadsWhatItWrites) {
-  const Augmentation all{.shift = 2, .mirror = true, .rotate = 10, .scale = 0.1, .cutout = 8, .erase = 0.25, .mixup = 0.2};
+  const Augmentation all{
+      .shift = 2, .mirror = true, .rotate = 10, .scale = 0.1, .cutout = 8, .erase = 0.25, .mixup = 0.2};
   EXPECT_EQ(ToText(all), "shift=2,mirror,rotate=10,scale=0.1,cutout=8,erase=0.25,mixup=0.2");
   EXPECT_EQ(*ParseAugmentation(ToText(all)), all);
   EXPECT_EQ(*ParseAugmentation("mixup=0.2,mirror"), (Augmentation{.mirror = true, .mixup = 0.2}));
@@ -156,12 +159,15 @@ TEST(Augment, CutsOutOneSquareWhoseMiddleIsAnywhere) {
     const int64_t zeros = std::count(out.begin(), out.end(), 0);
     counts.insert(zeros);
     for (int i = 0; i < 64; ++i) {
-      if (out[i] == 0) corners.insert(i);
-      else ASSERT_EQ(out[i], i + 1);
+      if (out[i] == 0) {
+        corners.insert(i);
+      }
+      else
+        ASSERT_EQ(out[i], i + 1);
     }
   }
   EXPECT_EQ(*counts.rbegin(), 16);
-  EXPECT_EQ(*counts.begin(), 4);      // two by two in a corner
+  EXPECT_EQ(*counts.begin(), 4);  // two by two in a corner
   EXPECT_EQ(corners.size(), 64u);
 }
 

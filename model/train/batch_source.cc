@@ -32,18 +32,19 @@ void MixRows(std::span<uint8_t> a, std::span<uint8_t> b, int share) {
 
 absl::StatusOr<BatchSource> BatchSource::Create(const ExampleSet& examples, const BatchOptions& options) {
   if (options.batch < 1 || options.batch > examples.count()) {
-    return absl::InvalidArgumentError(absl::StrCat("batch of ", options.batch, " does not fit ", examples.count(), " examples"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("batch of ", options.batch, " does not fit ", examples.count(), " examples"));
   }
   if (options.world_size < 1 || options.rank < 0 || options.rank >= options.world_size) {
     return absl::InvalidArgumentError(absl::StrCat("rank ", options.rank, " of ", options.world_size));
   }
   if (options.batch % options.world_size != 0) {
-    return absl::InvalidArgumentError(absl::StrCat("batch of ", options.batch, " cannot be shared by ", options.world_size,
-                                                   " ranks"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("batch of ", options.batch, " cannot be shared by ", options.world_size, " ranks"));
   }
   if (options.augmentation.mixup != 0 && options.batch / options.world_size % 2 != 0) {
-    return absl::InvalidArgumentError(absl::StrCat("mixup takes pairs, and ", options.batch / options.world_size,
-                                                   " rows of a rank are odd"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("mixup takes pairs, and ", options.batch / options.world_size, " rows of a rank are odd"));
   }
   if (absl::Status status = CheckAugmentation(options.augmentation, examples.shape()); !status.ok()) return status;
   const int of_use = examples.row_cost() == RowCost::kCopy ? 0 : ReadingThreads(examples.row_cost());
@@ -54,9 +55,8 @@ BatchSource::BatchSource(const ExampleSet& examples, const BatchOptions& options
     : examples_(&examples), options_(options), threads_(threads), order_(std::make_unique<EpochOrder>()) {}
 
 absl::StatusOr<Minibatch> BatchSource::At(int64_t step) {
-  const auto make = [examples = examples_, options = options_, threads = std::max(threads_, 1), order = order_.get()](int64_t at) {
-    return Make(*examples, options, threads, at, *order);
-  };
+  const auto make = [examples = examples_, options = options_, threads = std::max(threads_, 1),
+                     order = order_.get()](int64_t at) { return Make(*examples, options, threads, at, *order); };
   if (threads_ < 1) return make(step);
   absl::StatusOr<Minibatch> made;
   if (next_.valid()) made = next_.get();
@@ -66,8 +66,8 @@ absl::StatusOr<Minibatch> BatchSource::At(int64_t step) {
   return made;
 }
 
-absl::StatusOr<Minibatch> BatchSource::Make(const ExampleSet& examples, const BatchOptions& options, int threads, int64_t step,
-                                            EpochOrder& order) {
+absl::StatusOr<Minibatch> BatchSource::Make(const ExampleSet& examples, const BatchOptions& options, int threads,
+                                            int64_t step, EpochOrder& order) {
   const int64_t per_epoch = examples.count() / options.batch;
   if (const int64_t epoch = step / per_epoch; epoch != order.epoch) {
     order = {epoch, RandomOrder(examples.count(), StreamSeed(options.seed, kOrder, epoch))};

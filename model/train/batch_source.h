@@ -1,8 +1,9 @@
-// Which examples each training step sees, and how they are changed: a function of seed, step, rank and world size alone.
+// Which examples each training step sees, and how they are changed: a function of seed, step, rank and world size
+// alone.
 //
-// An epoch is a drawn order of all examples, cut into batches; what is left over waits for a later epoch. A batch is shared
-// among the ranks of a data-parallel run in equal stretches, and each row's changes follow from its place in the whole batch:
-// together the ranks see exactly what one process sees.
+// An epoch is a drawn order of all examples, cut into batches; what is left over waits for a later epoch. A batch is
+// shared among the ranks of a data-parallel run in equal stretches, and each row's changes follow from its place in the
+// whole batch: together the ranks see exactly what one process sees.
 #ifndef ANYBIT_MODEL_TRAIN_BATCH_SOURCE_H_
 #define ANYBIT_MODEL_TRAIN_BATCH_SOURCE_H_
 
@@ -18,9 +19,10 @@
 
 namespace anybit {
 
-// One rank's rows of one step. Under mixup the loss of a row is share * loss(labels) + (1 - share) * loss(other_labels).
+// One rank's rows of one step. Under mixup the loss of a row is share * loss(labels) + (1 - share) *
+// loss(other_labels).
 struct Minibatch {
-  std::vector<uint8_t> images;        // rows of the set's shape, one after the other
+  std::vector<uint8_t> images;  // rows of the set's shape, one after the other
   std::vector<int64_t> labels;
   std::vector<int64_t> other_labels;  // as many, or empty without mixup
   double share = 1;                   // of `labels`, the same for the whole batch
@@ -32,8 +34,8 @@ struct BatchOptions {
   int rank = 0;
   int world_size = 1;
   Augmentation augmentation;
-  // Threads that make the next batch while this one is trained on; 0: made when asked for. Unset: none for rows that are
-  // copies, else as many as are of use.
+  // Threads that make the next batch while this one is trained on; 0: made when asked for. Unset: none for rows that
+  // are copies, else as many as are of use.
   std::optional<int> threads;
 };
 
@@ -59,8 +61,8 @@ class BatchSource {
 
   BatchSource(const ExampleSet& examples, const BatchOptions& options, int threads);
 
-  static absl::StatusOr<Minibatch> Make(const ExampleSet& examples, const BatchOptions& options, int threads, int64_t step,
-                                        EpochOrder& order);
+  static absl::StatusOr<Minibatch> Make(const ExampleSet& examples, const BatchOptions& options, int threads,
+                                        int64_t step, EpochOrder& order);
 
   const ExampleSet* examples_;
   BatchOptions options_;

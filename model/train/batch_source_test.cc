@@ -88,7 +88,8 @@ TEST(BatchSource, LeavesOutWhatFillsNoBatchAndTakesItInLaterEpochs) {
 TEST(BatchSource, IsAFunctionOfSeedAndStepWhateverWasAskedBefore) {
   const MemoryExamples set = Numbered(12, 8);
   for (int threads : {0, 1, 3}) {
-    const BatchOptions options{.batch = 4, .augmentation = Parsed("shift=2,mirror,cutout=2,mixup=0.5"), .threads = threads};
+    const BatchOptions options{
+        .batch = 4, .augmentation = Parsed("shift=2,mirror,cutout=2,mixup=0.5"), .threads = threads};
     BatchSource forward = *BatchSource::Create(set, options), backward = *BatchSource::Create(set, options);
     BatchOptions plain = options;
     plain.threads = 0;
@@ -189,7 +190,9 @@ TEST(BatchSource, PreparesTheNextBatchWhereRowsAreDecoded) {
 
 TEST(BatchSource, NamesWhatDoesNotFit) {
   const MemoryExamples set = Numbered(10);
-  const auto error = [&](const BatchOptions& options) { return std::string(BatchSource::Create(set, options).status().message()); };
+  const auto error = [&](const BatchOptions& options) {
+    return std::string(BatchSource::Create(set, options).status().message());
+  };
   EXPECT_EQ(error({.batch = 10}), "");
   EXPECT_EQ(error({.batch = 11}), "batch of 11 does not fit 10 examples");
   EXPECT_EQ(error({.batch = 0}), "batch of 0 does not fit 10 examples");

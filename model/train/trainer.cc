@@ -105,10 +105,11 @@ class TrainingRun {
   }
 
   // All that makes this run this run. A checkpoint of another one would be continued wrongly and in silence.
-  static std::string Identity(const NetworkSpec& spec, const std::vector<PointRecipe>& points, const ExampleSet& training,
-                              const TrainerOptions& options) {
+  static std::string Identity(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
+                              const ExampleSet& training, const TrainerOptions& options) {
     std::string text = absl::StrCat(
-        "network ", spec.ShortDebugString(), "; training rows ", training.count(), "; start ", options.start_steps, " joint ",
+        "network ", spec.ShortDebugString(), "; training rows ", training.count(), "; start ", options.start_steps,
+        " joint ",
         options.joint_steps, " batch ", options.batch, " rate ", options.learning_rate, " decay ", options.weight_decay,
         " held out ", options.held_out, " seed ", options.seed, "; points");
     for (const PointRecipe& p : points) {
@@ -123,7 +124,8 @@ class TrainingRun {
     if (!batch.ok()) throw std::invalid_argument(std::string(batch.status().message()));
     const ExampleShape& shape = training_.shape();
     const int64_t rows = static_cast<int64_t>(batch->labels.size());
-    return {torch::from_blob(batch->images.data(), {rows, shape.height, shape.width, shape.channels}, torch::kUInt8).clone(),
+    const std::vector<int64_t> sizes = {rows, shape.height, shape.width, shape.channels};
+    return {torch::from_blob(batch->images.data(), sizes, torch::kUInt8).clone(),
             torch::from_blob(batch->labels.data(), {rows}, torch::kInt64).clone()};
   }
 
@@ -256,7 +258,8 @@ absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe
   if (points.empty()) return absl::InvalidArgumentError("no operating point to train");
   const ExampleShape wanted{.height = plan->input.height, .width = plan->input.width, .channels = plan->input.channels};
   if (examples.shape() != wanted) {
-    return absl::InvalidArgumentError(absl::StrCat("images of ", ToText(examples.shape()), " for a network of ", ToText(wanted)));
+    return absl::InvalidArgumentError(
+        absl::StrCat("images of ", ToText(examples.shape()), " for a network of ", ToText(wanted)));
   }
   if (examples.classes() > plan->classes()) {
     return absl::InvalidArgumentError(absl::StrCat("images of ", examples.classes(), " classes for a network of ",
@@ -281,8 +284,9 @@ absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe
 
 }  // namespace
 
-absl::StatusOr<Artifact> Train(const NetworkSpec& spec, const std::vector<PointRecipe>& points, const ExampleSet& examples,
-                               const TrainerOptions& options, std::ostream& progress, bool live) {
+absl::StatusOr<Artifact> Train(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
+                               const ExampleSet& examples, const TrainerOptions& options, std::ostream& progress,
+                               bool live) {
   if (absl::Status status = CheckOptions(spec, points, examples, options); !status.ok()) return status;
   const HeldOutSplit split = HoldOut(examples, options.held_out);
   Artifact artifact;

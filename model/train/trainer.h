@@ -34,11 +34,12 @@ struct TrainerOptions {
   bool resume = false;             // go on from `checkpoint` if it exists
 };
 
-// Trains on `examples` and returns the artifact, its accuracies measured on the held-out part. Progress goes to `progress`,
-// one line rewritten in place where `live`. InvalidArgument for options that do not fit or an example that
+// Trains on `examples` and returns the artifact, its accuracies measured on the held-out part. Progress goes to
+// `progress`, one line rewritten in place where `live`. InvalidArgument for options that do not fit or an example that
 // cannot be read; Internal where LibTorch fails.
-absl::StatusOr<Artifact> Train(const NetworkSpec& spec, const std::vector<PointRecipe>& points, const ExampleSet& examples,
-                               const TrainerOptions& options, std::ostream& progress, bool live);
+absl::StatusOr<Artifact> Train(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
+                               const ExampleSet& examples, const TrainerOptions& options, std::ostream& progress,
+                               bool live);
 
 }  // namespace anybit
 
