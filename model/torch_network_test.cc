@@ -4,7 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "model/arch/basic_block_network.h"
-#include "model/image_set.h"
+#include "model/data/open_examples.h"
+#include "model/data/read_rows.h"
 #include "model/kernels/instruction_set.h"
 #include "model/packed_network.h"
 #include "model/testing/random_artifact.h"
@@ -37,13 +38,15 @@ INSTANTIATE_TEST_SUITE_P(QuantizedPoints, TrainEqualsServeAt, testing::Range(1, 
 TEST(TrainEqualsServe, AtEveryNodeOfTheDefaultNetworkOnRealImages) {
   const absl::StatusOr<Artifact> artifact = ReadArtifact("model/default/fashion.safetensors");
   ASSERT_TRUE(artifact.ok()) << artifact.status();
-  const ImageSet images = *ReadIdxFolder("/usr/share/datasets/fashion-mnist", Split::kTest, 32);
+  const auto examples = *OpenExamples("/usr/share/datasets/fashion-mnist", Split::kTest, {.height = 32, .width = 32});
+  std::vector<uint8_t> images(4 * examples->shape().elements());
+  ASSERT_TRUE(ReadRows(*examples, 0, 4, images).ok());
   const auto engine = *PackedNetwork::Create(*artifact, *SupportedKernels().front());
   const auto simulation = *TorchNetwork::Create(*artifact);
   for (size_t p = 0; p < artifact->points.size(); ++p) {
     if (artifact->points[p].full_precision) continue;
-    const LayerTrace served = *engine->Trace(static_cast<int>(p), images.images(0, 4));
-    const LayerTrace trained = *simulation->Trace(static_cast<int>(p), images.images(0, 4));
+    const LayerTrace served = *engine->Trace(static_cast<int>(p), images);
+    const LayerTrace trained = *simulation->Trace(static_cast<int>(p), images);
     for (size_t i = 0; i < served.size(); ++i) {
       EXPECT_EQ(served[i].codes, trained[i].codes) << artifact->points[p].info.name << " " << served[i].node;
     }

@@ -13,15 +13,15 @@
 #include "absl/strings/str_format.h"
 #include "model/arch/registry.h"
 #include "model/artifact.h"
+#include "model/data/open_examples.h"
 #include "model/evaluate.h"
-#include "model/image_set.h"
 #include "model/kernels/instruction_set.h"
 #include "model/packed_network.h"
 #include "model/train/point_recipe.h"
 #include "model/train/trainer.h"
 
 ABSL_FLAG(std::string, arch, "fashion", "architecture (model/arch)");
-ABSL_FLAG(std::string, data, "/usr/share/datasets/fashion-mnist", "folder with the MNIST family's IDX files");
+ABSL_FLAG(std::string, data, "/usr/share/datasets/fashion-mnist", "examples, see model/data/open_examples.h");
 ABSL_FLAG(std::string, out, "network.safetensors", "artifact to write");
 ABSL_FLAG(std::string, points, anybit::kDefaultPoints, "operating points, see model/train/point_recipe.h");
 ABSL_FLAG(int64_t, start_steps, anybit::TrainerOptions{}.start_steps, "steps at full precision before joint training");
@@ -53,9 +53,10 @@ absl::Status Main() {
   if (!spec.ok()) return spec.status();
   absl::StatusOr<std::vector<PointRecipe>> points = ParsePoints(absl::GetFlag(FLAGS_points));
   if (!points.ok()) return points.status();
-  const int64_t side = spec->input().shape(0);
-  absl::StatusOr<ImageSet> images = ReadIdxFolder(absl::GetFlag(FLAGS_data), Split::kTrain, side);
-  if (!images.ok()) return images.status();
+  const auto& input = spec->input().shape();
+  const ExampleShape shape{.height = input[0], .width = input[1], .channels = input[2]};
+  absl::StatusOr<std::unique_ptr<ExampleSet>> examples = OpenExamples(absl::GetFlag(FLAGS_data), Split::kTrain, shape);
+  if (!examples.ok()) return examples.status();
 
   const TrainerOptions options{.start_steps = absl::GetFlag(FLAGS_start_steps),
                                .joint_steps = absl::GetFlag(FLAGS_joint_steps),
@@ -68,12 +69,12 @@ absl::Status Main() {
                                .checkpoint_interval = absl::GetFlag(FLAGS_checkpoint_interval),
                                .resume = absl::GetFlag(FLAGS_resume)};
   // What could fail after hours of training is tried before.
-  absl::StatusOr<ImageSet> test = ReadIdxFolder(absl::GetFlag(FLAGS_data), Split::kTest, side);
+  absl::StatusOr<std::unique_ptr<ExampleSet>> test = OpenExamples(absl::GetFlag(FLAGS_data), Split::kTest, shape);
   if (!test.ok()) return test.status();
   const std::string out = absl::GetFlag(FLAGS_out);
   if (!std::ofstream(out + ".partial")) return absl::UnavailableError(absl::StrCat("cannot write '", out, ".partial'"));
 
-  absl::StatusOr<Artifact> artifact = Train(*spec, *points, *images, options, std::cerr, isatty(STDERR_FILENO));
+  absl::StatusOr<Artifact> artifact = Train(*spec, *points, **examples, options, std::cerr, isatty(STDERR_FILENO));
   if (!artifact.ok()) return artifact.status();
 
   // The test set is touched here, once, after the last choice, by the engine that will serve.
@@ -82,11 +83,11 @@ absl::Status Main() {
   std::cout << absl::StreamFormat("%-12s %10s %10s\n", "point", "held-out", "test");
   for (size_t p = 0; p < artifact->points.size(); ++p) {
     ArtifactPoint& point = artifact->points[p];
-    absl::StatusOr<double> accuracy = EvaluateTop1(**engine, static_cast<int>(p), *test);
+    absl::StatusOr<double> accuracy = EvaluateTop1(**engine, static_cast<int>(p), **test);
     if (!accuracy.ok()) return accuracy.status();
     std::cout << absl::StreamFormat("%-12s %9.2f%% %9.2f%%\n", point.info.name, 100 * point.info.accuracy, 100 * *accuracy);
     point.info.accuracy = *accuracy;
-    point.accuracy_images = test->count;
+    point.accuracy_images = (*test)->count();
   }
   artifact->version = absl::GetFlag(FLAGS_version);
   artifact->trained_with = Command();

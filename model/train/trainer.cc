@@ -9,86 +9,33 @@
 #include <filesystem>
 #include <memory>
 #include <numbers>
-#include <numeric>
-#include <random>
 #include <stdexcept>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "model/evaluate.h"
 #include "model/torch_network.h"
+#include "model/train/augmentation.h"
+#include "model/train/batch_source.h"
 #include "model/train/trainable_network.h"
 
 namespace anybit {
 namespace {
 
-constexpr int kShift = 2;  // images move by up to this many pixels, and may be mirrored
+// Images move by up to two pixels, and may be mirrored.
+constexpr Augmentation kAugmentation = {.shift = 2, .mirror = true};
 
-uint64_t Mix(uint64_t a, uint64_t b) {
-  std::seed_seq seeds{static_cast<uint32_t>(a), static_cast<uint32_t>(a >> 32), static_cast<uint32_t>(b),
-                      static_cast<uint32_t>(b >> 32)};
-  return std::mt19937_64(seeds)();
-}
-
-// A uniformly drawn order of 0..n-1 (Fisher and Yates).
-std::vector<int64_t> RandomOrder(int64_t n, uint64_t seed) {
-  std::vector<int64_t> order(n);
-  std::iota(order.begin(), order.end(), 0);
-  std::mt19937_64 random(seed);
-  for (int64_t i = n - 1; i > 0; --i) std::swap(order[i], order[random() % (i + 1)]);
-  return order;
-}
-
-struct Minibatch {
-  torch::Tensor images;  // u8 [N, side, side, 1]
+struct TensorBatch {
+  torch::Tensor images;  // u8 [N, height, width, channels]
   torch::Tensor labels;  // int64 [N]
 };
 
-// Which images each step sees, and how they are moved: a function of the seed and the step.
-class BatchSource {
- public:
-  BatchSource(const ImageSet& images, int64_t first, int64_t count, int64_t batch, uint64_t seed)
-      : images_(images), first_(first), count_(count), batch_(batch), seed_(seed) {}
-
-  Minibatch At(int64_t step) {
-    const int64_t per_epoch = count_ / batch_;
-    const int64_t epoch = step / per_epoch;
-    if (epoch != epoch_) {
-      order_ = RandomOrder(count_, Mix(seed_, epoch));
-      epoch_ = epoch;
-    }
-    std::mt19937_64 random(Mix(seed_ + 1, step));
-    const int64_t side = images_.side;
-    Minibatch minibatch{torch::zeros({batch_, side, side, 1}, torch::kUInt8), torch::empty({batch_}, torch::kInt64)};
-    for (int64_t i = 0; i < batch_; ++i) {
-      const int64_t image = first_ + order_[step % per_epoch * batch_ + i];
-      minibatch.labels.data_ptr<int64_t>()[i] = images_.labels[image];
-      const uint64_t draw = random();
-      CopyMoved(images_.images(image, 1).data(), minibatch.images.data_ptr<uint8_t>() + i * side * side,
-                static_cast<int>(draw % (2 * kShift + 1)) - kShift,
-                static_cast<int>(draw / 16 % (2 * kShift + 1)) - kShift, (draw >> 32) % 2 == 0);
-    }
-    return minibatch;
-  }
-
- private:
-  void CopyMoved(const uint8_t* from, uint8_t* to, int dy, int dx, bool mirrored) const {
-    const int side = static_cast<int>(images_.side);
-    for (int y = 0; y < side; ++y) {
-      for (int x = 0; x < side; ++x) {
-        const int sy = y + dy;
-        const int sx = (mirrored ? side - 1 - x : x) + dx;
-        if (sy >= 0 && sy < side && sx >= 0 && sx < side) to[y * side + x] = from[sy * side + sx];
-      }
-    }
-  }
-
-  const ImageSet& images_;
-  const int64_t first_, count_, batch_;
-  const uint64_t seed_;
-  int64_t epoch_ = -1;
-  std::vector<int64_t> order_;
-};
+BatchSource MakeSource(const ExampleSet& training, const TrainerOptions& options) {
+  absl::StatusOr<BatchSource> source =
+      BatchSource::Create(training, {.batch = options.batch, .seed = options.seed, .augmentation = kAugmentation});
+  if (!source.ok()) throw std::invalid_argument(std::string(source.status().message()));
+  return *std::move(source);
+}
 
 // One line of progress, rewritten in place on a terminal, else printed now and then.
 class ProgressLine {
@@ -118,17 +65,17 @@ class ProgressLine {
 
 class TrainingRun {
  public:
-  TrainingRun(const NetworkSpec& spec, const std::vector<PointRecipe>& points, const ImageSet& images,
+  TrainingRun(const NetworkSpec& spec, const std::vector<PointRecipe>& points, const ExampleSet& training,
               const TrainerOptions& options, std::ostream& progress, bool live)
-      : images_(images),
+      : training_(training),
         options_(options),
         progress_(progress),
         live_(live),
         device_(options.device),
         network_(spec, points, options.seed),
-        source_(images, 0, images.count - options.held_out, options.batch, options.seed),
+        source_(MakeSource(training, options)),
         total_(options.start_steps + options.joint_steps),
-        identity_(Identity(spec, points, images, options)),
+        identity_(Identity(spec, points, training, options)),
         losses_(points.size(), 0.0) {
     // Convolutions over codes must not be rounded to ten bits behind our back.
     at::globalContext().setAllowTF32CuDNN(false);
@@ -158,10 +105,11 @@ class TrainingRun {
   }
 
   // All that makes this run this run. A checkpoint of another one would be continued wrongly and in silence.
-  static std::string Identity(const NetworkSpec& spec, const std::vector<PointRecipe>& points, const ImageSet& images,
-                              const TrainerOptions& options) {
+  static std::string Identity(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
+                              const ExampleSet& training, const TrainerOptions& options) {
     std::string text = absl::StrCat(
-        "network ", spec.ShortDebugString(), "; images ", images.count, "; start ", options.start_steps, " joint ",
+        "network ", spec.ShortDebugString(), "; training rows ", training.count(), "; start ", options.start_steps,
+        " joint ",
         options.joint_steps, " batch ", options.batch, " rate ", options.learning_rate, " decay ", options.weight_decay,
         " held out ", options.held_out, " seed ", options.seed, "; points");
     for (const PointRecipe& p : points) {
@@ -169,6 +117,16 @@ class TrainingRun {
                       "/", p.highest_code, "@", p.interval);
     }
     return text;
+  }
+
+  TensorBatch BatchAt(int64_t step) {
+    absl::StatusOr<Minibatch> batch = source_.At(step);
+    if (!batch.ok()) throw std::invalid_argument(std::string(batch.status().message()));
+    const ExampleShape& shape = training_.shape();
+    const int64_t rows = static_cast<int64_t>(batch->labels.size());
+    const std::vector<int64_t> sizes = {rows, shape.height, shape.width, shape.channels};
+    return {torch::from_blob(batch->images.data(), sizes, torch::kUInt8).clone(),
+            torch::from_blob(batch->labels.data(), {rows}, torch::kInt64).clone()};
   }
 
   int FullPrecisionPoint() const {
@@ -180,7 +138,7 @@ class TrainingRun {
 
   void StartJointPhase() {
     network_->SpreadBatchNorm(FullPrecisionPoint());
-    const torch::Tensor images = source_.At(options_.start_steps).images.to(device_);
+    const torch::Tensor images = BatchAt(options_.start_steps).images.to(device_);
     for (size_t p = 0; p < network_->points().size(); ++p) {
       if (!network_->points()[p].full_precision) network_->CalibrateSteps(static_cast<int>(p), images);
     }
@@ -210,7 +168,7 @@ class TrainingRun {
   }
 
   void TrainStep(int64_t step) {
-    const Minibatch minibatch = source_.At(step);
+    const TensorBatch minibatch = BatchAt(step);
     const torch::Tensor images = minibatch.images.to(device_), labels = minibatch.labels.to(device_);
     SetLearningRate(LearningRate(step));
     optimizer_->zero_grad();
@@ -236,7 +194,7 @@ class TrainingRun {
   void ReestimateNorms() {
     torch::NoGradGuard no_gradient;
     for (int64_t i = 0; i < options_.norm_batches; ++i) {
-      const torch::Tensor images = source_.At(total_ + i).images.to(device_);
+      const torch::Tensor images = BatchAt(total_ + i).images.to(device_);
       for (size_t p = 0; p < network_->points().size(); ++p) {
         network_->Forward(static_cast<int>(p), images, /*momentum=*/1.0 / static_cast<double>(i + 1));
       }
@@ -280,7 +238,7 @@ class TrainingRun {
     return step.item<int64_t>();
   }
 
-  const ImageSet& images_;
+  const ExampleSet& training_;
   const TrainerOptions options_;
   std::ostream& progress_;
   const bool live_;
@@ -293,22 +251,23 @@ class TrainingRun {
   std::vector<double> losses_;  // moving averages, per point
 };
 
-absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe>& points, const ImageSet& images,
+absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe>& points, const ExampleSet& examples,
                           const TrainerOptions& options) {
   const absl::StatusOr<NetworkPlan> plan = PlanNetwork(spec);
   if (!plan.ok()) return plan.status();
   if (points.empty()) return absl::InvalidArgumentError("no operating point to train");
-  if (plan->input != FeatureShape{images.side, images.side, 1}) {
-    return absl::InvalidArgumentError(absl::StrCat("images of ", images.side, "x", images.side, "x1 for a network of ",
-                                                   plan->input.height, "x", plan->input.width, "x", plan->input.channels));
+  const ExampleShape wanted{.height = plan->input.height, .width = plan->input.width, .channels = plan->input.channels};
+  if (examples.shape() != wanted) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("images of ", ToText(examples.shape()), " for a network of ", ToText(wanted)));
   }
-  const int highest_label = images.labels.empty() ? 0 : *std::max_element(images.labels.begin(), images.labels.end());
-  if (highest_label >= plan->classes()) {
-    return absl::InvalidArgumentError(absl::StrCat("label ", highest_label, " for ", plan->classes(), " classes"));
+  if (examples.classes() > plan->classes()) {
+    return absl::InvalidArgumentError(absl::StrCat("images of ", examples.classes(), " classes for a network of ",
+                                                   plan->classes()));
   }
-  if (options.batch < 2 || options.held_out < 1 || images.count - options.held_out < options.batch) {
+  if (options.batch < 2 || options.held_out < 1 || examples.count() - options.held_out < options.batch) {
     return absl::InvalidArgumentError(absl::StrCat("batch of ", options.batch, " and ", options.held_out,
-                                                   " held-out images do not fit ", images.count, " images"));
+                                                   " held-out images do not fit ", examples.count(), " images"));
   }
   if (options.start_steps < 0 || options.joint_steps < 0 || options.start_steps + options.joint_steps < 1) {
     return absl::InvalidArgumentError(absl::StrCat(options.start_steps, " + ", options.joint_steps, " steps are no training"));
@@ -323,23 +282,16 @@ absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe
   return absl::OkStatus();
 }
 
-ImageSet HeldOut(const ImageSet& images, int64_t count) {
-  const int64_t first = images.count - count;
-  const auto pixels = images.images(first, count);
-  return {.count = count,
-          .side = images.side,
-          .pixels = {pixels.begin(), pixels.end()},
-          .labels = {images.labels.begin() + first, images.labels.end()}};
-}
-
 }  // namespace
 
-absl::StatusOr<Artifact> Train(const NetworkSpec& spec, const std::vector<PointRecipe>& points, const ImageSet& images,
-                               const TrainerOptions& options, std::ostream& progress, bool live) {
-  if (absl::Status status = CheckOptions(spec, points, images, options); !status.ok()) return status;
+absl::StatusOr<Artifact> Train(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
+                               const ExampleSet& examples, const TrainerOptions& options, std::ostream& progress,
+                               bool live) {
+  if (absl::Status status = CheckOptions(spec, points, examples, options); !status.ok()) return status;
+  const HeldOutSplit split = HoldOut(examples, options.held_out);
   Artifact artifact;
   try {
-    artifact = TrainingRun(spec, points, images, options, progress, live).Run();
+    artifact = TrainingRun(spec, points, split.training, options, progress, live).Run();
   } catch (const std::invalid_argument& error) {
     return absl::InvalidArgumentError(error.what());
   } catch (const std::exception& error) {
@@ -347,12 +299,11 @@ absl::StatusOr<Artifact> Train(const NetworkSpec& spec, const std::vector<PointR
   }
   absl::StatusOr<std::unique_ptr<TorchNetwork>> simulation = TorchNetwork::Create(artifact);
   if (!simulation.ok()) return simulation.status();
-  const ImageSet held_out = HeldOut(images, options.held_out);
   for (size_t p = 0; p < artifact.points.size(); ++p) {
-    absl::StatusOr<double> accuracy = EvaluateTop1(**simulation, static_cast<int>(p), held_out);
+    absl::StatusOr<double> accuracy = EvaluateTop1(**simulation, static_cast<int>(p), split.held_out);
     if (!accuracy.ok()) return accuracy.status();
     artifact.points[p].info.accuracy = *accuracy;
-    artifact.points[p].accuracy_images = held_out.count;
+    artifact.points[p].accuracy_images = split.held_out.count();
   }
   return artifact;
 }

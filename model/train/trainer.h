@@ -14,7 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/artifact.h"
-#include "model/image_set.h"
+#include "model/data/example_set.h"
 #include "model/train/point_recipe.h"
 
 namespace anybit {
@@ -34,10 +34,12 @@ struct TrainerOptions {
   bool resume = false;             // go on from `checkpoint` if it exists
 };
 
-// Trains on `images` and returns the artifact, its accuracies measured on the held-out part. Progress goes to `progress`,
-// one line rewritten in place where `live`. InvalidArgument for options that do not fit; Internal where LibTorch fails.
-absl::StatusOr<Artifact> Train(const NetworkSpec& spec, const std::vector<PointRecipe>& points, const ImageSet& images,
-                               const TrainerOptions& options, std::ostream& progress, bool live);
+// Trains on `examples` and returns the artifact, its accuracies measured on the held-out part. Progress goes to
+// `progress`, one line rewritten in place where `live`. InvalidArgument for options that do not fit or an example that
+// cannot be read; Internal where LibTorch fails.
+absl::StatusOr<Artifact> Train(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
+                               const ExampleSet& examples, const TrainerOptions& options, std::ostream& progress,
+                               bool live);
 
 }  // namespace anybit
 

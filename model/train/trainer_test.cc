@@ -29,21 +29,22 @@ class OneThread : public testing::Environment {
 const auto* const kOneThread = testing::AddGlobalTestEnvironment(new OneThread);
 
 // Four classes that survive shifts and mirroring: horizontal or vertical stripes, fine or coarse, in noise.
-ImageSet Stripes(int64_t count, uint64_t seed) {
+MemoryExamples Stripes(int64_t count, uint64_t seed) {
   std::mt19937_64 random(seed);
-  ImageSet set{.count = count, .side = 16};
+  std::vector<uint16_t> labels;
+  std::vector<uint8_t> pixels;
   for (int64_t i = 0; i < count; ++i) {
     const int label = static_cast<int>(random() % 4);
-    set.labels.push_back(static_cast<uint8_t>(label));
+    labels.push_back(static_cast<uint16_t>(label));
     for (int y = 0; y < 16; ++y) {
       for (int x = 0; x < 16; ++x) {
         const int along = label % 2 == 0 ? x : y;
         const bool bright = along / (label < 2 ? 2 : 4) % 2 == 0;
-        set.pixels.push_back(static_cast<uint8_t>((bright ? 150 : 50) + random() % 60));
+        pixels.push_back(static_cast<uint8_t>((bright ? 150 : 50) + random() % 60));
       }
     }
   }
-  return set;
+  return MemoryExamples({.height = 16, .width = 16}, std::move(labels), std::move(pixels));
 }
 
 NetworkSpec SmallNetwork() {
@@ -64,7 +65,7 @@ TEST(Train, TeachesEveryOperatingPoint) {
   ASSERT_TRUE(artifact.ok()) << artifact.status();
   ASSERT_TRUE(ValidateArtifact(*artifact).ok());
   const auto engine = *PackedNetwork::Create(*artifact, *SupportedKernels().front());
-  const ImageSet test = Stripes(200, 2);
+  const MemoryExamples test = Stripes(200, 2);
   for (size_t p = 0; p < artifact->points.size(); ++p) {
     EXPECT_GT(*EvaluateTop1(*engine, static_cast<int>(p), test), 0.8) << artifact->points[p].info.name;
     EXPECT_EQ(artifact->points[p].accuracy_images, 100);
@@ -75,9 +76,10 @@ TEST(Train, WritesWhatTheEngineServesToTheLastInteger) {
   const Artifact artifact = *TrainSmall(SmallOptions());
   const auto engine = *PackedNetwork::Create(artifact, *SupportedKernels().front());
   const auto simulation = *TorchNetwork::Create(artifact);
-  const ImageSet images = Stripes(20, 3);
+  const MemoryExamples examples = Stripes(20, 3);
+  const std::span<const uint8_t> images = examples.rows(0, 20);
   for (int p = 1; p < static_cast<int>(artifact.points.size()); ++p) {
-    const LayerTrace served = *engine->Trace(p, images.pixels), trained = *simulation->Trace(p, images.pixels);
+    const LayerTrace served = *engine->Trace(p, images), trained = *simulation->Trace(p, images);
     for (size_t i = 0; i < served.size(); ++i) EXPECT_EQ(served[i].codes, trained[i].codes) << served[i].node;
   }
 }
@@ -120,9 +122,9 @@ TEST(Train, DoesNotGoOnFromAnotherRunsCheckpoint) {
 // what the exported network computes on that batch.
 TEST(TrainableNetwork, ExportsWhatItComputes) {
   torch::manual_seed(1);
-  const ImageSet set = Stripes(64, 4);
+  const MemoryExamples set = Stripes(64, 4);
   const torch::Tensor images =
-      torch::from_blob(const_cast<uint8_t*>(set.pixels.data()), {64, 16, 16, 1}, torch::kUInt8).clone();
+      torch::from_blob(const_cast<uint8_t*>(set.rows(0, 64).data()), {64, 16, 16, 1}, torch::kUInt8).clone();
   TrainableNetwork network(SmallNetwork(), *ParsePoints("fp32,w8a8,w4a4,w2a2,w1a1"), 5);
   torch::NoGradGuard no_gradient;
   std::vector<torch::Tensor> forward;
@@ -135,7 +137,7 @@ TEST(TrainableNetwork, ExportsWhatItComputes) {
   const auto simulation = *TorchNetwork::Create(network->Export());
   for (int p = 0; p < 5; ++p) {
     std::vector<float> logits(64 * 4);
-    ASSERT_TRUE(simulation->Run(p, set.pixels, logits, *simulation->MakeScratch(64)).ok());
+    ASSERT_TRUE(simulation->Run(p, set.rows(0, 64), logits, *simulation->MakeScratch(64)).ok());
     const torch::Tensor served = torch::from_blob(logits.data(), {64, 4});
     // A value next to a rounding boundary may fall to either side: the mean tells a factor from that.
     const double spread = (forward[p] - forward[p].mean()).abs().mean().item<double>();
