@@ -43,8 +43,8 @@ TEST(PlanNetwork, ResolvesInputsAndInfersShapes) {
 TEST(PlanNetwork, NamesWhatIsWrong) {
   EXPECT_EQ(Error([](auto& s) {}), "");
   EXPECT_EQ(Error([](auto& s) { s.clear_nodes(); }), "network of 0 nodes, expected 1..4096");
-  EXPECT_EQ(Error([](auto& s) { s.mutable_input()->add_shape(1); }),
-            "the network's input has 4 dimensions, expected 3 (height, width, channels)");
+  EXPECT_EQ(Error([](auto& s) { s.mutable_input()->mutable_shape()->RemoveLast(); }),
+            "the network's input has 2 dimensions, expected 3 (height, width, channels) or, of clips, 4 (frames before those)");
   EXPECT_EQ(Error([](auto& s) { s.mutable_input()->set_shape(0, 0); }), "input dimension 0 is outside 1..4096");
   EXPECT_EQ(Error([](auto& s) { s.mutable_input()->set_shape(0, INT64_MAX); }),
             "input dimension 9223372036854775807 is outside 1..4096");
@@ -108,7 +108,7 @@ std::string ChainError(int count, int channels, int side, int kernel = 1) {
 
 TEST(PlanNetwork, RefusesNetworksThatWouldTakeTheMachine) {
   EXPECT_EQ(ChainError(3, 2, 64), "");
-  EXPECT_EQ(ChainError(200, 1, 512), "node 'n64': one row's tensors reach 17039360 elements, the limit is 16777216");
+  EXPECT_EQ(ChainError(200, 1, 512), "node 'n64': one frame's tensors reach 17039360 elements, the limit is 16777216");
   EXPECT_EQ(ChainError(9, 16384, 1), "node 'n4': the network reaches 1073758208 weights, the limit is 1073741824");
   EXPECT_EQ(ChainError(9, 1024, 32, 7), "node 'n6': one row reaches 315731476480 multiplications, the limit is 274877906944");
 }
