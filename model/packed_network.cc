@@ -23,8 +23,6 @@ namespace {
 
 constexpr int kSizes = static_cast<int>(kChoiceRows.size());
 constexpr int64_t kSlack = 64;  // bytes that a last step may read past a map
-// What the activations of one thread may take, as far as one row allows: more rows run one group after the other.
-constexpr int64_t kActivationBytes = int64_t{256} << 20;
 
 // The panels of one layer at one point: a conv's, by size of batch, or a linear layer's codes.
 struct LayerPanels {
@@ -151,7 +149,7 @@ class PackedNetworkImpl : public PackedNetwork {
     int64_t elements = activations_.input.image_stride();
     for (int64_t e : activations_.elements) elements += e;
     const int64_t bytes_of_row = plan_.frames * elements * (has_full_precision_ ? 5 : 1);
-    rows_at_once_ = static_cast<int>(std::clamp<int64_t>(kActivationBytes / bytes_of_row, 1, 1 << 20));
+    rows_at_once_ = static_cast<int>(std::clamp<int64_t>(options_.activation_budget / bytes_of_row, 1, 1 << 20));
     for (std::vector<Algorithms>& layers : algorithms_) layers.resize(plan_.layers.size());
   }
 
@@ -825,6 +823,10 @@ absl::StatusOr<std::unique_ptr<PackedNetwork>> PackedNetwork::Create(Artifact ar
   }
   if (options.panel_budget < 0) {
     return absl::InvalidArgumentError(absl::StrCat("panel budget of ", options.panel_budget, " bytes is negative"));
+  }
+  if (options.activation_budget < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("activation budget of ", options.activation_budget, " bytes is negative"));
   }
   return std::make_unique<PackedNetworkImpl>(std::move(artifact), kernels, options);
 }
