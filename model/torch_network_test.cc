@@ -1,6 +1,8 @@
 // Train = serve: LibTorch's simulation and the engine must agree, integer by integer, node by node.
 #include "model/torch_network.h"
 
+#include <ATen/Parallel.h>
+
 #include <gtest/gtest.h>
 
 #include "model/arch/basic_block_network.h"
@@ -12,6 +14,12 @@
 
 namespace anybit {
 namespace {
+
+// Layers this small lose by being split over threads.
+class OneThread : public testing::Environment {
+  void SetUp() override { at::set_num_threads(1); }
+};
+const auto* const kOneThread = testing::AddGlobalTestEnvironment(new OneThread);
 
 class TrainEqualsServeAt : public testing::TestWithParam<int> {};
 
