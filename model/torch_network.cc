@@ -104,6 +104,12 @@ class TorchNetworkImpl : public TorchNetwork {
     return codes;
   }
 
+  // Of x [rows * frames, C, H, W]: [rows, C, 1, 1], exact.
+  static torch::Tensor GlobalSums(const PlannedNode& node, const torch::Tensor& x, int64_t rows) {
+    const torch::Tensor exact = x.to(node.pooled() * 255 < 16777216 ? torch::kFloat32 : torch::kFloat64);
+    return exact.sum({2, 3}).reshape({rows, node.frames, -1}).sum(1).reshape({rows, -1, 1, 1});
+  }
+
   static torch::Tensor Floats(const std::vector<float>& values) { return torch::tensor(values); }
 
   torch::Tensor ComputeConv(int point, const PlannedNode& node, const torch::Tensor& x, const torch::Tensor* residual) const {
@@ -154,7 +160,7 @@ class TorchNetworkImpl : public TorchNetwork {
           break;
         case NodeKind::kMaxPool: values[i] = torch::max_pool2d(x, node.pool, node.stride, node.padding); break;
         case NodeKind::kGlobalPool:
-          values[i] = x.to(node.pooled() * 255 < 16777216 ? torch::kFloat32 : torch::kFloat64).sum({2, 3}).reshape({rows, node.frames, -1}).sum(1).reshape({rows, -1, 1, 1});
+          values[i] = GlobalSums(node, x, rows);
           break;
         case NodeKind::kLinear: values[i] = ComputeHead(point, node, x); break;
       }

@@ -195,8 +195,8 @@ bool ConvLayerTest::CheckScaled(const Shape& shape, const Range& range, int64_t 
   }
   const std::vector<uint8_t> got(out.memory.data(), out.memory.data() + out.memory.bytes());
   const std::vector<uint8_t> want(expected.memory.data(), expected.memory.data() + expected.memory.bytes());
-  EXPECT_EQ(got == want, true) << (shape.depthwise ? "depthwise, map " : "map ") << shape.height << "x" << shape.width << ", channels " << shape.in << " to "
-                               << shape.out << ", kernel " << shape.kernel << ", stride " << shape.stride << ", padding "
+  EXPECT_EQ(got == want, true) << (shape.depthwise ? "depthwise, map " : "map ") << shape.height << "x" << shape.width
+                               << ", channels " << shape.in << " to " << shape.out << ", kernel " << shape.kernel << ", stride " << shape.stride << ", padding "
                                << shape.padding << "; weights " << range.lo << ".." << range.hi << ", codes to "
                                << range.highest << "; images " << count << (with_residual ? ", residual" : "")
                                << (extreme ? ", extreme" : "") << (fine ? ", fine" : "");
@@ -221,7 +221,8 @@ TEST_P(ConvLayerTest, EqualsTheReferenceOnEveryShapeAndRangeItTakes) {
   if (offered) {
     EXPECT_GT(taken, 0);
   }
-  const auto depthwise = static_cast<int>(std::count_if(std::begin(kShapes), std::end(kShapes), [](const Shape& s) { return s.depthwise; }));
+  int depthwise = 0;
+  for (const Shape& shape : kShapes) depthwise += shape.depthwise;
   if (algorithm() == ConvAlgorithm::kWords) {
     EXPECT_EQ(taken, (static_cast<int>(std::size(kShapes)) - depthwise) * static_cast<int>(std::size(kRanges)) * 2);
   }

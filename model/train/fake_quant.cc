@@ -73,7 +73,8 @@ class ActivationQuantizer : public torch::autograd::Function<ActivationQuantizer
     if (!IsPlain(x) || !IsPlain(g)) {
       const torch::Tensor v = x / step + middle;
       const torch::Tensor inside = (v > 0).logical_and(v < top).to(x.dtype());
-      const torch::Tensor step_gradient = (g * (v.clamp(0, top).round() - middle - (v - middle) * inside)).sum().reshape({1}) * scale;
+      const torch::Tensor of_step = v.clamp(0, top).round() - middle - (v - middle) * inside;
+      const torch::Tensor step_gradient = (g * of_step).sum().reshape({1}) * scale;
       return {g * inside, step_gradient, torch::Tensor(), torch::Tensor()};
     }
     torch::Tensor gx = torch::empty_like(x);

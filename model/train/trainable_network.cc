@@ -56,7 +56,8 @@ TrainableNetworkImpl::TrainableNetworkImpl(NetworkSpec spec, std::vector<PointRe
     const PlannedNode& node = plan_.nodes[index];
     const std::string name = ParameterName(node.name);
     const bool conv = node.kind == NodeKind::kConv;
-    const std::vector<int64_t> shape = conv ? std::vector<int64_t>{node.out.channels, node.depthwise ? 1 : node.in.channels, node.kernel, node.kernel}
+    const int64_t channels = node.depthwise ? 1 : node.in.channels;
+    const std::vector<int64_t> shape = conv ? std::vector<int64_t>{node.out.channels, channels, node.kernel, node.kernel}
                                             : std::vector<int64_t>{node.out.channels, node.depth};
     const double deviation = std::sqrt((conv ? 2.0 : 1.0) / static_cast<double>(node.depth));
     weights_.push_back(register_parameter(name + "_weight", RandomNormal(shape, deviation, random)));
