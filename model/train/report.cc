@@ -158,14 +158,14 @@ std::string AccuracyTable(std::span<const TrainingRun> runs, AccuracyOf which) {
 std::string AccuracyFigure(std::span<const TrainingRun> runs, AccuracyOf which, const std::string& caption) {
   report::Figure figure{.columns = 1, .panel_width = 560, .caption = caption};
   report::Panel& panel = figure.panels.emplace_back();
-  panel.title = absl::StrCat("top-1 of the ", which == AccuracyOf::kTest ? "test set" : "held-out images",
-                             ", %, against bits (mean of weights and activations, log2 of their levels)");
-  const std::vector<PointResult> points = PointsOf(runs);
+  panel.title = absl::StrCat("top-1, %, of the ", which == AccuracyOf::kTest ? "test set" : "held-out images",
+                             " against bits (log2 of levels; mean of weights and activations)");
+  std::vector<PointResult> points = PointsOf(runs);
   panel.x = BitsAxis(points);
+  std::reverse(points.begin(), points.end());  // lines run from left to right
   double low = 100, high = 0;
   for (const std::string& recipe : RecipesOf(runs)) {
     report::Line line{.name = recipe, .colour = report::LineColour(static_cast<int>(panel.lines.size()))};
-    line.bold = panel.lines.empty();
     for (const PointResult& point : points) {
       const Spread spread = AccuracySpread(runs, recipe, point.name(), which);
       if (spread.count == 0) continue;
@@ -175,7 +175,7 @@ std::string AccuracyFigure(std::span<const TrainingRun> runs, AccuracyOf which, 
       high = std::max(high, spread.mean + spread.deviation);
     }
     if (line.points.empty()) continue;
-    figure.legend.push_back({.name = line.name, .colour = line.colour, .bold = line.bold});
+    figure.legend.push_back({.name = line.name, .colour = line.colour});
     panel.lines.push_back(std::move(line));
   }
   panel.y = report::RoundAxis(std::max(low, 0.0), std::min(high, 100.0));
