@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace anybit {
 namespace {
@@ -17,27 +18,37 @@ class ChildTables {
  public:
   explicit ChildTables(std::span<const Child> children) {
     for (const Child& child : children) {
-      std::array<int, kCodes>& codes = tables_.emplace_back();
-      for (int i = 0; i < kCodes; ++i) codes[i] = ChildCode(i - kHighest, child.range);
+      Table& table = tables_.emplace_back();
+      for (int i = 0; i < kCodes; ++i) table.codes[i] = ChildCode(i - kHighest, child.range);
+      table.sign = child.range.sign;
+      table.lowest = table.codes.front();
+      for (int code = table.lowest; code <= table.codes.back(); ++code) {
+        const auto [first, last] = std::equal_range(table.codes.begin(), table.codes.end(), code);
+        table.intervals.push_back({static_cast<int>(first - table.codes.begin()) - kHighest,
+                                   static_cast<int>(last - table.codes.begin()) - 1 - kHighest});
+      }
     }
   }
 
-  int At(size_t child, int q8) const { return tables_[child][q8 + kHighest]; }
+  int At(size_t child, int q8) const { return tables_[child].codes[q8 + kHighest]; }
 
   // The lowest and the highest store code whose child is nearest to weight / unit. Children never fall as the store's
   // code rises, so a squared error falls before this interval and rises after it.
   std::pair<int, int> BestInterval(size_t child, double weight, double unit) const {
-    const std::array<int, kCodes>& codes = tables_[child];
-    const double wanted = weight / unit;
-    const auto above = std::lower_bound(codes.begin(), codes.end(), wanted);
-    int best = above == codes.end() ? codes.back() : *above;
-    if (above != codes.begin() && wanted - above[-1] <= std::abs(best - wanted)) best = above[-1];
-    const auto [first, last] = std::equal_range(codes.begin(), codes.end(), best);
-    return {static_cast<int>(first - codes.begin()) - kHighest, static_cast<int>(last - codes.begin()) - 1 - kHighest};
+    const Table& table = tables_[child];
+    if (table.sign) return table.intervals[weight < 0 ? 0 : 2];
+    const double last = static_cast<double>(table.intervals.size() - 1);
+    return table.intervals[static_cast<size_t>(std::clamp(std::nearbyint(weight / unit) - table.lowest, 0.0, last))];
   }
 
  private:
-  std::vector<std::array<int, kCodes>> tables_;
+  struct Table {
+    std::array<int, kCodes> codes;                // by store code
+    std::vector<std::pair<int, int>> intervals;   // by child, from the lowest on: its first and last store code
+    int lowest = 0;
+    bool sign = false;                            // children are -1 and 1, and 0 has an interval of no codes
+  };
+  std::vector<Table> tables_;
 };
 
 double ErrorOf(const ChildTables& tables, double weight, std::span<const Child> children, int q8) {
@@ -147,13 +158,16 @@ class ChannelRounder {
 
 Channel BestOfReaches(const ChannelRounder& rounder, std::span<const Child> children, double largest,
                       const JointRoundingOptions& options) {
-  Channel best;
+  double best_scale = kSmallestScale, least = std::numeric_limits<double>::infinity();
   for (const double reach : options.reaches) {
-    Channel channel =
-        rounder.Round(children, std::max(reach * largest / kHighest, kSmallestScale), std::max(options.rounds, 1));
-    if (channel.error < best.error) best = std::move(channel);
+    const double scale = std::max(reach * largest / kHighest, kSmallestScale);
+    const double error = rounder.Round(children, scale, 1).error;
+    if (error < least) {
+      least = error;
+      best_scale = scale;
+    }
   }
-  return best;
+  return rounder.Round(children, best_scale, std::max(options.rounds, 1));
 }
 
 class LayerRounder {

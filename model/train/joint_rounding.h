@@ -36,7 +36,8 @@ struct RoundedWeights {
 struct JointRoundingOptions {
   // Candidates of 127 store steps as a share of a channel's largest weight. Few-level children want less than all.
   std::vector<double> reaches = {1, .92, .84, .77, .7, .64, .58, .53, .48, .43, .39, .35, .3};
-  // Codes for given units, then units for given codes, this many times; the error falls each time.
+  // At the reach that is best after one: codes for given units, then units for given codes, this many times. The error
+  // falls each time.
   int rounds = 3;
   // A child that could have the relative error e counts 1 / (e + floor): points matter by how much worse they get, and
   // those that are almost exact do not take over. Normal weights at w8a8, w4a4f, w3a2f, w1a1, 288 to a channel, errors
