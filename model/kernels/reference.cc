@@ -14,6 +14,10 @@ std::vector<int32_t> ReferenceConvSums(const PlannedNode& node, std::span<const 
             const int64_t iy = y * node.stride + ky - node.padding;
             const int64_t ix = x * node.stride + kx - node.padding;
             if (iy < 0 || iy >= node.in.height || ix < 0 || ix >= node.in.width) continue;
+            if (node.depthwise) {
+              sum += codes[(iy * node.in.width + ix) * node.in.channels + o] * weights[o * node.depth + ky * node.kernel + kx];
+              continue;
+            }
             for (int64_t c = 0; c < node.in.channels; ++c) {
               sum += codes[(iy * node.in.width + ix) * node.in.channels + c] *
                      weights[o * node.depth + (ky * node.kernel + kx) * node.in.channels + c];

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -20,10 +21,11 @@ std::vector<float> Values(int count) {
   return values;
 }
 
-double ErrorByDefinition(const std::vector<float>& values, int highest, double step) {
+double ErrorByDefinition(const std::vector<float>& values, int highest, int zero, double step) {
   double sum = 0;
   for (const float x : values) {
-    sum += std::pow(std::max(x, 0.0f) - step * std::clamp(std::nearbyint(x / step), 0.0, static_cast<double>(highest)), 2);
+    const double code = std::clamp(std::nearbyint(x / step + zero), 0.0, static_cast<double>(highest));
+    sum += std::pow((zero > 0 ? x : std::max(x, 0.0f)) - step * (code - zero), 2);
   }
   return sum / static_cast<double>(values.size());
 }
@@ -31,28 +33,32 @@ double ErrorByDefinition(const std::vector<float>& values, int highest, double s
 TEST(StepError, IsTheMeanSquareOfWhatQuantizationChanges) {
   const std::vector<float> values = Values(5001);
   for (const double step : {0.03, 0.2, 0.9}) {
-    EXPECT_NEAR(StepError(values, 12, step), ErrorByDefinition(values, 12, step), 1e-6) << step;
+    for (const int zero : {0, 6}) {
+      EXPECT_NEAR(StepError(values, 12, zero, step), ErrorByDefinition(values, 12, zero, step), 1e-6) << step << " " << zero;
+    }
   }
-  EXPECT_EQ(StepError({}, 3, 1), 0);
+  EXPECT_EQ(StepError({}, 3, 0, 1), 0);
 }
 
 TEST(BestActivationStep, IsWithinOnePercentOfTheLeastErrorOfAnyStep) {
   const std::vector<float> values = Values(3000);
-  for (const int highest : {1, 2, 3, 12, 63, 255}) {
+  for (const auto& [highest, zero] : {std::pair(1, 0), {2, 0}, {3, 0}, {12, 0}, {255, 0}, {1, 1}, {3, 2}, {12, 6}, {255, 128}}) {
     double least = 1e300;
-    for (double step = 0.0005; step < 6; step *= 1.005) least = std::min(least, ErrorByDefinition(values, highest, step));
-    const double best = BestActivationStep(values, highest);
-    EXPECT_LT(ErrorByDefinition(values, highest, best), 1.01 * least) << highest;
+    for (double step = 0.0005; step < 6; step *= 1.005) least = std::min(least, ErrorByDefinition(values, highest, zero, step));
+    const double best = BestActivationStep(values, highest, zero);
+    EXPECT_LT(ErrorByDefinition(values, highest, zero, best), 1.01 * least) << highest << " " << zero;
+    if (zero > 0) continue;
     // LSQ's start, which training then moves, is no better.
     double mean = 0;
     for (const float x : values) mean += std::max(x, 0.0f) / static_cast<double>(values.size());
-    EXPECT_LE(StepError(values, highest, best), StepError(values, highest, 2 * mean / std::sqrt(highest)) * 1.001) << highest;
+    EXPECT_LE(StepError(values, highest, 0, best), StepError(values, highest, 0, 2 * mean / std::sqrt(highest)) * 1.001) << highest;
   }
 }
 
 TEST(BestActivationStep, IsOneWhereNothingIsPositive) {
   EXPECT_EQ(BestActivationStep({}, 3), 1);
   EXPECT_EQ(BestActivationStep(std::vector<float>{-1, 0}, 3), 1);
+  EXPECT_EQ(BestActivationStep(std::vector<float>{0, 0}, 3, 2), 1);
 }
 
 }  // namespace

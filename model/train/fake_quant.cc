@@ -14,21 +14,21 @@ namespace {
 constexpr int64_t kGrain = 1 << 15;
 
 // One pass over the memory of x, whatever its layout; `inverse` is 1 / step.
-void QuantizePass(const float* x, float* y, int64_t n, float step, float inverse, float highest) {
-  for (int64_t i = 0; i < n; ++i) y[i] = RoundClamped(x[i] * inverse, highest) * step;
+void QuantizePass(const float* x, float* y, int64_t n, float step, float inverse, float highest, float zero) {
+  for (int64_t i = 0; i < n; ++i) y[i] = (RoundClamped(x[i] * inverse + zero, highest) - zero) * step;
 }
 
 // Gradient of x into gx; returns the sum over elements of g * d(output)/d(step).
-float GradientPass(const float* x, const float* g, float* gx, int64_t n, float inverse, float highest) {
+float GradientPass(const float* x, const float* g, float* gx, int64_t n, float inverse, float highest, float zero) {
   constexpr int kLanes = 16;  // partial sums, so that the loop vectorises without reassociating
   float sums[kLanes] = {};
   for (int64_t i = 0; i < n; i += kLanes) {
     const int64_t lanes = std::min<int64_t>(kLanes, n - i);
     for (int64_t j = 0; j < lanes; ++j) {
-      const float v = x[i + j] * inverse;
+      const float v = x[i + j] * inverse + zero;
       const float inside = v > 0.0f && v < highest ? 1.0f : 0.0f;
       gx[i + j] = g[i + j] * inside;
-      sums[j] += g[i + j] * (RoundClamped(v, highest) - v * inside);
+      sums[j] += g[i + j] * (RoundClamped(v, highest) - zero - (v - zero) * inside);
     }
   }
   float total = 0;
@@ -43,17 +43,18 @@ bool IsPlain(const torch::Tensor& x) {
 class ActivationQuantizer : public torch::autograd::Function<ActivationQuantizer> {
  public:
   static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& x,
-                               const torch::Tensor& step, int64_t highest) {
+                               const torch::Tensor& step, int64_t highest, int64_t zero) {
     context->save_for_backward({x, step});
     context->saved_data["highest"] = highest;
-    const float top = static_cast<float>(highest);
-    if (!IsPlain(x)) return (x / step).clamp(0, top).round() * step;
+    context->saved_data["zero"] = zero;
+    const float top = static_cast<float>(highest), middle = static_cast<float>(zero);
+    if (!IsPlain(x)) return ((x / step + middle).clamp(0, top).round() - middle) * step;
     torch::Tensor y = torch::empty_like(x);
     const float s = step.item<float>();
     const float* in = x.const_data_ptr<float>();
     float* out = y.mutable_data_ptr<float>();
     at::parallel_for(0, x.numel(), kGrain, [&](int64_t begin, int64_t end) {
-      QuantizePass(in + begin, out + begin, end - begin, s, 1.0f / s, top);
+      QuantizePass(in + begin, out + begin, end - begin, s, 1.0f / s, top, middle);
     });
     return y;
   }
@@ -65,14 +66,15 @@ class ActivationQuantizer : public torch::autograd::Function<ActivationQuantizer
     const torch::Tensor& step = saved[1];
     const int64_t highest = context->saved_data["highest"].toInt();
     const float top = static_cast<float>(highest);
+    const auto middle = static_cast<float>(context->saved_data["zero"].toInt());
     const double scale = 1.0 / std::sqrt(static_cast<double>(x.numel()) * static_cast<double>(highest));
     torch::Tensor g = gradients[0];
     if (g.strides() != x.strides()) g = torch::empty_like(x).copy_(g);
     if (!IsPlain(x) || !IsPlain(g)) {
-      const torch::Tensor v = x / step;
+      const torch::Tensor v = x / step + middle;
       const torch::Tensor inside = (v > 0).logical_and(v < top).to(x.dtype());
-      const torch::Tensor step_gradient = (g * (v.clamp(0, top).round() - v * inside)).sum().reshape({1}) * scale;
-      return {g * inside, step_gradient, torch::Tensor()};
+      const torch::Tensor step_gradient = (g * (v.clamp(0, top).round() - middle - (v - middle) * inside)).sum().reshape({1}) * scale;
+      return {g * inside, step_gradient, torch::Tensor(), torch::Tensor()};
     }
     torch::Tensor gx = torch::empty_like(x);
     const float inverse = 1.0f / step.item<float>();
@@ -86,12 +88,12 @@ class ActivationQuantizer : public torch::autograd::Function<ActivationQuantizer
       for (int64_t chunk = begin; chunk < end; ++chunk) {
         const int64_t first = chunk * kGrain;
         const int64_t n = std::min(kGrain, x.numel() - first);
-        sums[chunk] = GradientPass(in + first, upstream + first, out + first, n, inverse, top);
+        sums[chunk] = GradientPass(in + first, upstream + first, out + first, n, inverse, top, middle);
       }
     });
     double total = 0;
     for (float sum : sums) total += sum;
-    return {gx, torch::full_like(step, total * scale), torch::Tensor()};
+    return {gx, torch::full_like(step, total * scale), torch::Tensor(), torch::Tensor()};
   }
 };
 
@@ -138,8 +140,8 @@ torch::Tensor QuantizeWeights(const torch::Tensor& weights, StoreRange store, co
   return weights + (value - weights.detach());
 }
 
-torch::Tensor QuantizeActivations(const torch::Tensor& x, const torch::Tensor& step, int highest) {
-  return ActivationQuantizer::apply(x, step, static_cast<int64_t>(highest));
+torch::Tensor QuantizeActivations(const torch::Tensor& x, const torch::Tensor& step, int highest, int zero) {
+  return ActivationQuantizer::apply(x, step, static_cast<int64_t>(highest), static_cast<int64_t>(zero));
 }
 
 }  // namespace anybit

@@ -32,9 +32,9 @@ torch::Tensor ChildUnit(const torch::Tensor& weights, const torch::Tensor& scale
 // Children times their unit, with the gradient of the identity with respect to `weights`.
 torch::Tensor QuantizeWeights(const torch::Tensor& weights, StoreRange store, const CodeRange& range);
 
-// step * clamp(rne(x / step), 0, highest). Gradients: of x, passed on inside the range; of step [1], LSQ's, scaled by
-// 1 / sqrt(elements * highest).
-torch::Tensor QuantizeActivations(const torch::Tensor& x, const torch::Tensor& step, int highest);
+// step * (clamp(rne(x / step + zero), 0, highest) - zero), zero point `zero` (model/zero_points.h). Gradients: of x, passed
+// on inside the range; of step [1], LSQ's, scaled by 1 / sqrt(elements * highest).
+torch::Tensor QuantizeActivations(const torch::Tensor& x, const torch::Tensor& step, int highest, int zero = 0);
 
 }  // namespace anybit
 

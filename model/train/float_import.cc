@@ -281,7 +281,7 @@ absl::StatusOr<Artifact> ImportFloatNetwork(const TensorFile& file, const Networ
     } else {
       // The pool gives sums; its division is here.
       const PlannedNode* pool = plan->PoolReadBy(node);
-      const double area = pool == nullptr ? 1 : static_cast<double>(pool->in.height * pool->in.width);
+      const double area = pool == nullptr ? 1 : static_cast<double>(pool->pooled());
       norm.scale.assign(node.out.channels, 1 / area);
       const std::vector<float> bias = checkpoint.Take(names->weight + ".bias", {node.out.channels});
       norm.bias.assign(bias.begin(), bias.end());
@@ -326,7 +326,7 @@ absl::StatusOr<std::string> ExportFloatNetwork(const Artifact& artifact, double 
       for (float& s : scale) s *= static_cast<float>(kHighestCode);
     }
     if (const PlannedNode* pool = plan->PoolReadBy(node)) {
-      for (float& s : scale) s *= static_cast<float>(pool->in.height * pool->in.width);
+      for (float& s : scale) s *= static_cast<float>(pool->pooled());
     }
     if (node.kind == NodeKind::kLinear) {
       const size_t depth = static_cast<size_t>(node.depth);

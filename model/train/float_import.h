@@ -2,7 +2,7 @@
 //
 // Tensors are found by name: those of torchvision's and timm's ResNets (conv1, bn1, layer1.0.conv1, layer1.0.downsample.0,
 // fc, ...; "shortcut" and "linear" of many CIFAR ones as well, and a leading "module."), for networks whose nodes are named
-// as model/arch names them. Batch norm folds into scales and biases. So does the normalisation of the input, with one
+// as model/arch names them, with shortcuts without ReLU as theirs are. Batch norm folds into scales and biases. So does the normalisation of the input, with one
 // exception: outside the image the float network pads with its mean, ours with code 0 (black). Where the mean is not 0,
 // the first convolution's outputs at the border differ; those inside are the same.
 #ifndef ANYBIT_MODEL_TRAIN_FLOAT_IMPORT_H_

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/quant/requantize.h"
 #include "model/train/activation_step.h"
+#include "model/zero_points.h"
 
 namespace anybit {
 namespace {
@@ -59,7 +60,7 @@ struct LayerMoments {
 
 torch::Tensor FromStoreOrder(const torch::Tensor& flat, const PlannedNode& node) {
   if (node.kind == NodeKind::kLinear) return flat.reshape({node.out.channels, node.depth});
-  return flat.reshape({node.out.channels, node.kernel, node.kernel, node.in.channels})
+  return flat.reshape({node.out.channels, node.kernel, node.kernel, node.depthwise ? 1 : node.in.channels})
       .permute({0, 3, 1, 2})
       .contiguous(torch::MemoryFormat::ChannelsLast);
 }
@@ -80,11 +81,11 @@ class NormEstimatorImpl : public NormEstimator {
                     std::vector<float> border)
       : artifact_(artifact), plan_(*PlanNetwork(artifact.spec)), border_(std::move(border)) {
     const FeatureShape& shape = plan_.input;
-    const int64_t rows = static_cast<int64_t>(images.size()) / shape.elements();
+    const int64_t rows = static_cast<int64_t>(images.size()) / plan_.input_elements();
     for (int64_t first = 0; first < rows; first += kRowsAtOnce) {
       const int64_t count = std::min(kRowsAtOnce, rows - first);
-      images_.push_back(torch::from_blob(const_cast<uint8_t*>(images.data()) + first * shape.elements(),
-                                         {count, shape.height, shape.width, shape.channels}, torch::kUInt8)
+      images_.push_back(torch::from_blob(const_cast<uint8_t*>(images.data()) + first * plan_.input_elements(),
+                                         {count * plan_.frames, shape.height, shape.width, shape.channels}, torch::kUInt8)
                             .permute({0, 3, 1, 2})
                             .clone());
     }
@@ -126,11 +127,16 @@ class NormEstimatorImpl : public NormEstimator {
   // Convolution and pooling without weights of their own, whatever the element type.
   static torch::Tensor Convolve(const PlannedNode& node, const torch::Tensor& x, const torch::Tensor& weights,
                                 int64_t padding) {
-    return torch::conv2d(x.to(weights.scalar_type()), weights, {}, node.stride, padding);
+    return torch::conv2d(x.to(weights.scalar_type()), weights, {}, node.stride, padding, /*dilation=*/1,
+                         node.depthwise ? node.out.channels : 1);
   }
   static torch::Tensor Pool(const PlannedNode& node, const torch::Tensor& x) {
-    if (node.kind == NodeKind::kGlobalPool) return x.to(torch::kFloat32).sum({2, 3}, /*keepdim=*/true);
-    return torch::max_pool2d(x.to(torch::kFloat32), node.pool);
+    if (node.kind == NodeKind::kMaxPool) {
+      return torch::max_pool2d(x.to(torch::kFloat32), node.pool, node.stride, node.padding);
+    }
+    // Of the frames of one row together.
+    const torch::Tensor sums = x.to(torch::kFloat64).sum({2, 3}).reshape({-1, node.frames, node.out.channels}).sum(1);
+    return sums.reshape({-1, node.out.channels, 1, 1}).to(torch::kFloat32);
   }
 
   // The image with the float network's own border around it.
@@ -173,7 +179,7 @@ class NormEstimatorImpl : public NormEstimator {
         if (node.has_residual) {
           y = y + (node.residual == kNetworkInput ? images : values[node.residual]).to(torch::kFloat32) * layer.residual_scale;
         }
-        values[i] = torch::relu(y);
+        values[i] = node.relu ? torch::relu(y) : y;
       }
       const torch::Tensor logits = values.back().contiguous();
       float_logits_.insert(float_logits_.end(), logits.const_data_ptr<float>(), logits.const_data_ptr<float>() + logits.numel());
@@ -191,7 +197,7 @@ class NormEstimatorImpl : public NormEstimator {
     const std::vector<int8_t>& q8 = artifact_.store[node.layer].q8;
     for (int64_t i = 0; i < node.weights(); ++i) out[i] = static_cast<float>(ChildCode(q8[i], range));
     int64_t highest_input = 255;
-    if (const PlannedNode* pool = plan_.PoolReadBy(node)) highest_input *= pool->in.height * pool->in.width;
+    if (const PlannedNode* pool = plan_.PoolReadBy(node)) highest_input *= pool->pooled();
     const torch::Tensor weights = FromStoreOrder(flat, node);
     return weights.to(ExactType(weights, highest_input));
   }
@@ -200,6 +206,7 @@ class NormEstimatorImpl : public NormEstimator {
   struct Affine {
     std::vector<float> scale, bias;
     double residual_step = 0;
+    int residual_zero = 0;  // the code of what is added that stands for 0
   };
 
   // Gives the sums of each channel the moments of the fp32 point. A channel whose sums are all alike gets the mean alone.
@@ -216,7 +223,7 @@ class NormEstimatorImpl : public NormEstimator {
     return affine;
   }
 
-  static double ChooseStep(const Chunks& sums, const Chunks* residual, const Affine& affine, int highest) {
+  static double ChooseStep(const Chunks& sums, const Chunks* residual, const Affine& affine, int highest, int zero) {
     int64_t total = 0;
     for (const torch::Tensor& chunk : sums) total += chunk.numel();
     // A stride that has no factor in common with any size of a map.
@@ -231,10 +238,10 @@ class NormEstimatorImpl : public NormEstimator {
       for (int64_t j = 0; j < sum.numel(); j += stride) {
         const int64_t o = j / area % channels;
         const float x = static_cast<float>(in[j]) * affine.scale[o] + affine.bias[o];
-        values.push_back(add == nullptr ? x : x + add[j] * static_cast<float>(affine.residual_step));
+        values.push_back(add == nullptr ? x : x + (add[j] - static_cast<float>(affine.residual_zero)) * static_cast<float>(affine.residual_step));
       }
     }
-    return BestActivationStep(values, highest);
+    return BestActivationStep(values, highest, zero);
   }
 
   // The codes that the engine computes.
@@ -281,7 +288,7 @@ class NormEstimatorImpl : public NormEstimator {
           break;
         case NodeKind::kGlobalPool:
           for (const torch::Tensor& x : inputs) values[i].push_back(Pool(node, x));
-          steps[i] = step(node.input) / static_cast<double>(node.in.height * node.in.width);
+          steps[i] = step(node.input) / static_cast<double>(node.pooled());
           break;
         case NodeKind::kLinear:
           EstimateHead(ranges, node, inputs, step(node.input), head_units, point);
@@ -305,13 +312,20 @@ class NormEstimatorImpl : public NormEstimator {
     }
     Affine affine = MatchMoments(node, moments);
     affine.residual_step = residual_step;
+    if (node.has_residual && node.residual != kNetworkInput) {
+      const PlannedNode& added = plan_.nodes[node.residual];
+      if (added.kind == NodeKind::kConv) affine.residual_zero = ZeroPointOf(added, ranges.highest_codes[added.layer]);
+    }
     LayerEpilogue layer{.weights = ranges.weights[node.layer], .highest_code = ranges.highest_codes[node.layer]};
-    const double step = ChooseStep(sums, residual, affine, layer.highest_code);
+    const int zero = ZeroPointOf(node, layer.highest_code);
+    const double step = ChooseStep(sums, residual, affine, layer.highest_code, zero);
+    if (node.has_residual) layer.residual_scale = static_cast<float>(residual_step / step);
+    // Zero points of what the sums are made of are in their mean already, which the bias makes up for.
+    const double zeros = zero - double{layer.residual_scale} * affine.residual_zero;
     for (size_t o = 0; o < affine.scale.size(); ++o) {
       layer.scale.push_back(ExactScale(affine.scale[o] / step));
-      layer.bias.push_back(static_cast<float>(affine.bias[o] / step));
+      layer.bias.push_back(static_cast<float>(affine.bias[o] / step + zeros));
     }
-    if (node.has_residual) layer.residual_scale = static_cast<float>(residual_step / step);
     for (size_t i = 0; i < sums.size(); ++i) {
       codes.push_back(Codes(sums[i], residual != nullptr ? &(*residual)[i] : nullptr, layer));
     }
@@ -370,13 +384,13 @@ absl::StatusOr<std::unique_ptr<NormEstimator>> NormEstimator::Create(const Artif
   if (absl::Status status = ValidateArtifact(artifact); !status.ok()) return status;
   const ArtifactPoint* full = FullPrecisionPoint(artifact);
   if (full == nullptr) return absl::InvalidArgumentError("an artifact without an fp32 point has nothing to estimate from");
-  const FeatureShape input = PlanNetwork(artifact.spec)->input;
-  if (images.empty() || images.size() % static_cast<size_t>(input.elements()) != 0) {
+  const NetworkPlan plan = *PlanNetwork(artifact.spec);
+  if (images.empty() || images.size() % static_cast<size_t>(plan.input_elements()) != 0) {
     return absl::InvalidArgumentError(
-        absl::StrCat(images.size(), " codes are no whole number of images of ", input.elements()));
+        absl::StrCat(images.size(), " codes are no whole number of images of ", plan.input_elements()));
   }
-  if (!border.empty() && static_cast<int64_t>(border.size()) != input.channels) {
-    return absl::InvalidArgumentError(absl::StrCat("a border of ", border.size(), " channels for ", input.channels));
+  if (!border.empty() && static_cast<int64_t>(border.size()) != plan.input.channels) {
+    return absl::InvalidArgumentError(absl::StrCat("a border of ", border.size(), " channels for ", plan.input.channels));
   }
   std::unique_ptr<NormEstimator> estimator;
   try {

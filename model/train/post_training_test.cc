@@ -36,7 +36,8 @@ NetworkSpec SmallSpec() {
                             .stem_stride = 1,
                             .stages = {16, 24},
                             .downsampling = Downsampling::kStride,
-                            .classes = kClasses});
+                            .classes = kClasses,
+                            .shortcut_relu = false});
 }
 
 // conv1 - layer1.0 - layer2.0 with a strided shortcut - pool - fc, as torchvision computes and names it.

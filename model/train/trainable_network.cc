@@ -9,6 +9,7 @@
 #include "absl/strings/str_replace.h"
 #include "model/quant/requantize.h"
 #include "model/train/synchronized_batch_norm.h"
+#include "model/zero_points.h"
 
 namespace anybit {
 namespace {
@@ -56,7 +57,7 @@ TrainableNetworkImpl::TrainableNetworkImpl(NetworkSpec spec, std::vector<PointRe
     const PlannedNode& node = plan_.nodes[index];
     const std::string name = ParameterName(node.name);
     const bool conv = node.kind == NodeKind::kConv;
-    const std::vector<int64_t> shape = conv ? std::vector<int64_t>{node.out.channels, node.in.channels, node.kernel, node.kernel}
+    const std::vector<int64_t> shape = conv ? std::vector<int64_t>{node.out.channels, node.depthwise ? 1 : node.in.channels, node.kernel, node.kernel}
                                             : std::vector<int64_t>{node.out.channels, node.depth};
     const double deviation = std::sqrt((conv ? 2.0 : 1.0) / static_cast<double>(node.depth));
     weights_.push_back(register_parameter(name + "_weight", RandomNormal(shape, deviation, random)));
@@ -103,17 +104,23 @@ double TrainableNetworkImpl::ActivationStep(int point, int layer) const {
 
 torch::Tensor TrainableNetworkImpl::Activate(int point, int layer, const torch::Tensor& x) {
   const PointRecipe& recipe = points_[point];
-  if (recipe.full_precision) return torch::relu(x);
+  const bool relu = plan_.layer(layer).relu;
+  if (recipe.full_precision) return relu ? torch::relu(x) : x;
   Switch& s = switches_[point][layer];
+  const int zero = ZeroPointOf(plan_.layer(layer), recipe.highest_code);
   if (calibrating_) {
     torch::NoGradGuard no_gradient;
-    s.step.copy_(2 * torch::relu(x).mean().reshape({1}) / std::sqrt(static_cast<double>(recipe.highest_code)));
+    const double levels = relu ? recipe.highest_code : zero;  // on the wider side of 0
+    s.step.copy_(2 * (relu ? torch::relu(x) : x.abs()).mean().reshape({1}) / std::sqrt(levels));
   }
-  return QuantizeActivations(x, s.step.clamp_min(kSmallestStep), recipe.highest_code);
+  return QuantizeActivations(x, s.step.clamp_min(kSmallestStep), recipe.highest_code, zero);
 }
 
 torch::Tensor TrainableNetworkImpl::Forward(int point, const torch::Tensor& images, double momentum) {
+  const FeatureShape& shape = plan_.input;
+  const int64_t rows = images.size(0);
   const torch::Tensor input = (images.to(torch::kFloat32) * kPixelStep)
+                                  .reshape({rows * plan_.frames, shape.height, shape.width, shape.channels})
                                   .permute({0, 3, 1, 2})
                                   .contiguous(torch::MemoryFormat::ChannelsLast);
   std::vector<torch::Tensor> values(plan_.nodes.size());
@@ -125,7 +132,8 @@ torch::Tensor TrainableNetworkImpl::Forward(int point, const torch::Tensor& imag
       case NodeKind::kConv: {
         const Switch& s = switches_[point][node.layer];
         const torch::Tensor w = LayerWeights(point, node.layer).contiguous(torch::MemoryFormat::ChannelsLast);
-        torch::Tensor y = torch::conv2d(x, w, {}, node.stride, node.padding);
+        torch::Tensor y = torch::conv2d(x, w, {}, node.stride, node.padding, /*dilation=*/1,
+                                        node.depthwise ? node.out.channels : 1);
         y = group_ != nullptr
                 ? SynchronizedBatchNorm(*group_, y, s.gamma, s.beta, s.mean, s.variance, momentum, kNormEpsilon)
                 : torch::batch_norm(y, s.gamma, s.beta, s.mean, s.variance, /*training=*/true, momentum, kNormEpsilon,
@@ -135,10 +143,10 @@ torch::Tensor TrainableNetworkImpl::Forward(int point, const torch::Tensor& imag
         break;
       }
       case NodeKind::kMaxPool:
-        values[i] = torch::max_pool2d(x, node.pool);
+        values[i] = torch::max_pool2d(x, node.pool, node.stride, node.padding);
         break;
       case NodeKind::kGlobalPool:
-        values[i] = x.mean({2, 3}, /*keepdim=*/true);
+        values[i] = x.mean({2, 3}).reshape({rows, node.frames, -1}).mean(1).reshape({rows, -1, 1, 1});
         break;
       case NodeKind::kLinear:
         values[i] = torch::linear(x.permute({0, 2, 3, 1}).reshape({x.size(0), -1}), LayerWeights(point, node.layer),
@@ -229,7 +237,7 @@ Artifact TrainableNetworkImpl::Export() const {
           steps[i] = step(node.input);
           break;
         case NodeKind::kGlobalPool:
-          steps[i] = step(node.input) / static_cast<double>(node.in.height * node.in.width);
+          steps[i] = step(node.input) / static_cast<double>(node.pooled());
           break;
         case NodeKind::kLinear:
           point.layers.push_back(ExportHead(static_cast<int>(p), node, step(node.input)));
@@ -237,6 +245,7 @@ Artifact TrainableNetworkImpl::Export() const {
       }
     }
   }
+  FoldZeroPoints(artifact);
   return artifact;
 }
 

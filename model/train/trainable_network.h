@@ -26,7 +26,7 @@ class TrainableNetworkImpl : public torch::nn::Module {
   const NetworkPlan& plan() const { return plan_; }
   const std::vector<PointRecipe>& points() const { return points_; }
 
-  // Logits [N, classes] of u8 images [N, height, width, channels] with batch statistics; also updates the running ones
+  // Logits [N, classes] of u8 images [N, height, width, channels], or clips [N, frames, ...], with batch statistics; also updates the running ones
   // with the given momentum.
   torch::Tensor Forward(int point, const torch::Tensor& images, double momentum = 0.1);
 
