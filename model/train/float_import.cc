@@ -10,6 +10,7 @@
 #include <span>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -52,6 +53,21 @@ std::optional<LayerNames> NamesOf(const std::string& name, const Dialect& dialec
   }
   if (!absl::ConsumePrefix(&layer, "conv")) return std::nullopt;
   return LayerNames{absl::StrCat(prefix, "conv", layer), absl::StrCat(prefix, "bn", layer)};
+}
+
+// In the metadata of a file of ours whose shortcuts' convolutions have a ReLU behind them, as no other family's have.
+constexpr char kShortcutRelu[] = "anybit.shortcut_relu";
+
+bool IsShortcut(const PlannedNode& node) { return absl::EndsWith(node.name, ".shortcut"); }
+
+// The same names mean another network where a shortcut has a ReLU and was trained without.
+absl::Status CheckShortcuts(const NetworkPlan& plan, bool relu) {
+  for (const PlannedNode& node : plan.nodes) {
+    if (!IsShortcut(node) || node.relu == relu) continue;
+    return absl::InvalidArgumentError(absl::StrCat("node '", node.name, "' has ", node.relu ? "a" : "no",
+                                                   " ReLU, the file's shortcuts have ", relu ? "one" : "none"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Nameless(const PlannedNode& node) {
@@ -262,6 +278,7 @@ absl::StatusOr<Artifact> ImportFloatNetwork(const TensorFile& file, const Networ
   const absl::StatusOr<NetworkPlan> plan = PlanNetwork(spec);
   if (!plan.ok()) return plan.status();
   if (absl::Status status = CheckNormalisation(normalisation, plan->input.channels); !status.ok()) return status;
+  if (absl::Status status = CheckShortcuts(*plan, file.metadata.contains(kShortcutRelu)); !status.ok()) return status;
   Checkpoint checkpoint(file);
   const Dialect dialect = DialectOf(checkpoint);
   Artifact artifact{.spec = spec};
@@ -314,6 +331,7 @@ absl::StatusOr<std::string> ExportFloatNetwork(const Artifact& artifact, double 
     const PlannedNode& node = plan->layer(static_cast<int>(i));
     const std::optional<LayerNames> names = NamesOf(node.name, Dialect{});
     if (!names.has_value()) return Nameless(node);
+    if (IsShortcut(node) && node.relu) writer.AddMetadata(kShortcutRelu, "1");
     const WeightOrder order = OrderOf(node);
     const LayerEpilogue& layer = point->layers[i];
     if (node.has_residual && layer.residual_scale != 1) {

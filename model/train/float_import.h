@@ -34,7 +34,8 @@ struct InputNormalisation {
 };
 
 // The artifact of `spec` with the weights of `file`. Its accuracy is 0, its store the weights rounded to the nearest.
-// InvalidArgument, listing what is missing, unexpected or of another shape, where names or shapes do not fit.
+// InvalidArgument, listing what is missing, unexpected or of another shape, where names or shapes do not fit, and for a
+// network with a ReLU behind its shortcuts' convolutions, unless the file is an export of such a one.
 absl::StatusOr<Artifact> ImportFloatNetwork(const TensorFile& file, const NetworkSpec& spec,
                                             const InputNormalisation& normalisation, double norm_epsilon = 1e-5);
 

@@ -17,7 +17,7 @@ namespace anybit {
 namespace {
 
 NetworkSpec SmallSpec() {
-  return BasicBlockNetwork({.name = "small", .side = 8, .input_channels = 3, .stages = {4, 6}, .classes = 5});
+  return BasicBlockNetwork({.name = "small", .side = 8, .input_channels = 3, .stages = {4, 6}, .classes = 5, .shortcut_relu = false});
 }
 
 Artifact SmallArtifact() {
@@ -147,7 +147,7 @@ TEST(FloatImport, ReadsBothFormatsOfSixteenBits) {
 }
 
 TEST(FloatImport, ListsWhatIsMissingUnexpectedAndMisshapen) {
-  NetworkSpec wider = BasicBlockNetwork({.name = "s", .side = 8, .input_channels = 3, .stages = {4, 6}, .classes = 7});
+  NetworkSpec wider = BasicBlockNetwork({.name = "s", .side = 8, .input_channels = 3, .stages = {4, 6}, .classes = 7, .shortcut_relu = false});
   EXPECT_EQ(ImportError(SmallFile(), wider),
             "2 tensors of another shape: 'fc.weight' [5,6], expected [7,6], 'fc.bias' [5], expected [7]");
   NetworkSpec shallow = BasicBlockNetwork({.name = "s", .side = 8, .input_channels = 3, .stages = {4}, .classes = 5});
@@ -158,6 +158,17 @@ TEST(FloatImport, ListsWhatIsMissingUnexpectedAndMisshapen) {
   writer.AddFloat("conv1.weight", {4, 3, 3, 3}, std::vector<float>(108));
   const std::string little = ImportError(writer.Finish(), shallow);
   EXPECT_NE(little.find("tensors missing: 'bn1.weight' [4], 'bn1.bias' [4]"), std::string::npos) << little;
+}
+
+TEST(FloatImport, TellsShortcutsWithReluFromThoseWithout) {
+  const NetworkSpec with_relu = BasicBlockNetwork({.name = "s", .side = 8, .input_channels = 3, .stages = {4, 6}, .classes = 5});
+  EXPECT_EQ(ImportError(SmallFile(), with_relu),
+            "node 'stage2.block1.shortcut' has a ReLU, the file's shortcuts have none");
+  Artifact artifact = SmallArtifact();
+  artifact.spec = with_relu;
+  const std::string text = *ExportFloatNetwork(artifact);
+  EXPECT_TRUE(ImportFloatNetwork(*ParseSafetensors(text), with_relu, {}).ok());
+  EXPECT_EQ(ImportError(text, SmallSpec()), "node 'stage2.block1.shortcut' has no ReLU, the file's shortcuts have one");
 }
 
 TEST(FloatImport, RefusesNodesWithoutANameAndImpossibleNormalisations) {
