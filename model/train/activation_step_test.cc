@@ -34,7 +34,7 @@ TEST(StepError, IsTheMeanSquareOfWhatQuantizationChanges) {
   const std::vector<float> values = Values(5001);
   for (const double step : {0.03, 0.2, 0.9}) {
     for (const int zero : {0, 6}) {
-      EXPECT_NEAR(StepError(values, 12, zero, step), ErrorByDefinition(values, 12, zero, step), 1e-6) << step << " " << zero;
+      EXPECT_NEAR(StepError(values, 12, zero, step), ErrorByDefinition(values, 12, zero, step), 1e-6) << step;
     }
   }
   EXPECT_EQ(StepError({}, 3, 0, 1), 0);
@@ -42,16 +42,20 @@ TEST(StepError, IsTheMeanSquareOfWhatQuantizationChanges) {
 
 TEST(BestActivationStep, IsWithinOnePercentOfTheLeastErrorOfAnyStep) {
   const std::vector<float> values = Values(3000);
-  for (const auto& [highest, zero] : {std::pair(1, 0), {2, 0}, {3, 0}, {12, 0}, {255, 0}, {1, 1}, {3, 2}, {12, 6}, {255, 128}}) {
+  const std::pair<int, int> codes[] = {{1, 0}, {2, 0}, {3, 0}, {12, 0}, {255, 0}, {1, 1}, {3, 2}, {12, 6}, {255, 128}};
+  for (const auto& [highest, zero] : codes) {
     double least = 1e300;
-    for (double step = 0.0005; step < 6; step *= 1.005) least = std::min(least, ErrorByDefinition(values, highest, zero, step));
+    for (double step = 0.0005; step < 6; step *= 1.005) {
+      least = std::min(least, ErrorByDefinition(values, highest, zero, step));
+    }
     const double best = BestActivationStep(values, highest, zero);
     EXPECT_LT(ErrorByDefinition(values, highest, zero, best), 1.01 * least) << highest << " " << zero;
     if (zero > 0) continue;
     // LSQ's start, which training then moves, is no better.
     double mean = 0;
     for (const float x : values) mean += std::max(x, 0.0f) / static_cast<double>(values.size());
-    EXPECT_LE(StepError(values, highest, 0, best), StepError(values, highest, 0, 2 * mean / std::sqrt(highest)) * 1.001) << highest;
+    const double start = 2 * mean / std::sqrt(highest);
+    EXPECT_LE(StepError(values, highest, 0, best), StepError(values, highest, 0, start) * 1.001) << highest;
   }
 }
 

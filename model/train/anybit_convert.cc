@@ -38,8 +38,8 @@ ABSL_FLAG(int64_t, test_images, 0, "test images that accuracies are measured on;
 ABSL_FLAG(std::string, rounding, "joint", "of weights: joint (one code for all points at once) or nearest");
 ABSL_FLAG(std::string, out, "network.safetensors", "file to write");
 ABSL_FLAG(int64_t, version, 1, "model version on the wire");
-ABSL_FLAG(std::string, export_float, "", "the other way: writes the fp32 point of this artifact to --out in torchvision's "
-                                         "names, for inputs of 0..1, and ends");
+ABSL_FLAG(std::string, export_float, "", "the other way: writes the fp32 point of this artifact to --out in "
+                                         "torchvision's names, for inputs of 0..1, and ends");
 
 namespace anybit {
 namespace {
@@ -177,16 +177,16 @@ absl::Status Main() {
   const ImageSet sample = FirstImages(*std::move(train), absl::GetFlag(FLAGS_images));
 
   std::vector<float> border;
-  for (int64_t c = 0; c < spec->input().shape(2); ++c) border.push_back(255 * normalisation.MeanOf(static_cast<size_t>(c)));
+  const size_t channels = static_cast<size_t>(*spec->input().shape().rbegin());
+  for (size_t c = 0; c < channels; ++c) border.push_back(255 * normalisation.MeanOf(c));
   if (std::any_of(border.begin(), border.end(), [](float b) { return b != 0; })) {
     if (absl::Status status = ReportBorder(*full, sample.pixels, border); !status.ok()) return status;
   }
   absl::StatusOr<Artifact> artifact = QuantizeAfterTraining(
       *full, *points, sample.pixels, border, rounding == "joint" ? Rounding::kJoint : Rounding::kNearest);
   if (!artifact.ok()) return artifact.status();
-  if (absl::Status status = Measure(*artifact, FirstImages(*std::move(test), absl::GetFlag(FLAGS_test_images))); !status.ok()) {
-    return status;
-  }
+  const ImageSet measured = FirstImages(*std::move(test), absl::GetFlag(FLAGS_test_images));
+  if (absl::Status status = Measure(*artifact, measured); !status.ok()) return status;
   artifact->version = absl::GetFlag(FLAGS_version);
   artifact->trained_with = Command();
   if (absl::Status status = WriteArtifact(*artifact, out); !status.ok()) return status;
@@ -199,7 +199,7 @@ absl::Status Main() {
 
 int main(int argc, char** argv) {
   absl::SetProgramUsageMessage(
-      "makes an adaptive-bit-width network of a float one: anybit-convert --weights=resnet.safetensors --arch=resnet18 ...");
+      "makes an adaptive-bit-width network of a float one: anybit-convert --weights=FILE.safetensors --arch=NAME ...");
   absl::ParseCommandLine(argc, argv);
   const absl::Status status = anybit::Main();
   if (status.ok()) return 0;

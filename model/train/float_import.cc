@@ -183,8 +183,8 @@ Dialect DialectOf(const Checkpoint& checkpoint) {
   return dialect;
 }
 
-// How a layer's weights lie in a checkpoint: convolutions [out][channel][row][column], the last layer [out][channel of the
-// map][row][column]. The artifact has the channel last.
+// How a layer's weights lie in a checkpoint: convolutions [out][channel][row][column], the last layer [out][channel
+// of the map][row][column]. The artifact has the channel last.
 struct WeightOrder {
   int64_t channels = 0;
   int64_t area = 0;

@@ -1,10 +1,11 @@
 // A float ResNet trained elsewhere becomes an artifact with one operating point, fp32; and back.
 //
-// Tensors are found by name: those of torchvision's and timm's ResNets (conv1, bn1, layer1.0.conv1, layer1.0.downsample.0,
-// fc, ...; "shortcut" and "linear" of many CIFAR ones as well, and a leading "module."), for networks whose nodes are named
-// as model/arch names them, with shortcuts without ReLU as theirs are. Batch norm folds into scales and biases. So does the normalisation of the input, with one
-// exception: outside the image the float network pads with its mean, ours with code 0 (black). Where the mean is not 0,
-// the first convolution's outputs at the border differ; those inside are the same.
+// Tensors are found by name: those of torchvision's and timm's ResNets (conv1, bn1, layer1.0.conv1,
+// layer1.0.downsample.0, fc, ...; "shortcut" and "linear" of many CIFAR ones as well, and a leading "module."), for
+// networks whose nodes are named as model/arch names them, with shortcuts without ReLU as theirs are. Batch norm
+// folds into scales and biases. So does the normalisation of the input, with one exception: outside the image the
+// float network pads with its mean, ours with code 0 (black). Where the mean is not 0, the first convolution's
+// outputs at the border differ; those inside are the same.
 #ifndef ANYBIT_MODEL_TRAIN_FLOAT_IMPORT_H_
 #define ANYBIT_MODEL_TRAIN_FLOAT_IMPORT_H_
 
@@ -39,8 +40,9 @@ struct InputNormalisation {
 absl::StatusOr<Artifact> ImportFloatNetwork(const TensorFile& file, const NetworkSpec& spec,
                                             const InputNormalisation& normalisation, double norm_epsilon = 1e-5);
 
-// The fp32 point of `artifact` as a safetensors file in torchvision's names, for inputs code / 255. Scales and biases stand
-// as batch norm of mean 0 and variance 1. InvalidArgument for an artifact without one, or with nodes it has no names for.
+// The fp32 point of `artifact` as a safetensors file in torchvision's names, for inputs code / 255. Scales and biases
+// stand as batch norm of mean 0 and variance 1. InvalidArgument for an artifact without one, or with nodes it has no
+// names for.
 absl::StatusOr<std::string> ExportFloatNetwork(const Artifact& artifact, double norm_epsilon = 1e-5);
 
 }  // namespace anybit

@@ -16,8 +16,13 @@
 namespace anybit {
 namespace {
 
-NetworkSpec SmallSpec() {
-  return BasicBlockNetwork({.name = "small", .side = 8, .input_channels = 3, .stages = {4, 6}, .classes = 5, .shortcut_relu = false});
+NetworkSpec SmallSpec(int classes = 5, bool shortcut_relu = false) {
+  return BasicBlockNetwork({.name = "small",
+                            .side = 8,
+                            .input_channels = 3,
+                            .stages = {4, 6},
+                            .classes = classes,
+                            .shortcut_relu = shortcut_relu});
 }
 
 Artifact SmallArtifact() {
@@ -47,7 +52,7 @@ std::vector<double> Products(const Artifact& artifact) {
   std::vector<double> products;
   for (size_t i = 0; i < artifact.store.size(); ++i) {
     const std::vector<float>&full = artifact.store[i].full, &scale = artifact.points[0].layers[i].scale;
-    for (size_t j = 0; j < full.size(); ++j) products.push_back(full[j] * static_cast<double>(scale[j * scale.size() / full.size()]));
+    for (size_t j = 0; j < full.size(); ++j) products.push_back(double{full[j]} * scale[j * scale.size() / full.size()]);
   }
   return products;
 }
@@ -76,12 +81,14 @@ TEST(FloatImport, FoldsTheInputsNormalisationIntoTheFirstLayer) {
       *ImportFloatNetwork(file, SmallSpec(), {.mean = {0.5f, 0.25f, 0.0f}, .deviation = {0.5f, 0.25f, 2.0f}});
   // By definition at one pixel of codes c: sum of w * (c / 255 - mean) / deviation over the 27 taps.
   const double codes[] = {10, 200, 90}, mean[] = {0.5, 0.25, 0}, deviation[] = {0.5, 0.25, 2};
+  const LayerEpilogue &before = plain.points[0].layers[0], &after = folded.points[0].layers[0];
   for (size_t o = 0; o < 4; ++o) {
-    double expected = plain.points[0].layers[0].bias[o], got = folded.points[0].layers[0].bias[o];
+    double expected = before.bias[o], got = after.bias[o];
     for (size_t d = 0; d < 27; ++d) {
       const size_t c = d % 3;
-      expected += plain.store[0].full[o * 27 + d] * plain.points[0].layers[0].scale[o] * 255.0 * (codes[c] / 255 - mean[c]) / deviation[c];
-      got += folded.store[0].full[o * 27 + d] * folded.points[0].layers[0].scale[o] * codes[c];
+      const double normalised = (codes[c] / 255 - mean[c]) / deviation[c];
+      expected += plain.store[0].full[o * 27 + d] * before.scale[o] * 255 * normalised;
+      got += folded.store[0].full[o * 27 + d] * after.scale[o] * codes[c];
     }
     EXPECT_NEAR(got, expected, 1e-4) << o;
   }
@@ -94,7 +101,8 @@ TEST(FloatImport, KnowsOtherDialects) {
   const TensorFile file = *ParseSafetensors(text);
   for (const auto& [name, tensor] : file.tensors) {
     const std::vector<float> values = Floats(tensor);
-    writer.AddFloat("module." + absl::StrReplaceAll(name, {{"fc.", "linear."}, {"downsample", "shortcut"}}), tensor.shape, values);
+    writer.AddFloat("module." + absl::StrReplaceAll(name, {{"fc.", "linear."}, {"downsample", "shortcut"}}),
+                    tensor.shape, values);
   }
   const std::string other = writer.Finish();
   const absl::StatusOr<Artifact> imported = ImportFloatNetwork(*ParseSafetensors(other), SmallSpec(), {});
@@ -147,8 +155,7 @@ TEST(FloatImport, ReadsBothFormatsOfSixteenBits) {
 }
 
 TEST(FloatImport, ListsWhatIsMissingUnexpectedAndMisshapen) {
-  NetworkSpec wider = BasicBlockNetwork({.name = "s", .side = 8, .input_channels = 3, .stages = {4, 6}, .classes = 7, .shortcut_relu = false});
-  EXPECT_EQ(ImportError(SmallFile(), wider),
+  EXPECT_EQ(ImportError(SmallFile(), SmallSpec(7)),
             "2 tensors of another shape: 'fc.weight' [5,6], expected [7,6], 'fc.bias' [5], expected [7]");
   NetworkSpec shallow = BasicBlockNetwork({.name = "s", .side = 8, .input_channels = 3, .stages = {4}, .classes = 5});
   const std::string error = ImportError(SmallFile(), shallow);
@@ -161,7 +168,7 @@ TEST(FloatImport, ListsWhatIsMissingUnexpectedAndMisshapen) {
 }
 
 TEST(FloatImport, TellsShortcutsWithReluFromThoseWithout) {
-  const NetworkSpec with_relu = BasicBlockNetwork({.name = "s", .side = 8, .input_channels = 3, .stages = {4, 6}, .classes = 5});
+  const NetworkSpec with_relu = SmallSpec(5, /*shortcut_relu=*/true);
   EXPECT_EQ(ImportError(SmallFile(), with_relu),
             "node 'stage2.block1.shortcut' has a ReLU, the file's shortcuts have none");
   Artifact artifact = SmallArtifact();

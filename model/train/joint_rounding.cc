@@ -60,8 +60,8 @@ double ErrorOf(const ChildTables& tables, double weight, std::span<const Child> 
   return error;
 }
 
-// All children's errors fall up to the first of the intervals' upper ends and rise from the last of their lower ends on,
-// so the best code lies between these two, most often a few codes apart.
+// All children's errors fall up to the first of the intervals' upper ends and rise from the last of their lower ends
+// on, so the best code lies between these two, most often a few codes apart.
 int BestCode(const ChildTables& tables, double weight, std::span<const Child> children) {
   int low = kHighest, high = -kHighest;
   for (size_t c = 0; c < children.size(); ++c) {
@@ -238,7 +238,8 @@ RoundedWeights RoundToNearest(std::span<const float> weights, int64_t outputs, s
           std::clamp(std::nearbyint(w / channel.scale), -static_cast<double>(kHighest), static_cast<double>(kHighest))));
     }
     for (const CodeRange& range : ranges) {
-      const double unit = range.sign ? std::max(MeanMagnitude(weights_of_channel), kSmallestScale) : channel.scale * range.step;
+      const double unit =
+          range.sign ? std::max(MeanMagnitude(weights_of_channel), kSmallestScale) : channel.scale * range.step;
       channel.children.push_back({.range = range, .unit = unit});
     }
     return channel;

@@ -1,9 +1,9 @@
 // Rounds float weights to one int8 store that serves all its operating points at once.
 //
-// Rounding to the store's nearest code is best for the store alone; its children, the codes of fewer levels, are then what
-// they are. Here each code minimises the sum over points of lambda * (weight - child * unit)^2, exactly; the store's scale
-// is searched, and the real value of one child code (the unit) is free for each output channel and point, because it folds
-// into the epilogue's scale. No training, no data.
+// Rounding to the store's nearest code is best for the store alone; its children, the codes of fewer levels, are then
+// what they are. Here each code minimises the sum over points of lambda * (weight - child * unit)^2, exactly; the
+// store's scale is searched, and the real value of one child code (the unit) is free for each output channel and
+// point, because it folds into the epilogue's scale. No training, no data.
 #ifndef ANYBIT_MODEL_TRAIN_JOINT_ROUNDING_H_
 #define ANYBIT_MODEL_TRAIN_JOINT_ROUNDING_H_
 

@@ -16,7 +16,9 @@ constexpr CodeRange kThreeFitted = {.step = 51, .lo = -2, .hi = 2};
 
 double ErrorOf(double weight, const std::vector<Child>& children, int q8) {
   double error = 0;
-  for (const Child& child : children) error += child.lambda * std::pow(weight - ChildCode(q8, child.range) * child.unit, 2);
+  for (const Child& child : children) {
+    error += child.lambda * std::pow(weight - ChildCode(q8, child.range) * child.unit, 2);
+  }
   return error;
 }
 
@@ -34,9 +36,11 @@ std::vector<float> Weights(int count, uint64_t seed) {
 
 TEST(BestStoreCode, IsTheBestOfAll255) {
   std::mt19937_64 random(1);
-  const auto uniform = [&](double lo, double hi) { return lo + (hi - lo) * static_cast<double>(random() % 10000) / 10000; };
-  const std::vector<CodeRange> ranges = {CodeRange{}, kFourFitted, kThreeFitted, kSign, StandardRange(*BitWidth::FromBits(2)),
-                                         {.step = 9, .lo = -14, .hi = 14}, {.step = 7, .lo = 0, .hi = 3}};
+  const auto uniform = [&](double lo, double hi) {
+    return lo + (hi - lo) * static_cast<double>(random() % 10000) / 10000;
+  };
+  const std::vector<CodeRange> ranges = {CodeRange{}, kFourFitted, kThreeFitted, kSign,
+                                         StandardRange(*BitWidth::FromBits(2)), {.step = 9, .lo = -14, .hi = 14}, {.step = 7, .lo = 0, .hi = 3}};
   for (int trial = 0; trial < 3000; ++trial) {
     std::vector<Child> children;
     const size_t count = 1 + random() % 4;

@@ -23,10 +23,10 @@ struct Launch {
   bool alone() const { return size == 1; }
 };
 
-// From RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT, and from torchrun's TORCHELASTIC_USE_AGENT_STORE and
-// TORCHELASTIC_RESTART_COUNT (it serves the store itself). `variable` gives the value of a name, or "" where it is not
-// set. A process alone if neither RANK nor WORLD_SIZE is set; InvalidArgument, naming variable and value, if they do not
-// fit together.
+// From RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT, and from torchrun's TORCHELASTIC_USE_AGENT_STORE
+// and TORCHELASTIC_RESTART_COUNT (it serves the store itself). `variable` gives the value of a name, or "" where it
+// is not set. A process alone if neither RANK nor WORLD_SIZE is set; InvalidArgument, naming variable and value, if
+// they do not fit together.
 absl::StatusOr<Launch> ParseLaunch(const std::function<std::string(const char*)>& variable);
 
 // The part of `count` rows that process `rank` of `size` takes: [begin, end), in order, sizes differing by one at most.

@@ -141,9 +141,10 @@ class NormEstimatorImpl : public NormEstimator {
 
   // The image with the float network's own border around it.
   torch::Tensor Bordered(const torch::Tensor& codes, int64_t padding) const {
-    torch::Tensor padded = torch::zeros({codes.size(0), codes.size(1), codes.size(2) + 2 * padding, codes.size(3) + 2 * padding});
+    const int64_t height = codes.size(2), width = codes.size(3);
+    torch::Tensor padded = torch::zeros({codes.size(0), codes.size(1), height + 2 * padding, width + 2 * padding});
     if (!border_.empty()) padded += PerChannel(border_);
-    padded.slice(2, padding, padding + codes.size(2)).slice(3, padding, padding + codes.size(3)).copy_(codes);
+    padded.slice(2, padding, padding + height).slice(3, padding, padding + width).copy_(codes);
     return padded;
   }
 
@@ -169,7 +170,8 @@ class NormEstimatorImpl : public NormEstimator {
         const LayerEpilogue& layer = full.layers[node.layer];
         const torch::Tensor& w = weights[node.layer];
         if (node.kind == NodeKind::kLinear) {
-          values[i] = torch::matmul(Flat(x).to(torch::kFloat32), w.t()) * torch::tensor(layer.scale) + torch::tensor(layer.bias);
+          const torch::Tensor sums = torch::matmul(Flat(x).to(torch::kFloat32), w.t());
+          values[i] = sums * torch::tensor(layer.scale) + torch::tensor(layer.bias);
           moments[node.layer].Add(values[i]);
           continue;
         }
@@ -177,12 +179,14 @@ class NormEstimatorImpl : public NormEstimator {
         y = y * PerChannel(layer.scale) + PerChannel(layer.bias);
         moments[node.layer].Add(y);
         if (node.has_residual) {
-          y = y + (node.residual == kNetworkInput ? images : values[node.residual]).to(torch::kFloat32) * layer.residual_scale;
+          const torch::Tensor& added = node.residual == kNetworkInput ? images : values[node.residual];
+          y = y + added.to(torch::kFloat32) * layer.residual_scale;
         }
         values[i] = node.relu ? torch::relu(y) : y;
       }
       const torch::Tensor logits = values.back().contiguous();
-      float_logits_.insert(float_logits_.end(), logits.const_data_ptr<float>(), logits.const_data_ptr<float>() + logits.numel());
+      const float* data = logits.const_data_ptr<float>();
+      float_logits_.insert(float_logits_.end(), data, data + logits.numel());
     }
     for (size_t i = 0; i < plan_.layers.size(); ++i) {
       float_moments_.emplace_back(moments[i], plan_.layer(static_cast<int>(i)).out.channels);
@@ -209,7 +213,8 @@ class NormEstimatorImpl : public NormEstimator {
     int residual_zero = 0;  // the code of what is added that stands for 0
   };
 
-  // Gives the sums of each channel the moments of the fp32 point. A channel whose sums are all alike gets the mean alone.
+  // Gives the sums of each channel the moments of the fp32 point. A channel whose sums are all alike gets the mean
+  // alone.
   Affine MatchMoments(const PlannedNode& node, const Moments& moments) const {
     const LayerMoments& wanted = float_moments_[node.layer];
     Affine affine;
@@ -228,6 +233,8 @@ class NormEstimatorImpl : public NormEstimator {
     for (const torch::Tensor& chunk : sums) total += chunk.numel();
     // A stride that has no factor in common with any size of a map.
     const int64_t stride = std::max<int64_t>(1, total / kStepValues) | 1;
+    const float residual_zero = static_cast<float>(affine.residual_zero);
+    const float residual_step = static_cast<float>(affine.residual_step);
     std::vector<float> values;
     for (size_t i = 0; i < sums.size(); ++i) {
       const torch::Tensor sum = sums[i].contiguous();
@@ -238,7 +245,7 @@ class NormEstimatorImpl : public NormEstimator {
       for (int64_t j = 0; j < sum.numel(); j += stride) {
         const int64_t o = j / area % channels;
         const float x = static_cast<float>(in[j]) * affine.scale[o] + affine.bias[o];
-        values.push_back(add == nullptr ? x : x + (add[j] - static_cast<float>(affine.residual_zero)) * static_cast<float>(affine.residual_step));
+        values.push_back(add == nullptr ? x : x + (add[j] - residual_zero) * residual_step);
       }
     }
     return BestActivationStep(values, highest, zero);
@@ -266,7 +273,8 @@ class NormEstimatorImpl : public NormEstimator {
     std::vector<double> steps(plan_.nodes.size());
     std::vector<int> last_reader(plan_.nodes.size(), -1);
     for (size_t i = 0; i < plan_.nodes.size(); ++i) {
-      for (const int read : {plan_.nodes[i].input, plan_.nodes[i].has_residual ? plan_.nodes[i].residual : kNetworkInput}) {
+      const PlannedNode& node = plan_.nodes[i];
+      for (const int read : {node.input, node.has_residual ? node.residual : kNetworkInput}) {
         if (read != kNetworkInput) last_reader[read] = static_cast<int>(i);
       }
     }
@@ -342,7 +350,7 @@ class NormEstimatorImpl : public NormEstimator {
     for (const torch::Tensor& x : inputs) moments.Add(torch::matmul(Flat(x).to(weights.scalar_type()), weights.t()));
     LayerEpilogue layer{.weights = range};
     for (int64_t o = 0; o < node.out.channels; ++o) {
-      const double unit = units.empty() ? static_cast<double>(artifact_.store[node.layer].scale[o]) * range.step : units[o];
+      const double unit = units.empty() ? double{artifact_.store[node.layer].scale[o]} * range.step : units[o];
       const double scale = input_step * unit;
       layer.scale.push_back(static_cast<float>(scale));
       layer.bias.push_back(static_cast<float>(float_moments_[node.layer].mean[o] - scale * moments.mean(o)));

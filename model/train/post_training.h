@@ -33,15 +33,15 @@ PointRanges UniformRanges(const PointRecipe& recipe, int layers);
 
 class NormEstimator {
  public:
-  // `images` are rows of the network's input. Where the float network padded its input with something else than code 0,
-  // `border` has the code that stands for it, one per channel (float_import.h); empty: 0. InvalidArgument for an artifact
-  // without an fp32 point, or no whole number of rows.
+  // `images` are rows of the network's input. Where the float network padded its input with something else than code
+  // 0, `border` has the code that stands for it, one per channel (float_import.h); empty: 0. InvalidArgument for an
+  // artifact without an fp32 point, or no whole number of rows.
   static absl::StatusOr<std::unique_ptr<NormEstimator>> Create(const Artifact& artifact, std::span<const uint8_t> images,
                                                                std::vector<float> border = {});
   virtual ~NormEstimator() = default;
 
-  // The point with scales and biases estimated; its accuracy is 0. Uses the store alone of the artifact's weights, so that
-  // points searched later can be estimated too. `head_units` are the real values of one code of the last layer's
+  // The point with scales and biases estimated; its accuracy is 0. Uses the store alone of the artifact's weights, so
+  // that points searched later can be estimated too. `head_units` are the real values of one code of the last layer's
   // weights; empty: the store's scale times the step.
   virtual absl::StatusOr<ArtifactPoint> Estimate(const PointRanges& ranges,
                                                  std::span<const double> head_units = {}) const = 0;
@@ -52,8 +52,8 @@ class NormEstimator {
 
 enum class Rounding { kNearest, kJoint };
 
-// The artifact of `full`'s fp32 point and `points`, in the order of `points` (an fp32 recipe among them stands for it; it
-// may be left out, then the artifact is nested). Accuracies of quantized points are 0.
+// The artifact of `full`'s fp32 point and `points`, in the order of `points` (an fp32 recipe among them stands for
+// it; it may be left out, then the artifact is nested). Accuracies of quantized points are 0.
 absl::StatusOr<Artifact> QuantizeAfterTraining(const Artifact& full, const std::vector<PointRecipe>& points,
                                                std::span<const uint8_t> images, std::vector<float> border,
                                                Rounding rounding, const JointRoundingOptions& options = {});

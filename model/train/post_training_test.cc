@@ -10,7 +10,6 @@
 #include <gtest/gtest.h>
 
 #include "model/arch/basic_block_network.h"
-#include "model/evaluate.h"
 #include "model/kernels/instruction_set.h"
 #include "model/packed_network.h"
 #include "model/safetensors.h"
@@ -118,7 +117,8 @@ std::vector<uint8_t> Blots(int count, uint64_t seed) {
       for (int x = 0; x < kSide; ++x) {
         for (const auto& [cy, cx, size] : at) {
           const double distance = std::hypot(y - cy * kSide, x - cx * kSide);
-          codes.push_back(static_cast<uint8_t>(20 + 180 * std::exp(-distance / (2 + 4 * size)) + static_cast<double>(random() % 30)));
+          const double brightness = 180 * std::exp(-distance / (2 + 4 * size));
+          codes.push_back(static_cast<uint8_t>(20 + brightness + static_cast<double>(random() % 30)));
         }
       }
     }
@@ -128,8 +128,8 @@ std::vector<uint8_t> Blots(int count, uint64_t seed) {
 
 // [N, 3, H, W], 0..1
 torch::Tensor Pixels(const std::vector<uint8_t>& codes) {
-  return torch::from_blob(const_cast<uint8_t*>(codes.data()), {static_cast<int64_t>(codes.size()) / (kSide * kSide * 3), kSide, kSide, 3},
-                          torch::kUInt8)
+  const int64_t images = static_cast<int64_t>(codes.size()) / (kSide * kSide * 3);
+  return torch::from_blob(const_cast<uint8_t*>(codes.data()), {images, kSide, kSide, 3}, torch::kUInt8)
              .permute({0, 3, 1, 2})
              .to(torch::kFloat32) /
          255;
@@ -139,7 +139,8 @@ torch::Tensor Logits(const AdaptiveNetwork& network, int point, const std::vecto
   const int64_t rows = static_cast<int64_t>(codes.size()) / (kSide * kSide * 3);
   torch::Tensor logits = torch::empty({rows, kClasses});
   const auto scratch = network.MakeScratch(static_cast<int>(rows));
-  EXPECT_TRUE(network.Run(point, codes, {logits.mutable_data_ptr<float>(), static_cast<size_t>(logits.numel())}, *scratch).ok());
+  const std::span<float> out(logits.mutable_data_ptr<float>(), static_cast<size_t>(logits.numel()));
+  EXPECT_TRUE(network.Run(point, codes, out, *scratch).ok());
   return logits;
 }
 
@@ -168,7 +169,8 @@ struct Converted {
 TEST(Conversion, TheFullPrecisionPointComputesTheFloatNetwork) {
   Converted converted;
   const auto served = *TorchNetwork::Create(converted.full);
-  EXPECT_LT(RelativeError(Logits(*served, 0, converted.codes), converted.network.Forward(Pixels(converted.codes), 0)), 1e-4);
+  const torch::Tensor expected = converted.network.Forward(Pixels(converted.codes), 0);
+  EXPECT_LT(RelativeError(Logits(*served, 0, converted.codes), expected), 1e-4);
 }
 
 TEST(Conversion, FoldsTheNormalisationOfTheInputUpToWhatStandsAroundTheImage) {
@@ -231,7 +233,8 @@ TEST(NormEstimator, GivesEachChannelTheMomentsOfTheFullPrecisionPoint) {
   Artifact artifact = converted.Quantize("fp32,w2a8");
   const auto simulation = *TorchNetwork::Create(artifact);
   const LayerTrace trace = *simulation->Trace(1, converted.codes);
-  // Of the stem the float network's own values are at hand. Codes times their step are what stands for them, a ReLU later.
+  // Of the stem the float network's own values are at hand. Codes times their step are what stands for them, a ReLU
+  // later.
   const torch::Tensor real = torch::relu(torch::conv2d(
       Pixels(converted.codes) * 255,
       torch::tensor(artifact.store[0].full).reshape({16, 3, 3, 3}).permute({0, 3, 1, 2}), {}, 1, 1) *
@@ -258,7 +261,8 @@ TEST(NormEstimator, RefusesWhatItCannotEstimateFrom) {
   ranges.highest_codes.pop_back();
   EXPECT_EQ(estimator->Estimate(ranges).status().message(),
             "point 'w4a4' has ranges of 7 weights and 6 activations for 7 layers");
-  EXPECT_EQ(QuantizeAfterTraining(converted.full, *ParsePoints("fp32"), converted.codes, {}, Rounding::kJoint).status().message(),
+  const std::vector<PointRecipe> none = *ParsePoints("fp32");
+  EXPECT_EQ(QuantizeAfterTraining(converted.full, none, converted.codes, {}, Rounding::kJoint).status().message(),
             "no quantized operating point is wanted");
 }
 

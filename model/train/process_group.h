@@ -47,8 +47,8 @@ class ProcessGroup {
   virtual int rank() const = 0;
   virtual int size() const = 0;
 
-  // Replaces every tensor by its sum, or its mean, over the group, bit for bit the same in all processes. The tensors have
-  // the same shapes and types everywhere; they travel in few flat buffers. Contiguous or not.
+  // Replaces every tensor by its sum, or its mean, over the group, bit for bit the same in all processes. The tensors
+  // have the same shapes and types everywhere; they travel in few flat buffers. Contiguous or not.
   virtual absl::Status Sum(absl::Span<const torch::Tensor> tensors) = 0;
   virtual absl::Status Average(absl::Span<const torch::Tensor> tensors) = 0;
 

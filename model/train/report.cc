@@ -133,7 +133,8 @@ absl::StatusOr<TrainingRun> ParseRun(absl::string_view json) {
   for (const PointResult& point : run.points()) {
     for (const double accuracy : {point.held_out_accuracy(), point.test_accuracy()}) {
       if (accuracy >= 0 && accuracy <= 1) continue;
-      return absl::InvalidArgumentError(absl::StrCat("point '", point.name(), "': accuracy ", accuracy, " is outside 0..1"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("point '", point.name(), "': accuracy ", accuracy, " is outside 0..1"));
     }
     for (const double bits : {point.weight_bits(), point.activation_bits()}) {
       if (bits > 0 && bits <= kFullPrecisionBits) continue;

@@ -1,7 +1,9 @@
-// Training runs for readers: a table of accuracies with their spread over seeds, a figure of accuracy against bits, JSON.
+// Training runs for readers: a table of accuracies with their spread over seeds, a figure of accuracy against bits,
+// JSON.
 //
-// It makes texts, not files. Recipes and points stand in the order in which the runs first name them. What varies within
-// a recipe is taken as seeds of it: a recipe that trains one network per point is several runs of the same name.
+// It makes texts, not files. Recipes and points stand in the order in which the runs first name them. What varies
+// within a recipe is taken as seeds of it: a recipe that trains one network per point is several runs of the same
+// name.
 #ifndef ANYBIT_MODEL_TRAIN_REPORT_H_
 #define ANYBIT_MODEL_TRAIN_REPORT_H_
 
@@ -31,8 +33,8 @@ enum class AccuracyOf { kHeldOut, kTest };
 // where there is none. Markdown.
 std::string AccuracyTable(std::span<const TrainingRun> runs, AccuracyOf which);
 
-// A line per recipe over the mean of weight and activation bits, with bars of a standard deviation; full precision at the
-// right end. SVG.
+// A line per recipe over the mean of weight and activation bits, with bars of a standard deviation; full precision at
+// the right end. SVG.
 std::string AccuracyFigure(std::span<const TrainingRun> runs, AccuracyOf which, const std::string& caption);
 
 // A page of both tables, what was trained, and the commands.
