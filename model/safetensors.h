@@ -19,7 +19,7 @@
 
 namespace anybit {
 
-enum class ElementType : uint8_t { kInt8, kFloat32 };
+enum class ElementType : uint8_t { kInt8, kInt64, kFloat16, kBFloat16, kFloat32 };
 
 struct TensorView {
   ElementType type{};
@@ -34,7 +34,7 @@ struct TensorFile {
 };
 
 // Views into `text`, which must outlive them. DataLoss for a file that is cut short or inconsistent, Unimplemented for
-// an element type other than I8 and F32.
+// an element type other than those above.
 absl::StatusOr<TensorFile> ParseSafetensors(absl::string_view text);
 
 // Collects tensors and metadata, then writes the file's text. Names and metadata keys must be unique.

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "model/quant/requantize.h"
+#include "model/train/synchronized_batch_norm.h"
 #include "model/zero_points.h"
 
 namespace anybit {
@@ -134,8 +135,10 @@ torch::Tensor TrainableNetworkImpl::Forward(int point, const torch::Tensor& imag
         const torch::Tensor w = LayerWeights(point, node.layer).contiguous(torch::MemoryFormat::ChannelsLast);
         torch::Tensor y = torch::conv2d(x, w, {}, node.stride, node.padding, /*dilation=*/1,
                                         node.depthwise ? node.out.channels : 1);
-        y = torch::batch_norm(y, s.gamma, s.beta, s.mean, s.variance, /*training=*/true, momentum, kNormEpsilon,
-                              /*cudnn_enabled=*/true);
+        y = group_ != nullptr
+                ? SynchronizedBatchNorm(*group_, y, s.gamma, s.beta, s.mean, s.variance, momentum, kNormEpsilon)
+                : torch::batch_norm(y, s.gamma, s.beta, s.mean, s.variance, /*training=*/true, momentum, kNormEpsilon,
+                                    /*cudnn_enabled=*/true);
         if (node.has_residual) y = y + value(node.residual);
         values[i] = Activate(point, node.layer, y);
         break;

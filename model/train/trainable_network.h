@@ -14,6 +14,7 @@
 #include "model/network_spec.h"
 #include "model/train/fake_quant.h"
 #include "model/train/point_recipe.h"
+#include "model/train/process_group.h"
 
 namespace anybit {
 
@@ -29,6 +30,9 @@ class TrainableNetworkImpl : public torch::nn::Module {
   // batch statistics; also updates the running ones
   // with the given momentum.
   torch::Tensor Forward(int point, const torch::Tensor& images, double momentum = 0.1);
+
+  // From now on batch statistics are those of all the group's processes together; null: of this one's images alone.
+  void SynchronizeNorms(ProcessGroup* group) { group_ = group; }
 
   // Copies the batch norm of point `from` to all others, the start of joint training.
   void SpreadBatchNorm(int from);
@@ -70,6 +74,7 @@ class TrainableNetworkImpl : public torch::nn::Module {
   torch::Tensor head_bias_;                    // [classes]
   std::vector<std::vector<Switch>> switches_;  // [point][layer]
   bool calibrating_ = false;
+  ProcessGroup* group_ = nullptr;
 };
 TORCH_MODULE(TrainableNetwork);
 
