@@ -19,7 +19,7 @@ void QuantizePass(const float* x, float* y, int64_t n, float step, float inverse
 }
 
 // Gradient of x into gx; returns the sum over elements of g * d(output)/d(step).
-float GradientPass(const float* x, const float* g, float* gx, int64_t n, float inverse, float highest) {
+float GradientPass(const float* x, const float* g, float* gx, int64_t n, float inverse, float highest, float margin) {
   constexpr int kLanes = 16;  // partial sums, so that the loop vectorises without reassociating
   float sums[kLanes] = {};
   for (int64_t i = 0; i < n; i += kLanes) {
@@ -27,7 +27,7 @@ float GradientPass(const float* x, const float* g, float* gx, int64_t n, float i
     for (int64_t j = 0; j < lanes; ++j) {
       const float v = x[i + j] * inverse;
       const float inside = v > 0.0f && v < highest ? 1.0f : 0.0f;
-      gx[i + j] = g[i + j] * inside;
+      gx[i + j] = v > -margin && v < highest + margin ? g[i + j] : 0.0f;
       sums[j] += g[i + j] * (RoundClamped(v, highest) - v * inside);
     }
   }
@@ -43,9 +43,11 @@ bool IsPlain(const torch::Tensor& x) {
 class ActivationQuantizer : public torch::autograd::Function<ActivationQuantizer> {
  public:
   static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& x,
-                               const torch::Tensor& step, int64_t highest) {
+                               const torch::Tensor& step, int64_t highest, double step_scale, double margin) {
     context->save_for_backward({x, step});
     context->saved_data["highest"] = highest;
+    context->saved_data["step_scale"] = step_scale;
+    context->saved_data["margin"] = margin;
     const float top = static_cast<float>(highest);
     if (!IsPlain(x)) return (x / step).clamp(0, top).round() * step;
     torch::Tensor y = torch::empty_like(x);
@@ -65,14 +67,16 @@ class ActivationQuantizer : public torch::autograd::Function<ActivationQuantizer
     const torch::Tensor& step = saved[1];
     const int64_t highest = context->saved_data["highest"].toInt();
     const float top = static_cast<float>(highest);
-    const double scale = 1.0 / std::sqrt(static_cast<double>(x.numel()) * static_cast<double>(highest));
+    const double scale = context->saved_data["step_scale"].toDouble();
+    const double margin = context->saved_data["margin"].toDouble();
     torch::Tensor g = gradients[0];
     if (g.strides() != x.strides()) g = torch::empty_like(x).copy_(g);
     if (!IsPlain(x) || !IsPlain(g)) {
       const torch::Tensor v = x / step;
       const torch::Tensor inside = (v > 0).logical_and(v < top).to(x.dtype());
       const torch::Tensor step_gradient = (g * (v.clamp(0, top).round() - v * inside)).sum().reshape({1}) * scale;
-      return {g * inside, step_gradient, torch::Tensor()};
+      const torch::Tensor passed = g * (v > -margin).logical_and(v < top + margin).to(x.dtype());
+      return {passed, step_gradient, torch::Tensor(), torch::Tensor(), torch::Tensor()};
     }
     torch::Tensor gx = torch::empty_like(x);
     const float inverse = 1.0f / step.item<float>();
@@ -86,33 +90,16 @@ class ActivationQuantizer : public torch::autograd::Function<ActivationQuantizer
       for (int64_t chunk = begin; chunk < end; ++chunk) {
         const int64_t first = chunk * kGrain;
         const int64_t n = std::min(kGrain, x.numel() - first);
-        sums[chunk] = GradientPass(in + first, upstream + first, out + first, n, inverse, top);
+        sums[chunk] = GradientPass(in + first, upstream + first, out + first, n, inverse, top, static_cast<float>(margin));
       }
     });
     double total = 0;
     for (float sum : sums) total += sum;
-    return {gx, torch::full_like(step, total * scale), torch::Tensor()};
+    return {gx, torch::full_like(step, total * scale), torch::Tensor(), torch::Tensor(), torch::Tensor()};
   }
 };
 
-// All dimensions but the first.
-std::vector<int64_t> WithinChannel(const torch::Tensor& values) {
-  std::vector<int64_t> dims;
-  for (int64_t d = 1; d < values.dim(); ++d) dims.push_back(d);
-  return dims;
-}
-
-// Mean over them, kept.
-torch::Tensor ChannelMean(const torch::Tensor& values) { return values.mean(WithinChannel(values), /*keepdim=*/true); }
-
 }  // namespace
-
-torch::Tensor StoreScale(const torch::Tensor& weights, StoreRange range) {
-  const torch::Tensor w = weights.detach();
-  const torch::Tensor reach = range == StoreRange::kLargest ? w.abs().amax(WithinChannel(w), /*keepdim=*/true)
-                                                            : 2.5 * ChannelMean(w * w).sqrt();
-  return (reach / 127.0).clamp_min(1e-8);
-}
 
 torch::Tensor StoreCodes(const torch::Tensor& weights, const torch::Tensor& scale) {
   return (weights.detach() / scale).round().clamp(-127, 127);
@@ -126,20 +113,11 @@ torch::Tensor ChildCodes(const torch::Tensor& q8, const CodeRange& range) {
   return ((q8 + (range.step / 2 + 0.5)) / range.step).floor().clamp(range.lo, range.hi);
 }
 
-torch::Tensor ChildUnit(const torch::Tensor& weights, const torch::Tensor& scale, const CodeRange& range) {
-  if (range.sign) return ChannelMean(weights.detach().abs()).clamp_min(1e-8);
-  return scale * range.step;
-}
-
-torch::Tensor QuantizeWeights(const torch::Tensor& weights, StoreRange store, const CodeRange& range) {
-  const torch::Tensor scale = StoreScale(weights, store);
-  const torch::Tensor value =
-      ChildCodes(StoreCodes(weights, scale), range) * ChildUnit(weights, scale, range);
-  return weights + (value - weights.detach());
-}
-
-torch::Tensor QuantizeActivations(const torch::Tensor& x, const torch::Tensor& step, int highest) {
-  return ActivationQuantizer::apply(x, step, static_cast<int64_t>(highest));
+torch::Tensor QuantizeActivations(const torch::Tensor& x, const torch::Tensor& step, int highest, ActivationRule rule,
+                                  double margin) {
+  const double elements = static_cast<double>(x.numel());
+  const double step_scale = rule == ActivationRule::kLearnedStep ? 1.0 / std::sqrt(elements * highest) : 1.0;
+  return ActivationQuantizer::apply(x, step, static_cast<int64_t>(highest), step_scale, margin);
 }
 
 }  // namespace anybit
