@@ -14,23 +14,35 @@ namespace {
 constexpr int64_t kGrain = 1 << 15;
 
 // One pass over the memory of x, whatever its layout; `inverse` is 1 / step.
-void QuantizePass(const float* x, float* y, int64_t n, float step, float inverse, float highest) {
+void QuantizePass(const float* __restrict x, float* __restrict y, int64_t n, float step, float inverse, float highest) {
   for (int64_t i = 0; i < n; ++i) y[i] = RoundClamped(x[i] * inverse, highest) * step;
 }
 
-// Gradient of x into gx; returns the sum over elements of g * d(output)/d(step).
-float GradientPass(const float* x, const float* g, float* gx, int64_t n, float inverse, float highest, float margin) {
-  constexpr int kLanes = 16;  // partial sums, so that the loop vectorises without reassociating
-  float sums[kLanes] = {};
-  for (int64_t i = 0; i < n; i += kLanes) {
-    const int64_t lanes = std::min<int64_t>(kLanes, n - i);
-    for (int64_t j = 0; j < lanes; ++j) {
-      const float v = x[i + j] * inverse;
-      const float inside = v > 0.0f && v < highest ? 1.0f : 0.0f;
-      gx[i + j] = v > -margin && v < highest + margin ? g[i + j] : 0.0f;
-      sums[j] += g[i + j] * (RoundClamped(v, highest) - v * inside);
-    }
+constexpr int kLanes = 16;  // partial sums, so that the loop vectorises without reassociating
+
+struct StepGradient {
+  float inverse;  // 1 / step
+  float highest;
+  float margin;
+
+  // Gradient of x into gx; adds g * d(output)/d(step) to `sum`.
+  void Add(float x, float g, float& gx, float& sum) const {
+    const float v = x * inverse;
+    // Not &&: a branch would keep the loop scalar, which makes this the slowest part of a step.
+    const float inside = (v > 0.0f) & (v < highest) ? v : 0.0f;
+    gx = (v > -margin) & (v < highest + margin) ? g : 0.0f;
+    sum += g * (RoundClamped(v, highest) - inside);
   }
+};
+
+// The sum of Add over n elements.
+float GradientPass(const float* __restrict x, const float* __restrict g, float* __restrict gx, int64_t n, const StepGradient& gradient) {
+  float sums[kLanes] = {};
+  const int64_t whole = n / kLanes * kLanes;
+  for (int64_t i = 0; i < whole; i += kLanes) {
+    for (int j = 0; j < kLanes; ++j) gradient.Add(x[i + j], g[i + j], gx[i + j], sums[j]);
+  }
+  for (int64_t i = whole; i < n; ++i) gradient.Add(x[i], g[i], gx[i], sums[i - whole]);
   float total = 0;
   for (float sum : sums) total += sum;
   return total;
@@ -79,7 +91,7 @@ class ActivationQuantizer : public torch::autograd::Function<ActivationQuantizer
       return {passed, step_gradient, torch::Tensor(), torch::Tensor(), torch::Tensor()};
     }
     torch::Tensor gx = torch::empty_like(x);
-    const float inverse = 1.0f / step.item<float>();
+    const StepGradient gradient{1.0f / step.item<float>(), top, static_cast<float>(margin)};
     const float* in = x.const_data_ptr<float>();
     const float* upstream = g.const_data_ptr<float>();
     float* out = gx.mutable_data_ptr<float>();
@@ -90,7 +102,7 @@ class ActivationQuantizer : public torch::autograd::Function<ActivationQuantizer
       for (int64_t chunk = begin; chunk < end; ++chunk) {
         const int64_t first = chunk * kGrain;
         const int64_t n = std::min(kGrain, x.numel() - first);
-        sums[chunk] = GradientPass(in + first, upstream + first, out + first, n, inverse, top, static_cast<float>(margin));
+        sums[chunk] = GradientPass(in + first, upstream + first, out + first, n, gradient);
       }
     });
     double total = 0;
