@@ -52,7 +52,7 @@ ABSL_FLAG(double, ema, TrainerOptions{}.ema, "decay per step of averaged weights
 ABSL_FLAG(int64_t, held_out, TrainerOptions{}.held_out, "training images kept for validation");
 ABSL_FLAG(int64_t, norm_batches, TrainerOptions{}.norm_batches, "batches that re-estimate batch norm after training");
 ABSL_FLAG(uint64_t, seed, TrainerOptions{}.seed, "of weights, order, augmentation, teachers and swaps");
-ABSL_FLAG(std::string, device, TrainerOptions{}.device, "cpu or cuda");
+ABSL_FLAG(std::string, device, TrainerOptions{}.device, "cpu, or cuda, which is written but has run nowhere yet");
 ABSL_FLAG(int, threads, TrainerOptions{}.threads, "of LibTorch; 0: its own choice");
 ABSL_FLAG(std::string, checkpoint, "", "file to save to every --checkpoint_interval steps");
 ABSL_FLAG(int64_t, checkpoint_interval, TrainerOptions{}.checkpoint_interval, "steps");

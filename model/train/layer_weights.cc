@@ -86,7 +86,7 @@ void LayerWeights::ResetLearned() {
   if (!learned_.defined()) return;
   torch::NoGradGuard no_gradient;
   const torch::Tensor rms = GroupMean(Rows(Centred(weights_)).square().mean(1), quantization_.group).sqrt();
-  learned_.copy_(quantization_.reach * rms / 127.0);
+  learned_.copy_(quantization_.reach * rms);
   Refresh();
 }
 
@@ -108,7 +108,7 @@ void LayerWeights::Prepare() {
       reach = GroupLargest(rows.abs().amax(1), group);
       break;
     case WeightRule::kLearned:
-      reach = 127.0 * learned_.detach();
+      reach = learned_.detach();
       break;
     case WeightRule::kDoReFa: {
       const torch::Tensor squashed = base_.tanh();
@@ -178,7 +178,7 @@ torch::Tensor LayerWeights::ThroughRounding(const ChildValues& child) {
     const double elements = static_cast<double>(base_.numel()) / static_cast<double>(sums.numel());
     torch::Tensor& total = learned_.mutable_grad();
     if (!total.defined()) total = torch::zeros_like(learned_.detach());
-    total += sums * (child.scale_factor / std::sqrt(elements * 127.0));
+    total += sums * (child.scale_factor * 127.0 / std::sqrt(elements * 127.0));
   }
   return quantization_.clip_gradient ? gradient * inside : gradient;
 }

@@ -30,7 +30,9 @@ int64_t GroupCount(int64_t filters, int group);
 class LayerWeights {
  public:
   // `weights` [O, ...] and, for kLearned, `learned` [groups] are the caller's parameters: they are trained elsewhere and
-  // keep their identity. `learned` is undefined for other rules.
+  // keep their identity. `learned` is undefined for other rules. It holds what 127 scales reach, a size like the weights',
+  // so that an optimizer whose steps do not depend on a gradient's size treats both alike; its gradient is such that plain
+  // gradient descent moves the scale as LSQ does.
   LayerWeights(torch::Tensor weights, torch::Tensor learned, const WeightQuantization& quantization);
 
   // What was computed from the parameters is stale.

@@ -53,7 +53,7 @@ void Optimizer::Step(double learning_rate) {
     if (parameters.empty()) continue;
     const double rate = learning_rate * group.rate;
     if (kind_ == OptimizerKind::kAdamW) {
-      for (torch::Tensor& step : steps) step += 1;
+      at::_foreach_add_(steps, 1);
       at::_fused_adamw_(parameters, gradients, first, second, /*max_exp_avg_sqs=*/{}, steps, rate, /*beta1=*/0.9,
                         /*beta2=*/0.999, group.weight_decay, /*eps=*/1e-8, /*amsgrad=*/false, /*maximize=*/false);
     } else {

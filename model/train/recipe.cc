@@ -21,6 +21,7 @@ std::vector<Recipe> Rows() {
   Recipe adabits = dorefa;
   adabits.name = "adabits";
   adabits.activations = ActivationRule::kPact;
+  adabits.step_rate = 1;  // clips learn like weights, as published
 
   Recipe any_precision = dorefa;
   any_precision.name = "any-precision";

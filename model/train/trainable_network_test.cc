@@ -191,11 +191,11 @@ TEST(LayerWeights, PassGradientsThroughTheRoundingOnlyWhereTheRecipeSays) {
   const torch::Tensor upstream = torch::tensor({{1.0f, 10.0f, 100.0f, 1000.0f}});
   const auto gradient = [&](WeightQuantization quantization, const CodeRange& range) {
     quantization.rule = WeightRule::kLearned;
-    const torch::Tensor learned = torch::full({1}, 1.0 / 127).set_requires_grad(true);
+    const torch::Tensor learned = torch::ones({1}).set_requires_grad(true);
     LayerWeights layer(weights, learned, quantization);
     {
       torch::NoGradGuard no_gradient;
-      learned.fill_(1.0 / 127);
+      learned.fill_(1);
     }
     layer.Refresh();
     weights.mutable_grad().reset();
@@ -209,7 +209,7 @@ TEST(LayerWeights, PassGradientsThroughTheRoundingOnlyWhereTheRecipeSays) {
   const auto [clipped, scale] = gradient({.clip_gradient = true}, two_bits);
   EXPECT_TRUE(torch::equal(clipped, torch::tensor({{0.0f, 10.0f, 100.0f, 0.0f}})));
   const double inner = 10 * (1 - 0.4 * 127 / 64) + 100 * (0 - 0.1 * 127 / 64);
-  EXPECT_NEAR(scale.item<float>(), 64 * (1 * 1 + inner + 1000 * -2) / std::sqrt(4 * 127.0), 0.5);
+  EXPECT_NEAR(scale.item<float>(), 127 * 64 * (1 * 1 + inner + 1000 * -2) / std::sqrt(4 * 127.0), 0.5);
   // The mean magnitude is .75.
   EXPECT_TRUE(torch::equal(gradient({.sign_window = 1.4}, sign).first, torch::tensor({{1.0f, 10.0f, 100.0f, 0.0f}})));
   EXPECT_TRUE(torch::equal(gradient({}, sign).first, upstream));

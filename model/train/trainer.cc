@@ -10,6 +10,7 @@
 #include <optional>
 #include <random>
 #include <stdexcept>
+#include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -99,7 +100,7 @@ class BatchSource {
   std::vector<int64_t> order_;
 };
 
-// What LibTorch and we throw inside the run; stopped, as Status, in Train.
+// Inside a run a Status travels like the exceptions of LibTorch; Train stops both.
 void Check(const absl::Status& status) {
   if (!status.ok()) throw status;
 }
@@ -163,6 +164,17 @@ absl::Status Measure(Artifact& artifact, const ImageSet& held_out) {
     artifact.points[p].accuracy_images = held_out.count;
   }
   return absl::OkStatus();
+}
+
+// Of the weights that a run starts from: another start is another run. (FNV-1a, 64 bits.)
+uint64_t Fingerprint(const Artifact& artifact) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const LayerStore& layer : artifact.store) {
+    for (unsigned char byte : std::string_view(reinterpret_cast<const char*>(layer.full.data()), 4 * layer.full.size())) {
+      hash = (hash ^ byte) * 0x100000001b3;
+    }
+  }
+  return hash;
 }
 
 class TrainingRun {
@@ -242,8 +254,9 @@ class TrainingRun {
         "; start ", options.start_steps, " joint ", options.joint_steps, " batch ", options.batch, " x ", options.world,
         options.sgd ? " sgd " : " adamw ", options.sgd ? options.momentum : 0, " rate ", options.learning_rate, " then ",
         options.joint_learning_rate, " decay ", options.weight_decay, " smoothing ", options.label_smoothing, " ema ",
-        options.ema, " held out ", options.held_out, " seed ", options.seed, options.start != nullptr ? " from a start" : "",
-        "; points");
+        options.ema, " held out ", options.held_out, " seed ", options.seed);
+    if (options.start != nullptr) absl::StrAppend(&text, " from ", absl::Hex(Fingerprint(*options.start)));
+    absl::StrAppend(&text, "; points");
     for (const PointRecipe& p : points) {
       absl::StrAppend(&text, " ", p.name, " ", p.weights.step, "/", p.weights.lo, "/", p.weights.hi, "/", p.weights.sign,
                       "/", p.highest_code, "@", p.interval);
