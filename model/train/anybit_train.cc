@@ -1,7 +1,7 @@
 // anybit-train: trains an adaptive-bit-width network and writes its artifact.
 //
-// Tested: everything here on the CPU; resuming after SIGKILL by starting this binary (anybit_train_test). `--device cuda`
-// takes the same path with tensors on the GPU and has run nowhere yet.
+// Tested: everything here on the CPU; resuming after SIGKILL by starting this binary (anybit_train_test). `--device
+// cuda` takes the same path with tensors on the GPU and has run nowhere yet.
 #include <unistd.h>
 
 #include <fstream>
@@ -38,13 +38,15 @@ ABSL_FLAG(std::string, data, "/usr/share/datasets/fashion-mnist", "folder with t
 ABSL_FLAG(std::string, out, "network.safetensors",
           "artifact to write; of a recipe that trains points alone one per point, named *.<point>.safetensors");
 ABSL_FLAG(std::string, points, anybit::kDefaultPoints, "operating points, see model/train/point_recipe.h");
-ABSL_FLAG(std::string, start, "", "artifact with a full-precision point, or a checkpoint, whose float weights to start from");
+ABSL_FLAG(std::string, start, "",
+          "artifact with a full-precision point, or a checkpoint, whose float weights to start from");
 ABSL_FLAG(int64_t, start_steps, TrainerOptions{}.start_steps, "steps at full precision before joint training");
 ABSL_FLAG(int64_t, joint_steps, TrainerOptions{}.joint_steps, "steps of joint training");
 ABSL_FLAG(int64_t, batch, TrainerOptions{}.batch, "images a step");
 ABSL_FLAG(std::string, optimizer, "adamw", "adamw, or sgd with Nesterov momentum");
 ABSL_FLAG(double, learning_rate, TrainerOptions{}.learning_rate, "at its peak");
-ABSL_FLAG(double, joint_learning_rate, TrainerOptions{}.joint_learning_rate, "of joint training, at its peak; 0: the same");
+ABSL_FLAG(double, joint_learning_rate, TrainerOptions{}.joint_learning_rate,
+          "of joint training, at its peak; 0: the same");
 ABSL_FLAG(double, momentum, TrainerOptions{}.momentum, "of sgd");
 ABSL_FLAG(double, weight_decay, TrainerOptions{}.weight_decay, "of the layers' weights");
 ABSL_FLAG(double, label_smoothing, TrainerOptions{}.label_smoothing, "share of the labels spread over all classes");
@@ -57,7 +59,8 @@ ABSL_FLAG(int, threads, TrainerOptions{}.threads, "of LibTorch; 0: its own choic
 ABSL_FLAG(std::string, checkpoint, "", "file to save to every --checkpoint_interval steps");
 ABSL_FLAG(int64_t, checkpoint_interval, TrainerOptions{}.checkpoint_interval, "steps");
 ABSL_FLAG(bool, resume, false, "go on from --checkpoint");
-ABSL_FLAG(int64_t, progress_interval, TrainerOptions{}.progress_interval, "steps between lines where there is no terminal");
+ABSL_FLAG(int64_t, progress_interval, TrainerOptions{}.progress_interval,
+          "steps between lines where there is no terminal");
 ABSL_FLAG(int64_t, evaluation_interval, TrainerOptions{}.evaluation_interval,
           "steps between looks at the held-out images; 0: only at the end");
 ABSL_FLAG(int64_t, version, 1, "model version on the wire");
@@ -66,9 +69,11 @@ namespace anybit {
 namespace {
 
 // What decides the result; the other flags say where files lie and what is shown.
-constexpr const char* kDeciding[] = {"arch",         "points",       "start",         "start_steps",         "joint_steps",
-                                     "batch",        "optimizer",    "learning_rate", "joint_learning_rate", "momentum",
-                                     "weight_decay", "label_smoothing", "ema",        "held_out",            "norm_batches",
+constexpr const char* kDeciding[] = {"arch",        "points",        "start",
+                                     "start_steps", "joint_steps",   "batch",
+                                     "optimizer",   "learning_rate", "joint_learning_rate",
+                                     "momentum",    "weight_decay",  "label_smoothing",
+                                     "ema",         "held_out",      "norm_batches",
                                      "seed"};
 constexpr const char* kOther[] = {"recipe",     "data",   "out",     "device",     "threads",
                                   "checkpoint", "checkpoint_interval", "resume", "progress_interval",
@@ -107,7 +112,8 @@ absl::Status ApplyConfig(int argc, char** argv) {
   for (const ConfigEntry& entry : *entries) {
     std::string error;
     if (Flag(entry.key).ParseFrom(entry.value, &error)) continue;
-    return absl::InvalidArgumentError(absl::StrCat(path, ":", entry.line, ": ", entry.key, " = ", entry.value, ": ", error));
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ":", entry.line, ": ", entry.key, " = ", entry.value, ": ", error));
   }
   return absl::OkStatus();
 }
@@ -118,7 +124,8 @@ absl::StatusOr<Artifact> ReadStart(const std::string& path, const NetworkSpec& s
   absl::StatusOr<Artifact> checkpoint = FullPrecisionOf(path, spec);
   if (checkpoint.ok()) return checkpoint;
   return absl::InvalidArgumentError(absl::StrCat("'", path, "' is no artifact (", artifact.status().message(),
-                                                 ") and no checkpoint of this network (", checkpoint.status().message(), ")"));
+                                                 ") and no checkpoint of this network (", checkpoint.status().message(),
+                                                 ")"));
 }
 
 absl::Status CheckWritable(const std::string& path) {
@@ -136,14 +143,16 @@ std::string PathOfPoint(const std::string& out, const std::string& point) {
 }
 
 // The test set is touched here, once, after the last choice, by the engine that will serve.
-absl::Status TestAndWrite(Artifact artifact, const ImageSet& test, const std::string& command, const std::string& path) {
+absl::Status TestAndWrite(Artifact artifact, const ImageSet& test, const std::string& command,
+                          const std::string& path) {
   absl::StatusOr<std::unique_ptr<PackedNetwork>> engine = PackedNetwork::Create(artifact, *SupportedKernels().front());
   if (!engine.ok()) return engine.status();
   for (size_t p = 0; p < artifact.points.size(); ++p) {
     ArtifactPoint& point = artifact.points[p];
     absl::StatusOr<double> accuracy = EvaluateTop1(**engine, static_cast<int>(p), test);
     if (!accuracy.ok()) return accuracy.status();
-    std::cout << absl::StreamFormat("%-12s %9.2f%% %9.2f%%\n", point.info.name, 100 * point.info.accuracy, 100 * *accuracy);
+    std::cout << absl::StreamFormat("%-12s %9.2f%% %9.2f%%\n", point.info.name, 100 * point.info.accuracy,
+                                    100 * *accuracy);
     point.info.accuracy = *accuracy;
     point.accuracy_images = test.count;
   }

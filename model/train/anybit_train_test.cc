@@ -1,5 +1,5 @@
-// The program itself: a run that is killed in the middle and resumed gives the file of a run that was not; flags and config
-// files say the same.
+// The program itself: a run that is killed in the middle and resumed gives the file of a run that was not; flags and
+// config files say the same.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>

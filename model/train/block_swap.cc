@@ -59,11 +59,12 @@ double SwapProbability(const Recipe& recipe, double progress) {
   return 0;
 }
 
-Route SwapBlocks(const NetworkPlan& plan, const std::vector<Block>& blocks, int student, int teacher, double probability,
-                 uint64_t seed, int64_t step) {
+Route SwapBlocks(const NetworkPlan& plan, const std::vector<Block>& blocks, int student, int teacher,
+                 double probability, uint64_t seed, int64_t step) {
   Route route(plan.nodes.size(), student);
   for (size_t b = 0; b < blocks.size(); ++b) {
-    const uint64_t draw = Draw(seed, Purpose::kBlockSwap, {static_cast<uint64_t>(step), static_cast<uint64_t>(student), b});
+    const uint64_t draw =
+        Draw(seed, Purpose::kBlockSwap, {static_cast<uint64_t>(step), static_cast<uint64_t>(student), b});
     if (Uniform(draw) >= probability) continue;
     for (int node : blocks[b]) route[node] = teacher;
   }

@@ -14,9 +14,9 @@ namespace anybit {
 
 using Block = std::vector<int>;  // node indices, ascending
 
-// The residual blocks of `plan`, in the order of the nodes that add: each is everything between the tensor where the two
-// summands part and the addition. Of overlapping ones the first stays. In a network that adds nothing, each convolution
-// but the first is a block of its own.
+// The residual blocks of `plan`, in the order of the nodes that add: each is everything between the tensor where the
+// two summands part and the addition. Of overlapping ones the first stays. In a network that adds nothing, each
+// convolution but the first is a block of its own.
 std::vector<Block> SwappableBlocks(const NetworkPlan& plan);
 
 // The probability of a swap when `progress` (0..1) of joint training is done.
@@ -26,8 +26,8 @@ double SwapProbability(const Recipe& recipe, double progress);
 using Route = std::vector<int>;
 
 // `student` everywhere, but `teacher` in each block that the draw of (seed, step, student, block) swaps.
-Route SwapBlocks(const NetworkPlan& plan, const std::vector<Block>& blocks, int student, int teacher, double probability,
-                 uint64_t seed, int64_t step);
+Route SwapBlocks(const NetworkPlan& plan, const std::vector<Block>& blocks, int student, int teacher,
+                 double probability, uint64_t seed, int64_t step);
 
 }  // namespace anybit
 

@@ -10,9 +10,10 @@ namespace {
 
 std::string Path(const char* name) { return testing::TempDir() + "/checkpoint_test_" + name; }
 
-const Checkpoint kCheckpoint{.identity = "network \"x\"; seed 1",
-                             .step = 42,
-                             .tensors = {{"network.w", {{2, 3}, {1, 2, 3, 4, 5, -0.1f}}}, {"optimizer.0.step", {{}, {7}}}}};
+const Checkpoint kCheckpoint{
+    .identity = "network \"x\"; seed 1",
+    .step = 42,
+    .tensors = {{"network.w", {{2, 3}, {1, 2, 3, 4, 5, -0.1f}}}, {"optimizer.0.step", {{}, {7}}}}};
 
 TEST(Checkpoint, ComesBackAsItWas) {
   const std::string path = Path("whole");

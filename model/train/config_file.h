@@ -17,8 +17,8 @@ struct ConfigEntry {
   int line = 0;       // from 1
 };
 
-// In the order of the lines. InvalidArgument, with `path` and the line, for a line that is no `key = value`, a key that is
-// not in `known`, and a key set twice.
+// In the order of the lines. InvalidArgument, with `path` and the line, for a line that is no `key = value`, a key that
+// is not in `known`, and a key set twice.
 absl::StatusOr<std::vector<ConfigEntry>> ParseConfig(absl::string_view text, const std::vector<std::string>& known,
                                                      absl::string_view path);
 

@@ -10,8 +10,8 @@ const std::vector<std::string> kKnown = {"recipe", "seed"};
 std::string Error(const char* text) { return std::string(ParseConfig(text, kKnown, "run.cfg").status().message()); }
 
 TEST(ParseConfig, ReadsKeysAndValuesWithBlanksAndComments) {
-  const std::vector<ConfigEntry> entries =
-      *ParseConfig("# a run\n\n  recipe = coquant,teacher=next  # the value has an = of its own\r\nseed=3", kKnown, "run.cfg");
+  const std::vector<ConfigEntry> entries = *ParseConfig(
+      "# a run\n\n  recipe = coquant,teacher=next  # the value has an = of its own\r\nseed=3", kKnown, "run.cfg");
   ASSERT_EQ(entries.size(), 2u);
   EXPECT_EQ(entries[0].key, "recipe");
   EXPECT_EQ(entries[0].value, "coquant,teacher=next");

@@ -36,7 +36,8 @@ struct StepGradient {
 };
 
 // The sum of Add over n elements.
-float GradientPass(const float* __restrict x, const float* __restrict g, float* __restrict gx, int64_t n, const StepGradient& gradient) {
+float GradientPass(const float* __restrict x, const float* __restrict g, float* __restrict gx, int64_t n,
+                   const StepGradient& gradient) {
   float sums[kLanes] = {};
   const int64_t whole = n / kLanes * kLanes;
   for (int64_t i = 0; i < whole; i += kLanes) {
@@ -120,8 +121,8 @@ torch::Tensor StoreCodes(const torch::Tensor& weights, const torch::Tensor& scal
 torch::Tensor ChildCodes(const torch::Tensor& q8, const CodeRange& range) {
   if (range.sign) return torch::where(q8 < 0, -torch::ones_like(q8), torch::ones_like(q8));
   if (range.step == 1) return q8.clamp(range.lo, range.hi);
-  // Half a unit more leaves the floor as it is and keeps quotients 1/254 away from whole numbers: a device that divides by
-  // multiplying with the reciprocal gets the same codes.
+  // Half a unit more leaves the floor as it is and keeps quotients 1/254 away from whole numbers: a device that divides
+  // by multiplying with the reciprocal gets the same codes.
   return ((q8 + (range.step / 2 + 0.5)) / range.step).floor().clamp(range.lo, range.hi);
 }
 

@@ -1,8 +1,9 @@
-// Quantization inside training: values that the integer engine would compute, with gradients that pass straight through.
+// Quantization inside training: values that the integer engine would compute, with gradients that pass straight
+// through.
 //
 // Weights follow the serving contract to the last integer: the int8 store first, then the child of an operating point
-// (model/quant/code_range.h). Activations follow LSQ (Esser et al., "Learned Step Size Quantization", 2020) or PACT (Choi et
-// al., 2018, with the gradient of AdaBits).
+// (model/quant/code_range.h). Activations follow LSQ (Esser et al., "Learned Step Size Quantization", 2020) or PACT
+// (Choi et al., 2018, with the gradient of AdaBits).
 #ifndef ANYBIT_MODEL_TRAIN_FAKE_QUANT_H_
 #define ANYBIT_MODEL_TRAIN_FAKE_QUANT_H_
 
@@ -19,9 +20,10 @@ torch::Tensor StoreCodes(const torch::Tensor& weights, const torch::Tensor& scal
 // The children of whole float codes `q8`, as whole floats: ChildCode of code_range.h.
 torch::Tensor ChildCodes(const torch::Tensor& q8, const CodeRange& range);
 
-// step * clamp(rne(x / step), 0, highest). Gradient of x: passed on where x / step is within `margin` of 0..highest. Gradient
-// of step [1]: round(v) - v inside for v = x / step, highest above; scaled by 1 / sqrt(elements * highest) for LSQ, and left
-// as it is for PACT, whose alpha = highest * step makes of it AdaBits' q(x / alpha) - x / alpha inside and 1 above.
+// step * clamp(rne(x / step), 0, highest). Gradient of x: passed on where x / step is within `margin` of 0..highest.
+// Gradient of step [1]: round(v) - v inside for v = x / step, highest above; scaled by 1 / sqrt(elements * highest) for
+// LSQ, and left as it is for PACT, whose alpha = highest * step makes of it AdaBits' q(x / alpha) - x / alpha inside
+// and 1 above.
 torch::Tensor QuantizeActivations(const torch::Tensor& x, const torch::Tensor& step, int highest,
                                   ActivationRule rule = ActivationRule::kLearnedStep, double margin = 0);
 

@@ -19,8 +19,8 @@ torch::Tensor PerFilter(const torch::Tensor& values, const torch::Tensor& like) 
 
 torch::Tensor Rows(const torch::Tensor& values) { return values.reshape({values.size(0), -1}); }
 
-// One value per filter [O] to one per group, by `reduce` along a dimension; filters are of equal size, so that a mean of
-// their means is the group's.
+// One value per filter [O] to one per group, by `reduce` along a dimension; filters are of equal size, so that a mean
+// of their means is the group's.
 template <typename Reduce>
 torch::Tensor PerGroup(const torch::Tensor& values, int group, Reduce reduce) {
   const int64_t filters = values.size(0);
@@ -195,7 +195,8 @@ void LayerWeights::PullBack() {
   if (total.defined() && quantization_.rule == WeightRule::kDoReFa) {
     // The largest magnitude only scales the layer, which batch norm takes out again: it counts as a constant.
     const torch::Tensor squashed = Centred(weights_.detach()).tanh();
-    const torch::Tensor largest = GroupLargest(Rows(squashed).abs().amax(1), quantization_.group).clamp_min(kSmallestScale);
+    const torch::Tensor largest =
+        GroupLargest(Rows(squashed).abs().amax(1), quantization_.group).clamp_min(kSmallestScale);
     total = total * (1 - squashed.square()) / PerFilter(Spread(largest, quantization_.group, base_.size(0)), base_);
   }
   if (full_.defined() && full_.grad().defined()) {

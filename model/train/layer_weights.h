@@ -1,7 +1,7 @@
 // The weights of one layer: float parameters, the int8 store that follows from them, and the values of each child.
 //
-// Values are computed once per step however many passes use them. They are leaves of autograd: passes leave gradients on
-// them, and PullBack brings all of these to the parameters at once, through whatever the recipe puts in between.
+// Values are computed once per step however many passes use them. They are leaves of autograd: passes leave gradients
+// on them, and PullBack brings all of these to the parameters at once, through whatever the recipe puts in between.
 #ifndef ANYBIT_MODEL_TRAIN_LAYER_WEIGHTS_H_
 #define ANYBIT_MODEL_TRAIN_LAYER_WEIGHTS_H_
 
@@ -29,10 +29,10 @@ int64_t GroupCount(int64_t filters, int group);
 
 class LayerWeights {
  public:
-  // `weights` [O, ...] and, for kLearned, `learned` [groups] are the caller's parameters: they are trained elsewhere and
-  // keep their identity. `learned` is undefined for other rules. It holds what 127 scales reach, a size like the weights',
-  // so that an optimizer whose steps do not depend on a gradient's size treats both alike; its gradient is such that plain
-  // gradient descent moves the scale as LSQ does.
+  // `weights` [O, ...] and, for kLearned, `learned` [groups] are the caller's parameters: they are trained elsewhere
+  // and keep their identity. `learned` is undefined for other rules. It holds what 127 scales reach, a size like the
+  // weights', so that an optimizer whose steps do not depend on a gradient's size treats both alike; its gradient is
+  // such that plain gradient descent moves the scale as LSQ does.
   LayerWeights(torch::Tensor weights, torch::Tensor learned, const WeightQuantization& quantization);
 
   // What was computed from the parameters is stale.
@@ -41,8 +41,8 @@ class LayerWeights {
   // Starts a learned scale from the present weights; nothing for other rules.
   void ResetLearned();
 
-  // The values at full precision and those of a child, shaped like the parameters, 4-D ones channels last. `scale_factor`
-  // multiplies what this point's gradient says about a learned scale.
+  // The values at full precision and those of a child, shaped like the parameters, 4-D ones channels last.
+  // `scale_factor` multiplies what this point's gradient says about a learned scale.
   torch::Tensor Full();
   torch::Tensor Child(const CodeRange& range, double scale_factor = 1);
 

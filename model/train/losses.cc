@@ -3,7 +3,8 @@
 namespace anybit {
 
 torch::Tensor LabelLoss(const torch::Tensor& logits, const torch::Tensor& labels, double label_smoothing) {
-  return torch::cross_entropy_loss(logits, labels, /*weight=*/{}, at::Reduction::Mean, /*ignore_index=*/-100, label_smoothing);
+  return torch::cross_entropy_loss(logits, labels, /*weight=*/{}, at::Reduction::Mean, /*ignore_index=*/-100,
+                                   label_smoothing);
 }
 
 torch::Tensor TeacherLoss(const torch::Tensor& student, const torch::Tensor& teacher, double temperature) {

@@ -1,7 +1,8 @@
 // One optimizer over groups of parameters that differ in learning rate and weight decay.
 //
-// LibTorch's fused steps: one pass over the memory of a group instead of ten small operations per tensor, and one kernel
-// launch on a GPU. Parameters without a gradient are left alone, with their momentum: a point that is not due stands still.
+// LibTorch's fused steps: one pass over the memory of a group instead of ten small operations per tensor, and one
+// kernel launch on a GPU. Parameters without a gradient are left alone, with their momentum: a point that is not due
+// stands still.
 #ifndef ANYBIT_MODEL_TRAIN_OPTIMIZER_H_
 #define ANYBIT_MODEL_TRAIN_OPTIMIZER_H_
 

@@ -16,12 +16,17 @@ std::string ProgressText(int64_t done, int64_t total, int64_t here, double secon
   const int64_t left = static_cast<int64_t>(each * static_cast<double>(total - done));
   const std::string hours = left < 3600 ? "" : absl::StrFormat("%d:", left / 3600);
   return absl::StrFormat("[%s%s] %d/%d  %.2f s/step  left %s%0*d:%02d  %s", std::string(filled, '='),
-                         std::string(kWidth - filled, ' '), done, total, each, hours, hours.empty() ? 1 : 2, left / 60 % 60,
-                         left % 60, text);
+                         std::string(kWidth - filled, ' '), done, total, each, hours, hours.empty() ? 1 : 2,
+                         left / 60 % 60, left % 60, text);
 }
 
 ProgressLine::ProgressLine(std::ostream& out, bool live, int64_t interval, int64_t total, int64_t done)
-    : out_(out), live_(live), interval_(interval), total_(total), first_(done), start_(std::chrono::steady_clock::now()) {}
+    : out_(out),
+      live_(live),
+      interval_(interval),
+      total_(total),
+      first_(done),
+      start_(std::chrono::steady_clock::now()) {}
 
 void ProgressLine::Show(int64_t done, const std::function<std::string()>& text) {
   const auto now = std::chrono::steady_clock::now();

@@ -15,8 +15,8 @@ std::string ProgressText(int64_t done, int64_t total, int64_t here, double secon
 
 class ProgressLine {
  public:
-  // `done` steps are behind us already. On a terminal (`live`) the line changes a few times a second; elsewhere there is
-  // one line every `interval` steps, and at the end.
+  // `done` steps are behind us already. On a terminal (`live`) the line changes a few times a second; elsewhere there
+  // is one line every `interval` steps, and at the end.
   ProgressLine(std::ostream& out, bool live, int64_t interval, int64_t total, int64_t done);
 
   // `text` is asked for only if the line is shown: it may have to wait for a device.

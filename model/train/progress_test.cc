@@ -9,7 +9,8 @@ namespace anybit {
 namespace {
 
 TEST(ProgressText, SaysHowFarItIsAndHowLongItTakes) {
-  EXPECT_EQ(ProgressText(50, 100, 50, 25, "loss 1"), "[============            ] 50/100  0.50 s/step  left 0:25  loss 1");
+  EXPECT_EQ(ProgressText(50, 100, 50, 25, "loss 1"),
+            "[============            ] 50/100  0.50 s/step  left 0:25  loss 1");
   EXPECT_EQ(ProgressText(10, 1010, 10, 100, ""), "[                        ] 10/1010  10.00 s/step  left 2:46:40  ");
   EXPECT_EQ(ProgressText(100, 100, 1, 1, "").substr(0, 26), "[========================]");
 }

@@ -86,7 +86,8 @@ Field Switch(const char* key, bool Recipe::*member, const char* meaning) {
 }
 
 template <typename Enum>
-Field Choice(const char* key, Enum Recipe::*member, std::vector<std::pair<std::string, Enum>> choices, const char* meaning) {
+Field Choice(const char* key, Enum Recipe::*member, std::vector<std::pair<std::string, Enum>> choices,
+             const char* meaning) {
   const std::string values = absl::StrJoin(
       choices, "|", [](std::string* out, const std::pair<std::string, Enum>& choice) { out->append(choice.first); });
   return {key, values, meaning,
@@ -132,11 +133,10 @@ const std::vector<Field>& Fields() {
       Group(),
       Switch("center", &Recipe::center, "subtract each filter's mean from its weights"),
       Switch("clip_gradient", &Recipe::clip_gradient, "no gradient for weights beyond the codes' limits"),
-      Choice<ActivationRule>("activations", &Recipe::activations,
-                             {{"learned", ActivationRule::kLearnedStep},
-                              {"pact", ActivationRule::kPact},
-                              {"unit", ActivationRule::kUnit}},
-                             "how activations are clipped and stepped"),
+      Choice<ActivationRule>(
+          "activations", &Recipe::activations,
+          {{"learned", ActivationRule::kLearnedStep}, {"pact", ActivationRule::kPact}, {"unit", ActivationRule::kUnit}},
+          "how activations are clipped and stepped"),
       Number("activation_decay", &Recipe::activation_decay, 0, 1, "weight decay of PACT's clips"),
       Choice<LossRule>("loss", &Recipe::loss,
                        {{"labels", LossRule::kLabels}, {"soft", LossRule::kSoft}, {"both", LossRule::kBoth}},
@@ -158,12 +158,15 @@ const std::vector<Field>& Fields() {
                     "how the probability falls until then"),
       Number("kure", &Recipe::kure, 0, 1000, "weight of (kurtosis - 1.8)^2"),
       Number("skew", &Recipe::skew, 0, 1000, "weight of skewness^2"),
-      Number("sign_window", &Recipe::sign_window, 0, 100, "mean magnitudes beyond which a sign passes no gradient; 0: none"),
+      Number("sign_window", &Recipe::sign_window, 0, 100,
+             "mean magnitudes beyond which a sign passes no gradient; 0: none"),
       Number("sign_gain", &Recipe::sign_gain, 0, 1000, "factor of the loss of points with one-bit weights"),
-      Number("sign_margin", &Recipe::sign_margin, 0, 100, "steps beyond their range in which one-bit activations pass gradients"),
+      Number("sign_margin", &Recipe::sign_margin, 0, 100,
+             "steps beyond their range in which one-bit activations pass gradients"),
       Choice<Combination>("gradients", &Recipe::gradients, {{"sum", Combination::kSum}, {"mean", Combination::kMean}},
                           "of the points of a step"),
-      Number("step_rate", &Recipe::step_rate, 0, 10, "learning rate of activation steps and learned scales, of the weights'"),
+      Number("step_rate", &Recipe::step_rate, 0, 10,
+             "learning rate of activation steps and learned scales, of the weights'"),
       Number("scale_decades", &Recipe::scale_decades, 0, 4, "decades that rate falls per bit below 8"),
   };
   return *fields;
@@ -171,7 +174,8 @@ const std::vector<Field>& Fields() {
 
 absl::Status SetField(Recipe& recipe, absl::string_view item) {
   const std::pair<absl::string_view, absl::string_view> pair = absl::StrSplit(item, absl::MaxSplits('=', 1));
-  if (pair.first.size() == item.size()) return absl::InvalidArgumentError(absl::StrCat("recipe: '", item, "' is not key=value"));
+  if (pair.first.size() == item.size())
+    return absl::InvalidArgumentError(absl::StrCat("recipe: '", item, "' is not key=value"));
   const absl::string_view key = absl::StripAsciiWhitespace(pair.first), value = absl::StripAsciiWhitespace(pair.second);
   if (key == "scale_clip") {  // the two keys of one idea in one
     if (absl::Status status = SetField(recipe, "weights=scale-clip"); !status.ok()) return status;
@@ -212,11 +216,12 @@ absl::StatusOr<Recipe> ParseRecipe(absl::string_view text) {
   }
   FillReach(*recipe);
   if (recipe->swap > 0 && recipe->teacher == TeacherRule::kNone) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("recipe: swap=", recipe->swap, " needs a teacher to take blocks from, but teacher=none; set swap=0"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "recipe: swap=", recipe->swap, " needs a teacher to take blocks from, but teacher=none; set swap=0"));
   }
   if (!recipe->joint && recipe->teacher != TeacherRule::kNone) {
-    return absl::InvalidArgumentError("recipe: joint=0 trains each point alone, where nobody teaches; set teacher=none");
+    return absl::InvalidArgumentError(
+        "recipe: joint=0 trains each point alone, where nobody teaches; set teacher=none");
   }
   return recipe;
 }

@@ -1,8 +1,8 @@
 // A training system as data: what is quantized how, who teaches whom, and what the shared weights are asked for.
 //
 // Named rows are the systems of the literature; `key=value` overrides make any other, so an ablation is a line of text.
-// Whatever the rule, children are made by the serving formula (model/quant/code_range.h): rules differ only in how float
-// weights become the int8 store and its scales, and in how gradients come back.
+// Whatever the rule, children are made by the serving formula (model/quant/code_range.h): rules differ only in how
+// float weights become the int8 store and its scales, and in how gradients come back.
 #ifndef ANYBIT_MODEL_TRAIN_RECIPE_H_
 #define ANYBIT_MODEL_TRAIN_RECIPE_H_
 
@@ -35,11 +35,11 @@ enum class LossRule : uint8_t { kLabels, kSoft, kBoth };
 // Only points of strictly higher precision that run in the same step can teach (model/train/teacher.h).
 enum class TeacherRule : uint8_t {
   kNone,
-  kNext,        // the next higher
+  kNext,  // the next higher
   kHighest,
   kRandom,      // uniformly, anew for each student and step
   kLowestLoss,  // of the labels, on this batch
-  kClosest,     // least KL(teacher || student) on this batch; while blocks are swapped this costs a pass without gradients
+  kClosest,  // least KL(teacher || student) on this batch; while blocks are swapped this costs a pass without gradients
 };
 
 enum class ScheduleShape : uint8_t { kConstant, kLinear, kCosine };

@@ -38,7 +38,8 @@ TEST(ParseRecipe, KnowsThePublishedSystems) {
 }
 
 TEST(ParseRecipe, TakesOverrides) {
-  const Recipe recipe = *ParseRecipe("coquant, teacher=closest, swap=0.25,swap_shape=cosine,group=16,kure=0.5,center=1");
+  const Recipe recipe =
+      *ParseRecipe("coquant, teacher=closest, swap=0.25,swap_shape=cosine,group=16,kure=0.5,center=1");
   EXPECT_EQ(recipe.teacher, TeacherRule::kClosest);
   EXPECT_EQ(recipe.swap, 0.25);
   EXPECT_EQ(recipe.swap_shape, ScheduleShape::kCosine);
@@ -70,7 +71,8 @@ TEST(ParseRecipe, SaysWhatIsWrongAndWhatIsAllowed) {
   EXPECT_EQ(Error("coquant,swop=1").substr(0, 50), "recipe: unknown key 'swop'; known: joint, weights,");
   EXPECT_EQ(Error("coquant,teacher=none"),
             "recipe: swap=0.5 needs a teacher to take blocks from, but teacher=none; set swap=0");
-  EXPECT_EQ(Error("coquant,joint=0"), "recipe: joint=0 trains each point alone, where nobody teaches; set teacher=none");
+  EXPECT_EQ(Error("coquant,joint=0"),
+            "recipe: joint=0 trains each point alone, where nobody teaches; set teacher=none");
 }
 
 class RecipeTextOf : public testing::TestWithParam<const char*> {};

@@ -29,7 +29,8 @@ double Precision(const PointRecipe& point) {
 std::vector<int> HighestFirst(std::span<const PointRecipe> points) {
   std::vector<int> order(points.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return Precision(points[a]) > Precision(points[b]); });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int a, int b) { return Precision(points[a]) > Precision(points[b]); });
   return order;
 }
 

@@ -63,8 +63,9 @@ TrainableNetworkImpl::TrainableNetworkImpl(NetworkSpec spec, std::vector<PointRe
     const PlannedNode& node = plan_.nodes[index];
     const std::string name = ParameterName(node.name);
     const bool conv = node.kind == NodeKind::kConv;
-    const std::vector<int64_t> shape = conv ? std::vector<int64_t>{node.out.channels, node.in.channels, node.kernel, node.kernel}
-                                            : std::vector<int64_t>{node.out.channels, node.depth};
+    const std::vector<int64_t> shape =
+        conv ? std::vector<int64_t>{node.out.channels, node.in.channels, node.kernel, node.kernel}
+             : std::vector<int64_t>{node.out.channels, node.depth};
     const double deviation = std::sqrt((conv ? 2.0 : 1.0) / static_cast<double>(node.depth));
     weights_.push_back(register_parameter(name + "_weight", RandomNormal(shape, deviation, random)));
     if (!conv) head_bias_ = register_parameter(name + "_bias", torch::zeros({node.out.channels}));
@@ -166,7 +167,8 @@ torch::Tensor TrainableNetworkImpl::Normalize(int point, const PlannedNode& node
     return torch::batch_norm(sums, s.gamma, s.beta, s.mean, s.variance, /*training=*/true, momentum, kNormEpsilon,
                              /*cudnn_enabled=*/true);
   }
-  return torch::batch_norm(sums, s.gamma.detach(), s.beta.detach(), {}, {}, /*training=*/true, /*momentum=*/0, kNormEpsilon,
+  return torch::batch_norm(sums, s.gamma.detach(), s.beta.detach(), {}, {}, /*training=*/true, /*momentum=*/0,
+                           kNormEpsilon,
                            /*cudnn_enabled=*/true);
 }
 
@@ -212,7 +214,8 @@ torch::Tensor TrainableNetworkImpl::Forward(int point, const torch::Tensor& imag
         values[i] = x.mean({2, 3}, /*keepdim=*/true);
         break;
       case NodeKind::kLinear:
-        values[i] = torch::linear(x.permute({0, 2, 3, 1}).reshape({x.size(0), -1}), PointWeights(p, node.layer), head_bias_);
+        values[i] =
+            torch::linear(x.permute({0, 2, 3, 1}).reshape({x.size(0), -1}), PointWeights(p, node.layer), head_bias_);
         break;
     }
   }

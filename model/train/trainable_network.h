@@ -1,8 +1,8 @@
 // A NetworkSpec as a LibTorch module that trains all its operating points over one set of weights.
 //
 // Shared: the weights of every layer. Per operating point ("switchable"): batch norm and activation steps. What it
-// computes in training is the serving integer formula with batch statistics; Export folds the running statistics into an
-// artifact, whose simulation is TorchNetwork.
+// computes in training is the serving integer formula with batch statistics; Export folds the running statistics into
+// an artifact, whose simulation is TorchNetwork.
 #ifndef ANYBIT_MODEL_TRAIN_TRAINABLE_NETWORK_H_
 #define ANYBIT_MODEL_TRAIN_TRAINABLE_NETWORK_H_
 
@@ -27,13 +27,13 @@ class TrainableNetworkImpl : public torch::nn::Module {
   const NetworkPlan& plan() const { return plan_; }
   const std::vector<PointRecipe>& points() const { return points_; }
 
-  // Logits [N, classes] of u8 images [N, height, width, channels] with batch statistics; also updates the running ones of
-  // `point` with the given momentum.
+  // Logits [N, classes] of u8 images [N, height, width, channels] with batch statistics; also updates the running ones
+  // of `point` with the given momentum.
   //
-  // Where `route` is given, node i runs at route[i] instead, wholly: its weights, its batch norm and its activations. What
-  // belongs to another point than `point` is then a constant, except for the shared weights: neither its parameters nor its
-  // running statistics learn from this pass. It normalises by the statistics of the batch, not by its running ones, because
-  // what it reads comes from other points' blocks, whose scale it has never seen.
+  // Where `route` is given, node i runs at route[i] instead, wholly: its weights, its batch norm and its activations.
+  // What belongs to another point than `point` is then a constant, except for the shared weights: neither its
+  // parameters nor its running statistics learn from this pass. It normalises by the statistics of the batch, not by
+  // its running ones, because what it reads comes from other points' blocks, whose scale it has never seen.
   torch::Tensor Forward(int point, const torch::Tensor& images, double momentum = 0.1, std::span<const int> route = {});
 
   // After backward: brings the gradients that passes have left on quantized weights to the parameters.
@@ -72,7 +72,7 @@ class TrainableNetworkImpl : public torch::nn::Module {
   // The switchable parts of one conv layer at one point.
   struct Switch {
     torch::Tensor gamma, beta, mean, variance;  // [O]
-    torch::Tensor step;                         // [1], of kPact the clip; undefined at full precision and where unlearned
+    torch::Tensor step;  // [1], of kPact the clip; undefined at full precision and where unlearned
   };
 
   bool IsWide(int layer) const;  // first and last layer: 8-bit weights at every quantized point

@@ -27,7 +27,8 @@ class OneThread : public testing::Environment {
 const auto* const kOneThread = testing::AddGlobalTestEnvironment(new OneThread);
 
 torch::Tensor Images(const ImageSet& set) {
-  return torch::from_blob(const_cast<uint8_t*>(set.pixels.data()), {set.count, set.side, set.side, 1}, torch::kUInt8).clone();
+  return torch::from_blob(const_cast<uint8_t*>(set.pixels.data()), {set.count, set.side, set.side, 1}, torch::kUInt8)
+      .clone();
 }
 
 constexpr char kPoints[] = "fp32,w8a8,w4a4,w3a2f,w2a2,w1a1";
@@ -58,8 +59,8 @@ void TakeVariancesOfTheBatch(TrainableNetwork& network, int64_t rows) {
 
 class WithEveryRule : public testing::TestWithParam<const char*> {};
 
-// The fold into scales and biases changes nothing but roundings: what Forward computes with the statistics of one batch is
-// what the exported network computes on that batch.
+// The fold into scales and biases changes nothing but roundings: what Forward computes with the statistics of one batch
+// is what the exported network computes on that batch.
 TEST_P(WithEveryRule, ExportsWhatItComputes) {
   const ImageSet set = Stripes(64, 4);
   const torch::Tensor images = Images(set);
@@ -83,10 +84,11 @@ TEST_P(WithEveryRule, ExportsWhatItComputes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Rules, WithEveryRule,
-                         testing::Values("coquant", "coquant,scale_clip=2", "coquant,weights=largest", "coquant,weights=learned",
-                                         "coquant,weights=dorefa,group=layer", "coquant,group=3", "coquant,group=layer",
-                                         "coquant,weights=learned,group=16", "coquant,center=1", "coquant,activations=pact",
-                                         "coquant,activations=unit", "adabits", "any-precision", "double-rounding"),
+                         testing::Values("coquant", "coquant,scale_clip=2", "coquant,weights=largest",
+                                         "coquant,weights=learned", "coquant,weights=dorefa,group=layer",
+                                         "coquant,group=3", "coquant,group=layer", "coquant,weights=learned,group=16",
+                                         "coquant,center=1", "coquant,activations=pact", "coquant,activations=unit",
+                                         "adabits", "any-precision", "double-rounding"),
                          [](const auto& info) {
                            std::string name;
                            for (char c : std::string(info.param)) name += std::isalnum(c) ? c : '_';
@@ -119,7 +121,9 @@ TEST(TrainableNetwork, LeavesATeachersBatchNormAndStepsAloneInAStudentsPass) {
   logits.square().sum().backward();
   network->PullBackGradients();
 
-  const auto moved = [](const torch::Tensor& t) { return t.grad().defined() && t.grad().abs().max().item<float>() > 0; };
+  const auto moved = [](const torch::Tensor& t) {
+    return t.grad().defined() && t.grad().abs().max().item<float>() > 0;
+  };
   for (const auto& item : network->named_parameters()) {
     const std::string& name = item.key();
     const bool in_block = name.find("stage2_block1") != std::string::npos;
@@ -171,7 +175,8 @@ TEST(LayerWeights, ShareAScaleWithinAGroupOfFilters) {
   };
   const auto expected = [&](auto measure, std::vector<std::pair<int, int>> groups) {
     std::vector<torch::Tensor> scales;
-    for (auto [first, last] : groups) scales.push_back(measure(weights.slice(0, first, last)).expand({last - first}) / 127);
+    for (auto [first, last] : groups)
+      scales.push_back(measure(weights.slice(0, first, last)).expand({last - first}) / 127);
     return torch::cat(scales);
   };
   const auto mean = [](const torch::Tensor& w) { return 2 * w.abs().mean(); };
@@ -286,7 +291,8 @@ TEST(QuantizeActivations, GivesTheSameByThePassesAndByTensorOperations) {
     const torch::Tensor step = torch::full({1}, 0.25).to(type).set_requires_grad(true);
     const torch::Tensor y = QuantizeActivations(x, step, 12, ActivationRule::kLearnedStep, /*margin=*/0.3);
     (y * y).sum().backward();
-    return std::vector<torch::Tensor>{y.to(torch::kFloat32), x.grad().to(torch::kFloat32), step.grad().to(torch::kFloat32)};
+    return std::vector<torch::Tensor>{y.to(torch::kFloat32), x.grad().to(torch::kFloat32),
+                                      step.grad().to(torch::kFloat32)};
   };
   const auto passes = run(torch::kFloat32), general = run(torch::kFloat64);
   for (size_t i = 0; i < passes.size(); ++i) EXPECT_TRUE(torch::allclose(passes[i], general[i], 1e-5, 1e-6)) << i;
@@ -354,7 +360,8 @@ TEST_P(OptimizerOfKind, StepsLikeLibTorchsAndLeavesParametersWithoutGradientAlon
     EXPECT_EQ(optimizer.Gradients().size(), step == 1 ? 1u : 2u);
     optimizer.Step(0.02);
     reference->step();
-    for (size_t i = 0; i < ours.size(); ++i) EXPECT_TRUE(torch::allclose(ours[i], theirs[i], 1e-4, 1e-6)) << step << " " << i;
+    for (size_t i = 0; i < ours.size(); ++i)
+      EXPECT_TRUE(torch::allclose(ours[i], theirs[i], 1e-4, 1e-6)) << step << " " << i;
   }
 }
 

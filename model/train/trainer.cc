@@ -170,7 +170,8 @@ absl::Status Measure(Artifact& artifact, const ImageSet& held_out) {
 uint64_t Fingerprint(const Artifact& artifact) {
   uint64_t hash = 0xcbf29ce484222325;
   for (const LayerStore& layer : artifact.store) {
-    for (unsigned char byte : std::string_view(reinterpret_cast<const char*>(layer.full.data()), 4 * layer.full.size())) {
+    for (unsigned char byte :
+         std::string_view(reinterpret_cast<const char*>(layer.full.data()), 4 * layer.full.size())) {
       hash = (hash ^ byte) * 0x100000001b3;
     }
   }
@@ -206,8 +207,8 @@ class TrainingRun {
     network_->to(device_);
     std::iota(results_.begin(), results_.end(), 0);
     losses_ = torch::zeros({static_cast<int64_t>(points_.size())}, torch::TensorOptions(device_));
-    optimizer_ = std::make_unique<Optimizer>(options.sgd ? OptimizerKind::kSgd : OptimizerKind::kAdamW, options.momentum,
-                                             Groups());
+    optimizer_ = std::make_unique<Optimizer>(options.sgd ? OptimizerKind::kSgd : OptimizerKind::kAdamW,
+                                             options.momentum, Groups());
     if (options.ema > 0) {
       for (const torch::Tensor& parameter : network_->parameters()) average_.push_back(parameter.detach().clone());
     }
@@ -239,7 +240,8 @@ class TrainingRun {
     std::vector<ParameterGroup> groups = {{network_->weights(), 1, options_.weight_decay}, {network_->norms(), 1, 0}};
     const double clip_decay = recipe_.activations == ActivationRule::kPact ? recipe_.activation_decay : 0;
     for (size_t p = 0; p < points_.size(); ++p) {
-      const double rate = recipe_.step_rate * std::pow(10.0, -recipe_.scale_decades * std::max(0, 8 - points_[p].activation_bits));
+      const double rate =
+          recipe_.step_rate * std::pow(10.0, -recipe_.scale_decades * std::max(0, 8 - points_[p].activation_bits));
       groups.push_back({network_->steps(static_cast<int>(p)), rate, clip_decay});
     }
     groups.push_back({network_->scales(), recipe_.step_rate, 0});
@@ -252,14 +254,14 @@ class TrainingRun {
     std::string text = absl::StrCat(
         "network ", spec.ShortDebugString(), "; recipe ", WholeRecipeText(options.recipe), "; images ", images.count,
         "; start ", options.start_steps, " joint ", options.joint_steps, " batch ", options.batch, " x ", options.world,
-        options.sgd ? " sgd " : " adamw ", options.sgd ? options.momentum : 0, " rate ", options.learning_rate, " then ",
-        options.joint_learning_rate, " decay ", options.weight_decay, " smoothing ", options.label_smoothing, " ema ",
-        options.ema, " held out ", options.held_out, " seed ", options.seed);
+        options.sgd ? " sgd " : " adamw ", options.sgd ? options.momentum : 0, " rate ", options.learning_rate,
+        " then ", options.joint_learning_rate, " decay ", options.weight_decay, " smoothing ", options.label_smoothing,
+        " ema ", options.ema, " held out ", options.held_out, " seed ", options.seed);
     if (options.start != nullptr) absl::StrAppend(&text, " from ", absl::Hex(Fingerprint(*options.start)));
     absl::StrAppend(&text, "; points");
     for (const PointRecipe& p : points) {
-      absl::StrAppend(&text, " ", p.name, " ", p.weights.step, "/", p.weights.lo, "/", p.weights.hi, "/", p.weights.sign,
-                      "/", p.highest_code, "@", p.interval);
+      absl::StrAppend(&text, " ", p.name, " ", p.weights.step, "/", p.weights.lo, "/", p.weights.hi, "/",
+                      p.weights.sign, "/", p.highest_code, "@", p.interval);
     }
     return text;
   }
@@ -303,7 +305,8 @@ class TrainingRun {
     torch::Tensor label_loss;  // likewise
   };
 
-  const Pass* Teacher(int64_t step, int student, std::span<const Pass> done, const torch::Tensor& student_logits) const {
+  const Pass* Teacher(int64_t step, int student, std::span<const Pass> done,
+                      const torch::Tensor& student_logits) const {
     std::vector<int> points;
     for (const Pass& pass : done) points.push_back(pass.point);
     std::vector<TeacherCandidate> candidates;
@@ -316,7 +319,8 @@ class TrainingRun {
         candidate.divergence = TeacherLoss(student_logits, pass.logits, 1).item<double>();
       }
     }
-    const uint64_t draw = Draw(options_.seed, Purpose::kTeacher, {static_cast<uint64_t>(step), static_cast<uint64_t>(student)});
+    const uint64_t draw =
+        Draw(options_.seed, Purpose::kTeacher, {static_cast<uint64_t>(step), static_cast<uint64_t>(student)});
     const int chosen = ChooseTeacher(recipe_.teacher, candidates, draw);
     const auto found = std::find_if(done.begin(), done.end(), [&](const Pass& p) { return p.point == chosen; });
     return found == done.end() ? nullptr : &*found;
@@ -325,7 +329,8 @@ class TrainingRun {
   // Forward and backward at one point; `done` are the passes of higher points.
   Pass RunPass(int64_t step, int point, std::span<const Pass> done, int due, const torch::Tensor& images,
                const torch::Tensor& labels) {
-    const double progress = static_cast<double>(step - options_.start_steps) / static_cast<double>(options_.joint_steps);
+    const double progress =
+        static_cast<double>(step - options_.start_steps) / static_cast<double>(options_.joint_steps);
     const double swap = step < options_.start_steps ? 0 : SwapProbability(recipe_, progress);
     const bool closest = recipe_.teacher == TeacherRule::kClosest;
     torch::Tensor logits;
@@ -345,7 +350,8 @@ class TrainingRun {
       logits = network_->Forward(point, images, kMomentum, route);
     }
     const torch::Tensor label_loss = LabelLoss(logits, labels, options_.label_smoothing);
-    const torch::Tensor loss = PassLoss(recipe_, label_loss, logits, teacher == nullptr ? torch::Tensor() : teacher->logits);
+    const torch::Tensor loss =
+        PassLoss(recipe_, label_loss, logits, teacher == nullptr ? torch::Tensor() : teacher->logits);
     const double gain = (points_[point].weights.sign ? recipe_.sign_gain : 1) /
                         (recipe_.gradients == Combination::kMean ? due : 1);
     (loss * gain).backward();
@@ -445,8 +451,9 @@ class TrainingRun {
     if (absl::IsNotFound(checkpoint.status())) return 0;
     Check(checkpoint.status());
     if (checkpoint->identity != identity_) {
-      Check(absl::InvalidArgumentError(absl::StrCat("checkpoint '", options_.checkpoint, "' is of another run: it has [",
-                                                    checkpoint->identity, "], this one [", identity_, "]")));
+      Check(
+          absl::InvalidArgumentError(absl::StrCat("checkpoint '", options_.checkpoint, "' is of another run: it has [",
+                                                  checkpoint->identity, "], this one [", identity_, "]")));
     }
     for (const auto& [name, tensor] : State()) Restore(*checkpoint, name, tensor);
     network_->WeightsChanged();
@@ -477,11 +484,13 @@ class TrainingRun {
 };
 
 bool HasFullPrecision(const Artifact& artifact) {
-  return std::any_of(artifact.points.begin(), artifact.points.end(), [](const ArtifactPoint& p) { return p.full_precision; });
+  return std::any_of(artifact.points.begin(), artifact.points.end(),
+                     [](const ArtifactPoint& p) { return p.full_precision; });
 }
 
 absl::Status CheckStart(const NetworkSpec& spec, const Artifact& start) {
-  if (!HasFullPrecision(start)) return absl::InvalidArgumentError("the artifact to start from has no full-precision point");
+  if (!HasFullPrecision(start))
+    return absl::InvalidArgumentError("the artifact to start from has no full-precision point");
   const absl::StatusOr<NetworkPlan> plan = PlanNetwork(spec), other = PlanNetwork(start.spec);
   if (!other.ok()) return other.status();
   bool same = plan->layers.size() == other->layers.size() && plan->nodes.size() == other->nodes.size();
@@ -490,8 +499,9 @@ absl::Status CheckStart(const NetworkSpec& spec, const Artifact& start) {
            plan->layer(i).out == other->layer(i).out;
   }
   if (same) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("the artifact to start from is of network '", start.spec.name(), "' with ",
-                                                 other->macs, " multiplications, not '", spec.name(), "' with ", plan->macs));
+  return absl::InvalidArgumentError(absl::StrCat("the artifact to start from is of network '", start.spec.name(),
+                                                 "' with ", other->macs, " multiplications, not '", spec.name(),
+                                                 "' with ", plan->macs));
 }
 
 absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe>& points, const ImageSet& images,
@@ -501,7 +511,8 @@ absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe
   if (points.empty()) return absl::InvalidArgumentError("no operating point to train");
   if (plan->input != FeatureShape{images.side, images.side, 1}) {
     return absl::InvalidArgumentError(absl::StrCat("images of ", images.side, "x", images.side, "x1 for a network of ",
-                                                   plan->input.height, "x", plan->input.width, "x", plan->input.channels));
+                                                   plan->input.height, "x", plan->input.width, "x",
+                                                   plan->input.channels));
   }
   const int highest_label = images.labels.empty() ? 0 : *std::max_element(images.labels.begin(), images.labels.end());
   if (highest_label >= plan->classes()) {
@@ -515,21 +526,26 @@ absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe
     return absl::InvalidArgumentError(absl::StrCat("batch of ", batch, " and ", options.held_out,
                                                    " held-out images do not fit ", images.count, " images"));
   }
-  if (options.device == "cuda" && !torch::cuda::is_available()) return absl::InvalidArgumentError("device cuda: LibTorch finds none");
+  if (options.device == "cuda" && !torch::cuda::is_available())
+    return absl::InvalidArgumentError("device cuda: LibTorch finds none");
   if (options.start_steps < 0 || options.joint_steps < 0 || options.start_steps + options.joint_steps < 1) {
-    return absl::InvalidArgumentError(absl::StrCat(options.start_steps, " + ", options.joint_steps, " steps are no training"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(options.start_steps, " + ", options.joint_steps, " steps are no training"));
   }
   if (options.resume && options.checkpoint.empty()) return absl::InvalidArgumentError("resume without a checkpoint");
   if (options.norm_batches < 1 || options.checkpoint_interval < 1 || options.progress_interval < 1) {
     return absl::InvalidArgumentError("norm batches, checkpoint interval and progress interval must be >= 1");
   }
   // Written so that NaN is refused.
-  const auto outside = [](double value, double lowest, double highest) { return !(value >= lowest && value <= highest); };
+  const auto outside = [](double value, double lowest, double highest) {
+    return !(value >= lowest && value <= highest);
+  };
   if (outside(options.learning_rate, 1e-9, 100) || outside(options.joint_learning_rate, 0, 100)) {
     return absl::InvalidArgumentError(absl::StrCat("learning rate ", options.learning_rate, ", then ",
                                                    options.joint_learning_rate, ", is outside 1e-9..100"));
   }
-  if (outside(options.label_smoothing, 0, 0.99) || outside(options.ema, 0, 0.999999) || outside(options.momentum, 0, 0.999)) {
+  if (outside(options.label_smoothing, 0, 0.99) || outside(options.ema, 0, 0.999999) ||
+      outside(options.momentum, 0, 0.999)) {
     return absl::InvalidArgumentError(absl::StrCat("label smoothing ", options.label_smoothing, ", ema ", options.ema,
                                                    " and momentum ", options.momentum, " must be in 0..1, without 1"));
   }

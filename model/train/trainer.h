@@ -1,9 +1,9 @@
 // Training of one network at all its operating points, as a Recipe says: the loop and its result.
 //
 // A full-precision start first; then, at every step, forward and backward at each point that is due, from the highest
-// precision to the lowest, then one optimizer step on the shared weights. Chance is an argument: the order of images, their
-// augmentation, teachers, swapped blocks and the first weights follow from the seed and the step alone, so a resumed run
-// goes on exactly where it stopped.
+// precision to the lowest, then one optimizer step on the shared weights. Chance is an argument: the order of images,
+// their augmentation, teachers, swapped blocks and the first weights follow from the seed and the step alone, so a
+// resumed run goes on exactly where it stopped.
 #ifndef ANYBIT_MODEL_TRAIN_TRAINER_H_
 #define ANYBIT_MODEL_TRAIN_TRAINER_H_
 
@@ -54,26 +54,27 @@ struct TrainerOptions {
   int64_t evaluation_interval = 0;    // steps between looks at the held-out images; 0: only at the end
 
   // Data parallel training: process `rank` of `world` sees its share of each step's world * batch images, and
-  // `combine_gradients` is called once per step with all gradients, the same tensors in the same order in every process,
-  // before they are applied; it changes them in place. Rank 0 writes checkpoints, and all read them.
+  // `combine_gradients` is called once per step with all gradients, the same tensors in the same order in every
+  // process, before they are applied; it changes them in place. Rank 0 writes checkpoints, and all read them.
   int rank = 0;
   int world = 1;
   std::function<absl::Status(const std::vector<at::Tensor>& gradients)> combine_gradients;
 };
 
-// Trains on `images` and returns the artifact, its accuracies measured on the held-out part. Progress goes to `progress`,
-// one line rewritten in place where `live`. InvalidArgument for options that do not fit; Internal where LibTorch fails.
+// Trains on `images` and returns the artifact, its accuracies measured on the held-out part. Progress goes to
+// `progress`, one line rewritten in place where `live`. InvalidArgument for options that do not fit; Internal where
+// LibTorch fails.
 absl::StatusOr<Artifact> Train(const NetworkSpec& spec, const std::vector<PointRecipe>& points, const ImageSet& images,
                                const TrainerOptions& options, std::ostream& progress, bool live);
 
-// For a recipe that is not joint: one artifact per point, each trained alone from one shared full-precision start, with as
-// many steps at its point as a joint run would have spent on it. Checkpoints are `checkpoint`.<point>.
+// For a recipe that is not joint: one artifact per point, each trained alone from one shared full-precision start, with
+// as many steps at its point as a joint run would have spent on it. Checkpoints are `checkpoint`.<point>.
 absl::StatusOr<std::vector<Artifact>> TrainSeparately(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
                                                       const ImageSet& images, const TrainerOptions& options,
                                                       std::ostream& progress, bool live);
 
-// The full-precision point of the run that wrote a checkpoint, as a start for another: an artifact with that point alone,
-// its batch norm as the run had it. `spec` must be that run's.
+// The full-precision point of the run that wrote a checkpoint, as a start for another: an artifact with that point
+// alone, its batch norm as the run had it. `spec` must be that run's.
 absl::StatusOr<Artifact> FullPrecisionOf(const std::string& checkpoint, const NetworkSpec& spec);
 
 }  // namespace anybit

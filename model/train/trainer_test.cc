@@ -173,7 +173,8 @@ TEST(Train, GivesAPointAloneAsManyStepsAsItHasInAJointRun) {
   options.start_steps = 0;
   options.progress_interval = 1;
   std::ostringstream progress;
-  ASSERT_TRUE(TrainSeparately(StripesNetwork(), *ParsePoints("w4a4@4"), Stripes(500, 1), options, progress, false).ok());
+  ASSERT_TRUE(
+      TrainSeparately(StripesNetwork(), *ParsePoints("w4a4@4"), Stripes(500, 1), options, progress, false).ok());
   EXPECT_NE(progress.str().find(" 10/10 "), std::string::npos) << progress.str();
 }
 
@@ -227,7 +228,9 @@ TEST(Train, LetsProcessesSeeTheirSharesOfOneBatchAndCombineEveryGradient) {
   EXPECT_EQ(calls, 10);
   options.rank = 1;
   EXPECT_NE(SerializeArtifact(*TrainSmall(options)), SerializeArtifact(first));
-  options.combine_gradients = [&](const std::vector<at::Tensor>&) { return absl::UnavailableError("the others are gone"); };
+  options.combine_gradients = [&](const std::vector<at::Tensor>&) {
+    return absl::UnavailableError("the others are gone");
+  };
   EXPECT_EQ(TrainSmall(options).status().message(), "the others are gone");
 }
 
@@ -248,7 +251,8 @@ TEST(Train, RefusesOptionsThatDoNotFit) {
     change(options);
     return std::string(TrainSmall(options).status().message());
   };
-  EXPECT_EQ(error([](TrainerOptions& o) { o.batch = 401; }), "batch of 401 and 100 held-out images do not fit 500 images");
+  EXPECT_EQ(error([](TrainerOptions& o) { o.batch = 401; }),
+            "batch of 401 and 100 held-out images do not fit 500 images");
   EXPECT_EQ(error([](TrainerOptions& o) { o.start_steps = -1; }), "-1 + 40 steps are no training");
   EXPECT_EQ(error([](TrainerOptions& o) { o.resume = true; }), "resume without a checkpoint");
   EXPECT_EQ(error([](TrainerOptions& o) { o.device = "tpu"; }), "device 'tpu' is not cpu or cuda");
@@ -260,9 +264,12 @@ TEST(Train, RefusesOptionsThatDoNotFit) {
   TrainerOptions brief = SmallOptions();
   brief.start_steps = brief.joint_steps = 1;
   const Artifact nested = *TrainSmall(brief, "w8a8");
-  EXPECT_EQ(error([&](TrainerOptions& o) { o.start = &nested; }), "the artifact to start from has no full-precision point");
+  EXPECT_EQ(error([&](TrainerOptions& o) { o.start = &nested; }),
+            "the artifact to start from has no full-precision point");
   std::ostringstream progress;
-  EXPECT_EQ(Train(FashionNetwork(8), *ParsePoints("w8a8"), Stripes(500, 1), SmallOptions(), progress, false).status().message(),
+  EXPECT_EQ(Train(FashionNetwork(8), *ParsePoints("w8a8"), Stripes(500, 1), SmallOptions(), progress, false)
+                .status()
+                .message(),
             "images of 16x16x1 for a network of 32x32x1");
 }
 
