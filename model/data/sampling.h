@@ -24,8 +24,11 @@ inline uint64_t MixSeed(uint64_t a, uint64_t b) {
   return z;
 }
 
+// 64 fair bits as a number, uniform in [0, 1).
+constexpr double UnitOf(uint64_t bits) { return static_cast<double>(bits >> 11) * 0x1.0p-53; }
+
 // Uniform in [0, 1).
-inline double UniformUnit(std::mt19937_64& random) { return static_cast<double>(random() >> 11) * 0x1.0p-53; }
+inline double UniformUnit(std::mt19937_64& random) { return UnitOf(random()); }
 
 // Uniform in [low, high).
 inline double UniformIn(std::mt19937_64& random, double low, double high) {

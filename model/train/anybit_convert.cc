@@ -1,5 +1,6 @@
 // anybit-convert: a float network trained elsewhere as an adaptive-bit-width network, without training.
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -15,19 +16,19 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "model/arch/registry.h"
 #include "model/artifact.h"
 #include "model/data/example_set.h"
-#include "model/data/open_examples.h"
 #include "model/data/read_rows.h"
 #include "model/evaluate.h"
 #include "model/kernels/instruction_set.h"
 #include "model/packed_network.h"
 #include "model/safetensors.h"
 #include "model/train/float_import.h"
-#include "model/train/input_shape.h"
 #include "model/train/point_recipe.h"
 #include "model/train/post_training.h"
+#include "model/train/report.h"
+#include "model/train/task.h"
+#include "model/train/text_file.h"
 
 ABSL_FLAG(std::string, weights, "", "safetensors file of the float network, in torchvision's or timm's names");
 ABSL_FLAG(std::string, arch, "fashion", "its architecture (model/arch)");
@@ -40,6 +41,7 @@ ABSL_FLAG(int64_t, images, 256, "training images that ranges and batch norm are 
 ABSL_FLAG(int64_t, test_images, 0, "test images that accuracies are measured on; 0: all");
 ABSL_FLAG(std::string, rounding, "joint", "of weights: joint (one code for all points at once) or nearest");
 ABSL_FLAG(std::string, out, "network.safetensors", "file to write");
+ABSL_FLAG(std::string, report, "", "JSON file to write for anybit-train-report; empty: none");
 ABSL_FLAG(int64_t, version, 1, "model version on the wire");
 ABSL_FLAG(std::string, export_float, "", "the other way: writes the fp32 point of this artifact to --out in "
                                          "torchvision's names, for inputs of 0..1, and ends");
@@ -69,10 +71,7 @@ absl::Status ExportFloat(const std::string& artifact_path, const std::string& ou
   if (!artifact.ok()) return artifact.status();
   absl::StatusOr<std::string> text = ExportFloatNetwork(*artifact);
   if (!text.ok()) return text.status();
-  std::ofstream file(out, std::ios::binary);
-  file << *text;
-  file.close();
-  if (!file) return absl::UnavailableError(absl::StrCat("cannot write '", out, "'"));
+  if (absl::Status status = WriteTextFile(out, *text); !status.ok()) return status;
   std::cout << "wrote " << out << "\n";
   return absl::OkStatus();
 }
@@ -146,12 +145,29 @@ absl::Status Measure(Artifact& artifact, const ExampleSet& test) {
   return absl::OkStatus();
 }
 
+absl::Status WriteReport(const Artifact& artifact, const std::vector<PointRecipe>& points, const Task& task,
+                         double seconds, const std::string& path) {
+  TrainingRun run;
+  run.set_recipe(absl::StrCat("converted, ", absl::GetFlag(FLAGS_rounding), " rounding"));
+  run.set_network(task.architecture);
+  run.set_images(NameOfData(absl::GetFlag(FLAGS_data)));
+  run.set_seconds(seconds);
+  run.set_command(artifact.trained_with);
+  for (const ArtifactPoint& point : artifact.points) {
+    for (const PointRecipe& recipe : points) {
+      if (recipe.name != point.info.name) continue;
+      PointResult& result = *run.add_points() = ResultOf(recipe);
+      result.set_test_accuracy(point.info.accuracy);
+      result.set_test_images(point.accuracy_images);
+    }
+  }
+  return WriteTextFile(path, SerializeRun(run));
+}
+
 absl::Status Main() {
   const std::string out = absl::GetFlag(FLAGS_out);
   if (const std::string source = absl::GetFlag(FLAGS_export_float); !source.empty()) return ExportFloat(source, out);
 
-  const absl::StatusOr<NetworkSpec> spec = ArchitectureByName(absl::GetFlag(FLAGS_arch));
-  if (!spec.ok()) return spec.status();
   const absl::StatusOr<std::vector<PointRecipe>> points = ParsePoints(absl::GetFlag(FLAGS_points));
   if (!points.ok()) return points.status();
   const std::string rounding = absl::GetFlag(FLAGS_rounding);
@@ -166,34 +182,33 @@ absl::Status Main() {
   const absl::StatusOr<std::vector<float>> deviation = ReadNumbers("std", absl::GetFlag(FLAGS_std));
   if (!deviation.ok()) return deviation.status();
   const InputNormalisation normalisation{.mean = *mean, .deviation = *deviation};
-  const absl::StatusOr<Artifact> full = ReadFloatNetwork(absl::GetFlag(FLAGS_weights), *spec, normalisation);
+  const absl::StatusOr<Task> task = OpenTask(absl::GetFlag(FLAGS_arch), absl::GetFlag(FLAGS_data));
+  if (!task.ok()) return task.status();
+  const absl::StatusOr<Artifact> full = ReadFloatNetwork(absl::GetFlag(FLAGS_weights), task->spec, normalisation);
   if (!full.ok()) return full.status();
 
-  const std::string data = absl::GetFlag(FLAGS_data);
-  const ExampleShape shape = InputShape(*PlanNetwork(*spec));
-  absl::StatusOr<std::unique_ptr<ExampleSet>> train = OpenExamples(data, Split::kTrain, shape);
-  if (!train.ok()) return train.status();
-  absl::StatusOr<std::unique_ptr<ExampleSet>> test = OpenExamples(data, Split::kTest, shape);
-  if (!test.ok()) return test.status();
-  const Subset sample = SomeOf(**train, absl::GetFlag(FLAGS_images));
-  std::vector<uint8_t> pixels(static_cast<size_t>(sample.count() * shape.elements()));
+  const Subset sample = SomeOf(*task->training, absl::GetFlag(FLAGS_images));
+  std::vector<uint8_t> pixels(static_cast<size_t>(sample.count() * sample.shape().elements()));
   if (absl::Status status = ReadRows(sample, 0, sample.count(), pixels); !status.ok()) return status;
 
   std::vector<float> border;
-  const size_t channels = static_cast<size_t>(*spec->input().shape().rbegin());
+  const auto channels = static_cast<size_t>(sample.shape().channels);
   for (size_t c = 0; c < channels; ++c) border.push_back(255 * normalisation.MeanOf(c));
   if (std::any_of(border.begin(), border.end(), [](float b) { return b != 0; })) {
     if (absl::Status status = ReportBorder(*full, pixels, border); !status.ok()) return status;
   }
+  const auto begin = std::chrono::steady_clock::now();
   absl::StatusOr<Artifact> artifact = QuantizeAfterTraining(
       *full, *points, pixels, border, rounding == "joint" ? Rounding::kJoint : Rounding::kNearest);
   if (!artifact.ok()) return artifact.status();
-  if (absl::Status status = Measure(*artifact, SomeOf(**test, absl::GetFlag(FLAGS_test_images))); !status.ok()) return status;
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (absl::Status status = Measure(*artifact, SomeOf(*task->test, absl::GetFlag(FLAGS_test_images))); !status.ok()) return status;
   artifact->version = absl::GetFlag(FLAGS_version);
   artifact->trained_with = Command();
   if (absl::Status status = WriteArtifact(*artifact, out); !status.ok()) return status;
   std::cout << "wrote " << out << "\n";
-  return absl::OkStatus();
+  const std::string report = absl::GetFlag(FLAGS_report);
+  return report.empty() ? absl::OkStatus() : WriteReport(*artifact, *points, *task, seconds, report);
 }
 
 }  // namespace

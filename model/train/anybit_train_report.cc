@@ -1,7 +1,5 @@
 // anybit-train-report: the runs that anybit-train left as JSON, as one table and one figure.
-#include <fstream>
 #include <iostream>
-#include <iterator>
 #include <string>
 #include <vector>
 
@@ -10,6 +8,7 @@
 #include "absl/flags/usage.h"
 #include "absl/strings/str_cat.h"
 #include "model/train/report.h"
+#include "model/train/text_file.h"
 
 ABSL_FLAG(std::string, title, "Training", "of the page");
 ABSL_FLAG(std::string, out, "", "Markdown file to write; empty: standard output");
@@ -19,25 +18,12 @@ ABSL_FLAG(std::string, caption, "", "of the figure");
 namespace anybit {
 namespace {
 
-absl::StatusOr<std::string> ReadText(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return absl::NotFoundError(absl::StrCat("cannot open '", path, "'"));
-  return std::string(std::istreambuf_iterator<char>(file), {});
-}
-
-absl::Status WriteText(const std::string& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary);
-  file << text;
-  file.close();
-  return file ? absl::OkStatus() : absl::UnavailableError(absl::StrCat("cannot write '", path, "'"));
-}
-
 absl::Status Main(const std::vector<std::string>& paths) {
   if (paths.empty()) return absl::InvalidArgumentError("name at least one run's JSON file");
   std::vector<TrainingRun> runs;
   bool tested = false;
   for (const std::string& path : paths) {
-    absl::StatusOr<std::string> text = ReadText(path);
+    absl::StatusOr<std::string> text = ReadTextFile(path);
     if (!text.ok()) return text.status();
     absl::StatusOr<TrainingRun> run = ParseRun(*text);
     if (!run.ok()) return absl::InvalidArgumentError(absl::StrCat("'", path, "': ", run.status().message()));
@@ -48,11 +34,11 @@ absl::Status Main(const std::vector<std::string>& paths) {
   const std::string out = absl::GetFlag(FLAGS_out), svg = absl::GetFlag(FLAGS_svg);
   if (out.empty()) {
     std::cout << page;
-  } else if (absl::Status status = WriteText(out, page); !status.ok()) {
+  } else if (absl::Status status = WriteTextFile(out, page); !status.ok()) {
     return status;
   }
   if (svg.empty()) return absl::OkStatus();
-  return WriteText(svg, AccuracyFigure(runs, tested ? AccuracyOf::kTest : AccuracyOf::kHeldOut,
+  return WriteTextFile(svg, AccuracyFigure(runs, tested ? AccuracyOf::kTest : AccuracyOf::kHeldOut,
                                        absl::GetFlag(FLAGS_caption)));
 }
 

@@ -19,6 +19,7 @@
 #include "model/arch/basic_block_network.h"
 #include "model/train/launch.h"
 #include "model/train/point_recipe.h"
+#include "model/train/recipe.h"
 #include "model/train/synchronized_batch_norm.h"
 #include "model/train/trainable_network.h"
 
@@ -200,7 +201,7 @@ std::pair<torch::Tensor, torch::Tensor> Batch(int step, int order) {
 // The loss of each point and step, over the whole batch. What a trainer does for a group, in few lines.
 std::vector<double> LossCurve(ProcessGroup* group, Norms norms, int order = 0) {
   TrainableNetwork network(BasicBlockNetwork({.name = "small", .side = kSide, .stages = {4, 8}, .classes = 4}),
-                           *ParsePoints(kPoints), /*seed=*/group != nullptr ? 1 + group->rank() : 1);
+                           *ParsePoints(kPoints), *ParseRecipe("coquant"), /*seed=*/group != nullptr ? 1 + group->rank() : 1);
   const std::vector<torch::Tensor> parameters = network->parameters();
   RowRange rows{0, kBatch};
   if (group != nullptr) {
@@ -226,12 +227,14 @@ std::vector<double> LossCurve(ProcessGroup* group, Norms norms, int order = 0) {
       }
       curve.push_back(value.item<double>());
     }
+    network->PullBackGradients();
     if (group != nullptr) {
       EXPECT_TRUE(AverageGradients(*group, parameters).ok());
       // The step's gradient is scaled by 1 / sqrt(elements), and a process has its share of them.
       for (const torch::Tensor& t : network->steps()) t.mutable_grad().div_(std::sqrt(static_cast<double>(group->size())));
     }
     optimizer.step();
+    network->WeightsChanged();
   }
   return curve;
 }

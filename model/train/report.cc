@@ -113,6 +113,16 @@ bool HasTest(std::span<const TrainingRun> runs) {
 
 double BitsOfLevels(int64_t levels) { return std::log2(static_cast<double>(levels)); }
 
+PointResult ResultOf(const PointRecipe& point) {
+  const CodeRange& weights = point.weights;
+  PointResult result;
+  result.set_name(point.name);
+  result.set_weight_bits(point.full_precision ? kFullPrecisionBits
+                                              : BitsOfLevels(weights.sign ? 2 : weights.hi - weights.lo + 1));
+  result.set_activation_bits(point.full_precision ? kFullPrecisionBits : BitsOfLevels(point.highest_code + 1));
+  return result;
+}
+
 std::string SerializeRun(const TrainingRun& run) {
   google::protobuf::util::JsonPrintOptions options;
   options.add_whitespace = true;

@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "model/train/point_recipe.h"
 #include "proto/training_run.pb.h"
 
 namespace anybit {
@@ -22,6 +23,9 @@ using proto::TrainingRun;
 
 // log2 of the number of codes 0..highest or lo..hi.
 double BitsOfLevels(int64_t levels);
+
+// The point without accuracies.
+PointResult ResultOf(const PointRecipe& point);
 
 // The file of one run. InvalidArgument, saying where, for text that is no such file or has accuracies outside 0..1.
 std::string SerializeRun(const TrainingRun& run);

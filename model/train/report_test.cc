@@ -1,6 +1,8 @@
 #include "model/train/report.h"
 
+#include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -32,6 +34,19 @@ PointResult Point(const std::string& name, double weight_bits, double activation
   point.set_held_out_accuracy(accuracy);
   point.set_held_out_images(1000);
   return point;
+}
+
+TEST(ResultOf, CountsTheLevelsOfAPoint) {
+  const std::vector<PointRecipe> points = *ParsePoints("fp32,w8a8,w3a2f,w1a1");
+  const auto bits = [&](int i) {
+    const PointResult result = ResultOf(points[i]);
+    return std::pair(result.weight_bits(), result.activation_bits());
+  };
+  EXPECT_EQ(bits(0), std::pair(32.0, 32.0));
+  EXPECT_EQ(bits(1), std::pair(std::log2(255.0), 8.0));
+  EXPECT_EQ(bits(2), std::pair(std::log2(5.0), std::log2(3.0)));
+  EXPECT_EQ(bits(3), std::pair(1.0, 1.0));
+  EXPECT_EQ(ResultOf(points[2]).name(), "w3a2f");
 }
 
 std::vector<TrainingRun> TwoRecipes() {

@@ -1,6 +1,5 @@
 #include "model/train/synchronized_batch_norm.h"
 
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -23,7 +22,7 @@ torch::Tensor PerChannel(const torch::Tensor& values, const torch::Tensor& x) {
 
 void SumOverGroup(ProcessGroup& group, const torch::Tensor& tensor) {
   const absl::Status status = group.Sum({tensor});
-  if (!status.ok()) throw std::runtime_error(std::string(status.message()));
+  if (!status.ok()) throw GroupFailure(std::string(status.message()));
 }
 
 class Function : public torch::autograd::Function<Function> {

@@ -7,14 +7,22 @@
 
 #include <torch/torch.h>
 
+#include <stdexcept>
+
 #include "model/train/process_group.h"
 
 namespace anybit {
 
+// Says that the group has failed, through LibTorch, which knows exceptions only.
+class GroupFailure : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 // torch::batch_norm in training mode of x [N, C, ...]: gamma and beta [C]; `mean` and `variance` [C] move by
 // `momentum` towards the statistics of the batch (variance over N - 1). gamma's and beta's gradients are of this
-// process's rows, as those of other parameters are. `group` must outlive the backward pass. Throws std::runtime_error
-// where the group fails, as LibTorch's functions do.
+// process's rows, as those of other parameters are. `group` must outlive the backward pass. Throws GroupFailure where
+// the group fails.
 torch::Tensor SynchronizedBatchNorm(ProcessGroup& group, const torch::Tensor& x, const torch::Tensor& gamma,
                                     const torch::Tensor& beta, const torch::Tensor& mean, const torch::Tensor& variance,
                                     double momentum, double epsilon);
