@@ -80,7 +80,8 @@ absl::StatusOr<Placed> ParseTensor(const std::string& name, const google::protob
   }
   Placed placed;
   const std::string& type = fields.at("dtype").string_value();
-  const auto* named = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const NamedType& t) { return type == t.name; });
+  const auto* named =
+      std::find_if(std::begin(kTypes), std::end(kTypes), [&](const NamedType& t) { return type == t.name; });
   if (named == std::end(kTypes)) {
     return absl::UnimplementedError(
         absl::StrCat("tensor '", name, "' has dtype '", type, "', expected F32, F16, BF16, I64 or I8"));
@@ -92,7 +93,8 @@ absl::StatusOr<Placed> ParseTensor(const std::string& name, const google::protob
     placed.view.shape.push_back(*count);
   }
   const auto& offsets = fields.at("data_offsets").list_value();
-  if (offsets.values_size() != 2) return Broken("tensor '", name, "' has ", offsets.values_size(), " offsets, expected 2");
+  if (offsets.values_size() != 2)
+    return Broken("tensor '", name, "' has ", offsets.values_size(), " offsets, expected 2");
   const std::string what = absl::StrCat("an offset of tensor '", name, "'");
   absl::StatusOr<int64_t> begin = ToCount(offsets.values(0), what);
   if (!begin.ok()) return begin.status();
@@ -140,11 +142,13 @@ std::string JsonString(absl::string_view text) {
 
 absl::StatusOr<TensorFile> ParseSafetensors(absl::string_view text) {
   uint64_t header_size = 0;
-  if (text.size() < sizeof(header_size)) return Broken("file of ", text.size(), " bytes is shorter than its length field");
+  if (text.size() < sizeof(header_size))
+    return Broken("file of ", text.size(), " bytes is shorter than its length field");
   std::memcpy(&header_size, text.data(), sizeof(header_size));
   text.remove_prefix(sizeof(header_size));
   if (header_size > kMaxHeader) return Broken("header of ", header_size, " bytes exceeds ", kMaxHeader);
-  if (header_size > text.size()) return Broken("header of ", header_size, " bytes in a file with ", text.size(), " left");
+  if (header_size > text.size())
+    return Broken("header of ", header_size, " bytes in a file with ", text.size(), " left");
   google::protobuf::Struct header;
   const auto parsed = google::protobuf::util::JsonStringToMessage(std::string(text.substr(0, header_size)), &header);
   if (!parsed.ok()) return Broken("header is not a JSON object: ", parsed.ToString());

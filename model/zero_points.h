@@ -1,7 +1,7 @@
 // Tensors without ReLU: which of their unsigned codes stands for 0, and what that does to the layers around them.
 //
-// A code is worth (code - zero point) * step. Sums of codes need no other arithmetic for that: what the zero points add to
-// them is a constant of each output, for which the bias makes up.
+// A code is worth (code - zero point) * step. Sums of codes need no other arithmetic for that: what the zero points add
+// to them is a constant of each output, for which the bias makes up.
 #ifndef ANYBIT_MODEL_ZERO_POINTS_H_
 #define ANYBIT_MODEL_ZERO_POINTS_H_
 

@@ -94,7 +94,8 @@ TEST(FoldZeroPoints, LeavesFullPrecisionAsItIs) {
   const Artifact plain = RandomArtifact(*ArchitectureByName("mobilenetv2:width=0.25,side=12"), 1);
   Artifact folded = plain;
   FoldZeroPoints(folded);
-  for (size_t i = 0; i < plain.store.size(); ++i) EXPECT_EQ(folded.points[0].layers[i].bias, plain.points[0].layers[i].bias);
+  for (size_t i = 0; i < plain.store.size(); ++i)
+    EXPECT_EQ(folded.points[0].layers[i].bias, plain.points[0].layers[i].bias);
 }
 
 }  // namespace

@@ -97,8 +97,9 @@ class PlacedPanel {
       const auto& [x, y] = line.points[i];
       absl::StrAppendFormat(&path, "%.1f,%.1f ", X(x), Y(y));
       if (i < line.spreads.size() && line.spreads[i] > 0) {
-        absl::StrAppendFormat(&dots, "<line x1=\"%1$.1f\" x2=\"%1$.1f\" y1=\"%2$.1f\" y2=\"%3$.1f\" stroke=\"%4$s\"/>\n",
-                              X(x), Y(y + line.spreads[i]), Y(y - line.spreads[i]), line.colour);
+        absl::StrAppendFormat(&dots,
+                              "<line x1=\"%1$.1f\" x2=\"%1$.1f\" y1=\"%2$.1f\" y2=\"%3$.1f\" stroke=\"%4$s\"/>\n", X(x),
+                              Y(y + line.spreads[i]), Y(y - line.spreads[i]), line.colour);
       }
       if (!line.dots) continue;
       absl::StrAppendFormat(&dots, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%s\" fill=\"%s\"/>\n", X(x), Y(y),

@@ -114,8 +114,8 @@ TEST(TranslateTest, ModelAndVersionMustBeTheServedOnes) {
     request.set_model_version(version);
     ExpectRefused(request, "failed to get model version from specified version string");
   }
-  for (const std::string& name : {std::string(), std::string("other"), std::string("../sums"), std::string("sums\0x", 6),
-                                  std::string(65536, 'a')}) {
+  for (const std::string& name : {std::string(), std::string("other"), std::string("../sums"),
+                                  std::string("sums\0x", 6), std::string(65536, 'a')}) {
     request.set_model_name(name);
     ExpectRefused(request, "is not found", absl::StatusCode::kNotFound);
   }
@@ -246,9 +246,17 @@ TEST(TranslateTest, CustomParametersHaveOneOfFourTypes) {
 TEST(TranslateTest, ReservedKeysAreRefused) { ExpectRefused(WithInt64("triton_other", 1), "'triton_other'"); }
 
 TEST(TranslateTest, TheShapeMustBeTheModelsWithABatchDimension) {
-  const std::vector<std::vector<int64_t>> shapes = {{},           {1},          {2, 2, 1},     {1, 2, 2},
-                                                    {0, 2, 2, 1}, {-1, 2, 2, 1}, {1, 2, 2, 2},  {1, 4, 1, 1},
-                                                    {1, 2, 2, 1, 1}, {kInt64Min, 2, 2, 1}, {1, kInt64Max, kInt64Max, 1}};
+  const std::vector<std::vector<int64_t>> shapes = {{},
+                                                    {1},
+                                                    {2, 2, 1},
+                                                    {1, 2, 2},
+                                                    {0, 2, 2, 1},
+                                                    {-1, 2, 2, 1},
+                                                    {1, 2, 2, 2},
+                                                    {1, 4, 1, 1},
+                                                    {1, 2, 2, 1, 1},
+                                                    {kInt64Min, 2, 2, 1},
+                                                    {1, kInt64Max, kInt64Max, 1}};
   for (const auto& shape : shapes) {
     ModelInferRequest request = Request();
     request.mutable_inputs(0)->clear_shape();

@@ -125,9 +125,10 @@ absl::Status ReportBorder(const Artifact& full, std::span<const uint8_t> images,
 
 std::string Command() {
   return absl::StrCat("anybit-convert --arch=", absl::GetFlag(FLAGS_arch), " --points=", absl::GetFlag(FLAGS_points),
-                      " --mean=", absl::StrJoin(absl::GetFlag(FLAGS_mean), ","), " --std=",
-                      absl::StrJoin(absl::GetFlag(FLAGS_std), ","), " --images=", absl::GetFlag(FLAGS_images),
-                      " --rounding=", absl::GetFlag(FLAGS_rounding));
+                      " --data=", NameOfData(absl::GetFlag(FLAGS_data)),
+                      " --mean=", absl::StrJoin(absl::GetFlag(FLAGS_mean), ","),
+                      " --std=", absl::StrJoin(absl::GetFlag(FLAGS_std), ","),
+                      " --images=", absl::GetFlag(FLAGS_images), " --rounding=", absl::GetFlag(FLAGS_rounding));
 }
 
 absl::Status Measure(Artifact& artifact, const ExampleSet& test) {
@@ -202,7 +203,8 @@ absl::Status Main() {
       *full, *points, pixels, border, rounding == "joint" ? Rounding::kJoint : Rounding::kNearest);
   if (!artifact.ok()) return artifact.status();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  if (absl::Status status = Measure(*artifact, SomeOf(*task->test, absl::GetFlag(FLAGS_test_images))); !status.ok()) return status;
+  if (absl::Status status = Measure(*artifact, SomeOf(*task->test, absl::GetFlag(FLAGS_test_images))); !status.ok())
+    return status;
   artifact->version = absl::GetFlag(FLAGS_version);
   artifact->trained_with = Command();
   if (absl::Status status = WriteArtifact(*artifact, out); !status.ok()) return status;

@@ -102,10 +102,11 @@ constexpr std::chrono::minutes kGroupTimeout(30);
 
 absl::CommandLineFlag& Flag(const std::string& name) { return *absl::FindCommandLineFlag(name); }
 
-// The command that makes the same network again.
+// The command that makes the same network again, wherever the data lie.
 std::string Command(const Recipe& recipe, int processes) {
   std::string command = absl::StrCat("anybit-train --recipe=", RecipeText(recipe));
   if (processes > 1) command = absl::StrCat("torchrun --no-python --nproc-per-node=", processes, " ", command);
+  absl::StrAppend(&command, " --data=", NameOfData(absl::GetFlag(FLAGS_data)));
   for (const char* name : kDeciding) {
     const std::string value = Flag(name).CurrentValue();
     if (!value.empty()) absl::StrAppend(&command, " --", name, "=", value);

@@ -46,7 +46,8 @@ absl::Status Main(const std::vector<std::string>& paths) {
 }  // namespace anybit
 
 int main(int argc, char** argv) {
-  absl::SetProgramUsageMessage("merges runs of anybit-train: anybit-train-report RUN.json... --out=T.md --svg=PLOT.svg");
+  absl::SetProgramUsageMessage(
+      "merges runs of anybit-train: anybit-train-report RUN.json... --out=T.md --svg=PLOT.svg");
   const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
   const absl::Status status = anybit::Main({rest.begin() + 1, rest.end()});
   if (status.ok()) return 0;

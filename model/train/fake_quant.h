@@ -20,10 +20,10 @@ torch::Tensor StoreCodes(const torch::Tensor& weights, const torch::Tensor& scal
 // The children of whole float codes `q8`, as whole floats: ChildCode of code_range.h.
 torch::Tensor ChildCodes(const torch::Tensor& q8, const CodeRange& range);
 
-// step * (clamp(rne(v), 0, highest) - zero) of v = x / step + zero, zero point `zero` (model/zero_points.h). Gradient of
-// x: passed on where v is within `margin` of 0..highest. Gradient of step [1]: round(v) - v inside, highest - zero above,
-// -zero below; scaled by 1 / sqrt(elements * highest) for LSQ, and left as it is for PACT, whose alpha = highest * step
-// makes of it AdaBits' q(x / alpha) - x / alpha inside and 1 above.
+// step * (clamp(rne(v), 0, highest) - zero) of v = x / step + zero, zero point `zero` (model/zero_points.h). Gradient
+// of x: passed on where v is within `margin` of 0..highest. Gradient of step [1]: round(v) - v inside, highest - zero
+// above, -zero below; scaled by 1 / sqrt(elements * highest) for LSQ, and left as it is for PACT, whose alpha = highest
+// * step makes of it AdaBits' q(x / alpha) - x / alpha inside and 1 above.
 torch::Tensor QuantizeActivations(const torch::Tensor& x, const torch::Tensor& step, int highest,
                                   ActivationRule rule = ActivationRule::kLearnedStep, double margin = 0,
                                   int zero = 0);

@@ -78,8 +78,9 @@ absl::Status Nameless(const PlannedNode& node) {
 float FromHalf(uint16_t bits) {
   const uint32_t sign = static_cast<uint32_t>(bits >> 15) << 31, exponent = bits >> 10 & 31, fraction = bits & 1023;
   if (exponent == 31) return std::bit_cast<float>(sign | 0x7F800000u | fraction << 13);
-  const float magnitude = exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24)
-                                        : std::ldexp(static_cast<float>(fraction + 1024), static_cast<int>(exponent) - 25);
+  const float magnitude = exponent == 0
+                              ? std::ldexp(static_cast<float>(fraction), -24)
+                              : std::ldexp(static_cast<float>(fraction + 1024), static_cast<int>(exponent) - 25);
   return sign != 0 ? -magnitude : magnitude;
 }
 
@@ -110,9 +111,10 @@ std::string ShapeText(absl::string_view name, const std::vector<int64_t>& shape)
 void AppendList(std::string& text, absl::string_view what, const std::vector<std::string>& items) {
   constexpr size_t kShown = 12;
   if (items.empty()) return;
-  absl::StrAppend(&text, text.empty() ? "" : "; ", items.size(), items.size() == 1 ? " tensor " : " tensors ", what, ": ",
-                  absl::StrJoin(items.begin(), items.begin() + static_cast<int64_t>(std::min(kShown, items.size())), ", "),
-                  items.size() > kShown ? ", ..." : "");
+  absl::StrAppend(
+      &text, text.empty() ? "" : "; ", items.size(), items.size() == 1 ? " tensor " : " tensors ", what, ": ",
+      absl::StrJoin(items.begin(), items.begin() + static_cast<int64_t>(std::min(kShown, items.size())), ", "),
+      items.size() > kShown ? ", ..." : "");
 }
 
 // Takes tensors by name and remembers what did not fit, so that all of it is told at once.
@@ -291,7 +293,8 @@ absl::StatusOr<Artifact> ImportFloatNetwork(const TensorFile& file, const Networ
     if (!names.has_value()) return Nameless(node);
     const WeightOrder order = OrderOf(node);
     LayerStore& store = artifact.store.emplace_back();
-    store.full = Transposed(checkpoint.Take(names->weight + ".weight", CheckpointShape(node)), order.channels, order.area);
+    store.full =
+        Transposed(checkpoint.Take(names->weight + ".weight", CheckpointShape(node)), order.channels, order.area);
     FoldedNorm norm;
     if (node.kind == NodeKind::kConv) {
       norm = TakeNorm(checkpoint, names->norm, node.out.channels, norm_epsilon);

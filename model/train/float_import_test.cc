@@ -41,7 +41,8 @@ std::vector<float> Floats(const TensorView& tensor) {
   return values;
 }
 
-std::string ImportError(const std::string& text, const NetworkSpec& spec, const InputNormalisation& normalisation = {}) {
+std::string ImportError(const std::string& text, const NetworkSpec& spec,
+                        const InputNormalisation& normalisation = {}) {
   const absl::StatusOr<TensorFile> file = ParseSafetensors(text);
   EXPECT_TRUE(file.ok()) << file.status();
   return std::string(ImportFloatNetwork(*file, spec, normalisation).status().message());
@@ -52,7 +53,8 @@ std::vector<double> Products(const Artifact& artifact) {
   std::vector<double> products;
   for (size_t i = 0; i < artifact.store.size(); ++i) {
     const std::vector<float>&full = artifact.store[i].full, &scale = artifact.points[0].layers[i].scale;
-    for (size_t j = 0; j < full.size(); ++j) products.push_back(double{full[j]} * scale[j * scale.size() / full.size()]);
+    for (size_t j = 0; j < full.size(); ++j)
+      products.push_back(double{full[j]} * scale[j * scale.size() / full.size()]);
   }
   return products;
 }
@@ -125,8 +127,8 @@ std::string InSixteenBits(const TensorFile& file, const char* type, uint16_t (*e
   // A counter such as PyTorch leaves, which nobody needs.
   const size_t begin = data.size();
   data.append(8, '\1');
-  absl::StrAppend(&header, ",\"bn1.num_batches_tracked\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[", begin, ",",
-                  data.size(), "]}}");
+  absl::StrAppend(&header, ",\"bn1.num_batches_tracked\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[", begin,
+                  ",", data.size(), "]}}");
   const uint64_t size = header.size();
   return std::string(reinterpret_cast<const char*>(&size), sizeof(size)) + header + data;
 }

@@ -234,8 +234,8 @@ RoundedWeights RoundToNearest(std::span<const float> weights, int64_t outputs, s
   return layer.Round(ranges, [&](const ChannelRounder&, std::span<const float> weights_of_channel) {
     Channel channel{.scale = std::max(LargestMagnitude(weights_of_channel) / kHighest, kSmallestScale)};
     for (const float w : weights_of_channel) {
-      channel.q8.push_back(static_cast<int8_t>(
-          std::clamp(std::nearbyint(w / channel.scale), -static_cast<double>(kHighest), static_cast<double>(kHighest))));
+      channel.q8.push_back(static_cast<int8_t>(std::clamp(
+          std::nearbyint(w / channel.scale), -static_cast<double>(kHighest), static_cast<double>(kHighest))));
     }
     for (const CodeRange& range : ranges) {
       const double unit =

@@ -39,8 +39,13 @@ TEST(BestStoreCode, IsTheBestOfAll255) {
   const auto uniform = [&](double lo, double hi) {
     return lo + (hi - lo) * static_cast<double>(random() % 10000) / 10000;
   };
-  const std::vector<CodeRange> ranges = {CodeRange{}, kFourFitted, kThreeFitted, kSign,
-                                         StandardRange(*BitWidth::FromBits(2)), {.step = 9, .lo = -14, .hi = 14}, {.step = 7, .lo = 0, .hi = 3}};
+  const std::vector<CodeRange> ranges = {CodeRange{},
+                                         kFourFitted,
+                                         kThreeFitted,
+                                         kSign,
+                                         StandardRange(*BitWidth::FromBits(2)),
+                                         {.step = 9, .lo = -14, .hi = 14},
+                                         {.step = 7, .lo = 0, .hi = 3}};
   for (int trial = 0; trial < 3000; ++trial) {
     std::vector<Child> children;
     const size_t count = 1 + random() % 4;

@@ -85,7 +85,8 @@ class NormEstimatorImpl : public NormEstimator {
     for (int64_t first = 0; first < rows; first += kRowsAtOnce) {
       const int64_t count = std::min(kRowsAtOnce, rows - first);
       images_.push_back(torch::from_blob(const_cast<uint8_t*>(images.data()) + first * plan_.input_elements(),
-                                         {count * plan_.frames, shape.height, shape.width, shape.channels}, torch::kUInt8)
+                                         {count * plan_.frames, shape.height, shape.width, shape.channels},
+                                         torch::kUInt8)
                             .permute({0, 3, 1, 2})
                             .clone());
     }
@@ -109,9 +110,9 @@ class NormEstimatorImpl : public NormEstimator {
  private:
   absl::Status Check(const PointRanges& ranges) const {
     if (ranges.weights.size() != plan_.layers.size() || ranges.highest_codes.size() != plan_.layers.size()) {
-      return absl::InvalidArgumentError(absl::StrCat("point '", ranges.info.name, "' has ranges of ",
-                                                     ranges.weights.size(), " weights and ", ranges.highest_codes.size(),
-                                                     " activations for ", plan_.layers.size(), " layers"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("point '", ranges.info.name, "' has ranges of ", ranges.weights.size(), " weights and ",
+                       ranges.highest_codes.size(), " activations for ", plan_.layers.size(), " layers"));
     }
     for (const CodeRange& range : ranges.weights) {
       if (absl::Status status = ValidateCodeRange(range); !status.ok()) return status;
@@ -239,7 +240,8 @@ class NormEstimatorImpl : public NormEstimator {
     for (size_t i = 0; i < sums.size(); ++i) {
       const torch::Tensor sum = sums[i].contiguous();
       const int32_t* in = sum.const_data_ptr<int32_t>();
-      const torch::Tensor added = residual != nullptr ? (*residual)[i].to(torch::kFloat32).contiguous() : torch::Tensor();
+      const torch::Tensor added =
+          residual != nullptr ? (*residual)[i].to(torch::kFloat32).contiguous() : torch::Tensor();
       const float* add = residual != nullptr ? added.const_data_ptr<float>() : nullptr;
       const int64_t area = sum.size(2) * sum.size(3), channels = sum.size(1);
       for (int64_t j = 0; j < sum.numel(); j += stride) {
@@ -262,8 +264,8 @@ class NormEstimatorImpl : public NormEstimator {
     for (int64_t i = 0; i < acc.numel(); ++i) {
       const int64_t o = i / area % channels;
       out[i] = add == nullptr ? Requantize(in[i], layer.scale[o], layer.bias[o], layer.highest_code)
-                              : RequantizeWithResidual(in[i], layer.scale[o], layer.bias[o], add[i], layer.residual_scale,
-                                                       layer.highest_code);
+                              : RequantizeWithResidual(in[i], layer.scale[o], layer.bias[o], add[i],
+                                                       layer.residual_scale, layer.highest_code);
     }
     return codes;
   }
@@ -391,14 +393,16 @@ absl::StatusOr<std::unique_ptr<NormEstimator>> NormEstimator::Create(const Artif
                                                                      std::vector<float> border) {
   if (absl::Status status = ValidateArtifact(artifact); !status.ok()) return status;
   const ArtifactPoint* full = FullPrecisionPoint(artifact);
-  if (full == nullptr) return absl::InvalidArgumentError("an artifact without an fp32 point has nothing to estimate from");
+  if (full == nullptr)
+    return absl::InvalidArgumentError("an artifact without an fp32 point has nothing to estimate from");
   const NetworkPlan plan = *PlanNetwork(artifact.spec);
   if (images.empty() || images.size() % static_cast<size_t>(plan.input_elements()) != 0) {
     return absl::InvalidArgumentError(
         absl::StrCat(images.size(), " codes are no whole number of images of ", plan.input_elements()));
   }
   if (!border.empty() && static_cast<int64_t>(border.size()) != plan.input.channels) {
-    return absl::InvalidArgumentError(absl::StrCat("a border of ", border.size(), " channels for ", plan.input.channels));
+    return absl::InvalidArgumentError(
+        absl::StrCat("a border of ", border.size(), " channels for ", plan.input.channels));
   }
   std::unique_ptr<NormEstimator> estimator;
   try {

@@ -36,7 +36,8 @@ class NormEstimator {
   // `images` are rows of the network's input. Where the float network padded its input with something else than code
   // 0, `border` has the code that stands for it, one per channel (float_import.h); empty: 0. InvalidArgument for an
   // artifact without an fp32 point, or no whole number of rows.
-  static absl::StatusOr<std::unique_ptr<NormEstimator>> Create(const Artifact& artifact, std::span<const uint8_t> images,
+  static absl::StatusOr<std::unique_ptr<NormEstimator>> Create(const Artifact& artifact,
+                                                               std::span<const uint8_t> images,
                                                                std::vector<float> border = {});
   virtual ~NormEstimator() = default;
 

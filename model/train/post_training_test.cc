@@ -93,7 +93,8 @@ class FloatNetwork {
   }
 
   torch::Tensor Block(const std::string& name, const torch::Tensor& x, int stride) {
-    torch::Tensor y = torch::relu(Norm(name + ".bn1", torch::conv2d(x, tensors_[name + ".conv1.weight"], {}, stride, 1)));
+    torch::Tensor y =
+        torch::relu(Norm(name + ".bn1", torch::conv2d(x, tensors_[name + ".conv1.weight"], {}, stride, 1)));
     y = Norm(name + ".bn2", torch::conv2d(y, tensors_[name + ".conv2.weight"], {}, 1, 1));
     const std::string shortcut = name + ".downsample.0.weight";
     const bool has = tensors_.contains(shortcut);
@@ -146,7 +147,8 @@ torch::Tensor Logits(const AdaptiveNetwork& network, int point, const std::vecto
 
 // Root of the mean squared difference, as a share of how much `expected` varies.
 double RelativeError(const torch::Tensor& got, const torch::Tensor& expected) {
-  return ((got - expected).square().mean().sqrt() / (expected - expected.mean(0)).square().mean().sqrt()).item<double>();
+  return ((got - expected).square().mean().sqrt() / (expected - expected.mean(0)).square().mean().sqrt())
+      .item<double>();
 }
 
 struct Converted {
@@ -178,7 +180,8 @@ TEST(Conversion, FoldsTheNormalisationOfTheInputUpToWhatStandsAroundTheImage) {
   const torch::Tensor normalised = (Pixels(converted.codes) - 0.4) / 0.25;
   const auto served = *TorchNetwork::Create(converted.full);
   // Black around the image, which is where the two differ: the float network has 0, its mean.
-  EXPECT_LT(RelativeError(Logits(*served, 0, converted.codes), converted.network.Forward(normalised, -0.4 / 0.25)), 1e-4);
+  EXPECT_LT(RelativeError(Logits(*served, 0, converted.codes), converted.network.Forward(normalised, -0.4 / 0.25)),
+            1e-4);
   const torch::Tensor exact = converted.network.Forward(normalised, 0);
   EXPECT_GT(RelativeError(Logits(*served, 0, converted.codes), exact), 1e-3);
   // What points are estimated from is the float network itself.

@@ -35,8 +35,8 @@ const char* program = nullptr;
 class Peer {
  public:
   Peer(const std::string& name, const Launch& launch) {
-    std::string texts[] = {program, absl::StrCat("--worker=", name), absl::StrCat(launch.rank), absl::StrCat(launch.size),
-                           absl::StrCat(launch.port)};
+    std::string texts[] = {program, absl::StrCat("--worker=", name), absl::StrCat(launch.rank),
+                           absl::StrCat(launch.size), absl::StrCat(launch.port)};
     std::vector<char*> arguments;
     for (std::string& text : texts) arguments.push_back(text.data());
     arguments.push_back(nullptr);
@@ -84,7 +84,8 @@ Team MakeTeam(const std::string& worker, int size) {
 // What every process puts in: tensors of two types, one of them strided, one larger than a bucket.
 std::vector<torch::Tensor> Inputs(int rank) {
   torch::manual_seed(rank);
-  return {torch::randn({3, 5}), torch::randn({4, 6}).t(), torch::randn({5 << 20}), torch::randn({7}).to(torch::kFloat64)};
+  return {torch::randn({3, 5}), torch::randn({4, 6}).t(), torch::randn({5 << 20}),
+          torch::randn({7}).to(torch::kFloat64)};
 }
 
 void CheckCollectives(ProcessGroup& group) {
@@ -99,7 +100,8 @@ void CheckCollectives(ProcessGroup& group) {
 
   mine = Inputs(group.rank());
   ASSERT_TRUE(group.Average(mine).ok());
-  for (size_t i = 0; i < sums.size(); ++i) EXPECT_TRUE(torch::allclose(mine[i], sums[i] / group.size(), 1e-5, 1e-5)) << i;
+  for (size_t i = 0; i < sums.size(); ++i)
+    EXPECT_TRUE(torch::allclose(mine[i], sums[i] / group.size(), 1e-5, 1e-5)) << i;
 
   mine = Inputs(group.rank());
   ASSERT_TRUE(group.Broadcast(mine, 1).ok());
@@ -191,7 +193,8 @@ std::pair<torch::Tensor, torch::Tensor> Batch(int step, int order) {
     for (int y = 0; y < kSide; ++y) {
       for (int x = 0; x < kSide; ++x) {
         const bool bright = y / (kSide / 2) * 2 + x / (kSide / 2) == label;
-        images.data_ptr<uint8_t>()[(row * kSide + y) * kSide + x] = static_cast<uint8_t>(random() % 200 + (bright ? 50 : 0));
+        images.data_ptr<uint8_t>()[(row * kSide + y) * kSide + x] =
+            static_cast<uint8_t>(random() % 200 + (bright ? 50 : 0));
       }
     }
   }
@@ -201,7 +204,8 @@ std::pair<torch::Tensor, torch::Tensor> Batch(int step, int order) {
 // The loss of each point and step, over the whole batch. What a trainer does for a group, in few lines.
 std::vector<double> LossCurve(ProcessGroup* group, Norms norms, int order = 0) {
   TrainableNetwork network(BasicBlockNetwork({.name = "small", .side = kSide, .stages = {4, 8}, .classes = 4}),
-                           *ParsePoints(kPoints), *ParseRecipe("coquant"), /*seed=*/group != nullptr ? 1 + group->rank() : 1);
+                           *ParsePoints(kPoints), *ParseRecipe("coquant"),
+                           /*seed=*/group != nullptr ? 1 + group->rank() : 1);
   const std::vector<torch::Tensor> parameters = network->parameters();
   RowRange rows{0, kBatch};
   if (group != nullptr) {
@@ -218,8 +222,8 @@ std::vector<double> LossCurve(ProcessGroup* group, Norms norms, int order = 0) {
     const auto [images, labels] = Batch(step, order);
     optimizer.zero_grad();
     for (int point = 0; point < 2; ++point) {
-      const torch::Tensor loss = torch::cross_entropy_loss(network->Forward(point, images.slice(0, rows.begin, rows.end)),
-                                                           labels.slice(0, rows.begin, rows.end));
+      const torch::Tensor loss = torch::cross_entropy_loss(
+          network->Forward(point, images.slice(0, rows.begin, rows.end)), labels.slice(0, rows.begin, rows.end));
       loss.backward();
       const torch::Tensor value = loss.detach().to(torch::kFloat64).reshape({1});
       if (group != nullptr) {
@@ -231,7 +235,8 @@ std::vector<double> LossCurve(ProcessGroup* group, Norms norms, int order = 0) {
     if (group != nullptr) {
       EXPECT_TRUE(AverageGradients(*group, parameters).ok());
       // The step's gradient is scaled by 1 / sqrt(elements), and a process has its share of them.
-      for (const torch::Tensor& t : network->steps()) t.mutable_grad().div_(std::sqrt(static_cast<double>(group->size())));
+      for (const torch::Tensor& t : network->steps())
+        t.mutable_grad().div_(std::sqrt(static_cast<double>(group->size())));
     }
     optimizer.step();
     network->WeightsChanged();

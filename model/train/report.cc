@@ -71,7 +71,8 @@ Spread AccuracySpread(std::span<const TrainingRun> runs, const std::string& reci
     if (run.recipe() != recipe) continue;
     for (const PointResult& point : run.points()) {
       if (point.name() != name) continue;
-      if (which == AccuracyOf::kHeldOut && point.held_out_images() > 0) values.push_back(100 * point.held_out_accuracy());
+      if (which == AccuracyOf::kHeldOut && point.held_out_images() > 0)
+        values.push_back(100 * point.held_out_accuracy());
       if (which == AccuracyOf::kTest && point.test_images() > 0) values.push_back(100 * point.test_accuracy());
     }
   }
@@ -105,7 +106,8 @@ report::Axis BitsAxis(const std::vector<PointResult>& points) {
 
 bool HasTest(std::span<const TrainingRun> runs) {
   return std::any_of(runs.begin(), runs.end(), [](const TrainingRun& run) {
-    return std::any_of(run.points().begin(), run.points().end(), [](const PointResult& p) { return p.test_images() > 0; });
+    return std::any_of(run.points().begin(), run.points().end(),
+                       [](const PointResult& p) { return p.test_images() > 0; });
   });
 }
 
@@ -199,8 +201,8 @@ std::string TrainingPage(const std::string& title, std::span<const TrainingRun> 
     AddNew(networks, run.network());
     AddNew(images, run.images());
   }
-  std::string page = absl::StrCat("# ", title, "\n\n", absl::StrJoin(networks, ", "), " on ", absl::StrJoin(images, ", "),
-                                  ". Top-1, %; mean ± standard deviation over seeds.\n");
+  std::string page = absl::StrCat("# ", title, "\n\n", absl::StrJoin(networks, ", "), " on ",
+                                  absl::StrJoin(images, ", "), ". Top-1, %; mean ± standard deviation over seeds.\n");
   if (HasTest(runs)) absl::StrAppend(&page, "\n## Test set\n\n", AccuracyTable(runs, AccuracyOf::kTest));
   absl::StrAppend(&page, "\n## Held-out images\n\n", AccuracyTable(runs, AccuracyOf::kHeldOut));
   std::vector<std::vector<std::string>> rows = {{"recipe", "runs", "seeds", "minutes a run"}};

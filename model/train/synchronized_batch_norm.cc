@@ -39,7 +39,8 @@ class Function : public torch::autograd::Function<Function> {
     SumOverGroup(*reinterpret_cast<ProcessGroup*>(group), sums);
     const torch::Tensor count = sums.narrow(0, 2 * channels, 1);
     const torch::Tensor batch_mean = sums.narrow(0, 0, channels) / count;
-    const torch::Tensor batch_variance = (sums.narrow(0, channels, channels) / count - batch_mean * batch_mean).clamp_min(0);
+    const torch::Tensor batch_variance =
+        (sums.narrow(0, channels, channels) / count - batch_mean * batch_mean).clamp_min(0);
     mean.mul_(1 - momentum).add_(batch_mean.to(mean.scalar_type()) * momentum);
     variance.mul_(1 - momentum).add_((batch_variance * count / (count - 1)).to(variance.scalar_type()) * momentum);
 
@@ -63,8 +64,10 @@ class Function : public torch::autograd::Function<Function> {
     SumOverGroup(*reinterpret_cast<ProcessGroup*>(context->saved_data["group"].toInt()), sums);
     const int64_t channels = x.size(1);
     const torch::Tensor scale = gamma.to(torch::kFloat64) * inverse;
-    const torch::Tensor g_mean = sums.narrow(0, 0, channels) / count, gx_mean = sums.narrow(0, channels, channels) / count;
-    const torch::Tensor x_gradient = (g - PerChannel(g_mean, x) - normal * PerChannel(gx_mean, x)) * PerChannel(scale, x);
+    const torch::Tensor g_mean = sums.narrow(0, 0, channels) / count,
+                        gx_mean = sums.narrow(0, channels, channels) / count;
+    const torch::Tensor x_gradient =
+        (g - PerChannel(g_mean, x) - normal * PerChannel(gx_mean, x)) * PerChannel(scale, x);
     const torch::Tensor none;
     return {x_gradient, gamma_gradient, beta_gradient, none, none, none, none, none};
   }

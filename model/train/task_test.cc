@@ -12,7 +12,8 @@ namespace {
 std::string CifarFolder() {
   const std::string folder = FreshFolder("task_test_cifar10");
   const std::string record = std::string(1, '\x03') + std::string(3072, '\x40');
-  for (const char* name : {"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"}) {
+  for (const char* name :
+       {"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"}) {
     WriteFile(folder + "/" + name + ".bin", record);
   }
   std::string names;

@@ -202,11 +202,12 @@ class TrainingRun {
                               const ExampleSet& examples, const TrainerOptions& options) {
     std::string text = absl::StrCat(
         "network ", spec.ShortDebugString(), "; recipe ", WholeRecipeText(options.recipe), "; examples ",
-        examples.count(), "; augmentation ", ToText(options.augmentation),
-        "; start ", options.start_steps, " joint ", options.joint_steps, " batch ", options.batch, " x ", Processes(options),
-        options.sgd ? " sgd " : " adamw ", options.sgd ? options.momentum : 0, " rate ", options.learning_rate,
-        " then ", options.joint_learning_rate, " decay ", options.weight_decay, " smoothing ", options.label_smoothing,
-        " ema ", options.ema, " held out ", options.held_out, " seed ", options.seed);
+        examples.count(), "; augmentation ", ToText(options.augmentation), "; start ", options.start_steps, " joint ",
+        options.joint_steps, " batch ", options.batch, " x ", Processes(options),
+        options.group != nullptr && !options.sync_norm ? " own norms" : "", options.sgd ? " sgd " : " adamw ",
+        options.sgd ? options.momentum : 0, " rate ", options.learning_rate, " then ", options.joint_learning_rate,
+        " decay ", options.weight_decay, " smoothing ", options.label_smoothing, " ema ", options.ema, " held out ",
+        options.held_out, " seed ", options.seed);
     if (options.start != nullptr) absl::StrAppend(&text, " from ", absl::Hex(Fingerprint(*options.start)));
     absl::StrAppend(&text, "; points");
     for (const PointRecipe& p : points) {
