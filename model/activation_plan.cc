@@ -39,7 +39,14 @@ ActivationPlan PlanActivations(const NetworkPlan& plan) {
       const Border border = BorderFor(node);
       map->before = std::max(map->before, border.before);
       map->after = std::max(map->after, border.after);
-    } else if (node.input == kNetworkInput) {
+    }
+    if (node.kind == NodeKind::kMaxPool) {
+      // Zeros, which no code is below.
+      const auto beyond = [&](int64_t in, int64_t out) { return (out - 1) * node.stride + node.pool - node.padding - in; };
+      map->before = std::max<int64_t>(map->before, node.padding);
+      map->after = std::max({map->after, beyond(node.in.height, node.out.height), beyond(node.in.width, node.out.width)});
+    }
+    if (node.input == kNetworkInput && (node.kind != NodeKind::kConv || node.depthwise)) {
       map->stored_channels = Padded(map->channels);
     }
     // The linear node after a global pool reads what the pool would: the pool itself stores nothing.

@@ -43,7 +43,7 @@ std::string Checksum(absl::string_view header, absl::string_view data) {
 
 std::vector<int64_t> WeightShape(const PlannedNode& node) {
   if (node.kind == NodeKind::kLinear) return {node.out.channels, node.depth};
-  return {node.out.channels, node.kernel, node.kernel, node.in.channels};
+  return {node.out.channels, node.kernel, node.kernel, node.depthwise ? 1 : node.in.channels};
 }
 
 bool AllFinite(const std::vector<float>& values) {

@@ -1,12 +1,14 @@
 // The artifact: one safetensors file that holds one adaptive-bit-width network.
 //
 // Tensors, for each conv and linear node N and each operating point P (O outputs):
-//   store.N.weight   I8 [O, kernel, kernel, channels] (linear: [O, inputs])   the int8 codes, the only truth of the weights
+//   store.N.weight   I8 [O, kernel, kernel, channels] (linear: [O, inputs])   the int8 codes, the only truth of the weights;
+//                    where depthwise [O, kernel, kernel, 1]
 //   store.N.scale    F32 [O]                                                  value of one code step
 //   full.N.weight    F32, as store.N.weight                                   only where a full-precision point exists
 //   P.N.scale, P.N.bias  F32 [O], P.N.residual_scale F32 [1] (where N adds)   the epilogue of model/quant/requantize.h
 // Metadata: "anybit.format" = "1"; "anybit.header" = an ArtifactHeader (proto/artifact.proto) as JSON; "anybit.crc32" =
-// eight hex digits, the CRC-32 of the header's text followed by the data section.
+// eight hex digits, the CRC-32 of the header's text followed by the data section. A program refuses headers with fields
+// it does not know, so a network that needs a newer program says so, and all others stay as they were.
 #ifndef ANYBIT_MODEL_ARTIFACT_H_
 #define ANYBIT_MODEL_ARTIFACT_H_
 

@@ -6,15 +6,16 @@
 
 #include "absl/status/statusor.h"
 #include "model/adaptive_network.h"
-#include "model/image_set.h"
+#include "model/data/example_set.h"
 
 namespace anybit {
 
 // The index of the largest logit; the first of equal ones.
 int Top1(std::span<const float> logits);
 
-// The share of `images` whose Top1 is their label, 0..1. InvalidArgument if the images do not fit the network.
-absl::StatusOr<double> EvaluateTop1(const AdaptiveNetwork& network, int point, const ImageSet& images);
+// The share of `examples` whose Top1 is their label, 0..1. InvalidArgument if the examples do not fit the network; what
+// ExampleSet::Read says where a row cannot be read.
+absl::StatusOr<double> EvaluateTop1(const AdaptiveNetwork& network, int point, const ExampleSet& examples);
 
 }  // namespace anybit
 

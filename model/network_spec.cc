@@ -12,7 +12,9 @@ namespace {
 constexpr int kMaxNodes = 4096;
 constexpr int64_t kMaxSide = 4096;
 constexpr int64_t kMaxChannels = 65536;
-constexpr int64_t kMaxElements = int64_t{1} << 24;  // of one row of all tensors together
+constexpr int64_t kMaxFrames = 256;
+constexpr int64_t kMaxElements = int64_t{1} << 24;      // of one frame of all tensors together
+constexpr int64_t kMaxRowElements = int64_t{1} << 27;   // of all frames of a row
 constexpr int64_t kMaxWeights = int64_t{1} << 30;   // of all layers together
 constexpr int64_t kMaxMacs = int64_t{1} << 38;      // of one row: minutes on the slowest kernel
 constexpr int64_t kHighestCode = 255;
@@ -34,17 +36,23 @@ absl::Status CheckName(const std::string& name, const char* what) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<FeatureShape> InputShape(const proto::TensorSpec& tensor) {
+absl::Status PlanInput(const proto::TensorSpec& tensor, NetworkPlan& plan) {
   if (tensor.name().empty()) return Invalid("the network's input has no name");
-  if (tensor.shape_size() != 3) {
-    return Invalid("the network's input has ", tensor.shape_size(), " dimensions, expected 3 (height, width, channels)");
+  const int dimensions = tensor.shape_size();
+  if (dimensions != 3 && dimensions != 4) {
+    return Invalid("the network's input has ", dimensions,
+                   " dimensions, expected 3 (height, width, channels) or, of clips, 4 (frames before those)");
   }
   for (int64_t extent : tensor.shape()) {
     if (extent < 1 || extent > kMaxSide) return Invalid("input dimension ", extent, " is outside 1..", kMaxSide);
   }
-  const FeatureShape shape{tensor.shape(0), tensor.shape(1), tensor.shape(2)};
-  if (shape.elements() > kMaxElements) return Invalid("input of ", shape.elements(), " elements exceeds ", kMaxElements);
-  return shape;
+  if (dimensions == 4) plan.frames = tensor.shape(0);
+  if (plan.frames > kMaxFrames) return Invalid("clips of ", plan.frames, " frames exceed ", kMaxFrames);
+  plan.input = {tensor.shape(dimensions - 3), tensor.shape(dimensions - 2), tensor.shape(dimensions - 1)};
+  if (plan.input.elements() > kMaxElements) {
+    return Invalid("input of ", plan.input.elements(), " elements exceeds ", kMaxElements);
+  }
+  return absl::OkStatus();
 }
 
 // Resolves one node of the spec against the nodes before it.
@@ -76,6 +84,10 @@ class NodePlanner {
   bool IsSum(int index) const {
     return index != kNetworkInput && plan_.nodes[index].kind == NodeKind::kGlobalPool;
   }
+  // Whether code 0 stands for a value below 0.
+  bool HasZeroPoint(int index) const {
+    return index != kNetworkInput && plan_.nodes[index].kind == NodeKind::kConv && !plan_.nodes[index].relu;
+  }
 
   absl::Status ResolveInputs() {
     const int allowed = node_.has_conv() ? 2 : 1;
@@ -94,16 +106,32 @@ class NodePlanner {
     }
     planned_.has_residual = node_.inputs_size() == 2;
     planned_.in = ShapeOf(planned_.input);
+    if (!IsSum(planned_.input)) planned_.frames = plan_.frames;
+    if (HasZeroPoint(planned_.input) && !(node_.has_conv() && node_.conv().padding() == 0)) {
+      return Invalid("node '", node_.name(), "' reads '", node_.inputs(0),
+                     "', which has no ReLU: only a convolution without padding, or an addition, may");
+    }
     return absl::OkStatus();
   }
 
-  absl::Status CheckAccumulator(int64_t highest_input) const {
-    // depth <= 2^30 and highest_input <= 255 * 2^24, so the product needs the division to stay in int64.
-    const int64_t limit = (int64_t{1} << 31) - 1;
+  // Convolutions sum in 32 bits; the linear node in 64, of which a simulation in doubles has 53.
+  absl::Status CheckAccumulator(int64_t highest_input, int bits) const {
+    // depth <= 2^30 and highest_input < 2^31, so the product needs the division to stay in int64.
+    const int64_t limit = (int64_t{1} << (bits - 1)) - 1;
     if (planned_.depth > limit / kLargestWeight / highest_input) {
       return Invalid("node '", node_.name(), "': sums of ", planned_.depth, " products of ", kLargestWeight, " and ",
-                     highest_input, " do not fit 32 bits");
+                     highest_input, " do not fit ", bits, " bits");
     }
+    return absl::OkStatus();
+  }
+
+  absl::Status PlanGroups(const proto::Conv& conv) {
+    if (conv.groups() == 0 || conv.groups() == 1) return absl::OkStatus();
+    if (conv.groups() != planned_.in.channels || conv.groups() != conv.out_channels()) {
+      return Invalid("node '", node_.name(), "': ", conv.groups(), " groups of ", planned_.in.channels, " input and ",
+                     conv.out_channels(), " output channels; either 1 or, depthwise, as many as both");
+    }
+    planned_.depthwise = true;
     return absl::OkStatus();
   }
 
@@ -131,9 +159,11 @@ class NodePlanner {
     planned_.kernel = conv.kernel();
     planned_.stride = conv.stride();
     planned_.padding = conv.padding();
-    planned_.depth = int64_t{conv.kernel()} * conv.kernel() * planned_.in.channels;
+    planned_.relu = !conv.without_relu();
+    if (absl::Status status = PlanGroups(conv); !status.ok()) return status;
+    planned_.depth = int64_t{conv.kernel()} * conv.kernel() * (planned_.depthwise ? 1 : planned_.in.channels);
     if (absl::Status status = CheckOutputs(conv.out_channels()); !status.ok()) return status;
-    if (absl::Status status = CheckAccumulator(kHighestCode); !status.ok()) return status;
+    if (absl::Status status = CheckAccumulator(kHighestCode, 32); !status.ok()) return status;
     const int64_t height = planned_.in.height + 2 * conv.padding() - conv.kernel();
     const int64_t width = planned_.in.width + 2 * conv.padding() - conv.kernel();
     if (height < 0 || width < 0) {
@@ -154,18 +184,35 @@ class NodePlanner {
     if (pool.size() < 2 || pool.size() > 8) {
       return Invalid("node '", node_.name(), "': pool size ", pool.size(), " is outside 2..8");
     }
-    if (planned_.in.height % pool.size() != 0 || planned_.in.width % pool.size() != 0) {
-      return Invalid("node '", node_.name(), "': input of ", planned_.in.height, "x", planned_.in.width,
-                     " is no multiple of pool size ", pool.size());
+    if (pool.stride() < 0 || pool.stride() > 8) {
+      return Invalid("node '", node_.name(), "': stride ", pool.stride(), " is outside 0..8");
+    }
+    if (pool.padding() < 0 || pool.padding() > pool.size() / 2) {
+      return Invalid("node '", node_.name(), "': padding ", pool.padding(), " is outside 0..", pool.size() / 2);
+    }
+    const int64_t height = planned_.in.height + 2 * pool.padding(), width = planned_.in.width + 2 * pool.padding();
+    if (pool.stride() == 0 && (height % pool.size() != 0 || width % pool.size() != 0)) {
+      return Invalid("node '", node_.name(), "': input of ", height, "x", width, " is no multiple of pool size ",
+                     pool.size());
+    }
+    if (height < pool.size() || width < pool.size()) {
+      return Invalid("node '", node_.name(), "': pool size ", pool.size(), " exceeds the padded input of ", height, "x",
+                     width);
     }
     planned_.pool = pool.size();
-    planned_.out = {planned_.in.height / pool.size(), planned_.in.width / pool.size(), planned_.in.channels};
+    planned_.stride = pool.stride() == 0 ? pool.size() : pool.stride();
+    planned_.padding = pool.padding();
+    planned_.out = {(height - pool.size()) / planned_.stride + 1, (width - pool.size()) / planned_.stride + 1,
+                    planned_.in.channels};
     return absl::OkStatus();
   }
 
   absl::Status PlanGlobalPool() {
     planned_.kind = NodeKind::kGlobalPool;
     planned_.out = {1, 1, planned_.in.channels};
+    if (planned_.pooled() > ((int64_t{1} << 31) - 1) / kHighestCode) {
+      return Invalid("node '", node_.name(), "': sums of ", planned_.pooled(), " codes do not fit 32 bits");
+    }
     return absl::OkStatus();
   }
 
@@ -176,9 +223,12 @@ class NodePlanner {
     planned_.depth = planned_.in.elements();
     if (absl::Status status = CheckOutputs(linear.out_features()); !status.ok()) return status;
     int64_t highest = kHighestCode;
-    if (const PlannedNode* pool = plan_.PoolReadBy(planned_)) highest *= pool->in.height * pool->in.width;
+    if (const PlannedNode* pool = plan_.PoolReadBy(planned_)) highest *= pool->pooled();
+    if (planned_.frames > 1) {
+      return Invalid("node '", node_.name(), "' reads ", planned_.frames, " frames; of clips it must read a global pool");
+    }
     planned_.out = {1, 1, linear.out_features()};
-    return CheckAccumulator(highest);
+    return CheckAccumulator(highest, 53);
   }
 
   const proto::Node& node_;
@@ -219,9 +269,7 @@ absl::Status CheckEnd(const NetworkSpec& spec, const NetworkPlan& plan) {
 absl::StatusOr<NetworkPlan> PlanNetwork(const NetworkSpec& spec) {
   NetworkPlan plan;
   if (absl::Status status = CheckName(spec.name(), "network"); !status.ok()) return status;
-  absl::StatusOr<FeatureShape> input = InputShape(spec.input());
-  if (!input.ok()) return input.status();
-  plan.input = *input;
+  if (absl::Status status = PlanInput(spec.input(), plan); !status.ok()) return status;
   if (spec.nodes_size() < 1 || spec.nodes_size() > kMaxNodes) {
     return Invalid("network of ", spec.nodes_size(), " nodes, expected 1..", kMaxNodes);
   }
@@ -242,7 +290,11 @@ absl::StatusOr<NetworkPlan> PlanNetwork(const NetworkSpec& spec) {
     if (planned->layer >= 0) weights += planned->weights();
     plan.nodes.push_back(*std::move(planned));
     if (elements > kMaxElements) {
-      return Invalid("node '", node.name(), "': one row's tensors reach ", elements, " elements, the limit is ", kMaxElements);
+      return Invalid("node '", node.name(), "': one frame's tensors reach ", elements, " elements, the limit is ", kMaxElements);
+    }
+    if (elements * plan.frames > kMaxRowElements) {
+      return Invalid("node '", node.name(), "': one row's tensors reach ", elements * plan.frames, " elements in ",
+                     plan.frames, " frames, the limit is ", kMaxRowElements);
     }
     if (weights > kMaxWeights) {
       return Invalid("node '", node.name(), "': the network reaches ", weights, " weights, the limit is ", kMaxWeights);

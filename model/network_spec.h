@@ -40,17 +40,23 @@ struct PlannedNode {
   FeatureShape in;
   FeatureShape out;           // of kLinear: {1, 1, out_features}
   int kernel = 0;             // of kConv; of kLinear 1
-  int stride = 0;
-  int padding = 0;
-  int pool = 0;               // of kMaxPool
-  // Weights as [out][depth], depth in (kernel row, kernel column, channel) order; of kLinear: its input's NHWC order.
+  int stride = 0;             // of kMaxPool too
+  int padding = 0;            // likewise
+  int pool = 0;               // of kMaxPool: the window's size
+  bool depthwise = false;     // of kConv: each output reads its own channel only
+  bool relu = true;           // of kConv
+  int64_t frames = 1;         // of one row, that the node runs on or, of kGlobalPool, sums
+  // Weights as [out][depth], depth in (kernel row, kernel column, channel) order, where depthwise without channel; of
+  // kLinear: its input's NHWC order.
   int64_t depth = 0;
   int64_t weights() const { return depth * out.channels; }
-  int64_t macs() const { return weights() * out.height * out.width; }
+  int64_t macs() const { return weights() * out.height * out.width * frames; }  // of one row
+  int64_t pooled() const { return frames * in.height * in.width; }              // of kGlobalPool: codes of one sum
 };
 
 struct NetworkPlan {
-  FeatureShape input;
+  FeatureShape input;         // of one frame
+  int64_t frames = 1;
   std::vector<PlannedNode> nodes;
   std::vector<int> layers;    // node index of each layer
   int64_t macs = 0;           // multiplications of one row
@@ -61,6 +67,7 @@ struct NetworkPlan {
     if (node.input == kNetworkInput || nodes[node.input].kind != NodeKind::kGlobalPool) return nullptr;
     return &nodes[node.input];
   }
+  int64_t input_elements() const { return frames * input.elements(); }  // of one row
   int classes() const { return static_cast<int>(nodes.back().out.channels); }
 };
 

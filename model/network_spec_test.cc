@@ -43,8 +43,8 @@ TEST(PlanNetwork, ResolvesInputsAndInfersShapes) {
 TEST(PlanNetwork, NamesWhatIsWrong) {
   EXPECT_EQ(Error([](auto& s) {}), "");
   EXPECT_EQ(Error([](auto& s) { s.clear_nodes(); }), "network of 0 nodes, expected 1..4096");
-  EXPECT_EQ(Error([](auto& s) { s.mutable_input()->add_shape(1); }),
-            "the network's input has 4 dimensions, expected 3 (height, width, channels)");
+  EXPECT_EQ(Error([](auto& s) { s.mutable_input()->mutable_shape()->RemoveLast(); }),
+            "the network's input has 2 dimensions, expected 3 (height, width, channels) or, of clips, 4 (frames before those)");
   EXPECT_EQ(Error([](auto& s) { s.mutable_input()->set_shape(0, 0); }), "input dimension 0 is outside 1..4096");
   EXPECT_EQ(Error([](auto& s) { s.mutable_input()->set_shape(0, INT64_MAX); }),
             "input dimension 9223372036854775807 is outside 1..4096");
@@ -82,6 +82,115 @@ TEST(PlanNetwork, NamesWhatIsWrong) {
   EXPECT_EQ(Error([](auto& s) { s.add_labels("one"); }), "1 labels for 3 classes");
 }
 
+// A node that reads `input` and stands before the head's pool, which reads it.
+std::string ErrorWithNode(const std::string& input, const std::function<void(NetworkSpec&, proto::Node&)>& change) {
+  return Error([&](NetworkSpec& s) {
+    const proto::Node pool = s.nodes(kGlobalPool), head = s.nodes(kHead);
+    proto::Node& node = *s.mutable_nodes(kGlobalPool);
+    node.Clear();
+    node.set_name("new");
+    node.add_inputs(input);
+    *s.mutable_nodes(kHead) = pool;
+    s.mutable_nodes(kHead)->set_inputs(0, "new");
+    *s.add_nodes() = head;
+    change(s, *s.mutable_nodes(kGlobalPool));
+  });
+}
+
+proto::Conv& AddConv(proto::Node& node, int channels, int kernel, int padding, int groups = 0) {
+  node.mutable_conv()->set_out_channels(channels);
+  node.mutable_conv()->set_kernel(kernel);
+  node.mutable_conv()->set_stride(1);
+  node.mutable_conv()->set_padding(padding);
+  node.mutable_conv()->set_groups(groups);
+  return *node.mutable_conv();
+}
+
+TEST(PlanNetwork, TakesConvolutionsThatAreDenseOrDepthwise) {
+  const auto groups = [](int groups, int channels) {
+    return ErrorWithNode("stage2.block1.conv2", [=](auto&, auto& node) { AddConv(node, channels, 3, 1, groups); });
+  };
+  EXPECT_EQ(groups(0, 12), "");
+  EXPECT_EQ(groups(1, 12), "");
+  EXPECT_EQ(groups(8, 8), "");
+  EXPECT_EQ(groups(2, 8), "node 'new': 2 groups of 8 input and 8 output channels; either 1 or, depthwise, as many as both");
+  EXPECT_EQ(groups(8, 16), "node 'new': 8 groups of 8 input and 16 output channels; either 1 or, depthwise, as many as both");
+  EXPECT_EQ(groups(-1, 8), "node 'new': -1 groups of 8 input and 8 output channels; either 1 or, depthwise, as many as both");
+}
+
+TEST(PlanNetwork, ADepthwiseConvolutionHasOneWeightForEachTapAndChannel) {
+  NetworkSpec spec = Small();
+  spec.mutable_nodes(1)->mutable_conv()->set_groups(4);  // stage1.block1.conv1, 4 channels of 4x4
+  const PlannedNode node = PlanNetwork(spec)->nodes[1];
+  EXPECT_TRUE(node.depthwise);
+  EXPECT_EQ(node.depth, 9);
+  EXPECT_EQ(node.weights(), 36);
+  EXPECT_EQ(node.macs(), 36 * 16);
+}
+
+TEST(PlanNetwork, PoolsWindowsThatOverlapOrReachBeyondTheMap) {
+  const auto pooled = [](int size, int stride, int padding) {
+    NetworkSpec spec = Small();
+    proto::MaxPool& pool = *spec.mutable_nodes(kStage2Pool)->mutable_max_pool();  // of 4x4
+    pool.set_size(size);
+    pool.set_stride(stride);
+    pool.set_padding(padding);
+    const absl::StatusOr<NetworkPlan> plan = PlanNetwork(spec);
+    if (!plan.ok()) return std::string(plan.status().message());
+    const PlannedNode& node = plan->nodes[kStage2Pool];
+    return std::to_string(node.out.height) + " by stride " + std::to_string(node.stride);
+  };
+  EXPECT_EQ(pooled(2, 0, 0), "2 by stride 2");
+  EXPECT_EQ(pooled(2, 0, 1), "3 by stride 2");
+  EXPECT_EQ(pooled(3, 2, 1), "2 by stride 2");
+  EXPECT_EQ(pooled(3, 2, 0), "1 by stride 2");
+  EXPECT_EQ(pooled(3, 1, 1), "4 by stride 1");
+  EXPECT_EQ(pooled(3, 0, 0), "node 'stage2.pool': input of 4x4 is no multiple of pool size 3");
+  EXPECT_EQ(pooled(3, 2, 2), "node 'stage2.pool': padding 2 is outside 0..1");
+  EXPECT_EQ(pooled(3, 9, 1), "node 'stage2.pool': stride 9 is outside 0..8");
+  EXPECT_EQ(pooled(8, 1, 1), "node 'stage2.pool': pool size 8 exceeds the padded input of 6x6");
+}
+
+TEST(PlanNetwork, LetsOutputsWithoutReluBeReadOnlyWhereAConstantMakesUpForTheirZeroPoint) {
+  const auto reader = [](const std::function<void(proto::Node&)>& make) {
+    return ErrorWithNode("stage2.block1.conv2", [&](NetworkSpec& s, proto::Node& node) {
+      s.mutable_nodes(kConv2)->mutable_conv()->set_without_relu(true);
+      make(node);
+    });
+  };
+  const std::string refusal =
+      "node 'new' reads 'stage2.block1.conv2', which has no ReLU: only a convolution without padding, or an addition, may";
+  EXPECT_EQ(reader([](auto& node) { AddConv(node, 5, 1, 0); }), "");
+  EXPECT_EQ(reader([](auto& node) { AddConv(node, 5, 2, 0); }), "");
+  EXPECT_EQ(reader([](auto& node) { AddConv(node, 5, 3, 1); }), refusal);
+  EXPECT_EQ(reader([](auto& node) { node.mutable_max_pool()->set_size(2); }), refusal);
+  EXPECT_EQ(reader([](auto& node) { node.mutable_global_pool(); }), refusal);
+  EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kShortcut)->mutable_conv()->set_without_relu(true); }), "") << "an addition";
+  EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kConv2)->mutable_conv()->set_without_relu(true); }),
+            "node 'pool' reads 'stage2.block1.conv2', which has no ReLU: only a convolution without padding, or an addition, "
+            "may");
+}
+
+TEST(PlanNetwork, RunsClipsFrameByFrameUpToTheGlobalPool) {
+  NetworkSpec spec = Small();
+  const NetworkPlan image = *PlanNetwork(spec);
+  spec.mutable_input()->clear_shape();
+  for (int extent : {5, 8, 8, 1}) spec.mutable_input()->add_shape(extent);
+  const NetworkPlan clip = *PlanNetwork(spec);
+  EXPECT_EQ(clip.frames, 5);
+  EXPECT_EQ(clip.input, image.input);
+  EXPECT_EQ(clip.input_elements(), 5 * 64);
+  EXPECT_EQ(clip.nodes[kStem].macs(), 5 * image.nodes[kStem].macs());
+  EXPECT_EQ(clip.nodes[kGlobalPool].pooled(), 5 * 4);
+  EXPECT_EQ(clip.nodes[kHead].macs(), image.nodes[kHead].macs());
+
+  spec.mutable_input()->set_shape(0, 257);
+  EXPECT_EQ(PlanNetwork(spec).status().message(), "clips of 257 frames exceed 256");
+  spec.mutable_input()->set_shape(0, 2);
+  spec.mutable_nodes(kHead)->set_inputs(0, "stage2.block1.conv2");
+  EXPECT_EQ(PlanNetwork(spec).status().message(), "node 'head' reads 2 frames; of clips it must read a global pool");
+}
+
 // `count` convolutions of `channels` channels, one after the other, on `side` x `side` pixels.
 std::string ChainError(int count, int channels, int side, int kernel = 1) {
   return Error([&](NetworkSpec& s) {
@@ -108,9 +217,17 @@ std::string ChainError(int count, int channels, int side, int kernel = 1) {
 
 TEST(PlanNetwork, RefusesNetworksThatWouldTakeTheMachine) {
   EXPECT_EQ(ChainError(3, 2, 64), "");
-  EXPECT_EQ(ChainError(200, 1, 512), "node 'n64': one row's tensors reach 17039360 elements, the limit is 16777216");
+  EXPECT_EQ(ChainError(200, 1, 512), "node 'n64': one frame's tensors reach 17039360 elements, the limit is 16777216");
   EXPECT_EQ(ChainError(9, 16384, 1), "node 'n4': the network reaches 1073758208 weights, the limit is 1073741824");
   EXPECT_EQ(ChainError(9, 1024, 32, 7), "node 'n6': one row reaches 315731476480 multiplications, the limit is 274877906944");
+}
+
+TEST(PlanNetwork, LimitsAllFramesOfAClipTogether) {
+  EXPECT_EQ(Error([](NetworkSpec& s) {
+              s.mutable_input()->clear_shape();
+              for (int extent : {256, 1024, 1024, 1}) s.mutable_input()->add_shape(extent);
+            }),
+            "node 'stem': one row's tensors reach 268435456 elements in 256 frames, the limit is 134217728");
 }
 
 TEST(PlanNetwork, RefusesSumsThatLeaveThirtyTwoBits) {

@@ -42,16 +42,16 @@ using Algorithms = std::array<std::optional<ConvAlgorithm>, kSizes>;
 
 // What one thread works in: sized once, never grown.
 struct Part {
-  Part(const ActivationPlan& plan, int rows, bool with_floats, int64_t workspace_bytes, int64_t pool_elements)
-      : input(rows * plan.input.image_stride() + kSlack),
+  Part(const ActivationPlan& plan, int64_t images, bool with_floats, int64_t workspace_bytes, int64_t pool_elements)
+      : input(images * plan.input.image_stride() + kSlack),
         workspace(workspace_bytes),
         pool_sums(pool_elements),
         float_sums(with_floats ? pool_elements : 0) {
     for (int64_t elements : plan.elements) {
-      codes.emplace_back(rows * elements + kSlack);
-      floats.emplace_back(with_floats ? (rows * elements + kSlack) * sizeof(float) : 0);
+      codes.emplace_back(images * elements + kSlack);
+      floats.emplace_back(with_floats ? (images * elements + kSlack) * sizeof(float) : 0);
     }
-    if (with_floats) float_input = AlignedBuffer((rows * plan.input.image_stride() + kSlack) * sizeof(float));
+    if (with_floats) float_input = AlignedBuffer((images * plan.input.image_stride() + kSlack) * sizeof(float));
   }
 
   AlignedBuffer input, float_input;
@@ -146,6 +146,10 @@ class PackedNetworkImpl : public PackedNetwork {
         loaded_(artifact_.points.size()),
         algorithms_(artifact_.points.size()) {
     for (const ArtifactPoint& point : artifact_.points) has_full_precision_ |= point.full_precision;
+    int64_t elements = activations_.input.image_stride();
+    for (int64_t e : activations_.elements) elements += e;
+    const int64_t bytes_of_row = plan_.frames * elements * (has_full_precision_ ? 5 : 1);
+    rows_at_once_ = static_cast<int>(std::clamp<int64_t>(options_.activation_budget / bytes_of_row, 1, 1 << 20));
     for (std::vector<Algorithms>& layers : algorithms_) layers.resize(plan_.layers.size());
   }
 
@@ -245,6 +249,7 @@ class PackedNetworkImpl : public PackedNetwork {
   const NetworkDescription description_;
   const ActivationPlan activations_;
   bool has_full_precision_ = false;
+  int rows_at_once_ = 1;
 
   mutable absl::Mutex loading_;  // held while panels are packed, so that nobody packs the same ones beside us
   mutable absl::Mutex mutex_ ABSL_ACQUIRED_AFTER(loading_);
@@ -262,7 +267,7 @@ class PackedNetworkImpl::PackedScratch : public AdaptiveNetwork::Scratch {
         crew_(std::min(network.options_.threads, max_rows) - 1, [this](int share) { RunShare(share); }) {
     const int threads = std::min(network.options_.threads, max_rows);
     for (int i = 0; i < threads; ++i) {
-      parts_.push_back(network.MakePart((max_rows + threads - 1) / threads));
+      parts_.push_back(network.MakePart(std::min((max_rows + threads - 1) / threads, network.rows_at_once_)));
     }
   }
 
@@ -281,12 +286,14 @@ class PackedNetworkImpl::PackedScratch : public AdaptiveNetwork::Scratch {
  private:
   void RunShare(int share) {
     if (share >= shares_) return;
-    const int64_t first = rows_.count * share / shares_, end = rows_.count * (share + 1) / shares_;
-    Rows rows = rows_;
-    rows.input += first * network_.plan_.input.elements();
-    rows.output += first * network_.plan_.classes();
-    rows.count = end - first;
-    network_.RunRows(rows, parts_[share]);
+    const int64_t end = rows_.count * (share + 1) / shares_;
+    for (int64_t first = rows_.count * share / shares_; first < end; first += network_.rows_at_once_) {
+      Rows rows = rows_;
+      rows.input += first * network_.plan_.input_elements();
+      rows.output += first * network_.plan_.classes();
+      rows.count = std::min<int64_t>(network_.rows_at_once_, end - first);
+      network_.RunRows(rows, parts_[share]);
+    }
   }
 
   const PackedNetworkImpl& network_;
@@ -314,7 +321,7 @@ absl::Status PackedNetworkImpl::Run(int point, std::span<const uint8_t> input, s
 }
 
 absl::StatusOr<LayerTrace> PackedNetworkImpl::Trace(int point, std::span<const uint8_t> input) const {
-  const int64_t count = static_cast<int64_t>(input.size()) / plan_.input.elements();
+  const int64_t count = static_cast<int64_t>(input.size()) / plan_.input_elements();
   std::vector<float> logits(count * plan_.classes());
   if (absl::StatusOr<int64_t> rows = RowsOf(description_, point, input.size(), logits.size()); !rows.ok()) {
     return rows.status();
@@ -357,10 +364,11 @@ std::shared_ptr<const ConvLayer> PackedNetworkImpl::Pack(int layer, const LayerW
 }
 
 // All algorithms, the one that is guessed to be fastest first.
-std::array<ConvAlgorithm, kConvAlgorithms> ByGuessedCost(const KernelTable& kernels, const PlannedNode& node, int64_t rows) {
+std::array<ConvAlgorithm, kConvAlgorithms> ByGuessedCost(const KernelTable& kernels, const PlannedNode& node,
+                                                         int64_t images) {
   std::array<ConvAlgorithm, kConvAlgorithms> algorithms;
   for (int i = 0; i < kConvAlgorithms; ++i) algorithms[i] = static_cast<ConvAlgorithm>(i);
-  const auto cost = [&](ConvAlgorithm a) { return GuessedCost(a, kernels, node, rows); };
+  const auto cost = [&](ConvAlgorithm a) { return GuessedCost(a, kernels, node, images); };
   std::stable_sort(algorithms.begin(), algorithms.end(), [&](auto a, auto b) { return cost(a) < cost(b); });
   return algorithms;
 }
@@ -392,7 +400,7 @@ std::shared_ptr<const PointPanels> PackedNetworkImpl::Load(int point) const {
       if (chosen.has_value()) out.conv[size] = pack(*chosen);
       if (out.conv[size] != nullptr) continue;
       // None is chosen, or one read from a file that is not exact for these weights.
-      for (ConvAlgorithm algorithm : ByGuessedCost(kernels_, plan_.layer(layer), kChoiceRows[size])) {
+      for (ConvAlgorithm algorithm : ByGuessedCost(kernels_, plan_.layer(layer), kChoiceRows[size] * plan_.frames)) {
         out.conv[size] = pack(algorithm);
         if (out.conv[size] != nullptr) {
           chosen = algorithm;
@@ -529,10 +537,10 @@ struct Candidates {
 void PackedNetworkImpl::MeasureChoices(int max_rows, int64_t budget_ns, const std::function<int64_t()>& now_ns) {
   const int64_t end = now_ns() + budget_ns;
   const int rows_of_thread = (max_rows + options_.threads - 1) / options_.threads;
-  const int most_rows = std::clamp(rows_of_thread, 1, kChoiceRows.back());
+  const int most_rows = std::clamp(std::min(rows_of_thread, rows_at_once_), 1, kChoiceRows.back());
   Part part = MakePart(most_rows);
   // Neither constant nor periodic in an image's rows, so that no kernel is flattered.
-  std::vector<uint8_t> images(most_rows * plan_.input.elements());
+  std::vector<uint8_t> images(most_rows * plan_.input_elements());
   uint32_t state = 1;
   for (uint8_t& code : images) code = static_cast<uint8_t>((state = state * 1664525u + 1013904223u) >> 24);
   std::vector<float> logits(most_rows * plan_.classes());
@@ -642,7 +650,7 @@ int64_t PackedNetworkImpl::WorkspaceBytes() const {
 }
 
 Part PackedNetworkImpl::MakePart(int rows) const {
-  return Part(activations_, rows, has_full_precision_, WorkspaceBytes(), plan_.nodes.back().depth + kLanes);
+  return Part(activations_, rows * plan_.frames, has_full_precision_, WorkspaceBytes(), plan_.nodes.back().depth + kLanes);
 }
 
 // ---- Running
@@ -650,10 +658,10 @@ Part PackedNetworkImpl::MakePart(int rows) const {
 template <class T>
 void PackedNetworkImpl::CopyInput(const Rows& rows, T* to) const {
   const FeatureMap& map = activations_.input;
-  for (int64_t row = 0; row < rows.count; ++row) {
-    const uint8_t* from = rows.input + row * plan_.input.elements();
+  for (int64_t image = 0; image < rows.count * plan_.frames; ++image) {
+    const uint8_t* from = rows.input + image * plan_.input.elements();
     for (int64_t y = 0; y < map.height; ++y) {
-      T* line = to + row * map.image_stride() + map.at(y, 0);
+      T* line = to + image * map.image_stride() + map.at(y, 0);
       if (map.stored_channels == map.channels) {
         std::copy_n(from, map.width * map.channels, line);
         from += map.width * map.channels;
@@ -675,7 +683,7 @@ void PackedNetworkImpl::RunNode(const PlannedNode& node, int index, const Rows& 
     conv->Run({.in = in,
                .residual = node.has_residual ? Values<T>(part, node.residual) : nullptr,
                .out = BufferOf<T>(part, activations_.buffers[index]),
-               .count = rows.count},
+               .count = rows.count * node.frames},
               part.workspace.data());
     return;
   }
@@ -685,11 +693,12 @@ void PackedNetworkImpl::RunNode(const PlannedNode& node, int index, const Rows& 
                          .out_width = to.width,
                          .channels = to.stored_channels,
                          .size = node.pool,
+                         .stride = node.stride,
                          .in_row_stride = from.row_stride(),
                          .out_row_stride = to.row_stride()};
-  for (int64_t row = 0; row < rows.count; ++row) {
-    const T* corner = in + row * from.image_stride() + from.at(0, 0);
-    T* first = out + row * to.image_stride() + to.at(0, 0);
+  for (int64_t image = 0; image < rows.count * node.frames; ++image) {
+    const T* corner = in + image * from.image_stride() + from.at(-node.padding, -node.padding);
+    T* first = out + image * to.image_stride() + to.at(0, 0);
     if constexpr (sizeof(T) == 1) {
       kernels_.max_pool(call, corner, first);
     } else {
@@ -707,11 +716,13 @@ void PackedNetworkImpl::RunLinear(const PlannedNode& node, const Rows& rows, Par
   const uint8_t* in = Values<uint8_t>(part, source);
   int32_t* sums = part.pool_sums.data();
   for (int64_t row = 0; row < rows.count; ++row) {
-    const uint8_t* image = in + row * map.image_stride();
+    const uint8_t* image = in + row * plan_.frames * map.image_stride();
     if (pool != nullptr) {
       std::fill(part.pool_sums.begin(), part.pool_sums.end(), 0);
-      for (int64_t y = 0; y < map.height; ++y) {
-        kernels_.add_pixels(image + map.at(y, 0), map.width, map.stored_channels, sums);
+      for (int64_t frame = 0; frame < plan_.frames; ++frame, image += map.image_stride()) {
+        for (int64_t y = 0; y < map.height; ++y) {
+          kernels_.add_pixels(image + map.at(y, 0), map.width, map.stored_channels, sums);
+        }
       }
     } else {
       for (int64_t i = 0; i < map.height * map.width; ++i) {
@@ -734,12 +745,14 @@ void PackedNetworkImpl::RunLinearFloats(const PlannedNode& node, const Rows& row
   const float* in = Values<float>(part, source);
   const int64_t pixels = map.height * map.width;
   for (int64_t row = 0; row < rows.count; ++row) {
-    const float* image = in + row * map.image_stride();
+    const float* image = in + row * plan_.frames * map.image_stride();
     const auto pixel = [&](int64_t i) { return image + map.at(i / map.width, i % map.width); };
     if (pool != nullptr) {
       std::fill(part.float_sums.begin(), part.float_sums.end(), 0.0f);
-      for (int64_t i = 0; i < pixels; ++i) {
-        for (int64_t c = 0; c < map.channels; ++c) part.float_sums[c] += pixel(i)[c];
+      for (int64_t frame = 0; frame < plan_.frames; ++frame, image += map.image_stride()) {
+        for (int64_t i = 0; i < pixels; ++i) {
+          for (int64_t c = 0; c < map.channels; ++c) part.float_sums[c] += pixel(i)[c];
+        }
       }
     } else {
       for (int64_t i = 0; i < pixels; ++i) std::copy_n(pixel(i), map.channels, part.float_sums.data() + i * map.channels);
@@ -781,11 +794,14 @@ void PackedNetworkImpl::Record(const PlannedNode& node, int index, const Rows& r
   const int source = sums ? node.input : index;
   const FeatureMap& map = activations_.map(source);
   const uint8_t* values = Values<uint8_t>(part, source);
-  for (int64_t row = 0; row < rows.count; ++row) {
-    const size_t first = out.codes.size();
-    if (sums) out.codes.resize(first + map.channels);
+  size_t first = 0;
+  for (int64_t image = 0; image < rows.count * plan_.frames; ++image) {
+    if (sums && image % plan_.frames == 0) {
+      first = out.codes.size();
+      out.codes.resize(first + map.channels);
+    }
     for (int64_t i = 0; i < map.height * map.width; ++i) {
-      const uint8_t* pixel = values + row * map.image_stride() + map.at(i / map.width, i % map.width);
+      const uint8_t* pixel = values + image * map.image_stride() + map.at(i / map.width, i % map.width);
       for (int64_t c = 0; c < map.channels; ++c) {
         if (sums) {
           out.codes[first + c] += pixel[c];
@@ -807,6 +823,10 @@ absl::StatusOr<std::unique_ptr<PackedNetwork>> PackedNetwork::Create(Artifact ar
   }
   if (options.panel_budget < 0) {
     return absl::InvalidArgumentError(absl::StrCat("panel budget of ", options.panel_budget, " bytes is negative"));
+  }
+  if (options.activation_budget < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("activation budget of ", options.activation_budget, " bytes is negative"));
   }
   return std::make_unique<PackedNetworkImpl>(std::move(artifact), kernels, options);
 }

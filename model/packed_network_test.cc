@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/arch/basic_block_network.h"
+#include "model/arch/registry.h"
 #include "model/kernels/conv_layer.h"
 #include "model/kernels/instruction_set.h"
 #include "model/testing/random_artifact.h"
@@ -51,6 +52,56 @@ NetworkSpec AwkwardNetwork() {
   conv("d", {"c"}, 67, 3, 2, 1);                     // 4x3x67: more than one word of signs
   conv("e", {"d"}, 13, 2, 3, 0);                     // 1x1x13
   add("head", "e").mutable_linear()->set_out_features(5);
+  return spec;
+}
+
+// Clips, and what mobile and ImageNet networks have: depthwise convolutions (of the input too, with an addition, larger than
+// 3x3), overlapping and padded pools of odd maps, outputs without ReLU, added and read by convolutions without padding.
+NetworkSpec MobileNetwork() {
+  NetworkSpec spec;
+  spec.set_name("mobile");
+  spec.mutable_input()->set_name("clip");
+  for (int extent : {3, 11, 9, 3}) spec.mutable_input()->add_shape(extent);
+  spec.mutable_output()->set_name("logits");
+  spec.mutable_output()->add_shape(5);
+  const auto add = [&](const char* name, std::vector<const char*> inputs) -> proto::Node& {
+    proto::Node& node = *spec.add_nodes();
+    node.set_name(name);
+    for (const char* input : inputs) node.add_inputs(input);
+    return node;
+  };
+  const auto conv = [&](const char* name, std::vector<const char*> inputs, int channels, int kernel, int padding,
+                        bool depthwise = false, bool without_relu = false) -> proto::Conv& {
+    proto::Conv& c = *add(name, std::move(inputs)).mutable_conv();
+    c.set_out_channels(channels);
+    c.set_kernel(kernel);
+    c.set_stride(1);
+    c.set_padding(padding);
+    if (depthwise) c.set_groups(channels);
+    c.set_without_relu(without_relu);
+    return c;
+  };
+  const auto pool = [&](const char* name, const char* input, int size, int stride, int padding) {
+    proto::MaxPool& p = *add(name, {input}).mutable_max_pool();
+    p.set_size(size);
+    p.set_stride(stride);
+    p.set_padding(padding);
+  };
+  conv("a", {"input"}, 3, 3, 1, /*depthwise=*/true);
+  conv("b", {"a"}, 19, 3, 1);
+  pool("halved", "b", 3, 2, 1);  // 6x5x19
+  conv("c", {"halved"}, 19, 5, 2, /*depthwise=*/true);
+  conv("thin", {"c"}, 21, 1, 0, false, /*without_relu=*/true);
+  conv("wide", {"thin"}, 40, 1, 0);
+  conv("d", {"wide", "wide"}, 40, 3, 1, /*depthwise=*/true).set_stride(1);
+  conv("added", {"d", "thin"}, 21, 1, 0, false, /*without_relu=*/true);
+  conv("e", {"added"}, 8, 3, 0);  // 4x3x8
+  conv("f", {"e"}, 8, 2, 1, /*depthwise=*/true).set_stride(2);
+  conv("g", {"f"}, 37, 3, 1, false, /*without_relu=*/true);
+  conv("h", {"g"}, 37, 1, 0, /*depthwise=*/true);
+  pool("last", "h", 2, 1, 1);
+  add("pool", {"last"}).mutable_global_pool();
+  add("head", {"pool"}).mutable_linear()->set_out_features(5);
   return spec;
 }
 
@@ -102,6 +153,23 @@ TEST_P(PackedNetworkTest, EqualsTheReferenceAtEveryNodeOfResidualBlocks) {
 TEST_P(PackedNetworkTest, EqualsTheReferenceAtEveryNodeOfAwkwardShapes) {
   const Artifact artifact = RandomArtifact(AwkwardNetwork(), 2);
   ExpectEqualToReference(artifact, *Pack(artifact, kernels()), point(), 5);
+}
+
+TEST_P(PackedNetworkTest, EqualsTheReferenceAtEveryNodeOfAMobileNetworkForClips) {
+  const Artifact artifact = RandomArtifact(MobileNetwork(), 2);
+  ExpectEqualToReference(artifact, *Pack(artifact, kernels()), point(), 5);
+}
+
+TEST_P(PackedNetworkTest, EqualsTheReferenceAtEveryNodeOfEveryArchitecture) {
+  for (const char* narrow :
+       {"clip:width=0.25,side=16,frames=3", "mobilenetv2:width=0.25,side=16", "mobilenetv2_imagenet:width=0.25,side=40",
+        "resnet18:width=0.125,side=14", "resnet18_imagenet:width=0.125,side=44", "resnet20:width=0.5,side=14",
+        "resnet20_wide:width=0.1,side=14", "resnet50:width=0.0625,side=14", "resnet50_imagenet:width=0.0625,side=44",
+        "vgg16:width=0.0625,side=28"}) {
+    SCOPED_TRACE(narrow);
+    const Artifact artifact = RandomArtifact(*ArchitectureByName(narrow), 1);
+    ExpectEqualToReference(artifact, *Pack(artifact, kernels()), point(), 2);
+  }
 }
 
 TEST_P(PackedNetworkTest, EqualsTheReferenceWithoutAConvolution) {
@@ -263,55 +331,98 @@ TEST(PackedNetwork, RefusesOptionsOutsideTheirLimits) {
   EXPECT_EQ(refusal({.threads = 0}), "threads of a run: 0 is not from 1 to 64");
   EXPECT_EQ(refusal({.threads = 65}), "threads of a run: 65 is not from 1 to 64");
   EXPECT_EQ(refusal({.panel_budget = -1}), "panel budget of -1 bytes is negative");
+  EXPECT_EQ(refusal({.activation_budget = -1}), "activation budget of -1 bytes is negative");
 }
 
-TEST(PackedNetwork, ComputesTheFullPrecisionPointNearADoublePrecisionSum) {
-  const Artifact artifact = RandomArtifact(AwkwardNetwork(), 3);
-  const auto network = Pack(artifact);
-  const std::vector<uint8_t> image = RandomImages(artifact, 1, 4);
-  std::vector<float> logits(5);
-  ASSERT_TRUE(network->Run(kFullPrecision, image, logits, *network->MakeScratch(1)).ok());
+// One frame of a conv or max pool node in double precision, before the addition.
+std::vector<double> WindowsInDoubles(const PlannedNode& node, const LayerStore* store, const double* x) {
+  std::vector<double> out(node.out.elements(), 0.0);
+  const int size = node.kind == NodeKind::kMaxPool ? node.pool : node.kernel;
+  for (int64_t i = 0; i < node.out.elements(); ++i) {
+    const int64_t o = i % node.out.channels, px = i / node.out.channels % node.out.width;
+    const int64_t py = i / node.out.channels / node.out.width;
+    for (int ky = 0; ky < size; ++ky) {
+      for (int kx = 0; kx < size; ++kx) {
+        const int64_t iy = py * node.stride + ky - node.padding, ix = px * node.stride + kx - node.padding;
+        if (iy < 0 || ix < 0 || iy >= node.in.height || ix >= node.in.width) continue;
+        const double* pixel = x + (iy * node.in.width + ix) * node.in.channels;
+        if (node.kind == NodeKind::kMaxPool) {
+          out[i] = std::max(out[i], pixel[o]);
+        } else if (node.depthwise) {
+          out[i] += pixel[o] * store->full[o * node.depth + ky * size + kx];
+        } else {
+          for (int64_t c = 0; c < node.in.channels; ++c) {
+            out[i] += pixel[c] * store->full[o * node.depth + (ky * size + kx) * node.in.channels + c];
+          }
+        }
+      }
+    }
+  }
+  return out;
+}
 
+// The logits of one row at the full-precision point, in double precision.
+std::vector<double> LogitsInDoubles(const Artifact& artifact, const std::vector<uint8_t>& row) {
   const NetworkPlan plan = *PlanNetwork(artifact.spec);
   std::vector<std::vector<double>> values(plan.nodes.size());
-  const std::vector<double> input(image.begin(), image.end());
+  const std::vector<double> input(row.begin(), row.end());
   const auto value = [&](int index) -> const std::vector<double>& { return index == kNetworkInput ? input : values[index]; };
   for (size_t n = 0; n < plan.nodes.size(); ++n) {
     const PlannedNode& node = plan.nodes[n];
     const auto& x = value(node.input);
-    values[n].assign(node.out.elements(), 0.0);
-    for (int64_t i = 0; i < node.out.elements(); ++i) {
-      const int64_t o = i % node.out.channels, px = i / node.out.channels % node.out.width,
-                    py = i / node.out.channels / node.out.width;
-      double& y = values[n][i];
-      const int size = node.kind == NodeKind::kMaxPool ? node.pool : node.kernel;
-      const int stride = node.kind == NodeKind::kMaxPool ? node.pool : node.stride;
-      if (node.kind == NodeKind::kLinear) {
-        for (int64_t d = 0; d < node.depth; ++d) y += x[d] * artifact.store[node.layer].full[o * node.depth + d];
-      } else {
-        for (int ky = 0; ky < size; ++ky) {
-          for (int kx = 0; kx < size; ++kx) {
-            const int64_t iy = py * stride + ky - node.padding, ix = px * stride + kx - node.padding;
-            if (iy < 0 || ix < 0 || iy >= node.in.height || ix >= node.in.width) continue;
-            const double* pixel = x.data() + (iy * node.in.width + ix) * node.in.channels;
-            if (node.kind == NodeKind::kMaxPool) {
-              y = std::max(y, pixel[o]);
-              continue;
-            }
-            for (int64_t c = 0; c < node.in.channels; ++c) {
-              y += pixel[c] * artifact.store[node.layer].full[o * node.depth + (ky * node.kernel + kx) * node.in.channels + c];
-            }
-          }
-        }
+    std::vector<double>& y = values[n];
+    if (node.kind == NodeKind::kGlobalPool) {
+      y.assign(node.out.channels, 0.0);
+      for (size_t i = 0; i < x.size(); ++i) y[i % y.size()] += x[i];
+    } else if (node.kind == NodeKind::kLinear) {
+      y.assign(node.out.channels, 0.0);
+      for (int64_t i = 0; i < node.weights(); ++i) {
+        y[i / node.depth] += x[i % node.depth] * artifact.store[node.layer].full[i];
       }
-      if (node.layer < 0) continue;
-      const LayerEpilogue& layer = artifact.points[kFullPrecision].layers[node.layer];
-      y = y * layer.scale[o] + layer.bias[o];
-      if (node.has_residual) y += value(node.residual)[i] * layer.residual_scale;
-      if (node.kind == NodeKind::kConv) y = std::max(y, 0.0);
+    } else {
+      const LayerStore* store = node.layer < 0 ? nullptr : &artifact.store[node.layer];
+      for (int64_t frame = 0; frame < node.frames; ++frame) {
+        const std::vector<double> one = WindowsInDoubles(node, store, x.data() + frame * node.in.elements());
+        y.insert(y.end(), one.begin(), one.end());
+      }
+    }
+    if (node.layer < 0) continue;
+    const LayerEpilogue& layer = artifact.points[kFullPrecision].layers[node.layer];
+    for (size_t i = 0; i < y.size(); ++i) {
+      const size_t o = i % node.out.channels;
+      y[i] = y[i] * layer.scale[o] + layer.bias[o];
+      if (node.has_residual) y[i] += value(node.residual)[i] * layer.residual_scale;
+      if (node.kind == NodeKind::kConv && node.relu) y[i] = std::max(y[i], 0.0);
     }
   }
-  for (int o = 0; o < 5; ++o) EXPECT_NEAR(logits[o], values.back()[o], 1e-4 * (1 + std::abs(values.back()[o])));
+  return values.back();
+}
+
+TEST(PackedNetwork, ComputesTheFullPrecisionPointNearADoublePrecisionSum) {
+  for (const NetworkSpec& spec : {AwkwardNetwork(), MobileNetwork()}) {
+    const Artifact artifact = RandomArtifact(spec, 3);
+    const auto network = Pack(artifact);
+    const std::vector<uint8_t> rows = RandomImages(artifact, 2, 4);
+    const std::vector<float> logits = Logits(*network, kFullPrecision, rows);
+    for (int row = 0; row < 2; ++row) {
+      const auto first = rows.begin() + row * network->description().input.elements;
+      const std::vector<double> expected = LogitsInDoubles(artifact, {first, first + network->description().input.elements});
+      for (int o = 0; o < 5; ++o) {
+        EXPECT_NEAR(logits[row * 5 + o], expected[o], 1e-4 * (1 + std::abs(expected[o]))) << spec.name();
+      }
+    }
+  }
+}
+
+TEST(PackedNetwork, RunsRowsInGroupsWhereTheirActivationsExceedABudget) {
+  const Artifact artifact = RandomArtifact(MobileNetwork(), 1);
+  const auto roomy = Pack(artifact);
+  const std::vector<uint8_t> images = RandomImages(artifact, 7, 2);
+  for (int64_t budget : {0, 1'000'000}) {
+    const auto narrow = Pack(artifact, *SupportedKernels().front(), {.threads = 2, .activation_budget = budget});
+    narrow->MeasureChoices(16, 1'000'000, TickingClock());
+    for (int point = 0; point < kPoints; ++point) EXPECT_EQ(Logits(*narrow, point, images), Logits(*roomy, point, images));
+  }
 }
 
 TEST(PackedNetwork, GivesARowTheSameResultInAnyBatch) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <iterator>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
@@ -18,6 +19,17 @@ static_assert(std::endian::native == std::endian::little, "tensors are copied as
 
 constexpr uint64_t kMaxHeader = 64u << 20;
 constexpr char kMetadataKey[] = "__metadata__";
+
+struct NamedType {
+  const char* name;
+  ElementType type;
+  int64_t bytes;
+};
+constexpr NamedType kTypes[] = {{"I8", ElementType::kInt8, 1},
+                                {"I64", ElementType::kInt64, 8},
+                                {"F16", ElementType::kFloat16, 2},
+                                {"BF16", ElementType::kBFloat16, 2},
+                                {"F32", ElementType::kFloat32, 4}};
 
 template <typename... Parts>
 absl::Status Broken(const Parts&... parts) {
@@ -36,7 +48,10 @@ absl::StatusOr<int64_t> ToCount(const google::protobuf::Value& value, absl::stri
 }
 
 absl::StatusOr<int64_t> ByteSize(absl::string_view name, const TensorView& tensor) {
-  int64_t size = tensor.type == ElementType::kFloat32 ? 4 : 1;
+  int64_t size = 0;
+  for (const NamedType& named : kTypes) {
+    if (named.type == tensor.type) size = named.bytes;
+  }
   for (int64_t extent : tensor.shape) {
     if (extent != 0 && size > std::numeric_limits<int64_t>::max() / extent) {
       return Broken("tensor '", name, "' has a shape whose product overflows");
@@ -65,20 +80,21 @@ absl::StatusOr<Placed> ParseTensor(const std::string& name, const google::protob
   }
   Placed placed;
   const std::string& type = fields.at("dtype").string_value();
-  if (type == "F32") {
-    placed.view.type = ElementType::kFloat32;
-  } else if (type == "I8") {
-    placed.view.type = ElementType::kInt8;
-  } else {
-    return absl::UnimplementedError(absl::StrCat("tensor '", name, "' has dtype '", type, "', expected F32 or I8"));
+  const auto* named =
+      std::find_if(std::begin(kTypes), std::end(kTypes), [&](const NamedType& t) { return type == t.name; });
+  if (named == std::end(kTypes)) {
+    return absl::UnimplementedError(
+        absl::StrCat("tensor '", name, "' has dtype '", type, "', expected F32, F16, BF16, I64 or I8"));
   }
+  placed.view.type = named->type;
   for (const auto& extent : fields.at("shape").list_value().values()) {
     absl::StatusOr<int64_t> count = ToCount(extent, absl::StrCat("a dimension of tensor '", name, "'"));
     if (!count.ok()) return count.status();
     placed.view.shape.push_back(*count);
   }
   const auto& offsets = fields.at("data_offsets").list_value();
-  if (offsets.values_size() != 2) return Broken("tensor '", name, "' has ", offsets.values_size(), " offsets, expected 2");
+  if (offsets.values_size() != 2)
+    return Broken("tensor '", name, "' has ", offsets.values_size(), " offsets, expected 2");
   const std::string what = absl::StrCat("an offset of tensor '", name, "'");
   absl::StatusOr<int64_t> begin = ToCount(offsets.values(0), what);
   if (!begin.ok()) return begin.status();
@@ -126,11 +142,13 @@ std::string JsonString(absl::string_view text) {
 
 absl::StatusOr<TensorFile> ParseSafetensors(absl::string_view text) {
   uint64_t header_size = 0;
-  if (text.size() < sizeof(header_size)) return Broken("file of ", text.size(), " bytes is shorter than its length field");
+  if (text.size() < sizeof(header_size))
+    return Broken("file of ", text.size(), " bytes is shorter than its length field");
   std::memcpy(&header_size, text.data(), sizeof(header_size));
   text.remove_prefix(sizeof(header_size));
   if (header_size > kMaxHeader) return Broken("header of ", header_size, " bytes exceeds ", kMaxHeader);
-  if (header_size > text.size()) return Broken("header of ", header_size, " bytes in a file with ", text.size(), " left");
+  if (header_size > text.size())
+    return Broken("header of ", header_size, " bytes in a file with ", text.size(), " left");
   google::protobuf::Struct header;
   const auto parsed = google::protobuf::util::JsonStringToMessage(std::string(text.substr(0, header_size)), &header);
   if (!parsed.ok()) return Broken("header is not a JSON object: ", parsed.ToString());

@@ -1,9 +1,9 @@
 // The safetensors file format: named tensors and string metadata in one file that opens in Python and Rust.
 //
 // Layout: a little-endian u64 N; N bytes of JSON, an object that maps each tensor name to
-// {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]} and "__metadata__" to an object of strings, padded with
-// spaces; then the data, row-major and little-endian, to which the offsets refer. Tensors cover the data without gaps or
-// overlaps. (Format: the safetensors project's README.) Nothing is ever executed or unpickled.
+// {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]} and "__metadata__" to an object of strings, padded
+// with spaces; then the data, row-major and little-endian, to which the offsets refer. Tensors cover the data without
+// gaps or overlaps. (Format: the safetensors project's README.) Nothing is ever executed or unpickled.
 #ifndef ANYBIT_MODEL_SAFETENSORS_H_
 #define ANYBIT_MODEL_SAFETENSORS_H_
 
@@ -19,7 +19,7 @@
 
 namespace anybit {
 
-enum class ElementType : uint8_t { kInt8, kFloat32 };
+enum class ElementType : uint8_t { kInt8, kInt64, kFloat16, kBFloat16, kFloat32 };
 
 struct TensorView {
   ElementType type{};
@@ -34,7 +34,7 @@ struct TensorFile {
 };
 
 // Views into `text`, which must outlive them. DataLoss for a file that is cut short or inconsistent, Unimplemented for
-// an element type other than I8 and F32.
+// an element type other than those above.
 absl::StatusOr<TensorFile> ParseSafetensors(absl::string_view text);
 
 // Collects tensors and metadata, then writes the file's text. Names and metadata keys must be unique.

@@ -64,7 +64,7 @@ TEST(Safetensors, RefusesDamagedFiles) {
 TEST(Safetensors, NamesAnElementTypeItDoesNotRead) {
   const auto file = ParseSafetensors(File(R"({"t":{"dtype":"F64","shape":[],"data_offsets":[0,8]}})", "12345678"));
   EXPECT_EQ(file.status().code(), absl::StatusCode::kUnimplemented);
-  EXPECT_EQ(file.status().message(), "tensor 't' has dtype 'F64', expected F32 or I8");
+  EXPECT_EQ(file.status().message(), "tensor 't' has dtype 'F64', expected F32, F16, BF16, I64 or I8");
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ absl::Status Stopped(Work work) {
 
 torch::Tensor FromStoreOrder(torch::Tensor flat, const PlannedNode& node) {
   if (node.kind == NodeKind::kLinear) return flat.reshape({node.out.channels, node.depth});
-  return flat.reshape({node.out.channels, node.kernel, node.kernel, node.in.channels})
+  return flat.reshape({node.out.channels, node.kernel, node.kernel, node.depthwise ? 1 : node.in.channels})
       .permute({0, 3, 1, 2})
       .contiguous(torch::MemoryFormat::ChannelsLast);
 }
@@ -82,7 +82,7 @@ class TorchNetworkImpl : public TorchNetwork {
     const torch::Tensor weights = FromStoreOrder(flat, node);
     if (point.full_precision) return weights;
     int64_t highest_input = 255;
-    if (const PlannedNode* pool = plan_.PoolReadBy(node)) highest_input *= pool->in.height * pool->in.width;
+    if (const PlannedNode* pool = plan_.PoolReadBy(node)) highest_input *= pool->pooled();
     return weights.to(ExactType(weights, highest_input));
   }
 
@@ -104,17 +104,24 @@ class TorchNetworkImpl : public TorchNetwork {
     return codes;
   }
 
+  // Of x [rows * frames, C, H, W]: [rows, C, 1, 1], exact.
+  static torch::Tensor GlobalSums(const PlannedNode& node, const torch::Tensor& x, int64_t rows) {
+    const torch::Tensor exact = x.to(node.pooled() * 255 < 16777216 ? torch::kFloat32 : torch::kFloat64);
+    return exact.sum({2, 3}).reshape({rows, node.frames, -1}).sum(1).reshape({rows, -1, 1, 1});
+  }
+
   static torch::Tensor Floats(const std::vector<float>& values) { return torch::tensor(values); }
 
   torch::Tensor ComputeConv(int point, const PlannedNode& node, const torch::Tensor& x, const torch::Tensor* residual) const {
     const ArtifactPoint& p = artifact_.points[point];
     const LayerEpilogue& layer = p.layers[node.layer];
     const torch::Tensor& w = weights_[point][node.layer];
-    const torch::Tensor y = torch::conv2d(x.to(w.scalar_type()), w, {}, node.stride, node.padding);
+    const torch::Tensor y = torch::conv2d(x.to(w.scalar_type()), w, {}, node.stride, node.padding, /*dilation=*/1,
+                                          node.depthwise ? node.out.channels : 1);
     if (!p.full_precision) return ApplyEpilogue(y, layer, residual);
     torch::Tensor z = y * Floats(layer.scale).reshape({1, -1, 1, 1}) + Floats(layer.bias).reshape({1, -1, 1, 1});
     if (residual != nullptr) z = z + *residual * layer.residual_scale;
-    return torch::relu(z);
+    return node.relu ? torch::relu(z) : z;
   }
 
   torch::Tensor ComputeHead(int point, const PlannedNode& node, const torch::Tensor& x) const {
@@ -124,9 +131,9 @@ class TorchNetworkImpl : public TorchNetwork {
     const torch::Tensor flat = x.permute({0, 2, 3, 1}).reshape({x.size(0), -1});
     const torch::Tensor sums = torch::matmul(flat.to(w.scalar_type()), w.t());
     if (p.full_precision) return sums * Floats(layer.scale) + Floats(layer.bias);
-    const torch::Tensor acc = sums.to(torch::kInt32).contiguous();
+    const torch::Tensor acc = sums.to(torch::kInt64).contiguous();
     torch::Tensor logits = torch::empty(acc.sizes(), torch::kFloat32);
-    const int32_t* in = acc.const_data_ptr<int32_t>();
+    const int64_t* in = acc.const_data_ptr<int64_t>();
     float* out = logits.mutable_data_ptr<float>();
     const int64_t classes = acc.size(1);
     for (int64_t i = 0; i < acc.numel(); ++i) {
@@ -138,7 +145,8 @@ class TorchNetworkImpl : public TorchNetwork {
   torch::Tensor Compute(int point, std::span<const uint8_t> input, int64_t rows, LayerTrace* trace) const {
     const FeatureShape& shape = plan_.input;
     const torch::Tensor images = torch::from_blob(const_cast<uint8_t*>(input.data()),
-                                                  {rows, shape.height, shape.width, shape.channels}, torch::kUInt8)
+                                                  {rows * plan_.frames, shape.height, shape.width, shape.channels},
+                                                  torch::kUInt8)
                                      .to(torch::kFloat32)
                                      .permute({0, 3, 1, 2});
     std::vector<torch::Tensor> values(plan_.nodes.size());
@@ -150,8 +158,10 @@ class TorchNetworkImpl : public TorchNetwork {
         case NodeKind::kConv:
           values[i] = ComputeConv(point, node, x, node.has_residual ? &value(node.residual) : nullptr);
           break;
-        case NodeKind::kMaxPool: values[i] = torch::max_pool2d(x, node.pool); break;
-        case NodeKind::kGlobalPool: values[i] = x.sum({2, 3}, /*keepdim=*/true); break;
+        case NodeKind::kMaxPool: values[i] = torch::max_pool2d(x, node.pool, node.stride, node.padding); break;
+        case NodeKind::kGlobalPool:
+          values[i] = GlobalSums(node, x, rows);
+          break;
         case NodeKind::kLinear: values[i] = ComputeHead(point, node, x); break;
       }
       if (trace != nullptr) trace->push_back({node.name, TraceCodes(node, values[i])});

@@ -12,6 +12,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "model/arch/registry.h"
+#include "model/artifact.h"
+#include "model/kernels/instruction_set.h"
+#include "model/packed_network.h"
+#include "model/testing/random_artifact.h"
 #include "proto/rpc_status.pb.h"
 #include "server/testing/sum_network.h"
 
@@ -109,8 +114,8 @@ TEST(TranslateTest, ModelAndVersionMustBeTheServedOnes) {
     request.set_model_version(version);
     ExpectRefused(request, "failed to get model version from specified version string");
   }
-  for (const std::string& name : {std::string(), std::string("other"), std::string("../sums"), std::string("sums\0x", 6),
-                                  std::string(65536, 'a')}) {
+  for (const std::string& name : {std::string(), std::string("other"), std::string("../sums"),
+                                  std::string("sums\0x", 6), std::string(65536, 'a')}) {
     request.set_model_name(name);
     ExpectRefused(request, "is not found", absl::StatusCode::kNotFound);
   }
@@ -241,9 +246,17 @@ TEST(TranslateTest, CustomParametersHaveOneOfFourTypes) {
 TEST(TranslateTest, ReservedKeysAreRefused) { ExpectRefused(WithInt64("triton_other", 1), "'triton_other'"); }
 
 TEST(TranslateTest, TheShapeMustBeTheModelsWithABatchDimension) {
-  const std::vector<std::vector<int64_t>> shapes = {{},           {1},          {2, 2, 1},     {1, 2, 2},
-                                                    {0, 2, 2, 1}, {-1, 2, 2, 1}, {1, 2, 2, 2},  {1, 4, 1, 1},
-                                                    {1, 2, 2, 1, 1}, {kInt64Min, 2, 2, 1}, {1, kInt64Max, kInt64Max, 1}};
+  const std::vector<std::vector<int64_t>> shapes = {{},
+                                                    {1},
+                                                    {2, 2, 1},
+                                                    {1, 2, 2},
+                                                    {0, 2, 2, 1},
+                                                    {-1, 2, 2, 1},
+                                                    {1, 2, 2, 2},
+                                                    {1, 4, 1, 1},
+                                                    {1, 2, 2, 1, 1},
+                                                    {kInt64Min, 2, 2, 1},
+                                                    {1, kInt64Max, kInt64Max, 1}};
   for (const auto& shape : shapes) {
     ModelInferRequest request = Request();
     request.mutable_inputs(0)->clear_shape();
@@ -454,6 +467,35 @@ TEST(TranslateTest, MetadataHasTheBatchDimensionAndConfigHasNot) {
   EXPECT_EQ(config.output(0).name(), metadata.outputs(0).name());
   EXPECT_EQ(config.input(0).data_type(), inference::TYPE_UINT8);
   EXPECT_EQ(metadata.inputs(0).datatype(), "UINT8");
+}
+
+// Clips have one dimension more, [N, frames, height, width, channels], on the wire and in all descriptions.
+TEST(TranslateTest, ClipsAreTensorsOfFiveDimensions) {
+  ServedModel model = Model();
+  const Artifact artifact = RandomArtifact(*ArchitectureByName("clip:side=8,frames=3,width=0.1,channels=2"), 1);
+  model.network = Describe(artifact);
+  model.network.name = "sums";
+  EXPECT_THAT(DescribeModel(model).inputs(0).shape(), ElementsAre(-1, 3, 8, 8, 2));
+  EXPECT_THAT(ConfigureModel(model).input(0).dims(), ElementsAre(3, 8, 8, 2));
+
+  ModelInferRequest request = Request(2);
+  auto& input = *request.mutable_inputs(0);
+  input.set_name("clip");
+  input.clear_shape();
+  for (int64_t d : {2, 3, 8, 8, 2}) input.add_shape(d);
+  request.set_raw_input_contents(0, std::string(2 * 384, '\x07'));
+  const auto call = TranslateRequest(request, model);
+  ASSERT_TRUE(call.ok()) << call.status();
+  EXPECT_EQ(call->rows, 2);
+  EXPECT_EQ(call->input.size(), 2u * 384u);
+
+  const auto network = PackedNetwork::Create(artifact, *SupportedKernels().front());
+  std::vector<float> logits(2 * 10);
+  EXPECT_TRUE((*network)->Run(1, call->input, logits, *(*network)->MakeScratch(2)).ok());
+
+  input.mutable_shape()->RemoveLast();
+  const absl::Status refused = TranslateRequest(request, model).status();
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("Expected [-1,3,8,8,2], got [2,3,8,8]"));
 }
 
 TEST(TranslateTest, MetadataAdvertisesPointsAccuraciesClassesAndTenants) {

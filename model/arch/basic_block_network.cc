@@ -5,79 +5,58 @@
 namespace anybit {
 namespace {
 
-// Appends nodes to a spec and remembers the tensor that the next one reads.
-class SpecWriter {
- public:
-  explicit SpecWriter(NetworkSpec& spec) : spec_(spec) {}
+std::vector<int> Scaled(std::vector<int> stages, double width) {
+  for (int& channels : stages) channels = ScaledChannels(channels, width);
+  return stages;
+}
 
-  const std::string& last() const { return last_; }
-
-  std::string Conv(const std::string& name, const std::string& input, int channels, int kernel, int stride,
-                   const std::string& residual = "") {
-    proto::Node& node = Add(name, input);
-    if (!residual.empty()) node.add_inputs(residual);
-    node.mutable_conv()->set_out_channels(channels);
-    node.mutable_conv()->set_kernel(kernel);
-    node.mutable_conv()->set_stride(stride);
-    node.mutable_conv()->set_padding(kernel / 2);
-    return name;
-  }
-
-  void MaxPool(const std::string& name, int size) { Add(name, last_).mutable_max_pool()->set_size(size); }
-  void GlobalPool(const std::string& name) { Add(name, last_).mutable_global_pool(); }
-  void Linear(const std::string& name, int features) { Add(name, last_).mutable_linear()->set_out_features(features); }
-
- private:
-  proto::Node& Add(const std::string& name, const std::string& input) {
-    proto::Node& node = *spec_.add_nodes();
-    node.set_name(name);
-    node.add_inputs(input);
-    last_ = name;
-    return node;
-  }
-
-  NetworkSpec& spec_;
-  std::string last_ = "input";
-};
+NetworkSpec PublishedResNet(const char* name, const ImageTask& task, const std::vector<int>& stages, int blocks_per_stage,
+                            bool imagenet_stem) {
+  return BasicBlockNetwork({.name = name,
+                            .side = task.side,
+                            .input_channels = task.channels,
+                            .stem_stride = 1,
+                            .stages = Scaled(stages, task.width),
+                            .blocks_per_stage = blocks_per_stage,
+                            .downsampling = Downsampling::kStride,
+                            .classes = task.classes,
+                            .imagenet_stem = imagenet_stem,
+                            .shortcut_relu = false});
+}
 
 }  // namespace
 
 NetworkSpec BasicBlockNetwork(const BasicBlockShape& shape) {
-  NetworkSpec spec;
-  spec.set_name(shape.name);
-  spec.mutable_input()->set_name("image");
-  for (int extent : {shape.side, shape.side, shape.input_channels}) spec.mutable_input()->add_shape(extent);
-  spec.mutable_output()->set_name("logits");
-  spec.mutable_output()->add_shape(shape.classes);
-
-  SpecWriter writer(spec);
-  int channels = shape.stages.front();
-  writer.Conv("stem", "input", channels, 3, shape.stem_stride);
+  SpecWriter writer(shape.name, {.side = shape.side, .channels = shape.input_channels, .classes = shape.classes});
+  if (shape.imagenet_stem) {
+    writer.Conv("stem", {.channels = shape.stages.front(), .kernel = 7, .stride = 2});
+    writer.MaxPool("stem.pool", 3, 2, 1);
+  } else {
+    writer.Conv("stem", {.channels = shape.stages.front(), .stride = shape.stem_stride});
+  }
   for (size_t stage = 0; stage < shape.stages.size(); ++stage) {
     const std::string stage_name = absl::StrCat("stage", stage + 1);
+    const int channels = shape.stages[stage];
     const bool shrinks = stage > 0;
-    if (shrinks && shape.downsampling == Downsampling::kMaxPool) writer.MaxPool(absl::StrCat(stage_name, ".pool"), 2);
+    if (shrinks && shape.downsampling == Downsampling::kMaxPool) writer.HalvingPool(absl::StrCat(stage_name, ".pool"));
     for (int block = 0; block < shape.blocks_per_stage; ++block) {
       const std::string name = absl::StrCat(stage_name, ".block", block + 1);
       const std::string input = writer.last();
       const int stride = shrinks && block == 0 && shape.downsampling == Downsampling::kStride ? 2 : 1;
       std::string shortcut = input;
-      if (stride != 1 || channels != shape.stages[stage]) {
-        channels = shape.stages[stage];
-        shortcut = writer.Conv(absl::StrCat(name, ".shortcut"), input, channels, 1, stride);
+      if (stride != 1 || channels != writer.channels()) {
+        shortcut = writer.Conv(absl::StrCat(name, ".shortcut"), input,
+                               {.channels = channels, .kernel = 1, .stride = stride, .relu = shape.shortcut_relu});
       }
-      const std::string inner = writer.Conv(absl::StrCat(name, ".conv1"), input, channels, 3, stride);
-      writer.Conv(absl::StrCat(name, ".conv2"), inner, channels, 3, 1, shortcut);
+      writer.Conv(absl::StrCat(name, ".conv1"), input, {.channels = channels, .stride = stride});
+      writer.Conv(absl::StrCat(name, ".conv2"), {.channels = channels, .residual = shortcut});
     }
   }
-  writer.GlobalPool("pool");
-  writer.Linear("head", shape.classes);
-  return spec;
+  return writer.FinishWithHead();
 }
 
 NetworkSpec FashionNetwork(int width_divisor) {
-  NetworkSpec spec = BasicBlockNetwork({.name = "fashion",
-                                        .stages = {64 / width_divisor, 128 / width_divisor, 256 / width_divisor}});
+  NetworkSpec spec = FashionNetwork({.channels = 1, .width = 1.0 / width_divisor});
   for (const char* label : {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
                             "Ankle boot"}) {
     spec.add_labels(label);
@@ -85,22 +64,20 @@ NetworkSpec FashionNetwork(int width_divisor) {
   return spec;
 }
 
-NetworkSpec ResNet18() {
-  return BasicBlockNetwork({.name = "resnet18",
-                            .input_channels = 3,
-                            .stem_stride = 1,
-                            .stages = {64, 128, 256, 512},
-                            .blocks_per_stage = 2,
-                            .downsampling = Downsampling::kStride});
+NetworkSpec FashionNetwork(const ImageTask& task) {
+  return BasicBlockNetwork({.name = "fashion",
+                            .side = task.side,
+                            .input_channels = task.channels,
+                            .stages = Scaled({64, 128, 256}, task.width),
+                            .classes = task.classes});
 }
 
-NetworkSpec ResNet20() {
-  return BasicBlockNetwork({.name = "resnet20",
-                            .input_channels = 3,
-                            .stem_stride = 1,
-                            .stages = {16, 32, 64},
-                            .blocks_per_stage = 3,
-                            .downsampling = Downsampling::kStride});
+NetworkSpec ResNet18(const ImageTask& task) { return PublishedResNet("resnet18", task, {64, 128, 256, 512}, 2, false); }
+
+NetworkSpec ResNet18ImageNet(const ImageTask& task) {
+  return PublishedResNet("resnet18_imagenet", task, {64, 128, 256, 512}, 2, true);
 }
+
+NetworkSpec ResNet20(const ImageTask& task) { return PublishedResNet("resnet20", task, {16, 32, 64}, 3, false); }
 
 }  // namespace anybit

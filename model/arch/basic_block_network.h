@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "model/arch/spec_writer.h"
 #include "model/network_spec.h"
 
 namespace anybit {
@@ -28,9 +29,11 @@ struct BasicBlockShape {
   int blocks_per_stage = 1;
   Downsampling downsampling = Downsampling::kMaxPool;
   int classes = 10;
+  bool imagenet_stem = false;                 // a 7x7 convolution of stride 2 and a 3x3 pool of stride 2
+  bool shortcut_relu = true;                  // behind a shortcut's convolution; as published there is none
 };
 
-// The network of `shape`: nodes "stem", then "stage<i>.pool" (with kMaxPool) and
+// The network of `shape`: nodes "stem" (and "stem.pool"), then "stage<i>.pool" (with kMaxPool) and
 // "stage<i>.block<j>.{conv1,conv2,shortcut}", "pool", "head". A shortcut is the identity, or a 1x1 convolution where
 // channels or map change.
 NetworkSpec BasicBlockNetwork(const BasicBlockShape& shape);
@@ -39,11 +42,17 @@ NetworkSpec BasicBlockNetwork(const BasicBlockShape& shape);
 // multiplications a row. `width_divisor` divides the channels (1: the default network; 8: a small one for tests).
 NetworkSpec FashionNetwork(int width_divisor = 1);
 
-// He et al.'s networks for 32x32x3 inputs and ten classes, with 1x1 convolutions as shortcuts: ResNet-18 (stages of 64
-// to 512 channels, two blocks each; 555 million multiplications a row) and ResNet-20 (16 to 64, three blocks each; 41
-// million).
-NetworkSpec ResNet18();
-NetworkSpec ResNet20();
+// Its layers for another task: without its labels.
+NetworkSpec FashionNetwork(const ImageTask& task);
+
+// He et al.'s networks, with 1x1 convolutions without ReLU as shortcuts. For 32x32x3 inputs and ten classes: ResNet-18
+// (stages of 64 to 512 channels, two blocks each; 555 million multiplications a row) and ResNet-20 (16 to 64, three
+// blocks each; 41 million; five times as wide, as in Yu et al., "Any-Precision Deep Neural Networks", 2021: 1.0 billion).
+NetworkSpec ResNet18(const ImageTask& task = {});
+NetworkSpec ResNet20(const ImageTask& task = {});
+
+// ResNet-18 as for ImageNet: at 224x224x3 and 1000 classes 1.8 billion multiplications and 11.7 million weights.
+NetworkSpec ResNet18ImageNet(const ImageTask& task = {.side = 224, .classes = 1000});
 
 }  // namespace anybit
 

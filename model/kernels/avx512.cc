@@ -32,6 +32,14 @@ struct Isa {
     return _mm_test_epi8_mask(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)), _mm_set1_epi8(1 << bit));
   }
 
+  static void PairWords(const uint8_t* a, const uint8_t* b, Vector* x) {
+    const __m128i first = _mm_loadu_si128(reinterpret_cast<const __m128i*>(a));
+    const __m128i second = _mm_loadu_si128(reinterpret_cast<const __m128i*>(b));
+    const __m256i pairs = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi8(first, second)),
+                                                  _mm_unpackhi_epi8(first, second), 1);
+    *x = _mm512_cvtepu8_epi16(pairs);
+  }
+
   static void Finish(const int32_t* sums, const Epilogue& e, const uint8_t* residual, uint8_t* out) {
     __m512 y = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_load_si512(sums)), _mm512_loadu_ps(e.scale), _mm512_loadu_ps(e.bias));
     if (residual != nullptr) {
@@ -45,7 +53,7 @@ struct Isa {
   static void FinishFloats(const float* sums, const Epilogue& e, const float* residual, float* out) {
     __m512 y = _mm512_fmadd_ps(_mm512_loadu_ps(sums), _mm512_loadu_ps(e.scale), _mm512_loadu_ps(e.bias));
     if (residual != nullptr) y = _mm512_fmadd_ps(_mm512_loadu_ps(residual), _mm512_set1_ps(e.residual_scale), y);
-    _mm512_storeu_ps(out, _mm512_max_ps(y, _mm512_setzero_ps()));
+    _mm512_storeu_ps(out, _mm512_max_ps(y, _mm512_set1_ps(e.lowest)));
   }
 };
 

@@ -1,6 +1,7 @@
 #include "model/kernels/conv_layer.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "model/kernels/aligned_buffer.h"
@@ -17,6 +18,7 @@ struct AlgorithmName {
 constexpr AlgorithmName kNames[kConvAlgorithms] = {
     {ConvAlgorithm::kFloats, "direct_floats"},        {ConvAlgorithm::kWords, "direct_words"},
     {ConvAlgorithm::kBytes, "direct_bytes"},          {ConvAlgorithm::kSigns, "direct_signs"},
+    {ConvAlgorithm::kDepthwise, "depthwise"},
     {ConvAlgorithm::kWords4x4, "winograd_words_4x4"}, {ConvAlgorithm::kWords2x4, "winograd_words_2x4"},
     {ConvAlgorithm::kBytes1x4, "winograd_bytes_1x4"}, {ConvAlgorithm::kBytes2x2, "winograd_bytes_2x2"},
     {ConvAlgorithm::kBytes2x4, "winograd_bytes_2x4"}, {ConvAlgorithm::kBytes4x4, "winograd_bytes_4x4"},
@@ -40,12 +42,14 @@ struct PackedEpilogue {
   std::vector<float> scale, bias;
   float residual_scale = 0;
   float highest = 0;
+  float lowest = 0;
 
-  PackedEpilogue(const ConvWeights& weights, float factor)
+  PackedEpilogue(const ConvWeights& weights, bool relu, float factor)
       : scale(BlocksFor(weights.scale.size()) * kLanes),
         bias(scale.size()),
         residual_scale(weights.residual_scale),
-        highest(static_cast<float>(weights.highest_output)) {
+        highest(static_cast<float>(weights.highest_output)),
+        lowest(relu ? 0 : -std::numeric_limits<float>::infinity()) {
     // Exact: a quantized layer's scales are multiples of 48 by few bits (model/quant/requantize.h).
     std::transform(weights.scale.begin(), weights.scale.end(), scale.begin(), [&](float s) { return s / factor; });
     std::copy(weights.bias.begin(), weights.bias.end(), bias.begin());
@@ -55,7 +59,8 @@ struct PackedEpilogue {
     return {.scale = scale.data() + block * kLanes,
             .bias = bias.data() + block * kLanes,
             .residual_scale = residual_scale,
-            .highest = highest};
+            .highest = highest,
+            .lowest = lowest};
   }
 };
 
@@ -110,7 +115,7 @@ class DirectConv : public ConvLayer {
                        : RoundUp(node.kernel * maps.in.stored_channels, ValuesPerStep(operand)) / ValuesPerStep(operand)),
         panel_(blocks_ * node.kernel * row_steps_ * kBlockStepBytes /
                (operand == Operand::kWords ? 2 / kernels.word_weight_bytes : 1)),
-        epilogue_(weights, 1) {
+        epilogue_(weights, node.relu, 1) {
     const int64_t k = node.kernel, channels = node.in.channels;
     for (int64_t o = 0; o < node.out.channels; ++o) {
       for (int64_t y = 0; y < k; ++y) {
@@ -275,6 +280,77 @@ int64_t ExactSteps(const ConvWeights& weights) {
   return 32767 / (int64_t{pair} * weights.highest_input);
 }
 
+// ---- Depthwise
+
+class DepthwiseConv : public ConvLayer {
+ public:
+  DepthwiseConv(const KernelTable& kernels, const PlannedNode& node, const ConvMaps& maps, const ConvWeights& weights)
+      : kernels_(kernels),
+        node_(node),
+        maps_(maps),
+        floats_(!weights.floats.empty()),
+        blocks_(BlocksFor(node.out.channels)),
+        // Codes take two taps a step.
+        taps_(floats_ ? node.depth : RoundUp(node.depth, 2)),
+        panel_(blocks_ * static_cast<int64_t>(taps_.size()) * kLanes * (floats_ ? 4 : 2)),
+        epilogue_(weights, node.relu, 1) {
+    for (int64_t t = 0; t < node.depth; ++t) {
+      taps_[t] = t / node.kernel * maps.in.row_stride() + t % node.kernel * maps.in.stored_channels;
+    }
+    const auto taps = static_cast<int64_t>(taps_.size());
+    for (int64_t o = 0; o < node.out.channels; ++o) {
+      const int64_t block = o / kLanes, lane = o % kLanes;
+      for (int64_t t = 0; t < node.depth; ++t) {
+        if (floats_) {
+          panel_.as<float>()[(block * taps + t) * kLanes + lane] = weights.floats[o * node.depth + t];
+        } else {
+          panel_.as<int16_t>()[((block * taps / 2 + t / 2) * kLanes + lane) * 2 + t % 2] = weights.codes[o * node.depth + t];
+        }
+      }
+    }
+  }
+
+  int64_t panel_bytes() const override { return static_cast<int64_t>(panel_.bytes()); }
+  int64_t workspace_bytes() const override { return 0; }
+
+  void Run(const ConvImages& images, uint8_t*) const override {
+    const int64_t bytes = floats_ ? 4 : 1;
+    const auto* in = static_cast<const uint8_t*>(images.in);
+    const auto* residual = static_cast<const uint8_t*>(images.residual);
+    auto* out = static_cast<uint8_t*>(images.out);
+    for (int64_t image = 0; image < images.count; ++image) {
+      for (int64_t y = 0; y < node_.out.height; ++y) {
+        const int64_t from = image * maps_.in.image_stride() + maps_.in.at(y * node_.stride - node_.padding, -node_.padding);
+        const int64_t add = image * maps_.residual.image_stride() + maps_.residual.at(y, 0);
+        const int64_t to = image * maps_.out.image_stride() + maps_.out.at(y, 0);
+        const DepthwiseCall call{.in = in + from * bytes,
+                                 .pixels = node_.out.width,
+                                 .in_step = node_.stride * maps_.in.stored_channels,
+                                 .taps = taps_.data(),
+                                 .count = static_cast<int>(taps_.size()),
+                                 .weights = panel_.data(),
+                                 .blocks = blocks_,
+                                 .epilogue = epilogue_.view(0),
+                                 .residual = residual == nullptr ? nullptr : residual + add * bytes,
+                                 .residual_step = maps_.residual.stored_channels,
+                                 .out = out + to * bytes,
+                                 .out_step = maps_.out.stored_channels};
+        floats_ ? kernels_.depthwise_floats(call) : kernels_.depthwise(call);
+      }
+    }
+  }
+
+ private:
+  const KernelTable& kernels_;
+  const PlannedNode node_;
+  const ConvMaps maps_;
+  const bool floats_;
+  const int blocks_;
+  std::vector<int64_t> taps_;  // one too many is read at the window's start, by weight 0
+  AlignedBuffer panel_;
+  const PackedEpilogue epilogue_;
+};
+
 // ---- Winograd
 
 // What of V and M should stay in a second-level cache of 512 KiB, beside a block of U.
@@ -305,7 +381,7 @@ struct TileBlocking {
 };
 
 bool HasTiles(const PlannedNode& node, const WinogradShape& shape) {
-  return node.kernel == 3 && node.padding == 1 && node.stride == shape.stride;
+  return node.kernel == 3 && node.padding == 1 && node.stride == shape.stride && !node.depthwise;
 }
 
 class WinogradConv : public ConvLayer {
@@ -318,7 +394,7 @@ class WinogradConv : public ConvLayer {
         node_(node),
         maps_(maps),
         panel_(std::move(panel)),
-        epilogue_(weights, panel_.factor),
+        epilogue_(weights, node.relu, panel_.factor),
         tile_rows_((node.out.height + shape_.out_rows - 1) / shape_.out_rows),
         tile_cols_((node.out.width + shape_.out_cols - 1) / shape_.out_cols),
         blocking_(kernels, shape_, maps.in.stored_channels) {}
@@ -441,13 +517,14 @@ Border BorderFor(const PlannedNode& node) {
   // Tiles of 4 x 4 outputs may hang over the map's end; their windows reach one input row and column further.
   const auto beyond = [&](int64_t in, int64_t out) { return (RoundUp(out, 4) - 1) * node.stride + 2 - in; };
   int64_t after = node.padding;
-  if (node.kernel == 3 && node.padding == 1 && node.stride <= 2) {
+  if (node.kernel == 3 && node.padding == 1 && node.stride <= 2 && !node.depthwise) {
     after = std::max({after, beyond(node.in.height, node.out.height), beyond(node.in.width, node.out.width)});
   }
   return {.before = node.padding, .after = after};
 }
 
 int64_t MostWorkspaceBytes(const KernelTable& kernels, const PlannedNode& node, const ConvMaps& maps) {
+  if (node.depthwise) return 0;
   int64_t bytes = 0;
   for (Operand operand : {Operand::kWords, Operand::kSigns}) {
     bytes = std::max(bytes, DirectWorkspaceBytes(operand, node, maps.in, 2));
@@ -464,6 +541,11 @@ std::unique_ptr<ConvLayer> PackConv(ConvAlgorithm algorithm, const KernelTable& 
                                     const ConvMaps& maps, const ConvWeights& weights) {
   const bool full_precision = !weights.floats.empty();
   if (full_precision != (algorithm == ConvAlgorithm::kFloats)) return nullptr;
+  if (node.depthwise != (algorithm == ConvAlgorithm::kDepthwise) && !(node.depthwise && full_precision)) return nullptr;
+  if (node.depthwise) {
+    if (maps.in.stored_channels % kLanes != 0) return nullptr;
+    return std::make_unique<DepthwiseConv>(kernels, node, maps, weights);
+  }
   if (IsWinograd(algorithm)) {
     const WinogradKind kind = KindOf(algorithm);
     if (!HasTiles(node, ShapeOf(kind))) return nullptr;
@@ -495,6 +577,7 @@ double GuessedCost(ConvAlgorithm algorithm, const KernelTable& kernels, const Pl
   const bool bytes_help = !kernels.narrow_bytes;
   switch (algorithm) {
     case ConvAlgorithm::kFloats:
+    case ConvAlgorithm::kDepthwise:
     case ConvAlgorithm::kWords: return 1;
     case ConvAlgorithm::kBytes: return bytes_help ? 0.5 : 0.55;
     case ConvAlgorithm::kSigns: return bytes_help ? 0.11 : 0.3;

@@ -19,10 +19,11 @@
 namespace anybit {
 
 enum class ConvAlgorithm : uint8_t {
-  kFloats,    // full precision; the others are integers
+  kFloats,    // full precision, depthwise or not; the others are integers
   kWords,     // direct, 16-bit operands: always exact
   kBytes,     // direct, 8-bit operands
   kSigns,     // direct, weights -1 and +1 on codes of one or two bits
+  kDepthwise,  // all depthwise layers, and only those: always exact
   kWords4x4,  // Winograd's, as WinogradKind
   kWords2x4,
   kBytes1x4,

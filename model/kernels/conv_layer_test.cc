@@ -22,6 +22,7 @@ namespace {
 struct Shape {
   int64_t height, width, in, out;
   int kernel, stride, padding;
+  bool depthwise = false;
 };
 
 // Sizes that fit no block: odd maps and channels, one pixel, windows as large as the map.
@@ -32,6 +33,10 @@ constexpr Shape kShapes[] = {
     {12, 12, 3, 16, 7, 2, 3},  {6, 6, 18, 18, 5, 1, 2},  {3, 4, 40, 20, 3, 1, 0}, {10, 10, 8, 8, 2, 3, 0},
     {9, 9, 12, 31, 4, 2, 1},  {8, 8, 16, 16, 3, 2, 1},   {16, 16, 32, 48, 3, 2, 1},
     {1, 1, 16, 16, 3, 2, 1},  {2, 15, 64, 16, 3, 2, 1},
+    // Depthwise.
+    {8, 8, 32, 32, 3, 1, 1, true}, {7, 5, 19, 19, 3, 1, 1, true},  {9, 6, 50, 50, 3, 2, 1, true},
+    {1, 1, 16, 16, 3, 1, 1, true}, {12, 9, 7, 7, 7, 2, 3, true},   {6, 6, 33, 33, 5, 1, 2, true},
+    {5, 7, 16, 16, 1, 1, 0, true}, {10, 10, 40, 40, 4, 3, 0, true}, {8, 3, 1, 1, 2, 1, 1, true},
 };
 
 // Ranges of weights and input codes: what the points of the ladder use, and others at the limits of an algorithm.
@@ -54,7 +59,8 @@ PlannedNode NodeOf(const Shape& shape) {
   node.padding = shape.padding;
   const auto extent = [&](int64_t in) { return (in + 2 * shape.padding - shape.kernel) / shape.stride + 1; };
   node.out = {.height = extent(shape.height), .width = extent(shape.width), .channels = shape.out};
-  node.depth = int64_t{shape.kernel} * shape.kernel * shape.in;
+  node.depthwise = shape.depthwise;
+  node.depth = int64_t{shape.kernel} * shape.kernel * (shape.depthwise ? 1 : shape.in);
   return node;
 }
 
@@ -189,8 +195,8 @@ bool ConvLayerTest::CheckScaled(const Shape& shape, const Range& range, int64_t 
   }
   const std::vector<uint8_t> got(out.memory.data(), out.memory.data() + out.memory.bytes());
   const std::vector<uint8_t> want(expected.memory.data(), expected.memory.data() + expected.memory.bytes());
-  EXPECT_EQ(got == want, true) << "map " << shape.height << "x" << shape.width << ", channels " << shape.in << " to "
-                               << shape.out << ", kernel " << shape.kernel << ", stride " << shape.stride << ", padding "
+  EXPECT_EQ(got == want, true) << (shape.depthwise ? "depthwise, map " : "map ") << shape.height << "x" << shape.width
+                               << ", channels " << shape.in << " to " << shape.out << ", kernel " << shape.kernel << ", stride " << shape.stride << ", padding "
                                << shape.padding << "; weights " << range.lo << ".." << range.hi << ", codes to "
                                << range.highest << "; images " << count << (with_residual ? ", residual" : "")
                                << (extreme ? ", extreme" : "") << (fine ? ", fine" : "");
@@ -211,12 +217,17 @@ TEST_P(ConvLayerTest, EqualsTheReferenceOnEveryShapeAndRangeItTakes) {
   const bool has_bytes = kernels().convolve[static_cast<int>(Operand::kBytes)] != nullptr;
   const bool offered = has_bytes || algorithm() == ConvAlgorithm::kWords || algorithm() == ConvAlgorithm::kSigns ||
                        algorithm() == ConvAlgorithm::kWords4x4 || algorithm() == ConvAlgorithm::kWords2x4 ||
-                       algorithm() == ConvAlgorithm::kWordsStride2_4x4;
+                       algorithm() == ConvAlgorithm::kWordsStride2_4x4 || algorithm() == ConvAlgorithm::kDepthwise;
   if (offered) {
     EXPECT_GT(taken, 0);
   }
+  int depthwise = 0;
+  for (const Shape& shape : kShapes) depthwise += shape.depthwise;
   if (algorithm() == ConvAlgorithm::kWords) {
-    EXPECT_EQ(taken, static_cast<int>(std::size(kShapes) * std::size(kRanges) * 2));
+    EXPECT_EQ(taken, (static_cast<int>(std::size(kShapes)) - depthwise) * static_cast<int>(std::size(kRanges)) * 2);
+  }
+  if (algorithm() == ConvAlgorithm::kDepthwise) {
+    EXPECT_EQ(taken, depthwise * static_cast<int>(std::size(kRanges)) * 2);
   }
 }
 
@@ -253,8 +264,9 @@ TEST_P(ConvLayerTest, EqualsTheReferenceOnDeepSums) {
 TEST_P(ConvLayerTest, SumsFloatsToTheirPrecision) {
   if (algorithm() != ConvAlgorithm::kFloats) return;
   for (const Shape& shape : kShapes) {
-    const PlannedNode node = NodeOf(shape);
-    const ConvMaps maps{.in = MapOf(node.in, BorderFor(node), shape.in > 3),
+    PlannedNode node = NodeOf(shape);
+    node.relu = shape.out % 2 == 0;
+    const ConvMaps maps{.in = MapOf(node.in, BorderFor(node), shape.in > 3 || shape.depthwise),
                         .residual = MapOf(node.out, {.before = 0, .after = 1}, true),
                         .out = MapOf(node.out, {.before = 1, .after = 1}, true)};
     std::vector<float> floats(node.weights());
@@ -283,16 +295,19 @@ TEST_P(ConvLayerTest, SumsFloatsToTheirPrecision) {
           for (int64_t o = 0; o < shape.out; ++o) {
             double sum = 0, magnitude = 0;
             for (int64_t d = 0; d < node.depth; ++d) {
-              const int64_t c = d % shape.in, kx = d / shape.in % shape.kernel, ky = d / shape.in / shape.kernel;
+              const int64_t channels = shape.depthwise ? 1 : shape.in;
+              const int64_t c = shape.depthwise ? o : d % channels;
+              const int64_t kx = d / channels % shape.kernel, ky = d / channels / shape.kernel;
               const int64_t iy = y * shape.stride - shape.padding + ky, ix = x * shape.stride - shape.padding + kx;
               if (iy < 0 || ix < 0 || iy >= shape.height || ix >= shape.width) continue;
               const double product = double{in.at(i, iy, ix, c)} * floats[o * node.depth + d];
               sum += product;
               magnitude += std::abs(product);
             }
-            const double expected = std::max(0.0, sum * 0.75 + 0.5 + residual.at(i, y, x, o) * 2.0);
+            double expected = sum * 0.75 + 0.5 + residual.at(i, y, x, o) * 2.0;
+            if (node.relu) expected = std::max(0.0, expected);
             // Each of depth + 2 roundings is at most 2^-24 of what has been added up to there.
-            const double bound = (static_cast<double>(node.depth) + 3) * 0x1p-24 * (magnitude + expected + 1);
+            const double bound = (static_cast<double>(node.depth) + 3) * 0x1p-24 * (magnitude + std::abs(expected) + 1);
             ASSERT_NEAR(out.at(i, y, x, o), expected, bound) << shape.height << "x" << shape.width << " " << shape.in;
           }
           for (int64_t c = shape.out; c < maps.out.stored_channels; ++c) ASSERT_EQ(out.at(i, y, x, c), 0);

@@ -5,8 +5,8 @@
 // panel block of 16 outputs x 4 weight bytes, whatever the 4 bytes are, so that one loop serves direct convolutions and
 // the products inside Winograd's, in bytes, words, signs and floats, on every instruction set.
 //
-// Activations lie in NHWC with channels padded to kLanes (but for a network's input) and a zero border wide enough for every window and tile that is
-// read; padded channels are 0. Pointers to single pixels need no alignment beyond their type's.
+// Activations lie in NHWC with channels padded to kLanes (but for a network's input) and a zero border wide enough for
+// every window and tile that is read; padded channels are 0. Pointers to single pixels need no alignment beyond their type's.
 #ifndef ANYBIT_MODEL_KERNELS_KERNEL_TABLE_H_
 #define ANYBIT_MODEL_KERNELS_KERNEL_TABLE_H_
 
@@ -34,6 +34,7 @@ struct Epilogue {
   const float* bias;
   float residual_scale;
   float highest;  // highest code, a whole number; of kFloats unused
+  float lowest;   // of kFloats: 0, or minus infinity where there is no ReLU; else unused
 };
 
 // A run of output pixels against all outputs of a layer. Sums run over `rows` stretches of `row_steps` steps, `row_stride`
@@ -53,6 +54,23 @@ struct ConvCall {
   Epilogue epilogue;
   const void* const* residuals;     // [pixels] codes (kFloats: floats) to add, or null
   void* const* outputs;             // [pixels], 16 * blocks codes (kFloats: floats) each
+};
+
+// One row of output pixels of a depthwise convolution: every channel by itself. The codes that a tap of the window reads
+// lie `taps[t]` elements from those of the window's first; 16 channels are read at once.
+struct DepthwiseCall {
+  const void* in;                   // the first window's first code (floats: value)
+  int64_t pixels;
+  int64_t in_step;                  // elements from window to window
+  const int64_t* taps;              // [taps], of codes an even number: one more of weight 0 where there is none
+  int count;                        // of taps
+  const void* weights;              // s16 [blocks][taps / 2][16 lanes][2 taps]; floats [blocks][taps][16]; 64-byte aligned
+  int blocks;
+  Epilogue epilogue;
+  const void* residual;             // of the first pixel, or null
+  int64_t residual_step;            // elements
+  void* out;                        // 16 * blocks of every pixel
+  int64_t out_step;                 // elements
 };
 
 // An exact Winograd convolution F(rows x cols) of a 3x3 kernel at stride 1, or 2 where the name says so, in words (16
@@ -132,7 +150,7 @@ struct WinogradKernels {
 
 struct MaxPoolCall {
   int64_t out_height, out_width, channels;  // stored channels
-  int size;
+  int size, stride;
   int64_t in_row_stride, out_row_stride;    // elements
 };
 
@@ -158,6 +176,9 @@ struct KernelTable {
   // By WinogradKind; functions null where the table has none. kWords4x4 and kWords2x4 always exist.
   WinogradKernels winograd[kWinogradKinds];
 
+  void (*depthwise)(const DepthwiseCall&);
+  void (*depthwise_floats)(const DepthwiseCall&);
+
   void (*widen)(const uint8_t* codes, int64_t count, int16_t* words);
 
   // Bits of codes 0..3: bit c of pixel p's plane i goes to planes[i * plane_stride + p * words + c / 32], bit c % 32;
@@ -171,8 +192,8 @@ struct KernelTable {
   // Adds a pixel row to sums: [channels].
   void (*add_pixels)(const uint8_t* in, int64_t pixels, int64_t channels, int32_t* sums);
 
-  // sum over d of in[d] * weights[d], wrapping at 32 bits.
-  int32_t (*dot)(const int32_t* in, const int16_t* weights, int64_t depth);
+  // sum over d of in[d] * weights[d].
+  int64_t (*dot)(const int32_t* in, const int16_t* weights, int64_t depth);
 };
 
 // Plain C++ for any machine.

@@ -41,6 +41,15 @@ struct Isa {
     return lanes;
   }
 
+  static void PairWords(const uint8_t* a, const uint8_t* b, Vector* x) {
+    uint16_t words[2 * kLanes];
+    for (int l = 0; l < kLanes; ++l) {
+      words[2 * l] = a[l];
+      words[2 * l + 1] = b[l];
+    }
+    std::memcpy(x, words, sizeof(words));
+  }
+
   static void Finish(const int32_t* sums, const Epilogue& e, const uint8_t* residual, uint8_t* out) {
     const int highest = static_cast<int>(e.highest);
     for (int l = 0; l < kLanes; ++l) {
@@ -54,7 +63,7 @@ struct Isa {
     for (int l = 0; l < kLanes; ++l) {
       float y = sums[l] * e.scale[l] + e.bias[l];
       if (residual != nullptr) y += residual[l] * e.residual_scale;
-      out[l] = y > 0 ? y : 0;
+      out[l] = y > e.lowest ? y : e.lowest;
     }
   }
 };

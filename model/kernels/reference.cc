@@ -14,9 +14,13 @@ std::vector<int32_t> ReferenceConvSums(const PlannedNode& node, std::span<const 
             const int64_t iy = y * node.stride + ky - node.padding;
             const int64_t ix = x * node.stride + kx - node.padding;
             if (iy < 0 || iy >= node.in.height || ix < 0 || ix >= node.in.width) continue;
+            const int64_t pixel = (iy * node.in.width + ix) * node.in.channels, tap = ky * node.kernel + kx;
+            if (node.depthwise) {
+              sum += codes[pixel + o] * weights[o * node.depth + tap];
+              continue;
+            }
             for (int64_t c = 0; c < node.in.channels; ++c) {
-              sum += codes[(iy * node.in.width + ix) * node.in.channels + c] *
-                     weights[o * node.depth + (ky * node.kernel + kx) * node.in.channels + c];
+              sum += codes[pixel + c] * weights[o * node.depth + tap * node.in.channels + c];
             }
           }
         }

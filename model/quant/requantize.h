@@ -15,6 +15,8 @@ namespace anybit {
 
 // The value before rounding; also the logit of the last layer.
 inline float Dequantize(int32_t acc, float scale, float bias) { return std::fma(static_cast<float>(acc), scale, bias); }
+// Of the last layer, whose sums may be longer.
+inline float Dequantize(int64_t acc, float scale, float bias) { return std::fma(static_cast<float>(acc), scale, bias); }
 
 // Round to nearest even and clamp to 0..highest (a whole number <= 255), as a float. The limits are integers, so clamping
 // first changes nothing and keeps the addend trick, which needs |y| < 2^22, in range. NaN cannot occur: artifacts with

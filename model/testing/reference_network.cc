@@ -32,13 +32,28 @@ std::vector<int32_t> Conv(const PlannedNode& node, const LayerEpilogue& layer, s
 
 std::vector<int32_t> MaxPool(const PlannedNode& node, const std::vector<int32_t>& codes) {
   std::vector<int32_t> out(node.out.elements(), 0);
-  for (int64_t y = 0; y < node.in.height; ++y) {
-    for (int64_t x = 0; x < node.in.width; ++x) {
-      for (int64_t c = 0; c < node.in.channels; ++c) {
-        int32_t& best = out[(y / node.pool * node.out.width + x / node.pool) * node.out.channels + c];
-        best = std::max(best, codes[(y * node.in.width + x) * node.in.channels + c]);
+  for (int64_t i = 0; i < node.out.elements(); ++i) {
+    const int64_t c = i % node.out.channels, x = i / node.out.channels % node.out.width;
+    const int64_t y = i / node.out.channels / node.out.width;
+    for (int64_t dy = 0; dy < node.pool; ++dy) {
+      for (int64_t dx = 0; dx < node.pool; ++dx) {
+        const int64_t iy = y * node.stride + dy - node.padding, ix = x * node.stride + dx - node.padding;
+        if (iy < 0 || ix < 0 || iy >= node.in.height || ix >= node.in.width) continue;
+        out[i] = std::max(out[i], codes[(iy * node.in.width + ix) * node.in.channels + c]);
       }
     }
+  }
+  return out;
+}
+
+// What a node does to each frame of a row.
+template <class Work>
+std::vector<int32_t> EachFrame(const PlannedNode& node, const std::vector<int32_t>& codes, const Work& work) {
+  std::vector<int32_t> out;
+  for (int64_t frame = 0; frame < node.frames; ++frame) {
+    const auto first = codes.begin() + frame * node.in.elements();
+    const std::vector<int32_t> one = work(frame, std::vector<int32_t>(first, first + node.in.elements()));
+    out.insert(out.end(), one.begin(), one.end());
   }
   return out;
 }
@@ -53,8 +68,8 @@ std::vector<float> Linear(const PlannedNode& node, const LayerEpilogue& layer, c
                           std::span<const int32_t> weights) {
   std::vector<float> logits;
   for (int64_t o = 0; o < node.out.channels; ++o) {
-    int32_t sum = 0;
-    for (int64_t d = 0; d < node.depth; ++d) sum += codes[d] * weights[o * node.depth + d];
+    int64_t sum = 0;
+    for (int64_t d = 0; d < node.depth; ++d) sum += int64_t{codes[d]} * weights[o * node.depth + d];
     logits.push_back(Dequantize(sum, layer.scale[o], layer.bias[o]));
   }
   return logits;
@@ -75,10 +90,19 @@ LayerTrace ReferenceRun(const Artifact& artifact, int point, std::span<const uin
     trace[i].node = node.name;
     switch (node.kind) {
       case NodeKind::kConv:
-        trace[i].codes = Conv(node, artifact.points[point].layers[node.layer], x, Children(artifact, point, node.layer),
-                         node.has_residual ? &value(node.residual) : nullptr);
+        trace[i].codes = EachFrame(node, x, [&](int64_t frame, const std::vector<int32_t>& codes) {
+          std::vector<int32_t> residual;
+          if (node.has_residual) {
+            const auto first = value(node.residual).begin() + frame * node.out.elements();
+            residual.assign(first, first + node.out.elements());
+          }
+          return Conv(node, artifact.points[point].layers[node.layer], codes, Children(artifact, point, node.layer),
+                      node.has_residual ? &residual : nullptr);
+        });
         break;
-      case NodeKind::kMaxPool: trace[i].codes = MaxPool(node, x); break;
+      case NodeKind::kMaxPool:
+        trace[i].codes = EachFrame(node, x, [&](int64_t, const std::vector<int32_t>& codes) { return MaxPool(node, codes); });
+        break;
       case NodeKind::kGlobalPool: trace[i].codes = GlobalPool(node, x); break;
       case NodeKind::kLinear:
         logits = Linear(node, artifact.points[point].layers[node.layer], x, Children(artifact, point, node.layer));

@@ -1,107 +1,343 @@
 // anybit-train: trains an adaptive-bit-width network and writes its artifact.
+//
+// Several processes train one network if a launcher starts them with RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT set,
+// as torchrun and Kubeflow's PyTorchJob do: the first one writes files and speaks.
+//
+// Tested: everything here on the CPU; resuming after SIGKILL and two processes by starting this binary
+// (anybit_train_test). `--device cuda` takes the same path with tensors on the GPU and has run nowhere yet.
 #include <unistd.h>
 
+#include <chrono>
+#include <cstdlib>
 #include <fstream>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
+#include "absl/flags/reflection.h"
 #include "absl/flags/usage.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "model/arch/registry.h"
+#include "absl/strings/strip.h"
 #include "model/artifact.h"
 #include "model/evaluate.h"
-#include "model/image_set.h"
 #include "model/kernels/instruction_set.h"
 #include "model/packed_network.h"
+#include "model/train/config_file.h"
+#include "model/train/augmentation.h"
+#include "model/train/launch.h"
 #include "model/train/point_recipe.h"
+#include "model/train/process_group.h"
+#include "model/train/recipe.h"
+#include "model/train/report.h"
+#include "model/train/task.h"
+#include "model/train/text_file.h"
 #include "model/train/trainer.h"
 
-ABSL_FLAG(std::string, arch, "fashion", "architecture (model/arch)");
-ABSL_FLAG(std::string, data, "/usr/share/datasets/fashion-mnist", "folder with the MNIST family's IDX files");
-ABSL_FLAG(std::string, out, "network.safetensors", "artifact to write");
+using anybit::TrainerOptions;
+
+ABSL_FLAG(std::string, config, "", "file of `flag = value` lines; flags on the command line win over it");
+ABSL_FLAG(std::string, recipe, "coquant", "training system: a name, or a name and `,key=value`s; see --help");
+ABSL_FLAG(std::string, arch, "fashion",
+          "architecture, see model/arch/registry.h; without classes= it has as many as the data");
+ABSL_FLAG(std::string, data, "/usr/share/datasets/fashion-mnist", "examples, see model/data/open_examples.h");
+ABSL_FLAG(std::string, augment, anybit::ToText(TrainerOptions{}.augmentation),
+          "changes of training rows, see model/train/augmentation.h; or none");
+ABSL_FLAG(std::string, out, "network.safetensors",
+          "artifact to write; of a recipe that trains points alone one per point, named *.<point>.safetensors");
+ABSL_FLAG(std::string, report, "",
+          "JSON file to write for anybit-train-report; empty: beside --out, named *.json");
 ABSL_FLAG(std::string, points, anybit::kDefaultPoints, "operating points, see model/train/point_recipe.h");
-ABSL_FLAG(int64_t, start_steps, anybit::TrainerOptions{}.start_steps, "steps at full precision before joint training");
-ABSL_FLAG(int64_t, joint_steps, anybit::TrainerOptions{}.joint_steps, "steps of joint training");
-ABSL_FLAG(int64_t, batch, anybit::TrainerOptions{}.batch, "images a step");
-ABSL_FLAG(double, learning_rate, anybit::TrainerOptions{}.learning_rate, "at its peak");
-ABSL_FLAG(double, weight_decay, anybit::TrainerOptions{}.weight_decay, "decoupled, of the layers' weights");
-ABSL_FLAG(uint64_t, seed, anybit::TrainerOptions{}.seed, "of weights, order and augmentation");
-ABSL_FLAG(std::string, device, anybit::TrainerOptions{}.device, "cpu or cuda");
+ABSL_FLAG(std::string, start, "",
+          "artifact with a full-precision point, or a checkpoint, whose float weights to start from");
+ABSL_FLAG(int64_t, start_steps, TrainerOptions{}.start_steps, "steps at full precision before joint training");
+ABSL_FLAG(int64_t, joint_steps, TrainerOptions{}.joint_steps, "steps of joint training");
+ABSL_FLAG(int64_t, batch, TrainerOptions{}.batch, "images a step, of each process");
+ABSL_FLAG(std::string, optimizer, "adamw", "adamw, or sgd with Nesterov momentum");
+ABSL_FLAG(double, learning_rate, TrainerOptions{}.learning_rate, "at its peak");
+ABSL_FLAG(double, joint_learning_rate, TrainerOptions{}.joint_learning_rate,
+          "of joint training, at its peak; 0: the same");
+ABSL_FLAG(double, momentum, TrainerOptions{}.momentum, "of sgd");
+ABSL_FLAG(double, weight_decay, TrainerOptions{}.weight_decay, "of the layers' weights");
+ABSL_FLAG(double, label_smoothing, TrainerOptions{}.label_smoothing, "share of the labels spread over all classes");
+ABSL_FLAG(double, ema, TrainerOptions{}.ema, "decay per step of averaged weights, which become the result; 0: none");
+ABSL_FLAG(int64_t, held_out, TrainerOptions{}.held_out, "training images kept for validation");
+ABSL_FLAG(int64_t, norm_batches, TrainerOptions{}.norm_batches, "batches that re-estimate batch norm after training");
+ABSL_FLAG(uint64_t, seed, TrainerOptions{}.seed, "of weights, order, augmentation, teachers and swaps");
+ABSL_FLAG(std::string, device, TrainerOptions{}.device, "cpu, or cuda, which is written but has run nowhere yet");
+ABSL_FLAG(bool, sync_norm, TrainerOptions{}.sync_norm,
+          "batch norm over the images of all processes, else over each one's own");
+ABSL_FLAG(int, threads, TrainerOptions{}.threads, "of LibTorch; 0: its own choice");
 ABSL_FLAG(std::string, checkpoint, "", "file to save to every --checkpoint_interval steps");
-ABSL_FLAG(int64_t, checkpoint_interval, anybit::TrainerOptions{}.checkpoint_interval, "steps");
+ABSL_FLAG(int64_t, checkpoint_interval, TrainerOptions{}.checkpoint_interval, "steps");
 ABSL_FLAG(bool, resume, false, "go on from --checkpoint");
+ABSL_FLAG(int64_t, progress_interval, TrainerOptions{}.progress_interval,
+          "steps between lines where there is no terminal");
+ABSL_FLAG(int64_t, evaluation_interval, TrainerOptions{}.evaluation_interval,
+          "steps between looks at the held-out images; 0: only at the end");
 ABSL_FLAG(int64_t, version, 1, "model version on the wire");
 
 namespace anybit {
 namespace {
 
-// The command that makes the same network again: what decides the result, not where files lie.
-std::string Command() {
-  return absl::StrCat("anybit-train --arch=", absl::GetFlag(FLAGS_arch), " --points=", absl::GetFlag(FLAGS_points),
-                      " --start_steps=", absl::GetFlag(FLAGS_start_steps), " --joint_steps=",
-                      absl::GetFlag(FLAGS_joint_steps), " --batch=", absl::GetFlag(FLAGS_batch), " --learning_rate=",
-                      absl::GetFlag(FLAGS_learning_rate), " --weight_decay=", absl::GetFlag(FLAGS_weight_decay),
-                      " --seed=", absl::GetFlag(FLAGS_seed));
+// What decides the result; the other flags say where files lie and what is shown.
+constexpr const char* kDeciding[] = {"arch",          "augment",
+                                     "points",        "start",
+                                     "start_steps",   "joint_steps",
+                                     "batch",         "optimizer",
+                                     "learning_rate", "joint_learning_rate",
+                                     "momentum",      "weight_decay",
+                                     "label_smoothing", "ema",
+                                     "held_out",      "norm_batches",
+                                     "sync_norm",     "seed"};
+constexpr const char* kOther[] = {"recipe",     "data",   "out",     "report", "device",  "threads",
+                                  "checkpoint", "checkpoint_interval", "resume", "progress_interval",
+                                  "evaluation_interval", "version"};
+
+// A process that waits for another one, which may be evaluating or writing, gives up after so long.
+constexpr std::chrono::minutes kGroupTimeout(30);
+
+absl::CommandLineFlag& Flag(const std::string& name) { return *absl::FindCommandLineFlag(name); }
+
+// The command that makes the same network again, wherever the data lie.
+std::string Command(const Recipe& recipe, int processes) {
+  std::string command = absl::StrCat("anybit-train --recipe=", RecipeText(recipe));
+  if (processes > 1) command = absl::StrCat("torchrun --no-python --nproc-per-node=", processes, " ", command);
+  absl::StrAppend(&command, " --data=", NameOfData(absl::GetFlag(FLAGS_data)));
+  for (const char* name : kDeciding) {
+    const std::string value = Flag(name).CurrentValue();
+    if (!value.empty()) absl::StrAppend(&command, " --", name, "=", value);
+  }
+  return command;
+}
+
+// The file named by --config, read before the flags are, so that these win.
+absl::Status ApplyConfig(int argc, char** argv) {
+  std::string path;
+  for (int i = 1; i < argc; ++i) {
+    absl::string_view argument = argv[i];
+    if (!absl::ConsumePrefix(&argument, "--") && !absl::ConsumePrefix(&argument, "-")) continue;
+    if (argument == "config" && i + 1 < argc) path = argv[i + 1];
+    if (absl::ConsumePrefix(&argument, "config=")) path = std::string(argument);
+  }
+  if (path.empty()) return absl::OkStatus();
+  const absl::StatusOr<std::string> text = ReadTextFile(path);
+  if (!text.ok()) return text.status();
+  std::vector<std::string> known(std::begin(kDeciding), std::end(kDeciding));
+  known.insert(known.begin(), std::begin(kOther), std::end(kOther));
+  const absl::StatusOr<std::vector<ConfigEntry>> entries = ParseConfig(*text, known, path);
+  if (!entries.ok()) return entries.status();
+  for (const ConfigEntry& entry : *entries) {
+    std::string error;
+    if (Flag(entry.key).ParseFrom(entry.value, &error)) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ":", entry.line, ": ", entry.key, " = ", entry.value, ": ", error));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Artifact> ReadStart(const std::string& path, const NetworkSpec& spec) {
+  absl::StatusOr<Artifact> artifact = ReadArtifact(path);
+  if (artifact.ok() || absl::IsNotFound(artifact.status())) return artifact;
+  absl::StatusOr<Artifact> checkpoint = FullPrecisionOf(path, spec);
+  if (checkpoint.ok()) return checkpoint;
+  return absl::InvalidArgumentError(absl::StrCat("'", path, "' is no artifact (", artifact.status().message(),
+                                                 ") and no checkpoint of this network (", checkpoint.status().message(),
+                                                 ")"));
+}
+
+absl::Status CheckWritable(const std::string& path) {
+  const std::string trial = path + ".partial";
+  const bool writable = std::ofstream(trial).good();
+  if (!writable) return absl::UnavailableError(absl::StrCat("cannot write '", trial, "'"));
+  unlink(trial.c_str());
+  return absl::OkStatus();
+}
+
+// "dir/network.safetensors" to "dir/network" + `ending`.
+std::string WithEnding(const std::string& out, const std::string& ending) {
+  return absl::StrCat(absl::StripSuffix(out, ".safetensors"), ending);
+}
+
+// The process group that a launcher has started this process for.
+struct Membership {
+  Launch launch;
+  std::unique_ptr<ProcessGroup::Rendezvous> rendezvous;  // null: this process alone
+  std::unique_ptr<ProcessGroup> group;                   // likewise
+};
+
+absl::StatusOr<Membership> JoinGroup(const std::string& device) {
+  absl::StatusOr<Launch> launch = ParseLaunch([](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string(value == nullptr ? "" : value);
+  });
+  if (!launch.ok()) return launch.status();
+  Membership membership{.launch = *launch};
+  if (launch->alone()) return membership;
+  auto rendezvous = ProcessGroup::Open(*launch, kGroupTimeout);
+  if (!rendezvous.ok()) return rendezvous.status();
+  membership.rendezvous = *std::move(rendezvous);
+  const auto transport = device == "cpu" ? ProcessGroup::Transport::kGloo : ProcessGroup::Transport::kNccl;
+  auto group = ProcessGroup::Join(*launch, *membership.rendezvous, transport, kGroupTimeout);
+  if (!group.ok()) return group.status();
+  membership.group = *std::move(group);
+  return membership;
+}
+
+// The test set is touched here, once, after the last choice, by the engine that will serve.
+absl::Status Test(Artifact& artifact, const ExampleSet& test, int64_t held_out, const std::vector<PointRecipe>& points,
+                  TrainingRun& run) {
+  absl::StatusOr<std::unique_ptr<PackedNetwork>> engine = PackedNetwork::Create(artifact, *SupportedKernels().front());
+  if (!engine.ok()) return engine.status();
+  for (size_t p = 0; p < artifact.points.size(); ++p) {
+    ArtifactPoint& point = artifact.points[p];
+    absl::StatusOr<double> accuracy = EvaluateTop1(**engine, static_cast<int>(p), test);
+    if (!accuracy.ok()) return accuracy.status();
+    PointResult& result = *run.add_points() = ResultOf(points[p]);
+    result.set_held_out_accuracy(point.info.accuracy);
+    result.set_held_out_images(held_out);
+    result.set_test_accuracy(*accuracy);
+    result.set_test_images(test.count());
+    point.info.accuracy = *accuracy;
+    point.accuracy_images = test.count();
+  }
+  return absl::OkStatus();
+}
+
+// One artifact, or one per point where they are trained alone.
+absl::StatusOr<std::vector<Artifact>> TrainAll(const Task& task, const std::vector<PointRecipe>& points,
+                                               const TrainerOptions& options) {
+  const bool speaks = options.group == nullptr || options.group->rank() == 0;
+  std::ostream silent(nullptr);
+  std::ostream& progress = speaks ? std::cerr : silent;
+  const bool live = speaks && isatty(STDERR_FILENO);
+  if (!options.recipe.joint) return TrainSeparately(task.spec, points, *task.training, options, progress, live);
+  absl::StatusOr<Artifact> artifact = Train(task.spec, points, *task.training, options, progress, live);
+  if (!artifact.ok()) return artifact.status();
+  std::vector<Artifact> artifacts;
+  artifacts.push_back(*std::move(artifact));
+  return artifacts;
+}
+
+absl::StatusOr<TrainerOptions> ReadOptions(const Recipe& recipe) {
+  const std::string optimizer = absl::GetFlag(FLAGS_optimizer);
+  if (optimizer != "adamw" && optimizer != "sgd") {
+    return absl::InvalidArgumentError(absl::StrCat("optimizer '", optimizer, "' is not adamw or sgd"));
+  }
+  absl::StatusOr<Augmentation> augmentation = ParseAugmentation(absl::GetFlag(FLAGS_augment));
+  if (!augmentation.ok()) return augmentation.status();
+  return TrainerOptions{.recipe = recipe,
+                        .start_steps = absl::GetFlag(FLAGS_start_steps),
+                        .joint_steps = absl::GetFlag(FLAGS_joint_steps),
+                        .batch = absl::GetFlag(FLAGS_batch),
+                        .sgd = optimizer == "sgd",
+                        .learning_rate = absl::GetFlag(FLAGS_learning_rate),
+                        .joint_learning_rate = absl::GetFlag(FLAGS_joint_learning_rate),
+                        .momentum = absl::GetFlag(FLAGS_momentum),
+                        .weight_decay = absl::GetFlag(FLAGS_weight_decay),
+                        .label_smoothing = absl::GetFlag(FLAGS_label_smoothing),
+                        .ema = absl::GetFlag(FLAGS_ema),
+                        .augmentation = *augmentation,
+                        .held_out = absl::GetFlag(FLAGS_held_out),
+                        .norm_batches = absl::GetFlag(FLAGS_norm_batches),
+                        .seed = absl::GetFlag(FLAGS_seed),
+                        .device = absl::GetFlag(FLAGS_device),
+                        .threads = absl::GetFlag(FLAGS_threads),
+                        .checkpoint = absl::GetFlag(FLAGS_checkpoint),
+                        .checkpoint_interval = absl::GetFlag(FLAGS_checkpoint_interval),
+                        .resume = absl::GetFlag(FLAGS_resume),
+                        .progress_interval = absl::GetFlag(FLAGS_progress_interval),
+                        .evaluation_interval = absl::GetFlag(FLAGS_evaluation_interval),
+                        .sync_norm = absl::GetFlag(FLAGS_sync_norm)};
+}
+
+// Tests, writes and shows what was trained; `run` says how it was.
+absl::Status Finish(std::vector<Artifact> artifacts, const Task& task, const std::vector<PointRecipe>& points,
+                    const TrainerOptions& options, const std::string& report, TrainingRun run) {
+  const std::string out = absl::GetFlag(FLAGS_out);
+  for (size_t i = 0; i < artifacts.size(); ++i) {
+    Artifact& artifact = artifacts[i];
+    const std::vector<PointRecipe> own = options.recipe.joint ? points : std::vector{points[i]};
+    if (absl::Status status = Test(artifact, *task.test, options.held_out, own, run); !status.ok()) return status;
+    artifact.version = absl::GetFlag(FLAGS_version);
+    artifact.trained_with = run.command();
+    const std::string path =
+        options.recipe.joint ? out : WithEnding(out, absl::StrCat(".", points[i].name, ".safetensors"));
+    if (absl::Status status = WriteArtifact(artifact, path); !status.ok()) return status;
+    std::cout << "wrote " << path << "\n";
+  }
+  if (absl::Status status = WriteTextFile(report, SerializeRun(run)); !status.ok()) return status;
+  const TrainingRun runs[] = {run};
+  std::cout << "wrote " << report << "\n\n" << TrainingPage("Training", runs);
+  return absl::OkStatus();
 }
 
 absl::Status Main() {
-  absl::StatusOr<NetworkSpec> spec = ArchitectureByName(absl::GetFlag(FLAGS_arch));
-  if (!spec.ok()) return spec.status();
+  absl::StatusOr<Recipe> recipe = ParseRecipe(absl::GetFlag(FLAGS_recipe));
+  if (!recipe.ok()) return recipe.status();
   absl::StatusOr<std::vector<PointRecipe>> points = ParsePoints(absl::GetFlag(FLAGS_points));
   if (!points.ok()) return points.status();
-  const int64_t side = spec->input().shape(0);
-  absl::StatusOr<ImageSet> images = ReadIdxFolder(absl::GetFlag(FLAGS_data), Split::kTrain, side);
-  if (!images.ok()) return images.status();
-
-  const TrainerOptions options{.start_steps = absl::GetFlag(FLAGS_start_steps),
-                               .joint_steps = absl::GetFlag(FLAGS_joint_steps),
-                               .batch = absl::GetFlag(FLAGS_batch),
-                               .learning_rate = absl::GetFlag(FLAGS_learning_rate),
-                               .weight_decay = absl::GetFlag(FLAGS_weight_decay),
-                               .seed = absl::GetFlag(FLAGS_seed),
-                               .device = absl::GetFlag(FLAGS_device),
-                               .checkpoint = absl::GetFlag(FLAGS_checkpoint),
-                               .checkpoint_interval = absl::GetFlag(FLAGS_checkpoint_interval),
-                               .resume = absl::GetFlag(FLAGS_resume)};
-  // What could fail after hours of training is tried before.
-  absl::StatusOr<ImageSet> test = ReadIdxFolder(absl::GetFlag(FLAGS_data), Split::kTest, side);
-  if (!test.ok()) return test.status();
-  const std::string out = absl::GetFlag(FLAGS_out);
-  if (!std::ofstream(out + ".partial")) return absl::UnavailableError(absl::StrCat("cannot write '", out, ".partial'"));
-
-  absl::StatusOr<Artifact> artifact = Train(*spec, *points, *images, options, std::cerr, isatty(STDERR_FILENO));
-  if (!artifact.ok()) return artifact.status();
-
-  // The test set is touched here, once, after the last choice, by the engine that will serve.
-  absl::StatusOr<std::unique_ptr<PackedNetwork>> engine = PackedNetwork::Create(*artifact, *SupportedKernels().front());
-  if (!engine.ok()) return engine.status();
-  std::cout << absl::StreamFormat("%-12s %10s %10s\n", "point", "held-out", "test");
-  for (size_t p = 0; p < artifact->points.size(); ++p) {
-    ArtifactPoint& point = artifact->points[p];
-    absl::StatusOr<double> accuracy = EvaluateTop1(**engine, static_cast<int>(p), *test);
-    if (!accuracy.ok()) return accuracy.status();
-    std::cout << absl::StreamFormat("%-12s %9.2f%% %9.2f%%\n", point.info.name, 100 * point.info.accuracy, 100 * *accuracy);
-    point.info.accuracy = *accuracy;
-    point.accuracy_images = test->count;
+  absl::StatusOr<TrainerOptions> options = ReadOptions(*recipe);
+  if (!options.ok()) return options.status();
+  absl::StatusOr<Task> task = OpenTask(absl::GetFlag(FLAGS_arch), absl::GetFlag(FLAGS_data));
+  if (!task.ok()) return task.status();
+  absl::SetFlag(&FLAGS_arch, task->architecture);
+  std::optional<Artifact> start;
+  if (const std::string path = absl::GetFlag(FLAGS_start); !path.empty()) {
+    absl::StatusOr<Artifact> read = ReadStart(path, task->spec);
+    if (!read.ok()) return read.status();
+    start = *std::move(read);
+    options->start = &*start;
   }
-  artifact->version = absl::GetFlag(FLAGS_version);
-  artifact->trained_with = Command();
-  if (absl::Status status = WriteArtifact(*artifact, out); !status.ok()) return status;
-  std::cout << "wrote " << out << "\n";
-  return absl::OkStatus();
+  absl::StatusOr<Membership> membership = JoinGroup(options->device);
+  if (!membership.ok()) return membership.status();
+  const bool first = membership->launch.rank == 0;
+  ProcessGroup* const group = options->group = membership->group.get();
+  if (group != nullptr && options->device == "cuda") {
+    options->device = absl::StrCat("cuda:", membership->launch.local_rank);
+  }
+  // What could fail after hours of training is tried before.
+  std::string report = absl::GetFlag(FLAGS_report);
+  if (report.empty()) report = WithEnding(absl::GetFlag(FLAGS_out), ".json");
+  for (const std::string& path : {absl::GetFlag(FLAGS_out), report}) {
+    if (!first) break;
+    if (absl::Status status = CheckWritable(path); !status.ok()) return status;
+  }
+
+  const auto begin = std::chrono::steady_clock::now();
+  absl::StatusOr<std::vector<Artifact>> artifacts = TrainAll(*task, *points, *options);
+  if (!artifacts.ok()) return artifacts.status();
+  TrainingRun run;
+  run.set_seconds(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  run.set_recipe(RecipeText(*recipe));
+  run.set_network(task->architecture);
+  run.set_images(NameOfData(absl::GetFlag(FLAGS_data)));
+  run.set_seed(options->seed);
+  run.set_command(Command(*recipe, membership->launch.size));
+  if (first) {
+    absl::Status status = Finish(*std::move(artifacts), *task, *points, *options, report, std::move(run));
+    if (!status.ok()) return status;
+  }
+  return group == nullptr ? absl::OkStatus() : group->Barrier();
 }
 
 }  // namespace
 }  // namespace anybit
 
 int main(int argc, char** argv) {
-  absl::SetProgramUsageMessage("trains an adaptive-bit-width network and writes its artifact");
-  absl::ParseCommandLine(argc, argv);
-  const absl::Status status = anybit::Main();
+  absl::SetProgramUsageMessage(
+      absl::StrCat("trains an adaptive-bit-width network and writes its artifact\n\n"
+                   "Recipes: adabits, any-precision[:recursive|:soft|:hard], coquant, double-rounding, separate\n"
+                   "and their keys, as in --recipe=coquant,teacher=closest,swap=0.3:\n",
+                   anybit::RecipeKeys()));
+  absl::Status status = anybit::ApplyConfig(argc, argv);
+  if (status.ok()) {
+    absl::ParseCommandLine(argc, argv);
+    status = anybit::Main();
+  }
   if (status.ok()) return 0;
   std::cerr << "anybit-train: " << status.message() << "\n";
   return 1;

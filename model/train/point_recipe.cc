@@ -46,8 +46,8 @@ absl::StatusOr<PointRecipe> ParseCustom(absl::string_view name, absl::string_vie
     return absl::InvalidArgumentError(absl::StrCat("operating point '", name, "': ", status.message()));
   }
   if (point.highest_code < 1 || point.highest_code > 255) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("operating point '", name, "': highest activation code ", point.highest_code, " is outside 1..255"));
+    return absl::InvalidArgumentError(absl::StrCat("operating point '", name, "': highest activation code ",
+                                                   point.highest_code, " is outside 1..255"));
   }
   point.weight_bits = BitsOfCodes(point.weights.hi - point.weights.lo + 1);
   point.activation_bits = BitsOfCodes(point.highest_code + 1);
@@ -70,8 +70,9 @@ absl::StatusOr<PointRecipe> ParseName(absl::string_view name) {
   const bool standard = name.size() == 4 && name[0] == 'w' && name[2] == 'a' && name[1] >= '1' && name[1] <= '8' &&
                         name[3] >= '1' && name[3] <= '8';
   if (!standard) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "unknown operating point '", name, "': expected fp32, w<1..8>a<1..8>, w5a6f, w4a4f, w3a2f or NAME=STEP/LO/HI/HIGHEST"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("unknown operating point '", name,
+                     "': expected fp32, w<1..8>a<1..8>, w5a6f, w4a4f, w3a2f or NAME=STEP/LO/HI/HIGHEST"));
   }
   const int weight_bits = name[1] - '0';
   const int activation_bits = name[3] - '0';
@@ -86,7 +87,8 @@ absl::StatusOr<PointRecipe> ParsePoint(absl::string_view item) {
   int interval = 1;
   const std::pair<absl::string_view, absl::string_view> timed = absl::StrSplit(item, absl::MaxSplits('@', 1));
   if (timed.first.size() != item.size() && (!absl::SimpleAtoi(timed.second, &interval) || interval < 1)) {
-    return absl::InvalidArgumentError(absl::StrCat("interval '", timed.second, "' in '", item, "' is not a number >= 1"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("interval '", timed.second, "' in '", item, "' is not a number >= 1"));
   }
   const std::pair<absl::string_view, absl::string_view> named = absl::StrSplit(timed.first, absl::MaxSplits('=', 1));
   const bool custom = named.first.size() != timed.first.size();

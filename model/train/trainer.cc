@@ -1,233 +1,416 @@
 #include "model/train/trainer.h"
 
 #include <ATen/Context.h>
+#include <c10/core/DeviceGuard.h>
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <filesystem>
 #include <memory>
-#include <numbers>
 #include <numeric>
-#include <random>
+#include <optional>
+#include <cmath>
 #include <stdexcept>
+#include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "model/evaluate.h"
 #include "model/torch_network.h"
+#include "model/train/batch_source.h"
+#include "model/train/block_swap.h"
+#include "model/train/chance.h"
+#include "model/train/checkpoint.h"
+#include "model/train/input_shape.h"
+#include "model/train/learning_rate.h"
+#include "model/train/losses.h"
+#include "model/train/optimizer.h"
+#include "model/train/process_group.h"
+#include "model/train/synchronized_batch_norm.h"
+#include "model/train/progress.h"
+#include "model/train/teacher.h"
 #include "model/train/trainable_network.h"
 
 namespace anybit {
 namespace {
 
-constexpr int kShift = 2;  // images move by up to this many pixels, and may be mirrored
+struct TensorBatch {
+  torch::Tensor images;        // u8 [N, frames, height, width, channels]
+  torch::Tensor labels;        // int64 [N]
+  torch::Tensor other_labels;  // likewise, or undefined without mixup
+  double share = 1;            // of `labels`
+};
 
-uint64_t Mix(uint64_t a, uint64_t b) {
-  std::seed_seq seeds{static_cast<uint32_t>(a), static_cast<uint32_t>(a >> 32), static_cast<uint32_t>(b),
-                      static_cast<uint32_t>(b >> 32)};
-  return std::mt19937_64(seeds)();
+int Processes(const TrainerOptions& options) { return options.group == nullptr ? 1 : options.group->size(); }
+int Rank(const TrainerOptions& options) { return options.group == nullptr ? 0 : options.group->rank(); }
+
+// Inside a run a Status travels like the exceptions of LibTorch; Train stops both.
+void Check(const absl::Status& status) {
+  if (!status.ok()) throw status;
 }
 
-// A uniformly drawn order of 0..n-1 (Fisher and Yates).
-std::vector<int64_t> RandomOrder(int64_t n, uint64_t seed) {
-  std::vector<int64_t> order(n);
-  std::iota(order.begin(), order.end(), 0);
-  std::mt19937_64 random(seed);
-  for (int64_t i = n - 1; i > 0; --i) std::swap(order[i], order[random() % (i + 1)]);
-  return order;
+Checkpoint::Values ToValues(const torch::Tensor& tensor) {
+  const torch::Tensor flat = tensor.detach().to(torch::kCPU, torch::kFloat32).contiguous();
+  const float* data = flat.const_data_ptr<float>();
+  return {.shape = tensor.sizes().vec(), .values = {data, data + flat.numel()}};
 }
 
-struct Minibatch {
-  torch::Tensor images;  // u8 [N, side, side, 1]
-  torch::Tensor labels;  // int64 [N]
-};
-
-// Which images each step sees, and how they are moved: a function of the seed and the step.
-class BatchSource {
- public:
-  BatchSource(const ImageSet& images, int64_t first, int64_t count, int64_t batch, uint64_t seed)
-      : images_(images), first_(first), count_(count), batch_(batch), seed_(seed) {}
-
-  Minibatch At(int64_t step) {
-    const int64_t per_epoch = count_ / batch_;
-    const int64_t epoch = step / per_epoch;
-    if (epoch != epoch_) {
-      order_ = RandomOrder(count_, Mix(seed_, epoch));
-      epoch_ = epoch;
-    }
-    std::mt19937_64 random(Mix(seed_ + 1, step));
-    const int64_t side = images_.side;
-    Minibatch minibatch{torch::zeros({batch_, side, side, 1}, torch::kUInt8), torch::empty({batch_}, torch::kInt64)};
-    for (int64_t i = 0; i < batch_; ++i) {
-      const int64_t image = first_ + order_[step % per_epoch * batch_ + i];
-      minibatch.labels.data_ptr<int64_t>()[i] = images_.labels[image];
-      const uint64_t draw = random();
-      CopyMoved(images_.images(image, 1).data(), minibatch.images.data_ptr<uint8_t>() + i * side * side,
-                static_cast<int>(draw % (2 * kShift + 1)) - kShift,
-                static_cast<int>(draw / 16 % (2 * kShift + 1)) - kShift, (draw >> 32) % 2 == 0);
-    }
-    return minibatch;
+// Copies `values` into `tensor`, which keeps its identity and device.
+void Restore(const Checkpoint& checkpoint, const std::string& name, torch::Tensor tensor) {
+  const auto found = checkpoint.tensors.find(name);
+  if (found == checkpoint.tensors.end() || found->second.shape != tensor.sizes().vec()) {
+    Check(absl::DataLossError(absl::StrCat("the checkpoint has no tensor '", name, "' of this network's shape")));
   }
+  torch::NoGradGuard no_gradient;
+  tensor.copy_(torch::tensor(found->second.values).reshape(found->second.shape));
+}
 
- private:
-  void CopyMoved(const uint8_t* from, uint8_t* to, int dy, int dx, bool mirrored) const {
-    const int side = static_cast<int>(images_.side);
-    for (int y = 0; y < side; ++y) {
-      for (int x = 0; x < side; ++x) {
-        const int sy = y + dy;
-        const int sx = (mirrored ? side - 1 - x : x) + dx;
-        if (sy >= 0 && sy < side && sx >= 0 && sx < side) to[y * side + x] = from[sy * side + sx];
-      }
+// Names and tensors of all that a network learns or measures.
+std::vector<std::pair<std::string, torch::Tensor>> NetworkState(TrainableNetwork& network) {
+  std::vector<std::pair<std::string, torch::Tensor>> state;
+  for (const auto& item : network->named_parameters()) state.emplace_back("network." + item.key(), item.value());
+  for (const auto& item : network->named_buffers()) state.emplace_back("network." + item.key(), item.value());
+  return state;
+}
+
+// The full-precision point that starts the run; where none is trained, one that is not part of the result is added.
+constexpr char kStartName[] = "start";
+
+int FindFullPrecision(const std::vector<PointRecipe>& points) {
+  const auto found = std::find_if(points.begin(), points.end(), [](const PointRecipe& p) { return p.full_precision; });
+  return found == points.end() ? -1 : static_cast<int>(found - points.begin());
+}
+
+std::vector<PointRecipe> WithStart(std::vector<PointRecipe> points) {
+  if (FindFullPrecision(points) < 0) {
+    points.push_back({.name = kStartName, .full_precision = true, .weight_bits = 32, .activation_bits = 32});
+  }
+  return points;
+}
+
+// The batches of all processes together, of which this source gives the share of `rank`.
+BatchSource MakeSource(const ExampleSet& training, const TrainerOptions& options, int rank, int world) {
+  absl::StatusOr<BatchSource> source =
+      BatchSource::Create(training, {.batch = options.batch * Processes(options),
+                                     .seed = options.seed,
+                                     .rank = rank,
+                                     .world_size = world,
+                                     .augmentation = options.augmentation});
+  Check(source.status());
+  return *std::move(source);
+}
+
+// Measures `artifact` by simulating what would be served, and notes the accuracies in it.
+absl::Status Measure(Artifact& artifact, const ExampleSet& held_out) {
+  absl::StatusOr<std::unique_ptr<TorchNetwork>> simulation = TorchNetwork::Create(artifact);
+  if (!simulation.ok()) return simulation.status();
+  for (size_t p = 0; p < artifact.points.size(); ++p) {
+    absl::StatusOr<double> accuracy = EvaluateTop1(**simulation, static_cast<int>(p), held_out);
+    if (!accuracy.ok()) return accuracy.status();
+    artifact.points[p].info.accuracy = *accuracy;
+    artifact.points[p].accuracy_images = held_out.count();
+  }
+  return absl::OkStatus();
+}
+
+// Of the weights that a run starts from: another start is another run. (FNV-1a, 64 bits.)
+uint64_t Fingerprint(const Artifact& artifact) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const LayerStore& layer : artifact.store) {
+    for (unsigned char byte :
+         std::string_view(reinterpret_cast<const char*>(layer.full.data()), 4 * layer.full.size())) {
+      hash = (hash ^ byte) * 0x100000001b3;
     }
   }
-
-  const ImageSet& images_;
-  const int64_t first_, count_, batch_;
-  const uint64_t seed_;
-  int64_t epoch_ = -1;
-  std::vector<int64_t> order_;
-};
-
-// One line of progress, rewritten in place on a terminal, else printed now and then.
-class ProgressLine {
- public:
-  ProgressLine(std::ostream& out, bool live, int64_t total, int64_t done)
-      : out_(out), live_(live), total_(total), first_(done), start_(std::chrono::steady_clock::now()) {}
-
-  void Show(int64_t done, const std::string& text) {
-    if (!live_ && done % 50 != 0 && done != total_) return;
-    constexpr int kWidth = 24;
-    const int filled = static_cast<int>(done * kWidth / total_);
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-    const int64_t left = static_cast<int64_t>(seconds / static_cast<double>(done - first_) * static_cast<double>(total_ - done));
-    out_ << (live_ ? "\r" : "")
-         << absl::StrFormat("[%s%s] %d/%d  %.2f s/step  left %d:%02d  %s", std::string(filled, '='),
-                            std::string(kWidth - filled, ' '), done, total_, seconds / static_cast<double>(done - first_), left / 60,
-                            left % 60, text)
-         << (live_ && done != total_ ? "" : "\n") << std::flush;
-  }
-
- private:
-  std::ostream& out_;
-  const bool live_;
-  const int64_t total_, first_;
-  const std::chrono::steady_clock::time_point start_;
-};
+  return hash;
+}
 
 class TrainingRun {
  public:
-  TrainingRun(const NetworkSpec& spec, const std::vector<PointRecipe>& points, const ImageSet& images,
+  TrainingRun(const NetworkSpec& spec, const std::vector<PointRecipe>& points, const ExampleSet& examples,
               const TrainerOptions& options, std::ostream& progress, bool live)
-      : images_(images),
-        options_(options),
+      : options_(options),
+        recipe_(options.recipe),
         progress_(progress),
         live_(live),
         device_(options.device),
-        network_(spec, points, options.seed),
-        source_(images, 0, images.count - options.held_out, options.batch, options.seed),
+        network_(spec, WithStart(points), options.recipe, options.seed),
+        points_(network_->points()),
+        results_(points.size()),
+        highest_first_(HighestFirst(points)),
+        start_point_(FindFullPrecision(points_)),
+        blocks_(SwappableBlocks(network_->plan())),
+        split_(HoldOut(examples, options.held_out)),
+        source_(MakeSource(split_.training, options, Rank(options), Processes(options))),
         total_(options.start_steps + options.joint_steps),
-        identity_(Identity(spec, points, images, options)),
-        losses_(points.size(), 0.0) {
+        rate_({.peak = options.learning_rate,
+               .joint_peak = options.joint_learning_rate > 0 ? options.joint_learning_rate : options.learning_rate,
+               .start_steps = options.start_steps,
+               .joint_steps = options.joint_steps}),
+        identity_(Identity(spec, points, examples, options)) {
     // Convolutions over codes must not be rounded to ten bits behind our back.
     at::globalContext().setAllowTF32CuDNN(false);
+    if (options.threads > 0) torch::set_num_threads(options.threads);
     network_->to(device_);
-    optimizer_ = std::make_unique<torch::optim::AdamW>(std::vector<torch::optim::OptimizerParamGroup>{
-        Group(network_->weights(), options.weight_decay), Group(network_->norms(), 0), Group(network_->steps(), 0)});
+    std::iota(results_.begin(), results_.end(), 0);
+    losses_ = torch::zeros({static_cast<int64_t>(points_.size())}, torch::TensorOptions(device_));
+    optimizer_ = std::make_unique<Optimizer>(options.sgd ? OptimizerKind::kSgd : OptimizerKind::kAdamW,
+                                             options.momentum, Groups());
+    if (options.ema > 0) {
+      for (const torch::Tensor& parameter : network_->parameters()) average_.push_back(parameter.detach().clone());
+    }
   }
 
   Artifact Run() {
-    int64_t step = options_.resume ? Load() : 0;
-    ProgressLine line(progress_, live_, total_, step);
+    int64_t step = options_.resume && Rank(options_) == 0 ? Load() : 0;
+    if (step == 0 && options_.start != nullptr) Adopt(*options_.start);
+    if (options_.group != nullptr) step = JoinGroup(step);
+    ProgressLine line(progress_, live_, options_.progress_interval, total_, step);
     while (step < total_) {
       if (step == options_.start_steps) StartJointPhase();
       TrainStep(step++);
-      line.Show(step, LossText());
+      line.Show(step, [this] { return LossText(); });
       if (step % options_.checkpoint_interval == 0 || step == total_) Save(step);
+      if (options_.evaluation_interval > 0 && step % options_.evaluation_interval == 0 && step != total_ &&
+          Rank(options_) == 0) {
+        line.Say(EvaluationText(step));
+      }
     }
+    if (options_.ema > 0) TakeAverage();
     ReestimateNorms();
-    return network_->Export();
+    Artifact artifact = network_->Export(results_);
+    if (Rank(options_) == 0) Check(Measure(artifact, split_.held_out));
+    return artifact;
   }
 
  private:
-  static torch::optim::OptimizerParamGroup Group(std::vector<torch::Tensor> parameters, double weight_decay) {
-    auto options = std::make_unique<torch::optim::AdamWOptions>();
-    options->weight_decay(weight_decay);
-    return torch::optim::OptimizerParamGroup(std::move(parameters), std::move(options));
+  // Batch norm, bias and learned numbers do not decay; the fewer bits, the slower steps and scales may learn.
+  std::vector<ParameterGroup> Groups() const {
+    std::vector<ParameterGroup> groups = {{network_->weights(), 1, options_.weight_decay}, {network_->norms(), 1, 0}};
+    const double clip_decay = recipe_.activations == ActivationRule::kPact ? recipe_.activation_decay : 0;
+    for (size_t p = 0; p < points_.size(); ++p) {
+      const double rate =
+          recipe_.step_rate * std::pow(10.0, -recipe_.scale_decades * std::max(0, 8 - points_[p].activation_bits));
+      groups.push_back({network_->steps(static_cast<int>(p)), rate, clip_decay});
+    }
+    groups.push_back({network_->scales(), recipe_.step_rate, 0});
+    return groups;
   }
 
   // All that makes this run this run. A checkpoint of another one would be continued wrongly and in silence.
-  static std::string Identity(const NetworkSpec& spec, const std::vector<PointRecipe>& points, const ImageSet& images,
-                              const TrainerOptions& options) {
+  static std::string Identity(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
+                              const ExampleSet& examples, const TrainerOptions& options) {
     std::string text = absl::StrCat(
-        "network ", spec.ShortDebugString(), "; images ", images.count, "; start ", options.start_steps, " joint ",
-        options.joint_steps, " batch ", options.batch, " rate ", options.learning_rate, " decay ", options.weight_decay,
-        " held out ", options.held_out, " seed ", options.seed, "; points");
+        "network ", spec.ShortDebugString(), "; recipe ", WholeRecipeText(options.recipe), "; examples ",
+        examples.count(), "; augmentation ", ToText(options.augmentation), "; start ", options.start_steps, " joint ",
+        options.joint_steps, " batch ", options.batch, " x ", Processes(options),
+        options.group != nullptr && !options.sync_norm ? " own norms" : "", options.sgd ? " sgd " : " adamw ",
+        options.sgd ? options.momentum : 0, " rate ", options.learning_rate, " then ", options.joint_learning_rate,
+        " decay ", options.weight_decay, " smoothing ", options.label_smoothing, " ema ", options.ema, " held out ",
+        options.held_out, " seed ", options.seed);
+    if (options.start != nullptr) absl::StrAppend(&text, " from ", absl::Hex(Fingerprint(*options.start)));
+    absl::StrAppend(&text, "; points");
     for (const PointRecipe& p : points) {
-      absl::StrAppend(&text, " ", p.name, " ", p.weights.step, "/", p.weights.lo, "/", p.weights.hi, "/", p.weights.sign,
-                      "/", p.highest_code, "@", p.interval);
+      absl::StrAppend(&text, " ", p.name, " ", p.weights.step, "/", p.weights.lo, "/", p.weights.hi, "/",
+                      p.weights.sign, "/", p.highest_code, "@", p.interval);
     }
     return text;
   }
 
-  int FullPrecisionPoint() const {
-    for (size_t p = 0; p < network_->points().size(); ++p) {
-      if (network_->points()[p].full_precision) return static_cast<int>(p);
+  // All processes go on from what the first one has; only that one needs to see its checkpoint.
+  int64_t JoinGroup(int64_t step) {
+    const torch::Tensor first_step = torch::full({1}, step, torch::TensorOptions(device_).dtype(torch::kInt64));
+    std::vector<torch::Tensor> tensors = {first_step};
+    for (const auto& [name, tensor] : State()) tensors.push_back(tensor);
+    Check(options_.group->Broadcast(tensors));
+    network_->WeightsChanged();
+    if (options_.sync_norm) network_->SynchronizeNorms(options_.group);
+    return first_step.item<int64_t>();
+  }
+
+  TensorBatch BatchAt(BatchSource& source, int64_t step) const {
+    absl::StatusOr<Minibatch> batch = source.At(step);
+    Check(batch.status());
+    const ExampleShape& shape = split_.training.shape();
+    const auto rows = static_cast<int64_t>(batch->labels.size());
+    const auto to_device = [&](void* values, at::IntArrayRef sizes, torch::ScalarType type) {
+      return torch::from_blob(values, sizes, type).clone().to(device_);
+    };
+    TensorBatch tensors{
+        .images = to_device(batch->images.data(), {rows, shape.frames, shape.height, shape.width, shape.channels},
+                            torch::kUInt8),
+        .labels = to_device(batch->labels.data(), {rows}, torch::kInt64),
+        .share = batch->share};
+    if (!batch->other_labels.empty()) {
+      tensors.other_labels = to_device(batch->other_labels.data(), {rows}, torch::kInt64);
     }
-    return 0;  // without one, the first point starts alone
+    return tensors;
+  }
+
+  // What is measured once is measured on the batches of all processes, by each of them.
+  torch::Tensor WholeBatchAt(int64_t step) const {
+    BatchSource whole = MakeSource(split_.training, options_, 0, 1);
+    return BatchAt(whole, step).images;
+  }
+
+  void Adopt(const Artifact& start) {
+    size_t from = 0;
+    while (!start.points[from].full_precision) ++from;
+    network_->StartFrom(start, static_cast<int>(from), start_point_, WholeBatchAt(0));
+    ResetAverage();
   }
 
   void StartJointPhase() {
-    network_->SpreadBatchNorm(FullPrecisionPoint());
-    const torch::Tensor images = source_.At(options_.start_steps).images.to(device_);
-    for (size_t p = 0; p < network_->points().size(); ++p) {
-      if (!network_->points()[p].full_precision) network_->CalibrateSteps(static_cast<int>(p), images);
+    network_->SpreadBatchNorm(start_point_);
+    network_->ResetScales();
+    const torch::Tensor images = WholeBatchAt(options_.start_steps);
+    for (size_t p = 0; p < points_.size(); ++p) {
+      if (!points_[p].full_precision) network_->CalibrateSteps(static_cast<int>(p), images);
     }
-  }
-
-  // A tenth of each phase warms up linearly, the rest follows half a cosine to 0.
-  double LearningRate(int64_t step) const {
-    const bool start = step < options_.start_steps;
-    const double length = static_cast<double>(start ? options_.start_steps : options_.joint_steps);
-    const double done = static_cast<double>(start ? step : step - options_.start_steps) / length;
-    constexpr double kWarmUp = 0.1;
-    if (done < kWarmUp) return options_.learning_rate * (done + 1 / length) / (kWarmUp + 1 / length);
-    return options_.learning_rate * 0.5 * (1 + std::cos(std::numbers::pi * (done - kWarmUp) / (1 - kWarmUp)));
-  }
-
-  void SetLearningRate(double rate) {
-    // Activation steps are few and felt by every element: a tenth of the rate.
-    constexpr double kOfGroup[] = {1.0, 1.0, 0.1};
-    for (size_t group = 0; group < optimizer_->param_groups().size(); ++group) {
-      optimizer_->param_groups()[group].options().set_lr(rate * kOfGroup[group]);
-    }
+    ResetAverage();
   }
 
   bool IsDue(int64_t step, int point) const {
-    if (step < options_.start_steps) return point == FullPrecisionPoint();
-    return (step + point) % network_->points()[point].interval == 0;
+    if (step < options_.start_steps) return point == start_point_;
+    return (step + point) % points_[point].interval == 0;
+  }
+
+  // Highest precision first: who teaches runs before who learns.
+  std::vector<int> Due(int64_t step) const {
+    if (step < options_.start_steps) return {start_point_};
+    std::vector<int> due;
+    for (int point : highest_first_) {
+      if (IsDue(step, point)) due.push_back(point);
+    }
+    return due;
+  }
+
+  // One point's part in a step.
+  struct Pass {
+    int point = 0;
+    torch::Tensor logits;      // without gradient
+    torch::Tensor label_loss;  // likewise
+  };
+
+  const Pass* Teacher(int64_t step, int student, std::span<const Pass> done,
+                      const torch::Tensor& student_logits) const {
+    std::vector<int> points;
+    for (const Pass& pass : done) points.push_back(pass.point);
+    std::vector<TeacherCandidate> candidates;
+    for (int point : PossibleTeachers(points_, points, student)) {
+      const Pass& pass = *std::find_if(done.begin(), done.end(), [&](const Pass& p) { return p.point == point; });
+      TeacherCandidate& candidate = candidates.emplace_back(TeacherCandidate{.point = point});
+      // Reading a number waits for the device: only where the rule asks for it.
+      if (recipe_.teacher == TeacherRule::kLowestLoss) candidate.loss = pass.label_loss.item<double>();
+      if (recipe_.teacher == TeacherRule::kClosest) {
+        candidate.divergence = OverGroup(TeacherLoss(student_logits, pass.logits, 1)).item<double>();
+      }
+    }
+    const uint64_t draw =
+        Draw(options_.seed, Purpose::kTeacher, {static_cast<uint64_t>(step), static_cast<uint64_t>(student)});
+    const int chosen = ChooseTeacher(recipe_.teacher, candidates, draw);
+    const auto found = std::find_if(done.begin(), done.end(), [&](const Pass& p) { return p.point == chosen; });
+    return found == done.end() ? nullptr : &*found;
+  }
+
+  // The mean of a number over all processes, so that they choose alike.
+  torch::Tensor OverGroup(const torch::Tensor& value) const {
+    const torch::Tensor mean = value.detach().clone();
+    if (options_.group != nullptr) Check(options_.group->Average({mean}));
+    return mean;
+  }
+
+  torch::Tensor LabelLossOf(const torch::Tensor& logits, const TensorBatch& batch) const {
+    const torch::Tensor loss = LabelLoss(logits, batch.labels, options_.label_smoothing);
+    if (!batch.other_labels.defined()) return loss;
+    return batch.share * loss + (1 - batch.share) * LabelLoss(logits, batch.other_labels, options_.label_smoothing);
+  }
+
+  // Forward and backward at one point; `done` are the passes of higher points.
+  Pass RunPass(int64_t step, int point, std::span<const Pass> done, int due, const TensorBatch& batch) {
+    const torch::Tensor& images = batch.images;
+    const double progress =
+        static_cast<double>(step - options_.start_steps) / static_cast<double>(options_.joint_steps);
+    const double swap = step < options_.start_steps ? 0 : SwapProbability(recipe_, progress);
+    const bool closest = recipe_.teacher == TeacherRule::kClosest;
+    torch::Tensor logits;
+    if (closest && swap == 0) logits = network_->Forward(point, images);
+    torch::Tensor own = logits.defined() ? logits.detach() : logits;
+    if (closest && swap > 0 && !done.empty()) {
+      // The blocks to swap are the teacher's, so it must be known before the pass.
+      torch::NoGradGuard no_gradient;
+      own = network_->Forward(point, images, /*momentum=*/0);
+    }
+    const Pass* teacher = done.empty() ? nullptr : Teacher(step, point, done, own);
+    if (!logits.defined()) {
+      Route route;
+      if (teacher != nullptr && swap > 0) {
+        route = SwapBlocks(network_->plan(), blocks_, point, teacher->point, swap, options_.seed, step);
+      }
+      logits = network_->Forward(point, images, kMomentum, route);
+    }
+    const torch::Tensor label_loss = LabelLossOf(logits, batch);
+    const torch::Tensor loss =
+        PassLoss(recipe_, label_loss, logits, teacher == nullptr ? torch::Tensor() : teacher->logits);
+    const double gain = (points_[point].weights.sign ? recipe_.sign_gain : 1) /
+                        (recipe_.gradients == Combination::kMean ? due : 1);
+    (loss * gain).backward();
+    return {.point = point, .logits = logits.detach(), .label_loss = OverGroup(label_loss)};
   }
 
   void TrainStep(int64_t step) {
-    const Minibatch minibatch = source_.At(step);
-    const torch::Tensor images = minibatch.images.to(device_), labels = minibatch.labels.to(device_);
-    SetLearningRate(LearningRate(step));
-    optimizer_->zero_grad();
-    for (size_t p = 0; p < network_->points().size(); ++p) {
-      if (!IsDue(step, static_cast<int>(p))) continue;
-      const torch::Tensor loss = torch::cross_entropy_loss(network_->Forward(static_cast<int>(p), images), labels);
-      loss.backward();
-      const double value = loss.item<double>();
-      losses_[p] = losses_[p] == 0 ? value : 0.95 * losses_[p] + 0.05 * value;
+    const TensorBatch batch = BatchAt(source_, step);
+    optimizer_->ClearGradients();
+    std::vector<Pass> done;
+    const std::vector<int> due = Due(step);
+    for (int point : due) {
+      done.push_back(RunPass(step, point, done, static_cast<int>(due.size()), batch));
+      Note(done.back());
     }
-    optimizer_->step();
+    if ((recipe_.kure > 0 || recipe_.skew > 0) && step >= options_.start_steps) {
+      ShapePenalty(network_->inner_weights(), recipe_.kure, recipe_.skew).backward();
+    }
+    network_->PullBackGradients();
+    if (options_.group != nullptr) CombineGradients();
+    optimizer_->Step(rate_.At(step));
+    network_->WeightsChanged();
+    if (options_.ema > 0) UpdateAverage();
+  }
+
+  // Those of the whole batch: its loss is the mean of the processes' losses. LSQ scales a step's gradient by
+  // 1 / sqrt(elements), and a process has its share of these.
+  void CombineGradients() {
+    Check(options_.group->Average(optimizer_->Gradients()));
+    if (recipe_.activations != ActivationRule::kLearnedStep) return;
+    const double factor = std::sqrt(static_cast<double>(Processes(options_)));
+    for (const torch::Tensor& step : network_->steps()) {
+      if (step.grad().defined()) step.mutable_grad().div_(factor);
+    }
+  }
+
+  // Moving averages of the losses, on the device: nothing waits for them until they are shown.
+  void Note(const Pass& pass) {
+    torch::Tensor average = losses_[pass.point];
+    average.copy_(torch::where(average == 0, pass.label_loss, 0.95 * average + 0.05 * pass.label_loss));
   }
 
   std::string LossText() const {
+    const torch::Tensor losses = losses_.to(torch::kCPU);
     std::string text = "loss";
-    for (size_t p = 0; p < losses_.size(); ++p) {
-      if (losses_[p] != 0) absl::StrAppendFormat(&text, " %s %.3f", network_->points()[p].name, losses_[p]);
+    for (size_t p = 0; p < points_.size(); ++p) {
+      const float loss = losses.const_data_ptr<float>()[p];
+      if (loss != 0) absl::StrAppendFormat(&text, " %s %.3f", points_[p].name, loss);
+    }
+    return text;
+  }
+
+  // With the running statistics of training, which lag a little: a look on the way, not the result.
+  std::string EvaluationText(int64_t step) {
+    Artifact artifact = network_->Export(results_);
+    Check(Measure(artifact, split_.held_out));
+    std::string text = absl::StrCat("step ", step, " held-out");
+    for (const ArtifactPoint& point : artifact.points) {
+      absl::StrAppendFormat(&text, " %s %.2f%%", point.info.name, 100 * point.info.accuracy);
     }
     return text;
   }
@@ -235,126 +418,221 @@ class TrainingRun {
   // The mean of the statistics of `norm_batches` batches, per point, with the final weights.
   void ReestimateNorms() {
     torch::NoGradGuard no_gradient;
+    network_->SynchronizeNorms(options_.group);
     for (int64_t i = 0; i < options_.norm_batches; ++i) {
-      const torch::Tensor images = source_.At(total_ + i).images.to(device_);
-      for (size_t p = 0; p < network_->points().size(); ++p) {
-        network_->Forward(static_cast<int>(p), images, /*momentum=*/1.0 / static_cast<double>(i + 1));
-      }
+      const torch::Tensor images = BatchAt(source_, total_ + i).images;
+      for (int point : results_) network_->Forward(point, images, /*momentum=*/1.0 / static_cast<double>(i + 1));
     }
+  }
+
+  void ResetAverage() {
+    for (size_t i = 0; i < average_.size(); ++i) average_[i].copy_(network_->parameters()[i].detach());
+  }
+
+  void UpdateAverage() {
+    torch::NoGradGuard no_gradient;
+    at::_foreach_lerp_(average_, network_->parameters(), 1 - options_.ema);
+  }
+
+  void TakeAverage() {
+    torch::NoGradGuard no_gradient;
+    std::vector<torch::Tensor> parameters = network_->parameters();
+    for (size_t i = 0; i < average_.size(); ++i) parameters[i].copy_(average_[i]);
+    network_->WeightsChanged();
+  }
+
+  // Names and tensors of everything that a later step depends on.
+  std::vector<std::pair<std::string, torch::Tensor>> State() {
+    std::vector<std::pair<std::string, torch::Tensor>> state = NetworkState(network_);
+    for (const auto& [name, tensor] : optimizer_->State()) state.emplace_back("optimizer." + name, tensor);
+    for (size_t i = 0; i < average_.size(); ++i) state.emplace_back(absl::StrCat("average.", i), average_[i]);
+    state.emplace_back("losses", losses_);
+    return state;
   }
 
   void Save(int64_t step) {
-    if (options_.checkpoint.empty()) return;
-    torch::serialize::OutputArchive archive, network, optimizer;
-    network_->save(network);
-    optimizer_->save(optimizer);
-    archive.write("network", network);
-    archive.write("optimizer", optimizer);
-    archive.write("identity", c10::IValue(identity_));
-    archive.write("step", torch::tensor(step));
-    archive.write("losses", torch::tensor(losses_));
-    const std::string unfinished = options_.checkpoint + ".partial";
-    archive.save_to(unfinished);
-    std::filesystem::rename(unfinished, options_.checkpoint);
+    if (options_.checkpoint.empty() || Rank(options_) != 0) return;
+    Checkpoint checkpoint{.identity = identity_, .step = step};
+    for (const auto& [name, tensor] : State()) checkpoint.tensors[name] = ToValues(tensor);
+    Check(WriteCheckpoint(checkpoint, options_.checkpoint));
   }
 
   int64_t Load() {
-    if (options_.checkpoint.empty() || !std::filesystem::exists(options_.checkpoint)) return 0;
-    torch::serialize::InputArchive archive, network, optimizer;
-    archive.load_from(options_.checkpoint, device_);
-    c10::IValue identity;
-    archive.read("identity", identity);
-    if (identity.toStringRef() != identity_) {
-      throw std::invalid_argument(absl::StrCat("checkpoint '", options_.checkpoint, "' is of another run: it has [",
-                                               identity.toStringRef(), "], this one [", identity_, "]"));
+    const absl::StatusOr<Checkpoint> checkpoint = ReadCheckpoint(options_.checkpoint);
+    if (absl::IsNotFound(checkpoint.status())) return 0;
+    Check(checkpoint.status());
+    if (checkpoint->identity != identity_) {
+      Check(
+          absl::InvalidArgumentError(absl::StrCat("checkpoint '", options_.checkpoint, "' is of another run: it has [",
+                                                  checkpoint->identity, "], this one [", identity_, "]")));
     }
-    archive.read("network", network);
-    archive.read("optimizer", optimizer);
-    network_->load(network);
-    optimizer_->load(optimizer);
-    torch::Tensor step, losses;
-    archive.read("step", step);
-    archive.read("losses", losses);
-    losses = losses.to(torch::kCPU, torch::kFloat64);
-    for (size_t p = 0; p < losses_.size(); ++p) losses_[p] = losses[static_cast<int64_t>(p)].item<double>();
-    return step.item<int64_t>();
+    for (const auto& [name, tensor] : State()) Restore(*checkpoint, name, tensor);
+    network_->WeightsChanged();
+    return checkpoint->step;
   }
 
-  const ImageSet& images_;
+  static constexpr double kMomentum = 0.1;  // of running statistics
+
   const TrainerOptions options_;
+  const Recipe& recipe_;
   std::ostream& progress_;
   const bool live_;
   const torch::Device device_;
   TrainableNetwork network_;
+  const std::vector<PointRecipe>& points_;  // the results, and perhaps the start
+  std::vector<int> results_;
+  const std::vector<int> highest_first_;    // of the results
+  const int start_point_;
+  const std::vector<Block> blocks_;
+  const HeldOutSplit split_;
   BatchSource source_;
-  std::unique_ptr<torch::optim::AdamW> optimizer_;
+  std::unique_ptr<Optimizer> optimizer_;
   const int64_t total_;
+  const LearningRate rate_;
   const std::string identity_;
-  std::vector<double> losses_;  // moving averages, per point
+  torch::Tensor losses_;                // moving averages of the labels' loss, per point; 0: none yet
+  std::vector<torch::Tensor> average_;  // of the parameters, with options_.ema
 };
 
-absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe>& points, const ImageSet& images,
-                          const TrainerOptions& options) {
+bool HasFullPrecision(const Artifact& artifact) {
+  return std::any_of(artifact.points.begin(), artifact.points.end(),
+                     [](const ArtifactPoint& p) { return p.full_precision; });
+}
+
+absl::Status CheckStart(const NetworkSpec& spec, const Artifact& start) {
+  if (!HasFullPrecision(start))
+    return absl::InvalidArgumentError("the artifact to start from has no full-precision point");
+  const absl::StatusOr<NetworkPlan> plan = PlanNetwork(spec), other = PlanNetwork(start.spec);
+  if (!other.ok()) return other.status();
+  bool same = plan->layers.size() == other->layers.size() && plan->nodes.size() == other->nodes.size();
+  for (size_t i = 0; same && i < plan->layers.size(); ++i) {
+    same = plan->layer(i).weights() == other->layer(i).weights() && plan->layer(i).kernel == other->layer(i).kernel &&
+           plan->layer(i).out == other->layer(i).out;
+  }
+  if (same) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("the artifact to start from is of network '", start.spec.name(),
+                                                 "' with ", other->macs, " multiplications, not '", spec.name(),
+                                                 "' with ", plan->macs));
+}
+
+absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
+                          const ExampleSet& examples, const TrainerOptions& options) {
   const absl::StatusOr<NetworkPlan> plan = PlanNetwork(spec);
   if (!plan.ok()) return plan.status();
   if (points.empty()) return absl::InvalidArgumentError("no operating point to train");
-  if (plan->input != FeatureShape{images.side, images.side, 1}) {
-    return absl::InvalidArgumentError(absl::StrCat("images of ", images.side, "x", images.side, "x1 for a network of ",
-                                                   plan->input.height, "x", plan->input.width, "x", plan->input.channels));
+  if (InputShape(*plan) != examples.shape()) {
+    return absl::InvalidArgumentError(absl::StrCat("rows of ", ToText(examples.shape()), " for a network of ",
+                                                   ToText(InputShape(*plan))));
   }
-  const int highest_label = images.labels.empty() ? 0 : *std::max_element(images.labels.begin(), images.labels.end());
-  if (highest_label >= plan->classes()) {
-    return absl::InvalidArgumentError(absl::StrCat("label ", highest_label, " for ", plan->classes(), " classes"));
+  if (examples.classes() > plan->classes()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("examples of ", examples.classes(), " classes for a network of ", plan->classes()));
   }
-  if (options.batch < 2 || options.held_out < 1 || images.count - options.held_out < options.batch) {
-    return absl::InvalidArgumentError(absl::StrCat("batch of ", options.batch, " and ", options.held_out,
-                                                   " held-out images do not fit ", images.count, " images"));
+  const int64_t batch = options.batch * Processes(options);
+  if (options.batch < 2 || options.held_out < 1 || examples.count() - options.held_out < batch) {
+    return absl::InvalidArgumentError(absl::StrCat("batch of ", batch, " and ", options.held_out,
+                                                   " held-out images do not fit ", examples.count(), " images"));
   }
+  const bool cuda = options.device == "cuda" || options.device.starts_with("cuda:");
+  if (cuda && !torch::cuda::is_available())
+    return absl::InvalidArgumentError("device cuda: LibTorch finds none");
   if (options.start_steps < 0 || options.joint_steps < 0 || options.start_steps + options.joint_steps < 1) {
-    return absl::InvalidArgumentError(absl::StrCat(options.start_steps, " + ", options.joint_steps, " steps are no training"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(options.start_steps, " + ", options.joint_steps, " steps are no training"));
   }
   if (options.resume && options.checkpoint.empty()) return absl::InvalidArgumentError("resume without a checkpoint");
-  if (options.norm_batches < 1 || options.checkpoint_interval < 1) {
-    return absl::InvalidArgumentError("norm batches and checkpoint interval must be >= 1");
+  if (options.norm_batches < 1 || options.checkpoint_interval < 1 || options.progress_interval < 1) {
+    return absl::InvalidArgumentError("norm batches, checkpoint interval and progress interval must be >= 1");
   }
-  if (options.device != "cpu" && options.device != "cuda") {
+  // Written so that NaN is refused.
+  const auto outside = [](double value, double lowest, double highest) {
+    return !(value >= lowest && value <= highest);
+  };
+  if (outside(options.learning_rate, 1e-9, 100) || outside(options.joint_learning_rate, 0, 100)) {
+    return absl::InvalidArgumentError(absl::StrCat("learning rate ", options.learning_rate, ", then ",
+                                                   options.joint_learning_rate, ", is outside 1e-9..100"));
+  }
+  if (outside(options.label_smoothing, 0, 0.99) || outside(options.ema, 0, 0.999999) ||
+      outside(options.momentum, 0, 0.999)) {
+    return absl::InvalidArgumentError(absl::StrCat("label smoothing ", options.label_smoothing, ", ema ", options.ema,
+                                                   " and momentum ", options.momentum, " must be in 0..1, without 1"));
+  }
+  if (outside(options.weight_decay, 0, 10)) {
+    return absl::InvalidArgumentError(absl::StrCat("weight decay ", options.weight_decay, " is outside 0..10"));
+  }
+  if (options.device != "cpu" && !cuda) {
     return absl::InvalidArgumentError(absl::StrCat("device '", options.device, "' is not cpu or cuda"));
   }
-  return absl::OkStatus();
-}
-
-ImageSet HeldOut(const ImageSet& images, int64_t count) {
-  const int64_t first = images.count - count;
-  const auto pixels = images.images(first, count);
-  return {.count = count,
-          .side = images.side,
-          .pixels = {pixels.begin(), pixels.end()},
-          .labels = {images.labels.begin() + first, images.labels.end()}};
+  return options.start == nullptr ? absl::OkStatus() : CheckStart(spec, *options.start);
 }
 
 }  // namespace
 
-absl::StatusOr<Artifact> Train(const NetworkSpec& spec, const std::vector<PointRecipe>& points, const ImageSet& images,
-                               const TrainerOptions& options, std::ostream& progress, bool live) {
-  if (absl::Status status = CheckOptions(spec, points, images, options); !status.ok()) return status;
-  Artifact artifact;
+absl::StatusOr<Artifact> Train(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
+                               const ExampleSet& examples, const TrainerOptions& options, std::ostream& progress,
+                               bool live) {
+  if (absl::Status status = CheckOptions(spec, points, examples, options); !status.ok()) return status;
   try {
-    artifact = TrainingRun(spec, points, images, options, progress, live).Run();
-  } catch (const std::invalid_argument& error) {
-    return absl::InvalidArgumentError(error.what());
+    const c10::DeviceGuard device{torch::Device(options.device)};
+    return TrainingRun(spec, points, examples, options, progress, live).Run();
+  } catch (const absl::Status& status) {
+    return status;
+  } catch (const GroupFailure& failure) {
+    return absl::UnavailableError(failure.what());
   } catch (const std::exception& error) {
     return absl::InternalError(absl::StrCat("LibTorch: ", error.what()));
   }
-  absl::StatusOr<std::unique_ptr<TorchNetwork>> simulation = TorchNetwork::Create(artifact);
-  if (!simulation.ok()) return simulation.status();
-  const ImageSet held_out = HeldOut(images, options.held_out);
-  for (size_t p = 0; p < artifact.points.size(); ++p) {
-    absl::StatusOr<double> accuracy = EvaluateTop1(**simulation, static_cast<int>(p), held_out);
-    if (!accuracy.ok()) return accuracy.status();
-    artifact.points[p].info.accuracy = *accuracy;
-    artifact.points[p].accuracy_images = held_out.count;
+}
+
+absl::StatusOr<std::vector<Artifact>> TrainSeparately(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
+                                                      const ExampleSet& examples, const TrainerOptions& options,
+                                                      std::ostream& progress, bool live) {
+  const auto checkpoint = [&](const std::string& point) {
+    return options.checkpoint.empty() ? "" : absl::StrCat(options.checkpoint, ".", point);
+  };
+  TrainerOptions alone = options;
+  std::optional<Artifact> start;
+  if (options.start == nullptr && options.start_steps > 0) {
+    progress << "the shared start\n";
+    alone.joint_steps = 0;
+    alone.checkpoint = checkpoint(kStartName);
+    absl::StatusOr<Artifact> trained = Train(spec, *ParsePoints("fp32"), examples, alone, progress, live);
+    if (!trained.ok()) return trained.status();
+    start = *std::move(trained);
+    alone.start = &*start;
+    alone.start_steps = 0;
   }
-  return artifact;
+  std::vector<Artifact> artifacts;
+  for (PointRecipe point : points) {
+    progress << point.name << " alone\n";
+    alone.joint_steps = options.joint_steps / point.interval;
+    point.interval = 1;
+    alone.checkpoint = checkpoint(point.name);
+    absl::StatusOr<Artifact> artifact = Train(spec, {point}, examples, alone, progress, live);
+    if (!artifact.ok()) return artifact.status();
+    artifacts.push_back(*std::move(artifact));
+  }
+  return artifacts;
+}
+
+absl::StatusOr<Artifact> FullPrecisionOf(const std::string& checkpoint, const NetworkSpec& spec) {
+  absl::StatusOr<Checkpoint> read = ReadCheckpoint(checkpoint);
+  if (!read.ok()) return read.status();
+  if (absl::StatusOr<NetworkPlan> plan = PlanNetwork(spec); !plan.ok()) return plan.status();
+  try {
+    // The names of a network with that point alone, which the run's network shares.
+    std::vector<PointRecipe> points = WithStart({});
+    for (const auto& [name, tensor] : read->tensors) {
+      if (name.starts_with("network.fp32_")) points[0].name = "fp32";
+    }
+    TrainableNetwork network(spec, points, *ParseRecipe("separate"), /*seed=*/1);
+    for (const auto& [name, tensor] : NetworkState(network)) Restore(*read, name, tensor);
+    return network->Export();
+  } catch (const absl::Status& status) {
+    return status;
+  } catch (const std::exception& error) {
+    return absl::InternalError(absl::StrCat("LibTorch: ", error.what()));
+  }
 }
 
 }  // namespace anybit

@@ -1,147 +1,279 @@
-// The trainer on a small network and real images of its own making: it learns, resumes exactly, and serves what it trained.
+// The trainer on a small network and images of its own making: it learns, resumes exactly, and serves what it trained.
 #include "model/train/trainer.h"
-
-#include <torch/torch.h>
 
 #include <cmath>
 #include <filesystem>
-#include <random>
 #include <sstream>
 
 #include <gtest/gtest.h>
 
-#include "model/arch/basic_block_network.h"
 #include "model/evaluate.h"
 #include "model/kernels/instruction_set.h"
 #include "model/packed_network.h"
-#include "model/quant/code_range.h"
 #include "model/torch_network.h"
-#include "model/train/fake_quant.h"
-#include "model/train/trainable_network.h"
+#include "model/train/process_group.h"
+#include "model/train/testing_stripes.h"
 
 namespace anybit {
 namespace {
 
-// Layers this small lose by being split over threads.
-class OneThread : public testing::Environment {
-  void SetUp() override { torch::set_num_threads(1); }
-};
-const auto* const kOneThread = testing::AddGlobalTestEnvironment(new OneThread);
-
-// Four classes that survive shifts and mirroring: horizontal or vertical stripes, fine or coarse, in noise.
-ImageSet Stripes(int64_t count, uint64_t seed) {
-  std::mt19937_64 random(seed);
-  ImageSet set{.count = count, .side = 16};
-  for (int64_t i = 0; i < count; ++i) {
-    const int label = static_cast<int>(random() % 4);
-    set.labels.push_back(static_cast<uint8_t>(label));
-    for (int y = 0; y < 16; ++y) {
-      for (int x = 0; x < 16; ++x) {
-        const int along = label % 2 == 0 ? x : y;
-        const bool bright = along / (label < 2 ? 2 : 4) % 2 == 0;
-        set.pixels.push_back(static_cast<uint8_t>((bright ? 150 : 50) + random() % 60));
-      }
-    }
-  }
-  return set;
+TrainerOptions SmallOptions(const char* recipe = "coquant") {
+  return {.recipe = *ParseRecipe(recipe),
+          .start_steps = 20,
+          .joint_steps = 40,
+          .batch = 32,
+          .learning_rate = 5e-3,
+          .held_out = 100,
+          .norm_batches = 5,
+          .threads = 1};  // layers this small lose by being split
 }
 
-NetworkSpec SmallNetwork() {
-  return BasicBlockNetwork({.name = "small", .side = 16, .stages = {8, 16}, .classes = 4});
-}
+constexpr char kPoints[] = "fp32,w4a4f,w1a1";
 
-TrainerOptions SmallOptions() {
-  return {.start_steps = 20, .joint_steps = 40, .batch = 32, .learning_rate = 5e-3, .held_out = 100, .norm_batches = 5};
-}
-
-absl::StatusOr<Artifact> TrainSmall(const TrainerOptions& options) {
+absl::StatusOr<Artifact> TrainSmall(const TrainerOptions& options, const char* points = kPoints) {
   std::ostringstream progress;
-  return Train(SmallNetwork(), *ParsePoints(kDefaultPoints), Stripes(500, 1), options, progress, /*live=*/false);
+  return Train(StripesNetwork(), *ParsePoints(points), Stripes(500, 1), options, progress, /*live=*/false);
 }
 
-TEST(Train, TeachesEveryOperatingPoint) {
-  const absl::StatusOr<Artifact> artifact = TrainSmall(SmallOptions());
+// Top-1 of every point, by the engine, on images that were not trained on.
+std::vector<double> Served(const Artifact& artifact) {
+  const auto engine = *PackedNetwork::Create(artifact, *SupportedKernels().front());
+  const MemoryExamples test = Stripes(200, 2);
+  std::vector<double> accuracies;
+  for (size_t p = 0; p < artifact.points.size(); ++p) {
+    accuracies.push_back(*EvaluateTop1(*engine, static_cast<int>(p), test));
+  }
+  return accuracies;
+}
+
+class TrainWithEveryRecipe : public testing::TestWithParam<const char*> {};
+
+TEST_P(TrainWithEveryRecipe, TeachesEveryPointWhatTheEngineServesToTheLastInteger) {
+  const absl::StatusOr<Artifact> artifact = TrainSmall(SmallOptions(GetParam()), kDefaultPoints);
   ASSERT_TRUE(artifact.ok()) << artifact.status();
-  ASSERT_TRUE(ValidateArtifact(*artifact).ok());
-  const auto engine = *PackedNetwork::Create(*artifact, *SupportedKernels().front());
-  const ImageSet test = Stripes(200, 2);
-  for (size_t p = 0; p < artifact->points.size(); ++p) {
-    EXPECT_GT(*EvaluateTop1(*engine, static_cast<int>(p), test), 0.8) << artifact->points[p].info.name;
+  ASSERT_TRUE(ValidateArtifact(*artifact).ok()) << ValidateArtifact(*artifact);
+  const std::vector<double> accuracies = Served(*artifact);
+  for (size_t p = 0; p < accuracies.size(); ++p) {
+    EXPECT_GT(accuracies[p], 0.75) << artifact->points[p].info.name;
     EXPECT_EQ(artifact->points[p].accuracy_images, 100);
   }
-}
-
-TEST(Train, WritesWhatTheEngineServesToTheLastInteger) {
-  const Artifact artifact = *TrainSmall(SmallOptions());
-  const auto engine = *PackedNetwork::Create(artifact, *SupportedKernels().front());
-  const auto simulation = *TorchNetwork::Create(artifact);
-  const ImageSet images = Stripes(20, 3);
-  for (int p = 1; p < static_cast<int>(artifact.points.size()); ++p) {
-    const LayerTrace served = *engine->Trace(p, images.pixels), trained = *simulation->Trace(p, images.pixels);
+  const auto engine = *PackedNetwork::Create(*artifact, *SupportedKernels().front());
+  const auto simulation = *TorchNetwork::Create(*artifact);
+  const MemoryExamples images = Stripes(20, 3);
+  for (int p = 1; p < static_cast<int>(artifact->points.size()); ++p) {
+    const LayerTrace served = *engine->Trace(p, images.rows(0, 20)),
+                     trained = *simulation->Trace(p, images.rows(0, 20));
     for (size_t i = 0; i < served.size(); ++i) EXPECT_EQ(served[i].codes, trained[i].codes) << served[i].node;
   }
 }
 
-TEST(Train, GoesOnAfterACheckpointAsIfItHadNeverStopped) {
-  TrainerOptions options = SmallOptions();
-  const Artifact whole = *TrainSmall(options);
+INSTANTIATE_TEST_SUITE_P(Recipes, TrainWithEveryRecipe,
+                         testing::Values("coquant", "coquant,teacher=closest,swap=0.5", "adabits", "any-precision",
+                                         "double-rounding", "coquant,scale_clip=2,kure=0.1,skew=0.1,group=layer"),
+                         [](const auto& info) {
+                           std::string name;
+                           for (char c : std::string(info.param)) name += std::isalnum(c) ? c : '_';
+                           return name;
+                         });
 
-  options.checkpoint = testing::TempDir() + "/trainer_test.pt";
-  std::filesystem::remove(options.checkpoint);
-  options.checkpoint_interval = 30;
-  // Progress is written at step 50, after the checkpoint of step 30: a run whose terminal breaks dies there.
+TEST(Train, LearnsWithSgdToo) {
+  TrainerOptions options = SmallOptions();
+  options.sgd = true;
+  options.learning_rate = 0.05;
+  options.weight_decay = 1e-4;
+  const std::vector<double> accuracies = Served(*TrainSmall(options));
+  for (double accuracy : accuracies) EXPECT_GT(accuracy, 0.75);
+}
+
+TEST(Train, GivesTheAverageOfTheWeightsWhereAskedTo) {
+  TrainerOptions options = SmallOptions();
+  const Artifact last = *TrainSmall(options);
+  options.ema = 0.9;
+  const Artifact average = *TrainSmall(options);
+  EXPECT_NE(average.store[1].full, last.store[1].full);
+  for (double accuracy : Served(average)) EXPECT_GT(accuracy, 0.75);
+}
+
+// Dies after `steps` steps: its terminal breaks.
+void TrainAndDie(const TrainerOptions& options, int64_t steps) {
   class Broken : public std::stringbuf {
     int sync() override { throw std::runtime_error("the terminal is gone"); }
   } buffer;
   std::ostream dying(&buffer);
   dying.exceptions(std::ios::badbit);
-  EXPECT_FALSE(Train(SmallNetwork(), *ParsePoints(kDefaultPoints), Stripes(500, 1), options, dying, false).ok());
+  TrainerOptions talking = options;
+  talking.progress_interval = steps;
+  EXPECT_FALSE(Train(StripesNetwork(), *ParsePoints(kPoints), Stripes(500, 1), talking, dying, false).ok());
+}
+
+class TrainResumed : public testing::TestWithParam<int64_t> {};
+
+TEST_P(TrainResumed, GoesOnAfterACheckpointAsIfItHadNeverStopped) {
+  // All that has a memory or draws: teachers, swaps, averages, learned scales.
+  TrainerOptions options = SmallOptions("coquant,teacher=random,weights=learned,swap=0.5");
+  options.ema = 0.9;
+  options.start_steps = 12;
+  options.joint_steps = 18;
+  const Artifact whole = *TrainSmall(options);
+
+  options.checkpoint = absl::StrCat(testing::TempDir(), "/trainer_test_", GetParam(), ".ckpt");
+  std::filesystem::remove(options.checkpoint);
+  options.checkpoint_interval = GetParam();
+  TrainAndDie(options, GetParam() + 4);
   ASSERT_TRUE(std::filesystem::exists(options.checkpoint));
+  EXPECT_FALSE(std::filesystem::exists(options.checkpoint + ".partial"));
 
   options.resume = true;
-  std::ostringstream progress;
-  const Artifact resumed = *Train(SmallNetwork(), *ParsePoints(kDefaultPoints), Stripes(500, 1), options, progress, false);
-  EXPECT_EQ(SerializeArtifact(resumed), SerializeArtifact(whole));
+  EXPECT_EQ(SerializeArtifact(*TrainSmall(options)), SerializeArtifact(whole));
+  // A finished run gives its result again.
+  EXPECT_EQ(SerializeArtifact(*TrainSmall(options)), SerializeArtifact(whole));
 }
+
+// In the start, at its very end, and in joint training.
+INSTANTIATE_TEST_SUITE_P(Stops, TrainResumed, testing::Values(6, 12, 18), testing::PrintToStringParamName());
 
 TEST(Train, DoesNotGoOnFromAnotherRunsCheckpoint) {
   TrainerOptions options = SmallOptions();
-  options.checkpoint = testing::TempDir() + "/trainer_test_other.pt";
+  options.start_steps = options.joint_steps = 2;
+  options.checkpoint = testing::TempDir() + "/trainer_test_other.ckpt";
+  std::filesystem::remove(options.checkpoint);
   ASSERT_TRUE(TrainSmall(options).ok());
   options.resume = true;
   ASSERT_TRUE(TrainSmall(options).ok());
-  options.start_steps = 10;
-  const absl::Status status = TrainSmall(options).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_NE(status.message().find("is of another run"), std::string::npos) << status;
+  const auto refused = [](const TrainerOptions& other) {
+    const absl::Status status = TrainSmall(other).status();
+    return absl::IsInvalidArgument(status) && status.message().find("is of another run") != std::string::npos;
+  };
+  TrainerOptions other = options;
+  other.recipe = *ParseRecipe("coquant,swap=0.4");
+  EXPECT_TRUE(refused(other));
+  other = options;
+  TrainerOptions elsewhere = SmallOptions();
+  elsewhere.start_steps = elsewhere.joint_steps = 1;
+  const Artifact start = *TrainSmall(elsewhere);
+  other.start = &start;
+  EXPECT_TRUE(refused(other));
 }
 
-// The fold into scales and biases changes nothing but roundings: what Forward computes with the statistics of one batch is
-// what the exported network computes on that batch.
-TEST(TrainableNetwork, ExportsWhatItComputes) {
-  torch::manual_seed(1);
-  const ImageSet set = Stripes(64, 4);
-  const torch::Tensor images =
-      torch::from_blob(const_cast<uint8_t*>(set.pixels.data()), {64, 16, 16, 1}, torch::kUInt8).clone();
-  TrainableNetwork network(SmallNetwork(), *ParsePoints("fp32,w8a8,w4a4,w2a2,w1a1"), 5);
-  torch::NoGradGuard no_gradient;
-  std::vector<torch::Tensor> forward;
-  for (int p = 0; p < 5; ++p) {
-    // Away from their initial values, so that a forgotten factor shows.
-    for (torch::Tensor& t : network->norms()) t.mul_(0.9).add_(torch::rand_like(t) * 0.1);
-    if (p > 0) network->CalibrateSteps(p, images);
+TEST(Train, GivesEachPointAloneWhatTheOthersCannotTouch) {
+  TrainerOptions options = SmallOptions("separate");
+  options.start_steps = 15;
+  std::ostringstream progress;
+  const auto run = [&](const char* points) {
+    return *TrainSeparately(StripesNetwork(), *ParsePoints(points), Stripes(500, 1), options, progress, false);
+  };
+  const std::vector<Artifact> two = run("w4a4,w1a1"), one = run("w1a1");
+  ASSERT_EQ(two.size(), 2u);
+  EXPECT_EQ(two[0].points[0].info.name, "w4a4");
+  EXPECT_TRUE(two[0].store[0].full.empty());  // the start is no part of the result
+  EXPECT_NE(two[0].store[1].q8, two[1].store[1].q8);
+  EXPECT_EQ(SerializeArtifact(two[1]), SerializeArtifact(one[0]));
+}
+
+TEST(Train, GivesAPointAloneAsManyStepsAsItHasInAJointRun) {
+  TrainerOptions options = SmallOptions("separate");
+  options.start_steps = 0;
+  options.progress_interval = 1;
+  std::ostringstream progress;
+  ASSERT_TRUE(
+      TrainSeparately(StripesNetwork(), *ParsePoints("w4a4@4"), Stripes(500, 1), options, progress, false).ok());
+  EXPECT_NE(progress.str().find(" 10/10 "), std::string::npos) << progress.str();
+}
+
+TEST(Train, GoesOnFromTheFloatWeightsOfAnArtifact) {
+  TrainerOptions options = SmallOptions();
+  options.start_steps = 60;
+  options.joint_steps = 0;
+  const Artifact start = *TrainSmall(options, "fp32");
+  const double reached = Served(start)[0];
+  ASSERT_GT(reached, 0.9);
+
+  // No step but those that measure: what comes out is the start, its batch norm recovered.
+  options = SmallOptions();
+  options.start_steps = 0;
+  options.joint_steps = 1;
+  options.learning_rate = 1e-9;
+  options.start = &start;
+  EXPECT_NEAR(Served(*TrainSmall(options, "fp32"))[0], reached, 0.05);
+  const Artifact artifact = *TrainSmall(options, "w8a8");
+  EXPECT_NEAR(Served(artifact)[0], reached, 0.1);
+}
+
+TEST(Train, GoesOnFromTheFloatWeightsOfACheckpoint) {
+  TrainerOptions options = SmallOptions();
+  options.joint_steps = 2;
+  options.checkpoint = testing::TempDir() + "/trainer_test_start.ckpt";
+  std::filesystem::remove(options.checkpoint);
+  const Artifact trained = *TrainSmall(options);
+  const absl::StatusOr<Artifact> start = FullPrecisionOf(options.checkpoint, StripesNetwork());
+  ASSERT_TRUE(start.ok()) << start.status();
+  EXPECT_EQ(start->points.size(), 1u);
+  EXPECT_EQ(start->store[1].full, trained.store[1].full);
+  options.resume = false;
+  options.checkpoint = "";
+  options.start = &*start;
+  EXPECT_TRUE(TrainSmall(options).ok());
+}
+
+// One of two processes, whose other one says nothing: sums are this one's.
+class HalfAGroup : public ProcessGroup {
+ public:
+  explicit HalfAGroup(int rank) : rank_(rank) {}
+
+  int rank() const override { return rank_; }
+  int size() const override { return 2; }
+  absl::Status Sum(absl::Span<const torch::Tensor>) override { return reduced_; }
+  absl::Status Average(absl::Span<const torch::Tensor> tensors) override {
+    most_tensors_ = std::max(most_tensors_, tensors.size());
+    return reduced_;
   }
-  for (int p = 0; p < 5; ++p) forward.push_back(network->Forward(p, images, /*momentum=*/1.0));
-  const auto simulation = *TorchNetwork::Create(network->Export());
-  for (int p = 0; p < 5; ++p) {
-    std::vector<float> logits(64 * 4);
-    ASSERT_TRUE(simulation->Run(p, set.pixels, logits, *simulation->MakeScratch(64)).ok());
-    const torch::Tensor served = torch::from_blob(logits.data(), {64, 4});
-    // A value next to a rounding boundary may fall to either side: the mean tells a factor from that.
-    const double spread = (forward[p] - forward[p].mean()).abs().mean().item<double>();
-    const double error = (served - forward[p]).abs().mean().item<double>();
-    EXPECT_LT(error, 0.02 * spread) << network->points()[p].name;
+  absl::Status Broadcast(absl::Span<const torch::Tensor>, int) override { return absl::OkStatus(); }
+  absl::Status Barrier() override { return absl::OkStatus(); }
+
+  void Lose() { reduced_ = absl::UnavailableError("the others are gone"); }
+  size_t most_tensors() const { return most_tensors_; }
+
+ private:
+  const int rank_;
+  absl::Status reduced_;
+  size_t most_tensors_ = 0;
+};
+
+TEST(Train, LetsProcessesSeeTheirSharesOfOneBatchAndAveragesEveryGradient) {
+  TrainerOptions options = SmallOptions();
+  options.start_steps = options.joint_steps = 5;
+  options.batch = 16;
+  HalfAGroup first(0), second(1);
+  options.group = &first;
+  const Artifact of_first = *TrainSmall(options);
+  // Weights of 6 convolutions and the head, its bias, and of three points batch norms and of two steps.
+  EXPECT_EQ(first.most_tensors(), 7u + 1 + 3 * 2 * 6 + 2 * 6);
+  options.group = &second;
+  EXPECT_NE(SerializeArtifact(*TrainSmall(options)), SerializeArtifact(of_first));
+  for (const bool sync_norm : {true, false}) {
+    options.sync_norm = sync_norm;
+    second.Lose();
+    EXPECT_EQ(TrainSmall(options).status(), absl::UnavailableError("the others are gone")) << sync_norm;
   }
+}
+
+TEST(Train, MixesRowsAndTheirLabelsWhereAskedTo) {
+  TrainerOptions options = SmallOptions();
+  options.augmentation.mixup = 0.2;
+  const Artifact mixed = *TrainSmall(options);
+  EXPECT_NE(mixed.store[1].full, TrainSmall(SmallOptions())->store[1].full);
+  for (double accuracy : Served(mixed)) EXPECT_GT(accuracy, 0.7);
+}
+
+TEST(Train, ShowsHeldOutAccuraciesOnTheWayWithoutDisturbingTheRun) {
+  TrainerOptions options = SmallOptions();
+  options.joint_steps = 10;
+  const std::string quiet = SerializeArtifact(*TrainSmall(options));
+  options.evaluation_interval = 15;
+  std::ostringstream progress;
+  const Artifact watched = *Train(StripesNetwork(), *ParsePoints(kPoints), Stripes(500, 1), options, progress, false);
+  EXPECT_NE(progress.str().find("step 15 held-out fp32 "), std::string::npos) << progress.str();
+  EXPECT_EQ(SerializeArtifact(watched), quiet);
 }
 
 TEST(Train, RefusesOptionsThatDoNotFit) {
@@ -150,50 +282,25 @@ TEST(Train, RefusesOptionsThatDoNotFit) {
     change(options);
     return std::string(TrainSmall(options).status().message());
   };
-  EXPECT_EQ(error([](TrainerOptions& o) { o.batch = 401; }), "batch of 401 and 100 held-out images do not fit 500 images");
+  EXPECT_EQ(error([](TrainerOptions& o) { o.batch = 401; }),
+            "batch of 401 and 100 held-out images do not fit 500 images");
   EXPECT_EQ(error([](TrainerOptions& o) { o.start_steps = -1; }), "-1 + 40 steps are no training");
   EXPECT_EQ(error([](TrainerOptions& o) { o.resume = true; }), "resume without a checkpoint");
   EXPECT_EQ(error([](TrainerOptions& o) { o.device = "tpu"; }), "device 'tpu' is not cpu or cuda");
+  EXPECT_EQ(error([](TrainerOptions& o) { o.learning_rate = NAN; }), "learning rate nan, then 0, is outside 1e-9..100");
+  EXPECT_EQ(error([](TrainerOptions& o) { o.weight_decay = -1; }), "weight decay -1 is outside 0..10");
+  EXPECT_EQ(error([](TrainerOptions& o) { o.ema = 1; }),
+            "label smoothing 0, ema 1 and momentum 0.9 must be in 0..1, without 1");
+  TrainerOptions brief = SmallOptions();
+  brief.start_steps = brief.joint_steps = 1;
+  const Artifact nested = *TrainSmall(brief, "w8a8");
+  EXPECT_EQ(error([&](TrainerOptions& o) { o.start = &nested; }),
+            "the artifact to start from has no full-precision point");
   std::ostringstream progress;
-  EXPECT_EQ(Train(FashionNetwork(8), *ParsePoints("w8a8"), Stripes(500, 1), SmallOptions(), progress, false).status().message(),
-            "images of 16x16x1 for a network of 32x32x1");
-}
-
-TEST(ChildCodes, AreTheServingFormula) {
-  const torch::Tensor q8 = torch::arange(-127, 128).to(torch::kFloat32);
-  for (int step = 1; step <= 127; ++step) {
-    const CodeRange range{.step = step, .lo = -100, .hi = 90};
-    const torch::Tensor codes = ChildCodes(q8, range);
-    for (int i = 0; i < 255; ++i) ASSERT_EQ(codes[i].item<float>(), ChildCode(i - 127, range)) << step << " " << i;
-  }
-  const CodeRange sign = StandardRange(*BitWidth::FromBits(1));
-  for (int i = 0; i < 255; ++i) ASSERT_EQ(ChildCodes(q8, sign)[i].item<float>(), ChildCode(i - 127, sign));
-}
-
-TEST(QuantizeActivations, PassesGradientsInsideTheRangeAndGivesTheStepItsShare) {
-  const torch::Tensor x = torch::tensor({-1.0f, 0.3f, 0.5f, 1.2f, 9.0f}).set_requires_grad(true);
-  const torch::Tensor step = torch::tensor({0.5f}).set_requires_grad(true);
-  const torch::Tensor y = QuantizeActivations(x, step, 4);
-  EXPECT_TRUE(torch::equal(y, torch::tensor({0.0f, 0.5f, 0.5f, 1.0f, 2.0f})));
-  y.sum().backward();
-  EXPECT_TRUE(torch::equal(x.grad(), torch::tensor({0.0f, 1.0f, 1.0f, 1.0f, 0.0f})));
-  // Inside: round(v) - v for v = .6, 1, 2.4; above: the highest code.
-  EXPECT_NEAR(step.grad().item<float>(), (0.4 + 0.0 - 0.4 + 4.0) / std::sqrt(5.0 * 4.0), 1e-6);
-}
-
-TEST(QuantizeActivations, GivesTheSameByThePassesAndByTensorOperations) {
-  torch::manual_seed(1);
-  const torch::Tensor values = torch::randn({4, 6, 5, 5}) * 2;
-  // Double precision takes the general path; this one keeps every value on a float.
-  const auto run = [&](torch::ScalarType type) {
-    const torch::Tensor x = values.to(type).detach().set_requires_grad(true);
-    const torch::Tensor step = torch::full({1}, 0.25).to(type).set_requires_grad(true);
-    const torch::Tensor y = QuantizeActivations(x, step, 12);
-    (y * y).sum().backward();
-    return std::vector<torch::Tensor>{y.to(torch::kFloat32), x.grad().to(torch::kFloat32), step.grad().to(torch::kFloat32)};
-  };
-  const auto passes = run(torch::kFloat32), general = run(torch::kFloat64);
-  for (size_t i = 0; i < passes.size(); ++i) EXPECT_TRUE(torch::allclose(passes[i], general[i], 1e-5, 1e-6)) << i;
+  EXPECT_EQ(Train(FashionNetwork(8), *ParsePoints("w8a8"), Stripes(500, 1), SmallOptions(), progress, false)
+                .status()
+                .message(),
+            "rows of 16x16x1 for a network of 32x32x1");
 }
 
 }  // namespace

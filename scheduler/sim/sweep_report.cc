@@ -12,10 +12,22 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "scheduler/sim/charts.h"
+#include "report/charts.h"
+#include "report/markdown_table.h"
 
 namespace anybit::sim {
 namespace {
+
+using report::Area;
+using report::Axis;
+using report::DrawSvg;
+using report::Figure;
+using report::Line;
+using report::LineColour;
+using report::MarkdownTable;
+using report::Panel;
+using report::RoundAxis;
+using report::ShadeOf;
 
 // Something of a run that may not be there.
 using Measure = std::function<std::optional<double>(const SweepRun&)>;
@@ -57,28 +69,6 @@ std::optional<double> Mean(const std::vector<double>& values) {
 
 std::string Number(std::optional<double> value) { return value ? absl::StrFormat("%.4f", *value) : "-"; }
 
-// Cells under a header, aligned as text and valid as Markdown. The first column is left-aligned, the others right.
-std::string Table(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<size_t> widths(rows.front().size());
-  for (const std::vector<std::string>& row : rows) {
-    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], row[c].size());
-  }
-  std::string text;
-  for (size_t r = 0; r < rows.size(); ++r) {
-    for (size_t c = 0; c < rows[r].size(); ++c) {
-      const std::string padding(widths[c] - rows[r][c].size(), ' ');
-      absl::StrAppend(&text, "| ", c == 0 ? rows[r][c] + padding : padding + rows[r][c], " ");
-    }
-    text += "|\n";
-    if (r > 0) continue;
-    for (size_t c = 0; c < widths.size(); ++c) {
-      absl::StrAppend(&text, "|", std::string(widths[c] + 1, '-'), c == 0 ? "-" : ":");
-    }
-    text += "|\n";
-  }
-  return text;
-}
-
 // A policy's workload table: means over seeds, a column per load.
 std::string LoadTable(std::span<const SweepRun> runs, const std::string& workload) {
   const Measure measure = MainMeasure(runs);
@@ -94,7 +84,7 @@ std::string LoadTable(std::span<const SweepRun> runs, const std::string& workloa
       }))));
     }
   }
-  return Table(rows);
+  return MarkdownTable(rows);
 }
 
 // The values' range as an axis that leaves out what all have in common.
@@ -172,7 +162,7 @@ std::string PolicyTable(std::span<const SweepRun> runs) {
   std::vector<std::vector<std::string>> rows = {
       {"policy", MainMeasureName(runs) + ": mean", "median", "p5", "least", "attainment", "served accuracy"}};
   for (Row& row : ranked) rows.push_back(std::move(row.cells));
-  return Table(rows);
+  return MarkdownTable(rows);
 }
 
 std::string SweepMarkdown(const std::string& title, std::span<const SweepRun> runs) {

@@ -36,6 +36,7 @@ RULES = [
     (r"metrics/(?!testing/)", r"boost/"),
     (r"server/", rf"{LIBTORCH}|model/(train/|torch_)|client/"),
     (r"server/(?!testing/|.*_test\.cc)", r"scheduler/sim/"),
+    (r"report/", rf"{GRPC}|{LIBTORCH}|{CUDA}|boost/|prometheus/|google/|(client|metrics|model|proto|scheduler|server)/"),
     (r"client/", rf"{LIBTORCH}|boost/|prometheus/|(metrics|model|scheduler|server)/"),
 ]
 
@@ -44,7 +45,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^">]+)[">]', re.MULTILINE)
 
 def includes():
     """Yields (file, what it includes) for each C++ file of ours."""
-    for room in ("client", "metrics", "model", "scheduler", "server"):
+    for room in ("client", "metrics", "model", "report", "scheduler", "server"):
         for path in sorted((ROOT / room).rglob("*")):
             if path.suffix in (".h", ".cc", ".cu", ".cuh", ".inc"):
                 for included in INCLUDE.findall(path.read_text(encoding="utf-8")):

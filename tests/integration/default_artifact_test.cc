@@ -6,8 +6,8 @@
 #include <gtest/gtest.h>
 
 #include "model/artifact.h"
+#include "model/data/open_examples.h"
 #include "model/evaluate.h"
-#include "model/image_set.h"
 #include "model/kernels/instruction_set.h"
 #include "model/packed_network.h"
 
@@ -22,15 +22,16 @@ class DefaultArtifact : public testing::TestWithParam<const char*> {};
 TEST_P(DefaultArtifact, HasTheAccuracyItStates) {
   const absl::StatusOr<Artifact> artifact = ReadArtifact(kArtifact);
   ASSERT_TRUE(artifact.ok()) << artifact.status();
-  const absl::StatusOr<ImageSet> images = ReadIdxFolder(kData, Split::kTest, 32);
-  ASSERT_TRUE(images.ok()) << images.status();
+  const auto examples = OpenExamples(kData, Split::kTest, {.height = 32, .width = 32});
+  ASSERT_TRUE(examples.ok()) << examples.status();
+  const ExampleSet& images = **examples;
   const auto network = *PackedNetwork::Create(*artifact, *SupportedKernels().front());
   for (size_t p = 0; p < artifact->points.size(); ++p) {
     const ArtifactPoint& point = artifact->points[p];
     if (point.info.name != GetParam()) continue;
-    EXPECT_EQ(point.accuracy_images, images->count);
-    const double accuracy = *EvaluateTop1(*network, static_cast<int>(p), *images);
-    const auto right = [&](double share) { return std::lround(share * static_cast<double>(images->count)); };
+    EXPECT_EQ(point.accuracy_images, images.count());
+    const double accuracy = *EvaluateTop1(*network, static_cast<int>(p), images);
+    const auto right = [&](double share) { return std::lround(share * static_cast<double>(images.count())); };
     EXPECT_EQ(right(accuracy), right(point.info.accuracy));
     return;
   }

@@ -4,8 +4,11 @@ The layers are those of a NetworkSpec (proto/artifact.proto, as JSON); weights a
 them. A conv is followed by ReLU, after the addition where it has one. Inputs are images of codes 0..255, worth
 code / 255; peers that take integers get the codes.
 
-Quantized: activations are u8 with zero point 0 (which is ReLU as well), weights s8 with one scale per output channel.
-Scales come from a run in float. The last, linear layer stays in float: it is less than a thousandth of the work.
+Quantized: activations are u8 with zero point 0 (which is ReLU as well), or 128 where there is no ReLU, weights s8 with one
+scale per output channel. Scales come from a run in float. The last, linear layer stays in float: it is less than a
+thousandth of the work.
+
+Depthwise convolutions, strided or padded pools and clips are not written yet, and refused.
 """
 
 import dataclasses
@@ -30,6 +33,7 @@ class Network:
 
     @staticmethod
     def random(spec, seed=1):
+        refuse_what_is_not_written(spec)
         random = numpy.random.default_rng(seed)
         side, _, channels = (int(extent) for extent in spec["input"]["shape"])
         depths = {"input": channels}
@@ -61,6 +65,19 @@ class Network:
         return [node for node in self.nodes for source in node["inputs"] if source == name]
 
 
+def refuse_what_is_not_written(spec):
+    if len(spec["input"]["shape"]) != 3:
+        raise ValueError("a network of clips has no form for peers yet")
+    for node in spec["nodes"]:
+        pool = node.get("max_pool", {})
+        if node.get("conv", {}).get("groups", 0) > 1 or pool.get("padding", 0) or pool.get("stride", 0):
+            raise ValueError(f"node {node['name']} has no form for peers yet")
+
+
+def has_relu(node):
+    return not node["conv"].get("without_relu", False)
+
+
 def convolve(x, weight, bias, stride, padding):
     """The definition, as one product of matrices. x: [batch, in, height, width]."""
     x = numpy.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
@@ -79,7 +96,8 @@ def run_by_definition(network, images):
             if len(node["inputs"]) > 1:
                 values[name + ":sum"] = y
                 y = y + values[node["inputs"][1]]
-            y = numpy.maximum(y, 0)
+            if has_relu(node):
+                y = numpy.maximum(y, 0)
         elif "max_pool" in node:
             size = node["max_pool"]["size"]
             batch, channels, height, width = x.shape
@@ -175,7 +193,7 @@ def float_onnx(network, batch):
             y = writer.add("Conv", [x, weight, bias], name + ":sum", **conv_attributes(node))
             if len(node["inputs"]) > 1:
                 y = writer.add("Add", [y, values[node["inputs"][1]]], name + ":added")
-            values[name] = writer.add("Relu", [y], name)
+            values[name] = writer.add("Relu", [y], name) if has_relu(node) else y
         else:
             values[name] = pool_and_head(network, writer, node, x)
     return writer.model(*input_and_output(network, batch, TensorProto.FLOAT))
@@ -194,13 +212,16 @@ def quantized_onnx(network, limits, batch, quantize_sums):
     for node in network.nodes:
         name, source = node["name"], node["inputs"][0]
         if "conv" in node:
-            scales[name] = limits[name] / 255
+            scales[name] = limits[name] / (255 if has_relu(node) else 127)
             y = quantized_conv(network, writer, node, values[source], scales[source])
             if len(node["inputs"]) > 1:
                 if quantize_sums:
                     y = writer.quantize(y, name + ":sum", limits[name + ":sum"] / 127, numpy.uint8(128))
                 y = writer.add("Add", [y, values[node["inputs"][1]]], name + ":added")
-            values[name] = writer.quantize(writer.add("Relu", [y], name), name, scales[name], unsigned)
+            if has_relu(node):
+                values[name] = writer.quantize(writer.add("Relu", [y], name), name, scales[name], unsigned)
+            else:
+                values[name] = writer.quantize(y, name, scales[name], numpy.uint8(128))
         elif "max_pool" in node:
             # Of the same scale on both sides, so that the pool may work on the codes.
             scales[name] = scales[source]
@@ -291,10 +312,11 @@ def ncnn_files(network, limits=None):
         name, blob = node["name"], writer.read(node["inputs"][0])
         if "conv" in node:
             adds = len(node["inputs"]) > 1
-            blob = ncnn_conv(writer, network, node, blob, not adds, limits)
+            blob = ncnn_conv(writer, network, node, blob, has_relu(node) and not adds, limits)
             if adds:
                 blob = writer.layer("BinaryOp", name + ":add", [blob, writer.read(node["inputs"][1])], p0=0)
-                blob = writer.layer("ReLU", name + ":relu", [blob])
+                if has_relu(node):
+                    blob = writer.layer("ReLU", name + ":relu", [blob])
         elif "max_pool" in node:
             size = node["max_pool"]["size"]
             blob = writer.layer("Pooling", name, [blob], p0=0, p1=size, p2=size)

@@ -28,12 +28,17 @@ cc_library(
     ctx.symlink(folder + "/torch/lib", "lib")
     run_paths = [folder + "/torch/lib"]
     nvidia = ctx.path(folder + "/nvidia")
+    cuda_includes = []
     if nvidia.exists:
+        ctx.symlink(nvidia, "nvidia")
         for part in nvidia.readdir():
+            if ctx.path(str(part) + "/include").exists:
+                cuda_includes.append("nvidia/%s/include" % part.basename)
             if ctx.path(str(part) + "/lib").exists:
                 run_paths.append(str(part) + "/lib")
     ctx.template("BUILD", Label("//third_party/libtorch:libtorch.BUILD"), {
         "{LINK_FOLDER}": folder + "/torch/lib",
+        "{CUDA_INCLUDES}": ", ".join(["\"%s\"" % p for p in cuda_includes]),
         "{RUN_PATHS}": ", ".join(["\"-Wl,-rpath,%s\", \"-Wl,-rpath-link,%s\"" % (p, p) for p in run_paths]),
     })
 

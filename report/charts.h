@@ -1,14 +1,14 @@
 // Figures as SVG text: panels with lines or stacked areas, a legend above and a caption below.
 //
 // Places in a panel are in its axes' values; what lies outside an axis is drawn at its end. Texts may hold anything.
-#ifndef ANYBIT_SCHEDULER_SIM_CHARTS_H_
-#define ANYBIT_SCHEDULER_SIM_CHARTS_H_
+#ifndef ANYBIT_REPORT_CHARTS_H_
+#define ANYBIT_REPORT_CHARTS_H_
 
 #include <string>
 #include <utility>
 #include <vector>
 
-namespace anybit::sim {
+namespace anybit::report {
 
 // From low to high, which differ; low > 0 if equal ratios are to be equally far apart.
 struct Axis {
@@ -28,6 +28,7 @@ struct Line {
   bool dashed = false;
   bool dots = true;                                 // at its points
   std::vector<std::pair<double, double>> points;    // (x, y)
+  std::vector<double> spreads;                      // at each point, half the height of a bar through it; or none
 };
 
 // One layer of a stack, on top of the panel's areas before it.
@@ -69,6 +70,6 @@ std::string LineColour(int index);
 // One of `count` colours of areas, from dark green at 0 over sand to red.
 std::string ShadeOf(int index, int count);
 
-}  // namespace anybit::sim
+}  // namespace anybit::report
 
-#endif  // ANYBIT_SCHEDULER_SIM_CHARTS_H_
+#endif  // ANYBIT_REPORT_CHARTS_H_

@@ -1,4 +1,4 @@
-#include "scheduler/sim/charts.h"
+#include "report/charts.h"
 
 #include <set>
 #include <string>
@@ -6,7 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace anybit::sim {
+namespace anybit::report {
 namespace {
 
 using ::testing::DoubleNear;
@@ -90,5 +90,14 @@ TEST(ChartsTest, ShadesGoFromTheFirstStopToTheLast) {
   EXPECT_EQ(ShadeOf(1, 4), "#60aa78");
 }
 
+TEST(ChartsTest, ASpreadIsABarOfTwiceItsHeightThroughItsPoint) {
+  Panel panel{.x = {.low = 0, .high = 2},
+              .y = {.low = 0, .high = 10},
+              .lines = {{.colour = "red", .points = {{0, 5}, {1, 5}}, .spreads = {0, 2}}}};
+  const std::string svg = DrawSvg({.panels = {panel}});
+  EXPECT_THAT(svg, HasSubstr("<line x1=\"238.0\" x2=\"238.0\" y1=\"111.0\" y2=\"203.0\" stroke=\"red\"/>"));
+  EXPECT_THAT(svg, Not(HasSubstr("x1=\"58.0\" x2=\"58.0\"")));
+}
+
 }  // namespace
-}  // namespace anybit::sim
+}  // namespace anybit::report

@@ -1,4 +1,4 @@
-#include "scheduler/sim/charts.h"
+#include "report/charts.h"
 
 #include <algorithm>
 #include <cmath>
@@ -10,7 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 
-namespace anybit::sim {
+namespace anybit::report {
 namespace {
 
 constexpr int kPanelHeight = 230;
@@ -93,8 +93,14 @@ class PlacedPanel {
 
   std::string DrawLine(const Line& line) const {
     std::string path, dots;
-    for (const auto& [x, y] : line.points) {
+    for (size_t i = 0; i < line.points.size(); ++i) {
+      const auto& [x, y] = line.points[i];
       absl::StrAppendFormat(&path, "%.1f,%.1f ", X(x), Y(y));
+      if (i < line.spreads.size() && line.spreads[i] > 0) {
+        absl::StrAppendFormat(&dots,
+                              "<line x1=\"%1$.1f\" x2=\"%1$.1f\" y1=\"%2$.1f\" y2=\"%3$.1f\" stroke=\"%4$s\"/>\n", X(x),
+                              Y(y + line.spreads[i]), Y(y - line.spreads[i]), line.colour);
+      }
       if (!line.dots) continue;
       absl::StrAppendFormat(&dots, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%s\" fill=\"%s\"/>\n", X(x), Y(y),
                             line.bold ? "3" : "2.2", line.colour);
@@ -239,4 +245,4 @@ std::string ShadeOf(int index, int count) {
   return absl::StrFormat("#%02x%02x%02x", mixed[0], mixed[1], mixed[2]);
 }
 
-}  // namespace anybit::sim
+}  // namespace anybit::report

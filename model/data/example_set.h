@@ -1,0 +1,121 @@
+// Labelled examples as rows of u8 codes, wherever they lie: in memory, in folders of image files, or made on demand.
+//
+// A row is [frames, height, width, channels]; a still image is one frame. Labels and class names are held here for
+// every kind of set; rows are read one at a time and from any thread, because a folder of images may be larger than
+// memory.
+#ifndef ANYBIT_MODEL_DATA_EXAMPLE_SET_H_
+#define ANYBIT_MODEL_DATA_EXAMPLE_SET_H_
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+
+namespace anybit {
+
+struct ExampleShape {
+  int64_t frames = 1;
+  int64_t height = 0;
+  int64_t width = 0;
+  int64_t channels = 1;
+
+  int64_t elements() const { return frames * height * width * channels; }
+  friend bool operator==(const ExampleShape&, const ExampleShape&) = default;
+};
+
+// "32x32x1", with several frames "8x32x32x1".
+std::string ToText(const ExampleShape& shape);
+
+enum class Split : uint8_t { kTrain, kTest };
+
+// What reading a row is: a copy, or work that several threads should share (a file is decoded, a clip is drawn).
+enum class RowCost : uint8_t { kCopy, kDecode };
+
+class ExampleSet {
+ public:
+  static constexpr int kMaxClasses = 65'535;
+
+  virtual ~ExampleSet() = default;
+
+  const ExampleShape& shape() const { return shape_; }
+  int64_t count() const { return static_cast<int64_t>(labels_.size()); }
+  int label(int64_t i) const { return labels_[i]; }
+  int classes() const { return classes_; }  // every label is below it
+  // One per class, or empty where the source has none.
+  const std::vector<std::string>& class_names() const { return class_names_; }
+  RowCost row_cost() const { return row_cost_; }
+
+  // Writes row `i`, 0 <= i < count(), to the shape().elements() bytes of `row`: the same bytes every time. Any thread.
+  // NotFound or DataLoss, naming the file and what is wrong with it.
+  virtual absl::Status Read(int64_t i, std::span<uint8_t> row) const = 0;
+
+ protected:
+  // Labels below `classes`; `class_names` empty or one per class.
+  ExampleSet(ExampleShape shape, RowCost row_cost, int classes, std::vector<uint16_t> labels,
+             std::vector<std::string> class_names)
+      : shape_(shape),
+        row_cost_(row_cost),
+        classes_(classes),
+        labels_(std::move(labels)),
+        class_names_(std::move(class_names)) {}
+  ExampleSet(ExampleSet&&) = default;
+  ExampleSet& operator=(ExampleSet&&) = default;
+
+ private:
+  ExampleShape shape_;
+  RowCost row_cost_;
+  int classes_;
+  std::vector<uint16_t> labels_;
+  std::vector<std::string> class_names_;
+};
+
+class MemoryExamples final : public ExampleSet {
+ public:
+  // `pixels` are labels.size() rows, one after the other. Without names there are as many classes as the highest label
+  // asks for.
+  MemoryExamples(ExampleShape shape, std::vector<uint16_t> labels, std::vector<uint8_t> pixels,
+                 std::vector<std::string> class_names = {});
+  MemoryExamples(MemoryExamples&&) = default;
+  MemoryExamples& operator=(MemoryExamples&&) = default;
+
+  absl::Status Read(int64_t i, std::span<uint8_t> row) const override;
+
+  // `n` rows as they lie in memory.
+  std::span<const uint8_t> rows(int64_t first, int64_t n) const {
+    return std::span(pixels_).subspan(first * shape().elements(), n * shape().elements());
+  }
+
+ private:
+  std::vector<uint8_t> pixels_;
+};
+
+// Some rows of another set, in a given order. Copies labels, not rows; `whole` must outlive it.
+class Subset final : public ExampleSet {
+ public:
+  Subset(const ExampleSet& whole, std::vector<int64_t> indices);
+
+  absl::Status Read(int64_t i, std::span<uint8_t> row) const override { return whole_.Read(indices_[i], row); }
+
+  const std::vector<int64_t>& indices() const { return indices_; }
+
+ private:
+  const ExampleSet& whole_;
+  std::vector<int64_t> indices_;
+};
+
+// A training set in two: what is trained on, and what every choice is made on.
+struct HeldOutSplit {
+  Subset training;
+  Subset held_out;
+};
+
+// Holds out `held_out` rows, 0..whole.count(), drawn evenly from the whole because folders lie sorted by class. They
+// depend on count() alone and on no seed: networks trained with different seeds, and searches over them, are judged
+// alike and never on what one of them was trained on.
+HeldOutSplit HoldOut(const ExampleSet& whole, int64_t held_out);
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_DATA_EXAMPLE_SET_H_

@@ -1,0 +1,127 @@
+#include "model/data/folder_examples.h"
+
+#include <gtest/gtest.h>
+
+#include "model/data/example_files.h"
+
+namespace anybit {
+namespace {
+
+constexpr ExampleShape kShape{.height = 2, .width = 2};
+
+// A grey 2x2 PNG of one value.
+std::string Flat(uint8_t value) { return PngBytes({2, 2, 1, std::vector<uint8_t>(4, value)}); }
+
+std::vector<uint8_t> Row(const ExampleSet& set, int64_t i) {
+  std::vector<uint8_t> row(set.shape().elements());
+  const absl::Status status = set.Read(i, row);
+  EXPECT_TRUE(status.ok()) << status;
+  return row;
+}
+
+TEST(ImageFolder, SortsClassesAndFilesByName) {
+  const std::string folder = FreshFolder("folder_test_sorted");
+  WriteFile(folder + "/train/dog/b.png", Flat(4));
+  WriteFile(folder + "/train/dog/a.PNG", Flat(3));
+  WriteFile(folder + "/train/cat/z.jpeg", JpegBytes({2, 2, 1, {1, 1, 1, 1}}, 100));
+  WriteFile(folder + "/train/cat/2.png", Flat(2));
+  const auto set = FolderExamples::OfImages(folder, Split::kTrain, kShape);
+  ASSERT_TRUE(set.ok()) << set.status();
+  EXPECT_EQ((*set)->class_names(), (std::vector<std::string>{"cat", "dog"}));
+  ASSERT_EQ((*set)->count(), 4);
+  const std::vector<int> values = {2, 1, 3, 4}, labels = {0, 0, 1, 1};
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(Row(**set, i), std::vector<uint8_t>(4, static_cast<uint8_t>(values[i]))) << i;
+    EXPECT_EQ((*set)->label(i), labels[i]) << i;
+  }
+}
+
+TEST(ImageFolder, PassesOverOtherFilesAndHiddenOnes) {
+  const std::string folder = FreshFolder("folder_test_other");
+  WriteFile(folder + "/train/a/1.png", Flat(1));
+  WriteFile(folder + "/train/a/.2.png", Flat(2));
+  WriteFile(folder + "/train/a/notes.txt", "text");
+  WriteFile(folder + "/train/.b/1.png", Flat(1));
+  WriteFile(folder + "/train/list.png", Flat(1));
+  const auto set = *FolderExamples::OfImages(folder, Split::kTrain, kShape);
+  EXPECT_EQ(set->count(), 1);
+  EXPECT_EQ(set->classes(), 1);
+}
+
+TEST(ImageFolder, NumbersTheClassesOfTheTestPartAsTraining) {
+  const std::string folder = FreshFolder("folder_test_labels");
+  for (const char* name : {"a", "b", "c"}) WriteFile(folder + "/train/" + name + "/1.png", Flat(1));
+  WriteFile(folder + "/val/c/1.png", Flat(1));
+  const auto validation = *FolderExamples::OfImages(folder, Split::kTest, kShape);
+  EXPECT_EQ(validation->label(0), 2);
+  EXPECT_EQ(validation->classes(), 3);
+  WriteFile(folder + "/test/b/1.png", Flat(1));
+  EXPECT_EQ((*FolderExamples::OfImages(folder, Split::kTest, kShape))->label(0), 1) << "test/ goes before val/";
+  WriteFile(folder + "/test/d/1.png", Flat(1));
+  EXPECT_EQ(FolderExamples::OfImages(folder, Split::kTest, kShape).status().message(),
+            "'" + folder + "/test/d' is of no class in '" + folder + "/train'");
+}
+
+TEST(ImageFolder, ScalesAndConvertsToTheShape) {
+  const std::string folder = FreshFolder("folder_test_shape");
+  WriteFile(folder + "/train/a/1.png", PngBytes(Gradient(10, 20, 3)));
+  const auto set = *FolderExamples::OfImages(folder, Split::kTrain, {.height = 4, .width = 6, .channels = 1});
+  std::vector<uint8_t> expected(24);
+  ScaleToCover(WithChannels(Gradient(10, 20, 3), 1), 4, 6, expected);
+  EXPECT_EQ(Row(*set, 0), expected);
+}
+
+TEST(ImageFolder, SaysWhatItLookedFor) {
+  const std::string folder = FreshFolder("folder_test_missing");
+  const auto error = [&](Split split, const ExampleShape& shape) {
+    return std::string(FolderExamples::OfImages(folder, split, shape).status().message());
+  };
+  EXPECT_EQ(error(Split::kTrain, kShape), "'" + folder + "' has no folder train");
+  EXPECT_EQ(error(Split::kTest, kShape), "'" + folder + "' has no folder test or val");
+  WriteFile(folder + "/train/a/notes.txt", "text");
+  EXPECT_EQ(error(Split::kTrain, kShape), "'" + folder + "/train' has no .png, .jpg or .jpeg file in its classes");
+  EXPECT_EQ(error(Split::kTrain, {.frames = 2, .height = 2, .width = 2}), "still images for a network of 2 frames");
+}
+
+TEST(ImageFolder, NamesADamagedFileWhenItIsRead) {
+  const std::string folder = FreshFolder("folder_test_damaged");
+  const std::string path = WriteFile(folder + "/train/a/1.png", Flat(1).substr(0, 30));
+  const auto set = *FolderExamples::OfImages(folder, Split::kTrain, kShape);
+  std::vector<uint8_t> row(4);
+  const absl::Status status = set->Read(0, row);
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(status.message(), "'" + path + "': PNG without its end");
+}
+
+TEST(ClipFolder, TakesTheMiddlesOfEqualPartsOfAClip) {
+  const std::string folder = FreshFolder("folder_test_clips");
+  for (int i = 0; i < 10; ++i) {
+    WriteFile(folder + "/train/jump/long/" + std::to_string(i) + ".png", Flat(static_cast<uint8_t>(i)));
+  }
+  for (int i = 0; i < 2; ++i) {
+    WriteFile(folder + "/train/jump/short/" + std::to_string(i) + ".png", Flat(static_cast<uint8_t>(i)));
+  }
+  const auto firsts = [&](int64_t frames) {
+    const auto set = *FolderExamples::OfClips(folder, Split::kTrain, {.frames = frames, .height = 2, .width = 2});
+    EXPECT_EQ(set->count(), 2);
+    std::vector<std::vector<int>> values(2);
+    for (int clip = 0; clip < 2; ++clip) {
+      const std::vector<uint8_t> row = Row(*set, clip);
+      for (int64_t f = 0; f < frames; ++f) values[clip].push_back(row[f * 4 + 3]);
+    }
+    return values;
+  };
+  EXPECT_EQ(firsts(5), (std::vector<std::vector<int>>{{1, 3, 5, 7, 9}, {0, 0, 1, 1, 1}}));
+  EXPECT_EQ(firsts(1), (std::vector<std::vector<int>>{{5}, {1}}));
+  EXPECT_EQ(firsts(10)[0], (std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
+}
+
+TEST(ClipFolder, RefusesAClipWithoutFrames) {
+  const std::string folder = FreshFolder("folder_test_empty_clip");
+  WriteFile(folder + "/train/jump/1/notes.txt", "text");
+  EXPECT_EQ(FolderExamples::OfClips(folder, Split::kTrain, kShape).status().message(),
+            "clip '" + folder + "/train/jump/1' has no .png, .jpg or .jpeg file");
+}
+
+}  // namespace
+}  // namespace anybit

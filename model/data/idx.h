@@ -1,0 +1,24 @@
+// Labelled images from IDX files (the MNIST family), plain or gzipped.
+//
+// IDX: big-endian magic 0x00000803 (u8, three dimensions: images) or 0x00000801 (u8, one dimension: labels), one u32
+// per dimension, then the bytes (Y. LeCun's description of the MNIST files). Images are [count, height, width], one
+// channel.
+#ifndef ANYBIT_MODEL_DATA_IDX_H_
+#define ANYBIT_MODEL_DATA_IDX_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "model/data/example_set.h"
+
+namespace anybit {
+
+// Images of their own size. NotFound, or DataLoss naming what does not fit.
+absl::StatusOr<MemoryExamples> ReadIdx(const std::string& images_path, const std::string& labels_path);
+
+// The train or test (t10k) files of a folder with the MNIST family's file names, e.g. train-images-idx3-ubyte.gz.
+absl::StatusOr<MemoryExamples> ReadIdxFolder(const std::string& folder, Split split);
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_DATA_IDX_H_

@@ -1,0 +1,26 @@
+// Work on rows by several threads: reading a stretch of an example set, and the loop it is made of.
+#ifndef ANYBIT_MODEL_DATA_READ_ROWS_H_
+#define ANYBIT_MODEL_DATA_READ_ROWS_H_
+
+#include <cstdint>
+#include <functional>
+#include <span>
+
+#include "absl/status/status.h"
+#include "model/data/example_set.h"
+
+namespace anybit {
+
+// How many threads rows of this cost are worth on this machine; 1 where a row is a copy.
+int ReadingThreads(RowCost cost);
+
+// Calls work(0) to work(n - 1) from `threads` threads, the caller among them, and returns when all are done. After an
+// error no further call begins; of several errors that of the lowest index is returned.
+absl::Status ForEachRow(int64_t n, int threads, const std::function<absl::Status(int64_t)>& work);
+
+// Rows first to first + n - 1 of `examples` to `rows`, one after the other.
+absl::Status ReadRows(const ExampleSet& examples, int64_t first, int64_t n, std::span<uint8_t> rows);
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_DATA_READ_ROWS_H_

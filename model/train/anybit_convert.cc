@@ -1,0 +1,227 @@
+// anybit-convert: a float network trained elsewhere as an adaptive-bit-width network, without training.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/flags/usage.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "model/artifact.h"
+#include "model/data/example_set.h"
+#include "model/data/read_rows.h"
+#include "model/evaluate.h"
+#include "model/kernels/instruction_set.h"
+#include "model/packed_network.h"
+#include "model/safetensors.h"
+#include "model/train/float_import.h"
+#include "model/train/point_recipe.h"
+#include "model/train/post_training.h"
+#include "model/train/report.h"
+#include "model/train/task.h"
+#include "model/train/text_file.h"
+
+ABSL_FLAG(std::string, weights, "", "safetensors file of the float network, in torchvision's or timm's names");
+ABSL_FLAG(std::string, arch, "fashion", "its architecture (model/arch)");
+ABSL_FLAG(std::string, data, "/usr/share/datasets/fashion-mnist", "examples, see model/data/open_examples.h");
+ABSL_FLAG(std::string, points, anybit::kDefaultPoints, "operating points, see model/train/point_recipe.h");
+ABSL_FLAG(std::vector<std::string>, mean, {}, "of pixels 0..1, what the float network's input was normalised by: one "
+                                              "number, or one per channel");
+ABSL_FLAG(std::vector<std::string>, std, {}, "likewise, the deviation");
+ABSL_FLAG(int64_t, images, 256, "training images that ranges and batch norm are estimated from; labels are not used");
+ABSL_FLAG(int64_t, test_images, 0, "test images that accuracies are measured on; 0: all");
+ABSL_FLAG(std::string, rounding, "joint", "of weights: joint (one code for all points at once) or nearest");
+ABSL_FLAG(std::string, out, "network.safetensors", "file to write");
+ABSL_FLAG(std::string, report, "", "JSON file to write for anybit-train-report; empty: none");
+ABSL_FLAG(int64_t, version, 1, "model version on the wire");
+ABSL_FLAG(std::string, export_float, "", "the other way: writes the fp32 point of this artifact to --out in "
+                                         "torchvision's names, for inputs of 0..1, and ends");
+
+namespace anybit {
+namespace {
+
+constexpr int64_t kMaxFile = int64_t{4} << 30;
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(path, error);
+  if (error) return absl::NotFoundError(absl::StrCat("cannot read '", path, "': ", error.message()));
+  if (static_cast<int64_t>(size) > kMaxFile) {
+    return absl::InvalidArgumentError(absl::StrCat("'", path, "' of ", size, " bytes exceeds ", kMaxFile));
+  }
+  std::string text(size, '\0');
+  std::ifstream file(path, std::ios::binary);
+  if (!file.read(text.data(), static_cast<std::streamsize>(size))) {
+    return absl::UnavailableError(absl::StrCat("cannot read '", path, "'"));
+  }
+  return text;
+}
+
+absl::Status ExportFloat(const std::string& artifact_path, const std::string& out) {
+  absl::StatusOr<Artifact> artifact = ReadArtifact(artifact_path);
+  if (!artifact.ok()) return artifact.status();
+  absl::StatusOr<std::string> text = ExportFloatNetwork(*artifact);
+  if (!text.ok()) return text.status();
+  if (absl::Status status = WriteTextFile(out, *text); !status.ok()) return status;
+  std::cout << "wrote " << out << "\n";
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<float>> ReadNumbers(const char* flag, const std::vector<std::string>& texts) {
+  std::vector<float> numbers;
+  for (const std::string& text : texts) {
+    float number = 0;
+    if (!absl::SimpleAtof(text, &number)) {
+      return absl::InvalidArgumentError(absl::StrCat("--", flag, ": '", text, "' is not a number"));
+    }
+    numbers.push_back(number);
+  }
+  return numbers;
+}
+
+absl::StatusOr<Artifact> ReadFloatNetwork(const std::string& path, const NetworkSpec& spec,
+                                          const InputNormalisation& normalisation) {
+  if (path.empty()) return absl::InvalidArgumentError("--weights names no file");
+  absl::StatusOr<std::string> text = ReadFile(path);
+  if (!text.ok()) return text.status();
+  absl::StatusOr<TensorFile> file = ParseSafetensors(*text);
+  if (!file.ok()) return absl::Status(file.status().code(), absl::StrCat("'", path, "': ", file.status().message()));
+  absl::StatusOr<Artifact> artifact = ImportFloatNetwork(*file, spec, normalisation);
+  if (!artifact.ok()) return absl::InvalidArgumentError(absl::StrCat("'", path, "': ", artifact.status().message()));
+  return artifact;
+}
+
+// `count` rows drawn evenly from the whole, or all of them.
+Subset SomeOf(const ExampleSet& whole, int64_t count) {
+  return HoldOut(whole, count <= 0 ? whole.count() : std::min(count, whole.count())).held_out;
+}
+
+// How far the fp32 point, which sees black around an image, is from the float network, which saw its mean there.
+absl::Status ReportBorder(const Artifact& full, std::span<const uint8_t> images, const std::vector<float>& border) {
+  absl::StatusOr<std::unique_ptr<NormEstimator>> exact = NormEstimator::Create(full, images, border);
+  if (!exact.ok()) return exact.status();
+  absl::StatusOr<std::unique_ptr<NormEstimator>> black = NormEstimator::Create(full, images);
+  if (!black.ok()) return black.status();
+  const std::span<const float> a = (*exact)->float_logits(), b = (*black)->float_logits();
+  double squares = 0, differences = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    squares += static_cast<double>(a[i]) * a[i];
+    differences += static_cast<double>(a[i] - b[i]) * (a[i] - b[i]);
+  }
+  std::cout << absl::StreamFormat(
+      "border: the float network pads with its mean, this one with black; its fp32 logits differ by %.1f%% (rms)\n",
+      100 * std::sqrt(differences / std::max(squares, 1e-30)));
+  return absl::OkStatus();
+}
+
+std::string Command() {
+  return absl::StrCat("anybit-convert --arch=", absl::GetFlag(FLAGS_arch), " --points=", absl::GetFlag(FLAGS_points),
+                      " --data=", NameOfData(absl::GetFlag(FLAGS_data)),
+                      " --mean=", absl::StrJoin(absl::GetFlag(FLAGS_mean), ","),
+                      " --std=", absl::StrJoin(absl::GetFlag(FLAGS_std), ","),
+                      " --images=", absl::GetFlag(FLAGS_images), " --rounding=", absl::GetFlag(FLAGS_rounding));
+}
+
+absl::Status Measure(Artifact& artifact, const ExampleSet& test) {
+  absl::StatusOr<std::unique_ptr<PackedNetwork>> engine = PackedNetwork::Create(artifact, *SupportedKernels().front());
+  if (!engine.ok()) return engine.status();
+  std::cout << absl::StreamFormat("%-12s %10s\n", "point", "test");
+  for (size_t p = 0; p < artifact.points.size(); ++p) {
+    ArtifactPoint& point = artifact.points[p];
+    absl::StatusOr<double> accuracy = EvaluateTop1(**engine, static_cast<int>(p), test);
+    if (!accuracy.ok()) return accuracy.status();
+    std::cout << absl::StreamFormat("%-12s %9.2f%%\n", point.info.name, 100 * *accuracy) << std::flush;
+    point.info.accuracy = *accuracy;
+    point.accuracy_images = test.count();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WriteReport(const Artifact& artifact, const std::vector<PointRecipe>& points, const Task& task,
+                         double seconds, const std::string& path) {
+  TrainingRun run;
+  run.set_recipe(absl::StrCat("converted, ", absl::GetFlag(FLAGS_rounding), " rounding"));
+  run.set_network(task.architecture);
+  run.set_images(NameOfData(absl::GetFlag(FLAGS_data)));
+  run.set_seconds(seconds);
+  run.set_command(artifact.trained_with);
+  for (const ArtifactPoint& point : artifact.points) {
+    for (const PointRecipe& recipe : points) {
+      if (recipe.name != point.info.name) continue;
+      PointResult& result = *run.add_points() = ResultOf(recipe);
+      result.set_test_accuracy(point.info.accuracy);
+      result.set_test_images(point.accuracy_images);
+    }
+  }
+  return WriteTextFile(path, SerializeRun(run));
+}
+
+absl::Status Main() {
+  const std::string out = absl::GetFlag(FLAGS_out);
+  if (const std::string source = absl::GetFlag(FLAGS_export_float); !source.empty()) return ExportFloat(source, out);
+
+  const absl::StatusOr<std::vector<PointRecipe>> points = ParsePoints(absl::GetFlag(FLAGS_points));
+  if (!points.ok()) return points.status();
+  const std::string rounding = absl::GetFlag(FLAGS_rounding);
+  if (rounding != "joint" && rounding != "nearest") {
+    return absl::InvalidArgumentError(absl::StrCat("--rounding: '", rounding, "' is neither joint nor nearest"));
+  }
+  if (absl::GetFlag(FLAGS_images) < 1) {
+    return absl::InvalidArgumentError(absl::StrCat("--images: ", absl::GetFlag(FLAGS_images), " images are too few"));
+  }
+  const absl::StatusOr<std::vector<float>> mean = ReadNumbers("mean", absl::GetFlag(FLAGS_mean));
+  if (!mean.ok()) return mean.status();
+  const absl::StatusOr<std::vector<float>> deviation = ReadNumbers("std", absl::GetFlag(FLAGS_std));
+  if (!deviation.ok()) return deviation.status();
+  const InputNormalisation normalisation{.mean = *mean, .deviation = *deviation};
+  const absl::StatusOr<Task> task = OpenTask(absl::GetFlag(FLAGS_arch), absl::GetFlag(FLAGS_data));
+  if (!task.ok()) return task.status();
+  const absl::StatusOr<Artifact> full = ReadFloatNetwork(absl::GetFlag(FLAGS_weights), task->spec, normalisation);
+  if (!full.ok()) return full.status();
+
+  const Subset sample = SomeOf(*task->training, absl::GetFlag(FLAGS_images));
+  std::vector<uint8_t> pixels(static_cast<size_t>(sample.count() * sample.shape().elements()));
+  if (absl::Status status = ReadRows(sample, 0, sample.count(), pixels); !status.ok()) return status;
+
+  std::vector<float> border;
+  const auto channels = static_cast<size_t>(sample.shape().channels);
+  for (size_t c = 0; c < channels; ++c) border.push_back(255 * normalisation.MeanOf(c));
+  if (std::any_of(border.begin(), border.end(), [](float b) { return b != 0; })) {
+    if (absl::Status status = ReportBorder(*full, pixels, border); !status.ok()) return status;
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  absl::StatusOr<Artifact> artifact = QuantizeAfterTraining(
+      *full, *points, pixels, border, rounding == "joint" ? Rounding::kJoint : Rounding::kNearest);
+  if (!artifact.ok()) return artifact.status();
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (absl::Status status = Measure(*artifact, SomeOf(*task->test, absl::GetFlag(FLAGS_test_images))); !status.ok())
+    return status;
+  artifact->version = absl::GetFlag(FLAGS_version);
+  artifact->trained_with = Command();
+  if (absl::Status status = WriteArtifact(*artifact, out); !status.ok()) return status;
+  std::cout << "wrote " << out << "\n";
+  const std::string report = absl::GetFlag(FLAGS_report);
+  return report.empty() ? absl::OkStatus() : WriteReport(*artifact, *points, *task, seconds, report);
+}
+
+}  // namespace
+}  // namespace anybit
+
+int main(int argc, char** argv) {
+  absl::SetProgramUsageMessage(
+      "makes an adaptive-bit-width network of a float one: anybit-convert --weights=FILE.safetensors --arch=NAME ...");
+  absl::ParseCommandLine(argc, argv);
+  const absl::Status status = anybit::Main();
+  if (status.ok()) return 0;
+  std::cerr << "anybit-convert: " << status.message() << "\n";
+  return 1;
+}

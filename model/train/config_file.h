@@ -1,0 +1,27 @@
+// Flags from a file: one `key = value` a line, `#` starts a comment.
+#ifndef ANYBIT_MODEL_TRAIN_CONFIG_FILE_H_
+#define ANYBIT_MODEL_TRAIN_CONFIG_FILE_H_
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace anybit {
+
+struct ConfigEntry {
+  std::string key;
+  std::string value;  // without surrounding blanks; may be empty
+  int line = 0;       // from 1
+};
+
+// In the order of the lines. InvalidArgument, with `path` and the line, for a line that is no `key = value`, a key that
+// is not in `known`, and a key set twice.
+absl::StatusOr<std::vector<ConfigEntry>> ParseConfig(absl::string_view text, const std::vector<std::string>& known,
+                                                     absl::string_view path);
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_TRAIN_CONFIG_FILE_H_

@@ -1,0 +1,229 @@
+#include "model/train/report.h"
+
+#include <google/protobuf/util/json_util.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "report/charts.h"
+#include "report/markdown_table.h"
+
+namespace anybit {
+namespace {
+
+constexpr double kFullPrecisionBits = 32;
+constexpr double kFullPrecisionPlace = 16;  // on the bits' axis: one doubling to the right of eight bits
+
+struct Spread {
+  double mean = 0;
+  double deviation = 0;  // 0 for a single value
+  int64_t count = 0;
+};
+
+Spread SpreadOf(const std::vector<double>& values) {
+  Spread spread{.count = static_cast<int64_t>(values.size())};
+  if (values.empty()) return spread;
+  const double count = static_cast<double>(values.size());
+  spread.mean = std::accumulate(values.begin(), values.end(), 0.0) / count;
+  double squares = 0;
+  for (const double value : values) squares += (value - spread.mean) * (value - spread.mean);
+  if (spread.count > 1) spread.deviation = std::sqrt(squares / (count - 1));
+  return spread;
+}
+
+void AddNew(std::vector<std::string>& names, const std::string& name) {
+  if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+}
+
+std::vector<std::string> RecipesOf(std::span<const TrainingRun> runs) {
+  std::vector<std::string> names;
+  for (const TrainingRun& run : runs) AddNew(names, run.recipe());
+  return names;
+}
+
+// Columns: more bits to the left, as a ladder is read; equal ones in the order of the runs.
+std::vector<PointResult> PointsOf(std::span<const TrainingRun> runs) {
+  std::vector<PointResult> points;
+  std::set<std::string> seen;
+  for (const TrainingRun& run : runs) {
+    for (const PointResult& point : run.points()) {
+      if (seen.insert(point.name()).second) points.push_back(point);
+    }
+  }
+  const auto bits = [](const PointResult& p) { return p.weight_bits() + p.activation_bits(); };
+  std::stable_sort(points.begin(), points.end(),
+                   [&](const PointResult& a, const PointResult& b) { return bits(a) > bits(b); });
+  return points;
+}
+
+// In percent.
+Spread AccuracySpread(std::span<const TrainingRun> runs, const std::string& recipe, const std::string& name,
+                      AccuracyOf which) {
+  std::vector<double> values;
+  for (const TrainingRun& run : runs) {
+    if (run.recipe() != recipe) continue;
+    for (const PointResult& point : run.points()) {
+      if (point.name() != name) continue;
+      if (which == AccuracyOf::kHeldOut && point.held_out_images() > 0)
+        values.push_back(100 * point.held_out_accuracy());
+      if (which == AccuracyOf::kTest && point.test_images() > 0) values.push_back(100 * point.test_accuracy());
+    }
+  }
+  return SpreadOf(values);
+}
+
+std::string Cell(const Spread& spread) {
+  if (spread.count == 0) return "-";
+  if (spread.count == 1) return absl::StrFormat("%.2f", spread.mean);
+  return absl::StrFormat("%.2f ± %.2f", spread.mean, spread.deviation);
+}
+
+double PlaceOf(const PointResult& point) {
+  if (point.weight_bits() == kFullPrecisionBits) return kFullPrecisionPlace;
+  return (point.weight_bits() + point.activation_bits()) / 2;
+}
+
+report::Axis BitsAxis(const std::vector<PointResult>& points) {
+  double low = 8, high = 1;
+  for (const PointResult& point : points) {
+    low = std::min(low, PlaceOf(point));
+    high = std::max(high, PlaceOf(point));
+  }
+  report::Axis axis{.low = low * 0.93, .high = high * 1.07, .logarithmic = true};
+  for (const int bits : {1, 2, 3, 4, 6, 8}) {
+    if (bits >= axis.low && bits <= axis.high) axis.marks.emplace_back(bits, absl::StrCat(bits));
+  }
+  if (high == kFullPrecisionPlace) axis.marks.emplace_back(kFullPrecisionPlace, "fp32");
+  return axis;
+}
+
+bool HasTest(std::span<const TrainingRun> runs) {
+  return std::any_of(runs.begin(), runs.end(), [](const TrainingRun& run) {
+    return std::any_of(run.points().begin(), run.points().end(),
+                       [](const PointResult& p) { return p.test_images() > 0; });
+  });
+}
+
+}  // namespace
+
+double BitsOfLevels(int64_t levels) { return std::log2(static_cast<double>(levels)); }
+
+PointResult ResultOf(const PointRecipe& point) {
+  const CodeRange& weights = point.weights;
+  PointResult result;
+  result.set_name(point.name);
+  result.set_weight_bits(point.full_precision ? kFullPrecisionBits
+                                              : BitsOfLevels(weights.sign ? 2 : weights.hi - weights.lo + 1));
+  result.set_activation_bits(point.full_precision ? kFullPrecisionBits : BitsOfLevels(point.highest_code + 1));
+  return result;
+}
+
+std::string SerializeRun(const TrainingRun& run) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = true;
+  options.preserve_proto_field_names = true;
+  std::string json;
+  // Fails for strings that are not UTF-8 only, and then leaves what it has: the reader will say so.
+  static_cast<void>(google::protobuf::util::MessageToJsonString(run, &json, options));
+  return json;
+}
+
+absl::StatusOr<TrainingRun> ParseRun(absl::string_view json) {
+  TrainingRun run;
+  const auto parsed = google::protobuf::util::JsonStringToMessage(std::string(json), &run);
+  if (!parsed.ok()) return absl::InvalidArgumentError(absl::StrCat("no training run: ", parsed.ToString()));
+  if (run.recipe().empty() || run.points().empty()) {
+    return absl::InvalidArgumentError("no training run: it names no recipe or no operating point");
+  }
+  for (const PointResult& point : run.points()) {
+    for (const double accuracy : {point.held_out_accuracy(), point.test_accuracy()}) {
+      if (accuracy >= 0 && accuracy <= 1) continue;
+      return absl::InvalidArgumentError(
+          absl::StrCat("point '", point.name(), "': accuracy ", accuracy, " is outside 0..1"));
+    }
+    for (const double bits : {point.weight_bits(), point.activation_bits()}) {
+      if (bits > 0 && bits <= kFullPrecisionBits) continue;
+      return absl::InvalidArgumentError(absl::StrCat("point '", point.name(), "': ", bits, " bits are outside 0..32"));
+    }
+  }
+  return run;
+}
+
+std::string AccuracyTable(std::span<const TrainingRun> runs, AccuracyOf which) {
+  const std::vector<PointResult> points = PointsOf(runs);
+  std::vector<std::vector<std::string>> rows = {{"recipe"}};
+  for (const PointResult& point : points) rows.front().push_back(point.name());
+  for (const std::string& recipe : RecipesOf(runs)) {
+    std::vector<std::string>& row = rows.emplace_back();
+    row.push_back(recipe);
+    for (const PointResult& point : points) row.push_back(Cell(AccuracySpread(runs, recipe, point.name(), which)));
+  }
+  return report::MarkdownTable(rows);
+}
+
+std::string AccuracyFigure(std::span<const TrainingRun> runs, AccuracyOf which, const std::string& caption) {
+  report::Figure figure{.columns = 1, .panel_width = 560, .caption = caption};
+  report::Panel& panel = figure.panels.emplace_back();
+  panel.title = absl::StrCat("top-1, %, of the ", which == AccuracyOf::kTest ? "test set" : "held-out images",
+                             " against bits (log2 of levels; mean of weights and activations)");
+  std::vector<PointResult> points = PointsOf(runs);
+  panel.x = BitsAxis(points);
+  std::reverse(points.begin(), points.end());  // lines run from left to right
+  double low = 100, high = 0;
+  for (const std::string& recipe : RecipesOf(runs)) {
+    report::Line line{.name = recipe, .colour = report::LineColour(static_cast<int>(panel.lines.size()))};
+    for (const PointResult& point : points) {
+      const Spread spread = AccuracySpread(runs, recipe, point.name(), which);
+      if (spread.count == 0) continue;
+      line.points.emplace_back(PlaceOf(point), spread.mean);
+      line.spreads.push_back(spread.deviation);
+      low = std::min(low, spread.mean - spread.deviation);
+      high = std::max(high, spread.mean + spread.deviation);
+    }
+    if (line.points.empty()) continue;
+    figure.legend.push_back({.name = line.name, .colour = line.colour});
+    panel.lines.push_back(std::move(line));
+  }
+  panel.y = report::RoundAxis(std::max(low, 0.0), std::min(high, 100.0));
+  return report::DrawSvg(figure);
+}
+
+std::string TrainingPage(const std::string& title, std::span<const TrainingRun> runs) {
+  std::vector<std::string> networks, images;
+  for (const TrainingRun& run : runs) {
+    AddNew(networks, run.network());
+    AddNew(images, run.images());
+  }
+  std::string page = absl::StrCat("# ", title, "\n\n", absl::StrJoin(networks, ", "), " on ",
+                                  absl::StrJoin(images, ", "), ". Top-1, %; mean ± standard deviation over seeds.\n");
+  if (HasTest(runs)) absl::StrAppend(&page, "\n## Test set\n\n", AccuracyTable(runs, AccuracyOf::kTest));
+  absl::StrAppend(&page, "\n## Held-out images\n\n", AccuracyTable(runs, AccuracyOf::kHeldOut));
+  std::vector<std::vector<std::string>> rows = {{"recipe", "runs", "seeds", "minutes a run"}};
+  for (const std::string& recipe : RecipesOf(runs)) {
+    std::vector<double> minutes;
+    std::vector<std::string> seeds;
+    for (const TrainingRun& run : runs) {
+      if (run.recipe() != recipe) continue;
+      minutes.push_back(run.seconds() / 60);
+      AddNew(seeds, absl::StrCat(run.seed()));
+    }
+    rows.push_back({recipe, absl::StrCat(minutes.size()), absl::StrJoin(seeds, " "),
+                    absl::StrFormat("%.1f", SpreadOf(minutes).mean)});
+  }
+  absl::StrAppend(&page, "\n## Runs\n\n", report::MarkdownTable(rows));
+  std::vector<std::string> commands;
+  for (const TrainingRun& run : runs) {
+    if (!run.command().empty()) AddNew(commands, run.command());
+  }
+  if (!commands.empty()) absl::StrAppend(&page, "\n```\n", absl::StrJoin(commands, "\n"), "\n```\n");
+  return page;
+}
+
+}  // namespace anybit

@@ -1,0 +1,30 @@
+// What is learned: an architecture and the examples it is trained and tested on, which fit each other.
+#ifndef ANYBIT_MODEL_TRAIN_TASK_H_
+#define ANYBIT_MODEL_TRAIN_TASK_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "model/data/example_set.h"
+#include "model/network_spec.h"
+
+namespace anybit {
+
+struct Task {
+  std::string architecture;  // the text that gives `spec`, but for its labels
+  NetworkSpec spec;
+  std::unique_ptr<ExampleSet> training, test;
+};
+
+// `architecture` as ArchitectureByName takes it, `data` as OpenExamples does. Rows are made to fit the network; the
+// number of classes follows the examples unless `architecture` says it. The examples' class names become the labels of
+// a network that has none. InvalidArgument where the two do not fit, naming the option that would help.
+absl::StatusOr<Task> OpenTask(const std::string& architecture, const std::string& data);
+
+// The data's name without the folders it lies in: "cifar10:/data/cifar" is "cifar10:cifar".
+std::string NameOfData(const std::string& data);
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_TRAIN_TASK_H_

@@ -1,0 +1,69 @@
+// Architectures and examples that are brought together, or refused with what would help.
+#include "model/train/task.h"
+
+#include <gtest/gtest.h>
+
+#include "model/data/example_files.h"
+
+namespace anybit {
+namespace {
+
+// CIFAR-10 of one image per file, with names.
+std::string CifarFolder() {
+  const std::string folder = FreshFolder("task_test_cifar10");
+  const std::string record = std::string(1, '\x03') + std::string(3072, '\x40');
+  for (const char* name :
+       {"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"}) {
+    WriteFile(folder + "/" + name + ".bin", record);
+  }
+  std::string names;
+  for (char c = 'a'; c < 'k'; ++c) names += std::string(1, c) + "\n";
+  WriteFile(folder + "/batches.meta.txt", names);
+  return folder;
+}
+
+// CIFAR-100 of one image per file, of the highest class.
+std::string Cifar100Folder() {
+  const std::string folder = FreshFolder("task_test_cifar100");
+  const std::string record = std::string("\x13\x63", 2) + std::string(3072, '\x40');
+  WriteFile(folder + "/train.bin", record);
+  WriteFile(folder + "/test.bin", record);
+  return folder;
+}
+
+TEST(OpenTask, GivesTheNetworkTheExamplesNames) {
+  const absl::StatusOr<Task> task = OpenTask("resnet20:width=0.25", CifarFolder());
+  ASSERT_TRUE(task.ok()) << task.status();
+  EXPECT_EQ(task->architecture, "resnet20:width=0.25");
+  ASSERT_EQ(task->spec.labels_size(), 10);
+  EXPECT_EQ(task->spec.labels(3), "d");
+  EXPECT_EQ(task->training->count(), 5);
+  EXPECT_EQ(task->test->count(), 1);
+}
+
+TEST(OpenTask, MakesAsManyClassesAsTheExamplesHaveUnlessTold) {
+  const std::string folder = Cifar100Folder();
+  EXPECT_EQ(OpenTask("resnet20", folder)->architecture, "resnet20:classes=100");
+  EXPECT_EQ(OpenTask("resnet20:width=0.25", folder)->architecture, "resnet20:width=0.25,classes=100");
+  EXPECT_EQ(OpenTask("resnet20:classes=128", folder)->architecture, "resnet20:classes=128");
+  EXPECT_EQ(OpenTask("resnet20:classes=10", folder).status().message(),
+            "'" + folder + "' has 100 classes, architecture 'resnet20:classes=10' 10");
+}
+
+TEST(OpenTask, NamesTheOptionsThatOtherRowsNeed) {
+  const absl::Status status = OpenTask("resnet20:side=28", CifarFolder()).status();
+  EXPECT_EQ(status.message(),
+            "images of 32x32 do not fit 28x28 (architecture 'resnet20:side=28' takes options for other rows, as in "
+            "NAME:side=28,channels=1,frames=8)");
+  EXPECT_EQ(OpenTask("resnet19", CifarFolder()).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(OpenTask("resnet20", "/no/such/folder").status().message(), "there is no folder '/no/such/folder'");
+}
+
+TEST(NameOfData, IsTheLastFolderAndTheKind) {
+  EXPECT_EQ(NameOfData("/data/fashion-mnist"), "fashion-mnist");
+  EXPECT_EQ(NameOfData("moving:/data/fashion-mnist/"), "moving:fashion-mnist");
+  EXPECT_EQ(NameOfData("images"), "images");
+}
+
+}  // namespace
+}  // namespace anybit

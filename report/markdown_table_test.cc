@@ -1,0 +1,17 @@
+#include "report/markdown_table.h"
+
+#include <gtest/gtest.h>
+
+namespace anybit::report {
+namespace {
+
+TEST(MarkdownTable, PadsColumnsToOneWidthCountingCharacters) {
+  EXPECT_EQ(MarkdownTable({{"recipe", "w8a8"}, {"a", "91.20 ± 0.10"}, {"coquant", "-"}}),
+            "| recipe  |         w8a8 |\n"
+            "|---------|-------------:|\n"
+            "| a       | 91.20 ± 0.10 |\n"
+            "| coquant |            - |\n");
+}
+
+}  // namespace
+}  // namespace anybit::report
