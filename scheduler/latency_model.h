@@ -3,7 +3,7 @@
 // Two corrections of actual / profile, in permille. One is common to all points: what a profile is wrong by is mostly the
 // machine, and a point that nobody dares to run any more is not stuck with its last bad measurement. The other is each
 // point's own, relative to the common one: beside other work some points slow down more than others. It counts only where
-// it exceeds what scatter can do, and it is remembered longer, since it changes more slowly. The point that ran most lately
+// it exceeds what scatter can do, and it is remembered a little longer. The point that ran most lately
 // has none: with one point running nobody can tell the two corrections apart, and of points not running one can but think
 // that the machine slows them as it does that one.
 //
@@ -30,7 +30,7 @@ struct LatencyModelOptions {
   int window = 64;                          // batches, at least 1
   int regime = 5;                           // batches that outvote all before them; odd, at least 1
   Duration memory = std::chrono::seconds(10);
-  Duration own_memory = std::chrono::seconds(60);   // of the points' own corrections
+  Duration own_memory = std::chrono::seconds(15);   // of the points' own corrections
 };
 
 class LatencyModel {
