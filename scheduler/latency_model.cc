@@ -76,7 +76,8 @@ LatencyModel::LatencyModel(Profile profile, LatencyModelOptions options)
 
 Duration LatencyModel::Corrected(PointId point, int rows, int common_permille) const {
   // One rounding, so that times ten times as long give predictions ten times as long.
-  return Scaled(profile_.At(point, rows), static_cast<int>(int64_t{own_permille(point)} * common_permille / kExact));
+  const int64_t permille = int64_t{own_permille(point)} * common_permille / kExact;
+  return Scaled(profile_.At(point, rows), static_cast<int>(std::clamp<int64_t>(permille, 1, kMostPermille)));
 }
 
 Duration LatencyModel::PredictLeast(PointId point, int rows) const {
@@ -123,7 +124,10 @@ void LatencyModel::Doubt() {
 void LatencyModel::Forget(MonoTime now) {
   bool forgot = false;
   for (OwnCorrection& own : own_) forgot |= ForgetOwn(own, now);
-  if (forgot) CorrectOwn();
+  if (forgot) {
+    CorrectOwn();
+    Correct();
+  }
   size_t old = 0;
   while (old < count_ && SaturatingAdd(Recent(old).at, options_.memory) < now) ++old;
   if (old == 0) return;
@@ -169,7 +173,7 @@ void LatencyModel::MoveAnchor() {
   const PointId latest = Recent(count_ - 1).point;
   size_t ran = 0;
   for (size_t i = 0; i < count_; ++i) ran += Recent(i).point == latest;
-  if (latest == anchor_ || 2 * ran <= count_) return;
+  if (latest == anchor_ || 3 * ran <= 2 * count_) return;
   anchor_ = latest;
   // All stand to the new one as they stood to the one before.
   const int64_t part = own_permille(anchor_);
@@ -180,6 +184,7 @@ void LatencyModel::MoveAnchor() {
     }
   }
   CorrectOwn();
+  Correct();   // the common part is of the new one now
 }
 
 void LatencyModel::TakeBackOwn(size_t count) {

@@ -3,8 +3,8 @@
 // Two corrections of actual / profile, in permille. One is common to all points: what a profile is wrong by is mostly the
 // machine, and a point that nobody dares to run any more is not stuck with its last bad measurement. The other is each
 // point's own, relative to the common one: beside other work some points slow down more than others. It counts only where
-// it exceeds what scatter can do, and it is remembered a little longer. The point that ran most lately
-// has none: with one point running nobody can tell the two corrections apart, and of points not running one can but think
+// it exceeds what scatter can do, and it is remembered a little longer. The point that two thirds of the
+// last batches ran at has none: with one point running nobody can tell the two corrections apart, and of points not running one can but think
 // that the machine slows them as it does that one.
 //
 // The common one is the median of the last `window` batches, so that single outliers move nothing; but when the last
@@ -140,7 +140,7 @@ class LatencyModel {
   int upper_permille_ = 1000;
   std::vector<Duration> predicted_;   // [point * max_batch + rows - 1]
   std::vector<OwnCorrection> own_;    // [point]
-  PointId anchor_{};                  // whose own part is 1 by definition: that of most of the window
+  PointId anchor_{};                  // whose own part is 1 by definition
   std::vector<int> applied_permille_; // [point], what corrected_ is made with; 0 before the first time
   Profile corrected_;                 // by the points' own corrections alone
   std::vector<Duration> row_cost_;    // [point], of corrected_

@@ -68,6 +68,7 @@ void PointRanking::Rank(const Profile& profile) {
     return a.accuracy != b.accuracy ? a.accuracy > b.accuracy : a.cost < b.cost;
   });
   by_value_.clear();
+  by_value_.reserve(points_.size());
   for (size_t p = 0; p < points_.size(); ++p) {
     if (points_[p].dominated_by == 0) by_value_.push_back(p);
   }

@@ -11,6 +11,7 @@ namespace {
 
 // What each further request leaves of the memory of those answered in time: some of the last five hundred.
 constexpr double kAttainedKept = 1 - 1.0 / 512;
+constexpr double kLeastTold = 1e-3;
 
 bool WeightsVary(const SchedulerOptions& options) {
   const std::vector<double>& weights = options.class_weights;
@@ -326,6 +327,7 @@ void Scheduler::CountAttained(const PendingRequest& request, const Outcome& outc
   const bool has_floor = request.allowed.size() < static_cast<int>(latency_.points().size());
   // Both fade together, or the more frequent ones would be judged by a shorter time than the others.
   for (Attained& attained : attained_) {
+    if (attained.told < kLeastTold) continue;   // long gone; the share stays what it was
     attained.in_time *= kAttainedKept;
     attained.told *= kAttainedKept;
   }

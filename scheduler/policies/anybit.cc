@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <span>
+#include <utility>
 
 #include "scheduler/point_ranking.h"
 
@@ -43,7 +44,7 @@ constexpr double kAgedPart = 0.25;
 
 // In overload a point of which nothing is known but its profile is tried where it would be worth more than all others if
 // it took this part of its time. Beside other work points have been seen to differ by a third from what a quiet machine
-// says. The price are three batches that may earn a quarter less, so they are small: this part of the largest.
+// says. The price are four batches now and then that may earn a quarter less, so they are small: this part of the largest.
 constexpr double kHopedFor = 0.75;
 constexpr int kTriedPart = 4;
 
@@ -189,18 +190,29 @@ class Planner {
   bool TriesUntried(int slot) {
     const PointSet untried = view_.latency.untried();
     if (untried.empty()) return false;
-    const double most_value = ranking_.points()[ranking_.by_value().front()].value;
+    const RankedPoint* best = nullptr;   // of those that somebody accepts
+    for (const RankedPoint& point : ranking_.points()) {
+      if (SomebodyAccepts(point) && (best == nullptr || point.value > best->value)) best = &point;
+    }
+    if (best == nullptr || untried.Contains(best->id)) return false;   // it will run anyway
+    const int most = std::max(most_rows_ / kTriedPart, At(begin_).rows);
     for (size_t p = 0; p < ranking_.points().size(); ++p) {
       const RankedPoint& point = ranking_.points()[p];
-      if (!untried.Contains(point.id) || point.value <= most_value * kHopedFor) continue;
-      if (p == ranking_.by_value().front()) return false;   // it is taken for the best anyway
+      if (!untried.Contains(point.id) || point.value <= best->value * kHopedFor) continue;
       const size_t scratch = decision_.members.size();
-      const Candidate batch = Gather(p, point, Company::kAnybody, std::max(1, most_rows_ / kTriedPart));
+      const Candidate batch = Gather(p, point, Company::kAnybody, most);
       if (batch.count > 0) {
         Take(slot, point, batch, scratch);
         return true;
       }
       decision_.members.resize(scratch);
+    }
+    return false;
+  }
+  bool SomebodyAccepts(const RankedPoint& point) const {
+    if (alike_) return At(begin_).allowed.Contains(point.id);
+    for (int k = 0; k < kinds_; ++k) {
+      if (kind_[static_cast<size_t>(k)].allowed.Contains(point.id)) return true;
     }
     return false;
   }
@@ -630,12 +642,14 @@ class Planner {
       for (const Group& group : groups) {
         if (group.point == nullptr) continue;
         const size_t scratch = decision_.members.size();
-        Candidate batch = LargestOf(group, targets[static_cast<size_t>(ToIndex(group.point->id))]);
+        const auto [batch_of_group, latency] = LargestOf(group, targets[static_cast<size_t>(ToIndex(group.point->id))]);
+        Candidate batch = batch_of_group;
+        if (batch.count == 0) continue;
         const bool worth_it = Predict(*group.point, batch.rows) * typical_ <=
                               kWasteful * batch.rows * Typical(group.point->cost);
         const bool weightier = group.weight > groups[1].weight;
-        if (batch.count > 0 && (worth_it || weightier || !must_be_worth_it)) {
-          if (aged_) MakeRoomForAged(*group.point, Slack(decision_.members[scratch]), batch);
+        if (worth_it || weightier || !must_be_worth_it) {
+          if (aged_) MakeRoomForAged(*group.point, latency, batch);
           Take(slot, *group.point, batch, scratch);
           return;
         }
@@ -662,6 +676,7 @@ class Planner {
   struct Group {
     const RankedPoint* point = nullptr;
     double weight = 0;
+    int rows = 0;   // of the request that the group goes first by
   };
   // Those of the weightiest and then most urgent request with a floor and of the one without that can still be in time;
   // who is to go first first.
@@ -674,7 +689,7 @@ class Planner {
       const double weight = Weight(request);
       if (weight <= group.weight) continue;
       const RankedPoint* point = KindOf(i).most_valuable;
-      if (Slack(i) >= Predict(*point, request.rows)) group = {.point = point, .weight = weight};
+      if (Slack(i) >= Predict(*point, request.rows)) group = {.point = point, .weight = weight, .rows = request.rows};
     }
     const bool floors_first = first[0].weight != first[1].weight
                                   ? first[1].weight > first[0].weight
@@ -683,20 +698,19 @@ class Planner {
     return first;
   }
 
-  // The largest batch of a group, of up to `most` rows, of which all have the slack.
-  Candidate LargestOf(const Group& group, int most) {
-    Candidate batch;
+  // The largest batch of a group, of up to `most` rows, and the latency that all of it have the slack for. It is not empty:
+  // in the end it has the place for the request that the group goes first by.
+  std::pair<Candidate, double> LargestOf(const Group& group, int most) {
     const size_t scratch = decision_.members.size();
-    for (int target = most; target > 0; target /= 2) {
+    for (int target = std::max(most, group.rows);; target = std::max(target / 2, group.rows)) {
+      Candidate batch;
       const double latency = Predict(*group.point, target);
       AddByWeight(*group.point, latency, target, batch);
       while (batch.count > 0 && Predict(*group.point, batch.rows) > latency) RemoveLast(batch);
-      // Enough for the size that was assumed, or nobody is left for a smaller one either.
-      if (batch.rows * 2 > target) return batch;
+      // Enough for the size that was assumed; or the least size, which one request has the slack for.
+      if (batch.rows * 2 > target || target == group.rows) return {batch, latency};
       decision_.members.resize(scratch);
-      batch = {};
     }
-    return batch;
   }
 
   const RankedPoint& MostValuable(PointSet allowed) const {

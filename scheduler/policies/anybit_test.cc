@@ -76,6 +76,15 @@ TEST(AnybitTest, RunsALoneRequestAtTheMostAccuratePointInTime) {
   EXPECT_EQ(PointFor(Waiting(1, milliseconds(2))), kLo);
 }
 
+TEST(AnybitTest, ServesARequestOfManyRowsWithAFloorThoughNoLargerBatchIsInTime) {
+  Snapshot snapshot(ThreePoints());
+  snapshot.Add(T(milliseconds(20)), PointSet::Of(kHi), 5).Add(T(milliseconds(20)), PointSet::Of(kHi), 5);   // 18 ms each
+  const Decision decision = Decide(snapshot);
+  ASSERT_EQ(decision.plans.size(), 1u);
+  EXPECT_EQ(decision.plans[0].point, kHi);
+  EXPECT_EQ(Members(snapshot, decision), FromTo(1, 1));
+}
+
 TEST(AnybitTest, RefusesALoneRequestThatNoPointServesInTime) {
   const Decision decision = Decide(Waiting(1, milliseconds(2) - Duration(1)));
   EXPECT_EQ(decision.shed, (std::vector<int>{0}));

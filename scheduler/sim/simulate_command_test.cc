@@ -196,6 +196,8 @@ TEST_F(SimulateCommandTest, SinglePointsMayBeWrongToo) {
               HasSubstr("--point_ratios takes numbers, not 'fast'"));
   EXPECT_THAT(Simulated({"--profile", profile_, "--point_ratios", "0"}).err,
               HasSubstr("profile ratio 0 is not above 0 and at most 1000"));
+  EXPECT_THAT(Simulated({"--profile", profile_, "--point_ratios", "1,1,1,1,1,1,1,1,1"}).err,
+              HasSubstr("9 point ratios for "));
 }
 
 TEST_F(SimulateCommandTest, SaysInOneLineWhatIsWrongAndExitsWithTwo) {

@@ -162,6 +162,10 @@ Profile Shown(Profile profile, const SimulationOptions& options) {
 absl::StatusOr<SimulationResult> Simulate(const Profile& true_profile, std::span<const OfferedRequest> requests,
                                           const SimulationOptions& options) {
   if (absl::Status status = Validate(requests, options); !status.ok()) return status;
+  if (options.point_ratios.size() > true_profile.points.size()) {
+    return absl::InvalidArgumentError(absl::StrCat(options.point_ratios.size(), " point ratios for ",
+                                                   true_profile.points.size(), " operating points"));
+  }
   const Profile shown = Shown(true_profile, options);
   absl::StatusOr<std::unique_ptr<SchedulingPolicy>> policy = MakePolicy(options.policy, shown);
   if (!policy.ok()) return policy.status();
