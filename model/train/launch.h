@@ -29,15 +29,6 @@ struct Launch {
 // they do not fit together.
 absl::StatusOr<Launch> ParseLaunch(const std::function<std::string(const char*)>& variable);
 
-// The part of `count` rows that process `rank` of `size` takes: [begin, end), in order, sizes differing by one at most.
-struct RowRange {
-  int64_t begin = 0;
-  int64_t end = 0;
-};
-constexpr RowRange RowsOfProcess(int64_t count, int rank, int size) {
-  return {count * rank / size, count * (rank + 1) / size};
-}
-
 }  // namespace anybit
 
 #endif  // ANYBIT_MODEL_TRAIN_LAUNCH_H_

@@ -54,18 +54,5 @@ TEST(ParseLaunch, NamesTheVariableThatDoesNotFit) {
             "MASTER_PORT='0' is not a number of 1..65535");
 }
 
-TEST(RowsOfProcess, CoverABatchOnceInOrder) {
-  for (const int64_t count : {1, 7, 128}) {
-    int64_t next = 0;
-    for (int rank = 0; rank < 3; ++rank) {
-      const RowRange rows = RowsOfProcess(count, rank, 3);
-      EXPECT_EQ(rows.begin, next);
-      EXPECT_LE(rows.end - rows.begin, (count + 2) / 3);
-      next = rows.end;
-    }
-    EXPECT_EQ(next, count);
-  }
-}
-
 }  // namespace
 }  // namespace anybit

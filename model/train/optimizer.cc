@@ -24,16 +24,6 @@ void Optimizer::ClearGradients() {
   }
 }
 
-std::vector<torch::Tensor> Optimizer::Gradients() const {
-  std::vector<torch::Tensor> gradients;
-  for (const ParameterGroup& group : groups_) {
-    for (const torch::Tensor& parameter : group.parameters) {
-      if (parameter.grad().defined()) gradients.push_back(parameter.grad());
-    }
-  }
-  return gradients;
-}
-
 void Optimizer::Step(double learning_rate) {
   torch::NoGradGuard no_gradient;
   for (size_t g = 0; g < groups_.size(); ++g) {

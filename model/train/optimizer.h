@@ -31,9 +31,6 @@ class Optimizer {
 
   void ClearGradients();
 
-  // The gradients that this step has, in the order of the groups.
-  std::vector<torch::Tensor> Gradients() const;
-
   void Step(double learning_rate);
 
   // Names and tensors of what it remembers: they can be read to save it and written to restore it.

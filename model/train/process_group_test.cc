@@ -207,12 +207,13 @@ std::vector<double> LossCurve(ProcessGroup* group, Norms norms, int order = 0) {
                            *ParsePoints(kPoints), *ParseRecipe("coquant"),
                            /*seed=*/group != nullptr ? 1 + group->rank() : 1);
   const std::vector<torch::Tensor> parameters = network->parameters();
-  RowRange rows{0, kBatch};
+  int64_t first = 0, last = kBatch;
   if (group != nullptr) {
     std::vector<torch::Tensor> state = parameters;
     for (const torch::Tensor& buffer : network->buffers()) state.push_back(buffer);
     EXPECT_TRUE(group->Broadcast(state).ok());
-    rows = RowsOfProcess(kBatch, group->rank(), group->size());
+    first = kBatch * group->rank() / group->size();
+    last = kBatch * (group->rank() + 1) / group->size();
     if (norms == Norms::kOfTheGroup) network->SynchronizeNorms(group);
   }
   network->CalibrateSteps(1, Batch(0, 0).first);
@@ -223,7 +224,7 @@ std::vector<double> LossCurve(ProcessGroup* group, Norms norms, int order = 0) {
     optimizer.zero_grad();
     for (int point = 0; point < 2; ++point) {
       const torch::Tensor loss = torch::cross_entropy_loss(
-          network->Forward(point, images.slice(0, rows.begin, rows.end)), labels.slice(0, rows.begin, rows.end));
+          network->Forward(point, images.slice(0, first, last)), labels.slice(0, first, last));
       loss.backward();
       const torch::Tensor value = loss.detach().to(torch::kFloat64).reshape({1});
       if (group != nullptr) {

@@ -380,7 +380,7 @@ class TrainingRun {
   // Those of the whole batch: its loss is the mean of the processes' losses. LSQ scales a step's gradient by
   // 1 / sqrt(elements), and a process has its share of these.
   void CombineGradients() {
-    Check(options_.group->Average(optimizer_->Gradients()));
+    Check(AverageGradients(*options_.group, network_->parameters()));
     if (recipe_.activations != ActivationRule::kLearnedStep) return;
     const double factor = std::sqrt(static_cast<double>(Processes(options_)));
     for (const torch::Tensor& step : network_->steps()) {
