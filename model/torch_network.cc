@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/quant/requantize.h"
+#include "model/torch_weights.h"
 
 namespace anybit {
 namespace {
@@ -20,19 +21,6 @@ absl::Status Stopped(Work work) {
     return absl::InternalError(absl::StrCat("LibTorch: ", error.what()));
   }
   return absl::OkStatus();
-}
-
-torch::Tensor FromStoreOrder(torch::Tensor flat, const PlannedNode& node) {
-  if (node.kind == NodeKind::kLinear) return flat.reshape({node.out.channels, node.depth});
-  return flat.reshape({node.out.channels, node.kernel, node.kernel, node.depthwise ? 1 : node.in.channels})
-      .permute({0, 3, 1, 2})
-      .contiguous(torch::MemoryFormat::ChannelsLast);
-}
-
-// Whole numbers up to 2^24 are exact in float32, in any order of summation; beyond that float64 serves to 2^53.
-torch::ScalarType ExactType(const torch::Tensor& codes, int64_t highest_input) {
-  const double largest = codes.abs().flatten(1).sum(1).max().item<double>() * static_cast<double>(highest_input);
-  return largest < 16777216.0 ? torch::kFloat32 : torch::kFloat64;
 }
 
 class TorchNetworkImpl : public TorchNetwork {
@@ -73,17 +61,8 @@ class TorchNetworkImpl : public TorchNetwork {
   torch::Tensor PrepareWeights(const ArtifactPoint& point, int layer) const {
     const PlannedNode& node = plan_.layer(layer);
     const LayerStore& store = artifact_.store[layer];
-    torch::Tensor flat = torch::empty({node.weights()});
-    float* out = flat.data_ptr<float>();
-    for (int64_t i = 0; i < node.weights(); ++i) {
-      out[i] = point.full_precision ? store.full[i]
-                                    : static_cast<float>(ChildCode(store.q8[i], point.layers[layer].weights));
-    }
-    const torch::Tensor weights = FromStoreOrder(flat, node);
-    if (point.full_precision) return weights;
-    int64_t highest_input = 255;
-    if (const PlannedNode* pool = plan_.PoolReadBy(node)) highest_input *= pool->pooled();
-    return weights.to(ExactType(weights, highest_input));
+    return point.full_precision ? FullWeights(store, node)
+                                : ChildWeights(store, point.layers[layer].weights, plan_, node);
   }
 
   // The epilogue over sums [N, O, H, W] (whole numbers); codes as float32 of the same shape.

@@ -66,12 +66,10 @@ LatencyModel::LatencyModel(Profile profile, LatencyModelOptions options)
       recent_(static_cast<size_t>(std::max({options.window, options.regime, 1}))),
       predicted_(profile_.points.size() * static_cast<size_t>(profile_.max_batch)),
       own_(profile_.points.size()),
-      applied_permille_(profile_.points.size()),
       corrected_(profile_),
       row_cost_(profile_.points.size()) {
   sorting_.reserve(std::max(recent_.size(), kOwnWindow) + kProfileCounts);
   ApplyOwn();
-  FillPredicted();
 }
 
 Duration LatencyModel::Corrected(PointId point, int rows, int common_permille) const {
@@ -124,15 +122,11 @@ void LatencyModel::Doubt() {
 void LatencyModel::Forget(MonoTime now) {
   bool forgot = false;
   for (OwnCorrection& own : own_) forgot |= ForgetOwn(own, now);
-  if (forgot) {
-    CorrectOwn();
-    Correct();
-  }
+  if (forgot) CorrectOwn();
   size_t old = 0;
   while (old < count_ && SaturatingAdd(Recent(old).at, options_.memory) < now) ++old;
-  if (old == 0) return;
   DropOldest(old);
-  Correct();
+  if (forgot || old > 0) Correct();
 }
 
 void LatencyModel::DropOldest(size_t count) {
@@ -218,30 +212,28 @@ int LatencyModel::OwnPart(const OwnCorrection& own) {
 }
 
 void LatencyModel::CorrectOwn() {
-  for (size_t p = 0; p < own_.size(); ++p) {
-    OwnCorrection& own = own_[p];
-    const int part = ToIndex(anchor_) == static_cast<int>(p) ? kExact : OwnPart(own);
-    if (part == kExact || std::abs(part - own.permille) > kOwnChangePermille) own.permille = part;
-  }
-  ApplyOwn();
-}
-
-void LatencyModel::ApplyOwn() {
   PointSet untried;
   bool changed = false;
   for (size_t p = 0; p < own_.size(); ++p) {
-    const OwnCorrection& own = own_[p];
-    if (!own.known()) untried = untried.With(ToPointId(static_cast<int>(p)));
-    changed |= own.permille != applied_permille_[p];
+    OwnCorrection& own = own_[p];
+    const PointId point = ToPointId(static_cast<int>(p));
+    const int part = point == anchor_ ? kExact : OwnPart(own);
+    if (part != own.permille && (part == kExact || std::abs(part - own.permille) > kOwnChangePermille)) {
+      own.permille = part;
+      changed = true;
+    }
+    if (!own.known()) untried = untried.With(point);
   }
   untried_ = untried.size() == static_cast<int>(own_.size()) ? PointSet() : untried;
-  if (!changed) return;
+  if (changed) ApplyOwn();
+}
+
+void LatencyModel::ApplyOwn() {
   for (size_t p = 0; p < own_.size(); ++p) {
-    const int permille = applied_permille_[p] = own_[p].permille;
     row_cost_[p] = Duration::max();
     for (size_t b = 0; b < profile_.latency[p].size(); ++b) {
       Duration& corrected = corrected_.latency[p][b];
-      corrected = Scaled(profile_.latency[p][b], permille);
+      corrected = Scaled(profile_.latency[p][b], own_[p].permille);
       row_cost_[p] = std::min(row_cost_[p], corrected / static_cast<int64_t>(b + 1));
     }
   }

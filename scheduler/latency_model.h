@@ -141,7 +141,6 @@ class LatencyModel {
   std::vector<Duration> predicted_;   // [point * max_batch + rows - 1]
   std::vector<OwnCorrection> own_;    // [point]
   PointId anchor_{};                  // whose own part is 1 by definition
-  std::vector<int> applied_permille_; // [point], what corrected_ is made with; 0 before the first time
   Profile corrected_;                 // by the points' own corrections alone
   std::vector<Duration> row_cost_;    // [point], of corrected_
   PointRanking ranking_;

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/quant/requantize.h"
+#include "model/torch_weights.h"
 #include "model/train/activation_step.h"
 #include "model/zero_points.h"
 
@@ -57,19 +58,6 @@ struct LayerMoments {
     }
   }
 };
-
-torch::Tensor FromStoreOrder(const torch::Tensor& flat, const PlannedNode& node) {
-  if (node.kind == NodeKind::kLinear) return flat.reshape({node.out.channels, node.depth});
-  return flat.reshape({node.out.channels, node.kernel, node.kernel, node.depthwise ? 1 : node.in.channels})
-      .permute({0, 3, 1, 2})
-      .contiguous(torch::MemoryFormat::ChannelsLast);
-}
-
-// Whole numbers up to 2^24 are exact in float32 in any order of summation, to 2^53 in float64.
-torch::ScalarType ExactType(const torch::Tensor& codes, int64_t highest_input) {
-  const double largest = codes.abs().flatten(1).sum(1).max().item<double>() * static_cast<double>(highest_input);
-  return largest < 16777216.0 ? torch::kFloat32 : torch::kFloat64;
-}
 
 torch::Tensor PerChannel(const std::vector<float>& values) { return torch::tensor(values).reshape({1, -1, 1, 1}); }
 
@@ -155,7 +143,7 @@ class NormEstimatorImpl : public NormEstimator {
     std::vector<Moments> moments;
     for (size_t i = 0; i < plan_.layers.size(); ++i) {
       const PlannedNode& node = plan_.layer(static_cast<int>(i));
-      weights.push_back(FromStoreOrder(torch::tensor(artifact_.store[i].full), node));
+      weights.push_back(FullWeights(artifact_.store[i], node));
       moments.emplace_back(node.out.channels);
     }
     for (const torch::Tensor& images : images_) {
@@ -194,17 +182,6 @@ class NormEstimatorImpl : public NormEstimator {
       std::vector<bool>& falls = falls_.emplace_back();
       for (const float scale : full.layers[i].scale) falls.push_back(scale < 0);
     }
-  }
-
-  torch::Tensor ChildWeights(const CodeRange& range, const PlannedNode& node) const {
-    torch::Tensor flat = torch::empty({node.weights()});
-    float* out = flat.mutable_data_ptr<float>();
-    const std::vector<int8_t>& q8 = artifact_.store[node.layer].q8;
-    for (int64_t i = 0; i < node.weights(); ++i) out[i] = static_cast<float>(ChildCode(q8[i], range));
-    int64_t highest_input = 255;
-    if (const PlannedNode* pool = plan_.PoolReadBy(node)) highest_input *= pool->pooled();
-    const torch::Tensor weights = FromStoreOrder(flat, node);
-    return weights.to(ExactType(weights, highest_input));
   }
 
   // Real value before ReLU and quantization: sums * scale + bias, per channel, and what is added.
@@ -313,7 +290,7 @@ class NormEstimatorImpl : public NormEstimator {
   // Appends the layer to `point`, fills its codes and returns their step.
   double EstimateConv(const PointRanges& ranges, const PlannedNode& node, const Chunks& inputs, const Chunks* residual,
                       double residual_step, ArtifactPoint& point, Chunks& codes) const {
-    const torch::Tensor weights = ChildWeights(ranges.weights[node.layer], node);
+    const torch::Tensor weights = ChildWeights(artifact_.store[node.layer], ranges.weights[node.layer], plan_, node);
     Chunks sums;
     Moments moments(node.out.channels);
     for (const torch::Tensor& x : inputs) {
@@ -347,7 +324,7 @@ class NormEstimatorImpl : public NormEstimator {
   void EstimateHead(const PointRanges& ranges, const PlannedNode& node, const Chunks& inputs, double input_step,
                     std::span<const double> units, ArtifactPoint& point) const {
     const CodeRange& range = ranges.weights[node.layer];
-    const torch::Tensor weights = ChildWeights(range, node);
+    const torch::Tensor weights = ChildWeights(artifact_.store[node.layer], range, plan_, node);
     Moments moments(node.out.channels);
     for (const torch::Tensor& x : inputs) moments.Add(torch::matmul(Flat(x).to(weights.scalar_type()), weights.t()));
     LayerEpilogue layer{.weights = range};

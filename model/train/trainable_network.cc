@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "model/quant/requantize.h"
+#include "model/torch_weights.h"
 #include "model/train/fake_quant.h"
 #include "model/train/synchronized_batch_norm.h"
 #include "model/zero_points.h"
@@ -47,11 +48,6 @@ std::vector<T> ToVector(const torch::Tensor& values, torch::ScalarType type) {
 // [O, C, k, k] to the artifact's [O, k, k, C]; linear weights already are in order.
 torch::Tensor ToStoreOrder(const torch::Tensor& weights) {
   return weights.dim() == 4 ? weights.permute({0, 2, 3, 1}) : weights;
-}
-
-torch::Tensor FromStoreOrder(const torch::Tensor& flat, const std::vector<int64_t>& shape) {
-  if (shape.size() != 4) return flat.reshape(shape);
-  return flat.reshape({shape[0], shape[2], shape[3], shape[1]}).permute({0, 3, 1, 2});
 }
 
 }  // namespace
@@ -277,8 +273,7 @@ void TrainableNetworkImpl::CalibrateSteps(int point, const torch::Tensor& images
 void TrainableNetworkImpl::StartFrom(const Artifact& artifact, int from, int point, const torch::Tensor& images) {
   torch::NoGradGuard no_gradient;
   for (size_t layer = 0; layer < weights_.size(); ++layer) {
-    const torch::Tensor full = torch::tensor(artifact.store[layer].full);
-    weights_[layer].copy_(FromStoreOrder(full, weights_[layer].sizes().vec()));
+    weights_[layer].copy_(FullWeights(artifact.store[layer], plan_.layer(static_cast<int>(layer))));
   }
   head_bias_.copy_(torch::tensor(artifact.points[from].layers.back().bias));
   WeightsChanged();

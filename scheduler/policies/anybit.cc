@@ -172,7 +172,7 @@ class Planner {
     const bool too_long = !alike_ && scanned_too_long_;
     for (size_t level = 0; level < ranking_.points().size() && !too_long; ++level) {
       if (ranking_.points()[level].dominated_by != 0) continue;
-      const RankedPoint& of_head = PointAt(level, At(begin_).allowed);
+      const RankedPoint& of_head = alike_ ? ranking_.points()[level] : PointAt(level, KindOf(begin_));
       const RankedPoint& of_most = alike_ ? of_head : PointOfMost(level);
       if (Runs(slot, level, of_most, Company::kOwnGroup)) return;
       if (&of_head != &of_most && Runs(slot, level, of_head, Company::kOwnGroup)) return;
@@ -275,10 +275,6 @@ class Planner {
   }
 
   // Where all runs at a level, that is at one of the points: at which one a request of other floors runs then.
-  const RankedPoint& PointAt(size_t level, PointSet allowed) const {
-    const RankedPoint& point = ranking_.points()[level];
-    return allowed.Contains(point.id) ? point : MostValuable(allowed);
-  }
   const RankedPoint& PointAt(size_t level, const Kind& kind) const {
     const RankedPoint& point = ranking_.points()[level];
     return kind.allowed.Contains(point.id) ? point : *kind.most_valuable;
@@ -714,13 +710,10 @@ class Planner {
   }
 
   const RankedPoint& MostValuable(PointSet allowed) const {
-    Remembered& remembered = most_valuable_[(allowed.mask() * 0x9e3779b97f4a7c15) >> 60];
-    if (remembered.point != nullptr && remembered.allowed == allowed) return *remembered.point;
     const RankedPoint* best = nullptr;
     for (const RankedPoint& point : ranking_.points()) {
       if (allowed.Contains(point.id) && (best == nullptr || point.value > best->value)) best = &point;
     }
-    remembered = {.allowed = allowed, .point = best};
     return *best;
   }
   const RankedPoint& FastestFor(const PendingRequest& request) const {
@@ -815,12 +808,7 @@ class Planner {
   std::array<double, kMostSlots> free_;   // when each slot is free
   double floors_part_ = 0;                // of those who wait, who do not accept every point
   const RankedPoint* floors_point_ = nullptr;   // at which they run at the least
-  struct Remembered {
-    PointSet allowed;
-    const RankedPoint* point = nullptr;
-  };
-  mutable std::array<Remembered, 16> most_valuable_;   // of MostValuable: there are few different floors
-  PointSet least_for_;                    // of IsHopeless, for the same reason
+  PointSet least_for_;                    // of IsHopeless: there are few different floors
   int least_rows_ = 0;
   double least_ = 0;
   static constexpr int kMostKinds = 32;
