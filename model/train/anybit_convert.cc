@@ -42,6 +42,7 @@ ABSL_FLAG(int64_t, test_images, 0, "test images that accuracies are measured on;
 ABSL_FLAG(std::string, rounding, "joint", "of weights: joint (one code for all points at once) or nearest");
 ABSL_FLAG(std::string, out, "network.safetensors", "file to write");
 ABSL_FLAG(std::string, report, "", "JSON file to write for anybit-train-report; empty: none");
+ABSL_FLAG(std::string, label, "", "name of the network in reports, where those of one name are averaged");
 ABSL_FLAG(int64_t, version, 1, "model version on the wire");
 ABSL_FLAG(std::string, export_float, "", "the other way: writes the fp32 point of this artifact to --out in "
                                          "torchvision's names, for inputs of 0..1, and ends");
@@ -149,7 +150,8 @@ absl::Status Measure(Artifact& artifact, const ExampleSet& test) {
 absl::Status WriteReport(const Artifact& artifact, const std::vector<PointRecipe>& points, const Task& task,
                          double seconds, const std::string& path) {
   TrainingRun run;
-  run.set_recipe(absl::StrCat("converted, ", absl::GetFlag(FLAGS_rounding), " rounding"));
+  const std::string label = absl::GetFlag(FLAGS_label);
+  run.set_recipe(label.empty() ? absl::StrCat("converted, ", absl::GetFlag(FLAGS_rounding), " rounding") : label);
   run.set_network(task.architecture);
   run.set_images(NameOfData(absl::GetFlag(FLAGS_data)));
   run.set_seconds(seconds);

@@ -14,8 +14,9 @@ fail() {
 
 "$convert" --export_float="$artifact" --out="$work/float.safetensors"
 "$convert" --weights="$work/float.safetensors" --arch=fashion --data="$data" --points=fp32,w8a8,w4a4f --images=64 \
-  --test_images=400 --out="$work/network.safetensors" --report="$work/run.json" | tee "$work/table"
+  --test_images=400 --out="$work/network.safetensors" --report="$work/run.json" --label=plain | tee "$work/table"
 grep -q '"test_images": "400"' "$work/run.json" || fail "the report lacks what was measured"
+grep -q '"recipe": "plain"' "$work/run.json" || fail "the report lacks its label"
 [[ -s $work/network.safetensors ]] || fail "no artifact was written"
 
 # On 400 images a point of accuracy is 4 of them: w8a8 within 1 % of fp32, w4a4f within 6 %, fp32 as trained.

@@ -65,7 +65,8 @@ ABSL_FLAG(double, weight_decay, TrainerOptions{}.weight_decay, "of the layers' w
 ABSL_FLAG(double, label_smoothing, TrainerOptions{}.label_smoothing, "share of the labels spread over all classes");
 ABSL_FLAG(double, ema, TrainerOptions{}.ema, "decay per step of averaged weights, which become the result; 0: none");
 ABSL_FLAG(int64_t, held_out, TrainerOptions{}.held_out, "training images kept for validation");
-ABSL_FLAG(int64_t, norm_batches, TrainerOptions{}.norm_batches, "batches that re-estimate batch norm after training");
+ABSL_FLAG(int64_t, norm_batches, TrainerOptions{}.norm_batches, 
+          "batches that re-estimate batch norm after training; 0: the running averages stay");
 ABSL_FLAG(uint64_t, seed, TrainerOptions{}.seed, "of weights, order, augmentation, teachers and swaps");
 ABSL_FLAG(std::string, device, TrainerOptions{}.device, "cpu, or cuda, which is written but has run nowhere yet");
 ABSL_FLAG(bool, sync_norm, TrainerOptions{}.sync_norm,
@@ -79,6 +80,7 @@ ABSL_FLAG(int64_t, progress_interval, TrainerOptions{}.progress_interval,
 ABSL_FLAG(int64_t, evaluation_interval, TrainerOptions{}.evaluation_interval,
           "steps between looks at the held-out images; 0: only at the end");
 ABSL_FLAG(int64_t, version, 1, "model version on the wire");
+ABSL_FLAG(std::string, label, "", "name of the run in reports, where runs of one name are averaged; empty: the recipe");
 
 namespace anybit {
 namespace {
@@ -95,7 +97,7 @@ constexpr const char* kDeciding[] = {"arch",          "augment",
                                      "sync_norm",     "seed"};
 constexpr const char* kOther[] = {"recipe",     "data",   "out",     "report", "device",  "threads",
                                   "checkpoint", "checkpoint_interval", "resume", "progress_interval",
-                                  "evaluation_interval", "version"};
+                                  "evaluation_interval", "version", "label"};
 
 // A process that waits for another one, which may be evaluating or writing, gives up after so long.
 constexpr std::chrono::minutes kGroupTimeout(30);
@@ -312,7 +314,8 @@ absl::Status Main() {
   if (!artifacts.ok()) return artifacts.status();
   TrainingRun run;
   run.set_seconds(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
-  run.set_recipe(RecipeText(*recipe));
+  const std::string label = absl::GetFlag(FLAGS_label);
+  run.set_recipe(label.empty() ? RecipeText(*recipe) : label);
   run.set_network(task->architecture);
   run.set_images(NameOfData(absl::GetFlag(FLAGS_data)));
   run.set_seed(options->seed);

@@ -313,6 +313,15 @@ TEST(AnybitTrain, GoesOnInTwoProcessesAsIfNeitherHadEverBeenKilled) {
   EXPECT_EQ(FileText(Temporary("two_again.safetensors")), FileText(Temporary("two_whole.safetensors")));
 }
 
+TEST(AnybitTrain, NamesTheRunInItsReportAsAsked) {
+  Process run(Flags("labelled", {"--start_steps=1", "--joint_steps=0", "--label=plain"}));
+  ASSERT_EQ(run.Finish(), 0) << run.said();
+  const absl::StatusOr<TrainingRun> report = ParseRun(FileText(Temporary("labelled.json")));
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->recipe(), "plain");
+  EXPECT_NE(report->command().find("--recipe=coquant "), std::string::npos) << report->command();
+}
+
 TEST(AnybitTrain, LeavesAReportBesideTheArtifact) {
   Process run(Flags("report", {"--joint_steps=2", "--seed=3", "--recipe=coquant,swap=0"}));
   ASSERT_EQ(run.Finish(), 0) << run.said();

@@ -541,8 +541,11 @@ absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe
         absl::StrCat(options.start_steps, " + ", options.joint_steps, " steps are no training"));
   }
   if (options.resume && options.checkpoint.empty()) return absl::InvalidArgumentError("resume without a checkpoint");
-  if (options.norm_batches < 1 || options.checkpoint_interval < 1 || options.progress_interval < 1) {
-    return absl::InvalidArgumentError("norm batches, checkpoint interval and progress interval must be >= 1");
+  if (options.norm_batches < 0) {
+    return absl::InvalidArgumentError(absl::StrCat("norm batches ", options.norm_batches, " must be >= 0"));
+  }
+  if (options.checkpoint_interval < 1 || options.progress_interval < 1) {
+    return absl::InvalidArgumentError("checkpoint interval and progress interval must be >= 1");
   }
   // Written so that NaN is refused.
   const auto outside = [](double value, double lowest, double highest) {

@@ -38,7 +38,7 @@ struct TrainerOptions {
   double ema = 0;                  // decay per step of averaged weights, which are then the result; 0: none
   Augmentation augmentation = {.shift = 2, .mirror = true};
   int64_t held_out = 2000;         // training images kept for validation
-  int64_t norm_batches = 40;       // batches that re-estimate batch norm after training
+  int64_t norm_batches = 40;       // batches that re-estimate batch norm after training; 0: its running averages stay
   uint64_t seed = 1;
   std::string device = "cpu";      // or "cuda", or "cuda:1"
   int threads = 0;                 // of LibTorch; 0: its own choice. Another number may round sums otherwise

@@ -215,6 +215,21 @@ TEST(Train, GoesOnFromTheFloatWeightsOfACheckpoint) {
   EXPECT_TRUE(TrainSmall(options).ok());
 }
 
+TEST(Train, LeavesBatchNormAsTheRunHadItWhereNoBatchesReestimateIt) {
+  TrainerOptions options = SmallOptions();
+  options.checkpoint = testing::TempDir() + "/norms.checkpoint";
+  std::filesystem::remove(options.checkpoint);
+  options.norm_batches = 0;
+  const Artifact kept = *TrainSmall(options);
+  const Artifact of_run = *FullPrecisionOf(options.checkpoint, StripesNetwork());
+  EXPECT_EQ(kept.points[0].layers[1].bias, of_run.points[0].layers[1].bias);
+  options.checkpoint = "";
+  options.norm_batches = 5;
+  const Artifact reestimated = *TrainSmall(options);
+  EXPECT_EQ(kept.store[1].full, reestimated.store[1].full);
+  EXPECT_NE(kept.points[0].layers[1].bias, reestimated.points[0].layers[1].bias);
+}
+
 // One of two processes, whose other one says nothing: sums are this one's.
 class HalfAGroup : public ProcessGroup {
  public:
@@ -288,6 +303,7 @@ TEST(Train, RefusesOptionsThatDoNotFit) {
   EXPECT_EQ(error([](TrainerOptions& o) { o.resume = true; }), "resume without a checkpoint");
   EXPECT_EQ(error([](TrainerOptions& o) { o.device = "tpu"; }), "device 'tpu' is not cpu or cuda");
   EXPECT_EQ(error([](TrainerOptions& o) { o.learning_rate = NAN; }), "learning rate nan, then 0, is outside 1e-9..100");
+  EXPECT_EQ(error([](TrainerOptions& o) { o.norm_batches = -1; }), "norm batches -1 must be >= 0");
   EXPECT_EQ(error([](TrainerOptions& o) { o.weight_decay = -1; }), "weight decay -1 is outside 0..10");
   EXPECT_EQ(error([](TrainerOptions& o) { o.ema = 1; }),
             "label smoothing 0, ema 1 and momentum 0.9 must be in 0..1, without 1");
