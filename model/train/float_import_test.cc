@@ -4,6 +4,8 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <set>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -11,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "model/arch/basic_block_network.h"
+#include "model/arch/registry.h"
 #include "model/testing/random_artifact.h"
 
 namespace anybit {
@@ -94,6 +97,59 @@ TEST(FloatImport, FoldsTheInputsNormalisationIntoTheFirstLayer) {
     }
     EXPECT_NEAR(got, expected, 1e-4) << o;
   }
+}
+
+// Names and shapes of a network's tensors in torchvision, whose `convs` are those of one block: (channels of the output,
+// kernel) each, times the stage's channels.
+std::set<std::string> TorchvisionTensors(const std::vector<int>& stages, const std::vector<int>& blocks,
+                                         const std::vector<std::pair<int, int>>& convs, int classes) {
+  std::set<std::string> tensors;
+  const auto conv = [&](const std::string& name, const std::string& norm, int out, int in, int kernel) {
+    tensors.insert(absl::StrCat(name, ".weight [", out, ",", in, ",", kernel, ",", kernel, "]"));
+    for (const char* part : {"weight", "bias", "running_mean", "running_var"}) {
+      tensors.insert(absl::StrCat(norm, ".", part, " [", out, "]"));
+    }
+  };
+  conv("conv1", "bn1", stages[0], 3, 7);
+  int in = stages[0];
+  for (size_t stage = 0; stage < stages.size(); ++stage) {
+    const int out = stages[stage] * convs.back().first;
+    for (int block = 0; block < blocks[stage]; ++block) {
+      const std::string name = absl::StrCat("layer", stage + 1, ".", block);
+      if (in != out) conv(name + ".downsample.0", name + ".downsample.1", out, in, 1);
+      for (size_t i = 0; i < convs.size(); ++i) {
+        const int wide = stages[stage] * convs[i].first;
+        conv(absl::StrCat(name, ".conv", i + 1), absl::StrCat(name, ".bn", i + 1), wide, in, convs[i].second);
+        in = wide;
+      }
+    }
+  }
+  tensors.insert(absl::StrCat("fc.weight [", classes, ",", in, "]"));
+  tensors.insert(absl::StrCat("fc.bias [", classes, "]"));
+  return tensors;
+}
+
+std::set<std::string> ExportedTensors(const NetworkSpec& spec) {
+  Artifact artifact = RandomArtifact(spec, 1);
+  for (LayerEpilogue& layer : artifact.points[0].layers) {
+    if (layer.residual_scale != 0) layer.residual_scale = 1;
+  }
+  const std::string text = *ExportFloatNetwork(artifact);
+  const TensorFile file = *ParseSafetensors(text);
+  std::set<std::string> tensors;
+  for (const auto& [name, tensor] : file.tensors) {
+    tensors.insert(absl::StrCat(name, " [", absl::StrJoin(tensor.shape, ","), "]"));
+  }
+  EXPECT_TRUE(ImportFloatNetwork(file, spec, {}).ok());
+  return tensors;
+}
+
+TEST(FloatImport, NamesResNetsWithImageNetStemsAsTorchvisionDoes) {
+  const std::vector<int> stages = {4, 8, 16, 32};
+  EXPECT_EQ(ExportedTensors(*ArchitectureByName("resnet18_imagenet:width=0.0625,side=32,channels=3,classes=7")),
+            TorchvisionTensors(stages, {2, 2, 2, 2}, {{1, 3}, {1, 3}}, 7));
+  EXPECT_EQ(ExportedTensors(*ArchitectureByName("resnet50_imagenet:width=0.0625,side=32,channels=3,classes=7")),
+            TorchvisionTensors(stages, {3, 4, 6, 3}, {{1, 1}, {1, 3}, {4, 1}}, 7));
 }
 
 TEST(FloatImport, KnowsOtherDialects) {
