@@ -1,6 +1,6 @@
 // The weights of an artifact as LibTorch tensors, in the order that its convolutions and linear layers take.
-#ifndef ANYBIT_MODEL_STORE_TENSORS_H_
-#define ANYBIT_MODEL_STORE_TENSORS_H_
+#ifndef ANYBIT_MODEL_TORCH_WEIGHTS_H_
+#define ANYBIT_MODEL_TORCH_WEIGHTS_H_
 
 #include <torch/torch.h>
 
@@ -20,4 +20,4 @@ torch::Tensor ChildWeights(const LayerStore& store, const CodeRange& range, cons
 
 }  // namespace anybit
 
-#endif  // ANYBIT_MODEL_STORE_TENSORS_H_
+#endif  // ANYBIT_MODEL_TORCH_WEIGHTS_H_

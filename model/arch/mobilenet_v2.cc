@@ -15,8 +15,11 @@ constexpr Stage kStages[] = {{1, 16, 1, 1}, {6, 24, 2, 2}, {6, 32, 3, 2}, {6, 64
                              {6, 96, 3, 1}, {6, 160, 3, 2}, {6, 320, 1, 1}};
 constexpr int kStem = 32, kLast = 1280;
 
+// The nearest multiple of 8 that does not take away more than a tenth (the authors' rule).
 int MultipleOf8(int channels, double width) {
-  return std::max(8, static_cast<int>(std::lround(channels * width / 8)) * 8);
+  const double wanted = channels * width;
+  const int nearest = std::max(8, static_cast<int>(wanted + 4) / 8 * 8);
+  return nearest < 0.9 * wanted ? nearest + 8 : nearest;
 }
 
 void WriteBlock(const std::string& name, int expansion, int channels, int stride, SpecWriter& writer) {

@@ -137,6 +137,15 @@ TEST(ClipNetwork, CountsTheProductsOfEveryFrame) {
   EXPECT_EQ(WeightsOf(clip), WeightsOf(image));
 }
 
+TEST(MobileNetV2, RoundsChannelsAsItsAuthorsDo) {
+  std::vector<int64_t> channels;
+  for (const PlannedNode& node : PlanOf("mobilenetv2_imagenet:width=0.35").nodes) {
+    if (node.name == "stem" || node.name.ends_with(".project")) channels.push_back(node.out.channels);
+  }
+  channels.erase(std::unique(channels.begin(), channels.end()), channels.end());
+  EXPECT_EQ(channels, (std::vector<int64_t>{16, 8, 16, 24, 32, 56, 112}));
+}
+
 TEST(MobileNetV2, HasNoReluBehindItsBottlenecksOnly) {
   for (const PlannedNode& node : PlanOf("mobilenetv2").nodes) {
     EXPECT_EQ(node.relu, !node.name.ends_with(".project")) << node.name;

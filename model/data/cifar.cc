@@ -56,7 +56,8 @@ absl::Status AppendFile(const std::string& path, const Format& format, std::vect
 }
 
 absl::StatusOr<std::vector<std::string>> ReadNames(const std::string& path, int classes) {
-  if (!std::filesystem::exists(path)) return std::vector<std::string>();
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return std::vector<std::string>();
   absl::StatusOr<std::vector<uint8_t>> bytes = ReadFileBytes(path, 1 << 20);
   if (!bytes.ok()) return bytes.status();
   const std::string text(bytes->begin(), bytes->end());

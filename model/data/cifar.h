@@ -1,4 +1,4 @@
-// CIFAR-10 and CIFAR-100 in their "binary version" (A. Krizhevsky's page of the data sets), as published or gzipped.
+// CIFAR-10 and CIFAR-100 in their "binary version" (A. Krizhevsky's page of the data sets), as published.
 //
 // A file is records without a header. CIFAR-10: one byte label 0..9, then 3072 bytes of a 32x32 image as three planes,
 // red, green, blue, each row by row. CIFAR-100: one byte coarse label 0..19, one byte fine label 0..99, then the same

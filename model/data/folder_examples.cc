@@ -16,14 +16,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<std::string> Names(const std::string& folder,
-                               const std::function<bool(const fs::directory_entry&)>& wanted) {
+using NamesOr = absl::StatusOr<std::vector<std::string>>;
+
+NamesOr Names(const std::string& folder, const std::function<bool(const fs::directory_entry&)>& wanted) {
   std::vector<std::string> names;
-  std::error_code error;  // a folder that cannot be read has no names
+  std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
     if (!absl::StartsWith(name, ".") && wanted(*it)) names.push_back(name);
   }
+  // A part that is missing without a word would change what is learned.
+  if (error) return absl::UnavailableError(absl::StrCat("cannot list '", folder, "': ", error.message()));
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -51,12 +54,16 @@ absl::StatusOr<Listing> List(const std::string& folder, Split split, int64_t fra
   }
   // Labels must be training's, also where the other part lacks a class.
   const std::string train = SplitFolder(folder, Split::kTrain);
-  listing.class_names = FolderNames(train.empty() ? listing.root : train);
+  NamesOr classes = FolderNames(train.empty() ? listing.root : train);
+  if (!classes.ok()) return classes.status();
+  listing.class_names = *std::move(classes);
   if (listing.class_names.size() > ExampleSet::kMaxClasses) {
     return absl::InvalidArgumentError(
         absl::StrCat("'", folder, "' has ", listing.class_names.size(), " classes, limit ", ExampleSet::kMaxClasses));
   }
-  for (const std::string& name : FolderNames(listing.root)) {
+  const NamesOr present = FolderNames(listing.root);
+  if (!present.ok()) return present.status();
+  for (const std::string& name : *present) {
     const auto found = std::lower_bound(listing.class_names.begin(), listing.class_names.end(), name);
     if (found == listing.class_names.end() || *found != name) {
       return absl::InvalidArgumentError(
@@ -83,14 +90,14 @@ std::string SplitFolder(const std::string& folder, Split split) {
   return "";
 }
 
-std::vector<std::string> FolderNames(const std::string& folder) {
+NamesOr FolderNames(const std::string& folder) {
   return Names(folder, [](const fs::directory_entry& entry) {
     std::error_code error;
     return entry.is_directory(error);
   });
 }
 
-std::vector<std::string> ImageFileNames(const std::string& folder) {
+NamesOr ImageFileNames(const std::string& folder) {
   return Names(folder, [](const fs::directory_entry& entry) {
     std::error_code error;
     return IsImageName(entry.path().filename().string()) && !entry.is_directory(error);
@@ -110,7 +117,9 @@ absl::StatusOr<std::unique_ptr<FolderExamples>> FolderExamples::OfImages(const s
     return absl::InvalidArgumentError(absl::StrCat("still images for a network of ", shape.frames, " frames"));
   }
   absl::StatusOr<Listing> listing = List(folder, split, 1, [](const std::string& name, Listing& listing) {
-    for (const std::string& file : ImageFileNames(absl::StrCat(listing.root, "/", name))) {
+    const NamesOr files = ImageFileNames(absl::StrCat(listing.root, "/", name));
+    if (!files.ok()) return files.status();
+    for (const std::string& file : *files) {
       listing.files.push_back(absl::StrCat(name, "/", file));
     }
     return absl::OkStatus();
@@ -125,16 +134,19 @@ absl::StatusOr<std::unique_ptr<FolderExamples>> FolderExamples::OfClips(const st
                                                                         const ExampleShape& shape) {
   if (absl::Status status = CheckShape(shape); !status.ok()) return status;
   absl::StatusOr<Listing> listing = List(folder, split, shape.frames, [&](const std::string& name, Listing& listing) {
-    for (const std::string& clip : FolderNames(absl::StrCat(listing.root, "/", name))) {
+    const NamesOr clips = FolderNames(absl::StrCat(listing.root, "/", name));
+    if (!clips.ok()) return clips.status();
+    for (const std::string& clip : *clips) {
       const std::string path = absl::StrCat(name, "/", clip);
-      const std::vector<std::string> files = ImageFileNames(absl::StrCat(listing.root, "/", path));
-      if (files.empty()) {
+      const NamesOr files = ImageFileNames(absl::StrCat(listing.root, "/", path));
+      if (!files.ok()) return files.status();
+      if (files->empty()) {
         return absl::InvalidArgumentError(
             absl::StrCat("clip '", listing.root, "/", path, "' has no .png, .jpg or .jpeg file"));
       }
-      const int64_t n = static_cast<int64_t>(files.size());
+      const int64_t n = static_cast<int64_t>(files->size());
       for (int64_t f = 0; f < shape.frames; ++f) {
-        listing.files.push_back(absl::StrCat(path, "/", files[(2 * f + 1) * n / (2 * shape.frames)]));
+        listing.files.push_back(absl::StrCat(path, "/", (*files)[(2 * f + 1) * n / (2 * shape.frames)]));
       }
     }
     return absl::OkStatus();

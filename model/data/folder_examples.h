@@ -42,9 +42,9 @@ class FolderExamples final : public ExampleSet {
 // Where the rows of `split` lie: the folder of it that exists, or "".
 std::string SplitFolder(const std::string& folder, Split split);
 
-// The names of the folders or of the image files in `folder`, sorted; none where it is missing.
-std::vector<std::string> FolderNames(const std::string& folder);
-std::vector<std::string> ImageFileNames(const std::string& folder);
+// The names of the folders or of the image files in `folder`, sorted. Unavailable where it cannot be listed.
+absl::StatusOr<std::vector<std::string>> FolderNames(const std::string& folder);
+absl::StatusOr<std::vector<std::string>> ImageFileNames(const std::string& folder);
 
 }  // namespace anybit
 

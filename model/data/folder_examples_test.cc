@@ -83,6 +83,14 @@ TEST(ImageFolder, SaysWhatItLookedFor) {
   EXPECT_EQ(error(Split::kTrain, {.frames = 2, .height = 2, .width = 2}), "still images for a network of 2 frames");
 }
 
+TEST(ImageFolder, NamesAFolderThatCannotBeListed) {
+  const std::string folder = FreshFolder("folder_examples_test_unlisted");
+  EXPECT_EQ(FolderNames(folder + "/absent").status(),
+            absl::UnavailableError("cannot list '" + folder + "/absent': No such file or directory"));
+  EXPECT_EQ(ImageFileNames(folder + "/absent").status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_TRUE(FolderNames(folder)->empty());
+}
+
 TEST(ImageFolder, NamesADamagedFileWhenItIsRead) {
   const std::string folder = FreshFolder("folder_test_damaged");
   const std::string path = WriteFile(folder + "/train/a/1.png", Flat(1).substr(0, 30));

@@ -64,7 +64,8 @@ absl::StatusOr<MemoryExamples> ReadIdx(const std::string& images_path, const std
 absl::StatusOr<MemoryExamples> ReadIdxFolder(const std::string& folder, Split split) {
   const std::string prefix = absl::StrCat(folder, "/", split == Split::kTrain ? "train" : "t10k");
   const auto plain_or_gzipped = [](const std::string& path) {
-    return std::filesystem::exists(path) ? path : path + ".gz";
+    std::error_code error;
+    return std::filesystem::exists(path, error) ? path : path + ".gz";
   };
   return ReadIdx(plain_or_gzipped(prefix + "-images-idx3-ubyte"), plain_or_gzipped(prefix + "-labels-idx1-ubyte"));
 }

@@ -93,18 +93,23 @@ void ScaleToCover(const Image& image, int64_t height, int64_t width, std::span<u
                                static_cast<double>(image.width) / static_cast<double>(width));
   const std::vector<Taps> across = TriangleTaps(image.width, width, step);
   const std::vector<Taps> down = TriangleTaps(image.height, height, step);
-  std::vector<uint8_t> narrow(image.height * width * channels);
-  for (int64_t y = 0; y < image.height; ++y) {
+  // Only lines that are read below: an image may be a million times as high as it is wide.
+  const int64_t first = down.front().first;
+  const int64_t lines = down.back().first + static_cast<int64_t>(down.back().weights.size()) - first;
+  const int64_t line = width * channels;
+  std::vector<uint8_t> narrow(lines * line);
+  for (int64_t y = 0; y < lines; ++y) {
     for (int64_t x = 0; x < width; ++x) {
       for (int64_t c = 0; c < channels; ++c) {
-        narrow[(y * width + x) * channels + c] =
-            Apply(across[x], image.pixels.data() + y * image.width * channels + c, channels);
+        narrow[y * line + x * channels + c] =
+            Apply(across[x], image.pixels.data() + (first + y) * image.width * channels + c, channels);
       }
     }
   }
-  const int64_t line = width * channels;
   for (int64_t y = 0; y < height; ++y) {
-    for (int64_t i = 0; i < line; ++i) out[y * line + i] = Apply(down[y], narrow.data() + i, line);
+    Taps taps = down[y];
+    taps.first -= first;
+    for (int64_t i = 0; i < line; ++i) out[y * line + i] = Apply(taps, narrow.data() + i, line);
   }
 }
 

@@ -44,6 +44,14 @@ TEST(ScaleToCover, KeepsAFlatImageFlatAtEverySize) {
   }
 }
 
+TEST(ScaleToCover, CutsTheMiddleOutOfAnImageAThousandTimesAsHighAsWide) {
+  Image image{.height = 3001, .width = 3, .channels = 1};
+  for (int64_t y = 0; y < image.height; ++y) image.pixels.insert(image.pixels.end(), 3, y == 1500 ? 200 : 10);
+  std::vector<uint8_t> out(9);
+  ScaleToCover(image, 3, 3, out);
+  EXPECT_EQ(out, (std::vector<uint8_t>{10, 10, 10, 200, 200, 200, 10, 10, 10}));
+}
+
 TEST(ScaleToCover, AveragesWhereTheImageShrinks) {
   // A fine check would vanish or flicker if single pixels were picked; its mean must stay.
   Image check{.height = 64, .width = 64};

@@ -50,18 +50,23 @@ Opened OpenMoving(const std::string& folder, Split split, const ExampleShape& sh
 }
 
 // "images" or "clips" by what the first class that holds anything holds, else "".
-std::string KindOfTree(const std::string& folder, Split split) {
+absl::StatusOr<std::string> KindOfTree(const std::string& folder, Split split) {
   const std::string root = SplitFolder(folder, split);
-  for (const std::string& name : FolderNames(root)) {
+  if (root.empty()) return "";
+  const absl::StatusOr<std::vector<std::string>> classes = FolderNames(root);
+  if (!classes.ok()) return classes.status();
+  for (const std::string& name : *classes) {
     const std::string path = absl::StrCat(root, "/", name);
-    if (!ImageFileNames(path).empty()) return "images";
-    if (!FolderNames(path).empty()) return "clips";
+    const absl::StatusOr<std::vector<std::string>> images = ImageFileNames(path), clips = FolderNames(path);
+    if (!images.ok()) return images.status();
+    if (!images->empty()) return "images";
+    if (clips.ok() && !clips->empty()) return "clips";
   }
   return "";
 }
 
 // The kind that the files of a folder tell, or "".
-std::string KindOf(const std::string& folder, Split split) {
+absl::StatusOr<std::string> KindOf(const std::string& folder, Split split) {
   const auto has_one_of = [&](const std::vector<std::string>& names) {
     for (const std::string& name : names) {
       if (Exists(absl::StrCat(folder, "/", name))) return true;
@@ -88,7 +93,11 @@ Opened OpenExamples(const std::string& data, Split split, const ExampleShape& sh
     folder = data.substr(kind.size() + 1);
   }
   if (!Exists(folder)) return absl::NotFoundError(absl::StrCat("there is no folder '", folder, "'"));
-  if (kind.empty()) kind = KindOf(folder, split);
+  if (kind.empty()) {
+    const absl::StatusOr<std::string> found = KindOf(folder, split);
+    if (!found.ok()) return found.status();
+    kind = *found;
+  }
   if (kind == "idx") return OpenIdx(folder, split, shape);
   if (kind == "cifar10") return OpenCifar(folder, split, shape, Cifar::k10);
   if (kind == "cifar100") return OpenCifar(folder, split, shape, Cifar::k100);

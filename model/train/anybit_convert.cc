@@ -125,11 +125,13 @@ absl::Status ReportBorder(const Artifact& full, std::span<const uint8_t> images,
 }
 
 std::string Command() {
-  return absl::StrCat("anybit-convert --arch=", absl::GetFlag(FLAGS_arch), " --points=", absl::GetFlag(FLAGS_points),
+  const std::filesystem::path weights(absl::GetFlag(FLAGS_weights));
+  return absl::StrCat("anybit-convert --weights=", weights.filename().string(), " --arch=", absl::GetFlag(FLAGS_arch), " --points=", absl::GetFlag(FLAGS_points),
                       " --data=", NameOfData(absl::GetFlag(FLAGS_data)),
                       " --mean=", absl::StrJoin(absl::GetFlag(FLAGS_mean), ","),
                       " --std=", absl::StrJoin(absl::GetFlag(FLAGS_std), ","),
-                      " --images=", absl::GetFlag(FLAGS_images), " --rounding=", absl::GetFlag(FLAGS_rounding));
+                      " --images=", absl::GetFlag(FLAGS_images), " --test_images=", absl::GetFlag(FLAGS_test_images),
+                      " --rounding=", absl::GetFlag(FLAGS_rounding));
 }
 
 absl::Status Measure(Artifact& artifact, const ExampleSet& test) {
@@ -180,6 +182,10 @@ absl::Status Main() {
   if (absl::GetFlag(FLAGS_images) < 1) {
     return absl::InvalidArgumentError(absl::StrCat("--images: ", absl::GetFlag(FLAGS_images), " images are too few"));
   }
+  for (const std::string& path : {out, absl::GetFlag(FLAGS_report)}) {
+    if (path.empty()) continue;
+    if (absl::Status status = CheckWritable(path); !status.ok()) return status;
+  }
   const absl::StatusOr<std::vector<float>> mean = ReadNumbers("mean", absl::GetFlag(FLAGS_mean));
   if (!mean.ok()) return mean.status();
   const absl::StatusOr<std::vector<float>> deviation = ReadNumbers("std", absl::GetFlag(FLAGS_std));
@@ -221,8 +227,11 @@ absl::Status Main() {
 int main(int argc, char** argv) {
   absl::SetProgramUsageMessage(
       "makes an adaptive-bit-width network of a float one: anybit-convert --weights=FILE.safetensors --arch=NAME ...");
-  absl::ParseCommandLine(argc, argv);
-  const absl::Status status = anybit::Main();
+  const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
+  const absl::Status status = rest.size() == 1
+                                  ? anybit::Main()
+                                  : absl::InvalidArgumentError(absl::StrCat("unexpected argument '", rest[1],
+                                                                            "'; flags are written --name=value"));
   if (status.ok()) return 0;
   std::cerr << "anybit-convert: " << status.message() << "\n";
   return 1;

@@ -9,7 +9,7 @@
 
 #include <chrono>
 #include <cstdlib>
-#include <fstream>
+#include <filesystem>
 #include <iostream>
 #include <optional>
 #include <string>
@@ -113,6 +113,8 @@ std::string Command(const Recipe& recipe, int processes) {
     const std::string value = Flag(name).CurrentValue();
     if (!value.empty()) absl::StrAppend(&command, " --", name, "=", value);
   }
+  // Sums of other numbers of threads may be rounded otherwise.
+  if (const int threads = absl::GetFlag(FLAGS_threads); threads > 0) absl::StrAppend(&command, " --threads=", threads);
   return command;
 }
 
@@ -149,14 +151,6 @@ absl::StatusOr<Artifact> ReadStart(const std::string& path, const NetworkSpec& s
   return absl::InvalidArgumentError(absl::StrCat("'", path, "' is no artifact (", artifact.status().message(),
                                                  ") and no checkpoint of this network (", checkpoint.status().message(),
                                                  ")"));
-}
-
-absl::Status CheckWritable(const std::string& path) {
-  const std::string trial = path + ".partial";
-  const bool writable = std::ofstream(trial).good();
-  if (!writable) return absl::UnavailableError(absl::StrCat("cannot write '", trial, "'"));
-  unlink(trial.c_str());
-  return absl::OkStatus();
 }
 
 // "dir/network.safetensors" to "dir/network" + `ending`.
@@ -309,11 +303,13 @@ absl::Status Main() {
     if (absl::Status status = CheckWritable(path); !status.ok()) return status;
   }
 
+  // How long the part before a checkpoint took, nobody knows.
+  const bool whole = !(options->resume && std::filesystem::exists(options->checkpoint));
   const auto begin = std::chrono::steady_clock::now();
   absl::StatusOr<std::vector<Artifact>> artifacts = TrainAll(*task, *points, *options);
   if (!artifacts.ok()) return artifacts.status();
   TrainingRun run;
-  run.set_seconds(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  if (whole) run.set_seconds(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   const std::string label = absl::GetFlag(FLAGS_label);
   run.set_recipe(label.empty() ? RecipeText(*recipe) : label);
   run.set_network(task->architecture);
@@ -338,8 +334,10 @@ int main(int argc, char** argv) {
                    anybit::RecipeKeys()));
   absl::Status status = anybit::ApplyConfig(argc, argv);
   if (status.ok()) {
-    absl::ParseCommandLine(argc, argv);
-    status = anybit::Main();
+    const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
+    status = rest.size() == 1 ? anybit::Main()
+                              : absl::InvalidArgumentError(absl::StrCat("unexpected argument '", rest[1],
+                                                                        "'; flags are written --name=value"));
   }
   if (status.ok()) return 0;
   std::cerr << "anybit-train: " << status.message() << "\n";

@@ -201,10 +201,11 @@ std::vector<std::string> BriefFlags(const std::string& name, std::vector<std::st
 // Two processes, told what torchrun tells its own.
 class Two {
  public:
-  explicit Two(const std::vector<std::string>& flags)
+  explicit Two(const std::vector<std::string>& flags) : Two(flags, flags) {}
+  Two(const std::vector<std::string>& flags, const std::vector<std::string>& others)
       : store_(*ProcessGroup::Open({.size = 2}, std::chrono::seconds(60))),
         first(flags, Environment(0)),
-        second(flags, Environment(1)) {}
+        second(others, Environment(1)) {}
 
  private:
   std::vector<std::string> Environment(int rank) const {
@@ -257,6 +258,7 @@ TEST(AnybitTrain, TrainsQuantizedPointsInTwoProcessesAsInOneUpToTheOrderOfAdditi
     return std::vector<std::string>{absl::StrCat("--batch=", batch), absl::StrCat("--threads=", threads)};
   };
   const std::vector<std::vector<double>> one = CurveOfOne("one", flags("32", 1));
+  ASSERT_EQ(one.size(), 12u);
   double tolerance = kShown;
   for (int threads : {2, 3}) {
     tolerance = std::max(tolerance, 2 * LargestDifference(one, CurveOfOne("one", flags("32", threads))));
@@ -314,12 +316,35 @@ TEST(AnybitTrain, GoesOnInTwoProcessesAsIfNeitherHadEverBeenKilled) {
 }
 
 TEST(AnybitTrain, NamesTheRunInItsReportAsAsked) {
-  Process run(Flags("labelled", {"--start_steps=1", "--joint_steps=0", "--label=plain"}));
+  Process run(Flags("labelled", {"--start_steps=1", "--joint_steps=1", "--label=plain"}));
   ASSERT_EQ(run.Finish(), 0) << run.said();
   const absl::StatusOr<TrainingRun> report = ParseRun(FileText(Temporary("labelled.json")));
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_EQ(report->recipe(), "plain");
   EXPECT_NE(report->command().find("--recipe=coquant "), std::string::npos) << report->command();
+}
+
+TEST(AnybitTrain, RefusesProcessesThatWereStartedForDifferentRuns) {
+  const std::vector<std::string> flags = BriefFlags("unlike", {}), others = BriefFlags("unlike", {"--weight_decay=0.5"});
+  Two two(flags, others);
+  EXPECT_EQ(two.second.Finish(), 1);
+  EXPECT_NE(two.second.said().find("process 1 was started for another run than process 0"), std::string::npos)
+      << two.second.said();
+  EXPECT_EQ(two.first.Finish(), 1);
+}
+
+TEST(AnybitTrain, SaysWhatItCannotDoBeforeItTrains) {
+  const auto error = [](std::vector<std::string> more) {
+    Process run(Flags("refused", std::move(more)));
+    EXPECT_EQ(run.Finish(), 1);
+    EXPECT_EQ(run.said().find(" 1/20 "), std::string::npos) << run.said();
+    return run.said();
+  };
+  EXPECT_NE(error({"--out=" + testing::TempDir()}).find("is a folder, not a file to write"), std::string::npos);
+  EXPECT_NE(error({"--resume", "false"}).find("unexpected argument 'false'"), std::string::npos);
+  EXPECT_NE(error({"--config=" + testing::TempDir()}).find("cannot read '"), std::string::npos);
+  EXPECT_NE(error({"--recipe=separate", "--joint_steps=0"}).find("point 'fp32' runs every 1 joint steps"),
+            std::string::npos);
 }
 
 TEST(AnybitTrain, LeavesAReportBesideTheArtifact) {

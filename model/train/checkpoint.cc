@@ -65,9 +65,14 @@ absl::Status WriteCheckpoint(const Checkpoint& checkpoint, const std::string& pa
 
 absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file) return absl::NotFoundError(absl::StrCat("cannot open checkpoint '", path, "'"));
+  if (!file) {
+    const int error = errno;
+    const std::string why = absl::StrCat("cannot open checkpoint '", path, "': ", std::strerror(error));
+    return error == ENOENT ? absl::NotFoundError(why) : absl::UnavailableError(why);
+  }
   std::ostringstream buffer;
   buffer << file.rdbuf();
+  if (file.bad()) return absl::UnavailableError(absl::StrCat("cannot read checkpoint '", path, "'"));
   const std::string text = std::move(buffer).str();
   const absl::StatusOr<TensorFile> parsed = ParseSafetensors(text);
   if (!parsed.ok()) {

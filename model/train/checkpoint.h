@@ -29,7 +29,7 @@ struct Checkpoint {
 // Unavailable where the file cannot be written.
 absl::Status WriteCheckpoint(const Checkpoint& checkpoint, const std::string& path);
 
-// NotFound where there is no file, DataLoss where it is no checkpoint.
+// NotFound where there is no file, Unavailable where it cannot be read, DataLoss where it is no checkpoint.
 absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& path);
 
 }  // namespace anybit

@@ -90,6 +90,16 @@ void LayerWeights::ResetLearned() {
   Refresh();
 }
 
+void LayerWeights::Clip() {
+  if (quantization_.rule != WeightRule::kScaleClip) return;
+  torch::NoGradGuard no_gradient;
+  const torch::Tensor centred = Centred(weights_);
+  const torch::Tensor reach = quantization_.reach * GroupMean(Rows(centred).abs().mean(1), quantization_.group);
+  const torch::Tensor limit = PerFilter(Spread(reach, quantization_.group, centred.size(0)), centred);
+  weights_.add_(torch::minimum(torch::maximum(centred, -limit), limit) - centred);
+  Refresh();
+}
+
 void LayerWeights::Prepare() {
   if (codes_.defined()) return;
   torch::NoGradGuard no_gradient;

@@ -35,6 +35,10 @@ class LayerWeights {
   // such that plain gradient descent moves the scale as LSQ does.
   LayerWeights(torch::Tensor weights, torch::Tensor learned, const WeightQuantization& quantization);
 
+  // kScaleClip's: moves weights that lie beyond `reach` mean magnitudes to there (GDRQ's Scale-Clip), so that their
+  // distribution flattens while they are trained; nothing for other rules. To be called after every optimizer step.
+  void Clip();
+
   // What was computed from the parameters is stale.
   void Refresh();
 

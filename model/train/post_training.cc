@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -209,8 +210,10 @@ class NormEstimatorImpl : public NormEstimator {
   static double ChooseStep(const Chunks& sums, const Chunks* residual, const Affine& affine, int highest, int zero) {
     int64_t total = 0;
     for (const torch::Tensor& chunk : sums) total += chunk.numel();
-    // A stride that has no factor in common with any size of a map.
-    const int64_t stride = std::max<int64_t>(1, total / kStepValues) | 1;
+    // Without a common factor with the size of a map the stride comes to all its places.
+    const int64_t map = sums[0].size(2) * sums[0].size(3);
+    int64_t stride = std::max<int64_t>(1, total / kStepValues);
+    while (std::gcd(stride, map) != 1) ++stride;
     const float residual_zero = static_cast<float>(affine.residual_zero);
     const float residual_step = static_cast<float>(affine.residual_step);
     std::vector<float> values;

@@ -22,12 +22,14 @@ std::vector<Recipe> Rows() {
   adabits.name = "adabits";
   adabits.activations = ActivationRule::kPact;
   adabits.step_rate = 1;  // clips learn like weights, as published
+  adabits.gradients = Combination::kSum;
 
   Recipe any_precision = dorefa;
   any_precision.name = "any-precision";
   any_precision.activations = ActivationRule::kUnit;
   any_precision.loss = LossRule::kSoft;
   any_precision.teacher = TeacherRule::kNext;
+  any_precision.gradients = Combination::kSum;
   Recipe recursive = any_precision;
   recursive.name = "any-precision:recursive";
   Recipe soft = any_precision;
@@ -49,6 +51,7 @@ std::vector<Recipe> Rows() {
   const Recipe double_rounding{.name = "double-rounding",
                                .weights = WeightRule::kLearned,
                                .clip_gradient = true,
+                               .step_rate = 1,
                                .scale_decades = 0.5};
 
   const Recipe separate{.name = "separate", .joint = false};
@@ -218,6 +221,13 @@ absl::StatusOr<Recipe> ParseRecipe(absl::string_view text) {
   if (recipe->swap > 0 && recipe->teacher == TeacherRule::kNone) {
     return absl::InvalidArgumentError(absl::StrCat(
         "recipe: swap=", recipe->swap, " needs a teacher to take blocks from, but teacher=none; set swap=0"));
+  }
+  if (recipe->loss == LossRule::kSoft && recipe->teacher == TeacherRule::kNone) {
+    return absl::InvalidArgumentError("recipe: loss=soft learns from a teacher, but teacher=none; set loss=labels");
+  }
+  if (recipe->activation_decay > 0 && recipe->activations != ActivationRule::kPact) {
+    return absl::InvalidArgumentError(absl::StrCat("recipe: activation_decay=", recipe->activation_decay,
+                                                   " is of the clips of activations=pact"));
   }
   if (!recipe->joint && recipe->teacher != TeacherRule::kNone) {
     return absl::InvalidArgumentError(

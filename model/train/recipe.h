@@ -17,7 +17,7 @@ namespace anybit {
 // How far the 127 steps of a store scale reach. First and last layer always reach their largest weight.
 enum class WeightRule : uint8_t {
   kRms,        // reach * root mean square: a Gaussian's best range for few levels at 2.5
-  kScaleClip,  // T = reach * mean|W|, recomputed at every step (GDRQ)
+  kScaleClip,  // T = reach * mean|W|, to which larger weights are moved at every step (GDRQ)
   kLargest,    // the largest weight: nothing is clipped
   kLearned,    // a learned scale that starts at reach * root mean square (LSQ; double rounding)
   kDoReFa,     // 1, for weights tanh(W) / max|tanh(W)| (DoReFa)
@@ -76,7 +76,7 @@ struct Recipe {
   double sign_gain = 1;    // factor of the loss of points with one-bit weights
   double sign_margin = 0;  // one-bit activations pass gradients this many steps beyond 0 .. step as well
 
-  Combination gradients = Combination::kSum;
+  Combination gradients = Combination::kMean;
   double step_rate = 0.1;    // learning rate of activation steps and learned scales, of the weights'
   double scale_decades = 0;  // ... falling by so many decades per bit below 8
 };
@@ -86,7 +86,8 @@ struct Recipe {
 //   any-precision         DoReFa weights and activations, each point taught by the next higher (Yu et al., AAAI 2021);
 //                         any-precision:recursive is the same, :soft is taught by the highest, :hard by the labels
 //   coquant               learned steps, rms scales, the teacher of lowest loss, swapped blocks (Sun et al.)
-//   double-rounding       learned scales with rates that fall with the bits, labels (Huang et al., 2025)
+//   double-rounding       learned scales whose rates are 1, .1, .01, .001 of the weights' at 8, 6, 4, 2 bits, labels
+//                         (Huang et al., 2025)
 //   separate              coquant's quantizers, one network per point: the control
 // InvalidArgument names the key, its value and what is allowed; RecipeKeys lists the keys.
 absl::StatusOr<Recipe> ParseRecipe(absl::string_view text);

@@ -28,10 +28,12 @@ TEST(ParseRecipe, KnowsThePublishedSystems) {
   EXPECT_EQ(coquant.loss, LossRule::kBoth);
   EXPECT_EQ(coquant.teacher, TeacherRule::kLowestLoss);
   EXPECT_GT(coquant.swap, 0);
+  EXPECT_EQ(coquant.gradients, Combination::kMean);
 
   const Recipe double_rounding = *ParseRecipe("double-rounding");
   EXPECT_EQ(double_rounding.weights, WeightRule::kLearned);
   EXPECT_TRUE(double_rounding.clip_gradient);
+  EXPECT_EQ(double_rounding.step_rate, 1);
   EXPECT_EQ(double_rounding.scale_decades, 0.5);  // a hundredth at 4 bits
 
   EXPECT_FALSE(ParseRecipe("separate")->joint);
@@ -71,6 +73,9 @@ TEST(ParseRecipe, SaysWhatIsWrongAndWhatIsAllowed) {
   EXPECT_EQ(Error("coquant,swop=1").substr(0, 50), "recipe: unknown key 'swop'; known: joint, weights,");
   EXPECT_EQ(Error("coquant,teacher=none"),
             "recipe: swap=0.5 needs a teacher to take blocks from, but teacher=none; set swap=0");
+  EXPECT_EQ(Error("coquant,swap=0,teacher=none,loss=soft"),
+            "recipe: loss=soft learns from a teacher, but teacher=none; set loss=labels");
+  EXPECT_EQ(Error("coquant,activation_decay=0.1"), "recipe: activation_decay=0.1 is of the clips of activations=pact");
   EXPECT_EQ(Error("coquant,joint=0"),
             "recipe: joint=0 trains each point alone, where nobody teaches; set teacher=none");
 }

@@ -178,7 +178,8 @@ std::string AccuracyFigure(std::span<const TrainingRun> runs, AccuracyOf which, 
   std::reverse(points.begin(), points.end());  // lines run from left to right
   double low = 100, high = 0;
   for (const std::string& recipe : RecipesOf(runs)) {
-    report::Line line{.name = recipe, .colour = report::LineColour(static_cast<int>(panel.lines.size()))};
+    // Named in the legend alone: names of recipes are longer than the room beside a panel.
+    report::Line line{.colour = report::LineColour(static_cast<int>(panel.lines.size()))};
     for (const PointResult& point : points) {
       const Spread spread = AccuracySpread(runs, recipe, point.name(), which);
       if (spread.count == 0) continue;
@@ -188,7 +189,7 @@ std::string AccuracyFigure(std::span<const TrainingRun> runs, AccuracyOf which, 
       high = std::max(high, spread.mean + spread.deviation);
     }
     if (line.points.empty()) continue;
-    figure.legend.push_back({.name = line.name, .colour = line.colour});
+    figure.legend.push_back({.name = recipe, .colour = line.colour});
     panel.lines.push_back(std::move(line));
   }
   panel.y = report::RoundAxis(std::max(low, 0.0), std::min(high, 100.0));
@@ -207,15 +208,17 @@ std::string TrainingPage(const std::string& title, std::span<const TrainingRun> 
   absl::StrAppend(&page, "\n## Held-out images\n\n", AccuracyTable(runs, AccuracyOf::kHeldOut));
   std::vector<std::vector<std::string>> rows = {{"recipe", "runs", "seeds", "minutes a run"}};
   for (const std::string& recipe : RecipesOf(runs)) {
+    int count = 0;
     std::vector<double> minutes;
     std::vector<std::string> seeds;
     for (const TrainingRun& run : runs) {
       if (run.recipe() != recipe) continue;
-      minutes.push_back(run.seconds() / 60);
-      AddNew(seeds, absl::StrCat(run.seed()));
+      ++count;
+      if (run.seconds() > 0) minutes.push_back(run.seconds() / 60);
+      if (run.has_seed()) AddNew(seeds, absl::StrCat(run.seed()));
     }
-    rows.push_back({recipe, absl::StrCat(minutes.size()), absl::StrJoin(seeds, " "),
-                    absl::StrFormat("%.1f", SpreadOf(minutes).mean)});
+    rows.push_back({recipe, absl::StrCat(count), seeds.empty() ? "-" : absl::StrJoin(seeds, " "),
+                    minutes.empty() ? "-" : absl::StrFormat("%.1f", SpreadOf(minutes).mean)});
   }
   absl::StrAppend(&page, "\n## Runs\n\n", report::MarkdownTable(rows));
   std::vector<std::string> commands;

@@ -18,8 +18,10 @@ struct Task {
 };
 
 // `architecture` as ArchitectureByName takes it, `data` as OpenExamples does. Rows are made to fit the network; the
-// number of classes follows the examples unless `architecture` says it. The examples' class names become the labels of
-// a network that has none. InvalidArgument where the two do not fit, naming the option that would help.
+// number of classes follows the examples unless `architecture` says it, but where classes have no names a network that
+// has more keeps them: not every class need occur. The examples' class names become the network's labels; labels of an
+// architecture's own stay where the folder is named for the data they are of, Fashion-MNIST, and the classes have no
+// names. InvalidArgument where the two do not fit, naming the option that would help.
 absl::StatusOr<Task> OpenTask(const std::string& architecture, const std::string& data);
 
 // The data's name without the folders it lies in: "cifar10:/data/cifar" is "cifar10:cifar".

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "model/data/example_files.h"
 
 namespace anybit {
@@ -31,6 +32,17 @@ std::string Cifar100Folder() {
   return folder;
 }
 
+// Two grey images of 28x28, of classes 0 and 9.
+std::string IdxFolder(const char* name) {
+  const std::string folder = FreshFolder(name);
+  const std::string images("\0\0\x08\x03\0\0\0\x02\0\0\0\x1c\0\0\0\x1c", 16), labels("\0\0\x08\x01\0\0\0\x02\0\x09", 10);
+  for (const char* split : {"train", "t10k"}) {
+    WriteFile(absl::StrCat(folder, "/", split, "-images-idx3-ubyte"), images + std::string(2 * 28 * 28, '\x40'));
+    WriteFile(absl::StrCat(folder, "/", split, "-labels-idx1-ubyte"), labels);
+  }
+  return folder;
+}
+
 TEST(OpenTask, GivesTheNetworkTheExamplesNames) {
   const absl::StatusOr<Task> task = OpenTask("resnet20:width=0.25", CifarFolder());
   ASSERT_TRUE(task.ok()) << task.status();
@@ -39,6 +51,15 @@ TEST(OpenTask, GivesTheNetworkTheExamplesNames) {
   EXPECT_EQ(task->spec.labels(3), "d");
   EXPECT_EQ(task->training->count(), 5);
   EXPECT_EQ(task->test->count(), 1);
+}
+
+TEST(OpenTask, KeepsAnArchitecturesOwnLabelsForTheDataTheyAreOfOnly) {
+  const std::string digits = IdxFolder("task_test_digits"), clothes = IdxFolder("task_test_fashion-mnist");
+  EXPECT_EQ(OpenTask("fashion_tiny", clothes)->spec.labels(9), "Ankle boot");
+  EXPECT_EQ(OpenTask("fashion_tiny", digits)->spec.labels_size(), 0);
+  const absl::StatusOr<Task> pictures = OpenTask("fashion_tiny", CifarFolder());
+  ASSERT_TRUE(pictures.ok()) << pictures.status();
+  EXPECT_EQ(pictures->spec.labels(9), "j");
 }
 
 TEST(OpenTask, MakesAsManyClassesAsTheExamplesHaveUnlessTold) {

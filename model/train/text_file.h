@@ -2,28 +2,22 @@
 #ifndef ANYBIT_MODEL_TRAIN_TEXT_FILE_H_
 #define ANYBIT_MODEL_TRAIN_TEXT_FILE_H_
 
-#include <fstream>
-#include <iterator>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
 
 namespace anybit {
 
-inline absl::StatusOr<std::string> ReadTextFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return absl::NotFoundError(absl::StrCat("cannot open '", path, "'"));
-  return std::string(std::istreambuf_iterator<char>(file), {});
-}
+// NotFound where it cannot be opened, Unavailable where it cannot be read, a folder for instance.
+absl::StatusOr<std::string> ReadTextFile(const std::string& path);
 
-inline absl::Status WriteTextFile(const std::string& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary);
-  file << text;
-  file.close();
-  return file ? absl::OkStatus() : absl::UnavailableError(absl::StrCat("cannot write '", path, "'"));
-}
+// Writes beside `path`, then renames: a reader sees the old file or the new one. Unavailable, with nothing left behind.
+absl::Status WriteTextFile(const std::string& path, const std::string& text);
+
+// Tries what would only fail after hours of work: InvalidArgument where `path` is a folder, Unavailable where no file
+// can be made beside it.
+absl::Status CheckWritable(const std::string& path);
 
 }  // namespace anybit
 

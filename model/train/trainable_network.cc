@@ -240,6 +240,10 @@ void TrainableNetworkImpl::PullBackGradients() {
   for (LayerWeights& layer : layers_) layer.PullBack();
 }
 
+void TrainableNetworkImpl::ClipWeights() {
+  for (size_t layer = 1; layer + 1 < layers_.size(); ++layer) layers_[layer].Clip();
+}
+
 void TrainableNetworkImpl::WeightsChanged() {
   for (LayerWeights& layer : layers_) layer.Refresh();
 }
@@ -266,7 +270,7 @@ void TrainableNetworkImpl::SpreadBatchNorm(int from) {
 void TrainableNetworkImpl::CalibrateSteps(int point, const torch::Tensor& images) {
   torch::NoGradGuard no_gradient;
   calibrating_ = true;
-  Forward(point, images);
+  Forward(point, images, /*momentum=*/0);
   calibrating_ = false;
 }
 

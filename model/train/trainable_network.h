@@ -43,6 +43,10 @@ class TrainableNetworkImpl : public torch::nn::Module {
   // After backward: brings the gradients that passes have left on quantized weights to the parameters.
   void PullBackGradients();
 
+  // To be called after every optimizer step: what the weight rule does to the weights themselves. Only layers between
+  // the first and the last.
+  void ClipWeights();
+
   // To be called whenever parameters have changed in place.
   void WeightsChanged();
 

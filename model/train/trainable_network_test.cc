@@ -222,6 +222,18 @@ TEST(LayerWeights, PassGradientsThroughTheRoundingOnlyWhereTheRecipeSays) {
   EXPECT_TRUE(torch::equal(gradient({}, sign).first, upstream));
 }
 
+TEST(LayerWeights, AreMovedToTheReachOfScaleClipWhichAloneDoes) {
+  // Mean magnitudes 2 and 1, so that two of them are 4 and 2.
+  const torch::Tensor before = torch::tensor({{5.0f, -1.0f, 1.0f, -1.0f}, {0.0f, 0.0f, -4.0f, 0.0f}});
+  for (const WeightRule rule : {WeightRule::kScaleClip, WeightRule::kRms}) {
+    const torch::Tensor weights = before.clone();
+    LayerWeights layer(weights, {}, {.rule = rule, .reach = 2});
+    layer.Clip();
+    const torch::Tensor clipped = torch::tensor({{4.0f, -1.0f, 1.0f, -1.0f}, {0.0f, 0.0f, -2.0f, 0.0f}});
+    EXPECT_TRUE(torch::allclose(weights, rule == WeightRule::kScaleClip ? clipped : before));
+  }
+}
+
 TEST(LayerWeights, OfDoReFaHaveTheGradientOfTheirSquashing) {
   torch::manual_seed(1);
   const torch::Tensor weights = torch::randn({2, 50}).set_requires_grad(true);

@@ -5,14 +5,15 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <numeric>
 #include <optional>
-#include <cmath>
 #include <stdexcept>
 #include <string_view>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "model/evaluate.h"
@@ -113,14 +114,30 @@ absl::Status Measure(Artifact& artifact, const ExampleSet& held_out) {
   return absl::OkStatus();
 }
 
-// Of the weights that a run starts from: another start is another run. (FNV-1a, 64 bits.)
+// FNV-1a, 64 bits.
+constexpr uint64_t kNothingHashed = 0xcbf29ce484222325;
+
+uint64_t Hash(std::string_view bytes, uint64_t hash = kNothingHashed) {
+  for (unsigned char byte : bytes) hash = (hash ^ byte) * 0x100000001b3;
+  return hash;
+}
+
+// Of the weights that a run starts from: another start is another run.
 uint64_t Fingerprint(const Artifact& artifact) {
-  uint64_t hash = 0xcbf29ce484222325;
+  uint64_t hash = kNothingHashed;
   for (const LayerStore& layer : artifact.store) {
-    for (unsigned char byte :
-         std::string_view(reinterpret_cast<const char*>(layer.full.data()), 4 * layer.full.size())) {
-      hash = (hash ^ byte) * 0x100000001b3;
-    }
+    hash = Hash({reinterpret_cast<const char*>(layer.full.data()), 4 * layer.full.size()}, hash);
+  }
+  return hash;
+}
+
+// Of the labels in their order, which no two data sets share.
+uint64_t Fingerprint(const ExampleSet& examples) {
+  uint64_t hash = kNothingHashed;
+  for (int64_t i = 0; i < examples.count(); ++i) {
+    const int label = examples.label(i);
+    const char bytes[] = {static_cast<char>(label & 255), static_cast<char>(label >> 8)};
+    hash = Hash({bytes, 2}, hash);
   }
   return hash;
 }
@@ -170,7 +187,10 @@ class TrainingRun {
       if (step == options_.start_steps) StartJointPhase();
       TrainStep(step++);
       line.Show(step, [this] { return LossText(); });
-      if (step % options_.checkpoint_interval == 0 || step == total_) Save(step);
+      if (step % options_.checkpoint_interval == 0 || step == total_) {
+        CheckFinite(step);
+        Save(step);
+      }
       if (options_.evaluation_interval > 0 && step % options_.evaluation_interval == 0 && step != total_ &&
           Rank(options_) == 0) {
         line.Say(EvaluationText(step));
@@ -202,12 +222,13 @@ class TrainingRun {
                               const ExampleSet& examples, const TrainerOptions& options) {
     std::string text = absl::StrCat(
         "network ", spec.ShortDebugString(), "; recipe ", WholeRecipeText(options.recipe), "; examples ",
-        examples.count(), "; augmentation ", ToText(options.augmentation), "; start ", options.start_steps, " joint ",
+        examples.count(), " ", absl::Hex(Fingerprint(examples)), "; augmentation ", ToText(options.augmentation), "; start ", options.start_steps, " joint ",
         options.joint_steps, " batch ", options.batch, " x ", Processes(options),
         options.group != nullptr && !options.sync_norm ? " own norms" : "", options.sgd ? " sgd " : " adamw ",
         options.sgd ? options.momentum : 0, " rate ", options.learning_rate, " then ", options.joint_learning_rate,
         " decay ", options.weight_decay, " smoothing ", options.label_smoothing, " ema ", options.ema, " held out ",
         options.held_out, " seed ", options.seed);
+    if (options.first_batch > 0) absl::StrAppend(&text, " first batch ", options.first_batch);
     if (options.start != nullptr) absl::StrAppend(&text, " from ", absl::Hex(Fingerprint(*options.start)));
     absl::StrAppend(&text, "; points");
     for (const PointRecipe& p : points) {
@@ -219,17 +240,24 @@ class TrainingRun {
 
   // All processes go on from what the first one has; only that one needs to see its checkpoint.
   int64_t JoinGroup(int64_t step) {
-    const torch::Tensor first_step = torch::full({1}, step, torch::TensorOptions(device_).dtype(torch::kInt64));
-    std::vector<torch::Tensor> tensors = {first_step};
+    const auto own = static_cast<int64_t>(Hash(identity_));
+    const torch::Tensor first = torch::tensor({step, own}, torch::kInt64).to(device_);
+    Check(options_.group->Broadcast({first}));
+    if (first[1].item<int64_t>() != own) {
+      Check(absl::InvalidArgumentError(absl::StrCat("process ", Rank(options_),
+                                                    " was started for another run than process 0: this one is [",
+                                                    identity_, "]")));
+    }
+    std::vector<torch::Tensor> tensors;
     for (const auto& [name, tensor] : State()) tensors.push_back(tensor);
     Check(options_.group->Broadcast(tensors));
     network_->WeightsChanged();
     if (options_.sync_norm) network_->SynchronizeNorms(options_.group);
-    return first_step.item<int64_t>();
+    return first[0].item<int64_t>();
   }
 
   TensorBatch BatchAt(BatchSource& source, int64_t step) const {
-    absl::StatusOr<Minibatch> batch = source.At(step);
+    absl::StatusOr<Minibatch> batch = source.At(options_.first_batch + step);
     Check(batch.status());
     const ExampleShape& shape = split_.training.shape();
     const auto rows = static_cast<int64_t>(batch->labels.size());
@@ -270,17 +298,12 @@ class TrainingRun {
     ResetAverage();
   }
 
-  bool IsDue(int64_t step, int point) const {
-    if (step < options_.start_steps) return point == start_point_;
-    return (step + point) % points_[point].interval == 0;
-  }
-
   // Highest precision first: who teaches runs before who learns.
   std::vector<int> Due(int64_t step) const {
     if (step < options_.start_steps) return {start_point_};
     std::vector<int> due;
     for (int point : highest_first_) {
-      if (IsDue(step, point)) due.push_back(point);
+      if ((step + point) % points_[point].interval == 0) due.push_back(point);
     }
     return due;
   }
@@ -334,7 +357,7 @@ class TrainingRun {
     const double swap = step < options_.start_steps ? 0 : SwapProbability(recipe_, progress);
     const bool closest = recipe_.teacher == TeacherRule::kClosest;
     torch::Tensor logits;
-    if (closest && swap == 0) logits = network_->Forward(point, images);
+    if (closest && swap == 0) logits = network_->Forward(point, images, kMomentum);
     torch::Tensor own = logits.defined() ? logits.detach() : logits;
     if (closest && swap > 0 && !done.empty()) {
       // The blocks to swap are the teacher's, so it must be known before the pass.
@@ -373,8 +396,9 @@ class TrainingRun {
     network_->PullBackGradients();
     if (options_.group != nullptr) CombineGradients();
     optimizer_->Step(rate_.At(step));
+    network_->ClipWeights();
     network_->WeightsChanged();
-    if (options_.ema > 0) UpdateAverage();
+    if (options_.ema > 0) UpdateAverage(step);
   }
 
   // Those of the whole batch: its loss is the mean of the processes' losses. LSQ scales a step's gradient by
@@ -429,9 +453,10 @@ class TrainingRun {
     for (size_t i = 0; i < average_.size(); ++i) average_[i].copy_(network_->parameters()[i].detach());
   }
 
-  void UpdateAverage() {
+  void UpdateAverage(int64_t step) {
     torch::NoGradGuard no_gradient;
-    at::_foreach_lerp_(average_, network_->parameters(), 1 - options_.ema);
+    const auto done = static_cast<double>(step < options_.start_steps ? step : step - options_.start_steps);
+    at::_foreach_lerp_(average_, network_->parameters(), 1 - std::min(options_.ema, (1 + done) / (10 + done)));
   }
 
   void TakeAverage() {
@@ -450,6 +475,15 @@ class TrainingRun {
     return state;
   }
 
+  // A training that has diverged goes nowhere any more, and must not cost the last good checkpoint.
+  void CheckFinite(int64_t step) {
+    for (const auto& [name, tensor] : NetworkState(network_)) {
+      if (tensor.isfinite().all().item<bool>()) continue;
+      Check(absl::AbortedError(absl::StrCat("the training has diverged: after step ", step, " '", name,
+                                            "' is not finite; a lower learning rate may help")));
+    }
+  }
+
   void Save(int64_t step) {
     if (options_.checkpoint.empty() || Rank(options_) != 0) return;
     Checkpoint checkpoint{.identity = identity_, .step = step};
@@ -459,7 +493,10 @@ class TrainingRun {
 
   int64_t Load() {
     const absl::StatusOr<Checkpoint> checkpoint = ReadCheckpoint(options_.checkpoint);
-    if (absl::IsNotFound(checkpoint.status())) return 0;
+    if (absl::IsNotFound(checkpoint.status())) {
+      progress_ << "no checkpoint '" << options_.checkpoint << "' yet: from the first step\n";
+      return 0;
+    }
     Check(checkpoint.status());
     if (checkpoint->identity != identity_) {
       Check(
@@ -499,20 +536,34 @@ bool HasFullPrecision(const Artifact& artifact) {
                      [](const ArtifactPoint& p) { return p.full_precision; });
 }
 
+// What a node computes, as a start must compute it too.
+std::string Describe(const PlannedNode& node) {
+  constexpr const char* kKinds[] = {"convolution", "max pool", "global pool", "linear layer"};
+  static_assert(static_cast<int>(NodeKind::kConv) == 0 && static_cast<int>(NodeKind::kMaxPool) == 1 &&
+                static_cast<int>(NodeKind::kGlobalPool) == 2 && static_cast<int>(NodeKind::kLinear) == 3);
+  return absl::StrCat(kKinds[static_cast<int>(node.kind)], " '", node.name, "' of ", node.in.channels, "x",
+                      node.in.height, "x", node.in.width, " to ", node.out.channels, "x", node.out.height, "x",
+                      node.out.width, ", kernel ", node.kernel, " stride ", node.stride, node.depthwise ? " depthwise" : "",
+                      node.relu ? "" : " without ReLU");
+}
+
 absl::Status CheckStart(const NetworkSpec& spec, const Artifact& start) {
   if (!HasFullPrecision(start))
     return absl::InvalidArgumentError("the artifact to start from has no full-precision point");
   const absl::StatusOr<NetworkPlan> plan = PlanNetwork(spec), other = PlanNetwork(start.spec);
   if (!other.ok()) return other.status();
-  bool same = plan->layers.size() == other->layers.size() && plan->nodes.size() == other->nodes.size();
-  for (size_t i = 0; same && i < plan->layers.size(); ++i) {
-    same = plan->layer(i).weights() == other->layer(i).weights() && plan->layer(i).kernel == other->layer(i).kernel &&
-           plan->layer(i).out == other->layer(i).out;
+  const auto differ = [&](const std::string& theirs, const std::string& ours) {
+    return absl::InvalidArgumentError(absl::StrCat("the artifact to start from is of network '", start.spec.name(),
+                                                   "' with ", theirs, ", not '", spec.name(), "' with ", ours));
+  };
+  if (plan->nodes.size() != other->nodes.size()) {
+    return differ(absl::StrCat(other->nodes.size(), " nodes"), absl::StrCat(plan->nodes.size()));
   }
-  if (same) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("the artifact to start from is of network '", start.spec.name(),
-                                                 "' with ", other->macs, " multiplications, not '", spec.name(),
-                                                 "' with ", plan->macs));
+  for (size_t i = 0; i < plan->nodes.size(); ++i) {
+    const std::string ours = Describe(plan->nodes[i]), theirs = Describe(other->nodes[i]);
+    if (ours != theirs) return differ(absl::StrCat("a ", theirs), absl::StrCat("a ", ours));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
@@ -528,44 +579,52 @@ absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe
     return absl::InvalidArgumentError(
         absl::StrCat("examples of ", examples.classes(), " classes for a network of ", plan->classes()));
   }
+  // Written so that NaN is refused.
+  const auto between = [](const char* what, double value, double lowest, double highest) {
+    if (value >= lowest && value <= highest) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat(what, " ", value, " is outside ", lowest, "..", highest));
+  };
+  for (const absl::Status& status :
+       {between("batch", static_cast<double>(options.batch), 2, 1e6),
+        between("held-out images", static_cast<double>(options.held_out), 1, static_cast<double>(examples.count())),
+        between("start steps", static_cast<double>(options.start_steps), 0, 1e12),
+        between("joint steps", static_cast<double>(options.joint_steps), 0, 1e12),
+        between("norm batches", static_cast<double>(options.norm_batches), 0, 1e9),
+        between("checkpoint interval", static_cast<double>(options.checkpoint_interval), 1, 1e12),
+        between("progress interval", static_cast<double>(options.progress_interval), 1, 1e12),
+        between("evaluation interval", static_cast<double>(options.evaluation_interval), 0, 1e12),
+        between("threads", options.threads, 0, 4096), between("learning rate", options.learning_rate, 1e-9, 100),
+        between("joint learning rate", options.joint_learning_rate, 0, 100),
+        between("label smoothing", options.label_smoothing, 0, 0.99), between("ema", options.ema, 0, 0.999999),
+        between("momentum", options.momentum, 0, 0.999), between("weight decay", options.weight_decay, 0, 10)}) {
+    if (!status.ok()) return status;
+  }
   const int64_t batch = options.batch * Processes(options);
-  if (options.batch < 2 || options.held_out < 1 || examples.count() - options.held_out < batch) {
+  if (examples.count() - options.held_out < batch) {
     return absl::InvalidArgumentError(absl::StrCat("batch of ", batch, " and ", options.held_out,
                                                    " held-out images do not fit ", examples.count(), " images"));
   }
-  const bool cuda = options.device == "cuda" || options.device.starts_with("cuda:");
-  if (cuda && !torch::cuda::is_available())
-    return absl::InvalidArgumentError("device cuda: LibTorch finds none");
-  if (options.start_steps < 0 || options.joint_steps < 0 || options.start_steps + options.joint_steps < 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(options.start_steps, " + ", options.joint_steps, " steps are no training"));
+  if (options.start_steps + options.joint_steps < 1) {
+    return absl::InvalidArgumentError("0 + 0 steps are no training");
+  }
+  for (const PointRecipe& point : points) {
+    if (point.name == kStartName) {
+      return absl::InvalidArgumentError(absl::StrCat("no point can be named '", kStartName, "'"));
+    }
+    if (!point.full_precision && options.joint_steps < point.interval) {
+      return absl::InvalidArgumentError(absl::StrCat("point '", point.name, "' runs every ", point.interval,
+                                                     " joint steps, but there are ", options.joint_steps));
+    }
+  }
+  if (options.ema > 0 && options.norm_batches == 0) {
+    return absl::InvalidArgumentError("averaged weights (ema) need norm batches, or their batch norm is another's");
   }
   if (options.resume && options.checkpoint.empty()) return absl::InvalidArgumentError("resume without a checkpoint");
-  if (options.norm_batches < 0) {
-    return absl::InvalidArgumentError(absl::StrCat("norm batches ", options.norm_batches, " must be >= 0"));
-  }
-  if (options.checkpoint_interval < 1 || options.progress_interval < 1) {
-    return absl::InvalidArgumentError("checkpoint interval and progress interval must be >= 1");
-  }
-  // Written so that NaN is refused.
-  const auto outside = [](double value, double lowest, double highest) {
-    return !(value >= lowest && value <= highest);
-  };
-  if (outside(options.learning_rate, 1e-9, 100) || outside(options.joint_learning_rate, 0, 100)) {
-    return absl::InvalidArgumentError(absl::StrCat("learning rate ", options.learning_rate, ", then ",
-                                                   options.joint_learning_rate, ", is outside 1e-9..100"));
-  }
-  if (outside(options.label_smoothing, 0, 0.99) || outside(options.ema, 0, 0.999999) ||
-      outside(options.momentum, 0, 0.999)) {
-    return absl::InvalidArgumentError(absl::StrCat("label smoothing ", options.label_smoothing, ", ema ", options.ema,
-                                                   " and momentum ", options.momentum, " must be in 0..1, without 1"));
-  }
-  if (outside(options.weight_decay, 0, 10)) {
-    return absl::InvalidArgumentError(absl::StrCat("weight decay ", options.weight_decay, " is outside 0..10"));
-  }
+  const bool cuda = options.device == "cuda" || options.device.starts_with("cuda:");
   if (options.device != "cpu" && !cuda) {
     return absl::InvalidArgumentError(absl::StrCat("device '", options.device, "' is not cpu or cuda"));
   }
+  if (cuda && !torch::cuda::is_available()) return absl::InvalidArgumentError("device cuda: LibTorch finds none");
   return options.start == nullptr ? absl::OkStatus() : CheckStart(spec, *options.start);
 }
 
@@ -595,7 +654,12 @@ absl::StatusOr<std::vector<Artifact>> TrainSeparately(const NetworkSpec& spec, c
   };
   TrainerOptions alone = options;
   std::optional<Artifact> start;
-  if (options.start == nullptr && options.start_steps > 0) {
+  for (const PointRecipe& point : points) {
+    if (options.joint_steps >= point.interval) continue;
+    return absl::InvalidArgumentError(absl::StrCat("point '", point.name, "' runs every ", point.interval,
+                                                   " joint steps, but there are ", options.joint_steps));
+  }
+  if (options.start_steps > 0) {
     progress << "the shared start\n";
     alone.joint_steps = 0;
     alone.checkpoint = checkpoint(kStartName);
@@ -603,6 +667,7 @@ absl::StatusOr<std::vector<Artifact>> TrainSeparately(const NetworkSpec& spec, c
     if (!trained.ok()) return trained.status();
     start = *std::move(trained);
     alone.start = &*start;
+    alone.first_batch = options.start_steps;
     alone.start_steps = 0;
   }
   std::vector<Artifact> artifacts;
@@ -628,7 +693,9 @@ absl::StatusOr<Artifact> FullPrecisionOf(const std::string& checkpoint, const Ne
     for (const auto& [name, tensor] : read->tensors) {
       if (name.starts_with("network.fp32_")) points[0].name = "fp32";
     }
-    TrainableNetwork network(spec, points, *ParseRecipe("separate"), /*seed=*/1);
+    // Centred weights are another function than the weights themselves.
+    const bool centred = absl::StrContains(read->identity, ",center=1");
+    TrainableNetwork network(spec, points, *ParseRecipe(centred ? "separate,center=1" : "separate"), /*seed=*/1);
     for (const auto& [name, tensor] : NetworkState(network)) Restore(*read, name, tensor);
     return network->Export();
   } catch (const absl::Status& status) {

@@ -4,6 +4,9 @@
 // precision to the lowest, then one optimizer step on the shared weights. Chance is an argument: the order of images,
 // their augmentation, teachers, swapped blocks and the first weights follow from the seed and the step alone, so a
 // resumed run goes on exactly where it stopped.
+//
+// A pass that has blocks swapped is what it is for others too: its loss counts where a teacher is chosen by it, and what
+// it says is what it teaches. The highest point is never swapped.
 #ifndef ANYBIT_MODEL_TRAIN_TRAINER_H_
 #define ANYBIT_MODEL_TRAIN_TRAINER_H_
 
@@ -27,6 +30,7 @@ class ProcessGroup;
 struct TrainerOptions {
   Recipe recipe;
   int64_t start_steps = 1000;      // at full precision only
+  int64_t first_batch = 0;         // of the sequence that `seed` gives: a run that goes on from another sees new ones
   int64_t joint_steps = 2000;
   int64_t batch = 128;             // of this process
   bool sgd = false;                // with Nesterov momentum; else AdamW
@@ -35,7 +39,8 @@ struct TrainerOptions {
   double momentum = 0.9;           // of SGD
   double weight_decay = 1e-2;      // AdamW's is decoupled, SGD's is part of the gradient
   double label_smoothing = 0;
-  double ema = 0;                  // decay per step of averaged weights, which are then the result; 0: none
+  double ema = 0;                  // decay per step of averaged weights, which are then the result; 0: none. After n
+                                   // steps of a phase at most (1 + n) / (10 + n): the phase before is soon forgotten
   Augmentation augmentation = {.shift = 2, .mirror = true};
   int64_t held_out = 2000;         // training images kept for validation
   int64_t norm_batches = 40;       // batches that re-estimate batch norm after training; 0: its running averages stay
@@ -68,13 +73,14 @@ absl::StatusOr<Artifact> Train(const NetworkSpec& spec, const std::vector<PointR
                                bool live);
 
 // For a recipe that is not joint: one artifact per point, each trained alone from one shared full-precision start, with
-// as many steps at its point as a joint run would have spent on it. Checkpoints are `checkpoint`.<point>.
+// as many steps at its point as a joint run would have spent on it, on the same batches. Only the optimizer begins anew
+// after the start. Checkpoints are `checkpoint`.<point>.
 absl::StatusOr<std::vector<Artifact>> TrainSeparately(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
                                                       const ExampleSet& examples, const TrainerOptions& options,
                                                       std::ostream& progress, bool live);
 
 // The full-precision point of the run that wrote a checkpoint, as a start for another: an artifact with that point
-// alone, its batch norm as the run had it. `spec` must be that run's.
+// alone, weights and batch norm as the run's last step left them (the weights themselves, not their average). `spec` must be that run's.
 absl::StatusOr<Artifact> FullPrecisionOf(const std::string& checkpoint, const NetworkSpec& spec);
 
 }  // namespace anybit

@@ -153,6 +153,10 @@ TEST(Train, DoesNotGoOnFromAnotherRunsCheckpoint) {
   const Artifact start = *TrainSmall(elsewhere);
   other.start = &start;
   EXPECT_TRUE(refused(other));
+  // As many images of other classes.
+  std::ostringstream progress;
+  EXPECT_EQ(Train(StripesNetwork(), *ParsePoints(kPoints), Stripes(500, 2), options, progress, false).status().code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 TEST(Train, GivesEachPointAloneWhatTheOthersCannotTouch) {
@@ -213,6 +217,55 @@ TEST(Train, GoesOnFromTheFloatWeightsOfACheckpoint) {
   options.checkpoint = "";
   options.start = &*start;
   EXPECT_TRUE(TrainSmall(options).ok());
+}
+
+TEST(Train, StopsWhereItDivergesAndKeepsTheLastGoodCheckpoint) {
+  TrainerOptions options = SmallOptions();
+  options.checkpoint = testing::TempDir() + "/diverged.checkpoint";
+  std::filesystem::remove(options.checkpoint);
+  options.checkpoint_interval = 1;
+  options.sgd = true;
+  options.learning_rate = 100;
+  const absl::Status status = TrainSmall(options).status();
+  ASSERT_EQ(status.code(), absl::StatusCode::kAborted) << status;
+  EXPECT_NE(status.message().find("the training has diverged: after step "), std::string::npos) << status;
+  EXPECT_TRUE(FullPrecisionOf(options.checkpoint, StripesNetwork()).ok());
+}
+
+// What a recipe says reaches the weights: a run with and one without differ.
+TEST(Train, DoesAllThatItsRecipeSays) {
+  const auto weights = [](const char* recipe) {
+    TrainerOptions options = SmallOptions(recipe);
+    options.start_steps = options.joint_steps = 5;
+    options.sgd = true;
+    return TrainSmall(options, "fp32,w8a8,w4a4f,w1a1")->store[2].full;
+  };
+  const std::vector<float> all = weights("coquant");
+  EXPECT_EQ(weights("coquant"), all);
+  for (const char* other : {"coquant,swap=0", "coquant,teacher=next", "coquant,teacher=highest", "coquant,distill=0",
+                            "coquant,temperature=4", "coquant,loss=soft", "coquant,sign_gain=3",
+                            "coquant,gradients=sum", "coquant,kure=1", "coquant,skew=1", "coquant,clip_gradient=1",
+                            "coquant,sign_window=1", "coquant,sign_margin=1", "coquant,step_rate=1",
+                            "coquant,scale_clip=1"}) {
+    EXPECT_NE(weights(other), all) << other;
+  }
+}
+
+TEST(Train, GivesEachPointAloneOtherBatchesThanTheStartHad) {
+  TrainerOptions options = SmallOptions("separate");
+  options.start_steps = options.joint_steps = 1;
+  std::ostringstream progress;
+  const auto alone = *TrainSeparately(StripesNetwork(), *ParsePoints("fp32"), Stripes(500, 1), options, progress, false);
+  options.start_steps = 1;
+  options.joint_steps = 0;
+  const Artifact start = *TrainSmall(options, "fp32");
+  options.start = &start;
+  options.start_steps = 0;
+  options.joint_steps = 1;
+  options.first_batch = 1;
+  EXPECT_EQ(alone[0].store[1].full, TrainSmall(options, "fp32")->store[1].full);
+  options.first_batch = 0;
+  EXPECT_NE(alone[0].store[1].full, TrainSmall(options, "fp32")->store[1].full);
 }
 
 TEST(Train, LeavesBatchNormAsTheRunHadItWhereNoBatchesReestimateIt) {
@@ -299,14 +352,19 @@ TEST(Train, RefusesOptionsThatDoNotFit) {
   };
   EXPECT_EQ(error([](TrainerOptions& o) { o.batch = 401; }),
             "batch of 401 and 100 held-out images do not fit 500 images");
-  EXPECT_EQ(error([](TrainerOptions& o) { o.start_steps = -1; }), "-1 + 40 steps are no training");
+  EXPECT_EQ(error([](TrainerOptions& o) { o.start_steps = -1; }), "start steps -1 is outside 0..1e+12");
+  EXPECT_EQ(error([](TrainerOptions& o) { o.start_steps = o.joint_steps = 0; }), "0 + 0 steps are no training");
+  EXPECT_EQ(error([](TrainerOptions& o) { o.joint_steps = 0; }), "point 'w4a4f' runs every 1 joint steps, but there are 0");
+  EXPECT_EQ(error([](TrainerOptions& o) { o.batch = 1; }), "batch 1 is outside 2..1e+06");
   EXPECT_EQ(error([](TrainerOptions& o) { o.resume = true; }), "resume without a checkpoint");
   EXPECT_EQ(error([](TrainerOptions& o) { o.device = "tpu"; }), "device 'tpu' is not cpu or cuda");
-  EXPECT_EQ(error([](TrainerOptions& o) { o.learning_rate = NAN; }), "learning rate nan, then 0, is outside 1e-9..100");
-  EXPECT_EQ(error([](TrainerOptions& o) { o.norm_batches = -1; }), "norm batches -1 must be >= 0");
+  EXPECT_EQ(error([](TrainerOptions& o) { o.learning_rate = NAN; }), "learning rate nan is outside 1e-09..100");
+  EXPECT_EQ(error([](TrainerOptions& o) { o.norm_batches = -1; }), "norm batches -1 is outside 0..1e+09");
   EXPECT_EQ(error([](TrainerOptions& o) { o.weight_decay = -1; }), "weight decay -1 is outside 0..10");
   EXPECT_EQ(error([](TrainerOptions& o) { o.ema = 1; }),
-            "label smoothing 0, ema 1 and momentum 0.9 must be in 0..1, without 1");
+            "ema 1 is outside 0..0.999999");
+  EXPECT_EQ(error([](TrainerOptions& o) { o.ema = 0.9, o.norm_batches = 0; }),
+            "averaged weights (ema) need norm batches, or their batch norm is another's");
   TrainerOptions brief = SmallOptions();
   brief.start_steps = brief.joint_steps = 1;
   const Artifact nested = *TrainSmall(brief, "w8a8");
