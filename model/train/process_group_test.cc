@@ -139,14 +139,17 @@ TEST(ProcessGroup, RefusesARankOutsideTheGroup) {
   EXPECT_EQ(ProcessGroup::Open({.rank = 2, .size = 2}, kLong).status().message(), "rank 2 is outside 0..1");
 }
 
-// The values and gradients of batch norm over [8, 3, 4, 4], of which a process holds the rows first..last.
-std::vector<torch::Tensor> NormResults(ProcessGroup* group, int64_t first, int64_t last) {
+// The values and gradients of batch norm over [8, 3, 20, 20] with values around `centre`, of which a process holds the
+// rows first..last. Without a group LibTorch's own, in double, since its sums of floats lose more than ours.
+std::vector<torch::Tensor> NormResults(ProcessGroup* group, int64_t first, int64_t last, torch::MemoryFormat layout,
+                                       double centre) {
   torch::manual_seed(3);
-  const torch::Tensor all = torch::randn({8, 3, 4, 4}) * 2 + 1, weights = torch::randn({8, 3, 4, 4});
-  const torch::Tensor x = all.slice(0, first, last).clone().set_requires_grad(true);
-  const torch::Tensor gamma = torch::tensor({0.5f, 1.0f, 2.0f}).set_requires_grad(true);
-  const torch::Tensor beta = torch::tensor({0.1f, 0.2f, 0.3f}).set_requires_grad(true);
-  const torch::Tensor mean = torch::zeros(3), variance = torch::ones(3);
+  const torch::ScalarType type = group != nullptr ? torch::kFloat32 : torch::kFloat64;
+  const torch::Tensor all = torch::randn({8, 3, 20, 20}) * 2 + centre, weights = torch::randn({8, 3, 20, 20});
+  const torch::Tensor x = all.slice(0, first, last).to(type).clone(layout).set_requires_grad(true);
+  const torch::Tensor gamma = torch::tensor({0.5, 1.0, 2.0}, type).set_requires_grad(true);
+  const torch::Tensor beta = torch::tensor({0.25, 0.5, 0.75}, type).set_requires_grad(true);
+  const torch::Tensor mean = torch::zeros(3, type), variance = torch::ones(3, type);
   const torch::Tensor y = group != nullptr
                               ? SynchronizedBatchNorm(*group, x, gamma, beta, mean, variance, 0.25, 1e-5)
                               : torch::batch_norm(x, gamma, beta, mean, variance, true, 0.25, 1e-5, true);
@@ -156,12 +159,21 @@ std::vector<torch::Tensor> NormResults(ProcessGroup* group, int64_t first, int64
 
 void CheckNorm(ProcessGroup& group) {
   const int64_t first = group.rank() == 0 ? 0 : 3, last = group.rank() == 0 ? 3 : 8;
-  const std::vector<torch::Tensor> whole = NormResults(nullptr, 0, 8);
-  std::vector<torch::Tensor> part = NormResults(&group, first, last);
-  ASSERT_TRUE(group.Sum({part[2], part[3]}).ok());
-  for (size_t i = 0; i < whole.size(); ++i) {
-    const torch::Tensor expected = i < 2 ? whole[i].slice(0, first, last) : whole[i];
-    EXPECT_TRUE(torch::allclose(part[i], expected, 1e-5, 1e-5)) << i << "\n" << part[i] << "\n" << expected;
+  for (const torch::MemoryFormat layout : {torch::MemoryFormat::Contiguous, torch::MemoryFormat::ChannelsLast}) {
+    for (const double centre : {1.0, 100.0}) {
+      SCOPED_TRACE(testing::Message() << (layout == torch::MemoryFormat::Contiguous ? "NCHW" : "NHWC") << " around "
+                                      << centre);
+      const std::vector<torch::Tensor> whole = NormResults(nullptr, 0, 8, layout, centre);
+      std::vector<torch::Tensor> part = NormResults(&group, first, last, layout, centre);
+      ASSERT_TRUE(group.Sum({part[2], part[3]}).ok());
+      // A mean near 100 is known to 4e-6, which a gradient meets some fifty times over.
+      const double tolerance = centre == 1 ? 1e-5 : 3e-4;
+      for (size_t i = 0; i < whole.size(); ++i) {
+        const torch::Tensor expected = i < 2 ? whole[i].slice(0, first, last) : whole[i];
+        EXPECT_TRUE(torch::allclose(part[i].to(torch::kFloat64), expected, 1e-5, tolerance))
+            << i << ": " << (part[i] - expected).abs().max().item<double>();
+      }
+    }
   }
 }
 
