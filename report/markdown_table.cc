@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 
 namespace anybit::report {
 namespace {
@@ -15,7 +16,10 @@ size_t Width(const std::string& text) {
 
 }  // namespace
 
-std::string MarkdownTable(const std::vector<std::vector<std::string>>& rows) {
+std::string MarkdownTable(std::vector<std::vector<std::string>> rows) {
+  for (std::vector<std::string>& row : rows) {
+    for (std::string& cell : row) cell = absl::StrReplaceAll(cell, {{"|", "\\|"}, {"\n", " "}});
+  }
   std::vector<size_t> widths(rows.front().size());
   for (const std::vector<std::string>& row : rows) {
     for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], Width(row[c]));

@@ -8,8 +8,8 @@
 namespace anybit::report {
 
 // `rows` begin with the header and have as many cells as it. The first column is aligned to the left, others to the
-// right. Texts are UTF-8.
-std::string MarkdownTable(const std::vector<std::vector<std::string>>& rows);
+// right. Texts are UTF-8; what would end a cell is escaped.
+std::string MarkdownTable(std::vector<std::vector<std::string>> rows);
 
 }  // namespace anybit::report
 

@@ -13,5 +13,11 @@ TEST(MarkdownTable, PadsColumnsToOneWidthCountingCharacters) {
             "| coquant |            - |\n");
 }
 
+TEST(MarkdownTable, EscapesWhatWouldEndACell) {
+  EXPECT_EQ(MarkdownTable({{"a|b", "c\nd"}}),
+            "| a\\|b | c d |\n"
+            "|------|----:|\n");
+}
+
 }  // namespace
 }  // namespace anybit::report

@@ -13,6 +13,7 @@
 #if defined(ANYBIT_CUDA) && __has_include(<nccl.h>)
 #define ANYBIT_NCCL 1
 #define USE_C10D_NCCL
+#include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 #endif
 
@@ -179,6 +180,8 @@ absl::StatusOr<std::unique_ptr<ProcessGroup>> ProcessGroup::Join(const Launch& l
   }
 #ifdef ANYBIT_NCCL
   absl::Status status = Attempt(what, [&] {
+    const c10::Device device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(launch.local_rank));
+    c10::impl::getDeviceGuardImpl(c10::DeviceType::CUDA)->setDevice(device);
     auto options = c10d::ProcessGroupNCCL::Options::create();
     options->timeout = timeout;
     group = std::make_unique<BackendGroup>(
