@@ -1,0 +1,55 @@
+#!/bin/bash
+# compare_recipes with the real programs, a few hundred images and a step each.
+# Arguments: compare_recipes, anybit-train, anybit-train-report.
+set -euo pipefail
+compare=$1
+data=${ANYBIT_TEST_DATA:-/usr/share/datasets/fashion-mnist}
+work=${TEST_TMPDIR:-$(mktemp -d)}
+mkdir -p "$work/bin" "$work/data"
+ln -sf "$PWD/$2" "$work/bin/anybit-train"
+ln -sf "$PWD/$3" "$work/bin/anybit-train-report"
+export ANYBIT_BIN=$work/bin
+
+fail() {
+  echo "$*" >&2
+  exit 1
+}
+
+# The first 256 rows of each part.
+for part in train t10k; do
+  { printf '\0\0\x08\x03\0\0\x01\0\0\0\0\x1c\0\0\0\x1c'; zcat "$data/$part-images-idx3-ubyte.gz" | tail -c +17 | head -c $((256 * 784)); } \
+    >"$work/data/$part-images-idx3-ubyte"
+  { printf '\0\0\x08\x01\0\0\x01\0'; zcat "$data/$part-labels-idx1-ubyte.gz" | tail -c +9 | head -c 256; } \
+    >"$work/data/$part-labels-idx1-ubyte"
+done 2>/dev/null || true
+brief=(-- --data="$work/data" --start_steps=1 --joint_steps=1 --batch=16 --held_out=64 --norm_batches=1)
+
+"$compare" coquant "$work/runs" --seeds "1 2" "${brief[@]}" || fail "the table failed"
+rows=$(grep -c '^| coquant' "$work/runs/coquant.md")
+[[ $rows == 12 ]] || fail "4 recipes in 3 tables are $rows rows: $(cat "$work/runs/coquant.md")"
+grep -q '^| coquant,swap=0 .*±' "$work/runs/coquant.md" || fail "two seeds give no deviation"
+[[ -s $work/runs/coquant.svg ]] || fail "there is no figure"
+[[ -z $(find "$work/runs" -name '*.safetensors' -o -name '*checkpoint*') ]] || fail "a run left more than its report"
+
+# A run that is there is not made again, and tables of one kind share runs.
+touch "$work/before"
+"$compare" coquant "$work/runs" --seeds "1 2" "${brief[@]}" || fail "the second time failed"
+[[ -z $(find "$work/runs" -name '*.json' -newer "$work/before") ]] || fail "a run was made again"
+
+# A run that fails is named, and there is no table.
+if "$compare" coquant "$work/failing" --jobs 1 --seeds 1 "${brief[@]}" --arch=none 2>"$work/error"; then
+  fail "an architecture that is none made a table"
+fi
+grep -q "ladder/coquant_teacher_none_swap_0.seed1' failed" "$work/error" || fail "the run is not named: $(cat "$work/error")"
+grep -q "no architecture 'none'" "$work/error" || fail "the reason is not told: $(cat "$work/error")"
+[[ ! -e $work/failing/coquant.md ]] || fail "there is a table of failed runs"
+
+# Who ends the comparison ends its runs.
+"$compare" coquant "$work/ended" --seeds 1 "${brief[@]}" --joint_steps=1000000 &
+until compgen -G "$work/ended/ladder/*.log" >/dev/null; do :; done
+kill -TERM $!
+wait $! && fail "an ended comparison succeeded"
+while pgrep -f "$work/ended" >/dev/null; do :; done
+
+if "$compare" nonsense "$work/none" 2>"$work/error"; then fail "a table that is none was made"; fi
+grep -q "no table 'nonsense'; there are recipes, coquant" "$work/error" || fail "$(cat "$work/error")"
