@@ -16,6 +16,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "model/train/full_precision_point.h"
 #include "model/train/joint_rounding.h"
 
 namespace anybit {
@@ -264,13 +265,6 @@ absl::Status CheckNormalisation(const InputNormalisation& normalisation, int64_t
     }
   }
   return absl::OkStatus();
-}
-
-const ArtifactPoint* FullPrecisionPoint(const Artifact& artifact) {
-  for (const ArtifactPoint& point : artifact.points) {
-    if (point.full_precision) return &point;
-  }
-  return nullptr;
 }
 
 }  // namespace

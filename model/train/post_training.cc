@@ -11,6 +11,7 @@
 #include "model/quant/requantize.h"
 #include "model/torch_weights.h"
 #include "model/train/activation_step.h"
+#include "model/train/full_precision_point.h"
 #include "model/zero_points.h"
 
 namespace anybit {
@@ -348,13 +349,6 @@ class NormEstimatorImpl : public NormEstimator {
   std::vector<std::vector<bool>> falls_;     // by layer and channel: the fp32 point's value falls as the sum rises
   std::vector<float> float_logits_;
 };
-
-const ArtifactPoint* FullPrecisionPoint(const Artifact& artifact) {
-  for (const ArtifactPoint& point : artifact.points) {
-    if (point.full_precision) return &point;
-  }
-  return nullptr;
-}
 
 }  // namespace
 

@@ -22,6 +22,7 @@
 #include "model/train/block_swap.h"
 #include "model/train/chance.h"
 #include "model/train/checkpoint.h"
+#include "model/train/full_precision_point.h"
 #include "model/train/input_shape.h"
 #include "model/train/learning_rate.h"
 #include "model/train/losses.h"
@@ -282,9 +283,8 @@ class TrainingRun {
   }
 
   void Adopt(const Artifact& start) {
-    size_t from = 0;
-    while (!start.points[from].full_precision) ++from;
-    network_->StartFrom(start, static_cast<int>(from), start_point_, WholeBatchAt(0));
+    const auto from = static_cast<int>(FullPrecisionPoint(start) - start.points.data());
+    network_->StartFrom(start, from, start_point_, WholeBatchAt(0));
     ResetAverage();
   }
 
@@ -531,11 +531,6 @@ class TrainingRun {
   std::vector<torch::Tensor> average_;  // of the parameters, with options_.ema
 };
 
-bool HasFullPrecision(const Artifact& artifact) {
-  return std::any_of(artifact.points.begin(), artifact.points.end(),
-                     [](const ArtifactPoint& p) { return p.full_precision; });
-}
-
 // What a node computes, as a start must compute it too.
 std::string Describe(const PlannedNode& node) {
   constexpr const char* kKinds[] = {"convolution", "max pool", "global pool", "linear layer"};
@@ -548,7 +543,7 @@ std::string Describe(const PlannedNode& node) {
 }
 
 absl::Status CheckStart(const NetworkSpec& spec, const Artifact& start) {
-  if (!HasFullPrecision(start))
+  if (FullPrecisionPoint(start) == nullptr)
     return absl::InvalidArgumentError("the artifact to start from has no full-precision point");
   const absl::StatusOr<NetworkPlan> plan = PlanNetwork(spec), other = PlanNetwork(start.spec);
   if (!other.ok()) return other.status();
@@ -564,6 +559,12 @@ absl::Status CheckStart(const NetworkSpec& spec, const Artifact& start) {
     if (ours != theirs) return differ(absl::StrCat("a ", theirs), absl::StrCat("a ", ours));
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckIsDue(const PointRecipe& point, int64_t joint_steps) {
+  if (joint_steps >= point.interval) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("point '", point.name, "' runs every ", point.interval,
+                                                 " joint steps, but there are ", joint_steps));
 }
 
 absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
@@ -611,10 +612,8 @@ absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe
     if (point.name == kStartName) {
       return absl::InvalidArgumentError(absl::StrCat("no point can be named '", kStartName, "'"));
     }
-    if (!point.full_precision && options.joint_steps < point.interval) {
-      return absl::InvalidArgumentError(absl::StrCat("point '", point.name, "' runs every ", point.interval,
-                                                     " joint steps, but there are ", options.joint_steps));
-    }
+    if (point.full_precision) continue;
+    if (absl::Status status = CheckIsDue(point, options.joint_steps); !status.ok()) return status;
   }
   if (options.ema > 0 && options.norm_batches == 0) {
     return absl::InvalidArgumentError("averaged weights (ema) need norm batches, or their batch norm is another's");
@@ -655,9 +654,7 @@ absl::StatusOr<std::vector<Artifact>> TrainSeparately(const NetworkSpec& spec, c
   TrainerOptions alone = options;
   std::optional<Artifact> start;
   for (const PointRecipe& point : points) {
-    if (options.joint_steps >= point.interval) continue;
-    return absl::InvalidArgumentError(absl::StrCat("point '", point.name, "' runs every ", point.interval,
-                                                   " joint steps, but there are ", options.joint_steps));
+    if (absl::Status status = CheckIsDue(point, options.joint_steps); !status.ok()) return status;
   }
   if (options.start_steps > 0) {
     progress << "the shared start\n";
