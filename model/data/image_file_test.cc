@@ -59,6 +59,22 @@ TEST(DecodeImage, TurnsAdobesInvertedCmykIntoRgb) {
   EXPECT_NEAR(decoded->pixels[2], 0, 3);
 }
 
+TEST(DecodeImage, TakesCmykWithoutAdobesMarkerAsItStands) {
+  // 0 is no ink.
+  Image cmyk{.height = 8, .width = 8, .channels = 4};
+  for (int i = 0; i < 64; ++i) cmyk.pixels.insert(cmyk.pixels.end(), {0, 127, 255, 55});
+  std::string bytes = JpegBytes(cmyk, 100);
+  const size_t marker = bytes.find("\xff\xee");
+  ASSERT_NE(marker, std::string::npos);
+  bytes.erase(marker, 2 + 14);
+  const absl::StatusOr<Image> decoded = DecodeImage(Span(bytes));
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  ASSERT_EQ(decoded->channels, 3);
+  EXPECT_NEAR(decoded->pixels[0], 200, 3);
+  EXPECT_NEAR(decoded->pixels[1], 100, 3);
+  EXPECT_NEAR(decoded->pixels[2], 0, 3);
+}
+
 TEST(DecodeImage, NoticesEveryTruncation) {
   for (const std::string& whole :
        {PngBytes(Gradient(9, 9, 3)), PngBytes(Gradient(4, 4, 1)), JpegBytes(Gradient(9, 9, 3), 80),

@@ -4,7 +4,9 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include <chrono>
 #include <map>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -48,6 +50,15 @@ absl::Status Attempt(const std::string& what, Work work) {
     return absl::UnavailableError(absl::StrCat(what, ": ", error.what()));
   }
   return absl::OkStatus();
+}
+
+// Waits for `work`, at first without sleeping: a small all-reduce lasts less than a sleeping thread takes to wake, and a
+// core that yields stays awake for the transport's own threads.
+void Await(c10d::Work& work) {
+  constexpr auto kAwake = std::chrono::milliseconds(50);
+  const auto start = std::chrono::steady_clock::now();
+  while (!work.isCompleted() && std::chrono::steady_clock::now() - start < kAwake) std::this_thread::yield();
+  work.wait();
 }
 
 // Tensors of one type on one device that travel together, in their given order.
@@ -124,7 +135,7 @@ class BackendGroup : public ProcessGroup {
       for (const auto& bucket : buckets) flat.push_back({Flatten(bucket)});
       for (auto& buffer : flat) works.push_back(backend_->allreduce(buffer));
       for (size_t i = 0; i < works.size(); ++i) {
-        works[i]->wait();
+        Await(*works[i]);
         if (divisor != 1) flat[i][0].div_(divisor);
         Unflatten(flat[i][0], buckets[i]);
       }

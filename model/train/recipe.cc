@@ -1,5 +1,6 @@
 #include "model/train/recipe.h"
 
+#include <charconv>
 #include <cmath>
 #include <functional>
 #include <vector>
@@ -75,7 +76,11 @@ Field Number(const char* key, double Recipe::*member, double lowest, double high
             recipe.*member = value;
             return true;
           },
-          [=](const Recipe& recipe) { return absl::StrCat(recipe.*member); }};
+          // The shortest text that reads back as the same number.
+          [=](const Recipe& recipe) {
+            char text[32];
+            return std::string(text, std::to_chars(text, text + sizeof text, recipe.*member).ptr);
+          }};
 }
 
 Field Switch(const char* key, bool Recipe::*member, const char* meaning) {

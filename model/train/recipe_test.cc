@@ -91,7 +91,7 @@ TEST_P(RecipeTextOf, IsShortAndComesBackAsTheSameRecipe) {
 INSTANTIATE_TEST_SUITE_P(Recipes, RecipeTextOf,
                          testing::Values("coquant", "adabits", "any-precision:hard", "separate", "double-rounding",
                                          "coquant,weights=scale-clip", "coquant,weights=scale-clip,reach=3",
-                                         "coquant,teacher=next,swap=0,sign_window=2"));
+                                         "coquant,teacher=next,swap=0,sign_window=2", "coquant,kure=0.123456789"));
 
 TEST(RecipeKeys, NameEveryFieldOfTheWholeText) {
   const std::string keys = RecipeKeys();

@@ -325,6 +325,37 @@ TEST(Train, LetsProcessesSeeTheirSharesOfOneBatchAndAveragesEveryGradient) {
   }
 }
 
+// The loss of point `lowest` is lower, over all processes, than this process sees it.
+class OthersPrefer : public HalfAGroup {
+ public:
+  OthersPrefer(int lowest, int points) : HalfAGroup(0), lowest_(lowest), points_(points) {}
+
+  absl::Status Average(absl::Span<const torch::Tensor> tensors) override {
+    if (tensors.size() == 1 && tensors[0].numel() == 1) {
+      if (losses_++ % points_ == lowest_) tensors[0].sub_(100);
+    }
+    return HalfAGroup::Average(tensors);
+  }
+
+ private:
+  const int lowest_, points_;
+  int losses_ = 0;
+};
+
+TEST(Train, ChoosesATeacherByItsLossOverAllProcesses) {
+  TrainerOptions options = SmallOptions();
+  options.start_steps = 0;
+  options.joint_steps = 5;
+  options.batch = 16;
+  const int points = static_cast<int>(ParsePoints(kPoints)->size());
+  ASSERT_EQ(points, 3);  // the third one chooses between two
+  OthersPrefer first(0, points), second(1, points);
+  options.group = &first;
+  const Artifact taught_by_first = *TrainSmall(options);
+  options.group = &second;
+  EXPECT_NE(SerializeArtifact(*TrainSmall(options)), SerializeArtifact(taught_by_first));
+}
+
 TEST(Train, MixesRowsAndTheirLabelsWhereAskedTo) {
   TrainerOptions options = SmallOptions();
   options.augmentation.mixup = 0.2;
