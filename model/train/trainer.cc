@@ -6,14 +6,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <memory>
 #include <numeric>
-#include <optional>
 #include <stdexcept>
 #include <string_view>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "model/evaluate.h"
@@ -23,13 +20,14 @@
 #include "model/train/chance.h"
 #include "model/train/checkpoint.h"
 #include "model/train/full_precision_point.h"
-#include "model/train/input_shape.h"
 #include "model/train/learning_rate.h"
 #include "model/train/losses.h"
+#include "model/train/network_state.h"
 #include "model/train/optimizer.h"
 #include "model/train/process_group.h"
-#include "model/train/synchronized_batch_norm.h"
 #include "model/train/progress.h"
+#include "model/train/start.h"
+#include "model/train/synchronized_batch_norm.h"
 #include "model/train/teacher.h"
 #include "model/train/trainable_network.h"
 
@@ -43,57 +41,15 @@ struct TensorBatch {
   double share = 1;            // of `labels`
 };
 
-int Processes(const TrainerOptions& options) { return options.group == nullptr ? 1 : options.group->size(); }
-int Rank(const TrainerOptions& options) { return options.group == nullptr ? 0 : options.group->rank(); }
-
 // Inside a run a Status travels like the exceptions of LibTorch; Train stops both.
 void Check(const absl::Status& status) {
   if (!status.ok()) throw status;
 }
 
-Checkpoint::Values ToValues(const torch::Tensor& tensor) {
-  const torch::Tensor flat = tensor.detach().to(torch::kCPU, torch::kFloat32).contiguous();
-  const float* data = flat.const_data_ptr<float>();
-  return {.shape = tensor.sizes().vec(), .values = {data, data + flat.numel()}};
-}
-
-// Copies `values` into `tensor`, which keeps its identity and device.
-void Restore(const Checkpoint& checkpoint, const std::string& name, torch::Tensor tensor) {
-  const auto found = checkpoint.tensors.find(name);
-  if (found == checkpoint.tensors.end() || found->second.shape != tensor.sizes().vec()) {
-    Check(absl::DataLossError(absl::StrCat("the checkpoint has no tensor '", name, "' of this network's shape")));
-  }
-  torch::NoGradGuard no_gradient;
-  tensor.copy_(torch::tensor(found->second.values).reshape(found->second.shape));
-}
-
-// Names and tensors of all that a network learns or measures.
-std::vector<std::pair<std::string, torch::Tensor>> NetworkState(TrainableNetwork& network) {
-  std::vector<std::pair<std::string, torch::Tensor>> state;
-  for (const auto& item : network->named_parameters()) state.emplace_back("network." + item.key(), item.value());
-  for (const auto& item : network->named_buffers()) state.emplace_back("network." + item.key(), item.value());
-  return state;
-}
-
-// The full-precision point that starts the run; where none is trained, one that is not part of the result is added.
-constexpr char kStartName[] = "start";
-
-int FindFullPrecision(const std::vector<PointRecipe>& points) {
-  const auto found = std::find_if(points.begin(), points.end(), [](const PointRecipe& p) { return p.full_precision; });
-  return found == points.end() ? -1 : static_cast<int>(found - points.begin());
-}
-
-std::vector<PointRecipe> WithStart(std::vector<PointRecipe> points) {
-  if (FindFullPrecision(points) < 0) {
-    points.push_back({.name = kStartName, .full_precision = true, .weight_bits = 32, .activation_bits = 32});
-  }
-  return points;
-}
-
 // The batches of all processes together, of which this source gives the share of `rank`.
 BatchSource MakeSource(const ExampleSet& training, const TrainerOptions& options, int rank, int world) {
   absl::StatusOr<BatchSource> source =
-      BatchSource::Create(training, {.batch = options.batch * Processes(options),
+      BatchSource::Create(training, {.batch = options.batch * options.processes(),
                                      .seed = options.seed,
                                      .rank = rank,
                                      .world_size = world,
@@ -159,7 +115,7 @@ class TrainingRun {
         start_point_(FindFullPrecision(points_)),
         blocks_(SwappableBlocks(network_->plan())),
         split_(HoldOut(examples, options.held_out)),
-        source_(MakeSource(split_.training, options, Rank(options), Processes(options))),
+        source_(MakeSource(split_.training, options, options.rank(), options.processes())),
         total_(options.start_steps + options.joint_steps),
         rate_({.peak = options.learning_rate,
                .joint_peak = options.joint_learning_rate > 0 ? options.joint_learning_rate : options.learning_rate,
@@ -180,7 +136,7 @@ class TrainingRun {
   }
 
   Artifact Run() {
-    int64_t step = options_.resume && Rank(options_) == 0 ? Load() : 0;
+    int64_t step = options_.resume && options_.rank() == 0 ? Load() : 0;
     if (step == 0 && options_.start != nullptr) Adopt(*options_.start);
     if (options_.group != nullptr) step = JoinGroup(step);
     ProgressLine line(progress_, live_, options_.progress_interval, total_, step);
@@ -193,14 +149,14 @@ class TrainingRun {
         Save(step);
       }
       if (options_.evaluation_interval > 0 && step % options_.evaluation_interval == 0 && step != total_ &&
-          Rank(options_) == 0) {
+          options_.rank() == 0) {
         line.Say(EvaluationText(step));
       }
     }
     if (options_.ema > 0) TakeAverage();
     ReestimateNorms();
     Artifact artifact = network_->Export(results_);
-    if (Rank(options_) == 0) Check(Measure(artifact, split_.held_out));
+    if (options_.rank() == 0) Check(Measure(artifact, split_.held_out));
     return artifact;
   }
 
@@ -223,8 +179,8 @@ class TrainingRun {
                               const ExampleSet& examples, const TrainerOptions& options) {
     std::string text = absl::StrCat(
         "network ", spec.ShortDebugString(), "; recipe ", WholeRecipeText(options.recipe), "; examples ",
-        examples.count(), " ", absl::Hex(Fingerprint(examples)), "; augmentation ", ToText(options.augmentation), "; start ", options.start_steps, " joint ",
-        options.joint_steps, " batch ", options.batch, " x ", Processes(options),
+        examples.count(), " ", absl::Hex(Fingerprint(examples)), "; augmentation ", ToText(options.augmentation),
+        "; start ", options.start_steps, " joint ", options.joint_steps, " batch ", options.batch, " x ", options.processes(),
         options.group != nullptr && !options.sync_norm ? " own norms" : "", options.sgd ? " sgd " : " adamw ",
         options.sgd ? options.momentum : 0, " rate ", options.learning_rate, " then ", options.joint_learning_rate,
         " decay ", options.weight_decay, " smoothing ", options.label_smoothing, " ema ", options.ema, " held out ",
@@ -245,7 +201,7 @@ class TrainingRun {
     const torch::Tensor first = torch::tensor({step, own}, torch::kInt64).to(device_);
     Check(options_.group->Broadcast({first}));
     if (first[1].item<int64_t>() != own) {
-      Check(absl::InvalidArgumentError(absl::StrCat("process ", Rank(options_),
+      Check(absl::InvalidArgumentError(absl::StrCat("process ", options_.rank(),
                                                     " was started for another run than process 0: this one is [",
                                                     identity_, "]")));
     }
@@ -406,7 +362,7 @@ class TrainingRun {
   void CombineGradients() {
     Check(AverageGradients(*options_.group, network_->parameters()));
     if (recipe_.activations != ActivationRule::kLearnedStep) return;
-    const double factor = std::sqrt(static_cast<double>(Processes(options_)));
+    const double factor = std::sqrt(static_cast<double>(options_.processes()));
     for (const torch::Tensor& step : network_->steps()) {
       if (step.grad().defined()) step.mutable_grad().div_(factor);
     }
@@ -467,8 +423,8 @@ class TrainingRun {
   }
 
   // Names and tensors of everything that a later step depends on.
-  std::vector<std::pair<std::string, torch::Tensor>> State() {
-    std::vector<std::pair<std::string, torch::Tensor>> state = NetworkState(network_);
+  NamedTensors State() {
+    NamedTensors state = NetworkState(network_);
     for (const auto& [name, tensor] : optimizer_->State()) state.emplace_back("optimizer." + name, tensor);
     for (size_t i = 0; i < average_.size(); ++i) state.emplace_back(absl::StrCat("average.", i), average_[i]);
     state.emplace_back("losses", losses_);
@@ -485,7 +441,7 @@ class TrainingRun {
   }
 
   void Save(int64_t step) {
-    if (options_.checkpoint.empty() || Rank(options_) != 0) return;
+    if (options_.checkpoint.empty() || options_.rank() != 0) return;
     Checkpoint checkpoint{.identity = identity_, .step = step};
     for (const auto& [name, tensor] : State()) checkpoint.tensors[name] = ToValues(tensor);
     Check(WriteCheckpoint(checkpoint, options_.checkpoint));
@@ -503,7 +459,7 @@ class TrainingRun {
           absl::InvalidArgumentError(absl::StrCat("checkpoint '", options_.checkpoint, "' is of another run: it has [",
                                                   checkpoint->identity, "], this one [", identity_, "]")));
     }
-    for (const auto& [name, tensor] : State()) Restore(*checkpoint, name, tensor);
+    for (const auto& [name, tensor] : State()) Check(Restore(*checkpoint, name, tensor));
     network_->WeightsChanged();
     return checkpoint->step;
   }
@@ -531,102 +487,6 @@ class TrainingRun {
   std::vector<torch::Tensor> average_;  // of the parameters, with options_.ema
 };
 
-// What a node computes, as a start must compute it too.
-std::string Describe(const PlannedNode& node) {
-  constexpr const char* kKinds[] = {"convolution", "max pool", "global pool", "linear layer"};
-  static_assert(static_cast<int>(NodeKind::kConv) == 0 && static_cast<int>(NodeKind::kMaxPool) == 1 &&
-                static_cast<int>(NodeKind::kGlobalPool) == 2 && static_cast<int>(NodeKind::kLinear) == 3);
-  return absl::StrCat(kKinds[static_cast<int>(node.kind)], " '", node.name, "' of ", node.in.channels, "x",
-                      node.in.height, "x", node.in.width, " to ", node.out.channels, "x", node.out.height, "x",
-                      node.out.width, ", kernel ", node.kernel, " stride ", node.stride, node.depthwise ? " depthwise" : "",
-                      node.relu ? "" : " without ReLU");
-}
-
-absl::Status CheckStart(const NetworkSpec& spec, const Artifact& start) {
-  if (FullPrecisionPoint(start) == nullptr)
-    return absl::InvalidArgumentError("the artifact to start from has no full-precision point");
-  const absl::StatusOr<NetworkPlan> plan = PlanNetwork(spec), other = PlanNetwork(start.spec);
-  if (!other.ok()) return other.status();
-  const auto differ = [&](const std::string& theirs, const std::string& ours) {
-    return absl::InvalidArgumentError(absl::StrCat("the artifact to start from is of network '", start.spec.name(),
-                                                   "' with ", theirs, ", not '", spec.name(), "' with ", ours));
-  };
-  if (plan->nodes.size() != other->nodes.size()) {
-    return differ(absl::StrCat(other->nodes.size(), " nodes"), absl::StrCat(plan->nodes.size()));
-  }
-  for (size_t i = 0; i < plan->nodes.size(); ++i) {
-    const std::string ours = Describe(plan->nodes[i]), theirs = Describe(other->nodes[i]);
-    if (ours != theirs) return differ(absl::StrCat("a ", theirs), absl::StrCat("a ", ours));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckIsDue(const PointRecipe& point, int64_t joint_steps) {
-  if (joint_steps >= point.interval) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("point '", point.name, "' runs every ", point.interval,
-                                                 " joint steps, but there are ", joint_steps));
-}
-
-absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
-                          const ExampleSet& examples, const TrainerOptions& options) {
-  const absl::StatusOr<NetworkPlan> plan = PlanNetwork(spec);
-  if (!plan.ok()) return plan.status();
-  if (points.empty()) return absl::InvalidArgumentError("no operating point to train");
-  if (InputShape(*plan) != examples.shape()) {
-    return absl::InvalidArgumentError(absl::StrCat("rows of ", ToText(examples.shape()), " for a network of ",
-                                                   ToText(InputShape(*plan))));
-  }
-  if (examples.classes() > plan->classes()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("examples of ", examples.classes(), " classes for a network of ", plan->classes()));
-  }
-  // Written so that NaN is refused.
-  const auto between = [](const char* what, double value, double lowest, double highest) {
-    if (value >= lowest && value <= highest) return absl::OkStatus();
-    return absl::InvalidArgumentError(absl::StrCat(what, " ", value, " is outside ", lowest, "..", highest));
-  };
-  for (const absl::Status& status :
-       {between("batch", static_cast<double>(options.batch), 2, 1e6),
-        between("held-out images", static_cast<double>(options.held_out), 1, static_cast<double>(examples.count())),
-        between("start steps", static_cast<double>(options.start_steps), 0, 1e12),
-        between("joint steps", static_cast<double>(options.joint_steps), 0, 1e12),
-        between("norm batches", static_cast<double>(options.norm_batches), 0, 1e9),
-        between("checkpoint interval", static_cast<double>(options.checkpoint_interval), 1, 1e12),
-        between("progress interval", static_cast<double>(options.progress_interval), 1, 1e12),
-        between("evaluation interval", static_cast<double>(options.evaluation_interval), 0, 1e12),
-        between("threads", options.threads, 0, 4096), between("learning rate", options.learning_rate, 1e-9, 100),
-        between("joint learning rate", options.joint_learning_rate, 0, 100),
-        between("label smoothing", options.label_smoothing, 0, 0.99), between("ema", options.ema, 0, 0.999999),
-        between("momentum", options.momentum, 0, 0.999), between("weight decay", options.weight_decay, 0, 10)}) {
-    if (!status.ok()) return status;
-  }
-  const int64_t batch = options.batch * Processes(options);
-  if (examples.count() - options.held_out < batch) {
-    return absl::InvalidArgumentError(absl::StrCat("batch of ", batch, " and ", options.held_out,
-                                                   " held-out images do not fit ", examples.count(), " images"));
-  }
-  if (options.start_steps + options.joint_steps < 1) {
-    return absl::InvalidArgumentError("0 + 0 steps are no training");
-  }
-  for (const PointRecipe& point : points) {
-    if (point.name == kStartName) {
-      return absl::InvalidArgumentError(absl::StrCat("no point can be named '", kStartName, "'"));
-    }
-    if (point.full_precision) continue;
-    if (absl::Status status = CheckIsDue(point, options.joint_steps); !status.ok()) return status;
-  }
-  if (options.ema > 0 && options.norm_batches == 0) {
-    return absl::InvalidArgumentError("averaged weights (ema) need norm batches, or their batch norm is another's");
-  }
-  if (options.resume && options.checkpoint.empty()) return absl::InvalidArgumentError("resume without a checkpoint");
-  const bool cuda = options.device == "cuda" || options.device.starts_with("cuda:");
-  if (options.device != "cpu" && !cuda) {
-    return absl::InvalidArgumentError(absl::StrCat("device '", options.device, "' is not cpu or cuda"));
-  }
-  if (cuda && !torch::cuda::is_available()) return absl::InvalidArgumentError("device cuda: LibTorch finds none");
-  return options.start == nullptr ? absl::OkStatus() : CheckStart(spec, *options.start);
-}
-
 }  // namespace
 
 absl::StatusOr<Artifact> Train(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
@@ -640,63 +500,6 @@ absl::StatusOr<Artifact> Train(const NetworkSpec& spec, const std::vector<PointR
     return status;
   } catch (const GroupFailure& failure) {
     return absl::UnavailableError(failure.what());
-  } catch (const std::exception& error) {
-    return absl::InternalError(absl::StrCat("LibTorch: ", error.what()));
-  }
-}
-
-absl::StatusOr<std::vector<Artifact>> TrainSeparately(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
-                                                      const ExampleSet& examples, const TrainerOptions& options,
-                                                      std::ostream& progress, bool live) {
-  const auto checkpoint = [&](const std::string& point) {
-    return options.checkpoint.empty() ? "" : absl::StrCat(options.checkpoint, ".", point);
-  };
-  TrainerOptions alone = options;
-  std::optional<Artifact> start;
-  for (const PointRecipe& point : points) {
-    if (absl::Status status = CheckIsDue(point, options.joint_steps); !status.ok()) return status;
-  }
-  if (options.start_steps > 0) {
-    progress << "the shared start\n";
-    alone.joint_steps = 0;
-    alone.checkpoint = checkpoint(kStartName);
-    absl::StatusOr<Artifact> trained = Train(spec, *ParsePoints("fp32"), examples, alone, progress, live);
-    if (!trained.ok()) return trained.status();
-    start = *std::move(trained);
-    alone.start = &*start;
-    alone.first_batch = options.start_steps;
-    alone.start_steps = 0;
-  }
-  std::vector<Artifact> artifacts;
-  for (PointRecipe point : points) {
-    progress << point.name << " alone\n";
-    alone.joint_steps = options.joint_steps / point.interval;
-    point.interval = 1;
-    alone.checkpoint = checkpoint(point.name);
-    absl::StatusOr<Artifact> artifact = Train(spec, {point}, examples, alone, progress, live);
-    if (!artifact.ok()) return artifact.status();
-    artifacts.push_back(*std::move(artifact));
-  }
-  return artifacts;
-}
-
-absl::StatusOr<Artifact> FullPrecisionOf(const std::string& checkpoint, const NetworkSpec& spec) {
-  absl::StatusOr<Checkpoint> read = ReadCheckpoint(checkpoint);
-  if (!read.ok()) return read.status();
-  if (absl::StatusOr<NetworkPlan> plan = PlanNetwork(spec); !plan.ok()) return plan.status();
-  try {
-    // The names of a network with that point alone, which the run's network shares.
-    std::vector<PointRecipe> points = WithStart({});
-    for (const auto& [name, tensor] : read->tensors) {
-      if (name.starts_with("network.fp32_")) points[0].name = "fp32";
-    }
-    // Centred weights are another function than the weights themselves.
-    const bool centred = absl::StrContains(read->identity, ",center=1");
-    TrainableNetwork network(spec, points, *ParseRecipe(centred ? "separate,center=1" : "separate"), /*seed=*/1);
-    for (const auto& [name, tensor] : NetworkState(network)) Restore(*read, name, tensor);
-    return network->Export();
-  } catch (const absl::Status& status) {
-    return status;
   } catch (const std::exception& error) {
     return absl::InternalError(absl::StrCat("LibTorch: ", error.what()));
   }

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <filesystem>
 #include <sstream>
+#include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -12,28 +14,12 @@
 #include "model/packed_network.h"
 #include "model/torch_network.h"
 #include "model/train/process_group.h"
+#include "model/train/start.h"
 #include "model/train/testing_stripes.h"
+#include "model/train/testing_training.h"
 
 namespace anybit {
 namespace {
-
-TrainerOptions SmallOptions(const char* recipe = "coquant") {
-  return {.recipe = *ParseRecipe(recipe),
-          .start_steps = 20,
-          .joint_steps = 40,
-          .batch = 32,
-          .learning_rate = 5e-3,
-          .held_out = 100,
-          .norm_batches = 5,
-          .threads = 1};  // layers this small lose by being split
-}
-
-constexpr char kPoints[] = "fp32,w4a4f,w1a1";
-
-absl::StatusOr<Artifact> TrainSmall(const TrainerOptions& options, const char* points = kPoints) {
-  std::ostringstream progress;
-  return Train(StripesNetwork(), *ParsePoints(points), Stripes(500, 1), options, progress, /*live=*/false);
-}
 
 // Top-1 of every point, by the engine, on images that were not trained on.
 std::vector<double> Served(const Artifact& artifact) {
@@ -159,31 +145,6 @@ TEST(Train, DoesNotGoOnFromAnotherRunsCheckpoint) {
             absl::StatusCode::kInvalidArgument);
 }
 
-TEST(Train, GivesEachPointAloneWhatTheOthersCannotTouch) {
-  TrainerOptions options = SmallOptions("separate");
-  options.start_steps = 15;
-  std::ostringstream progress;
-  const auto run = [&](const char* points) {
-    return *TrainSeparately(StripesNetwork(), *ParsePoints(points), Stripes(500, 1), options, progress, false);
-  };
-  const std::vector<Artifact> two = run("w4a4,w1a1"), one = run("w1a1");
-  ASSERT_EQ(two.size(), 2u);
-  EXPECT_EQ(two[0].points[0].info.name, "w4a4");
-  EXPECT_TRUE(two[0].store[0].full.empty());  // the start is no part of the result
-  EXPECT_NE(two[0].store[1].q8, two[1].store[1].q8);
-  EXPECT_EQ(SerializeArtifact(two[1]), SerializeArtifact(one[0]));
-}
-
-TEST(Train, GivesAPointAloneAsManyStepsAsItHasInAJointRun) {
-  TrainerOptions options = SmallOptions("separate");
-  options.start_steps = 0;
-  options.progress_interval = 1;
-  std::ostringstream progress;
-  ASSERT_TRUE(
-      TrainSeparately(StripesNetwork(), *ParsePoints("w4a4@4"), Stripes(500, 1), options, progress, false).ok());
-  EXPECT_NE(progress.str().find(" 10/10 "), std::string::npos) << progress.str();
-}
-
 TEST(Train, GoesOnFromTheFloatWeightsOfAnArtifact) {
   TrainerOptions options = SmallOptions();
   options.start_steps = 60;
@@ -249,23 +210,6 @@ TEST(Train, DoesAllThatItsRecipeSays) {
                             "coquant,scale_clip=1"}) {
     EXPECT_NE(weights(other), all) << other;
   }
-}
-
-TEST(Train, GivesEachPointAloneOtherBatchesThanTheStartHad) {
-  TrainerOptions options = SmallOptions("separate");
-  options.start_steps = options.joint_steps = 1;
-  std::ostringstream progress;
-  const auto alone = *TrainSeparately(StripesNetwork(), *ParsePoints("fp32"), Stripes(500, 1), options, progress, false);
-  options.start_steps = 1;
-  options.joint_steps = 0;
-  const Artifact start = *TrainSmall(options, "fp32");
-  options.start = &start;
-  options.start_steps = 0;
-  options.joint_steps = 1;
-  options.first_batch = 1;
-  EXPECT_EQ(alone[0].store[1].full, TrainSmall(options, "fp32")->store[1].full);
-  options.first_batch = 0;
-  EXPECT_NE(alone[0].store[1].full, TrainSmall(options, "fp32")->store[1].full);
 }
 
 TEST(Train, LeavesBatchNormAsTheRunHadItWhereNoBatchesReestimateIt) {
