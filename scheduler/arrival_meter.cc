@@ -10,6 +10,13 @@ namespace {
 // What a new request moves the objective by: quick enough to follow a change of clients within hundreds of requests.
 constexpr double kObjectiveGain = 1.0 / 128;
 
+// A deadline this many objectives away counts as no more: one client of a hundred that waits for a minute does not make
+// an objective of a second for the others. Another regime of deadlines is still followed, in as many requests.
+constexpr double kMostOutlying = 8;
+
+// Windows are begun anew where the objective has changed by this factor.
+constexpr double kAnotherObjective = 2;
+
 // Windows of a quarter of an objective see the clumps that fill a queue; averaged over some 64 of them.
 constexpr double kWindow = 0.25;
 constexpr double kWindowGain = 1.0 / 64;
@@ -27,9 +34,13 @@ void ArrivalMeter::Count(MonoTime at, MonoTime deadline, int rows) {
   if (objective_ == 0) {
     objective_ = objective;
     last_ = at;
-    window_end_ = at + Duration(std::llround(kWindow * objective_));
   }
-  objective_ += kObjectiveGain * (objective - objective_);
+  MoveObjective(std::min(objective, kMostOutlying * objective_));
+  if (std::max(objective_, counted_with_) > kAnotherObjective * std::min(objective_, counted_with_)) {
+    counted_with_ = objective_;
+    window_end_ = at + Duration(std::llround(kWindow * objective_));
+    window_rows_ = mean_rows_ = variance_rows_ = windows_ = 0;
+  }
   const double elapsed = Nanoseconds(at - last_) / objective_;
   for (size_t i = 0; i < kLengths.size(); ++i) {
     const double kept = std::exp(-elapsed / kLengths[i]);
@@ -39,6 +50,13 @@ void ArrivalMeter::Count(MonoTime at, MonoTime deadline, int rows) {
   last_ = at;
   CloseWindows(at);
   window_rows_ += rows;
+}
+
+// Rates are per objective: in rows per second they stay what they were.
+void ArrivalMeter::MoveObjective(double objective) {
+  const double before = objective_;
+  objective_ += kObjectiveGain * (objective - objective_);
+  for (Average& average : averages_) average.weight *= objective_ / before;
 }
 
 void ArrivalMeter::CloseWindows(MonoTime now) {

@@ -45,6 +45,7 @@ class ArrivalMeter {
   static constexpr std::array<double, 3> kLengths = {ArrivalForecast::kFastLength, ArrivalForecast::kMediumLength,
                                                      ArrivalForecast::kSlowLength};
 
+  void MoveObjective(double objective);
   void CloseWindows(MonoTime now);
   static double Rate(const Average& average, double length, double elapsed);
 
@@ -52,7 +53,9 @@ class ArrivalMeter {
   MonoTime last_{};
   std::array<Average, 3> averages_;
 
-  // Counts in windows of a fixed length, for their dispersion.
+  // Counts in windows of a quarter of an objective, for their dispersion. Begun anew where the objective has become
+  // another one: counts of windows of unlike lengths disperse without telling anything.
+  double counted_with_ = 0;  // the objective when it began
   MonoTime window_end_{};
   double window_rows_ = 0;
   double mean_rows_ = 0;

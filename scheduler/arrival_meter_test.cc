@@ -123,6 +123,49 @@ TEST(ArrivalMeterTest, TheObjectiveFollowsTheClientsWithinHundredsOfRequests) {
   EXPECT_LE(meter.objective(), 3 * kObjective);
 }
 
+// What a client without haste leaves behind, say one that measured the server's capacity.
+TEST(ArrivalMeterTest, RequestsOfAnotherObjectiveLeaveNeitherTheirRateNorTheirDispersion) {
+  std::mt19937_64 random(1);
+  ArrivalMeter meter;
+  const MonoTime start = Feed(meter, MonoTime(), milliseconds(1), 3000, 1, 300 * kObjective);
+  double at = 0;   // objectives since `start`
+  MonoTime last = start;
+  const auto poisson_for = [&](double objectives) {
+    for (const double end = at + objectives; at < end; at += sim::Exponential(random) / 20) {
+      last = start + Duration(static_cast<int64_t>(at * static_cast<double>(kObjective.count())));
+      meter.Count(last, last + kObjective, 1);
+    }
+  };
+  poisson_for(60);
+  EXPECT_NEAR(static_cast<double>(meter.objective().count()), static_cast<double>(kObjective.count()),
+              0.05 * static_cast<double>(kObjective.count()));
+  EXPECT_NEAR(meter.Forecast(last).slow, 20, 5);
+  EXPECT_LT(meter.Forecast(last).dispersion, 2);
+}
+
+TEST(ArrivalMeterTest, ARateStaysTheSameInSecondsWhileTheObjectiveChanges) {
+  for (const Duration objective : {kObjective / 10, kObjective * 6}) {
+    ArrivalMeter meter;
+    MonoTime end = Feed(meter, MonoTime(), kObjective / 20, 2000);
+    for (int i = 0; i < 10; ++i) {
+      end = Feed(meter, end + kObjective / 40, kObjective / 20, 40, 1, objective);
+      const ArrivalForecast forecast = meter.Forecast(end);
+      const double expected = 20 * static_cast<double>(meter.objective().count()) / kObjective.count();
+      EXPECT_NEAR(forecast.slow, expected, 0.03 * expected) << i;
+    }
+  }
+}
+
+TEST(ArrivalMeterTest, AFewDeadlinesFarAwayMoveTheObjectiveLittle) {
+  ArrivalMeter meter;
+  MonoTime at{};
+  for (int i = 0; i < 3000; ++i) {
+    at += kObjective / 20;
+    meter.Count(at, at + (i % 100 == 50 ? 600 * kObjective : kObjective), 1);
+  }
+  EXPECT_LT(meter.objective(), kObjective * 6 / 5);
+}
+
 TEST(ArrivalMeterTest, DispersionIsOneForPoissonAndTheRowsForRequestsOfManyRows) {
   EXPECT_NEAR(DispersionOf(1, 30), 1, 0.35);
   EXPECT_NEAR(DispersionOf(8, 30), 8, 2.8);
