@@ -105,6 +105,7 @@ class PlacedPanel {
       absl::StrAppendFormat(&dots, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%s\" fill=\"%s\"/>\n", X(x), Y(y),
                             line.bold ? "3" : "2.2", line.colour);
     }
+    if (!line.joined) return dots;
     return absl::StrCat("<polyline points=\"", path, "\" fill=\"none\" stroke=\"", line.colour, "\" stroke-width=\"",
                         line.bold ? "3" : "1.7", line.dashed ? "\" stroke-dasharray=\"5 3" : "", "\"/>\n", dots);
   }

@@ -27,6 +27,7 @@ struct Line {
   bool bold = false;
   bool dashed = false;
   bool dots = true;                                 // at its points
+  bool joined = true;                               // its points, by a line
   std::vector<std::pair<double, double>> points;    // (x, y)
   std::vector<double> spreads;                      // at each point, half the height of a bar through it; or none
 };

@@ -29,6 +29,13 @@ TEST(ChartsTest, ARoundAxisEndsOnRoundNumbersAroundItsValues) {
   EXPECT_LT(flat.low, flat.high);
 }
 
+TEST(ChartsTest, PointsThatAreNotJoinedHaveNoLine) {
+  Panel panel{.title = "t", .lines = {{.colour = "red", .joined = false, .points = {{0, 0}, {1, 1}}}}};
+  const std::string svg = DrawSvg({.panels = {panel}});
+  EXPECT_THAT(svg, HasSubstr("fill=\"red\""));
+  EXPECT_THAT(svg, Not(HasSubstr("<polyline")));
+}
+
 TEST(ChartsTest, PlacesFollowTheAxes) {
   Panel panel{.title = "t",
               .x = {.low = 1, .high = 100, .logarithmic = true},

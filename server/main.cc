@@ -12,6 +12,8 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
+#include "absl/flags/usage_config.h"
+#include "absl/strings/match.h"
 #include "absl/time/time.h"
 #include "model/artifact.h"
 #include "model/kernels/instruction_set.h"
@@ -91,6 +93,10 @@ absl::StatusOr<std::unique_ptr<AdaptiveNetwork>> LoadArtifact(const ServerOption
 }
 
 int Main(int argc, char** argv) {
+  // --help shows these flags, not only those of a file that is named like the program.
+  absl::FlagsUsageConfig usage;
+  usage.contains_help_flags = [](absl::string_view file) { return absl::EndsWith(file, "server/main.cc"); };
+  absl::SetFlagsUsageConfig(usage);
   absl::SetProgramUsageMessage("anybit-server --artifact=FILE: serves one network at any of its bit-widths by gRPC");
   const std::vector<char*> words = absl::ParseCommandLine(argc, argv);
   absl::StatusOr<ServerOptions> options = OptionsFromFlags();

@@ -1,6 +1,6 @@
 // anybit-convert: a float network trained elsewhere as an adaptive-bit-width network, without training.
 #include <algorithm>
-#include <chrono>
+#include <ctime>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -12,7 +12,9 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
+#include "absl/flags/usage_config.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -156,7 +158,7 @@ absl::Status WriteReport(const Artifact& artifact, const std::vector<PointRecipe
   run.set_recipe(label.empty() ? absl::StrCat("converted, ", absl::GetFlag(FLAGS_rounding), " rounding") : label);
   run.set_network(task.architecture);
   run.set_images(NameOfData(absl::GetFlag(FLAGS_data)));
-  run.set_seconds(seconds);
+  run.set_processor_seconds(seconds);
   run.set_command(artifact.trained_with);
   for (const ArtifactPoint& point : artifact.points) {
     for (const PointRecipe& recipe : points) {
@@ -206,11 +208,11 @@ absl::Status Main() {
   if (std::any_of(border.begin(), border.end(), [](float b) { return b != 0; })) {
     if (absl::Status status = ReportBorder(*full, pixels, border); !status.ok()) return status;
   }
-  const auto begin = std::chrono::steady_clock::now();
+  const std::clock_t begin = std::clock();
   absl::StatusOr<Artifact> artifact = QuantizeAfterTraining(
       *full, *points, pixels, border, rounding == "joint" ? Rounding::kJoint : Rounding::kNearest);
   if (!artifact.ok()) return artifact.status();
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  const double seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
   if (absl::Status status = Measure(*artifact, SomeOf(*task->test, absl::GetFlag(FLAGS_test_images))); !status.ok())
     return status;
   artifact->version = absl::GetFlag(FLAGS_version);
@@ -225,6 +227,10 @@ absl::Status Main() {
 }  // namespace anybit
 
 int main(int argc, char** argv) {
+  // --help shows these flags, not only those of a file that is named like the program.
+  absl::FlagsUsageConfig usage;
+  usage.contains_help_flags = [](absl::string_view file) { return absl::EndsWith(file, "model/train/anybit_convert.cc"); };
+  absl::SetFlagsUsageConfig(usage);
   absl::SetProgramUsageMessage(
       "makes an adaptive-bit-width network of a float one: anybit-convert --weights=FILE.safetensors --arch=NAME ...");
   const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);

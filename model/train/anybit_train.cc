@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <ctime>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -19,6 +20,8 @@
 #include "absl/flags/parse.h"
 #include "absl/flags/reflection.h"
 #include "absl/flags/usage.h"
+#include "absl/flags/usage_config.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
@@ -153,6 +156,18 @@ absl::StatusOr<Artifact> ReadStart(const std::string& path, const NetworkSpec& s
   return absl::InvalidArgumentError(absl::StrCat("'", path, "' is no artifact (", artifact.status().message(),
                                                  ") and no checkpoint of this network (", checkpoint.status().message(),
                                                  ")"));
+}
+
+// Of a joint run, or of any of the networks that are trained separately.
+bool HasCheckpoint(const std::string& path) {
+  const std::filesystem::path wanted(path);
+  std::error_code none;
+  const std::filesystem::path folder = wanted.has_parent_path() ? wanted.parent_path() : ".";
+  for (const auto& entry : std::filesystem::directory_iterator(folder, none)) {
+    const std::string name = entry.path().filename().string();
+    if (name == wanted.filename() || name.starts_with(wanted.filename().string() + ".")) return true;
+  }
+  return false;
 }
 
 // "dir/network.safetensors" to "dir/network" + `ending`.
@@ -306,12 +321,12 @@ absl::Status Main() {
   }
 
   // How long the part before a checkpoint took, nobody knows.
-  const bool whole = !(options->resume && std::filesystem::exists(options->checkpoint));
-  const auto begin = std::chrono::steady_clock::now();
+  const bool whole = !(options->resume && HasCheckpoint(options->checkpoint));
+  const std::clock_t begin = std::clock();
   absl::StatusOr<std::vector<Artifact>> artifacts = TrainAll(*task, *points, *options);
   if (!artifacts.ok()) return artifacts.status();
   TrainingRun run;
-  if (whole) run.set_seconds(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  if (whole) run.set_processor_seconds(static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC);
   const std::string label = absl::GetFlag(FLAGS_label);
   run.set_recipe(label.empty() ? RecipeText(*recipe) : label);
   run.set_network(task->architecture);
@@ -329,6 +344,10 @@ absl::Status Main() {
 }  // namespace anybit
 
 int main(int argc, char** argv) {
+  // --help shows these flags, not only those of a file that is named like the program.
+  absl::FlagsUsageConfig usage;
+  usage.contains_help_flags = [](absl::string_view file) { return absl::EndsWith(file, "model/train/anybit_train.cc"); };
+  absl::SetFlagsUsageConfig(usage);
   absl::SetProgramUsageMessage(
       absl::StrCat("trains an adaptive-bit-width network and writes its artifact\n\n"
                    "Recipes: adabits, any-precision[:recursive|:soft|:hard], coquant, double-rounding, separate\n"

@@ -6,6 +6,8 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
+#include "absl/flags/usage_config.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "model/train/report.h"
 #include "model/train/text_file.h"
@@ -30,6 +32,7 @@ absl::Status Main(const std::vector<std::string>& paths) {
     for (const PointResult& point : run->points()) tested |= point.test_images() > 0;
     runs.push_back(*std::move(run));
   }
+  if (absl::Status status = CheckAlike(runs); !status.ok()) return status;
   const std::string page = TrainingPage(absl::GetFlag(FLAGS_title), runs);
   const std::string out = absl::GetFlag(FLAGS_out), svg = absl::GetFlag(FLAGS_svg);
   if (out.empty()) {
@@ -46,6 +49,10 @@ absl::Status Main(const std::vector<std::string>& paths) {
 }  // namespace anybit
 
 int main(int argc, char** argv) {
+  // --help shows these flags, not only those of a file that is named like the program.
+  absl::FlagsUsageConfig usage;
+  usage.contains_help_flags = [](absl::string_view file) { return absl::EndsWith(file, "model/train/anybit_train_report.cc"); };
+  absl::SetFlagsUsageConfig(usage);
   absl::SetProgramUsageMessage(
       "merges runs of anybit-train: anybit-train-report RUN.json... --out=T.md --svg=PLOT.svg");
   const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);

@@ -23,6 +23,10 @@ struct ParameterGroup {
   std::vector<torch::Tensor> parameters;  // contiguous
   double rate = 1;                        // of the step's learning rate
   double weight_decay = 0;
+  // AdamW moves a parameter by about the rate, however large it is. With this the rate is of the parameter's magnitude
+  // (Adafactor's relative step sizes, Shazeer and Stern 2018, of each value by itself): for scales, which may be a
+  // thousand times apart and must stay above 0. Plain gradient descent has no need of it.
+  bool relative = false;
 };
 
 class Optimizer {
@@ -32,6 +36,9 @@ class Optimizer {
   void ClearGradients();
 
   void Step(double learning_rate);
+
+  // As if no step had been: another phase's gradients are not this one's.
+  void Reset();
 
   // Names and tensors of what it remembers: they can be read to save it and written to restore it.
   std::vector<std::pair<std::string, torch::Tensor>> State() const;

@@ -4,11 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 #include <set>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -79,6 +82,29 @@ Spread AccuracySpread(std::span<const TrainingRun> runs, const std::string& reci
   return SpreadOf(values);
 }
 
+// In percent, by seed; of runs that have one.
+std::map<uint64_t, double> AccuracyBySeed(std::span<const TrainingRun> runs, const std::string& recipe,
+                                          const std::string& name, AccuracyOf which) {
+  std::map<uint64_t, double> values;
+  for (const TrainingRun& run : runs) {
+    if (!run.has_seed()) continue;
+    const Spread one = AccuracySpread({&run, 1}, recipe, name, which);
+    if (one.count > 0) values[run.seed()] = one.mean;
+  }
+  return values;
+}
+
+// Without the digits of "seed=1" and "seed1".
+std::string WithoutSeeds(absl::string_view command) {
+  std::string rest;
+  for (size_t i = 0; i < command.size(); ++i) {
+    rest += command[i];
+    if (!absl::EndsWith(rest, "seed") && !absl::EndsWith(rest, "seed=")) continue;
+    while (i + 1 < command.size() && absl::ascii_isdigit(static_cast<unsigned char>(command[i + 1]))) ++i;
+  }
+  return rest;
+}
+
 std::string Cell(const Spread& spread) {
   if (spread.count == 0) return "-";
   if (spread.count == 1) return absl::StrFormat("%.2f", spread.mean);
@@ -88,6 +114,13 @@ std::string Cell(const Spread& spread) {
 double PlaceOf(const PointResult& point) {
   if (point.weight_bits() == kFullPrecisionBits) return kFullPrecisionPlace;
   return (point.weight_bits() + point.activation_bits()) / 2;
+}
+
+// Of fitted ranges (their names end in f) where another point is so near that a line through both would have a kink.
+bool StandsApart(const PointResult& point, const std::vector<PointResult>& points) {
+  return absl::EndsWith(point.name(), "f") && std::any_of(points.begin(), points.end(), [&](const PointResult& other) {
+    return other.name() != point.name() && std::abs(PlaceOf(other) - PlaceOf(point)) < 0.5;
+  });
 }
 
 report::Axis BitsAxis(const std::vector<PointResult>& points) {
@@ -104,11 +137,17 @@ report::Axis BitsAxis(const std::vector<PointResult>& points) {
   return axis;
 }
 
-bool HasTest(std::span<const TrainingRun> runs) {
-  return std::any_of(runs.begin(), runs.end(), [](const TrainingRun& run) {
-    return std::any_of(run.points().begin(), run.points().end(),
-                       [](const PointResult& p) { return p.test_images() > 0; });
+template <typename Has>
+bool AnyPoint(std::span<const TrainingRun> runs, Has has) {
+  return std::any_of(runs.begin(), runs.end(), [&](const TrainingRun& run) {
+    return std::any_of(run.points().begin(), run.points().end(), has);
   });
+}
+bool HasTest(std::span<const TrainingRun> runs) {
+  return AnyPoint(runs, [](const PointResult& p) { return p.test_images() > 0; });
+}
+bool HasHeldOut(std::span<const TrainingRun> runs) {
+  return AnyPoint(runs, [](const PointResult& p) { return p.held_out_images() > 0; });
 }
 
 }  // namespace
@@ -168,6 +207,42 @@ std::string AccuracyTable(std::span<const TrainingRun> runs, AccuracyOf which) {
   return report::MarkdownTable(rows);
 }
 
+std::string DifferenceTable(std::span<const TrainingRun> runs, AccuracyOf which) {
+  const std::vector<PointResult> points = PointsOf(runs);
+  const std::vector<std::string> recipes = RecipesOf(runs);
+  std::vector<std::vector<std::string>> rows = {{"recipe"}};
+  for (const PointResult& point : points) rows.front().push_back(point.name());
+  bool any = false;
+  for (size_t r = 1; r < recipes.size(); ++r) {
+    std::vector<std::string>& row = rows.emplace_back();
+    row.push_back(recipes[r]);
+    for (const PointResult& point : points) {
+      const auto base = AccuracyBySeed(runs, recipes[0], point.name(), which);
+      std::vector<double> differences;
+      for (const auto& [seed, value] : AccuracyBySeed(runs, recipes[r], point.name(), which)) {
+        if (const auto same = base.find(seed); same != base.end()) differences.push_back(value - same->second);
+      }
+      const Spread spread = SpreadOf(differences);
+      any |= spread.count > 0;
+      row.push_back(spread.count == 0   ? "-"
+                    : spread.count == 1 ? absl::StrFormat("%+.2f", spread.mean)
+                                        : absl::StrFormat("%+.2f ± %.2f", spread.mean, spread.deviation));
+    }
+  }
+  return any ? report::MarkdownTable(rows) : "";
+}
+
+absl::Status CheckAlike(std::span<const TrainingRun> runs) {
+  std::map<std::string, std::string> commands;
+  for (const TrainingRun& run : runs) {
+    const std::string& first = commands.emplace(run.recipe(), run.command()).first->second;
+    if (WithoutSeeds(first) == WithoutSeeds(run.command())) continue;
+    return absl::InvalidArgumentError(absl::StrCat("runs called '", run.recipe(), "' differ in more than their seeds: [",
+                                                   first, "] and [", run.command(), "]"));
+  }
+  return absl::OkStatus();
+}
+
 std::string AccuracyFigure(std::span<const TrainingRun> runs, AccuracyOf which, const std::string& caption) {
   report::Figure figure{.columns = 1, .panel_width = 560, .caption = caption};
   report::Panel& panel = figure.panels.emplace_back();
@@ -179,18 +254,21 @@ std::string AccuracyFigure(std::span<const TrainingRun> runs, AccuracyOf which, 
   double low = 100, high = 0;
   for (const std::string& recipe : RecipesOf(runs)) {
     // Named in the legend alone: names of recipes are longer than the room beside a panel.
-    report::Line line{.colour = report::LineColour(static_cast<int>(panel.lines.size()))};
+    const std::string colour = report::LineColour(static_cast<int>(figure.legend.size()));
+    report::Line joined{.colour = colour}, apart{.colour = colour, .joined = false};
     for (const PointResult& point : points) {
       const Spread spread = AccuracySpread(runs, recipe, point.name(), which);
       if (spread.count == 0) continue;
+      report::Line& line = StandsApart(point, points) ? apart : joined;
       line.points.emplace_back(PlaceOf(point), spread.mean);
       line.spreads.push_back(spread.deviation);
       low = std::min(low, spread.mean - spread.deviation);
       high = std::max(high, spread.mean + spread.deviation);
     }
-    if (line.points.empty()) continue;
-    figure.legend.push_back({.name = recipe, .colour = line.colour});
-    panel.lines.push_back(std::move(line));
+    if (joined.points.empty() && apart.points.empty()) continue;
+    figure.legend.push_back({.name = recipe, .colour = colour});
+    if (!joined.points.empty()) panel.lines.push_back(std::move(joined));
+    if (!apart.points.empty()) panel.lines.push_back(std::move(apart));
   }
   panel.y = report::RoundAxis(std::max(low, 0.0), std::min(high, 100.0));
   return report::DrawSvg(figure);
@@ -204,9 +282,15 @@ std::string TrainingPage(const std::string& title, std::span<const TrainingRun> 
   }
   std::string page = absl::StrCat("# ", title, "\n\n", absl::StrJoin(networks, ", "), " on ",
                                   absl::StrJoin(images, ", "), ". Top-1, %; mean ± standard deviation over seeds.\n");
-  if (HasTest(runs)) absl::StrAppend(&page, "\n## Test set\n\n", AccuracyTable(runs, AccuracyOf::kTest));
-  absl::StrAppend(&page, "\n## Held-out images\n\n", AccuracyTable(runs, AccuracyOf::kHeldOut));
-  std::vector<std::vector<std::string>> rows = {{"recipe", "runs", "seeds", "minutes a run"}};
+  const auto add = [&](const char* what, AccuracyOf which) {
+    absl::StrAppend(&page, "\n## ", what, "\n\n", AccuracyTable(runs, which));
+    const std::string differences = DifferenceTable(runs, which);
+    if (differences.empty()) return;
+    absl::StrAppend(&page, "\nAbove `", runs.front().recipe(), "`, runs of the same seed:\n\n", differences);
+  };
+  if (HasTest(runs)) add("Test set", AccuracyOf::kTest);
+  if (HasHeldOut(runs)) add("Held-out images", AccuracyOf::kHeldOut);
+  std::vector<std::vector<std::string>> rows = {{"recipe", "runs", "seeds", "processor minutes a run"}};
   for (const std::string& recipe : RecipesOf(runs)) {
     int count = 0;
     std::vector<double> minutes;
@@ -214,7 +298,7 @@ std::string TrainingPage(const std::string& title, std::span<const TrainingRun> 
     for (const TrainingRun& run : runs) {
       if (run.recipe() != recipe) continue;
       ++count;
-      if (run.seconds() > 0) minutes.push_back(run.seconds() / 60);
+      if (run.processor_seconds() > 0) minutes.push_back(run.processor_seconds() / 60);
       if (run.has_seed()) AddNew(seeds, absl::StrCat(run.seed()));
     }
     rows.push_back({recipe, absl::StrCat(count), seeds.empty() ? "-" : absl::StrJoin(seeds, " "),

@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "model/train/point_recipe.h"
@@ -37,11 +38,20 @@ enum class AccuracyOf { kHeldOut, kTest };
 // where there is none. Markdown.
 std::string AccuracyTable(std::span<const TrainingRun> runs, AccuracyOf which);
 
+// A row per recipe but the first, a column per point: by how many percent its runs are above those of the first recipe
+// with the same seed, mean ± sample standard deviation; "-" where no seeds are equal. Runs of one seed start alike and see
+// the same images, so these spread less than the accuracies do. Markdown; empty where there is nothing to compare.
+std::string DifferenceTable(std::span<const TrainingRun> runs, AccuracyOf which);
+
+// InvalidArgument where runs of one name have commands that differ in more than their seeds: their mean would be of
+// nothing.
+absl::Status CheckAlike(std::span<const TrainingRun> runs);
+
 // A line per recipe over the mean of weight and activation bits, with bars of a standard deviation; full precision at
-// the right end. SVG.
+// the right end. A point whose ranges are fitted stands beside the line where another is within half a bit. SVG.
 std::string AccuracyFigure(std::span<const TrainingRun> runs, AccuracyOf which, const std::string& caption);
 
-// A page of both tables, what was trained, and the commands.
+// A page of these tables, what was trained, and the commands.
 std::string TrainingPage(const std::string& title, std::span<const TrainingRun> runs);
 
 }  // namespace anybit

@@ -1,5 +1,6 @@
 #include "model/train/report.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <utility>
@@ -20,7 +21,7 @@ TrainingRun MakeRun(const std::string& recipe, uint64_t seed, std::vector<PointR
   run.set_network("fashion");
   run.set_images("fashion-mnist");
   run.set_seed(seed);
-  run.set_seconds(90);
+  run.set_processor_seconds(90);
   run.set_command("anybit-train --recipe=" + recipe);
   for (PointResult& point : points) *run.add_points() = std::move(point);
   return run;
@@ -81,13 +82,50 @@ TEST(AccuracyFigure, DrawsALinePerRecipeAndBarsWhereSeedsDiffer) {
   EXPECT_EQ(svg.find(bar, first + 1), std::string::npos);
 }
 
+TEST(AccuracyFigure, JoinsNoFittedPointToAnotherOfAboutItsBits) {
+  const auto figure = [](double fitted_bits) {
+    return AccuracyFigure(
+        std::vector{MakeRun("r", 1, {Point("w4a4", 4, 4, .8), Point("w4a4f", fitted_bits, fitted_bits, .9)})},
+        AccuracyOf::kHeldOut, "");
+  };
+  const auto places = [](const std::string& svg) {
+    const size_t line = svg.find("<polyline points=\"");
+    return std::count(svg.begin() + line, svg.begin() + svg.find("fill", line), ',');
+  };
+  EXPECT_EQ(places(figure(3.7)), 1);
+  EXPECT_EQ(places(figure(3)), 2);
+}
+
+TEST(DifferenceTable, ComparesRunsOfOneSeedWithTheFirstRecipes) {
+  std::vector<TrainingRun> runs = TwoRecipes();
+  runs.push_back(MakeRun("separate", 2, {Point("w8a8", 8, 8, .92)}));
+  runs.push_back(MakeRun("separate", 3, {Point("w8a8", 8, 8, .5)}));  // of a seed that the first has not
+  EXPECT_EQ(DifferenceTable(runs, AccuracyOf::kHeldOut),
+            "| recipe   | fp32 |         w8a8 | w1a1 |\n"
+            "|----------|-----:|-------------:|-----:|\n"
+            "| separate |    - | +0.25 ± 1.06 |    - |\n");
+  EXPECT_EQ(DifferenceTable(std::span(runs).first(2), AccuracyOf::kHeldOut), "");
+  EXPECT_THAT(TrainingPage("t", runs), HasSubstr("Above `coquant`, runs of the same seed:\n\n| recipe   | fp32"));
+}
+
+TEST(CheckAlike, RefusesAMeanOverDifferentCommands) {
+  std::vector<TrainingRun> runs = TwoRecipes();
+  runs[0].set_command("anybit-train --start=a.seed1.safetensors --seed=1 --batch=8");
+  runs[1].set_command("anybit-train --start=a.seed2.safetensors --seed=2 --batch=8");
+  EXPECT_TRUE(CheckAlike(runs).ok()) << CheckAlike(runs);
+  runs[1].set_command("anybit-train --start=a.seed2.safetensors --seed=2 --batch=16");
+  EXPECT_EQ(CheckAlike(runs).message(),
+            "runs called 'coquant' differ in more than their seeds: [anybit-train --start=a.seed1.safetensors --seed=1 "
+            "--batch=8] and [anybit-train --start=a.seed2.safetensors --seed=2 --batch=16]");
+}
+
 TEST(TrainingPage, SaysWhatWasTrainedHowLongAndByWhichCommand) {
   std::vector<TrainingRun> runs = TwoRecipes();
   runs[2].mutable_points(0)->set_test_images(10000);
   runs[2].mutable_points(0)->set_test_accuracy(.9);
   const std::string page = TrainingPage("Recipes", runs);
   EXPECT_THAT(page, HasSubstr("# Recipes\n\nfashion on fashion-mnist."));
-  EXPECT_THAT(page, HasSubstr("| coquant  |    2 |   1 2 |           1.5 |"));
+  EXPECT_THAT(page, HasSubstr("| coquant  |    2 |   1 2 |                     1.5 |"));
   EXPECT_THAT(page, HasSubstr("## Test set"));
   EXPECT_THAT(page, HasSubstr("```\nanybit-train --recipe=coquant\nanybit-train --recipe=separate\n```"));
 }

@@ -240,8 +240,17 @@ void TrainableNetworkImpl::PullBackGradients() {
   for (LayerWeights& layer : layers_) layer.PullBack();
 }
 
-void TrainableNetworkImpl::ClipWeights() {
+void TrainableNetworkImpl::KeepInRange() {
+  torch::NoGradGuard no_gradient;
   for (size_t layer = 1; layer + 1 < layers_.size(); ++layer) layers_[layer].Clip();
+  for (size_t p = 0; p < points_.size(); ++p) {
+    for (size_t layer = 0; layer < switches_[p].size(); ++layer) {
+      torch::Tensor& step = switches_[p][layer].step;
+      if (!step.defined()) continue;
+      const bool clip = recipe_.activations == ActivationRule::kPact;
+      step.clamp_min_(kSmallestStep * (clip ? ActivationLevels(static_cast<int>(p), static_cast<int>(layer)) : 1));
+    }
+  }
 }
 
 void TrainableNetworkImpl::WeightsChanged() {

@@ -43,9 +43,9 @@ class TrainableNetworkImpl : public torch::nn::Module {
   // After backward: brings the gradients that passes have left on quantized weights to the parameters.
   void PullBackGradients();
 
-  // To be called after every optimizer step: what the weight rule does to the weights themselves. Only layers between
-  // the first and the last.
-  void ClipWeights();
+  // To be called after every optimizer step: weights that the weight rule clips (of layers between the first and the
+  // last) and activation steps that are hardly above 0 go back to their limits.
+  void KeepInRange();
 
   // To be called whenever parameters have changed in place.
   void WeightsChanged();

@@ -163,14 +163,16 @@ class TrainingRun {
  private:
   // Batch norm, bias and learned numbers do not decay; the fewer bits, the slower steps and scales may learn.
   std::vector<ParameterGroup> Groups() const {
-    std::vector<ParameterGroup> groups = {{network_->weights(), 1, options_.weight_decay}, {network_->norms(), 1, 0}};
+    std::vector<ParameterGroup> groups = {
+        {.parameters = network_->weights(), .weight_decay = options_.weight_decay}, {.parameters = network_->norms()}};
     const double clip_decay = recipe_.activations == ActivationRule::kPact ? recipe_.activation_decay : 0;
     for (size_t p = 0; p < points_.size(); ++p) {
       const double rate =
           recipe_.step_rate * std::pow(10.0, -recipe_.scale_decades * std::max(0, 8 - points_[p].activation_bits));
-      groups.push_back({network_->steps(static_cast<int>(p)), rate, clip_decay});
+      const std::vector<torch::Tensor> steps = network_->steps(static_cast<int>(p));
+      groups.push_back({.parameters = steps, .rate = rate, .weight_decay = clip_decay, .relative = true});
     }
-    groups.push_back({network_->scales(), recipe_.step_rate, 0});
+    groups.push_back({.parameters = network_->scales(), .rate = recipe_.step_rate});
     return groups;
   }
 
@@ -247,6 +249,8 @@ class TrainingRun {
   void StartJointPhase() {
     network_->SpreadBatchNorm(start_point_);
     network_->ResetScales();
+    // What it knows of the start's gradients would make recipes whose gradients are larger learn faster.
+    optimizer_->Reset();
     const torch::Tensor images = WholeBatchAt(options_.start_steps);
     for (size_t p = 0; p < points_.size(); ++p) {
       if (!points_[p].full_precision) network_->CalibrateSteps(static_cast<int>(p), images);
@@ -352,7 +356,7 @@ class TrainingRun {
     network_->PullBackGradients();
     if (options_.group != nullptr) CombineGradients();
     optimizer_->Step(rate_.At(step));
-    network_->ClipWeights();
+    network_->KeepInRange();
     network_->WeightsChanged();
     if (options_.ema > 0) UpdateAverage(step);
   }

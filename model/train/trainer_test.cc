@@ -1,6 +1,7 @@
 // The trainer on a small network and images of its own making: it learns, resumes exactly, and serves what it trained.
 #include "model/train/trainer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <sstream>
@@ -191,6 +192,34 @@ TEST(Train, StopsWhereItDivergesAndKeepsTheLastGoodCheckpoint) {
   ASSERT_EQ(status.code(), absl::StatusCode::kAborted) << status;
   EXPECT_NE(status.message().find("the training has diverged: after step "), std::string::npos) << status;
   EXPECT_TRUE(FullPrecisionOf(options.checkpoint, StripesNetwork()).ok());
+}
+
+// AdamW's first step moves every weight by the learning rate, whatever its gradient; later ones do not.
+TEST(Train, RemembersNoGradientOfTheStartInItsJointPhase) {
+  TrainerOptions options = SmallOptions();
+  options.weight_decay = 0;
+  options.joint_steps = 0;
+  const std::vector<float> start = TrainSmall(options, "fp32")->store[2].full;
+  options.joint_steps = 1;
+  const std::vector<float> moved = TrainSmall(options, "fp32")->store[2].full;
+  std::vector<double> moves;
+  for (size_t i = 0; i < start.size(); ++i) moves.push_back(std::abs(moved[i] - start[i]));
+  std::sort(moves.begin(), moves.end());
+  EXPECT_GT(moves.front(), 0.98 * moves.back());
+  EXPECT_GT(moves.front(), 0.5 * options.learning_rate);
+}
+
+// No learning rate makes a step negative, from where it would not come back.
+TEST(Train, KeepsActivationStepsAboveZero) {
+  TrainerOptions options = SmallOptions("coquant,step_rate=10");
+  options.start_steps = 0;
+  for (const bool sgd : {false, true}) {
+    options.sgd = sgd;
+    options.learning_rate = sgd ? 0.05 : 0.02;
+    const Artifact artifact = *TrainSmall(options, "w8a8,w4a4f,w1a1");
+    ASSERT_TRUE(ValidateArtifact(artifact).ok());
+    for (double accuracy : Served(artifact)) EXPECT_GT(accuracy, 0.5) << (sgd ? "SGD" : "AdamW");
+  }
 }
 
 // What a recipe says reaches the weights: a run with and one without differ.
