@@ -33,18 +33,20 @@
 #include "model/train/text_file.h"
 
 ABSL_FLAG(std::string, weights, "", "safetensors file of the float network, in torchvision's or timm's names");
-ABSL_FLAG(std::string, arch, "fashion", "its architecture (model/arch)");
+ABSL_FLAG(std::string, arch, "fashion", "its architecture: resnet18, resnet20, resnet20_wide, resnet50, resnet18_imagenet, "
+                                        "resnet50_imagenet, or that of an exported artifact");
 ABSL_FLAG(std::string, data, "/usr/share/datasets/fashion-mnist", "examples, see model/data/open_examples.h");
 ABSL_FLAG(std::string, points, anybit::kDefaultPoints, "operating points, see model/train/point_recipe.h");
 ABSL_FLAG(std::vector<std::string>, mean, {}, "of pixels 0..1, what the float network's input was normalised by: one "
-                                              "number, or one per channel");
-ABSL_FLAG(std::vector<std::string>, std, {}, "likewise, the deviation");
+                                              "number, or one per channel; empty: 0");
+ABSL_FLAG(std::vector<std::string>, std, {}, "likewise, the deviation; empty: 1");
 ABSL_FLAG(int64_t, images, 256, "training images that ranges and batch norm are estimated from; labels are not used");
 ABSL_FLAG(int64_t, test_images, 0, "test images that accuracies are measured on; 0: all");
 ABSL_FLAG(std::string, rounding, "joint", "of weights: joint (one code for all points at once) or nearest");
 ABSL_FLAG(std::string, out, "network.safetensors", "file to write");
 ABSL_FLAG(std::string, report, "", "JSON file to write for anybit-train-report; empty: none");
-ABSL_FLAG(std::string, label, "", "name of the network in reports, where those of one name are averaged");
+ABSL_FLAG(std::string, label, "", "name of the network in reports, where those of one name are averaged; empty: "
+                                 "\"converted, joint rounding\"");
 ABSL_FLAG(int64_t, version, 1, "model version on the wire");
 ABSL_FLAG(std::string, export_float, "", "the other way: writes the fp32 point of this artifact to --out in "
                                          "torchvision's names, for inputs of 0..1, and ends");

@@ -2,7 +2,7 @@
 """Serves one network under several policies, sends each the same load, and draws how they compare.
 
 usage: tests/load/compare_policies.py [--artifact FILE] [--policies P,...] [--seconds S] [--deadline-ms MS]
-                                      [--max-batch N] [--out FOLDER]
+                                      [--max-batch N] [--capacity-point POINT] [--out FOLDER]
 
 Needs the programs that scripts/serve builds. The first policy is the figure's bold one. Loads are multiples of one
 capacity, measured once: what 32 callers without deadlines get at the capacity point. Writes load.json and load.svg into
@@ -63,7 +63,13 @@ def run(arguments):
                 f"  {report['operating_points']}",
                 flush=True,
             )
-    return {"capacity": capacity, "deadline_ms": arguments.deadline_ms, "steps": STEPS, "policies": results}
+    return {
+        "capacity": capacity,
+        "capacity_point": arguments.capacity_point,
+        "deadline_ms": arguments.deadline_ms,
+        "steps": STEPS,
+        "policies": results,
+    }
 
 
 # ---- The figure: three panels over the same horizontal axis.
@@ -103,7 +109,7 @@ def draw(results):
             parts += panel.line(points, COLOURS[i], bold=i == 0)
     caption = (
         "offered load, as a multiple of the capacity at "
-        f"w8a8 ({results['capacity']:.0f} calls/s); deadline {results['deadline_ms']:g} ms"
+        f"{results['capacity_point']} ({results['capacity']:.0f} calls/s); deadline {results['deadline_ms']:g} ms"
     )
     return document(len(panels), parts, caption)
 
@@ -119,6 +125,8 @@ def main():
     parser.add_argument("--max-batch", type=int, default=16)
     parser.add_argument("--out", default=str(ROOT / "tests/load"))
     arguments = parser.parse_args()
+    if arguments.policies.count(",") >= len(COLOURS):
+        parser.error(f"--policies names {arguments.policies.count(',') + 1} policies; the figure has {len(COLOURS)} colours")
     results = run(arguments)
     out = pathlib.Path(arguments.out)
     (out / "load.json").write_text(json.dumps(results, indent=1) + "\n")
