@@ -1,7 +1,7 @@
 // anybit-convert: a float network trained elsewhere as an adaptive-bit-width network, without training.
 #include <algorithm>
-#include <ctime>
 #include <cmath>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -13,8 +13,8 @@
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
 #include "absl/flags/usage_config.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -33,8 +33,8 @@
 #include "model/train/text_file.h"
 
 ABSL_FLAG(std::string, weights, "", "safetensors file of the float network, in torchvision's or timm's names");
-ABSL_FLAG(std::string, arch, "fashion", "its architecture: resnet18, resnet20, resnet20_wide, resnet50, resnet18_imagenet, "
-                                        "resnet50_imagenet, or that of an exported artifact");
+ABSL_FLAG(std::string, arch, "fashion", "its architecture: resnet18, resnet20, resnet20_wide, resnet50, "
+                                        "resnet18_imagenet, resnet50_imagenet, or that of an exported artifact");
 ABSL_FLAG(std::string, data, "/usr/share/datasets/fashion-mnist", "examples, see model/data/open_examples.h");
 ABSL_FLAG(std::string, points, anybit::kDefaultPoints, "operating points, see model/train/point_recipe.h");
 ABSL_FLAG(std::vector<std::string>, mean, {}, "of pixels 0..1, what the float network's input was normalised by: one "
@@ -231,7 +231,7 @@ absl::Status Main() {
 int main(int argc, char** argv) {
   // --help shows these flags, not only those of a file that is named like the program.
   absl::FlagsUsageConfig usage;
-  usage.contains_help_flags = [](absl::string_view file) { return absl::EndsWith(file, "model/train/anybit_convert.cc"); };
+  usage.contains_help_flags = [](absl::string_view file) { return absl::EndsWith(file, "/anybit_convert.cc"); };
   absl::SetFlagsUsageConfig(usage);
   absl::SetProgramUsageMessage(
       "makes an adaptive-bit-width network of a float one: anybit-convert --weights=FILE.safetensors --arch=NAME ...");

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <ctime>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <iostream>
 #include <optional>
@@ -346,7 +346,7 @@ absl::Status Main() {
 int main(int argc, char** argv) {
   // --help shows these flags, not only those of a file that is named like the program.
   absl::FlagsUsageConfig usage;
-  usage.contains_help_flags = [](absl::string_view file) { return absl::EndsWith(file, "model/train/anybit_train.cc"); };
+  usage.contains_help_flags = [](absl::string_view file) { return absl::EndsWith(file, "/anybit_train.cc"); };
   absl::SetFlagsUsageConfig(usage);
   absl::SetProgramUsageMessage(
       absl::StrCat("trains an adaptive-bit-width network and writes its artifact\n\n"

@@ -105,10 +105,11 @@ std::string WithoutSeeds(absl::string_view command) {
   return rest;
 }
 
-std::string Cell(const Spread& spread) {
+std::string Cell(const Spread& spread, bool of_differences = false) {
   if (spread.count == 0) return "-";
-  if (spread.count == 1) return absl::StrFormat("%.2f", spread.mean);
-  return absl::StrFormat("%.2f ± %.2f", spread.mean, spread.deviation);
+  const char* sign = of_differences && spread.mean >= 0 ? "+" : "";
+  if (spread.count == 1) return absl::StrFormat("%s%.2f", sign, spread.mean);
+  return absl::StrFormat("%s%.2f ± %.2f", sign, spread.mean, spread.deviation);
 }
 
 double PlaceOf(const PointResult& point) {
@@ -224,9 +225,7 @@ std::string DifferenceTable(std::span<const TrainingRun> runs, AccuracyOf which)
       }
       const Spread spread = SpreadOf(differences);
       any |= spread.count > 0;
-      row.push_back(spread.count == 0   ? "-"
-                    : spread.count == 1 ? absl::StrFormat("%+.2f", spread.mean)
-                                        : absl::StrFormat("%+.2f ± %.2f", spread.mean, spread.deviation));
+      row.push_back(Cell(spread, /*of_differences=*/true));
     }
   }
   return any ? report::MarkdownTable(rows) : "";
@@ -237,8 +236,9 @@ absl::Status CheckAlike(std::span<const TrainingRun> runs) {
   for (const TrainingRun& run : runs) {
     const std::string& first = commands.emplace(run.recipe(), run.command()).first->second;
     if (WithoutSeeds(first) == WithoutSeeds(run.command())) continue;
-    return absl::InvalidArgumentError(absl::StrCat("runs called '", run.recipe(), "' differ in more than their seeds: [",
-                                                   first, "] and [", run.command(), "]"));
+    return absl::InvalidArgumentError(absl::StrCat("runs called '", run.recipe(),
+                                                   "' differ in more than their seeds: [", first, "] and [",
+                                                   run.command(), "]"));
   }
   return absl::OkStatus();
 }
