@@ -115,6 +115,17 @@ Field Choice(const char* key, Enum Recipe::*member, std::vector<std::pair<std::s
           }};
 }
 
+Field Whole(const char* key, int Recipe::*member, int lowest, int highest, const char* meaning) {
+  return {key, absl::StrCat(lowest, "..", highest), meaning,
+          [=](Recipe& recipe, absl::string_view text) {
+            int value = 0;
+            if (!absl::SimpleAtoi(text, &value) || value < lowest || value > highest) return false;
+            recipe.*member = value;
+            return true;
+          },
+          [=](const Recipe& recipe) { return absl::StrCat(recipe.*member); }};
+}
+
 Field Group() {
   return {"group", "layer|1..65536", "filters that share a scale",
           [](Recipe& recipe, absl::string_view text) {
@@ -159,6 +170,7 @@ const std::vector<Field>& Fields() {
                           "which higher point teaches"),
       Number("temperature", &Recipe::temperature, 0.1, 100, "of distillation"),
       Number("distill", &Recipe::distill, 0, 1000, "weight of the teacher beside the labels"),
+      Whole("distill_bits", &Recipe::distill_bits, 1, 8, "points of more weight bits learn from the labels alone"),
       Number("swap", &Recipe::swap, 0, 1, "probability that a student's block runs at the teacher's point, at first"),
       Number("swap_end", &Recipe::swap_end, 0.01, 1, "share of joint training after which no block is swapped"),
       Choice<Shape>("swap_shape", &Recipe::swap_shape,

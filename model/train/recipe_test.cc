@@ -69,6 +69,7 @@ TEST(ParseRecipe, SaysWhatIsWrongAndWhatIsAllowed) {
   EXPECT_EQ(Error("coquant,swap=1.5"), "recipe: swap=1.5 is not one of 0..1");
   EXPECT_EQ(Error("coquant,swap=nan"), "recipe: swap=nan is not one of 0..1");
   EXPECT_EQ(Error("coquant,group=0"), "recipe: group=0 is not one of layer|1..65536");
+  EXPECT_EQ(Error("coquant,distill_bits=0"), "recipe: distill_bits=0 is not one of 1..8");
   EXPECT_EQ(Error("coquant,swap"), "recipe: 'swap' is not key=value");
   EXPECT_EQ(Error("coquant,swop=1").substr(0, 50), "recipe: unknown key 'swop'; known: joint, weights,");
   EXPECT_EQ(Error("coquant,teacher=none"),
@@ -91,7 +92,8 @@ TEST_P(RecipeTextOf, IsShortAndComesBackAsTheSameRecipe) {
 INSTANTIATE_TEST_SUITE_P(Recipes, RecipeTextOf,
                          testing::Values("coquant", "adabits", "any-precision:hard", "separate", "double-rounding",
                                          "coquant,weights=scale-clip", "coquant,weights=scale-clip,reach=3",
-                                         "coquant,teacher=next,swap=0,sign_window=2", "coquant,kure=0.123456789"));
+                                         "coquant,teacher=next,swap=0,sign_window=2", "coquant,kure=0.123456789",
+                                         "coquant,distill_bits=1"));
 
 TEST(RecipeKeys, NameEveryFieldOfTheWholeText) {
   const std::string keys = RecipeKeys();

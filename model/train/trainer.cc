@@ -333,8 +333,8 @@ class TrainingRun {
       logits = network_->Forward(point, images, kMomentum, route);
     }
     const torch::Tensor label_loss = LabelLossOf(logits, batch);
-    const torch::Tensor loss =
-        PassLoss(recipe_, label_loss, logits, teacher == nullptr ? torch::Tensor() : teacher->logits);
+    const bool taught = teacher != nullptr && points_[point].weight_bits <= recipe_.distill_bits;
+    const torch::Tensor loss = PassLoss(recipe_, label_loss, logits, taught ? teacher->logits : torch::Tensor());
     const double gain = (points_[point].weights.sign ? recipe_.sign_gain : 1) /
                         (recipe_.gradients == Combination::kMean ? due : 1);
     (loss * gain).backward();

@@ -222,14 +222,16 @@ TEST(Train, KeepsActivationStepsAboveZero) {
   }
 }
 
+std::vector<float> BriefWeights(const char* recipe, const char* points = "fp32,w8a8,w4a4f,w1a1") {
+  TrainerOptions options = SmallOptions(recipe);
+  options.start_steps = options.joint_steps = 5;
+  options.sgd = true;
+  return TrainSmall(options, points)->store[2].full;
+}
+
 // What a recipe says reaches the weights: a run with and one without differ.
 TEST(Train, DoesAllThatItsRecipeSays) {
-  const auto weights = [](const char* recipe) {
-    TrainerOptions options = SmallOptions(recipe);
-    options.start_steps = options.joint_steps = 5;
-    options.sgd = true;
-    return TrainSmall(options, "fp32,w8a8,w4a4f,w1a1")->store[2].full;
-  };
+  const auto weights = [](const char* recipe) { return BriefWeights(recipe); };
   const std::vector<float> all = weights("coquant");
   EXPECT_EQ(weights("coquant"), all);
   for (const char* other : {"coquant,swap=0", "coquant,teacher=next", "coquant,teacher=highest", "coquant,distill=0",
@@ -239,6 +241,14 @@ TEST(Train, DoesAllThatItsRecipeSays) {
                             "coquant,scale_clip=1"}) {
     EXPECT_NE(weights(other), all) << other;
   }
+}
+
+TEST(Train, TeachesPointsOfFewBitsOnlyWhereAskedTo) {
+  const char* two_bits_and_more = "fp32,w8a8,w4a4,w2a2";
+  const std::vector<float> by_labels = BriefWeights("coquant,loss=labels", two_bits_and_more);
+  EXPECT_EQ(BriefWeights("coquant,distill_bits=1", two_bits_and_more), by_labels);
+  EXPECT_NE(BriefWeights("coquant,distill_bits=2", two_bits_and_more), by_labels);
+  EXPECT_NE(BriefWeights("coquant,distill_bits=1"), BriefWeights("coquant,loss=labels"));
 }
 
 TEST(Train, LeavesBatchNormAsTheRunHadItWhereNoBatchesReestimateIt) {
