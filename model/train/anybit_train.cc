@@ -84,6 +84,7 @@ ABSL_FLAG(int64_t, progress_interval, TrainerOptions{}.progress_interval,
           "steps between lines where there is no terminal");
 ABSL_FLAG(int64_t, evaluation_interval, TrainerOptions{}.evaluation_interval,
           "steps between looks at the held-out images; 0: only at the end");
+ABSL_FLAG(bool, test, true, "measure the test images once, at the end; false: leave them alone, for runs to choose by");
 ABSL_FLAG(int64_t, version, 1, "model version on the wire");
 ABSL_FLAG(std::string, label, "", "name of the run in reports, where runs of one name are averaged; empty: the recipe");
 
@@ -102,7 +103,7 @@ constexpr const char* kDeciding[] = {"arch",          "augment",
                                      "sync_norm",     "seed"};
 constexpr const char* kOther[] = {"recipe",     "data",   "out",     "report", "device",  "threads",
                                   "checkpoint", "checkpoint_interval", "resume", "progress_interval",
-                                  "evaluation_interval", "version", "label"};
+                                  "evaluation_interval", "test", "version", "label"};
 
 // A process that waits for another one, which may be evaluating or writing, gives up after so long.
 constexpr std::chrono::minutes kGroupTimeout(30);
@@ -200,22 +201,29 @@ absl::StatusOr<Membership> JoinGroup(const std::string& device) {
   return membership;
 }
 
-// The test set is touched here, once, after the last choice, by the engine that will serve.
-absl::Status Test(Artifact& artifact, const ExampleSet& test, int64_t held_out, const std::vector<PointRecipe>& points,
-                  TrainingRun& run) {
-  absl::StatusOr<std::unique_ptr<PackedNetwork>> engine = PackedNetwork::Create(artifact, *SupportedKernels().front());
-  if (!engine.ok()) return engine.status();
+// Notes in `run` what `artifact` reaches. The test set is touched here, once, after the last choice, by the engine that
+// will serve, or not at all where `test` is null.
+absl::Status NoteResults(Artifact& artifact, const ExampleSet* test, const std::vector<PointRecipe>& points,
+                         TrainingRun& run) {
+  std::unique_ptr<PackedNetwork> engine;
+  if (test != nullptr) {
+    absl::StatusOr<std::unique_ptr<PackedNetwork>> created =
+        PackedNetwork::Create(artifact, *SupportedKernels().front());
+    if (!created.ok()) return created.status();
+    engine = *std::move(created);
+  }
   for (size_t p = 0; p < artifact.points.size(); ++p) {
     ArtifactPoint& point = artifact.points[p];
-    absl::StatusOr<double> accuracy = EvaluateTop1(**engine, static_cast<int>(p), test);
-    if (!accuracy.ok()) return accuracy.status();
     PointResult& result = *run.add_points() = ResultOf(points[p]);
     result.set_held_out_accuracy(point.info.accuracy);
-    result.set_held_out_images(held_out);
+    result.set_held_out_images(point.accuracy_images);
+    if (test == nullptr) continue;
+    absl::StatusOr<double> accuracy = EvaluateTop1(*engine, static_cast<int>(p), *test);
+    if (!accuracy.ok()) return accuracy.status();
     result.set_test_accuracy(*accuracy);
-    result.set_test_images(test.count());
+    result.set_test_images(test->count());
     point.info.accuracy = *accuracy;
-    point.accuracy_images = test.count();
+    point.accuracy_images = test->count();
   }
   return absl::OkStatus();
 }
@@ -267,14 +275,15 @@ absl::StatusOr<TrainerOptions> ReadOptions(const Recipe& recipe) {
                         .sync_norm = absl::GetFlag(FLAGS_sync_norm)};
 }
 
-// Tests, writes and shows what was trained; `run` says how it was.
+// Measures, writes and shows what was trained; `run` says how it was.
 absl::Status Finish(std::vector<Artifact> artifacts, const Task& task, const std::vector<PointRecipe>& points,
                     const TrainerOptions& options, const std::string& report, TrainingRun run) {
   const std::string out = absl::GetFlag(FLAGS_out);
   for (size_t i = 0; i < artifacts.size(); ++i) {
     Artifact& artifact = artifacts[i];
     const std::vector<PointRecipe> own = options.recipe.joint ? points : std::vector{points[i]};
-    if (absl::Status status = Test(artifact, *task.test, options.held_out, own, run); !status.ok()) return status;
+    const ExampleSet* const test = absl::GetFlag(FLAGS_test) ? task.test.get() : nullptr;
+    if (absl::Status status = NoteResults(artifact, test, own, run); !status.ok()) return status;
     artifact.version = absl::GetFlag(FLAGS_version);
     artifact.trained_with = run.command();
     const std::string path =

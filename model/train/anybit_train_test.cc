@@ -370,6 +370,31 @@ TEST(AnybitTrain, LeavesAReportBesideTheArtifact) {
   EXPECT_NE(run.said().find("| coquant,swap=0 |"), std::string::npos) << run.said();
 }
 
+// Runs are chosen by the held-out images; the chosen one is resumed at its end to be tested.
+TEST(AnybitTrain, LeavesTheTestImagesAloneUntilAskedFor) {
+  std::vector<std::string> flags = Flags("untested", {"--joint_steps=2", "--test=false"});
+  Process choosing(flags);
+  ASSERT_EQ(choosing.Finish(), 0) << choosing.said();
+  const Artifact before = *ReadArtifact(Temporary("untested.safetensors"));
+  const TrainingRun report = *ParseRun(FileText(Temporary("untested.json")));
+  for (int p = 0; p < 3; ++p) {
+    EXPECT_EQ(report.points(p).test_images(), 0);
+    EXPECT_EQ(before.points[p].accuracy_images, 100);
+    EXPECT_EQ(before.points[p].info.accuracy, report.points(p).held_out_accuracy());
+  }
+  EXPECT_EQ(choosing.said().find("Test set"), std::string::npos) << choosing.said();
+  flags.back() = "--resume";
+  Process testing(flags);
+  ASSERT_EQ(testing.Finish(), 0) << testing.said();
+  const Artifact after = *ReadArtifact(Temporary("untested.safetensors"));
+  EXPECT_EQ(after.trained_with, before.trained_with);
+  for (size_t p = 0; p < 3; ++p) EXPECT_EQ(after.points[p].accuracy_images, 50);
+  for (size_t l = 0; l < after.store.size(); ++l) {
+    EXPECT_EQ(after.store[l].q8, before.store[l].q8);
+    EXPECT_EQ(after.store[l].full, before.store[l].full);
+  }
+}
+
 TEST(AnybitTrain, TakesFlagsFromAConfigFileAndLetsTheCommandLineWin) {
   const std::string config = Temporary("run.cfg");
   std::ofstream(config) << "# all at once\nrecipe = coquant,teacher=next\njoint_steps = 3\nseed = 9\naugment = none\n";
