@@ -25,9 +25,9 @@
 #include "model/kernels/instruction_set.h"
 #include "model/packed_network.h"
 #include "model/safetensors.h"
-#include "model/train/float_import.h"
-#include "model/train/point_recipe.h"
-#include "model/train/post_training.h"
+#include "model/train/convert/float_import.h"
+#include "model/train/convert/post_training.h"
+#include "model/train/recipe/point_recipe.h"
 #include "model/train/report.h"
 #include "model/train/task.h"
 #include "model/train/text_file.h"
@@ -36,7 +36,7 @@ ABSL_FLAG(std::string, weights, "", "safetensors file of the float network, in t
 ABSL_FLAG(std::string, arch, "fashion", "its architecture: resnet18, resnet20, resnet20_wide, resnet50, "
                                         "resnet18_imagenet, resnet50_imagenet, or that of an exported artifact");
 ABSL_FLAG(std::string, data, "/usr/share/datasets/fashion-mnist", "examples, see model/data/open_examples.h");
-ABSL_FLAG(std::string, points, anybit::kDefaultPoints, "operating points, see model/train/point_recipe.h");
+ABSL_FLAG(std::string, points, anybit::kDefaultPoints, "operating points, see model/train/recipe/point_recipe.h");
 ABSL_FLAG(std::vector<std::string>, mean, {}, "of pixels 0..1, what the float network's input was normalised by: one "
                                               "number, or one per channel; empty: 0");
 ABSL_FLAG(std::vector<std::string>, std, {}, "likewise, the deviation; empty: 1");

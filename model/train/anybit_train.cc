@@ -26,21 +26,21 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 #include "model/artifact.h"
+#include "model/data/augmentation.h"
 #include "model/evaluate.h"
 #include "model/kernels/instruction_set.h"
 #include "model/packed_network.h"
-#include "model/train/augmentation.h"
 #include "model/train/config_file.h"
-#include "model/train/launch.h"
-#include "model/train/point_recipe.h"
-#include "model/train/process_group.h"
-#include "model/train/recipe.h"
+#include "model/train/processes/launch.h"
+#include "model/train/processes/process_group.h"
+#include "model/train/recipe/point_recipe.h"
+#include "model/train/recipe/recipe.h"
 #include "model/train/report.h"
-#include "model/train/separate_training.h"
-#include "model/train/start.h"
 #include "model/train/task.h"
 #include "model/train/text_file.h"
-#include "model/train/trainer.h"
+#include "model/train/trainer/separate_training.h"
+#include "model/train/trainer/start.h"
+#include "model/train/trainer/trainer.h"
 
 using anybit::TrainerOptions;
 
@@ -50,12 +50,12 @@ ABSL_FLAG(std::string, arch, "fashion",
           "architecture, see model/arch/registry.h; without classes= it has as many as the data");
 ABSL_FLAG(std::string, data, "/usr/share/datasets/fashion-mnist", "examples, see model/data/open_examples.h");
 ABSL_FLAG(std::string, augment, anybit::ToText(TrainerOptions{}.augmentation),
-          "changes of training rows, see model/train/augmentation.h; or none");
+          "changes of training rows, see model/data/augmentation.h; or none");
 ABSL_FLAG(std::string, out, "network.safetensors",
           "artifact to write; of a recipe that trains points alone one per point, named *.<point>.safetensors");
 ABSL_FLAG(std::string, report, "",
           "JSON file to write for anybit-train-report; empty: beside --out, named *.json");
-ABSL_FLAG(std::string, points, anybit::kDefaultPoints, "operating points, see model/train/point_recipe.h");
+ABSL_FLAG(std::string, points, anybit::kDefaultPoints, "operating points, see model/train/recipe/point_recipe.h");
 ABSL_FLAG(std::string, start, "",
           "artifact with a full-precision point, or a checkpoint, whose float weights to start from");
 ABSL_FLAG(int64_t, start_steps, TrainerOptions{}.start_steps, "steps at full precision before joint training");

@@ -22,10 +22,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "model/artifact.h"
-#include "model/train/checkpoint.h"
-#include "model/train/process_group.h"
+#include "model/train/processes/process_group.h"
 #include "model/train/report.h"
-#include "model/train/testing_stripes.h"
+#include "model/train/testing/stripes.h"
+#include "model/train/trainer/checkpoint.h"
 
 namespace anybit {
 namespace {

@@ -14,7 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "model/train/point_recipe.h"
+#include "model/train/recipe/point_recipe.h"
 #include "proto/training_run.pb.h"
 
 namespace anybit {

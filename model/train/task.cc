@@ -9,7 +9,7 @@
 #include "absl/strings/strip.h"
 #include "model/arch/registry.h"
 #include "model/data/open_examples.h"
-#include "model/train/input_shape.h"
+#include "model/train/trainer/input_shape.h"
 
 namespace anybit {
 namespace {

@@ -1,0 +1,47 @@
+// Augmentation: changes of training rows that keep their labels, as data that a command line can say.
+//
+// What happens to a row is a function of its seed, and the same for all frames of a clip. Rows stay u8; what comes in
+// from outside the picture is 0. Mixup, which needs two rows, is only named here and done by the batch source.
+#ifndef ANYBIT_MODEL_DATA_AUGMENTATION_H_
+#define ANYBIT_MODEL_DATA_AUGMENTATION_H_
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "model/data/example_set.h"
+
+namespace anybit {
+
+struct Augmentation {
+  int shift = 0;        // moved by -shift..shift pixels down and across: padding and cutting at random
+  bool mirror = false;  // left for right, in half of the rows
+  double rotate = 0;    // turned by up to so many degrees, 0..45
+  double scale = 0;     // larger or smaller by up to this share, 0..0.5
+  int cutout = 0;       // a square of this side set to 0, its middle anywhere in the picture (DeVries and Taylor, 2017)
+  double erase = 0;     // the share of rows of which a rectangle becomes noise, 0..1: 2 to 33 % of the picture,
+                     // proportions 0.3 to 3.3 (Zhong et al., "Random Erasing Data Augmentation", 2020)
+  double mixup =
+      0;  // alpha of the Beta distribution of the shares of two mixed rows, 0.05..1; 0: none (Zhang et al., 2018)
+
+  friend bool operator==(const Augmentation&, const Augmentation&) = default;
+};
+
+// A comma-separated list like "shift=2,mirror,cutout=8,mixup=0.2" of the names above; "" and "none" are no
+// augmentation. InvalidArgument naming word, value and limit.
+absl::StatusOr<Augmentation> ParseAugmentation(absl::string_view text);
+
+// The text that parses to `augmentation`, names in the order above; "none" where nothing is set.
+std::string ToText(const Augmentation& augmentation);
+
+// InvalidArgument if shift or cutout exceed the picture.
+absl::Status CheckAugmentation(const Augmentation& augmentation, const ExampleShape& shape);
+
+// Changes one row of `shape` in place.
+void Augment(const Augmentation& augmentation, const ExampleShape& shape, uint64_t seed, std::span<uint8_t> row);
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_DATA_AUGMENTATION_H_

@@ -1,0 +1,78 @@
+// Which examples each training step sees, and how they are changed: a function of seed, step, rank and world size
+// alone.
+//
+// An epoch is a drawn order of all examples, cut into batches; what is left over waits for a later epoch. A batch is
+// shared among the ranks of a data-parallel run in equal stretches, and each row's changes follow from its place in the
+// whole batch: together the ranks see exactly what one process sees.
+#ifndef ANYBIT_MODEL_DATA_BATCH_SOURCE_H_
+#define ANYBIT_MODEL_DATA_BATCH_SOURCE_H_
+
+#include <cstdint>
+#include <future>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/data/augmentation.h"
+#include "model/data/example_set.h"
+
+namespace anybit {
+
+// One rank's rows of one step. Under mixup the loss of a row is share * loss(labels) + (1 - share) *
+// loss(other_labels).
+struct Minibatch {
+  std::vector<uint8_t> images;  // rows of the set's shape, one after the other
+  std::vector<int64_t> labels;
+  std::vector<int64_t> other_labels;  // as many, or empty without mixup
+  double share = 1;                   // of `labels`, the same for the whole batch
+};
+
+struct BatchOptions {
+  int64_t batch = 128;  // rows of a step, over all ranks
+  uint64_t seed = 1;
+  int rank = 0;
+  int world_size = 1;
+  Augmentation augmentation;
+  // Threads that make the next batch while this one is trained on; 0: made when asked for. Unset: none for rows that
+  // are copies, else as many as are of use.
+  std::optional<int> threads;
+};
+
+// Belongs to one thread.
+class BatchSource {
+ public:
+  // `examples` must outlive it. InvalidArgument if the batch does not fit the examples, the ranks or the augmentation.
+  static absl::StatusOr<BatchSource> Create(const ExampleSet& examples, const BatchOptions& options);
+  BatchSource(BatchSource&&) = default;
+
+  int64_t steps_per_epoch() const { return examples_->count() / options_.batch; }
+  int64_t rows() const { return options_.batch / options_.world_size; }  // of this rank's part
+
+  // This rank's part of step `step` >= 0: the same whatever was asked for before. Errors are those of ExampleSet::Read.
+  absl::StatusOr<Minibatch> At(int64_t step);
+
+ private:
+  // The order of one epoch, kept because the next step mostly needs it again.
+  struct EpochOrder {
+    int64_t epoch = -1;
+    std::vector<int64_t> order;
+  };
+
+  BatchSource(const ExampleSet& examples, const BatchOptions& options, int threads);
+
+  static absl::StatusOr<Minibatch> Make(const ExampleSet& examples, const BatchOptions& options, int threads,
+                                        int64_t step, EpochOrder& order);
+
+  const ExampleSet* examples_;
+  BatchOptions options_;
+  int threads_;
+  std::unique_ptr<EpochOrder> order_;  // of whoever makes a batch: the future's thread until it is waited for
+  int64_t next_step_ = -1;
+  // Last: it waits for the thread when it goes.
+  std::future<absl::StatusOr<Minibatch>> next_;
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_DATA_BATCH_SOURCE_H_

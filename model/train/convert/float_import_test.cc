@@ -1,0 +1,253 @@
+#include "model/train/convert/float_import.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <set>
+#include <utility>
+
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "model/arch/basic_block_network.h"
+#include "model/arch/registry.h"
+#include "model/testing/random_artifact.h"
+
+namespace anybit {
+namespace {
+
+NetworkSpec SmallSpec(int classes = 5, bool shortcut_relu = false) {
+  return BasicBlockNetwork({.name = "small",
+                            .side = 8,
+                            .input_channels = 3,
+                            .stages = {4, 6},
+                            .classes = classes,
+                            .shortcut_relu = shortcut_relu});
+}
+
+Artifact SmallArtifact() {
+  Artifact artifact = RandomArtifact(SmallSpec(), 1);
+  for (LayerEpilogue& layer : artifact.points[0].layers) {
+    if (layer.residual_scale != 0) layer.residual_scale = 1;
+  }
+  return artifact;
+}
+
+std::string SmallFile() { return *ExportFloatNetwork(SmallArtifact()); }
+
+std::vector<float> Floats(const TensorView& tensor) {
+  std::vector<float> values(tensor.bytes.size() / 4);
+  std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
+  return values;
+}
+
+std::string ImportError(const std::string& text, const NetworkSpec& spec,
+                        const InputNormalisation& normalisation = {}) {
+  const absl::StatusOr<TensorFile> file = ParseSafetensors(text);
+  EXPECT_TRUE(file.ok()) << file.status();
+  return std::string(ImportFloatNetwork(*file, spec, normalisation).status().message());
+}
+
+// What the fp32 point multiplies an input code by, for each weight of each layer.
+std::vector<double> Products(const Artifact& artifact) {
+  std::vector<double> products;
+  for (size_t i = 0; i < artifact.store.size(); ++i) {
+    const std::vector<float>&full = artifact.store[i].full, &scale = artifact.points[0].layers[i].scale;
+    for (size_t j = 0; j < full.size(); ++j)
+      products.push_back(double{full[j]} * scale[j * scale.size() / full.size()]);
+  }
+  return products;
+}
+
+TEST(FloatImport, ReadsWhatExportWrites) {
+  const std::string text = SmallFile();
+  const absl::StatusOr<Artifact> imported = ImportFloatNetwork(*ParseSafetensors(text), SmallSpec(), {});
+  ASSERT_TRUE(imported.ok()) << imported.status();
+  ASSERT_TRUE(ValidateArtifact(*imported).ok()) << ValidateArtifact(*imported);
+  const Artifact original = SmallArtifact();
+  const std::vector<double> got = Products(*imported), expected = Products(original);
+  ASSERT_EQ(got.size(), expected.size());
+  for (size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], expected[i], 1e-6 + 1e-5 * std::abs(expected[i])) << i;
+  for (size_t i = 0; i < original.store.size(); ++i) {
+    for (size_t o = 0; o < original.points[0].layers[i].bias.size(); ++o) {
+      EXPECT_FLOAT_EQ(imported->points[0].layers[i].bias[o], original.points[0].layers[i].bias[o]);
+    }
+  }
+}
+
+TEST(FloatImport, FoldsTheInputsNormalisationIntoTheFirstLayer) {
+  const std::string text = SmallFile();
+  const TensorFile file = *ParseSafetensors(text);
+  const Artifact plain = *ImportFloatNetwork(file, SmallSpec(), {});
+  const Artifact folded =
+      *ImportFloatNetwork(file, SmallSpec(), {.mean = {0.5f, 0.25f, 0.0f}, .deviation = {0.5f, 0.25f, 2.0f}});
+  // By definition at one pixel of codes c: sum of w * (c / 255 - mean) / deviation over the 27 taps.
+  const double codes[] = {10, 200, 90}, mean[] = {0.5, 0.25, 0}, deviation[] = {0.5, 0.25, 2};
+  const LayerEpilogue &before = plain.points[0].layers[0], &after = folded.points[0].layers[0];
+  for (size_t o = 0; o < 4; ++o) {
+    double expected = before.bias[o], got = after.bias[o];
+    for (size_t d = 0; d < 27; ++d) {
+      const size_t c = d % 3;
+      const double normalised = (codes[c] / 255 - mean[c]) / deviation[c];
+      expected += plain.store[0].full[o * 27 + d] * before.scale[o] * 255 * normalised;
+      got += folded.store[0].full[o * 27 + d] * after.scale[o] * codes[c];
+    }
+    EXPECT_NEAR(got, expected, 1e-4) << o;
+  }
+}
+
+// Names and shapes of a network's tensors in torchvision, whose `convs` are those of one block: (channels of the output,
+// kernel) each, times the stage's channels.
+std::set<std::string> TorchvisionTensors(const std::vector<int>& stages, const std::vector<int>& blocks,
+                                         const std::vector<std::pair<int, int>>& convs, int classes) {
+  std::set<std::string> tensors;
+  const auto conv = [&](const std::string& name, const std::string& norm, int out, int in, int kernel) {
+    tensors.insert(absl::StrCat(name, ".weight [", out, ",", in, ",", kernel, ",", kernel, "]"));
+    for (const char* part : {"weight", "bias", "running_mean", "running_var"}) {
+      tensors.insert(absl::StrCat(norm, ".", part, " [", out, "]"));
+    }
+  };
+  conv("conv1", "bn1", stages[0], 3, 7);
+  int in = stages[0];
+  for (size_t stage = 0; stage < stages.size(); ++stage) {
+    const int out = stages[stage] * convs.back().first;
+    for (int block = 0; block < blocks[stage]; ++block) {
+      const std::string name = absl::StrCat("layer", stage + 1, ".", block);
+      if (in != out) conv(name + ".downsample.0", name + ".downsample.1", out, in, 1);
+      for (size_t i = 0; i < convs.size(); ++i) {
+        const int wide = stages[stage] * convs[i].first;
+        conv(absl::StrCat(name, ".conv", i + 1), absl::StrCat(name, ".bn", i + 1), wide, in, convs[i].second);
+        in = wide;
+      }
+    }
+  }
+  tensors.insert(absl::StrCat("fc.weight [", classes, ",", in, "]"));
+  tensors.insert(absl::StrCat("fc.bias [", classes, "]"));
+  return tensors;
+}
+
+std::set<std::string> ExportedTensors(const NetworkSpec& spec) {
+  Artifact artifact = RandomArtifact(spec, 1);
+  for (LayerEpilogue& layer : artifact.points[0].layers) {
+    if (layer.residual_scale != 0) layer.residual_scale = 1;
+  }
+  const std::string text = *ExportFloatNetwork(artifact);
+  const TensorFile file = *ParseSafetensors(text);
+  std::set<std::string> tensors;
+  for (const auto& [name, tensor] : file.tensors) {
+    tensors.insert(absl::StrCat(name, " [", absl::StrJoin(tensor.shape, ","), "]"));
+  }
+  EXPECT_TRUE(ImportFloatNetwork(file, spec, {}).ok());
+  return tensors;
+}
+
+TEST(FloatImport, NamesResNetsWithImageNetStemsAsTorchvisionDoes) {
+  const std::vector<int> stages = {4, 8, 16, 32};
+  EXPECT_EQ(ExportedTensors(*ArchitectureByName("resnet18_imagenet:width=0.0625,side=32,channels=3,classes=7")),
+            TorchvisionTensors(stages, {2, 2, 2, 2}, {{1, 3}, {1, 3}}, 7));
+  EXPECT_EQ(ExportedTensors(*ArchitectureByName("resnet50_imagenet:width=0.0625,side=32,channels=3,classes=7")),
+            TorchvisionTensors(stages, {3, 4, 6, 3}, {{1, 1}, {1, 3}, {4, 1}}, 7));
+}
+
+TEST(FloatImport, KnowsOtherDialects) {
+  const Artifact plain = *ImportFloatNetwork(*ParseSafetensors(SmallFile()), SmallSpec(), {});
+  SafetensorsWriter writer;
+  const std::string text = SmallFile();
+  const TensorFile file = *ParseSafetensors(text);
+  for (const auto& [name, tensor] : file.tensors) {
+    const std::vector<float> values = Floats(tensor);
+    writer.AddFloat("module." + absl::StrReplaceAll(name, {{"fc.", "linear."}, {"downsample", "shortcut"}}),
+                    tensor.shape, values);
+  }
+  const std::string other = writer.Finish();
+  const absl::StatusOr<Artifact> imported = ImportFloatNetwork(*ParseSafetensors(other), SmallSpec(), {});
+  ASSERT_TRUE(imported.ok()) << imported.status();
+  EXPECT_EQ(SerializeArtifact(*imported), SerializeArtifact(plain));
+}
+
+// The same tensors in 16 bits, cut off below.
+std::string InSixteenBits(const TensorFile& file, const char* type, uint16_t (*encode)(float)) {
+  std::string header, data;
+  for (const auto& [name, tensor] : file.tensors) {
+    const size_t begin = data.size();
+    for (const float value : Floats(tensor)) {
+      const uint16_t bits = encode(value);
+      data.append(reinterpret_cast<const char*>(&bits), sizeof(bits));
+    }
+    absl::StrAppend(&header, header.empty() ? "{" : ",", "\"", name, "\":{\"dtype\":\"", type, "\",\"shape\":[",
+                    absl::StrJoin(tensor.shape, ","), "],\"data_offsets\":[", begin, ",", data.size(), "]}");
+  }
+  // A counter such as PyTorch leaves, which nobody needs.
+  const size_t begin = data.size();
+  data.append(8, '\1');
+  absl::StrAppend(&header, ",\"bn1.num_batches_tracked\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[", begin,
+                  ",", data.size(), "]}}");
+  const uint64_t size = header.size();
+  return std::string(reinterpret_cast<const char*>(&size), sizeof(size)) + header + data;
+}
+
+TEST(FloatImport, ReadsBothFormatsOfSixteenBits) {
+  const std::string text = SmallFile();
+  const TensorFile file = *ParseSafetensors(text);
+  const std::vector<double> expected = Products(*ImportFloatNetwork(file, SmallSpec(), {}));
+  const std::string brain =
+      InSixteenBits(file, "BF16", [](float v) { return static_cast<uint16_t>(std::bit_cast<uint32_t>(v) >> 16); });
+  const std::string half = InSixteenBits(file, "F16", [](float v) {
+    const uint32_t bits = std::bit_cast<uint32_t>(v);
+    const int exponent = static_cast<int>(bits >> 23 & 255) - 112;
+    const uint32_t magnitude = exponent <= 0 ? ((bits >> 13 & 1023) | 1024) >> std::min(1 - exponent, 11)
+                                             : static_cast<uint32_t>(exponent) << 10 | (bits >> 13 & 1023);
+    return static_cast<uint16_t>((bits >> 16 & 0x8000) | magnitude);
+  });
+  for (const std::string* encoded : {&brain, &half}) {
+    const absl::StatusOr<TensorFile> parsed = ParseSafetensors(*encoded);
+    ASSERT_TRUE(parsed.ok()) << parsed.status();
+    const absl::StatusOr<Artifact> imported = ImportFloatNetwork(*parsed, SmallSpec(), {});
+    ASSERT_TRUE(imported.ok()) << imported.status();
+    const std::vector<double> got = Products(*imported);
+    for (size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], expected[i], 1e-4 + 0.016 * std::abs(expected[i])) << i;
+  }
+}
+
+TEST(FloatImport, ListsWhatIsMissingUnexpectedAndMisshapen) {
+  EXPECT_EQ(ImportError(SmallFile(), SmallSpec(7)),
+            "2 tensors of another shape: 'fc.weight' [5,6], expected [7,6], 'fc.bias' [5], expected [7]");
+  NetworkSpec shallow = BasicBlockNetwork({.name = "s", .side = 8, .input_channels = 3, .stages = {4}, .classes = 5});
+  const std::string error = ImportError(SmallFile(), shallow);
+  EXPECT_NE(error.find("15 tensors unexpected: 'layer2.0.bn1.bias' [6]"), std::string::npos) << error;
+  EXPECT_NE(error.find(", ..."), std::string::npos) << error;
+  SafetensorsWriter writer;
+  writer.AddFloat("conv1.weight", {4, 3, 3, 3}, std::vector<float>(108));
+  const std::string little = ImportError(writer.Finish(), shallow);
+  EXPECT_NE(little.find("tensors missing: 'bn1.weight' [4], 'bn1.bias' [4]"), std::string::npos) << little;
+}
+
+TEST(FloatImport, TellsShortcutsWithReluFromThoseWithout) {
+  const NetworkSpec with_relu = SmallSpec(5, /*shortcut_relu=*/true);
+  EXPECT_EQ(ImportError(SmallFile(), with_relu),
+            "node 'stage2.block1.shortcut' has a ReLU, the file's shortcuts have none");
+  Artifact artifact = SmallArtifact();
+  artifact.spec = with_relu;
+  const std::string text = *ExportFloatNetwork(artifact);
+  EXPECT_TRUE(ImportFloatNetwork(*ParseSafetensors(text), with_relu, {}).ok());
+  EXPECT_EQ(ImportError(text, SmallSpec()), "node 'stage2.block1.shortcut' has no ReLU, the file's shortcuts have one");
+}
+
+TEST(FloatImport, RefusesNodesWithoutANameAndImpossibleNormalisations) {
+  NetworkSpec odd = SmallSpec();
+  odd.mutable_nodes(0)->set_name("odd");
+  for (proto::Node& node : *odd.mutable_nodes()) {
+    for (std::string& input : *node.mutable_inputs()) {
+      if (input == "stem") input = "odd";
+    }
+  }
+  EXPECT_EQ(ImportError(SmallFile(), odd), "node 'odd' is none of a ResNet's: no tensor is known to belong to it");
+  EXPECT_EQ(ImportError(SmallFile(), SmallSpec(), {.deviation = {0}}), "normalisation by 0 is impossible");
+  EXPECT_EQ(ImportError(SmallFile(), SmallSpec(), {.mean = {0, 0}}), "normalisation of 2 channels for an input of 3");
+}
+
+}  // namespace
+}  // namespace anybit

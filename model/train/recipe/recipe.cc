@@ -1,0 +1,283 @@
+#include "model/train/recipe/recipe.h"
+
+#include <charconv>
+#include <cmath>
+#include <functional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+
+namespace anybit {
+namespace {
+
+// The published systems. Where a paper leaves a number open, ours is argued beside it.
+std::vector<Recipe> Rows() {
+  const Recipe dorefa{.weights = WeightRule::kDoReFa, .group = 0};
+
+  Recipe adabits = dorefa;
+  adabits.name = "adabits";
+  adabits.activations = ActivationRule::kPact;
+  adabits.step_rate = 1;  // clips learn like weights, as published
+  adabits.gradients = Combination::kSum;
+
+  Recipe any_precision = dorefa;
+  any_precision.name = "any-precision";
+  any_precision.activations = ActivationRule::kUnit;
+  any_precision.loss = LossRule::kSoft;
+  any_precision.teacher = TeacherRule::kNext;
+  any_precision.gradients = Combination::kSum;
+  Recipe recursive = any_precision;
+  recursive.name = "any-precision:recursive";
+  Recipe soft = any_precision;
+  soft.name = "any-precision:soft";
+  soft.teacher = TeacherRule::kHighest;
+  Recipe hard = any_precision;
+  hard.name = "any-precision:hard";
+  hard.loss = LossRule::kLabels;
+  hard.teacher = TeacherRule::kNone;
+
+  // T = 2: teacher and student share their weights, so the teacher is already near; warmer targets only blur it.
+  const Recipe coquant{.name = "coquant",
+                       .loss = LossRule::kBoth,
+                       .teacher = TeacherRule::kLowestLoss,
+                       .temperature = 2,
+                       .swap = 0.5};
+
+  // Rates x1, .1, .01, .001 at 8, 6, 4, 2 bits are half a decade per bit.
+  const Recipe double_rounding{.name = "double-rounding",
+                               .weights = WeightRule::kLearned,
+                               .clip_gradient = true,
+                               .step_rate = 1,
+                               .scale_decades = 0.5};
+
+  const Recipe separate{.name = "separate", .joint = false};
+  return {adabits, any_precision, recursive, soft, hard, coquant, double_rounding, separate};
+}
+
+struct Field {
+  std::string key;
+  std::string values;   // what is allowed
+  std::string meaning;
+  std::function<bool(Recipe&, absl::string_view)> set;  // false where the value is not allowed
+  std::function<std::string(const Recipe&)> get;
+};
+
+Field Number(const char* key, double Recipe::*member, double lowest, double highest, const char* meaning) {
+  return {key, absl::StrCat(lowest, "..", highest), meaning,
+          [=](Recipe& recipe, absl::string_view text) {
+            double value = 0;
+            // Written so that NaN is refused.
+            if (!absl::SimpleAtod(text, &value) || !(value >= lowest && value <= highest)) return false;
+            recipe.*member = value;
+            return true;
+          },
+          // The shortest text that reads back as the same number.
+          [=](const Recipe& recipe) {
+            char text[32];
+            return std::string(text, std::to_chars(text, text + sizeof text, recipe.*member).ptr);
+          }};
+}
+
+Field Switch(const char* key, bool Recipe::*member, const char* meaning) {
+  return {key, "0|1", meaning,
+          [=](Recipe& recipe, absl::string_view text) {
+            if (text != "0" && text != "1") return false;
+            recipe.*member = text == "1";
+            return true;
+          },
+          [=](const Recipe& recipe) { return std::string(recipe.*member ? "1" : "0"); }};
+}
+
+template <typename Enum>
+Field Choice(const char* key, Enum Recipe::*member, std::vector<std::pair<std::string, Enum>> choices,
+             const char* meaning) {
+  const std::string values = absl::StrJoin(
+      choices, "|", [](std::string* out, const std::pair<std::string, Enum>& choice) { out->append(choice.first); });
+  return {key, values, meaning,
+          [=](Recipe& recipe, absl::string_view text) {
+            for (const auto& [name, value] : choices) {
+              if (name != text) continue;
+              recipe.*member = value;
+              return true;
+            }
+            return false;
+          },
+          [=](const Recipe& recipe) {
+            for (const auto& [name, value] : choices) {
+              if (recipe.*member == value) return name;
+            }
+            return std::string("?");
+          }};
+}
+
+Field Whole(const char* key, int Recipe::*member, int lowest, int highest, const char* meaning) {
+  return {key, absl::StrCat(lowest, "..", highest), meaning,
+          [=](Recipe& recipe, absl::string_view text) {
+            int value = 0;
+            if (!absl::SimpleAtoi(text, &value) || value < lowest || value > highest) return false;
+            recipe.*member = value;
+            return true;
+          },
+          [=](const Recipe& recipe) { return absl::StrCat(recipe.*member); }};
+}
+
+Field Group() {
+  return {"group", "layer|1..65536", "filters that share a scale",
+          [](Recipe& recipe, absl::string_view text) {
+            int value = 0;
+            if (text != "layer" && (!absl::SimpleAtoi(text, &value) || value < 1 || value > 65536)) return false;
+            recipe.group = value;
+            return true;
+          },
+          [](const Recipe& recipe) { return recipe.group == 0 ? std::string("layer") : absl::StrCat(recipe.group); }};
+}
+
+const std::vector<Field>& Fields() {
+  using Shape = ScheduleShape;
+  static const auto* const fields = new std::vector<Field>{
+      Switch("joint", &Recipe::joint, "all points over one set of weights; 0: one network per point"),
+      Choice<WeightRule>("weights", &Recipe::weights,
+                         {{"rms", WeightRule::kRms},
+                          {"scale-clip", WeightRule::kScaleClip},
+                          {"largest", WeightRule::kLargest},
+                          {"learned", WeightRule::kLearned},
+                          {"dorefa", WeightRule::kDoReFa}},
+                         "how the store's scale follows the weights"),
+      Number("reach", &Recipe::reach, 0.1, 20, "127 steps reach this many rms (rms, learned) or mean|W| (scale-clip)"),
+      Group(),
+      Switch("center", &Recipe::center, "subtract each filter's mean from its weights"),
+      Switch("clip_gradient", &Recipe::clip_gradient, "no gradient for weights beyond the codes' limits"),
+      Choice<ActivationRule>(
+          "activations", &Recipe::activations,
+          {{"learned", ActivationRule::kLearnedStep}, {"pact", ActivationRule::kPact}, {"unit", ActivationRule::kUnit}},
+          "how activations are clipped and stepped"),
+      Number("activation_decay", &Recipe::activation_decay, 0, 1, "weight decay of PACT's clips"),
+      Choice<LossRule>("loss", &Recipe::loss,
+                       {{"labels", LossRule::kLabels}, {"soft", LossRule::kSoft}, {"both", LossRule::kBoth}},
+                       "what a pass with a teacher learns from"),
+      Choice<TeacherRule>("teacher", &Recipe::teacher,
+                          {{"none", TeacherRule::kNone},
+                           {"next", TeacherRule::kNext},
+                           {"highest", TeacherRule::kHighest},
+                           {"random", TeacherRule::kRandom},
+                           {"lowest-loss", TeacherRule::kLowestLoss},
+                           {"closest", TeacherRule::kClosest}},
+                          "which higher point teaches"),
+      Number("temperature", &Recipe::temperature, 0.1, 100, "of distillation"),
+      Number("distill", &Recipe::distill, 0, 1000, "weight of the teacher beside the labels"),
+      Whole("distill_bits", &Recipe::distill_bits, 1, 8, "points of more weight bits learn from the labels alone"),
+      Number("swap", &Recipe::swap, 0, 1, "probability that a student's block runs at the teacher's point, at first"),
+      Number("swap_end", &Recipe::swap_end, 0.01, 1, "share of joint training after which no block is swapped"),
+      Choice<Shape>("swap_shape", &Recipe::swap_shape,
+                    {{"constant", Shape::kConstant}, {"linear", Shape::kLinear}, {"cosine", Shape::kCosine}},
+                    "how the probability falls until then"),
+      Number("kure", &Recipe::kure, 0, 1000, "weight of (kurtosis - 1.8)^2"),
+      Number("skew", &Recipe::skew, 0, 1000, "weight of skewness^2"),
+      Number("sign_window", &Recipe::sign_window, 0, 100,
+             "mean magnitudes beyond which a sign passes no gradient; 0: none"),
+      Number("sign_gain", &Recipe::sign_gain, 0, 1000, "factor of the loss of points with one-bit weights"),
+      Number("sign_margin", &Recipe::sign_margin, 0, 100,
+             "steps beyond their range in which one-bit activations pass gradients"),
+      Choice<Combination>("gradients", &Recipe::gradients, {{"sum", Combination::kSum}, {"mean", Combination::kMean}},
+                          "of the points of a step"),
+      Number("step_rate", &Recipe::step_rate, 0, 10,
+             "learning rate of activation steps and learned scales, of the weights'"),
+      Number("scale_decades", &Recipe::scale_decades, 0, 4, "decades that rate falls per bit below 8"),
+  };
+  return *fields;
+}
+
+absl::Status SetField(Recipe& recipe, absl::string_view item) {
+  const std::pair<absl::string_view, absl::string_view> pair = absl::StrSplit(item, absl::MaxSplits('=', 1));
+  if (pair.first.size() == item.size())
+    return absl::InvalidArgumentError(absl::StrCat("recipe: '", item, "' is not key=value"));
+  const absl::string_view key = absl::StripAsciiWhitespace(pair.first), value = absl::StripAsciiWhitespace(pair.second);
+  if (key == "scale_clip") {  // the two keys of one idea in one
+    if (absl::Status status = SetField(recipe, "weights=scale-clip"); !status.ok()) return status;
+    return SetField(recipe, absl::StrCat("reach=", value));
+  }
+  std::vector<std::string> known;
+  for (const Field& field : Fields()) {
+    known.push_back(field.key);
+    if (field.key != key) continue;
+    if (field.set(recipe, value)) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat("recipe: ", key, "=", value, " is not one of ", field.values));
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("recipe: unknown key '", key, "'; known: ", absl::StrJoin(known, ", "), ", scale_clip"));
+}
+
+void FillReach(Recipe& recipe) {
+  if (recipe.reach == 0) recipe.reach = recipe.weights == WeightRule::kScaleClip ? 2 : 2.5;
+}
+
+absl::StatusOr<Recipe> RowByName(absl::string_view name) {
+  std::vector<std::string> known;
+  for (const Recipe& row : Rows()) {
+    if (row.name == name) return row;
+    known.push_back(row.name);
+  }
+  return absl::InvalidArgumentError(absl::StrCat("unknown recipe '", name, "'; known: ", absl::StrJoin(known, ", ")));
+}
+
+}  // namespace
+
+absl::StatusOr<Recipe> ParseRecipe(absl::string_view text) {
+  const std::vector<absl::string_view> items = absl::StrSplit(text, ',');
+  absl::StatusOr<Recipe> recipe = RowByName(absl::StripAsciiWhitespace(items[0]));
+  if (!recipe.ok()) return recipe;
+  for (size_t i = 1; i < items.size(); ++i) {
+    if (absl::Status status = SetField(*recipe, absl::StripAsciiWhitespace(items[i])); !status.ok()) return status;
+  }
+  FillReach(*recipe);
+  if (recipe->swap > 0 && recipe->teacher == TeacherRule::kNone) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "recipe: swap=", recipe->swap, " needs a teacher to take blocks from, but teacher=none; set swap=0"));
+  }
+  if (recipe->loss == LossRule::kSoft && recipe->teacher == TeacherRule::kNone) {
+    return absl::InvalidArgumentError("recipe: loss=soft learns from a teacher, but teacher=none; set loss=labels");
+  }
+  if (recipe->activation_decay > 0 && recipe->activations != ActivationRule::kPact) {
+    return absl::InvalidArgumentError(absl::StrCat("recipe: activation_decay=", recipe->activation_decay,
+                                                   " is of the clips of activations=pact"));
+  }
+  if (!recipe->joint && recipe->teacher != TeacherRule::kNone) {
+    return absl::InvalidArgumentError(
+        "recipe: joint=0 trains each point alone, where nobody teaches; set teacher=none");
+  }
+  return recipe;
+}
+
+std::string RecipeText(const Recipe& recipe) {
+  Recipe row = *RowByName(recipe.name);
+  std::string text = recipe.name;
+  for (const Field& field : Fields()) {
+    // The reach follows from the weight rule unless it is given.
+    if (field.key == "reach") {
+      row.weights = recipe.weights;
+      FillReach(row);
+    }
+    if (field.get(recipe) != field.get(row)) absl::StrAppend(&text, ",", field.key, "=", field.get(recipe));
+  }
+  return text;
+}
+
+std::string WholeRecipeText(const Recipe& recipe) {
+  std::string text = recipe.name;
+  for (const Field& field : Fields()) absl::StrAppend(&text, ",", field.key, "=", field.get(recipe));
+  return text;
+}
+
+std::string RecipeKeys() {
+  std::string text;
+  for (const Field& field : Fields()) absl::StrAppend(&text, field.key, "=", field.values, "  ", field.meaning, "\n");
+  absl::StrAppend(&text, "scale_clip=K  weights=scale-clip,reach=K\n");
+  return text;
+}
+
+}  // namespace anybit

@@ -1,0 +1,108 @@
+#include "model/train/recipe/recipe.h"
+
+#include <gtest/gtest.h>
+
+namespace anybit {
+namespace {
+
+std::string Error(const char* text) { return std::string(ParseRecipe(text).status().message()); }
+
+TEST(ParseRecipe, KnowsThePublishedSystems) {
+  const Recipe adabits = *ParseRecipe("adabits");
+  EXPECT_EQ(adabits.weights, WeightRule::kDoReFa);
+  EXPECT_EQ(adabits.group, 0);
+  EXPECT_EQ(adabits.activations, ActivationRule::kPact);
+  EXPECT_EQ(adabits.teacher, TeacherRule::kNone);
+  EXPECT_EQ(adabits.gradients, Combination::kSum);
+
+  const Recipe any_precision = *ParseRecipe("any-precision");
+  EXPECT_EQ(any_precision.activations, ActivationRule::kUnit);
+  EXPECT_EQ(any_precision.loss, LossRule::kSoft);
+  EXPECT_EQ(any_precision.teacher, TeacherRule::kNext);
+  EXPECT_EQ(ParseRecipe("any-precision:recursive")->teacher, TeacherRule::kNext);
+  EXPECT_EQ(ParseRecipe("any-precision:soft")->teacher, TeacherRule::kHighest);
+  EXPECT_EQ(ParseRecipe("any-precision:hard")->loss, LossRule::kLabels);
+
+  const Recipe coquant = *ParseRecipe("coquant");
+  EXPECT_EQ(coquant.weights, WeightRule::kRms);
+  EXPECT_EQ(coquant.loss, LossRule::kBoth);
+  EXPECT_EQ(coquant.teacher, TeacherRule::kLowestLoss);
+  EXPECT_GT(coquant.swap, 0);
+  EXPECT_EQ(coquant.gradients, Combination::kMean);
+
+  const Recipe double_rounding = *ParseRecipe("double-rounding");
+  EXPECT_EQ(double_rounding.weights, WeightRule::kLearned);
+  EXPECT_TRUE(double_rounding.clip_gradient);
+  EXPECT_EQ(double_rounding.step_rate, 1);
+  EXPECT_EQ(double_rounding.scale_decades, 0.5);  // a hundredth at 4 bits
+
+  EXPECT_FALSE(ParseRecipe("separate")->joint);
+}
+
+TEST(ParseRecipe, TakesOverrides) {
+  const Recipe recipe =
+      *ParseRecipe("coquant, teacher=closest, swap=0.25,swap_shape=cosine,group=16,kure=0.5,center=1");
+  EXPECT_EQ(recipe.teacher, TeacherRule::kClosest);
+  EXPECT_EQ(recipe.swap, 0.25);
+  EXPECT_EQ(recipe.swap_shape, ScheduleShape::kCosine);
+  EXPECT_EQ(recipe.group, 16);
+  EXPECT_EQ(recipe.kure, 0.5);
+  EXPECT_TRUE(recipe.center);
+  EXPECT_EQ(ParseRecipe("coquant,group=layer")->group, 0);
+}
+
+TEST(ParseRecipe, ReachesAsFarAsItsWeightRuleAsksUnlessTold) {
+  EXPECT_EQ(ParseRecipe("coquant")->reach, 2.5);
+  EXPECT_EQ(ParseRecipe("coquant,weights=scale-clip")->reach, 2);
+  EXPECT_EQ(ParseRecipe("coquant,reach=3,weights=scale-clip")->reach, 3);
+  const Recipe clip = *ParseRecipe("coquant,scale_clip=2.2");
+  EXPECT_EQ(clip.weights, WeightRule::kScaleClip);
+  EXPECT_EQ(clip.reach, 2.2);
+}
+
+TEST(ParseRecipe, SaysWhatIsWrongAndWhatIsAllowed) {
+  EXPECT_EQ(Error("bitwise"),
+            "unknown recipe 'bitwise'; known: adabits, any-precision, any-precision:recursive, any-precision:soft, "
+            "any-precision:hard, coquant, double-rounding, separate");
+  EXPECT_EQ(Error("coquant,teacher=best"),
+            "recipe: teacher=best is not one of none|next|highest|random|lowest-loss|closest");
+  EXPECT_EQ(Error("coquant,swap=1.5"), "recipe: swap=1.5 is not one of 0..1");
+  EXPECT_EQ(Error("coquant,swap=nan"), "recipe: swap=nan is not one of 0..1");
+  EXPECT_EQ(Error("coquant,group=0"), "recipe: group=0 is not one of layer|1..65536");
+  EXPECT_EQ(Error("coquant,distill_bits=0"), "recipe: distill_bits=0 is not one of 1..8");
+  EXPECT_EQ(Error("coquant,swap"), "recipe: 'swap' is not key=value");
+  EXPECT_EQ(Error("coquant,swop=1").substr(0, 50), "recipe: unknown key 'swop'; known: joint, weights,");
+  EXPECT_EQ(Error("coquant,teacher=none"),
+            "recipe: swap=0.5 needs a teacher to take blocks from, but teacher=none; set swap=0");
+  EXPECT_EQ(Error("coquant,swap=0,teacher=none,loss=soft"),
+            "recipe: loss=soft learns from a teacher, but teacher=none; set loss=labels");
+  EXPECT_EQ(Error("coquant,activation_decay=0.1"), "recipe: activation_decay=0.1 is of the clips of activations=pact");
+  EXPECT_EQ(Error("coquant,joint=0"),
+            "recipe: joint=0 trains each point alone, where nobody teaches; set teacher=none");
+}
+
+class RecipeTextOf : public testing::TestWithParam<const char*> {};
+
+TEST_P(RecipeTextOf, IsShortAndComesBackAsTheSameRecipe) {
+  const Recipe recipe = *ParseRecipe(GetParam());
+  EXPECT_EQ(RecipeText(recipe), GetParam());
+  EXPECT_EQ(WholeRecipeText(*ParseRecipe(RecipeText(recipe))), WholeRecipeText(recipe));
+}
+
+INSTANTIATE_TEST_SUITE_P(Recipes, RecipeTextOf,
+                         testing::Values("coquant", "adabits", "any-precision:hard", "separate", "double-rounding",
+                                         "coquant,weights=scale-clip", "coquant,weights=scale-clip,reach=3",
+                                         "coquant,teacher=next,swap=0,sign_window=2", "coquant,kure=0.123456789",
+                                         "coquant,distill_bits=1"));
+
+TEST(RecipeKeys, NameEveryFieldOfTheWholeText) {
+  const std::string keys = RecipeKeys();
+  std::string whole = WholeRecipeText(*ParseRecipe("coquant"));
+  for (size_t at = whole.find(','); at != std::string::npos; at = whole.find(',', at + 1)) {
+    const std::string key = whole.substr(at + 1, whole.find('=', at) - at);
+    EXPECT_NE(keys.find(key), std::string::npos) << key;
+  }
+}
+
+}  // namespace
+}  // namespace anybit

@@ -1,0 +1,58 @@
+#include "model/train/recipe/teacher.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+namespace anybit {
+namespace {
+
+// The candidate of the least value, the last (nearest) of equal ones.
+template <typename Value>
+int Least(std::span<const TeacherCandidate> candidates, Value value) {
+  const TeacherCandidate* best = &candidates.back();
+  for (const TeacherCandidate& candidate : candidates) {
+    if (std::isnan(value(*best)) || value(candidate) < value(*best)) best = &candidate;
+  }
+  return best->point;
+}
+
+}  // namespace
+
+double Precision(const PointRecipe& point) {
+  if (point.full_precision) return std::numeric_limits<double>::infinity();
+  const int weight_levels = point.weights.sign ? 2 : point.weights.hi - point.weights.lo + 1;
+  return static_cast<double>(weight_levels) * (point.highest_code + 1);
+}
+
+std::vector<int> HighestFirst(std::span<const PointRecipe> points) {
+  std::vector<int> order(points.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int a, int b) { return Precision(points[a]) > Precision(points[b]); });
+  return order;
+}
+
+std::vector<int> PossibleTeachers(std::span<const PointRecipe> points, std::span<const int> due, int student) {
+  std::vector<int> teachers;
+  for (int point : due) {
+    if (Precision(points[point]) > Precision(points[student])) teachers.push_back(point);
+  }
+  return teachers;
+}
+
+int ChooseTeacher(TeacherRule rule, std::span<const TeacherCandidate> candidates, uint64_t draw) {
+  if (candidates.empty()) return kNoTeacher;
+  switch (rule) {
+    case TeacherRule::kNone: return kNoTeacher;
+    case TeacherRule::kNext: return candidates.back().point;
+    case TeacherRule::kHighest: return candidates.front().point;
+    case TeacherRule::kRandom: return candidates[draw % candidates.size()].point;
+    case TeacherRule::kLowestLoss: return Least(candidates, [](const TeacherCandidate& c) { return c.loss; });
+    case TeacherRule::kClosest: return Least(candidates, [](const TeacherCandidate& c) { return c.divergence; });
+  }
+  return kNoTeacher;
+}
+
+}  // namespace anybit

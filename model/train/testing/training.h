@@ -1,0 +1,36 @@
+// A training of seconds: a small network on stripes.
+#ifndef ANYBIT_MODEL_TRAIN_TESTING_TRAINING_H_
+#define ANYBIT_MODEL_TRAIN_TESTING_TRAINING_H_
+
+#include <sstream>
+
+#include "absl/status/statusor.h"
+#include "model/artifact.h"
+#include "model/train/recipe/point_recipe.h"
+#include "model/train/recipe/recipe.h"
+#include "model/train/testing/stripes.h"
+#include "model/train/trainer/trainer.h"
+
+namespace anybit {
+
+inline TrainerOptions SmallOptions(const char* recipe = "coquant") {
+  return {.recipe = *ParseRecipe(recipe),
+          .start_steps = 20,
+          .joint_steps = 40,
+          .batch = 32,
+          .learning_rate = 5e-3,
+          .held_out = 100,
+          .norm_batches = 5,
+          .threads = 1};  // layers this small lose by being split
+}
+
+inline constexpr char kPoints[] = "fp32,w4a4f,w1a1";
+
+inline absl::StatusOr<Artifact> TrainSmall(const TrainerOptions& options, const char* points = kPoints) {
+  std::ostringstream progress;
+  return Train(StripesNetwork(), *ParsePoints(points), Stripes(500, 1), options, progress, /*live=*/false);
+}
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_TRAIN_TESTING_TRAINING_H_

@@ -1,0 +1,19 @@
+// What rows a network takes, said as those of an example set.
+#ifndef ANYBIT_MODEL_TRAIN_TRAINER_INPUT_SHAPE_H_
+#define ANYBIT_MODEL_TRAIN_TRAINER_INPUT_SHAPE_H_
+
+#include "model/data/example_set.h"
+#include "model/network_spec.h"
+
+namespace anybit {
+
+inline ExampleShape InputShape(const NetworkPlan& plan) {
+  return {.frames = plan.frames,
+          .height = plan.input.height,
+          .width = plan.input.width,
+          .channels = plan.input.channels};
+}
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_TRAIN_TRAINER_INPUT_SHAPE_H_

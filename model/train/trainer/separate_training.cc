@@ -1,0 +1,48 @@
+#include "model/train/trainer/separate_training.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/train/trainer/start.h"
+#include "model/train/trainer/trainer.h"
+
+namespace anybit {
+
+absl::StatusOr<std::vector<Artifact>> TrainSeparately(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
+                                                      const ExampleSet& examples, const TrainerOptions& options,
+                                                      std::ostream& progress, bool live) {
+  const auto checkpoint = [&](const std::string& point) {
+    return options.checkpoint.empty() ? "" : absl::StrCat(options.checkpoint, ".", point);
+  };
+  TrainerOptions alone = options;
+  std::optional<Artifact> start;
+  for (const PointRecipe& point : points) {
+    if (absl::Status status = CheckIsDue(point, options.joint_steps); !status.ok()) return status;
+  }
+  if (options.start_steps > 0) {
+    progress << "the shared start\n";
+    alone.joint_steps = 0;
+    alone.checkpoint = checkpoint(kStartName);
+    absl::StatusOr<Artifact> trained = Train(spec, *ParsePoints("fp32"), examples, alone, progress, live);
+    if (!trained.ok()) return trained.status();
+    start = *std::move(trained);
+    alone.start = &*start;
+    alone.first_batch = options.start_steps;
+    alone.start_steps = 0;
+  }
+  std::vector<Artifact> artifacts;
+  for (PointRecipe point : points) {
+    progress << point.name << " alone\n";
+    alone.joint_steps = options.joint_steps / point.interval;
+    point.interval = 1;
+    alone.checkpoint = checkpoint(point.name);
+    absl::StatusOr<Artifact> artifact = Train(spec, {point}, examples, alone, progress, live);
+    if (!artifact.ok()) return artifact.status();
+    artifacts.push_back(*std::move(artifact));
+  }
+  return artifacts;
+}
+
+}  // namespace anybit
