@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numbers>
 #include <numeric>
 #include <random>
@@ -199,15 +200,53 @@ torch::Tensor TrainableNetworkImpl::Activate(int point, int layer, const torch::
 
 torch::Tensor TrainableNetworkImpl::Forward(int point, const torch::Tensor& images, double momentum,
                                             std::span<const int> route) {
+  return RunNodes(point, images, route, plan_.nodes.size(),
+                  [&](int p, const PlannedNode& node, const torch::Tensor& sums) {
+                    return Normalize(p, node, sums, /*own=*/p == point, momentum);
+                  });
+}
+
+void TrainableNetworkImpl::EstimateNorms(int point, std::span<const torch::Tensor> batches) {
+  torch::NoGradGuard no_gradient;
+  for (size_t i = 0; i < plan_.nodes.size(); ++i) {
+    const PlannedNode& measured = plan_.nodes[i];
+    if (measured.kind != NodeKind::kConv) continue;
+    Switch& own = switches_[point][measured.layer];
+    // Per channel: how many sums, their sum, their squares' sum.
+    const torch::Tensor moments = torch::zeros({3, measured.out.channels}, own.mean.options().dtype(torch::kFloat64));
+    const auto normalize = [&](int, const PlannedNode& node, const torch::Tensor& sums) {
+      const Switch& s = switches_[point][node.layer];
+      if (&node != &measured) {
+        return torch::batch_norm(sums, s.gamma, s.beta, s.mean, s.variance, /*training=*/false, /*momentum=*/0,
+                                 kNormEpsilon, /*cudnn_enabled=*/true);
+      }
+      const torch::Tensor wide = sums.to(torch::kFloat64);
+      moments[0] += static_cast<double>(sums.numel() / sums.size(1));
+      moments[1] += wide.sum({0, 2, 3});
+      moments[2] += wide.square().sum({0, 2, 3});
+      return sums;
+    };
+    for (const torch::Tensor& images : batches) RunNodes(point, images, {}, i + 1, normalize);
+    if (group_ != nullptr) {
+      if (absl::Status status = group_->Sum({moments}); !status.ok()) throw GroupFailure(std::string(status.message()));
+    }
+    const torch::Tensor mean = moments[1] / moments[0];
+    own.mean.copy_(mean);
+    own.variance.copy_((moments[2] / moments[0] - mean.square()).clamp_min(0));
+  }
+}
+
+torch::Tensor TrainableNetworkImpl::RunNodes(int point, const torch::Tensor& images, std::span<const int> route,
+                                             size_t end, const Normalization& normalize) {
   const FeatureShape& shape = plan_.input;
   const int64_t rows = images.size(0);
   const torch::Tensor input = (images.to(torch::kFloat32) * kPixelStep)
                                   .reshape({rows * plan_.frames, shape.height, shape.width, shape.channels})
                                   .permute({0, 3, 1, 2})
                                   .contiguous(torch::MemoryFormat::ChannelsLast);
-  std::vector<torch::Tensor> values(plan_.nodes.size());
+  std::vector<torch::Tensor> values(end);
   const auto value = [&](int index) { return index == kNetworkInput ? input : values[index]; };
-  for (size_t i = 0; i < plan_.nodes.size(); ++i) {
+  for (size_t i = 0; i < end; ++i) {
     const PlannedNode& node = plan_.nodes[i];
     const int p = route.empty() ? point : route[i];
     const bool own = p == point;
@@ -216,7 +255,7 @@ torch::Tensor TrainableNetworkImpl::Forward(int point, const torch::Tensor& imag
       case NodeKind::kConv: {
         torch::Tensor y = torch::conv2d(x, PointWeights(p, node.layer), {}, node.stride, node.padding, /*dilation=*/1,
                                         node.depthwise ? node.out.channels : 1);
-        y = Normalize(p, node, y, own, momentum);
+        y = normalize(p, node, y);
         if (node.has_residual) y = y + value(node.residual);
         values[i] = Activate(p, node.layer, y, own);
         break;

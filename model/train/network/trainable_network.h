@@ -8,6 +8,7 @@
 
 #include <torch/torch.h>
 
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -36,6 +37,14 @@ class TrainableNetworkImpl : public torch::nn::Module {
   // parameters nor its running statistics learn from this pass. It normalises by the statistics of the batch, not by
   // its running ones, because what it reads comes from other points' blocks, whose scale it has never seen.
   torch::Tensor Forward(int point, const torch::Tensor& images, double momentum = 0.1, std::span<const int> route = {});
+
+  // Sets the running statistics of `point`, layer by layer: each from all of `batches` (at least one; images as Forward
+  // takes them), through the layers before it as they will be served, with the statistics that these have got. Averages
+  // of what Forward measures are of a network that nobody serves: where an activation has few levels, a common value,
+  // such as the background's, falls on either side of a rounding as the batch may be, on one side once it is served,
+  // and the layers behind were measured on a mixture. Costs half the layers' number of forward passes. In a group,
+  // `batches` of all processes count.
+  void EstimateNorms(int point, std::span<const torch::Tensor> batches);
 
   // From now on batch statistics are those of all the group's processes together; null: of this one's images alone.
   void SynchronizeNorms(ProcessGroup* group) { group_ = group; }
@@ -98,6 +107,11 @@ class TrainableNetworkImpl : public torch::nn::Module {
   double ActivationUnit(int point, int layer) const;
   // Real values of one code of each node's output; 1 for the activations of the full-precision point.
   std::vector<double> NodeUnits(int point) const;
+  // What a conv layer makes of its sums [N, O, H, W] at a point.
+  using Normalization = std::function<torch::Tensor(int point, const PlannedNode& node, const torch::Tensor& sums)>;
+  // The output of the node before `end`, with node i at point route[i], or all at `point` where there is no route.
+  torch::Tensor RunNodes(int point, const torch::Tensor& images, std::span<const int> route, size_t end,
+                         const Normalization& normalize);
   torch::Tensor Normalize(int point, const PlannedNode& node, const torch::Tensor& sums, bool own, double momentum);
   torch::Tensor Activate(int point, int layer, const torch::Tensor& x, bool own);
   LayerEpilogue ExportConv(int point, const PlannedNode& node, double input_step, double residual_step);

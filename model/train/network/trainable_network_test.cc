@@ -96,6 +96,24 @@ INSTANTIATE_TEST_SUITE_P(Rules, WithEveryRule,
                            return name;
                          });
 
+// Statistics that fit each other, layer by layer, as those of one batch do: not the averages of three.
+TEST(TrainableNetwork, EstimatesBatchNormFromBatchesAsFromOneOfAllTheirImages) {
+  const torch::Tensor images = Images(Stripes(60, 4));
+  TrainableNetwork estimated = MakeNetwork("coquant", images), whole = MakeNetwork("coquant", images);
+  const torch::Tensor batches[] = {images.slice(0, 0, 20), images.slice(0, 20, 50), images.slice(0, 50, 60)};
+  torch::NoGradGuard no_gradient;
+  for (int p = 0; p < 6; ++p) {
+    estimated->EstimateNorms(p, batches);
+    whole->Forward(p, images, /*momentum=*/1.0);
+  }
+  TakeVariancesOfTheBatch(whole, 60);
+  for (const auto& item : estimated->named_buffers()) {
+    const torch::Tensor expected = whole->named_buffers()[item.key()];
+    EXPECT_TRUE(torch::allclose(item.value(), expected, 1e-4, 1e-5))
+        << item.key() << ": " << (item.value() - expected).abs().max().item<float>();
+  }
+}
+
 TEST(TrainableNetwork, WithAllNodesAtOnePointIsThatPoint) {
   const torch::Tensor images = Images(Stripes(16, 4));
   TrainableNetwork network = MakeNetwork("coquant", images);

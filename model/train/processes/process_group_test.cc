@@ -257,6 +257,30 @@ std::vector<double> LossCurve(ProcessGroup* group, Norms norms, int order = 0) {
   return curve;
 }
 
+// The statistics that EstimateNorms leaves, of the rows first..last of a batch in two parts.
+std::vector<torch::Tensor> Estimates(ProcessGroup* group, int64_t first, int64_t last) {
+  TrainableNetwork network(BasicBlockNetwork({.name = "small", .side = kSide, .stages = {4, 8}, .classes = 4}),
+                           *ParsePoints(kPoints), *ParseRecipe("coquant"), /*seed=*/1);
+  const torch::Tensor images = Batch(0, 0).first;
+  network->CalibrateSteps(1, images);
+  network->SynchronizeNorms(group);
+  const torch::Tensor batches[] = {images.slice(0, first, first + 2), images.slice(0, first + 2, last)};
+  for (int point = 0; point < 2; ++point) network->EstimateNorms(point, batches);
+  return network->buffers();
+}
+
+void CheckEstimates(ProcessGroup& group) {
+  const auto whole = Estimates(nullptr, 0, kBatch);
+  const auto part = group.rank() == 0 ? Estimates(&group, 0, 5) : Estimates(&group, 5, kBatch);
+  for (size_t i = 0; i < whole.size(); ++i) EXPECT_TRUE(torch::allclose(part[i], whole[i], 1e-5, 1e-6)) << i;
+}
+
+TEST(TwoProcesses, EstimateBatchNormFromTheImagesOfBoth) {
+  Team together = MakeTeam("estimates", 2);
+  CheckEstimates(*together.group);
+  EXPECT_EQ(together.peers[0]->Wait(), 0);
+}
+
 double LargestDifference(const std::vector<double>& a, const std::vector<double>& b) {
   double largest = 0;
   for (size_t i = 0; i < a.size(); ++i) largest = std::max(largest, std::abs(a[i] - b[i]));
@@ -290,6 +314,7 @@ int RunWorker(const std::string& name, const Launch& launch) {
   const auto group = *ProcessGroup::Join(launch, *rendezvous, ProcessGroup::Transport::kGloo, kLong);
   if (name == "collectives") CheckCollectives(*group);
   if (name == "norm") CheckNorm(*group);
+  if (name == "estimates") CheckEstimates(*group);
   if (name == "train") {
     LossCurve(group.get(), Norms::kOfTheGroup);
     LossCurve(group.get(), Norms::kOwn);

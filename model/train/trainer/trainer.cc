@@ -399,13 +399,15 @@ class TrainingRun {
     return text;
   }
 
-  // The mean of the statistics of `norm_batches` batches, per point, with the final weights.
+  // From `norm_batches` batches, with the final weights.
   void ReestimateNorms() {
-    torch::NoGradGuard no_gradient;
+    if (options_.norm_batches == 0) return;
     network_->SynchronizeNorms(options_.group);
-    for (int64_t i = 0; i < options_.norm_batches; ++i) {
-      const torch::Tensor images = BatchAt(source_, total_ + i).images;
-      for (int point : results_) network_->Forward(point, images, /*momentum=*/1.0 / static_cast<double>(i + 1));
+    std::vector<torch::Tensor> batches;
+    for (int64_t i = 0; i < options_.norm_batches; ++i) batches.push_back(BatchAt(source_, total_ + i).images);
+    for (int point : results_) {
+      progress_ << "batch norm of " << points_[point].name << "\n";
+      network_->EstimateNorms(point, batches);
     }
   }
 
