@@ -71,7 +71,7 @@ ABSL_FLAG(double, label_smoothing, TrainerOptions{}.label_smoothing, "share of t
 ABSL_FLAG(double, ema, TrainerOptions{}.ema, "decay per step of averaged weights, which become the result; 0: none");
 ABSL_FLAG(int64_t, held_out, TrainerOptions{}.held_out, "training images kept for validation");
 ABSL_FLAG(int64_t, norm_batches, TrainerOptions{}.norm_batches, 
-          "batches that re-estimate batch norm after training; 0: the running averages stay");
+          "batches that estimate batch norm after training, all in memory as bytes; 0: the running averages stay");
 ABSL_FLAG(uint64_t, seed, TrainerOptions{}.seed, "of weights, order, augmentation, teachers and swaps");
 ABSL_FLAG(std::string, device, TrainerOptions{}.device, "cpu, or cuda, which is written but has run nowhere yet");
 ABSL_FLAG(bool, sync_norm, TrainerOptions{}.sync_norm,
@@ -83,7 +83,8 @@ ABSL_FLAG(bool, resume, false, "go on from --checkpoint");
 ABSL_FLAG(int64_t, progress_interval, TrainerOptions{}.progress_interval,
           "steps between lines where there is no terminal");
 ABSL_FLAG(int64_t, evaluation_interval, TrainerOptions{}.evaluation_interval,
-          "steps between looks at the held-out images; 0: only at the end");
+          "steps between looks at the held-out images, with running batch norm, which may cost points of few bits a lot; "
+          "0: only at the end");
 ABSL_FLAG(bool, test, true, "measure the test images once, at the end; false: leave them alone, for runs to choose by");
 ABSL_FLAG(int64_t, version, 1, "model version on the wire");
 ABSL_FLAG(std::string, label, "", "name of the run in reports, where runs of one name are averaged; empty: the recipe");
@@ -359,8 +360,8 @@ int main(int argc, char** argv) {
   absl::SetFlagsUsageConfig(usage);
   absl::SetProgramUsageMessage(
       absl::StrCat("trains an adaptive-bit-width network and writes its artifact\n\n"
-                   "Recipes: adabits, any-precision[:recursive|:soft|:hard], coquant, double-rounding, separate\n"
-                   "and their keys, as in --recipe=coquant,teacher=closest,swap=0.3:\n",
+                   "Recipes: ",
+                   anybit::RecipeNames(), "\nand their keys, as in --recipe=coquant,teacher=closest,swap=0.3:\n",
                    anybit::RecipeKeys()));
   absl::Status status = anybit::ApplyConfig(argc, argv);
   if (status.ok()) {

@@ -387,8 +387,15 @@ TEST(AnybitTrain, LeavesTheTestImagesAloneUntilAskedFor) {
   Process testing(flags);
   ASSERT_EQ(testing.Finish(), 0) << testing.said();
   const Artifact after = *ReadArtifact(Temporary("untested.safetensors"));
+  EXPECT_EQ(testing.said().find(" 1/6 "), std::string::npos) << testing.said();
   EXPECT_EQ(after.trained_with, before.trained_with);
-  for (size_t p = 0; p < 3; ++p) EXPECT_EQ(after.points[p].accuracy_images, 50);
+  for (size_t p = 0; p < 3; ++p) {
+    EXPECT_EQ(after.points[p].accuracy_images, 50);
+    for (size_t l = 0; l < after.points[p].layers.size(); ++l) {
+      EXPECT_EQ(after.points[p].layers[l].scale, before.points[p].layers[l].scale);
+      EXPECT_EQ(after.points[p].layers[l].bias, before.points[p].layers[l].bias);
+    }
+  }
   for (size_t l = 0; l < after.store.size(); ++l) {
     EXPECT_EQ(after.store[l].q8, before.store[l].q8);
     EXPECT_EQ(after.store[l].full, before.store[l].full);

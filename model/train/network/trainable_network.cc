@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <numbers>
 #include <numeric>
 #include <random>
+#include <string>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "model/quant/requantize.h"
@@ -226,7 +227,9 @@ void TrainableNetworkImpl::EstimateNorms(int point, std::span<const torch::Tenso
       moments[2] += wide.square().sum({0, 2, 3});
       return sums;
     };
-    for (const torch::Tensor& images : batches) RunNodes(point, images, {}, i + 1, normalize);
+    for (const torch::Tensor& images : batches) {
+      RunNodes(point, images.to(own.mean.device()), {}, i + 1, normalize);
+    }
     if (group_ != nullptr) {
       if (absl::Status status = group_->Sum({moments}); !status.ok()) throw GroupFailure(std::string(status.message()));
     }

@@ -43,7 +43,7 @@ class TrainableNetworkImpl : public torch::nn::Module {
   // of what Forward measures are of a network that nobody serves: where an activation has few levels, a common value,
   // such as the background's, falls on either side of a rounding as the batch may be, on one side once it is served,
   // and the layers behind were measured on a mixture. Costs half the layers' number of forward passes. In a group,
-  // `batches` of all processes count.
+  // `batches` of all processes count. They may lie on another device than the network.
   void EstimateNorms(int point, std::span<const torch::Tensor> batches);
 
   // From now on batch statistics are those of all the group's processes together; null: of this one's images alone.

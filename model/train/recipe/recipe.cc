@@ -217,12 +217,10 @@ void FillReach(Recipe& recipe) {
 }
 
 absl::StatusOr<Recipe> RowByName(absl::string_view name) {
-  std::vector<std::string> known;
   for (const Recipe& row : Rows()) {
     if (row.name == name) return row;
-    known.push_back(row.name);
   }
-  return absl::InvalidArgumentError(absl::StrCat("unknown recipe '", name, "'; known: ", absl::StrJoin(known, ", ")));
+  return absl::InvalidArgumentError(absl::StrCat("unknown recipe '", name, "'; known: ", RecipeNames()));
 }
 
 }  // namespace
@@ -271,6 +269,10 @@ std::string WholeRecipeText(const Recipe& recipe) {
   std::string text = recipe.name;
   for (const Field& field : Fields()) absl::StrAppend(&text, ",", field.key, "=", field.get(recipe));
   return text;
+}
+
+std::string RecipeNames() {
+  return absl::StrJoin(Rows(), ", ", [](std::string* out, const Recipe& row) { out->append(row.name); });
 }
 
 std::string RecipeKeys() {

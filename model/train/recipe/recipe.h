@@ -99,6 +99,9 @@ std::string RecipeText(const Recipe& recipe);
 // Every field, for the identity of a run.
 std::string WholeRecipeText(const Recipe& recipe);
 
+// The rows' names, with commas between them.
+std::string RecipeNames();
+
 // One line per key: its values and its meaning.
 std::string RecipeKeys();
 

@@ -388,7 +388,8 @@ class TrainingRun {
     return text;
   }
 
-  // With the running statistics of training, which lag a little: a look on the way, not the result.
+  // With the running statistics of training, which lag and are averages (see EstimateNorms): a look on the way, not the
+  // result, which may be points higher at few bits.
   std::string EvaluationText(int64_t step) {
     Artifact artifact = network_->Export(results_);
     Check(Measure(artifact, split_.held_out));
@@ -404,7 +405,9 @@ class TrainingRun {
     if (options_.norm_batches == 0) return;
     network_->SynchronizeNorms(options_.group);
     std::vector<torch::Tensor> batches;
-    for (int64_t i = 0; i < options_.norm_batches; ++i) batches.push_back(BatchAt(source_, total_ + i).images);
+    for (int64_t i = 0; i < options_.norm_batches; ++i) {
+      batches.push_back(BatchAt(source_, total_ + i).images.cpu());
+    }
     for (int point : results_) {
       progress_ << "batch norm of " << points_[point].name << "\n";
       network_->EstimateNorms(point, batches);

@@ -33,7 +33,8 @@ struct TrainerOptions {
                                    // steps of a phase at most (1 + n) / (10 + n): the phase before is soon forgotten
   Augmentation augmentation = {.shift = 2, .mirror = true};
   int64_t held_out = 2000;         // training images kept for validation
-  int64_t norm_batches = 40;       // batches that re-estimate batch norm after training; 0: its running averages stay
+  int64_t norm_batches = 40;       // batches that estimate batch norm after training (TrainableNetwork's
+                                   // EstimateNorms), all in memory as bytes; 0: its running averages stay
   uint64_t seed = 1;
   std::string device = "cpu";      // or "cuda", or "cuda:1"
   int threads = 0;                 // of LibTorch; 0: its own choice. Another number may round sums otherwise
@@ -45,7 +46,8 @@ struct TrainerOptions {
   int64_t checkpoint_interval = 100;  // steps
   bool resume = false;                // go on from `checkpoint` if it exists
   int64_t progress_interval = 50;     // steps between lines where there is no terminal
-  int64_t evaluation_interval = 0;    // steps between looks at the held-out images; 0: only at the end
+  int64_t evaluation_interval = 0;    // steps between looks at the held-out images; 0: only at the end. They see
+                                      // running batch norm: points of few bits may be far better than they look
 
   // Data parallel training: each of the group's processes calls Train with the same arguments and sees its share of
   // every step's batch, which is as many times `batch` as there are processes. The first one reads and writes the

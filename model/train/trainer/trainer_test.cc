@@ -273,7 +273,10 @@ class HalfAGroup : public ProcessGroup {
 
   int rank() const override { return rank_; }
   int size() const override { return 2; }
-  absl::Status Sum(absl::Span<const torch::Tensor>) override { return reduced_; }
+  absl::Status Sum(absl::Span<const torch::Tensor>) override {
+    ++sums_;
+    return summed_.ok() ? reduced_ : summed_;
+  }
   absl::Status Average(absl::Span<const torch::Tensor> tensors) override {
     most_tensors_ = std::max(most_tensors_, tensors.size());
     return reduced_;
@@ -282,12 +285,15 @@ class HalfAGroup : public ProcessGroup {
   absl::Status Barrier() override { return absl::OkStatus(); }
 
   void Lose() { reduced_ = absl::UnavailableError("the others are gone"); }
+  void LoseInSums() { summed_ = absl::UnavailableError("no sum"); }
   size_t most_tensors() const { return most_tensors_; }
+  int sums() const { return sums_; }
 
  private:
   const int rank_;
-  absl::Status reduced_;
+  absl::Status reduced_, summed_;
   size_t most_tensors_ = 0;
+  int sums_ = 0;
 };
 
 TEST(Train, LetsProcessesSeeTheirSharesOfOneBatchAndAveragesEveryGradient) {
@@ -306,6 +312,19 @@ TEST(Train, LetsProcessesSeeTheirSharesOfOneBatchAndAveragesEveryGradient) {
     second.Lose();
     EXPECT_EQ(TrainSmall(options).status(), absl::UnavailableError("the others are gone")) << sync_norm;
   }
+}
+
+TEST(Train, EstimatesBatchNormFromTheImagesOfAllProcesses) {
+  TrainerOptions options = SmallOptions();
+  options.start_steps = options.joint_steps = 5;
+  options.batch = 16;
+  options.sync_norm = false;  // in training
+  HalfAGroup group(0);
+  options.group = &group;
+  ASSERT_TRUE(TrainSmall(options).ok());
+  EXPECT_EQ(group.sums(), 3 * 6);  // points, convolutions
+  group.LoseInSums();
+  EXPECT_EQ(TrainSmall(options).status(), absl::UnavailableError("no sum"));
 }
 
 // The loss of point `lowest` is lower, over all processes, than this process sees it.
