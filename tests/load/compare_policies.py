@@ -11,6 +11,7 @@ the folder.
 
 import argparse
 import json
+import math
 import pathlib
 import subprocess
 import sys
@@ -80,7 +81,8 @@ def draw(results):
     # Expected accuracy (of the operating points that answered, by the whole test set): the images of one step are too
     # few to tell two points apart. What they gave is in load.json.
     known = [r["expected_accuracy"] for reports in policies.values() for r in reports if r.get("expected_accuracy")]
-    low = int(100 * min(known, default=0))
+    low = math.floor(100 * min(known, default=0))
+    high = low + 2 * max(1, math.ceil((100 * max(known, default=0) - low) / 2))
     slowest = max(r["p99_ms"] for reports in policies.values() for r in reports)
     loads = Axis(0, max(steps), [(multiple, f"{multiple}×") for multiple in (0, 1, 2, 3)])
     panels = [
@@ -89,7 +91,7 @@ def draw(results):
             lambda r: 100 * r["attainment"],
         ),
         (
-            Panel(1, "accuracy of what was answered in time", loads, Axis.in_quarters(low, low + 4, " %")),
+            Panel(1, "accuracy of what was answered in time", loads, Axis.in_quarters(low, high, " %")),
             lambda r: 100 * r["expected_accuracy"] if r.get("expected_accuracy") else None,
         ),
         (
