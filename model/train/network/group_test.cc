@@ -91,11 +91,14 @@ std::pair<torch::Tensor, torch::Tensor> Batch(int step, int order) {
   return {images, labels};
 }
 
+TrainableNetwork SmallNetwork(uint64_t seed) {
+  return TrainableNetwork(BasicBlockNetwork({.name = "small", .side = kSide, .stages = {4, 8}, .classes = 4}),
+                          *ParsePoints(kPoints), *ParseRecipe("coquant"), seed);
+}
+
 // The loss of each point and step, over the whole batch. What a trainer does for a group, in few lines.
 std::vector<double> LossCurve(ProcessGroup* group, Norms norms, int order = 0) {
-  TrainableNetwork network(BasicBlockNetwork({.name = "small", .side = kSide, .stages = {4, 8}, .classes = 4}),
-                           *ParsePoints(kPoints), *ParseRecipe("coquant"),
-                           /*seed=*/group != nullptr ? 1 + group->rank() : 1);
+  TrainableNetwork network = SmallNetwork(/*seed=*/group != nullptr ? 1 + group->rank() : 1);
   const std::vector<torch::Tensor> parameters = network->parameters();
   int64_t first = 0, last = kBatch;
   if (group != nullptr) {
@@ -137,8 +140,7 @@ std::vector<double> LossCurve(ProcessGroup* group, Norms norms, int order = 0) {
 
 // The statistics that EstimateNorms leaves, of the rows first..last of a batch in two parts.
 std::vector<torch::Tensor> Estimates(ProcessGroup* group, int64_t first, int64_t last) {
-  TrainableNetwork network(BasicBlockNetwork({.name = "small", .side = kSide, .stages = {4, 8}, .classes = 4}),
-                           *ParsePoints(kPoints), *ParseRecipe("coquant"), /*seed=*/1);
+  TrainableNetwork network = SmallNetwork(/*seed=*/1);
   const torch::Tensor images = Batch(0, 0).first;
   network->CalibrateSteps(1, images);
   network->SynchronizeNorms(group);
