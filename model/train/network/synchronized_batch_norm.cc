@@ -23,11 +23,6 @@ torch::Tensor PerChannel(const torch::Tensor& values, const torch::Tensor& x) {
   return values.to(x.scalar_type()).reshape(shape);
 }
 
-void SumOverGroup(ProcessGroup& group, const torch::Tensor& tensor) {
-  const absl::Status status = group.Sum({tensor});
-  if (!status.ok()) throw GroupFailure(std::string(status.message()));
-}
-
 // What a process knows of its part, [C] each in double: mean and variance (over N).
 struct Moments {
   torch::Tensor mean, variance;
@@ -203,6 +198,11 @@ class Function : public torch::autograd::Function<Function> {
 };
 
 }  // namespace
+
+void SumOverGroup(ProcessGroup& group, const torch::Tensor& tensor) {
+  const absl::Status status = group.Sum({tensor});
+  if (!status.ok()) throw GroupFailure(std::string(status.message()));
+}
 
 torch::Tensor SynchronizedBatchNorm(ProcessGroup& group, const torch::Tensor& x, const torch::Tensor& gamma,
                                     const torch::Tensor& beta, const torch::Tensor& mean, const torch::Tensor& variance,

@@ -19,6 +19,9 @@ class GroupFailure : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// Replaces `tensor` by its sum over `group`. Throws GroupFailure where the group fails.
+void SumOverGroup(ProcessGroup& group, const torch::Tensor& tensor);
+
 // torch::batch_norm in training mode of x [N, C, ...]: gamma and beta [C]; `mean` and `variance` [C] move by
 // `momentum` towards the statistics of the batch (variance over N - 1). gamma's and beta's gradients are of this
 // process's rows, as those of other parameters are. `group` must outlive the backward pass. Throws GroupFailure where

@@ -5,9 +5,7 @@
 #include <numbers>
 #include <numeric>
 #include <random>
-#include <string>
 
-#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "model/quant/requantize.h"
@@ -230,9 +228,7 @@ void TrainableNetworkImpl::EstimateNorms(int point, std::span<const torch::Tenso
     for (const torch::Tensor& images : batches) {
       RunNodes(point, images.to(own.mean.device()), {}, i + 1, normalize);
     }
-    if (group_ != nullptr) {
-      if (absl::Status status = group_->Sum({moments}); !status.ok()) throw GroupFailure(std::string(status.message()));
-    }
+    if (group_ != nullptr) SumOverGroup(*group_, moments);
     const torch::Tensor mean = moments[1] / moments[0];
     own.mean.copy_(mean);
     own.variance.copy_((moments[2] / moments[0] - mean.square()).clamp_min(0));
