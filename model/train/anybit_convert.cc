@@ -10,10 +10,6 @@
 #include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
-#include "absl/flags/usage.h"
-#include "absl/flags/usage_config.h"
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -27,6 +23,7 @@
 #include "model/safetensors.h"
 #include "model/train/convert/float_import.h"
 #include "model/train/convert/post_training.h"
+#include "model/train/program.h"
 #include "model/train/recipe/point_recipe.h"
 #include "model/train/report.h"
 #include "model/train/task.h"
@@ -229,18 +226,9 @@ absl::Status Main() {
 }  // namespace anybit
 
 int main(int argc, char** argv) {
-  // --help shows these flags, not only those of a file that is named like the program.
-  absl::FlagsUsageConfig usage;
-  usage.contains_help_flags = [](absl::string_view file) { return absl::EndsWith(file, "/anybit_convert.cc"); };
-  absl::SetFlagsUsageConfig(usage);
-  absl::SetProgramUsageMessage(
-      "makes an adaptive-bit-width network of a float one: anybit-convert --weights=FILE.safetensors --arch=NAME ...");
-  const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
-  const absl::Status status = rest.size() == 1
-                                  ? anybit::Main()
-                                  : absl::InvalidArgumentError(absl::StrCat("unexpected argument '", rest[1],
-                                                                            "'; flags are written --name=value"));
-  if (status.ok()) return 0;
-  std::cerr << "anybit-convert: " << status.message() << "\n";
-  return 1;
+  absl::Status status = anybit::ExpectNone(anybit::ParseFlags(
+      argc, argv, "/anybit_convert.cc",
+      "makes an adaptive-bit-width network of a float one: anybit-convert --weights=FILE.safetensors --arch=NAME ..."));
+  if (status.ok()) status = anybit::Main();
+  return anybit::ExitStatus("anybit-convert", status);
 }

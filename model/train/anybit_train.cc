@@ -17,11 +17,7 @@
 #include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
 #include "absl/flags/reflection.h"
-#include "absl/flags/usage.h"
-#include "absl/flags/usage_config.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
@@ -33,6 +29,7 @@
 #include "model/train/config_file.h"
 #include "model/train/processes/launch.h"
 #include "model/train/processes/process_group.h"
+#include "model/train/program.h"
 #include "model/train/recipe/point_recipe.h"
 #include "model/train/recipe/recipe.h"
 #include "model/train/report.h"
@@ -354,23 +351,15 @@ absl::Status Main() {
 }  // namespace anybit
 
 int main(int argc, char** argv) {
-  // --help shows these flags, not only those of a file that is named like the program.
-  absl::FlagsUsageConfig usage;
-  usage.contains_help_flags = [](absl::string_view file) { return absl::EndsWith(file, "/anybit_train.cc"); };
-  absl::SetFlagsUsageConfig(usage);
-  absl::SetProgramUsageMessage(
-      absl::StrCat("trains an adaptive-bit-width network and writes its artifact\n\n"
-                   "Recipes: ",
-                   anybit::RecipeNames(), "\nand their keys, as in --recipe=coquant,teacher=closest,swap=0.3:\n",
-                   anybit::RecipeKeys()));
   absl::Status status = anybit::ApplyConfig(argc, argv);
   if (status.ok()) {
-    const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
-    status = rest.size() == 1 ? anybit::Main()
-                              : absl::InvalidArgumentError(absl::StrCat("unexpected argument '", rest[1],
-                                                                        "'; flags are written --name=value"));
+    status = anybit::ExpectNone(anybit::ParseFlags(
+        argc, argv, "/anybit_train.cc",
+        absl::StrCat("trains an adaptive-bit-width network and writes its artifact\n\n"
+                     "Recipes: ",
+                     anybit::RecipeNames(), "\nand their keys, as in --recipe=coquant,teacher=closest,swap=0.3:\n",
+                     anybit::RecipeKeys())));
   }
-  if (status.ok()) return 0;
-  std::cerr << "anybit-train: " << status.message() << "\n";
-  return 1;
+  if (status.ok()) status = anybit::Main();
+  return anybit::ExitStatus("anybit-train", status);
 }

@@ -4,11 +4,8 @@
 #include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
-#include "absl/flags/usage.h"
-#include "absl/flags/usage_config.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "model/train/program.h"
 #include "model/train/report.h"
 #include "model/train/text_file.h"
 
@@ -49,15 +46,8 @@ absl::Status Main(const std::vector<std::string>& paths) {
 }  // namespace anybit
 
 int main(int argc, char** argv) {
-  // --help shows these flags, not only those of a file that is named like the program.
-  absl::FlagsUsageConfig usage;
-  usage.contains_help_flags = [](absl::string_view file) { return absl::EndsWith(file, "model/train/anybit_train_report.cc"); };
-  absl::SetFlagsUsageConfig(usage);
-  absl::SetProgramUsageMessage(
-      "merges runs of anybit-train: anybit-train-report RUN.json... --out=T.md --svg=PLOT.svg");
-  const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
-  const absl::Status status = anybit::Main({rest.begin() + 1, rest.end()});
-  if (status.ok()) return 0;
-  std::cerr << "anybit-train-report: " << status.message() << "\n";
-  return 1;
+  const std::vector<std::string> paths =
+      anybit::ParseFlags(argc, argv, "/anybit_train_report.cc",
+                         "merges runs of anybit-train: anybit-train-report RUN.json... --out=T.md --svg=PLOT.svg");
+  return anybit::ExitStatus("anybit-train-report", anybit::Main(paths));
 }
