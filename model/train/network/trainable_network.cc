@@ -252,9 +252,9 @@ torch::Tensor TrainableNetworkImpl::RunNodes(int point, const torch::Tensor& ima
     const torch::Tensor x = value(node.input);
     switch (node.kind) {
       case NodeKind::kConv: {
-        torch::Tensor y = torch::conv2d(x, PointWeights(p, node.layer), {}, node.stride, node.padding, /*dilation=*/1,
-                                        node.depthwise ? node.out.channels : 1);
-        y = normalize(p, node, y);
+        const ConvolutionShape convolution = {
+            .stride = node.stride, .padding = node.padding, .groups = node.depthwise ? node.out.channels : 1};
+        torch::Tensor y = normalize(p, node, Convolve(x, PointWeights(p, node.layer), convolution, gradients_));
         if (node.has_residual) y = y + value(node.residual);
         values[i] = Activate(p, node.layer, y, own);
         break;

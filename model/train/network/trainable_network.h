@@ -14,6 +14,7 @@
 
 #include "model/artifact.h"
 #include "model/network_spec.h"
+#include "model/train/network/convolution.h"
 #include "model/train/network/layer_weights.h"
 #include "model/train/processes/process_group.h"
 #include "model/train/recipe/point_recipe.h"
@@ -48,6 +49,10 @@ class TrainableNetworkImpl : public torch::nn::Module {
 
   // From now on batch statistics are those of all the group's processes together; null: of this one's images alone.
   void SynchronizeNorms(ProcessGroup* group) { group_ = group; }
+
+  // From now on the gradients of convolutions are computed from operands of this type, kFloat32 or kBFloat16
+  // (model/train/network/convolution.h).
+  void ComputeGradientsIn(torch::ScalarType type) { gradients_ = type; }
 
   // After backward: brings the gradients that passes have left on quantized weights to the parameters.
   void PullBackGradients();
@@ -130,6 +135,7 @@ class TrainableNetworkImpl : public torch::nn::Module {
   bool calibrating_ = false;
   const ArtifactPoint* adopted_ = nullptr;
   ProcessGroup* group_ = nullptr;
+  torch::ScalarType gradients_ = torch::kFloat32;
 };
 TORCH_MODULE(TrainableNetwork);
 

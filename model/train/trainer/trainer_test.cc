@@ -81,6 +81,15 @@ TEST(Train, GivesTheAverageOfTheWeightsWhereAskedTo) {
   for (double accuracy : Served(average)) EXPECT_GT(accuracy, 0.75);
 }
 
+TEST(Train, LearnsAsWellFromGradientsInBFloat16) {
+  TrainerOptions options = SmallOptions();
+  const Artifact exact = *TrainSmall(options);
+  options.bfloat16_gradients = true;
+  const Artifact rounded = *TrainSmall(options);
+  EXPECT_NE(rounded.store[1].full, exact.store[1].full);
+  for (double accuracy : Served(rounded)) EXPECT_GT(accuracy, 0.75);
+}
+
 // Dies after `steps` steps: its terminal breaks.
 void TrainAndDie(const TrainerOptions& options, int64_t steps) {
   class Broken : public std::stringbuf {
@@ -133,6 +142,9 @@ TEST(Train, DoesNotGoOnFromAnotherRunsCheckpoint) {
   };
   TrainerOptions other = options;
   other.recipe = *ParseRecipe("coquant,swap=0.4");
+  EXPECT_TRUE(refused(other));
+  other = options;
+  other.bfloat16_gradients = true;
   EXPECT_TRUE(refused(other));
   other = options;
   TrainerOptions elsewhere = SmallOptions();
