@@ -44,7 +44,7 @@
 using anybit::TrainerOptions;
 
 ABSL_FLAG(std::string, config, "", "file of `flag = value` lines; flags on the command line win over it");
-ABSL_FLAG(std::string, recipe, "coquant", "training system: a name, or a name and `,key=value`s; see --help");
+ABSL_FLAG(std::string, recipe, "anybit", "training system: a name, or a name and `,key=value`s; see --help");
 ABSL_FLAG(std::string, arch, "fashion",
           "architecture, see model/arch/registry.h; without classes= it has as many as the data");
 ABSL_FLAG(std::string, data, "/usr/share/datasets/fashion-mnist", "examples, see model/data/open_examples.h");

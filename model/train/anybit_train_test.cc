@@ -316,7 +316,7 @@ TEST(AnybitTrain, GoesOnInTwoProcessesAsIfNeitherHadEverBeenKilled) {
 }
 
 TEST(AnybitTrain, NamesTheRunInItsReportAsAsked) {
-  Process run(Flags("labelled", {"--start_steps=1", "--joint_steps=1", "--label=plain"}));
+  Process run(Flags("labelled", {"--recipe=coquant", "--start_steps=1", "--joint_steps=1", "--label=plain"}));
   ASSERT_EQ(run.Finish(), 0) << run.said();
   const absl::StatusOr<TrainingRun> report = ParseRun(FileText(Temporary("labelled.json")));
   ASSERT_TRUE(report.ok()) << report.status();

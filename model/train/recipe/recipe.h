@@ -83,6 +83,8 @@ struct Recipe {
 };
 
 // `text` is a row's name, or a name followed by `,key=value` overrides: "coquant,teacher=closest,swap=0.3". Rows:
+//   anybit                what was measured to help (model/train/results): Scale-Clip, labels, blocks swapped in the
+//                         first half, one-bit gradients for weights near their sign change and a wider activation range
 //   adabits               DoReFa weights, PACT clips, labels at every bit-width (Jin et al., CVPR 2020)
 //   any-precision         DoReFa weights and activations, each point taught by the next higher (Yu et al., AAAI 2021);
 //                         any-precision:recursive is the same, :soft is taught by the highest, :hard by the labels

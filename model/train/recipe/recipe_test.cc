@@ -39,6 +39,13 @@ TEST(ParseRecipe, KnowsThePublishedSystems) {
   EXPECT_FALSE(ParseRecipe("separate")->joint);
 }
 
+TEST(ParseRecipe, KnowsOurOwn) {
+  Recipe same = *ParseRecipe(
+      "coquant,weights=scale-clip,loss=labels,temperature=1,swap=0.25,swap_end=0.5,sign_window=1,sign_margin=0.5");
+  same.name = "anybit";
+  EXPECT_EQ(WholeRecipeText(*ParseRecipe("anybit")), WholeRecipeText(same));
+}
+
 TEST(ParseRecipe, TakesOverrides) {
   const Recipe recipe =
       *ParseRecipe("coquant, teacher=closest, swap=0.25,swap_shape=cosine,group=16,kure=0.5,center=1");
@@ -62,7 +69,7 @@ TEST(ParseRecipe, ReachesAsFarAsItsWeightRuleAsksUnlessTold) {
 
 TEST(ParseRecipe, SaysWhatIsWrongAndWhatIsAllowed) {
   EXPECT_EQ(Error("bitwise"),
-            "unknown recipe 'bitwise'; known: adabits, any-precision, any-precision:recursive, any-precision:soft, "
+            "unknown recipe 'bitwise'; known: anybit, adabits, any-precision, any-precision:recursive, any-precision:soft, "
             "any-precision:hard, coquant, double-rounding, separate");
   EXPECT_EQ(Error("coquant,teacher=best"),
             "recipe: teacher=best is not one of none|next|highest|random|lowest-loss|closest");
