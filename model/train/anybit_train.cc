@@ -63,7 +63,7 @@ ABSL_FLAG(int64_t, batch, TrainerOptions{}.batch, "images a step, of each proces
 ABSL_FLAG(std::string, optimizer, "adamw", "adamw, or sgd with Nesterov momentum");
 ABSL_FLAG(std::string, gradients, "float",
           "float, or bfloat16: convolutions' gradients from rounded operands, faster with AVX-512 BF16, AMX or a GPU, "
-          "far slower without");
+          "else emulated");
 ABSL_FLAG(double, learning_rate, TrainerOptions{}.learning_rate, "at its peak");
 ABSL_FLAG(double, joint_learning_rate, TrainerOptions{}.joint_learning_rate,
           "of joint training, at its peak; 0: the same");

@@ -69,8 +69,8 @@ TEST(ParseRecipe, ReachesAsFarAsItsWeightRuleAsksUnlessTold) {
 
 TEST(ParseRecipe, SaysWhatIsWrongAndWhatIsAllowed) {
   EXPECT_EQ(Error("bitwise"),
-            "unknown recipe 'bitwise'; known: anybit, adabits, any-precision, any-precision:recursive, any-precision:soft, "
-            "any-precision:hard, coquant, double-rounding, separate");
+            "unknown recipe 'bitwise'; known: anybit, adabits, any-precision, any-precision:recursive, "
+            "any-precision:soft, any-precision:hard, coquant, double-rounding, separate");
   EXPECT_EQ(Error("coquant,teacher=best"),
             "recipe: teacher=best is not one of none|next|highest|random|lowest-loss|closest");
   EXPECT_EQ(Error("coquant,swap=1.5"), "recipe: swap=1.5 is not one of 0..1");
