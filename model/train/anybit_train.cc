@@ -61,9 +61,9 @@ ABSL_FLAG(int64_t, start_steps, TrainerOptions{}.start_steps, "steps at full pre
 ABSL_FLAG(int64_t, joint_steps, TrainerOptions{}.joint_steps, "steps of joint training");
 ABSL_FLAG(int64_t, batch, TrainerOptions{}.batch, "images a step, of each process");
 ABSL_FLAG(std::string, optimizer, "adamw", "adamw, or sgd with Nesterov momentum");
-ABSL_FLAG(std::string, gradients, "float",
-          "float, or bfloat16: convolutions' gradients from rounded operands, faster with AVX-512 BF16, AMX or a GPU, "
-          "else emulated");
+ABSL_FLAG(std::string, backward, "float",
+          "float, or bfloat16: convolutions round the operands of their backward pass, which is faster with AVX-512 BF16 "
+          "or AMX and emulated without");
 ABSL_FLAG(double, learning_rate, TrainerOptions{}.learning_rate, "at its peak");
 ABSL_FLAG(double, joint_learning_rate, TrainerOptions{}.joint_learning_rate,
           "of joint training, at its peak; 0: the same");
@@ -99,12 +99,12 @@ constexpr const char* kDeciding[] = {"arch",          "augment",
                                      "points",        "start",
                                      "start_steps",   "joint_steps",
                                      "batch",         "optimizer",
-                                     "gradients",     "learning_rate", "joint_learning_rate",
+                                     "learning_rate", "joint_learning_rate",
                                      "momentum",      "weight_decay",
                                      "label_smoothing", "ema",
                                      "held_out",      "norm_batches",
                                      "sync_norm",     "seed"};
-constexpr const char* kOther[] = {"recipe",     "data",   "out",     "report", "device",  "threads",
+constexpr const char* kOther[] = {"recipe",     "data",   "out",     "report", "device",  "threads", "backward",
                                   "checkpoint", "checkpoint_interval", "resume", "progress_interval",
                                   "evaluation_interval", "test", "version", "label"};
 
@@ -121,6 +121,9 @@ std::string Command(const Recipe& recipe, int processes) {
   for (const char* name : kDeciding) {
     const std::string value = Flag(name).CurrentValue();
     if (!value.empty()) absl::StrAppend(&command, " --", name, "=", value);
+  }
+  if (const std::string backward = absl::GetFlag(FLAGS_backward); backward != "float") {
+    absl::StrAppend(&command, " --backward=", backward);
   }
   // Sums of other numbers of threads may be rounded otherwise.
   if (const int threads = absl::GetFlag(FLAGS_threads); threads > 0) absl::StrAppend(&command, " --threads=", threads);
@@ -251,9 +254,9 @@ absl::StatusOr<TrainerOptions> ReadOptions(const Recipe& recipe) {
   if (optimizer != "adamw" && optimizer != "sgd") {
     return absl::InvalidArgumentError(absl::StrCat("optimizer '", optimizer, "' is not adamw or sgd"));
   }
-  const std::string gradients = absl::GetFlag(FLAGS_gradients);
-  if (gradients != "float" && gradients != "bfloat16") {
-    return absl::InvalidArgumentError(absl::StrCat("gradients '", gradients, "' are not float or bfloat16"));
+  const std::string backward = absl::GetFlag(FLAGS_backward);
+  if (backward != "float" && backward != "bfloat16") {
+    return absl::InvalidArgumentError(absl::StrCat("backward '", backward, "' is not float or bfloat16"));
   }
   absl::StatusOr<Augmentation> augmentation = ParseAugmentation(absl::GetFlag(FLAGS_augment));
   if (!augmentation.ok()) return augmentation.status();
@@ -262,7 +265,7 @@ absl::StatusOr<TrainerOptions> ReadOptions(const Recipe& recipe) {
                         .joint_steps = absl::GetFlag(FLAGS_joint_steps),
                         .batch = absl::GetFlag(FLAGS_batch),
                         .sgd = optimizer == "sgd",
-                        .bfloat16_gradients = gradients == "bfloat16",
+                        .bfloat16_backward = backward == "bfloat16",
                         .learning_rate = absl::GetFlag(FLAGS_learning_rate),
                         .joint_learning_rate = absl::GetFlag(FLAGS_joint_learning_rate),
                         .momentum = absl::GetFlag(FLAGS_momentum),

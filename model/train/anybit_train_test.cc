@@ -119,6 +119,9 @@ class Process {
   std::string said_;
 };
 
+// Teachers and swapped blocks to the end: much that a run could lose.
+constexpr char kTaught[] = "--recipe=coquant";
+
 std::vector<std::string> Flags(const std::string& name, std::vector<std::string> more = {}) {
   std::vector<std::string> flags = {"--data=" + DataFolder(),
                                     "--arch=fashion_tiny",
@@ -145,11 +148,11 @@ std::string FileText(const std::string& path) {
 }
 
 TEST(AnybitTrain, GivesTheSameFileAfterKillNineAsWithout) {
-  Process whole(Flags("whole"));
+  Process whole(Flags("whole", {kTaught}));
   ASSERT_EQ(whole.Finish(), 0) << whole.said();
 
   {
-    Process killed(Flags("killed"));
+    Process killed(Flags("killed", {kTaught}));
     ASSERT_TRUE(killed.WaitFor(" 11/20 ")) << killed.said();
     killed.Kill();
   }
@@ -159,7 +162,7 @@ TEST(AnybitTrain, GivesTheSameFileAfterKillNineAsWithout) {
   EXPECT_LT(step, 20);
   EXPECT_FALSE(std::filesystem::exists(Temporary("killed.safetensors")));
 
-  std::vector<std::string> flags = Flags("again", {"--resume"});
+  std::vector<std::string> flags = Flags("again", {kTaught, "--resume"});
   std::filesystem::rename(Temporary("killed.ckpt"), Temporary("again.ckpt"));
   Process again(flags);
   ASSERT_EQ(again.Finish(), 0) << again.said();
@@ -192,7 +195,7 @@ double LargestDifference(const std::vector<std::vector<double>>& a, const std::v
 }
 
 std::vector<std::string> BriefFlags(const std::string& name, std::vector<std::string> more) {
-  std::vector<std::string> brief = {"--points=fp32,w4a4f", "--optimizer=sgd", "--learning_rate=0.02",
+  std::vector<std::string> brief = {kTaught, "--points=fp32,w4a4f", "--optimizer=sgd", "--learning_rate=0.02",
                                     "--joint_steps=8"};
   brief.insert(brief.end(), more.begin(), more.end());
   return Flags(name, std::move(brief));
@@ -316,12 +319,26 @@ TEST(AnybitTrain, GoesOnInTwoProcessesAsIfNeitherHadEverBeenKilled) {
 }
 
 TEST(AnybitTrain, NamesTheRunInItsReportAsAsked) {
-  Process run(Flags("labelled", {"--recipe=coquant", "--start_steps=1", "--joint_steps=1", "--label=plain"}));
+  Process run(Flags("labelled", {"--start_steps=1", "--joint_steps=1", "--label=plain"}));
   ASSERT_EQ(run.Finish(), 0) << run.said();
   const absl::StatusOr<TrainingRun> report = ParseRun(FileText(Temporary("labelled.json")));
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_EQ(report->recipe(), "plain");
-  EXPECT_NE(report->command().find("--recipe=coquant "), std::string::npos) << report->command();
+  EXPECT_NE(report->command().find("--recipe=anybit "), std::string::npos) << report->command();
+}
+
+TEST(AnybitTrain, RoundsTheBackwardPassWhereAskedToAndSaysSo) {
+  std::vector<std::string> stores;
+  for (const char* backward : {"float", "bfloat16"}) {
+    Process run(BriefFlags("backward", {absl::StrCat("--backward=", backward)}));
+    ASSERT_EQ(run.Finish(), 0) << run.said();
+    const absl::StatusOr<Artifact> artifact = ReadArtifact(Temporary("backward.safetensors"));
+    ASSERT_TRUE(artifact.ok()) << artifact.status();
+    EXPECT_EQ(artifact->trained_with.find("--backward=bfloat16") != std::string::npos,
+              backward == std::string("bfloat16"));
+    stores.emplace_back(artifact->store[1].q8.begin(), artifact->store[1].q8.end());
+  }
+  EXPECT_NE(stores[0], stores[1]);
 }
 
 TEST(AnybitTrain, RefusesProcessesThatWereStartedForDifferentRuns) {
@@ -439,6 +456,7 @@ TEST(AnybitTrain, SaysWhatIsWrongBeforeItTrains) {
       error({"--augment=shift=99"}),
       "anybit-train: augmentation 'shift=99': shift must be below and cutout at most 32 in pictures of 32x32x1\n");
   EXPECT_EQ(error({"--optimizer=lamb"}), "anybit-train: optimizer 'lamb' is not adamw or sgd\n");
+  EXPECT_EQ(error({"--backward=half"}), "anybit-train: backward 'half' is not float or bfloat16\n");
   const std::string config = Temporary("wrong.cfg");
   std::ofstream(config) << "seed = 1\njoin_steps = 3\n";
   EXPECT_EQ(error({"--config", config}).substr(0, 200).find("wrong.cfg:2: unknown key 'join_steps'; known: ") !=

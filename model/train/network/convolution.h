@@ -1,6 +1,6 @@
-// A convolution whose gradients may be computed from operands rounded to bfloat16, at twice the speed or more where the
-// processor multiplies these. Its sums are floats either way, and so exact over codes: what is trained stays what is
-// served, only the direction of a step is rounded (by 2^-9 of each operand).
+// A convolution whose backward pass may round its operands to bfloat16, for processors that multiply these faster. The
+// forward pass is the same bit for bit: what is trained stays what is served, and only the direction of a step is
+// rounded, by up to 2^-8 of each operand and of each result.
 #ifndef ANYBIT_MODEL_TRAIN_NETWORK_CONVOLUTION_H_
 #define ANYBIT_MODEL_TRAIN_NETWORK_CONVOLUTION_H_
 
@@ -16,14 +16,19 @@ struct ConvolutionShape {
   int64_t groups = 1;
 };
 
-// [N, O, H', W'] of x [N, C, H, W] and weights [O, C / groups, k, k]. With `gradients` = kBFloat16 the gradients of
-// both are what kFloat32 gives from upstream gradients, x and weights rounded to bfloat16, each rounded to bfloat16
-// again; where this processor has no such multiplications, they are emulated by slower ones of floats.
-torch::Tensor Convolve(const torch::Tensor& x, const torch::Tensor& weights, const ConvolutionShape& shape,
-                       torch::ScalarType gradients);
+// What the backward pass multiplies: upstream gradients with weights and with inputs.
+enum class BackwardOperands : uint8_t {
+  kFloat,
+  kBFloat16,      // sums in float, results rounded to bfloat16
+  kRoundedFloat,  // floats rounded to bfloat16: kBFloat16's products and, but for the order of sums, results
+};
 
-// Whether tensors of this device are multiplied as bfloat16 and not emulated.
-bool MultipliesBFloat16(const torch::Device& device);
+// The faster of the two that round: kBFloat16, but on processors without AVX-512 BF16 and AMX.
+BackwardOperands RoundedOperands(const torch::Device& device);
+
+// Sums [N, O, H', W'] of x [N, C, H, W] and weights [O, C / groups, k, k], all float.
+torch::Tensor Convolve(const torch::Tensor& x, const torch::Tensor& weights, const ConvolutionShape& shape,
+                       BackwardOperands backward);
 
 }  // namespace anybit
 

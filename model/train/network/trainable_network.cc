@@ -235,6 +235,8 @@ void TrainableNetworkImpl::EstimateNorms(int point, std::span<const torch::Tenso
   }
 }
 
+void TrainableNetworkImpl::RoundBackward() { backward_ = RoundedOperands(weights_[0].device()); }
+
 torch::Tensor TrainableNetworkImpl::RunNodes(int point, const torch::Tensor& images, std::span<const int> route,
                                              size_t end, const Normalization& normalize) {
   const FeatureShape& shape = plan_.input;
@@ -254,7 +256,7 @@ torch::Tensor TrainableNetworkImpl::RunNodes(int point, const torch::Tensor& ima
       case NodeKind::kConv: {
         const ConvolutionShape convolution = {
             .stride = node.stride, .padding = node.padding, .groups = node.depthwise ? node.out.channels : 1};
-        torch::Tensor y = normalize(p, node, Convolve(x, PointWeights(p, node.layer), convolution, gradients_));
+        torch::Tensor y = normalize(p, node, Convolve(x, PointWeights(p, node.layer), convolution, backward_));
         if (node.has_residual) y = y + value(node.residual);
         values[i] = Activate(p, node.layer, y, own);
         break;

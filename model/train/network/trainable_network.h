@@ -50,9 +50,8 @@ class TrainableNetworkImpl : public torch::nn::Module {
   // From now on batch statistics are those of all the group's processes together; null: of this one's images alone.
   void SynchronizeNorms(ProcessGroup* group) { group_ = group; }
 
-  // From now on the gradients of convolutions are computed from operands of this type, kFloat32 or kBFloat16
-  // (model/train/network/convolution.h).
-  void ComputeGradientsIn(torch::ScalarType type) { gradients_ = type; }
+  // From now on convolutions round the operands of their backward pass to bfloat16 (network/convolution.h).
+  void RoundBackward();
 
   // After backward: brings the gradients that passes have left on quantized weights to the parameters.
   void PullBackGradients();
@@ -135,7 +134,7 @@ class TrainableNetworkImpl : public torch::nn::Module {
   bool calibrating_ = false;
   const ArtifactPoint* adopted_ = nullptr;
   ProcessGroup* group_ = nullptr;
-  torch::ScalarType gradients_ = torch::kFloat32;
+  BackwardOperands backward_ = BackwardOperands::kFloat;
 };
 TORCH_MODULE(TrainableNetwork);
 

@@ -126,7 +126,7 @@ class TrainingRun {
     at::globalContext().setAllowTF32CuDNN(false);
     if (options.threads > 0) torch::set_num_threads(options.threads);
     network_->to(device_);
-    if (options.bfloat16_gradients) network_->ComputeGradientsIn(torch::kBFloat16);
+    if (options.bfloat16_backward) network_->RoundBackward();
     std::iota(results_.begin(), results_.end(), 0);
     losses_ = torch::zeros({static_cast<int64_t>(points_.size())}, torch::TensorOptions(device_));
     optimizer_ = std::make_unique<Optimizer>(options.sgd ? OptimizerKind::kSgd : OptimizerKind::kAdamW,
@@ -188,7 +188,7 @@ class TrainingRun {
         options.sgd ? options.momentum : 0, " rate ", options.learning_rate, " then ", options.joint_learning_rate,
         " decay ", options.weight_decay, " smoothing ", options.label_smoothing, " ema ", options.ema, " held out ",
         options.held_out, " seed ", options.seed);
-    if (options.bfloat16_gradients) absl::StrAppend(&text, " gradients in bfloat16");
+    if (options.bfloat16_backward) absl::StrAppend(&text, " gradients in bfloat16");
     if (options.first_batch > 0) absl::StrAppend(&text, " first batch ", options.first_batch);
     if (options.start != nullptr) absl::StrAppend(&text, " from ", absl::Hex(Fingerprint(*options.start)));
     absl::StrAppend(&text, "; points");
@@ -326,7 +326,9 @@ class TrainingRun {
       torch::NoGradGuard no_gradient;
       own = network_->Forward(point, images, /*momentum=*/0);
     }
-    const Pass* teacher = done.empty() ? nullptr : Teacher(step, point, done, own);
+    // Whose blocks are swapped in, or whose logits are learned.
+    const bool teachable = !done.empty() && (swap > 0 || recipe_.loss != LossRule::kLabels);
+    const Pass* teacher = teachable ? Teacher(step, point, done, own) : nullptr;
     if (!logits.defined()) {
       Route route;
       if (teacher != nullptr && swap > 0) {

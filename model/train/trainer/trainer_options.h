@@ -24,7 +24,7 @@ struct TrainerOptions {
   int64_t joint_steps = 2000;
   int64_t batch = 128;             // of this process
   bool sgd = false;                // with Nesterov momentum; else AdamW
-  bool bfloat16_gradients = false;  // of convolutions: model/train/network/convolution.h
+  bool bfloat16_backward = false;  // convolutions round the operands of their backward pass (network/convolution.h)
   double learning_rate = 2e-3;     // at its peak; a cosine takes it to 0 in each of the two phases
   double joint_learning_rate = 0;  // of the joint phase; 0: the same
   double momentum = 0.9;           // of SGD

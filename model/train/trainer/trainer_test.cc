@@ -55,7 +55,7 @@ TEST_P(TrainWithEveryRecipe, TeachesEveryPointWhatTheEngineServesToTheLastIntege
 }
 
 INSTANTIATE_TEST_SUITE_P(Recipes, TrainWithEveryRecipe,
-                         testing::Values("coquant", "coquant,teacher=closest,swap=0.5", "adabits", "any-precision",
+                         testing::Values("anybit", "coquant", "coquant,teacher=closest,swap=0.5", "adabits", "any-precision",
                                          "double-rounding", "coquant,scale_clip=2,kure=0.1,skew=0.1,group=layer"),
                          [](const auto& info) {
                            std::string name;
@@ -81,10 +81,10 @@ TEST(Train, GivesTheAverageOfTheWeightsWhereAskedTo) {
   for (double accuracy : Served(average)) EXPECT_GT(accuracy, 0.75);
 }
 
-TEST(Train, LearnsAsWellFromGradientsInBFloat16) {
+TEST(Train, LearnsFromARoundedBackwardPassToo) {
   TrainerOptions options = SmallOptions();
   const Artifact exact = *TrainSmall(options);
-  options.bfloat16_gradients = true;
+  options.bfloat16_backward = true;
   const Artifact rounded = *TrainSmall(options);
   EXPECT_NE(rounded.store[1].full, exact.store[1].full);
   for (double accuracy : Served(rounded)) EXPECT_GT(accuracy, 0.75);
@@ -144,7 +144,7 @@ TEST(Train, DoesNotGoOnFromAnotherRunsCheckpoint) {
   other.recipe = *ParseRecipe("coquant,swap=0.4");
   EXPECT_TRUE(refused(other));
   other = options;
-  other.bfloat16_gradients = true;
+  other.bfloat16_backward = true;
   EXPECT_TRUE(refused(other));
   other = options;
   TrainerOptions elsewhere = SmallOptions();
