@@ -36,6 +36,12 @@ touch "$work/before"
 "$compare" coquant "$work/runs" --seeds "1 2" "${brief[@]}" || fail "the second time failed"
 [[ -z $(find "$work/runs" -name '*.json' -newer "$work/before") ]] || fail "a run was made again"
 
+"$compare" coquant "$work/some" --seeds 1 --only "^swapped|^coquant$" "${brief[@]}" || fail "a part of a table failed"
+[[ $(cd "$work/some/ladder" && echo *.json) == "coquant.seed1.json coquant_loss_labels.seed1.json" ]] ||
+  fail "two rows were asked for: $(ls "$work/some/ladder")"
+if "$compare" coquant "$work/no_row" --only nothing 2>"$work/error"; then fail "a table without rows was made"; fi
+grep -q "no row of 'coquant' matches 'nothing'" "$work/error" || fail "$(cat "$work/error")"
+
 # With other flags it would be another run, and some flags are the table's own.
 if "$compare" coquant "$work/runs" --seeds "1 2" "${brief[@]}" --batch=8 2>"$work/error"; then fail "two budgets in a table"; fi
 grep -q "seed1' was made with other flags (--points=fp32,.*); name another folder" "$work/error" || fail "$(cat "$work/error")"
