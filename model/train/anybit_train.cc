@@ -62,8 +62,8 @@ ABSL_FLAG(int64_t, joint_steps, TrainerOptions{}.joint_steps, "steps of joint tr
 ABSL_FLAG(int64_t, batch, TrainerOptions{}.batch, "images a step, of each process");
 ABSL_FLAG(std::string, optimizer, "adamw", "adamw, or sgd with Nesterov momentum");
 ABSL_FLAG(std::string, backward, "float",
-          "float, or bfloat16: convolutions round the operands of their backward pass, which is faster with AVX-512 BF16 "
-          "or AMX and emulated without");
+          "float, or bfloat16: convolutions round the operands of their backward pass, which is faster with AVX-512 "
+          "BF16 or AMX and emulated without");
 ABSL_FLAG(double, learning_rate, TrainerOptions{}.learning_rate, "at its peak");
 ABSL_FLAG(double, joint_learning_rate, TrainerOptions{}.joint_learning_rate,
           "of joint training, at its peak; 0: the same");
@@ -104,8 +104,8 @@ constexpr const char* kDeciding[] = {"arch",          "augment",
                                      "label_smoothing", "ema",
                                      "held_out",      "norm_batches",
                                      "sync_norm",     "seed"};
-constexpr const char* kOther[] = {"recipe",     "data",   "out",     "report", "device",  "threads", "backward",
-                                  "checkpoint", "checkpoint_interval", "resume", "progress_interval",
+constexpr const char* kOther[] = {"recipe",     "data",   "out",     "report", "device",  "threads",
+                                  "backward",   "checkpoint", "checkpoint_interval", "resume", "progress_interval",
                                   "evaluation_interval", "test", "version", "label"};
 
 // A process that waits for another one, which may be evaluating or writing, gives up after so long.

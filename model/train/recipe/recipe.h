@@ -1,8 +1,8 @@
 // A training system as data: what is quantized how, who teaches whom, and what the shared weights are asked for.
 //
-// Named rows are ours and the systems of the literature; `key=value` overrides make any other, so an ablation is a line of text.
-// Whatever the rule, children are made by the serving formula (model/quant/code_range.h): rules differ only in how
-// float weights become the int8 store and its scales, and in how gradients come back.
+// Named rows are ours and the systems of the literature; `key=value` overrides make any other, so an ablation is a line
+// of text. Whatever the rule, children are made by the serving formula (model/quant/code_range.h): rules differ only in
+// how float weights become the int8 store and its scales, and in how gradients come back.
 #ifndef ANYBIT_MODEL_TRAIN_RECIPE_RECIPE_H_
 #define ANYBIT_MODEL_TRAIN_RECIPE_RECIPE_H_
 
@@ -83,8 +83,9 @@ struct Recipe {
 };
 
 // `text` is a row's name, or a name followed by `,key=value` overrides: "coquant,teacher=closest,swap=0.3". Rows:
-//   anybit                what was measured to help (model/train/results): Scale-Clip, labels, blocks swapped in the
-//                         first half, one-bit gradients for weights near their sign change, from beyond the activations' range too
+//   anybit                what was measured to help (model/train/results): Scale-Clip, labels, blocks swapped in
+//                         the first half, one-bit gradients for weights near their sign change, from beyond the
+//                         activations' range too
 //   adabits               DoReFa weights, PACT clips, labels at every bit-width (Jin et al., CVPR 2020)
 //   any-precision         DoReFa weights and activations, each point taught by the next higher (Yu et al., AAAI 2021);
 //                         any-precision:recursive is the same, :soft is taught by the highest, :hard by the labels

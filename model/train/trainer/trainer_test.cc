@@ -55,8 +55,9 @@ TEST_P(TrainWithEveryRecipe, TeachesEveryPointWhatTheEngineServesToTheLastIntege
 }
 
 INSTANTIATE_TEST_SUITE_P(Recipes, TrainWithEveryRecipe,
-                         testing::Values("anybit", "coquant", "coquant,teacher=closest,swap=0.5", "adabits", "any-precision",
-                                         "double-rounding", "coquant,scale_clip=2,kure=0.1,skew=0.1,group=layer"),
+                         testing::Values("anybit", "coquant", "coquant,teacher=closest,swap=0.5", "adabits",
+                                         "any-precision", "double-rounding",
+                                         "coquant,scale_clip=2,kure=0.1,skew=0.1,group=layer"),
                          [](const auto& info) {
                            std::string name;
                            for (char c : std::string(info.param)) name += std::isalnum(c) ? c : '_';
