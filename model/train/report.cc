@@ -117,7 +117,8 @@ double PlaceOf(const PointResult& point) {
   return (point.weight_bits() + point.activation_bits()) / 2;
 }
 
-// Of fitted ranges (their names end in f) where another point is so near that a line through both would have a kink.
+// Of fitted ranges (their names end in f) where another of the line's points is so near that through both it would have a
+// kink.
 bool StandsApart(const PointResult& point, const std::vector<PointResult>& points) {
   return absl::EndsWith(point.name(), "f") && std::any_of(points.begin(), points.end(), [&](const PointResult& other) {
     return other.name() != point.name() && std::abs(PlaceOf(other) - PlaceOf(point)) < 0.5;
@@ -256,10 +257,11 @@ std::string AccuracyFigure(std::span<const TrainingRun> runs, AccuracyOf which, 
     // Named in the legend alone: names of recipes are longer than the room beside a panel.
     const std::string colour = report::LineColour(static_cast<int>(figure.legend.size()));
     report::Line joined{.colour = colour}, apart{.colour = colour, .joined = false};
-    for (const PointResult& point : points) {
+    std::vector<PointResult> own = points;
+    std::erase_if(own, [&](const PointResult& p) { return AccuracySpread(runs, recipe, p.name(), which).count == 0; });
+    for (const PointResult& point : own) {
       const Spread spread = AccuracySpread(runs, recipe, point.name(), which);
-      if (spread.count == 0) continue;
-      report::Line& line = StandsApart(point, points) ? apart : joined;
+      report::Line& line = StandsApart(point, own) ? apart : joined;
       line.points.emplace_back(PlaceOf(point), spread.mean);
       line.spreads.push_back(spread.deviation);
       low = std::min(low, spread.mean - spread.deviation);

@@ -48,7 +48,8 @@ std::string DifferenceTable(std::span<const TrainingRun> runs, AccuracyOf which)
 absl::Status CheckAlike(std::span<const TrainingRun> runs);
 
 // A line per recipe over the mean of weight and activation bits, with bars of a standard deviation; full precision at
-// the right end. A point whose ranges are fitted stands beside the line where another is within half a bit. SVG.
+// the right end. A point whose ranges are fitted stands beside the line where another of its recipe is within half a bit.
+// SVG.
 std::string AccuracyFigure(std::span<const TrainingRun> runs, AccuracyOf which, const std::string& caption);
 
 // A page of these tables, what was trained, and the commands.

@@ -82,18 +82,25 @@ TEST(AccuracyFigure, DrawsALinePerRecipeAndBarsWhereSeedsDiffer) {
   EXPECT_EQ(svg.find(bar, first + 1), std::string::npos);
 }
 
+int64_t PlacesOfFirstLine(const std::string& svg) {
+  const size_t line = svg.find("<polyline points=\"");
+  return std::count(svg.begin() + line, svg.begin() + svg.find("fill", line), ',');
+}
+
 TEST(AccuracyFigure, JoinsNoFittedPointToAnotherOfAboutItsBits) {
   const auto figure = [](double fitted_bits) {
     return AccuracyFigure(
         std::vector{MakeRun("r", 1, {Point("w4a4", 4, 4, .8), Point("w4a4f", fitted_bits, fitted_bits, .9)})},
         AccuracyOf::kHeldOut, "");
   };
-  const auto places = [](const std::string& svg) {
-    const size_t line = svg.find("<polyline points=\"");
-    return std::count(svg.begin() + line, svg.begin() + svg.find("fill", line), ',');
-  };
-  EXPECT_EQ(places(figure(3.7)), 1);
-  EXPECT_EQ(places(figure(3)), 2);
+  EXPECT_EQ(PlacesOfFirstLine(figure(3.7)), 1);
+  EXPECT_EQ(PlacesOfFirstLine(figure(3)), 2);
+}
+
+TEST(AccuracyFigure, JoinsAFittedPointToTheOthersOfItsRecipeWhateverOtherRecipesHave) {
+  const std::vector runs = {MakeRun("fitted", 1, {Point("w8a8", 8, 8, .9), Point("w4a4f", 3.7, 3.7, .9)}),
+                            MakeRun("standard", 1, {Point("w8a8", 8, 8, .9), Point("w4a4", 4, 4, .8)})};
+  EXPECT_EQ(PlacesOfFirstLine(AccuracyFigure(runs, AccuracyOf::kHeldOut, "")), 2);
 }
 
 TEST(DifferenceTable, ComparesRunsOfOneSeedWithTheFirstRecipes) {
