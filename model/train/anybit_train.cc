@@ -4,7 +4,8 @@
 // as torchrun and Kubeflow's PyTorchJob do: the first one writes files and speaks.
 //
 // Tested: everything here on the CPU; resuming after SIGKILL and two processes by starting this binary
-// (anybit_train_test). `--device cuda` takes the same path with tensors on the GPU and has run nowhere yet.
+// (anybit_train_test). `--device cuda` takes the same path with tensors on the GPU (trainer/cuda_test.cc, where there is
+// one).
 #include <malloc.h>
 #include <unistd.h>
 
@@ -75,7 +76,7 @@ ABSL_FLAG(int64_t, held_out, TrainerOptions{}.held_out, "training images kept fo
 ABSL_FLAG(int64_t, norm_batches, TrainerOptions{}.norm_batches, 
           "batches that estimate batch norm after training, all in memory as bytes; 0: the running averages stay");
 ABSL_FLAG(uint64_t, seed, TrainerOptions{}.seed, "of weights, order, augmentation, teachers and swaps");
-ABSL_FLAG(std::string, device, TrainerOptions{}.device, "cpu, or cuda, which is written but has run nowhere yet");
+ABSL_FLAG(std::string, device, TrainerOptions{}.device, "cpu, cuda, or cuda:1; cuda needs a build with --config=cuda");
 ABSL_FLAG(bool, sync_norm, TrainerOptions{}.sync_norm,
           "batch norm over the images of all processes, else over each one's own");
 ABSL_FLAG(int, threads, TrainerOptions{}.threads, "of LibTorch; 0: its own choice");

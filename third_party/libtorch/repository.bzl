@@ -24,7 +24,10 @@ cc_library(
 )
 """.replace("{folder}", folder))
         return
-    ctx.symlink(folder + "/torch/include", "include")
+    for entry in ctx.path(folder + "/torch/include").readdir():
+        # LibTorch carries the protobuf it was built with, in some versions another than the one that we generate for.
+        if entry.basename != "google":
+            ctx.symlink(entry, "include/" + entry.basename)
     ctx.symlink(folder + "/torch/lib", "lib")
     run_paths = [folder + "/torch/lib"]
     nvidia = ctx.path(folder + "/nvidia")

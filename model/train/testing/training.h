@@ -3,6 +3,9 @@
 #define ANYBIT_MODEL_TRAIN_TESTING_TRAINING_H_
 
 #include <sstream>
+#include <stdexcept>
+
+#include <gtest/gtest.h>
 
 #include "absl/status/statusor.h"
 #include "model/artifact.h"
@@ -29,6 +32,17 @@ inline constexpr char kPoints[] = "fp32,w4a4f,w1a1";
 inline absl::StatusOr<Artifact> TrainSmall(const TrainerOptions& options, const char* points = kPoints) {
   std::ostringstream progress;
   return Train(StripesNetwork(), *ParsePoints(points), Stripes(500, 1), options, progress, /*live=*/false);
+}
+
+// The same, but dies after `steps` steps: its terminal breaks.
+inline void TrainSmallAndDie(TrainerOptions options, int64_t steps, const char* points = kPoints) {
+  class Broken : public std::stringbuf {
+    int sync() override { throw std::runtime_error("the terminal is gone"); }
+  } buffer;
+  std::ostream dying(&buffer);
+  dying.exceptions(std::ios::badbit);
+  options.progress_interval = steps;
+  EXPECT_FALSE(Train(StripesNetwork(), *ParsePoints(points), Stripes(500, 1), options, dying, /*live=*/false).ok());
 }
 
 }  // namespace anybit

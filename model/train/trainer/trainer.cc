@@ -124,6 +124,8 @@ class TrainingRun {
         identity_(Identity(spec, points, examples, options)) {
     // Convolutions over codes must not be rounded to ten bits behind our back.
     at::globalContext().setAllowTF32CuDNN(false);
+    // On a GPU too, one seed is one result.
+    at::globalContext().setDeterministicCuDNN(true);
     if (options.threads > 0) torch::set_num_threads(options.threads);
     network_->to(device_);
     if (options.bfloat16_backward) network_->RoundBackward();

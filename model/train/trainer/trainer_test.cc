@@ -91,18 +91,6 @@ TEST(Train, LearnsFromARoundedBackwardPassToo) {
   for (double accuracy : Served(rounded)) EXPECT_GT(accuracy, 0.75);
 }
 
-// Dies after `steps` steps: its terminal breaks.
-void TrainAndDie(const TrainerOptions& options, int64_t steps) {
-  class Broken : public std::stringbuf {
-    int sync() override { throw std::runtime_error("the terminal is gone"); }
-  } buffer;
-  std::ostream dying(&buffer);
-  dying.exceptions(std::ios::badbit);
-  TrainerOptions talking = options;
-  talking.progress_interval = steps;
-  EXPECT_FALSE(Train(StripesNetwork(), *ParsePoints(kPoints), Stripes(500, 1), talking, dying, false).ok());
-}
-
 class TrainResumed : public testing::TestWithParam<int64_t> {};
 
 TEST_P(TrainResumed, GoesOnAfterACheckpointAsIfItHadNeverStopped) {
@@ -116,7 +104,7 @@ TEST_P(TrainResumed, GoesOnAfterACheckpointAsIfItHadNeverStopped) {
   options.checkpoint = absl::StrCat(testing::TempDir(), "/trainer_test_", GetParam(), ".ckpt");
   std::filesystem::remove(options.checkpoint);
   options.checkpoint_interval = GetParam();
-  TrainAndDie(options, GetParam() + 4);
+  TrainSmallAndDie(options, GetParam() + 4);
   ASSERT_TRUE(std::filesystem::exists(options.checkpoint));
   EXPECT_FALSE(std::filesystem::exists(options.checkpoint + ".partial"));
 
