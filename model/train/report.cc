@@ -233,13 +233,15 @@ std::string DifferenceTable(std::span<const TrainingRun> runs, AccuracyOf which)
 }
 
 absl::Status CheckAlike(std::span<const TrainingRun> runs) {
-  std::map<std::string, std::string> commands;
+  std::map<std::pair<std::string, std::string>, std::string> commands;  // by recipe and point
   for (const TrainingRun& run : runs) {
-    const std::string& first = commands.emplace(run.recipe(), run.command()).first->second;
-    if (WithoutSeeds(first) == WithoutSeeds(run.command())) continue;
-    return absl::InvalidArgumentError(absl::StrCat("runs called '", run.recipe(),
-                                                   "' differ in more than their seeds: [", first, "] and [",
-                                                   run.command(), "]"));
+    for (const PointResult& point : run.points()) {
+      const std::string& first = commands.emplace(std::pair(run.recipe(), point.name()), run.command()).first->second;
+      if (WithoutSeeds(first) == WithoutSeeds(run.command())) continue;
+      return absl::InvalidArgumentError(absl::StrCat("runs called '", run.recipe(),
+                                                     "' differ in more than their seeds: [", first, "] and [",
+                                                     run.command(), "]"));
+    }
   }
   return absl::OkStatus();
 }
@@ -307,9 +309,11 @@ std::string TrainingPage(const std::string& title, std::span<const TrainingRun> 
                     minutes.empty() ? "-" : absl::StrFormat("%.1f", SpreadOf(minutes).mean)});
   }
   absl::StrAppend(&page, "\n## Runs\n\n", report::MarkdownTable(rows));
-  std::vector<std::string> commands;
+  std::vector<std::string> commands, listed;  // of runs that differ in their seeds alone, the first one's
   for (const TrainingRun& run : runs) {
-    if (!run.command().empty()) AddNew(commands, run.command());
+    const size_t known = listed.size();
+    AddNew(listed, WithoutSeeds(run.command()));
+    if (!run.command().empty() && listed.size() > known) commands.push_back(run.command());
   }
   if (!commands.empty()) absl::StrAppend(&page, "\n```\n", absl::StrJoin(commands, "\n"), "\n```\n");
   return page;

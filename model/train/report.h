@@ -43,8 +43,8 @@ std::string AccuracyTable(std::span<const TrainingRun> runs, AccuracyOf which);
 // the same images, so these spread less than the accuracies do. Markdown; empty where there is nothing to compare.
 std::string DifferenceTable(std::span<const TrainingRun> runs, AccuracyOf which);
 
-// InvalidArgument where runs of one name have commands that differ in more than their seeds: their mean would be of
-// nothing.
+// InvalidArgument where runs of one name have a point in common and commands that differ in more than their seeds: the
+// point's mean would be of nothing. What has a store for each point has a run for each.
 absl::Status CheckAlike(std::span<const TrainingRun> runs);
 
 // A line per recipe over the mean of weight and activation bits, with bars of a standard deviation; full precision at

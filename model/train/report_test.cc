@@ -126,6 +126,14 @@ TEST(CheckAlike, RefusesAMeanOverDifferentCommands) {
             "--batch=8] and [anybit-train --start=a.seed2.safetensors --seed=2 --batch=16]");
 }
 
+TEST(CheckAlike, TakesRunsOfOneNameThatHaveAPointEach) {
+  std::vector<TrainingRun> runs = {MakeRun("nearest", 1, {Point("w4a4", 4, 4, .8)}),
+                                   MakeRun("nearest", 1, {Point("w3a3", 3, 3, .7)})};
+  runs[0].set_command("anybit-convert --points=w4a4");
+  runs[1].set_command("anybit-convert --points=w3a3");
+  EXPECT_TRUE(CheckAlike(runs).ok()) << CheckAlike(runs);
+}
+
 TEST(TrainingPage, SaysWhatWasTrainedHowLongAndByWhichCommand) {
   std::vector<TrainingRun> runs = TwoRecipes();
   runs[2].mutable_points(0)->set_test_images(10000);
@@ -135,6 +143,14 @@ TEST(TrainingPage, SaysWhatWasTrainedHowLongAndByWhichCommand) {
   EXPECT_THAT(page, HasSubstr("| coquant  |    2 |   1 2 |                     1.5 |"));
   EXPECT_THAT(page, HasSubstr("## Test set"));
   EXPECT_THAT(page, HasSubstr("```\nanybit-train --recipe=coquant\nanybit-train --recipe=separate\n```"));
+}
+
+TEST(TrainingPage, GivesCommandsThatDifferInTheirSeedsOnce) {
+  std::vector<TrainingRun> runs = TwoRecipes();
+  runs[0].set_command("anybit-convert --weights=a.seed1.safetensors");
+  runs[1].set_command("anybit-convert --weights=a.seed2.safetensors");
+  EXPECT_THAT(TrainingPage("", runs),
+              HasSubstr("```\nanybit-convert --weights=a.seed1.safetensors\nanybit-train --recipe=separate\n```"));
 }
 
 TEST(ParseRun, ReadsWhatSerializeRunWrites) {
