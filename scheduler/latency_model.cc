@@ -28,6 +28,10 @@ constexpr size_t kHoldsForPercent = 95;
 // scatter: smaller changes the window follows by itself, before they matter.
 constexpr int kRegimePermille = 60;
 
+// The points are ranked anew when the overhead has changed by this part of itself and by this part of the shortest batch.
+constexpr int64_t kOverheadPart = 4;
+constexpr int64_t kShortestPart = 50;
+
 // The most that a profile is doubted by.
 constexpr int kLeastTrust = 50;
 
@@ -36,6 +40,9 @@ constexpr int kLeastTrust = 50;
 constexpr int kOwnPermille = 60;
 constexpr int kOwnFewPermille = 300;
 constexpr int kOwnChangePermille = 30;
+
+// Batches of up to so many times as many rows are compared.
+constexpr int kAboutAsLarge = 4;
 
 int RatioPermille(Duration actual, Duration profiled) {
   const int64_t a = std::clamp<int64_t>(actual.count(), 0, kMostNanoseconds);
@@ -69,6 +76,7 @@ LatencyModel::LatencyModel(Profile profile, LatencyModelOptions options)
       corrected_(profile_),
       row_cost_(profile_.points.size()) {
   sorting_.reserve(std::max(recent_.size(), kOwnWindow) + kProfileCounts);
+  sorting_overheads_.reserve(recent_.size());
   ApplyOwn();
 }
 
@@ -96,18 +104,19 @@ Duration LatencyModel::RowCost(PointSet allowed) const {
   return least == Duration::max() ? least : Scaled(least, typical_permille_);
 }
 
-void LatencyModel::Observe(PointId point, int rows, Duration actual, MonoTime at) {
+void LatencyModel::Observe(PointId point, int rows, Duration compute, MonoTime at, Duration overhead) {
   profile_permille_ = kExact;
-  const int ratio = RatioPermille(actual, profile_.At(point, rows));
+  const int ratio = RatioPermille(compute, profile_.At(point, rows));
   if (count_ == recent_.size()) DropOldest(1);
   ++count_;
-  Recent(count_ - 1) = {.point = point, .ratio_permille = ratio, .at = at};
+  const Duration least{}, most{kMostNanoseconds};
+  Recent(count_ - 1) = {
+      .point = point, .rows = rows, .ratio_permille = ratio, .overhead = std::clamp(overhead, least, most), .at = at};
   Forget(at);
   MoveAnchor();
   // The machine is to be known before a point can be told from it.
   if (count_ > static_cast<size_t>(options_.regime)) {
-    Recent(count_ - 1).own_too = true;
-    ObserveOwn(point, ratio, at);
+    ObserveOwn(Recent(count_ - 1));
   }
   DropFormerRegime();
   Correct();
@@ -139,15 +148,31 @@ int LatencyModel::CommonPart(const Observation& observation) const {
   return static_cast<int>(std::clamp<int64_t>(ratio * kExact / own_permille(observation.point), 1, kMostPermille));
 }
 
-void LatencyModel::ObserveOwn(PointId point, int ratio_permille, MonoTime at) {
-  OwnCorrection& own = own_[static_cast<size_t>(ToIndex(point))];
+int LatencyModel::CommonPartOfSize(int rows) {
+  sorting_.clear();
+  for (size_t i = 0; i + 1 < count_; ++i) {
+    const int other = Recent(i).rows;
+    if (other <= kAboutAsLarge * rows && rows <= kAboutAsLarge * other) sorting_.push_back(CommonPart(Recent(i)));
+  }
+  if (sorting_.size() < static_cast<size_t>(options_.regime)) return 0;
+  const auto middle = sorting_.begin() + static_cast<std::ptrdiff_t>(sorting_.size() / 2);
+  std::nth_element(sorting_.begin(), middle, sorting_.end());
+  return *middle;
+}
+
+void LatencyModel::ObserveOwn(Observation& latest) {
+  OwnCorrection& own = own_[static_cast<size_t>(ToIndex(latest.point))];
   if (own.known()) std::shift_left(own.ran_at.begin(), own.ran_at.end(), 1);
   if (!own.known()) ++own.ran;
-  own.ran_at[static_cast<size_t>(own.ran) - 1] = at;
-  if (own.count == kOwnWindow) std::shift_left(own.ratios.begin(), own.ratios.end(), 1);
-  own.count = std::min(own.count + 1, kOwnWindow);
-  const int64_t relative = int64_t{ratio_permille} * kExact / typical_permille_;
-  own.ratios[own.count - 1] = {.permille = static_cast<int>(std::clamp<int64_t>(relative, 1, kMostPermille)), .at = at};
+  own.ran_at[static_cast<size_t>(own.ran) - 1] = latest.at;
+  if (const int common = CommonPartOfSize(latest.rows); common > 0) {
+    latest.own_too = true;
+    if (own.count == kOwnWindow) std::shift_left(own.ratios.begin(), own.ratios.end(), 1);
+    own.count = std::min(own.count + 1, kOwnWindow);
+    const int64_t relative = int64_t{latest.ratio_permille} * kExact / common;
+    own.ratios[own.count - 1] = {.permille = static_cast<int>(std::clamp<int64_t>(relative, 1, kMostPermille)),
+                                 .at = latest.at};
+  }
   CorrectOwn();
 }
 
@@ -233,7 +258,7 @@ void LatencyModel::ApplyOwn() {
     row_cost_[p] = Duration::max();
     for (size_t b = 0; b < profile_.latency[p].size(); ++b) {
       Duration& corrected = corrected_.latency[p][b];
-      corrected = Scaled(profile_.latency[p][b], own_[p].permille);
+      corrected = Scaled(profile_.latency[p][b], own_[p].permille) + ranked_overhead_;
       row_cost_[p] = std::min(row_cost_[p], corrected / static_cast<int64_t>(b + 1));
     }
   }
@@ -276,6 +301,27 @@ void LatencyModel::DropFormerRegime() {
   while (count_ > 1 && former()) DropOldest(1);
 }
 
+Duration LatencyModel::RankedOverhead(size_t rank) {
+  sorting_overheads_.clear();
+  for (size_t i = 0; i < count_; ++i) sorting_overheads_.push_back(Recent(i).overhead);
+  if (sorting_overheads_.empty()) return Duration::zero();
+  const auto found = sorting_overheads_.begin() + static_cast<std::ptrdiff_t>(rank);
+  std::nth_element(sorting_overheads_.begin(), found, sorting_overheads_.end());
+  return *found;
+}
+
+void LatencyModel::CorrectOverhead() {
+  typical_overhead_ = RankedOverhead(count_ / 2);
+  upper_overhead_ = RankedOverhead((count_ * kHoldsForPercent + 99) / 100 - (count_ > 0));
+  const Duration ranked(typical_overhead_.count() * kExact / typical_permille_);
+  Duration shortest = Duration::max();
+  for (const std::vector<Duration>& of_point : profile_.latency) shortest = std::min(shortest, of_point.front());
+  const Duration change(std::abs((ranked - ranked_overhead_).count()));
+  if (change <= ranked_overhead_ / kOverheadPart || change <= shortest / kShortestPart) return;
+  ranked_overhead_ = ranked;
+  ApplyOwn();
+}
+
 void LatencyModel::Correct() {
   const size_t counted = std::max(count_, kProfileCounts);
   typical_permille_ = Ranked(count_, counted / 2);
@@ -284,7 +330,9 @@ void LatencyModel::Correct() {
   scatter_permille_ = few ? 0 : 2 * RankedDistance(count_, count_ / 2, typical_permille_);
   const int holding = Ranked(count_, (counted * kHoldsForPercent + 99) / 100 - 1);
   const int upper = std::max(typical_permille_ + scatter_permille_, holding);
-  if (upper == upper_permille_) return;
+  const Duration upper_overhead = upper_overhead_;
+  CorrectOverhead();
+  if (upper == upper_permille_ && upper_overhead == upper_overhead_) return;
   upper_permille_ = upper;
   FillPredicted();
 }
@@ -293,7 +341,7 @@ void LatencyModel::FillPredicted() {
   for (size_t p = 0; p < profile_.points.size(); ++p) {
     for (int rows = 1; rows <= profile_.max_batch; ++rows) {
       const PointId point = ToPointId(static_cast<int>(p));
-      predicted_[Index(point, rows)] = Corrected(point, rows, upper_permille_);
+      predicted_[Index(point, rows)] = Corrected(point, rows, upper_permille_) + upper_overhead_;
     }
   }
 }

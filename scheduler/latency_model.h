@@ -1,9 +1,12 @@
-// How long a batch will take, from dispatch to answer: the profile, corrected by what batches really took.
+// How long a batch will take, from dispatch to answer: the profile, corrected by what batches really took, and what a
+// batch costs beside computing (hand-over to the slot and back), which the profile does not know. That part is the same for
+// all points and sizes, so it makes small batches dear and must not be taken for slow points, which run small batches.
 //
-// Two corrections of actual / profile, in permille. One is common to all points: what a profile is wrong by is mostly the
+// Two corrections of computing / profile, in permille. One is common to all points: what a profile is wrong by is mostly the
 // machine, and a point that nobody dares to run any more is not stuck with its last bad measurement. The other is each
-// point's own, relative to the common one: beside other work some points slow down more than others. It counts only where
-// it exceeds what scatter can do, and it is remembered a little longer. The point that two thirds of the
+// point's own, relative to the common one: beside other work some points slow down more than others. It is told from
+// batches of about as many rows, for small ones suffer more from what interrupts them and some points run smaller batches
+// than others. It counts only where it exceeds what scatter can do, and it is remembered a little longer. The point that two thirds of the
 // last batches ran at has none: with one point running nobody can tell the two corrections apart, and of points not running one can but think
 // that the machine slows them as it does that one.
 //
@@ -64,8 +67,8 @@ class LatencyModel {
   // are as good as can be.
   Duration RowCost(PointSet allowed) const;
 
-  // A batch took `actual` from dispatch to answer, which ended `at`; instants never go back.
-  void Observe(PointId point, int rows, Duration actual, MonoTime at);
+  // A batch took `compute`, and `overhead` more from dispatch to answer, which ended `at`; instants never go back.
+  void Observe(PointId point, int rows, Duration compute, MonoTime at, Duration overhead = Duration::zero());
 
   // A request was refused although nothing runs or waits: if no batch has run within the memory either, the profile
   // alone said so, and it is believed half as much, down to a twentieth. So a profile that is far too slow gets
@@ -75,10 +78,14 @@ class LatencyModel {
   // Drops what is older than the memory, as seen from `now`.
   void Forget(MonoTime now);
 
-  // actual / profile: the median, what is counted as its scatter to either side, and what Predict multiplies by.
+  // Computing / profile: the median, what is counted as its scatter to either side, and what Predict multiplies by.
   int typical_permille() const { return typical_permille_; }
   int scatter_permille() const { return scatter_permille_; }
   int upper_permille() const { return upper_permille_; }
+
+  // What a batch takes beside computing: the median, and what Predict adds.
+  Duration typical_overhead() const { return typical_overhead_; }
+  Duration upper_overhead() const { return upper_overhead_; }
 
   // The point's own correction, relative to the common one.
   int own_permille(PointId point) const { return own_[static_cast<size_t>(ToIndex(point))].permille; }
@@ -86,7 +93,9 @@ class LatencyModel {
  private:
   struct Observation {
     PointId point{};
-    int ratio_permille = 0;      // actual / profile
+    int rows = 0;
+    int ratio_permille = 0;      // computing / profile
+    Duration overhead{};
     MonoTime at{};
     bool own_too = false;        // counted among its point's own ratios
   };
@@ -94,7 +103,7 @@ class LatencyModel {
   static constexpr size_t kOwnWindow = 15;
   struct OwnCorrection {
     struct Ratio {
-      int permille = 0;          // actual / (profile as commonly corrected)
+      int permille = 0;          // computing / (profile as commonly corrected)
       MonoTime at{};
     };
     std::array<Ratio, kOwnWindow> ratios;   // oldest first
@@ -113,7 +122,9 @@ class LatencyModel {
   void DropOldest(size_t count);
   // The ratio without the point's own part.
   int CommonPart(const Observation& observation) const;
-  void ObserveOwn(PointId point, int ratio_permille, MonoTime at);
+  void ObserveOwn(Observation& latest);
+  // The common part of the ratios of batches of about `rows` rows before the latest; 0 if there are too few.
+  int CommonPartOfSize(int rows);
   bool ForgetOwn(OwnCorrection& own, MonoTime now) const;
   // Takes the last `count` observations back: they spoke of the machine.
   void TakeBackOwn(size_t count);
@@ -126,6 +137,8 @@ class LatencyModel {
   int RankedDistance(size_t count, size_t rank, int from);
   void DropFormerRegime();
   void Correct();
+  Duration RankedOverhead(size_t rank);
+  void CorrectOverhead();
   void FillPredicted();
 
   const Profile profile_;
@@ -138,10 +151,14 @@ class LatencyModel {
   int typical_permille_ = 1000;
   int scatter_permille_ = 0;
   int upper_permille_ = 1000;
+  std::vector<Duration> sorting_overheads_;   // scratch of RankedOverhead
+  Duration typical_overhead_{};
+  Duration upper_overhead_{};
+  Duration ranked_overhead_{};        // what corrected_ has: of a batch, in the profile's time
   std::vector<Duration> predicted_;   // [point * max_batch + rows - 1]
   std::vector<OwnCorrection> own_;    // [point]
   PointId anchor_{};                  // whose own part is 1 by definition
-  Profile corrected_;                 // by the points' own corrections alone
+  Profile corrected_;                 // by the points' own corrections and the overhead, not by the common one
   std::vector<Duration> row_cost_;    // [point], of corrected_
   PointRanking ranking_;
   PointSet untried_;

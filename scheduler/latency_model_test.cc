@@ -109,6 +109,63 @@ TEST(LatencyModelTest, APointThatSlowsDownMoreThanTheOthersIsCorrectedByItself) 
   EXPECT_EQ(model.Predict(kMid, 1), milliseconds(5)) << "of which nothing is known";
 }
 
+// Batches of one row of "hi" that compute as profiled and take `overhead` more.
+void FeedOverhead(LatencyModel& model, int count, Duration overhead, MonoTime at = T(seconds(1))) {
+  for (int i = 0; i < count; ++i) model.Observe(kHi, 1, milliseconds(10), at, overhead);
+}
+
+TEST(LatencyModelTest, WhatBatchesTakeBesideComputingIsTheSameForAllPointsAndSizes) {
+  LatencyModel model(ThreePoints());
+  FeedOverhead(model, 64, milliseconds(1));
+  EXPECT_EQ(model.typical_permille(), 1000);
+  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(11));
+  EXPECT_EQ(model.Predict(kLo, 1), milliseconds(3));
+  EXPECT_EQ(model.Predict(kMid, 8), milliseconds(13));
+  EXPECT_EQ(model.PredictLeast(kLo, 1), milliseconds(2)) << "it may be over sooner";
+  EXPECT_EQ(model.RowCost(PointSet::Of(kHi)), Duration(milliseconds(25)) / 8);
+  model.Forget(T(seconds(12)));
+  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10));
+}
+
+TEST(LatencyModelTest, PredictsAnOverheadThatAllButOneInTwentyKeepTo) {
+  LatencyModel model(ThreePoints());
+  for (int i = 0; i < 60; ++i) FeedOverhead(model, 1, milliseconds(i % 10 == 9 ? 7 : 1));
+  EXPECT_EQ(model.typical_overhead(), milliseconds(1));
+  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(17));
+  EXPECT_EQ(model.RowCost(PointSet::Of(kHi)), Duration(milliseconds(25)) / 8) << "what a row costs in the long run is the median";
+}
+
+TEST(LatencyModelTest, OverheadMakesSmallBatchesDear) {
+  Profile profile = ThreePoints();
+  for (int rows = 1; rows <= 8; ++rows) profile.latency[0][rows - 1] = milliseconds(10) * rows + milliseconds(rows > 1);
+  LatencyModel model(profile);
+  const auto efficient = [&] { return model.ranking().points()[0].efficient[8]; };
+  EXPECT_EQ(efficient(), 1) << "by the profile alone, each row by itself";
+  FeedOverhead(model, 20, milliseconds(2));
+  EXPECT_EQ(efficient(), 8);
+}
+
+TEST(LatencyModelTest, AnOverheadBeyondAllSenseBreaksNothing) {
+  LatencyModel model(ThreePoints());
+  FeedOverhead(model, 20, Duration::max());
+  EXPECT_GT(model.Predict(kHi, 8), Duration::zero());
+  EXPECT_LE(model.Predict(kHi, 8), std::chrono::hours(2));
+  FeedOverhead(model, 64, -milliseconds(1));
+  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10));
+}
+
+// What interrupts the machine takes a small batch twice its time and a large one hardly more than its own.
+TEST(LatencyModelTest, ThatSmallBatchesSufferMoreSaysNothingOfThePointThatRunsThem) {
+  LatencyModel model(ThreePoints());
+  for (int i = 0; i < 64; ++i) model.Observe(kLo, 1, milliseconds(4), T(seconds(1)));
+  for (int i = 0; i < 30; ++i) {
+    model.Observe(kHi, 8, milliseconds(25), T(seconds(1)));
+    model.Observe(kLo, 1, milliseconds(4), T(seconds(1)));
+  }
+  EXPECT_EQ(model.own_permille(kHi), 1000);
+  EXPECT_EQ(model.own_permille(kLo), 1000);
+}
+
 TEST(LatencyModelTest, AMachineThatSlowsDownWhileOnePointRunsSlowsAll) {
   LatencyModel model(ThreePoints());
   FeedInTurn(model, 20, milliseconds(10), milliseconds(2));

@@ -262,7 +262,10 @@ void Scheduler::FinishBatch(int slot, BatchResult result) {
 
   const bool ok = result.status.ok();
   const Duration actual = now - running.dispatched_at;
-  if (ok) latency_.Observe(running.point, running.rows, actual, now);
+  const bool knows_times = running.dispatched_at <= result.started && result.started <= result.finished &&
+                           result.finished <= now;
+  const Duration compute = knows_times ? result.finished - result.started : actual;
+  if (ok) latency_.Observe(running.point, running.rows, compute, now, actual - compute);
   for (SchedulerObserver* observer : observers_) {
     observer->OnBatchFinished({.at = now,
                                .slot = slot,
@@ -274,6 +277,18 @@ void Scheduler::FinishBatch(int slot, BatchResult result) {
   }
   aimd_.Observe(std::all_of(running.members.begin(), running.members.end(),
                             [now](const Member& member) { return now <= member.request.deadline; }));
+  // The slot gets its next batch before these answers go out: it computes meanwhile.
+  RequestStep();
+  ++unanswered_batches_;
+  loop_.Post([this, now, running = std::move(running), result = std::move(result)]() mutable {
+    Answer(now, std::move(running), std::move(result));
+    --unanswered_batches_;
+    ReportDrained();
+  });
+}
+
+void Scheduler::Answer(MonoTime finished, Running running, BatchResult result) {
+  const bool ok = result.status.ok();
   const double accuracy = latency_.points()[static_cast<size_t>(ToIndex(running.point))].accuracy;
   for (size_t i = 0; i < running.members.size(); ++i) {
     Member& member = running.members[i];
@@ -284,16 +299,15 @@ void Scheduler::FinishBatch(int slot, BatchResult result) {
                     .batch_rows = running.rows,
                     .queue_time = result.started - member.request.arrival,
                     .compute_time = result.finished - result.started,
-                    .deadline_met = ok && now <= member.request.deadline,
+                    .deadline_met = ok && finished <= member.request.deadline,
                     .payload = std::move(result.batch.members[i])};
     if (member.cancelled) {
       outcome = Outcome{.kind = OutcomeKind::kCancelled,
                         .status = absl::CancelledError("cancelled while running"),
                         .payload = std::move(outcome.payload)};
     }
-    Finish(now, member.request, std::move(outcome), std::move(member.done));
+    Finish(finished, member.request, std::move(outcome), std::move(member.done));
   }
-  RequestStep();
 }
 
 void Scheduler::Finish(MonoTime now, const PendingRequest& request, Outcome outcome, Done done) {
@@ -373,7 +387,7 @@ void Scheduler::ReportQueue(MonoTime now) {
 }
 
 void Scheduler::ReportDrained() {
-  if (!queue_.empty() || running_batches_ > 0) return;
+  if (!queue_.empty() || running_batches_ > 0 || unanswered_batches_ > 0) return;
   for (auto& drained : std::exchange(drained_, {})) std::move(drained)();
 }
 

@@ -117,6 +117,8 @@ class Scheduler {
   void Apply(const SchedulerView& view);
   void Dispatch(MonoTime now, int slot, PointId point, std::vector<Waiting> members);
   void FinishBatch(int slot, BatchResult result);
+  // Answers the members of a batch that ended at `finished`.
+  void Answer(MonoTime finished, Running running, BatchResult result);
   void SetTimer(MonoTime wake_at);
   void ReportQueue(MonoTime now);
   void ReportDrained();
@@ -151,6 +153,7 @@ class Scheduler {
   std::vector<Running> running_;                      // by slot
   std::vector<SlotView> slots_;                       // by slot
   int running_batches_ = 0;
+  int unanswered_batches_ = 0;                        // ended, their answers are posted
   bool step_requested_ = false;
   TimerId timer_ = TimerId::kNone;
   MonoTime timer_at_ = kNever;

@@ -95,6 +95,40 @@ TEST(SchedulerTest, WhatArrivesDuringABatchRunsInTheNextByDeadline) {
   EXPECT_EQ(rig.answer(2).outcome.queue_time, milliseconds(33));
 }
 
+TEST(SchedulerTest, ASlotHasItsNextBatchBeforeTheAnswersOfTheLastOneGoOut) {
+  Rig rig = SlackFitRig();
+  size_t batches = 0;
+  const auto submit = [&](Scheduler::Done done) {
+    rig.scheduler.Submit(Request(kNever, PointSet::Of(kHi), 8), std::move(done));
+  };
+  submit([&](Outcome) { batches = rig.trace.dispatched().size(); });
+  submit([](Outcome) {});
+  rig.loop.Run();
+  EXPECT_EQ(batches, 2u);
+}
+
+TEST(SchedulerTest, IsDrainedWhenTheLastAnswerIsOut) {
+  Rig rig = SlackFitRig();
+  bool answered = false, answered_before = false;
+  rig.scheduler.Submit(Request(kNever), [&](Outcome) { answered = true; });
+  rig.scheduler.Drain([&] { answered_before = answered; });
+  rig.loop.Run();
+  EXPECT_TRUE(answered_before);
+}
+
+// The profile of "lo" says 2 ms, the batch takes 5 of which it computes 2.
+TEST(SchedulerTest, WhatABatchTakesBesideComputingIsLearnt) {
+  Rig rig = SlackFitRig({.overhead = milliseconds(3)});
+  for (int tag = 0; tag < 4; ++tag) {
+    rig.SubmitAt(T(milliseconds(20 * tag)), tag, Request(kNever, PointSet::Of(kLo)));
+  }
+  rig.loop.Run();
+  const auto& batches = rig.trace.dispatched();
+  ASSERT_EQ(batches.size(), 4u);
+  EXPECT_EQ(batches.front().predicted, milliseconds(2));
+  EXPECT_EQ(batches.back().predicted, milliseconds(5));
+}
+
 TEST(SchedulerTest, SlotsRunSideBySide) {
   Rig rig = SlackFitRig({.slots = 2});
   rig.Submit(1, Request(kNever, kAnyPoint, 8));
