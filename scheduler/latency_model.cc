@@ -104,7 +104,7 @@ Duration LatencyModel::RowCost(PointSet allowed) const {
   return least == Duration::max() ? least : Scaled(least, typical_permille_);
 }
 
-void LatencyModel::Observe(PointId point, int rows, Duration compute, MonoTime at, Duration overhead) {
+void LatencyModel::Observe(PointId point, int rows, Duration compute, MonoTime at, Duration overhead, bool warm) {
   profile_permille_ = kExact;
   const int ratio = RatioPermille(compute, profile_.At(point, rows));
   if (count_ == recent_.size()) DropOldest(1);
@@ -115,7 +115,7 @@ void LatencyModel::Observe(PointId point, int rows, Duration compute, MonoTime a
   Forget(at);
   MoveAnchor();
   // The machine is to be known before a point can be told from it.
-  if (count_ > static_cast<size_t>(options_.regime)) {
+  if (warm && count_ > static_cast<size_t>(options_.regime)) {
     ObserveOwn(Recent(count_ - 1));
   }
   DropFormerRegime();

@@ -67,8 +67,11 @@ class LatencyModel {
   // are as good as can be.
   Duration RowCost(PointSet allowed) const;
 
-  // A batch took `compute`, and `overhead` more from dispatch to answer, which ended `at`; instants never go back.
-  void Observe(PointId point, int rows, Duration compute, MonoTime at, Duration overhead = Duration::zero());
+  // A batch took `compute`, and `overhead` more from dispatch to answer, which ended `at`; instants never go back. `warm`:
+  // its slot ran the same point before, so that the point's weights were at hand; what fetching them takes says nothing of
+  // what the point would take if it kept running, so other batches do not count for the point's own correction.
+  void Observe(PointId point, int rows, Duration compute, MonoTime at, Duration overhead = Duration::zero(),
+               bool warm = true);
 
   // A request was refused although nothing runs or waits: if no batch has run within the memory either, the profile
   // alone said so, and it is believed half as much, down to a twentieth. So a profile that is far too slow gets
@@ -110,7 +113,7 @@ class LatencyModel {
     size_t count = 0;
     int permille = 1000;
     std::array<MonoTime, 4> ran_at{};       // its last batches, oldest first
-    int ran = 0;                            // how many of them count
+    int ran = 0;                            // how many of them are there
     bool known() const { return ran == static_cast<int>(ran_at.size()); }
   };
 

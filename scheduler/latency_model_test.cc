@@ -166,6 +166,19 @@ TEST(LatencyModelTest, ThatSmallBatchesSufferMoreSaysNothingOfThePointThatRunsTh
   EXPECT_EQ(model.own_permille(kLo), 1000);
 }
 
+// A point that is tried now and then finds its weights gone each time.
+TEST(LatencyModelTest, ThatWeightsMustBeFetchedAfterAnotherPointSaysNothingOfTheirPoint) {
+  LatencyModel model(ThreePoints());
+  Feed(model, 20, milliseconds(10));
+  for (int i = 0; i < 20; ++i) {
+    model.Observe(kLo, 1, milliseconds(3), T(seconds(1)), Duration::zero(), /*warm=*/false);
+    model.Observe(kHi, 1, milliseconds(10), T(seconds(1)), Duration::zero(), /*warm=*/false);
+  }
+  EXPECT_EQ(model.own_permille(kLo), 1000);
+  EXPECT_TRUE(model.untried().Contains(kLo)) << "nothing is known of it yet";
+  EXPECT_GT(model.Predict(kHi, 1), milliseconds(10)) << "deadlines are kept by such batches too";
+}
+
 TEST(LatencyModelTest, AMachineThatSlowsDownWhileOnePointRunsSlowsAll) {
   LatencyModel model(ThreePoints());
   FeedInTurn(model, 20, milliseconds(10), milliseconds(2));

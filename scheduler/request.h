@@ -21,7 +21,7 @@ enum class TenantId : uint8_t {};
 struct PendingRequest {
   RequestId id{};
   MonoTime arrival{};
-  MonoTime deadline = kNever;   // to have been answered by
+  MonoTime deadline = kNever;   // its batch is to have ended by then, so that the answer arrives in time
   PointSet allowed;             // the points it accepts (floors and pins, already resolved); never empty
   SlaClassId sla_class{};
   TenantId tenant{};
@@ -56,6 +56,7 @@ struct Outcome {
   int batch_rows = 0;                   // rows of the whole batch it ran in
   Duration queue_time{};                // arrival to batch start
   Duration compute_time{};              // batch start to batch finish
+  MonoTime ended{};                     // when the scheduler took the batch back
   bool deadline_met = false;
   Duration retry_after{};               // for kShed: when capacity is expected; 0 = not known
   std::unique_ptr<Payload> payload;     // the one submitted

@@ -49,6 +49,7 @@ Scheduler::Scheduler(EventLoop& loop, BatchRunner& runner, const SchedulingPolic
       tenants_(options_.tenant_shares),
       queue_(PointSet::First(static_cast<int>(profile.points.size()))),
       running_(static_cast<size_t>(runner.slots())),
+      last_points_(static_cast<size_t>(runner.slots())),
       slots_(static_cast<size_t>(runner.slots())) {}
 
 RequestId Scheduler::Submit(SubmitRequest request, Done done) {
@@ -62,6 +63,11 @@ RequestId Scheduler::Submit(SubmitRequest request, Done done) {
 
 void Scheduler::Cancel(RequestId id) {
   loop_.Post([this, id] { CancelNow(id); });
+}
+
+void Scheduler::Delivered(MonoTime ended) {
+  const MonoTime now = loop_.Now();
+  loop_.Post([this, took = now - ended, now] { deliveries_.Observe(took, now); });
 }
 
 void Scheduler::Drain(absl::AnyInvocable<void()> drained) {
@@ -102,14 +108,14 @@ void Scheduler::Arrive(RequestId id, MonoTime arrival, SubmitRequest submitted, 
   const MonoTime now = loop_.Now();
   Waiting waiting{.request = {.id = id,
                               .arrival = arrival,
-                              .deadline = submitted.deadline,
+                              .deadline = deliveries_.EndFor(submitted.deadline, now),
                               .allowed = submitted.allowed,
                               .sla_class = submitted.sla_class,
                               .tenant = submitted.tenant,
                               .rows = submitted.rows},
                   .done = std::move(done),
                   .payload = std::move(submitted.payload)};
-  arrivals_.Count(now, waiting.request.deadline, waiting.request.rows);
+  arrivals_.Count(now, submitted.deadline, waiting.request.rows);
   const SchedulerView view = View(now);
   Admission admission = admission_.Admit(view, waiting.request);
   if (!admission.status.ok()) {
@@ -265,7 +271,11 @@ void Scheduler::FinishBatch(int slot, BatchResult result) {
   const bool knows_times = running.dispatched_at <= result.started && result.started <= result.finished &&
                            result.finished <= now;
   const Duration compute = knows_times ? result.finished - result.started : actual;
-  if (ok) latency_.Observe(running.point, running.rows, compute, now, actual - compute);
+  std::optional<PointId>& last_point = last_points_[static_cast<size_t>(slot)];
+  if (ok) {
+    latency_.Observe(running.point, running.rows, compute, now, actual - compute, /*warm=*/last_point == running.point);
+  }
+  last_point = running.point;
   for (SchedulerObserver* observer : observers_) {
     observer->OnBatchFinished({.at = now,
                                .slot = slot,
@@ -299,6 +309,7 @@ void Scheduler::Answer(MonoTime finished, Running running, BatchResult result) {
                     .batch_rows = running.rows,
                     .queue_time = result.started - member.request.arrival,
                     .compute_time = result.finished - result.started,
+                    .ended = finished,
                     .deadline_met = ok && finished <= member.request.deadline,
                     .payload = std::move(result.batch.members[i])};
     if (member.cancelled) {

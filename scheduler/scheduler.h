@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -19,6 +20,7 @@
 #include "scheduler/arrival_meter.h"
 #include "scheduler/batch_runner.h"
 #include "scheduler/decision.h"
+#include "scheduler/delivery_meter.h"
 #include "scheduler/event_loop.h"
 #include "scheduler/latency_model.h"
 #include "scheduler/observer.h"
@@ -66,6 +68,10 @@ class Scheduler {
   // The client went away: ends it as kCancelled if it waits; if it runs, its row is computed and dropped, and it ends
   // as kCancelled when the batch finishes. Unknown or ended ids are ignored. Any thread.
   void Cancel(RequestId id);
+
+  // The answer to a request that ran is sent: from Outcome::ended until now it was under way. Later requests have so much
+  // less time (DeliveryMeter). May be told of some only. Any thread.
+  void Delivered(MonoTime ended);
 
   // New requests end as kUnavailable from now on; `drained` runs on the loop thread once none waits or runs.
   // Any thread.
@@ -146,11 +152,13 @@ class Scheduler {
   // Loop thread only.
   LatencyModel latency_;
   ArrivalMeter arrivals_;
+  DeliveryMeter deliveries_;
   AimdLimit aimd_;
   TenantMeter tenants_;
   RequestQueue queue_;
   absl::flat_hash_map<RequestId, Waiting> waiting_;   // the same requests as queue_
   std::vector<Running> running_;                      // by slot
+  std::vector<std::optional<PointId>> last_points_;   // by slot: of the last batch that ended there
   std::vector<SlotView> slots_;                       // by slot
   int running_batches_ = 0;
   int unanswered_batches_ = 0;                        // ended, their answers are posted

@@ -129,6 +129,18 @@ TEST(SchedulerTest, WhatABatchTakesBesideComputingIsLearnt) {
   EXPECT_EQ(batches.back().predicted, milliseconds(5));
 }
 
+// Answers are 4 ms under way, so a batch that ends 2 ms before its deadline is too late for it.
+TEST(SchedulerTest, LeavesAnswersTheTimeThatTheyAreUnderWay) {
+  Rig rig = SlackFitRig();
+  rig.SubmitAt(T(milliseconds(10)), 1, Request(T(milliseconds(22))));
+  rig.loop.PostAt(T(milliseconds(50)), [&] { rig.scheduler.Delivered(T(milliseconds(46))); });
+  rig.SubmitAt(T(milliseconds(60)), 2, Request(T(milliseconds(72))));
+  rig.loop.Run();
+  EXPECT_EQ(rig.answer(1).outcome.point, kHi);
+  EXPECT_EQ(rig.answer(1).outcome.ended, T(milliseconds(20)));
+  EXPECT_EQ(rig.answer(2).outcome.point, kMid) << "hi would end at 70 ms, and 69 is the latest";
+}
+
 TEST(SchedulerTest, SlotsRunSideBySide) {
   Rig rig = SlackFitRig({.slots = 2});
   rig.Submit(1, Request(kNever, kAnyPoint, 8));

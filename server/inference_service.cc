@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -78,9 +79,16 @@ class InferReactor final : public ServerUnaryReactor {
   void OnCancel() override {
     if (LeftOfGrpcDeadline(context_) > near_the_end_) scheduler_.Cancel(id_);
   }
-  void OnDone() override { delete this; }
+  void OnDone() override {
+    // The server's stop waits for this, and the scheduler outlives it. One of a few is enough to know.
+    if (ended_ && static_cast<uint64_t>(id_) % kToldOneIn == 0) scheduler_.Delivered(*ended_);
+    delete this;
+  }
 
  private:
+  static constexpr uint64_t kToldOneIn = 8;
+
+
   void Answer(Outcome outcome) {
     if (outcome.kind == OutcomeKind::kShed) {
       // Said twice: gRPC's own retries read the trailer, applications the detail.
@@ -90,7 +98,10 @@ class InferReactor final : public ServerUnaryReactor {
       Finish(ToGrpcStatus(outcome.status, wait));
       return;
     }
-    if (outcome.kind == OutcomeKind::kServed) response_ = TranslateOutcome(outcome, request_id_, call_, model_);
+    if (outcome.kind == OutcomeKind::kServed) {
+      ended_ = outcome.ended;
+      response_ = TranslateOutcome(outcome, request_id_, call_, model_);
+    }
     Finish(ToGrpcStatus(outcome.status));
   }
 
@@ -102,6 +113,7 @@ class InferReactor final : public ServerUnaryReactor {
   InferCall call_;   // its input has moved on
   inference::ModelInferResponse& response_;
   RequestId id_{};
+  std::optional<MonoTime> ended_;   // its batch, if it was served
 };
 
 }  // namespace

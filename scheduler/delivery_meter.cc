@@ -1,0 +1,37 @@
+#include "scheduler/delivery_meter.h"
+
+#include <algorithm>
+
+namespace anybit {
+
+void DeliveryMeter::Observe(Duration took, MonoTime at) {
+  if (count_ == kWindow) {
+    oldest_ = (oldest_ + 1) % kWindow;
+    --count_;
+  }
+  recent_[(oldest_ + count_++) % kWindow] = {.took = std::max(took, Duration::zero()), .at = at};
+  changed_ = true;
+}
+
+Duration DeliveryMeter::margin(MonoTime now) {
+  for (; count_ > 0 && SaturatingAdd(recent_[oldest_].at, kMemory) < now; --count_) {
+    oldest_ = (oldest_ + 1) % kWindow;
+    changed_ = true;
+  }
+  if (!changed_) return margin_;
+  changed_ = false;
+  margin_ = Duration::zero();
+  if (count_ == 0) return margin_;
+  std::array<Duration, kWindow> sorted;
+  for (size_t i = 0; i < count_; ++i) sorted[i] = recent_[(oldest_ + i) % kWindow].took;
+  const auto holding = sorted.begin() + static_cast<std::ptrdiff_t>((count_ * kHoldsForPercent + 99) / 100 - 1);
+  std::nth_element(sorted.begin(), holding, sorted.begin() + static_cast<std::ptrdiff_t>(count_));
+  return margin_ = *holding;
+}
+
+MonoTime DeliveryMeter::EndFor(MonoTime deadline, MonoTime now) {
+  if (deadline == kNever || deadline <= now) return deadline;
+  return deadline - std::min(margin(now), (deadline - now) / kMostPart);
+}
+
+}  // namespace anybit

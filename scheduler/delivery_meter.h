@@ -1,0 +1,47 @@
+// How long answers are under way after their batch has ended: written down, sent, taken by the network's buffers. Where all
+// processors are busy that is milliseconds, and an answer that was ready in time comes late. A margin to deadlines that is
+// measured, not a constant.
+#ifndef ANYBIT_SCHEDULER_DELIVERY_METER_H_
+#define ANYBIT_SCHEDULER_DELIVERY_METER_H_
+
+#include <array>
+#include <cstddef>
+
+#include "scheduler/time.h"
+
+namespace anybit {
+
+class DeliveryMeter {
+ public:
+  // What was measured longer ago is forgotten.
+  static constexpr Duration kMemory = std::chrono::seconds(10);
+  // The margin is at most this part of the time that a request has.
+  static constexpr int kMostPart = 4;
+
+  // An answer was under way for `took`, until `at`; instants never go back.
+  void Observe(Duration took, MonoTime at);
+
+  // What 95 of 100 answers of late keep to, of at most kWindow; 0 if there is none.
+  Duration margin(MonoTime now);
+
+  // The instant by which the batch of a request must have ended that came at `now` and is to be answered by `deadline`.
+  MonoTime EndFor(MonoTime deadline, MonoTime now);
+
+ private:
+  static constexpr size_t kWindow = 64;
+  static constexpr size_t kHoldsForPercent = 95;
+
+  struct Delivery {
+    Duration took{};
+    MonoTime at{};
+  };
+  std::array<Delivery, kWindow> recent_;   // a ring
+  size_t oldest_ = 0;
+  size_t count_ = 0;
+  bool changed_ = false;                   // since margin_ was found
+  Duration margin_{};
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_SCHEDULER_DELIVERY_METER_H_

@@ -1,0 +1,61 @@
+#include "scheduler/delivery_meter.h"
+
+#include <chrono>
+
+#include "gtest/gtest.h"
+#include "scheduler/testing/snapshot.h"
+
+namespace anybit {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::T;
+
+TEST(DeliveryMeterTest, LeavesDeadlinesAloneBeforeAnythingWasSent) {
+  DeliveryMeter meter;
+  EXPECT_EQ(meter.margin(T(seconds(1))), Duration::zero());
+  EXPECT_EQ(meter.EndFor(T(seconds(2)), T(seconds(1))), T(seconds(2)));
+}
+
+TEST(DeliveryMeterTest, KeepsAMarginThatAllButOneInTwentyAnswersKeepTo) {
+  DeliveryMeter meter;
+  for (int i = 0; i < 60; ++i) meter.Observe(milliseconds(i % 20 == 7 ? 100 : 2), T(seconds(1)));
+  EXPECT_EQ(meter.margin(T(seconds(1))), milliseconds(2));
+  for (int i = 0; i < 60; ++i) meter.Observe(milliseconds(i % 10 == 7 ? 5 : 2), T(seconds(1)));
+  EXPECT_EQ(meter.margin(T(seconds(1))), milliseconds(5));
+  EXPECT_EQ(meter.EndFor(T(milliseconds(1050)), T(seconds(1))), T(milliseconds(1045)));
+}
+
+TEST(DeliveryMeterTest, TakesAtMostAQuarterOfTheTimeThatARequestHas) {
+  DeliveryMeter meter;
+  meter.Observe(milliseconds(5), T(seconds(1)));
+  EXPECT_EQ(meter.EndFor(T(milliseconds(1008)), T(seconds(1))), T(milliseconds(1006)));
+}
+
+TEST(DeliveryMeterTest, WhoHasNoDeadlineOrMissedItKeepsIt) {
+  DeliveryMeter meter;
+  meter.Observe(milliseconds(5), T(seconds(1)));
+  EXPECT_EQ(meter.EndFor(kNever, T(seconds(1))), kNever);
+  EXPECT_EQ(meter.EndFor(T(seconds(1)), T(seconds(1))), T(seconds(1)));
+  EXPECT_EQ(meter.EndFor(T(milliseconds(900)), T(seconds(1))), T(milliseconds(900)));
+}
+
+TEST(DeliveryMeterTest, ForgetsWhatWasMeasuredLongAgoAndWhatSixtyFourOthersFollow) {
+  DeliveryMeter meter;
+  meter.Observe(milliseconds(5), T(seconds(1)));
+  EXPECT_EQ(meter.margin(T(seconds(1) + DeliveryMeter::kMemory)), milliseconds(5));
+  EXPECT_EQ(meter.margin(T(seconds(1) + DeliveryMeter::kMemory + Duration(1))), Duration::zero());
+  for (int i = 0; i < 64; ++i) meter.Observe(milliseconds(9), T(seconds(20)));
+  for (int i = 0; i < 64; ++i) meter.Observe(milliseconds(1), T(seconds(20)));
+  EXPECT_EQ(meter.margin(T(seconds(20))), milliseconds(1));
+}
+
+TEST(DeliveryMeterTest, AClockThatSeemsToGoBackGivesNoNegativeMargin) {
+  DeliveryMeter meter;
+  meter.Observe(-milliseconds(5), T(seconds(1)));
+  EXPECT_EQ(meter.margin(T(seconds(1))), Duration::zero());
+}
+
+}  // namespace
+}  // namespace anybit
