@@ -133,6 +133,9 @@ ServingMetrics::ServingMetrics(const ServingMetricsLabels& labels)
   prediction_ratio_ = AddHistogram(registry, "anybit_batch_latency_prediction_ratio",
                                    "Measured over predicted latency of a batch; 1 is a perfect prediction.",
                                    {0.25, 0.5, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 4, 10});
+  delivery_duration_ = AddHistogram(registry, "anybit_delivery_duration_seconds",
+                                    "From the end of a batch until an answer was sent, of one answer in eight.",
+                                    {0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1});
   served_accuracy_ = AddHistogram(registry, "anybit_served_accuracy_ratio",
                                   "Expected accuracy of served requests, as a fraction.",
                                   AccuracyBoundaries(labels.points));
@@ -175,6 +178,10 @@ void ServingMetrics::OnDispatched(const DispatchedEvent& event) {
 void ServingMetrics::OnBatchFinished(const BatchFinishedEvent& event) {
   if (!event.ok || event.predicted <= Duration::zero()) return;
   prediction_ratio_->Observe(ToSeconds(event.actual) / ToSeconds(event.predicted));
+}
+
+void ServingMetrics::OnDelivered(const DeliveredEvent& event) {
+  delivery_duration_->Observe(ToSeconds(event.took));
 }
 
 void ServingMetrics::OnEnded(const EndedEvent& event) {

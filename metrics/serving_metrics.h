@@ -53,6 +53,7 @@ class ServingMetrics : public SchedulerObserver, public EdgeObserver {
   void OnDispatched(const DispatchedEvent& event) override;
   void OnBatchFinished(const BatchFinishedEvent& event) override;
   void OnEnded(const EndedEvent& event) override;
+  void OnDelivered(const DeliveredEvent& event) override;
   void OnQueue(const QueueEvent& event) override;
   void OnDecisionReplaced(const DecisionReplacedEvent& event) override;
 
@@ -86,6 +87,7 @@ class ServingMetrics : public SchedulerObserver, public EdgeObserver {
   prometheus::Histogram* request_duration_;
   prometheus::Histogram* batch_rows_;
   prometheus::Histogram* prediction_ratio_;
+  prometheus::Histogram* delivery_duration_;
   prometheus::Histogram* served_accuracy_;
   prometheus::Histogram* accuracy_deficit_;
   prometheus::Gauge* queue_requests_;

@@ -173,6 +173,13 @@ TEST(ServingMetricsTest, AFailedBatchSaysNothingOfPredictions) {
   EXPECT_THAT(metrics.Text(), HasSubstr("anybit_batch_latency_prediction_ratio_bucket{le=\"0.5\"} 1\n"));
 }
 
+TEST(ServingMetricsTest, DeliveriesFallIntoTheirBucket) {
+  ServingMetrics metrics(Labels());
+  metrics.OnDelivered({.took = milliseconds(2)});
+  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_delivery_duration_seconds_bucket{le=\"0.001\"} 0\n"));
+  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_delivery_duration_seconds_bucket{le=\"0.002\"} 1\n"));
+}
+
 TEST(ServingMetricsTest, TheGaugesShowTheLatestQueue) {
   ServingMetrics metrics(Labels());
   metrics.OnQueue({.waiting_requests = 9, .waiting_rows = 20, .running_batches = 2});

@@ -118,10 +118,11 @@ absl::Status CheckRequest(const SchedulerView& view, const PendingRequest& reque
   return absl::OkStatus();
 }
 
-absl::Status NoPointInTime(const SchedulerView& view, Duration slack, Duration earliest) {
+absl::Status NoPointInTime(const SchedulerView& view, const PendingRequest& request, Duration earliest) {
   return absl::ResourceExhaustedError(
-      absl::StrCat("no operating point can meet the deadline: ", ToMicros(slack), " us are left, but behind ",
-                   view.waiting.size(), " waiting requests an answer takes ", ToMicros(earliest), " us"));
+      absl::StrCat("no operating point can meet the deadline: ", ToMicros(Until(view.now, AnswerBy(request))),
+                   " us are left, but behind ", view.waiting.size(), " waiting requests an answer takes ",
+                   ToMicros(earliest + request.delivery), " us"));
 }
 
 }  // namespace
@@ -131,7 +132,7 @@ Admission AdmissionControl::Admit(const SchedulerView& view, const PendingReques
   const Duration slack = Slack(view, request);
   const Busy busy = BusyTime(view);
   const Duration own_start = busy.shortest + view.latency.Fastest(request.allowed, request.rows);
-  if (own_start > slack) return {.status = NoPointInTime(view, slack, own_start)};
+  if (own_start > slack) return {.status = NoPointInTime(view, request, own_start)};
 
   if (view.waiting.size() >= static_cast<size_t>(view.max_queue_requests)) {
     if (const std::optional<int> lighter = LighterThan(view, request, view.waiting.size())) return {.instead = lighter};
@@ -146,7 +147,7 @@ Admission AdmissionControl::Admit(const SchedulerView& view, const PendingReques
   const Duration room = slack * static_cast<int64_t>(view.slots.size()) + GivenUp(view, request, slack);
   if (needed > room) {
     if (const std::optional<int> lighter = LighterThan(view, request, ahead)) return {.instead = lighter};
-    return {.status = NoPointInTime(view, slack, needed / static_cast<int64_t>(view.slots.size()))};
+    return {.status = NoPointInTime(view, request, needed / static_cast<int64_t>(view.slots.size()))};
   }
   if (!view.weights_vary) return {};
   if (const std::optional<size_t> late = HeavierMadeLate(view, request, work, ahead)) {

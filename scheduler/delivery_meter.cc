@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "scheduler/quantile.h"
+
 namespace anybit {
 
 void DeliveryMeter::Observe(Duration took, MonoTime at) {
@@ -21,10 +23,10 @@ Duration DeliveryMeter::margin(MonoTime now) {
   if (!changed_) return margin_;
   changed_ = false;
   margin_ = Duration::zero();
-  if (count_ == 0) return margin_;
+  if (count_ < kLeastCount) return margin_;
   std::array<Duration, kWindow> sorted;
   for (size_t i = 0; i < count_; ++i) sorted[i] = recent_[(oldest_ + i) % kWindow].took;
-  const auto holding = sorted.begin() + static_cast<std::ptrdiff_t>((count_ * kHoldsForPercent + 99) / 100 - 1);
+  const auto holding = sorted.begin() + static_cast<std::ptrdiff_t>(RankHolding(count_));
   std::nth_element(sorted.begin(), holding, sorted.begin() + static_cast<std::ptrdiff_t>(count_));
   return margin_ = *holding;
 }

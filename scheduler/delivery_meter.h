@@ -1,10 +1,11 @@
-// How long answers are under way after their batch has ended: written down, sent, taken by the network's buffers. Where all
-// processors are busy that is milliseconds, and an answer that was ready in time comes late. A margin to deadlines that is
-// measured, not a constant.
+// How long answers are under way after their batch has ended: written down, sent, taken by the network's buffers. Where
+// all processors are busy that is milliseconds, and an answer that was ready in time comes late. A margin to deadlines
+// that is measured, not a constant.
 #ifndef ANYBIT_SCHEDULER_DELIVERY_METER_H_
 #define ANYBIT_SCHEDULER_DELIVERY_METER_H_
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 
 #include "scheduler/time.h"
@@ -13,23 +14,25 @@ namespace anybit {
 
 class DeliveryMeter {
  public:
-  // What was measured longer ago is forgotten.
+  // What was measured longer ago is forgotten, as the latency model forgets.
   static constexpr Duration kMemory = std::chrono::seconds(10);
-  // The margin is at most this part of the time that a request has.
+  // Fewer answers tell nothing: one that was slow may be the first ever sent.
+  static constexpr int kLeastCount = 8;
+  // The margin is at most this part of the time that a request has: where sending takes longer, most of what could be
+  // served would be refused for what may be late.
   static constexpr int kMostPart = 4;
 
   // An answer was under way for `took`, until `at`; instants never go back.
   void Observe(Duration took, MonoTime at);
 
-  // What 95 of 100 answers of late keep to, of at most kWindow; 0 if there is none.
+  // What all but one in twenty of the last kWindow answers kept to; 0 if there are too few.
   Duration margin(MonoTime now);
 
   // The instant by which the batch of a request must have ended that came at `now` and is to be answered by `deadline`.
   MonoTime EndFor(MonoTime deadline, MonoTime now);
 
  private:
-  static constexpr size_t kWindow = 64;
-  static constexpr size_t kHoldsForPercent = 95;
+  static constexpr size_t kWindow = 64;   // as many as batches in the latency model
 
   struct Delivery {
     Duration took{};

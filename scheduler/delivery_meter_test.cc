@@ -12,6 +12,11 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::T;
 
+// As many answers as it takes to be believed.
+void Feed(DeliveryMeter& meter, Duration took, MonoTime at = T(seconds(1))) {
+  for (int i = 0; i < DeliveryMeter::kLeastCount; ++i) meter.Observe(took, at);
+}
+
 TEST(DeliveryMeterTest, LeavesDeadlinesAloneBeforeAnythingWasSent) {
   DeliveryMeter meter;
   EXPECT_EQ(meter.margin(T(seconds(1))), Duration::zero());
@@ -27,15 +32,21 @@ TEST(DeliveryMeterTest, KeepsAMarginThatAllButOneInTwentyAnswersKeepTo) {
   EXPECT_EQ(meter.EndFor(T(milliseconds(1050)), T(seconds(1))), T(milliseconds(1045)));
 }
 
+TEST(DeliveryMeterTest, DoesNotBelieveAFewAnswers) {
+  DeliveryMeter meter;
+  for (int i = 1; i < DeliveryMeter::kLeastCount; ++i) meter.Observe(milliseconds(100), T(seconds(1)));
+  EXPECT_EQ(meter.margin(T(seconds(1))), Duration::zero());
+}
+
 TEST(DeliveryMeterTest, TakesAtMostAQuarterOfTheTimeThatARequestHas) {
   DeliveryMeter meter;
-  meter.Observe(milliseconds(5), T(seconds(1)));
+  Feed(meter, milliseconds(5));
   EXPECT_EQ(meter.EndFor(T(milliseconds(1008)), T(seconds(1))), T(milliseconds(1006)));
 }
 
 TEST(DeliveryMeterTest, WhoHasNoDeadlineOrMissedItKeepsIt) {
   DeliveryMeter meter;
-  meter.Observe(milliseconds(5), T(seconds(1)));
+  Feed(meter, milliseconds(5));
   EXPECT_EQ(meter.EndFor(kNever, T(seconds(1))), kNever);
   EXPECT_EQ(meter.EndFor(T(seconds(1)), T(seconds(1))), T(seconds(1)));
   EXPECT_EQ(meter.EndFor(T(milliseconds(900)), T(seconds(1))), T(milliseconds(900)));
@@ -43,7 +54,7 @@ TEST(DeliveryMeterTest, WhoHasNoDeadlineOrMissedItKeepsIt) {
 
 TEST(DeliveryMeterTest, ForgetsWhatWasMeasuredLongAgoAndWhatSixtyFourOthersFollow) {
   DeliveryMeter meter;
-  meter.Observe(milliseconds(5), T(seconds(1)));
+  Feed(meter, milliseconds(5));
   EXPECT_EQ(meter.margin(T(seconds(1) + DeliveryMeter::kMemory)), milliseconds(5));
   EXPECT_EQ(meter.margin(T(seconds(1) + DeliveryMeter::kMemory + Duration(1))), Duration::zero());
   for (int i = 0; i < 64; ++i) meter.Observe(milliseconds(9), T(seconds(20)));
@@ -53,7 +64,7 @@ TEST(DeliveryMeterTest, ForgetsWhatWasMeasuredLongAgoAndWhatSixtyFourOthersFollo
 
 TEST(DeliveryMeterTest, AClockThatSeemsToGoBackGivesNoNegativeMargin) {
   DeliveryMeter meter;
-  meter.Observe(-milliseconds(5), T(seconds(1)));
+  Feed(meter, -milliseconds(5));
   EXPECT_EQ(meter.margin(T(seconds(1))), Duration::zero());
 }
 

@@ -4,7 +4,10 @@
 #include <bit>
 #include <cstdlib>
 #include <span>
+#include <tuple>
 #include <utility>
+
+#include "scheduler/quantile.h"
 
 namespace anybit {
 namespace {
@@ -14,15 +17,12 @@ constexpr int kExact = 1000;
 // A batch that seems a thousand times slower than its profile tells of a stopped process, not of the network.
 constexpr int kMostPermille = 1000 * 1000;
 
-// Latencies are held below an hour so that the products here and the sums of callers cannot overflow.
+// Times of computing and overheads are each held below an hour so that the products here and the sums of callers cannot
+// overflow.
 constexpr int64_t kMostNanoseconds = int64_t{3600} * 1000 * 1000 * 1000;
 
 // Before anything ran, the profile counts as so many batches.
 constexpr size_t kProfileCounts = 2;
-
-// The share of batches that a prediction must hold for, beside two times the scatter: noise with a long tail has little
-// scatter near its median.
-constexpr size_t kHoldsForPercent = 95;
 
 // Another regime begins where the median moved by more than this share of itself and by more than three times the
 // scatter: smaller changes the window follows by itself, before they matter.
@@ -40,6 +40,9 @@ constexpr int kLeastTrust = 50;
 constexpr int kOwnPermille = 60;
 constexpr int kOwnFewPermille = 300;
 constexpr int kOwnChangePermille = 30;
+
+// So many warm batches of a point are enough to judge it by them alone.
+constexpr std::ptrdiff_t kEnoughWarm = 3;
 
 // Batches of up to so many times as many rows are compared.
 constexpr int kAboutAsLarge = 4;
@@ -72,6 +75,7 @@ LatencyModel::LatencyModel(Profile profile, LatencyModelOptions options)
       options_(options),
       recent_(static_cast<size_t>(std::max({options.window, options.regime, 1}))),
       predicted_(profile_.points.size() * static_cast<size_t>(profile_.max_batch)),
+      typical_(predicted_.size()),
       own_(profile_.points.size()),
       corrected_(profile_),
       row_cost_(profile_.points.size()) {
@@ -110,12 +114,16 @@ void LatencyModel::Observe(PointId point, int rows, Duration compute, MonoTime a
   if (count_ == recent_.size()) DropOldest(1);
   ++count_;
   const Duration least{}, most{kMostNanoseconds};
-  Recent(count_ - 1) = {
-      .point = point, .rows = rows, .ratio_permille = ratio, .overhead = std::clamp(overhead, least, most), .at = at};
+  Recent(count_ - 1) = {.point = point,
+                        .rows = rows,
+                        .ratio_permille = ratio,
+                        .overhead = std::clamp(overhead, least, most),
+                        .warm = warm,
+                        .at = at};
   Forget(at);
   MoveAnchor();
   // The machine is to be known before a point can be told from it.
-  if (warm && count_ > static_cast<size_t>(options_.regime)) {
+  if (count_ > static_cast<size_t>(options_.regime)) {
     ObserveOwn(Recent(count_ - 1));
   }
   DropFormerRegime();
@@ -148,11 +156,12 @@ int LatencyModel::CommonPart(const Observation& observation) const {
   return static_cast<int>(std::clamp<int64_t>(ratio * kExact / own_permille(observation.point), 1, kMostPermille));
 }
 
-int LatencyModel::CommonPartOfSize(int rows) {
+int LatencyModel::CommonPartOfOthers(const Observation& latest) {
   sorting_.clear();
   for (size_t i = 0; i + 1 < count_; ++i) {
-    const int other = Recent(i).rows;
-    if (other <= kAboutAsLarge * rows && rows <= kAboutAsLarge * other) sorting_.push_back(CommonPart(Recent(i)));
+    const Observation& other = Recent(i);
+    const bool as_large = other.rows <= kAboutAsLarge * latest.rows && latest.rows <= kAboutAsLarge * other.rows;
+    if (as_large && other.point != latest.point) sorting_.push_back(CommonPart(other));
   }
   if (sorting_.size() < static_cast<size_t>(options_.regime)) return 0;
   const auto middle = sorting_.begin() + static_cast<std::ptrdiff_t>(sorting_.size() / 2);
@@ -165,15 +174,30 @@ void LatencyModel::ObserveOwn(Observation& latest) {
   if (own.known()) std::shift_left(own.ran_at.begin(), own.ran_at.end(), 1);
   if (!own.known()) ++own.ran;
   own.ran_at[static_cast<size_t>(own.ran) - 1] = latest.at;
-  if (const int common = CommonPartOfSize(latest.rows); common > 0) {
+  const auto ratios = std::span(own.ratios).first(own.count);
+  const auto warm = std::count_if(ratios.begin(), ratios.end(), [](const auto& ratio) { return ratio.warm; });
+  const int common = latest.warm || warm < kEnoughWarm ? CommonPartOfOthers(latest) : 0;
+  if (common > 0) {
     latest.own_too = true;
     if (own.count == kOwnWindow) std::shift_left(own.ratios.begin(), own.ratios.end(), 1);
     own.count = std::min(own.count + 1, kOwnWindow);
     const int64_t relative = int64_t{latest.ratio_permille} * kExact / common;
     own.ratios[own.count - 1] = {.permille = static_cast<int>(std::clamp<int64_t>(relative, 1, kMostPermille)),
+                                 .warm = latest.warm,
                                  .at = latest.at};
+    if (latest.warm && warm + 1 == kEnoughWarm) DropColdRatios(latest.point);
   }
   CorrectOwn();
+}
+
+void LatencyModel::DropColdRatios(PointId point) {
+  OwnCorrection& own = own_[static_cast<size_t>(ToIndex(point))];
+  const auto ratios = std::span(own.ratios).first(own.count);
+  const auto end = std::remove_if(ratios.begin(), ratios.end(), [](const auto& ratio) { return !ratio.warm; });
+  own.count = static_cast<size_t>(end - ratios.begin());
+  for (size_t i = 0; i < count_; ++i) {
+    if (Recent(i).point == point && !Recent(i).warm) Recent(i).own_too = false;
+  }
 }
 
 bool LatencyModel::ForgetOwn(OwnCorrection& own, MonoTime now) const {
@@ -312,8 +336,8 @@ Duration LatencyModel::RankedOverhead(size_t rank) {
 
 void LatencyModel::CorrectOverhead() {
   typical_overhead_ = RankedOverhead(count_ / 2);
-  upper_overhead_ = RankedOverhead((count_ * kHoldsForPercent + 99) / 100 - (count_ > 0));
-  const Duration ranked(typical_overhead_.count() * kExact / typical_permille_);
+  upper_overhead_ = RankedOverhead(count_ > 0 ? RankHolding(count_) : 0);
+  const Duration ranked(std::min(typical_overhead_.count() * kExact / typical_permille_, kMostNanoseconds));
   Duration shortest = Duration::max();
   for (const std::vector<Duration>& of_point : profile_.latency) shortest = std::min(shortest, of_point.front());
   const Duration change(std::abs((ranked - ranked_overhead_).count()));
@@ -323,18 +347,18 @@ void LatencyModel::CorrectOverhead() {
 }
 
 void LatencyModel::Correct() {
+  const auto numbers = [this] {
+    return std::tuple(typical_permille_, upper_permille_, typical_overhead_, upper_overhead_);
+  };
+  const auto before = numbers();
   const size_t counted = std::max(count_, kProfileCounts);
   typical_permille_ = Ranked(count_, counted / 2);
   // A few batches have no scatter: their distance to a profile that may be wrong is none.
   const bool few = count_ < static_cast<size_t>(options_.regime);
   scatter_permille_ = few ? 0 : 2 * RankedDistance(count_, count_ / 2, typical_permille_);
-  const int holding = Ranked(count_, (counted * kHoldsForPercent + 99) / 100 - 1);
-  const int upper = std::max(typical_permille_ + scatter_permille_, holding);
-  const Duration upper_overhead = upper_overhead_;
+  upper_permille_ = std::max(typical_permille_ + scatter_permille_, Ranked(count_, RankHolding(counted)));
   CorrectOverhead();
-  if (upper == upper_permille_ && upper_overhead == upper_overhead_) return;
-  upper_permille_ = upper;
-  FillPredicted();
+  if (numbers() != before) FillPredicted();
 }
 
 void LatencyModel::FillPredicted() {
@@ -342,6 +366,7 @@ void LatencyModel::FillPredicted() {
     for (int rows = 1; rows <= profile_.max_batch; ++rows) {
       const PointId point = ToPointId(static_cast<int>(p));
       predicted_[Index(point, rows)] = Corrected(point, rows, upper_permille_) + upper_overhead_;
+      typical_[Index(point, rows)] = Corrected(point, rows, typical_permille_) + typical_overhead_;
     }
   }
 }

@@ -1,19 +1,20 @@
-// How long a batch will take, from dispatch to answer: the profile, corrected by what batches really took, and what a
-// batch costs beside computing (hand-over to the slot and back), which the profile does not know. That part is the same for
-// all points and sizes, so it makes small batches dear and must not be taken for slow points, which run small batches.
+// How long a batch will take, from dispatch until the scheduler has it back: the profile, corrected by what batches
+// really took, and what a batch costs beside computing (hand-over to the slot and back), which the profile does not
+// know. That part is the same for all points and sizes, so it makes small batches dear and must not be taken for slow
+// points that run small batches.
 //
-// Two corrections of computing / profile, in permille. One is common to all points: what a profile is wrong by is mostly the
-// machine, and a point that nobody dares to run any more is not stuck with its last bad measurement. The other is each
-// point's own, relative to the common one: beside other work some points slow down more than others. It is told from
-// batches of about as many rows, for small ones suffer more from what interrupts them and some points run smaller batches
-// than others. It counts only where it exceeds what scatter can do, and it is remembered a little longer. The point that two thirds of the
-// last batches ran at has none: with one point running nobody can tell the two corrections apart, and of points not running one can but think
-// that the machine slows them as it does that one.
+// Two corrections of computing / profile, in permille. One is common to all points: what a profile is wrong by is
+// mostly the machine, and a point that nobody dares to run any more is not stuck with its last bad measurement. The
+// other is each point's own, relative to the common one: beside other work some points slow down more than others. It
+// is told from batches of about as many rows, for small ones suffer more from what interrupts them and some points run
+// smaller batches than others. It counts only where it exceeds what scatter can do, and it is remembered a little
+// longer. The point that two thirds of the last batches ran at has none: with one point running nobody can tell the
+// two corrections apart, and of points not running one can but think that the machine slows them as it does that one.
 //
 // The common one is the median of the last `window` batches, so that single outliers move nothing; but when the last
-// `regime` batches agree that the machine has changed, all before them is dropped, so that a profile wrong by any factor is
-// corrected within a few batches. What was measured longer than `memory` ago is forgotten, so that a model that got
-// everything refused recovers. Integers only: equal histories give equal predictions on every machine.
+// `regime` batches agree that the machine has changed, all before them is dropped, so that a profile wrong by any
+// factor is corrected within a few batches. What was measured longer than `memory` ago is forgotten, so that a model
+// that got everything refused recovers. Integers only: equal histories give equal predictions on every machine.
 #ifndef ANYBIT_SCHEDULER_LATENCY_MODEL_H_
 #define ANYBIT_SCHEDULER_LATENCY_MODEL_H_
 
@@ -48,6 +49,9 @@ class LatencyModel {
   // What almost every such batch keeps to: for deadlines. 1 <= rows <= max_batch().
   Duration Predict(PointId point, int rows) const { return predicted_[Index(point, rows)]; }
 
+  // What such batches take on average (the median): for many of them, one after the other.
+  Duration Typical(PointId point, int rows) const { return typical_[Index(point, rows)]; }
+
   // What no such batch is likely to fall below: for giving up.
   Duration PredictLeast(PointId point, int rows) const;
 
@@ -67,9 +71,11 @@ class LatencyModel {
   // are as good as can be.
   Duration RowCost(PointSet allowed) const;
 
-  // A batch took `compute`, and `overhead` more from dispatch to answer, which ended `at`; instants never go back. `warm`:
-  // its slot ran the same point before, so that the point's weights were at hand; what fetching them takes says nothing of
-  // what the point would take if it kept running, so other batches do not count for the point's own correction.
+  // A batch took `compute`, and `overhead` more from dispatch until the scheduler had it back at `at`; instants never go
+  // back.
+  // `warm`: its slot ran the same point before, so that the point's weights were at hand; what fetching them takes says
+  // nothing of what the point would take if it kept running, so other batches count for its own correction only as long
+  // as there are few of these.
   void Observe(PointId point, int rows, Duration compute, MonoTime at, Duration overhead = Duration::zero(),
                bool warm = true);
 
@@ -99,6 +105,7 @@ class LatencyModel {
     int rows = 0;
     int ratio_permille = 0;      // computing / profile
     Duration overhead{};
+    bool warm = true;
     MonoTime at{};
     bool own_too = false;        // counted among its point's own ratios
   };
@@ -107,6 +114,7 @@ class LatencyModel {
   struct OwnCorrection {
     struct Ratio {
       int permille = 0;          // computing / (profile as commonly corrected)
+      bool warm = true;
       MonoTime at{};
     };
     std::array<Ratio, kOwnWindow> ratios;   // oldest first
@@ -126,8 +134,10 @@ class LatencyModel {
   // The ratio without the point's own part.
   int CommonPart(const Observation& observation) const;
   void ObserveOwn(Observation& latest);
-  // The common part of the ratios of batches of about `rows` rows before the latest; 0 if there are too few.
-  int CommonPartOfSize(int rows);
+  void DropColdRatios(PointId point);
+  // The common part of the ratios of other points' batches of about as many rows; 0 if there are too few. A point
+  // measured by itself would keep its correction alive.
+  int CommonPartOfOthers(const Observation& latest);
   bool ForgetOwn(OwnCorrection& own, MonoTime now) const;
   // Takes the last `count` observations back: they spoke of the machine.
   void TakeBackOwn(size_t count);
@@ -159,6 +169,7 @@ class LatencyModel {
   Duration upper_overhead_{};
   Duration ranked_overhead_{};        // what corrected_ has: of a batch, in the profile's time
   std::vector<Duration> predicted_;   // [point * max_batch + rows - 1]
+  std::vector<Duration> typical_;     // likewise
   std::vector<OwnCorrection> own_;    // [point]
   PointId anchor_{};                  // whose own part is 1 by definition
   Profile corrected_;                 // by the points' own corrections and the overhead, not by the common one

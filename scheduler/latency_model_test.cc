@@ -132,7 +132,8 @@ TEST(LatencyModelTest, PredictsAnOverheadThatAllButOneInTwentyKeepTo) {
   for (int i = 0; i < 60; ++i) FeedOverhead(model, 1, milliseconds(i % 10 == 9 ? 7 : 1));
   EXPECT_EQ(model.typical_overhead(), milliseconds(1));
   EXPECT_EQ(model.Predict(kHi, 1), milliseconds(17));
-  EXPECT_EQ(model.RowCost(PointSet::Of(kHi)), Duration(milliseconds(25)) / 8) << "what a row costs in the long run is the median";
+  EXPECT_EQ(model.Typical(kHi, 1), milliseconds(11));
+  EXPECT_EQ(model.RowCost(PointSet::Of(kHi)), Duration(milliseconds(25)) / 8) << "in the long run it is the median";
 }
 
 TEST(LatencyModelTest, OverheadMakesSmallBatchesDear) {
@@ -166,17 +167,44 @@ TEST(LatencyModelTest, ThatSmallBatchesSufferMoreSaysNothingOfThePointThatRunsTh
   EXPECT_EQ(model.own_permille(kLo), 1000);
 }
 
-// A point that is tried now and then finds its weights gone each time.
+// "hi" and "lo" in turn, `lo_warm` of "lo" one after the other: the first of each is cold, and takes half as much more.
+void FeedCold(LatencyModel& model, int turns, int lo_warm) {
+  for (int i = 0; i < turns; ++i) {
+    model.Observe(kHi, 1, milliseconds(10), T(seconds(1)));
+    model.Observe(kLo, 1, milliseconds(3), T(seconds(1)), Duration::zero(), /*warm=*/false);
+    for (int j = 0; j < lo_warm; ++j) model.Observe(kLo, 1, milliseconds(2), T(seconds(1)));
+  }
+}
+
 TEST(LatencyModelTest, ThatWeightsMustBeFetchedAfterAnotherPointSaysNothingOfTheirPoint) {
   LatencyModel model(ThreePoints());
   Feed(model, 20, milliseconds(10));
-  for (int i = 0; i < 20; ++i) {
-    model.Observe(kLo, 1, milliseconds(3), T(seconds(1)), Duration::zero(), /*warm=*/false);
-    model.Observe(kHi, 1, milliseconds(10), T(seconds(1)), Duration::zero(), /*warm=*/false);
-  }
+  FeedCold(model, 20, /*lo_warm=*/1);
   EXPECT_EQ(model.own_permille(kLo), 1000);
-  EXPECT_TRUE(model.untried().Contains(kLo)) << "nothing is known of it yet";
-  EXPECT_GT(model.Predict(kHi, 1), milliseconds(10)) << "deadlines are kept by such batches too";
+  EXPECT_GE(model.Predict(kLo, 1), milliseconds(3)) << "deadlines are kept by such batches too";
+}
+
+TEST(LatencyModelTest, APointThatNeverRunsTwiceIsJudgedByWhatItTakesThen) {
+  LatencyModel model(ThreePoints());
+  Feed(model, 20, milliseconds(10));
+  FeedCold(model, 20, /*lo_warm=*/0);
+  EXPECT_EQ(model.own_permille(kLo), 1500);
+  FeedCold(model, 3, /*lo_warm=*/1);
+  EXPECT_EQ(model.own_permille(kLo), 1000) << "until there is better to judge it by";
+}
+
+TEST(LatencyModelTest, APointIsJudgedByOthersNotByItsOwnCorrection) {
+  LatencyModel model(ThreePoints(), {.own_memory = seconds(60)});
+  Feed(model, 20, milliseconds(10));
+  FeedInTurn(model, 20, milliseconds(10), milliseconds(3));
+  ASSERT_EQ(model.own_permille(kLo), 1500);
+  // Now it is as profiled, but nobody else runs batches as small.
+  for (int i = 0; i < 40; ++i) {
+    model.Observe(kHi, 8, milliseconds(24), T(seconds(50)));
+    model.Observe(kLo, 1, milliseconds(2), T(seconds(50)));
+  }
+  model.Forget(T(seconds(61) + Duration(1)));
+  EXPECT_EQ(model.own_permille(kLo), 1000) << "what was learnt then is not learnt anew";
 }
 
 TEST(LatencyModelTest, AMachineThatSlowsDownWhileOnePointRunsSlowsAll) {

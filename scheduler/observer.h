@@ -42,7 +42,7 @@ struct BatchFinishedEvent {
 // One for every submitted request, admitted or not.
 struct EndedEvent {
   RequestId id{};
-  MonoTime at{};
+  MonoTime at{};                   // of what ran: when its batch ended; the next batch may have been dispatched since
   OutcomeKind kind{};
   SlaClassId sla_class{};
   TenantId tenant{};
@@ -54,6 +54,12 @@ struct EndedEvent {
   Duration total_time{};           // arrival to end
   bool has_deadline = false;
   bool deadline_met = false;
+};
+
+// Of those answers that the scheduler was told of.
+struct DeliveredEvent {
+  MonoTime at{};
+  Duration took{};                 // from the end of its batch until it was sent
 };
 
 // After each step of the engine that changed it.
@@ -79,6 +85,7 @@ class SchedulerObserver {
   virtual void OnDispatched(const DispatchedEvent& event) {}
   virtual void OnBatchFinished(const BatchFinishedEvent& event) {}
   virtual void OnEnded(const EndedEvent& event) {}
+  virtual void OnDelivered(const DeliveredEvent& event) {}
   virtual void OnQueue(const QueueEvent& event) {}
   virtual void OnDecisionReplaced(const DecisionReplacedEvent& event) {}
 };

@@ -21,12 +21,16 @@ enum class TenantId : uint8_t {};
 struct PendingRequest {
   RequestId id{};
   MonoTime arrival{};
-  MonoTime deadline = kNever;   // its batch is to have ended by then, so that the answer arrives in time
+  MonoTime deadline = kNever;   // its batch is to have ended by then
+  Duration delivery{};          // what is left from then to the caller's deadline, for the answer to be under way
   PointSet allowed;             // the points it accepts (floors and pins, already resolved); never empty
   SlaClassId sla_class{};
   TenantId tenant{};
   int rows = 1;                 // of the batch dimension; 1..max_batch
 };
+
+// The caller's deadline.
+inline MonoTime AnswerBy(const PendingRequest& request) { return SaturatingAdd(request.deadline, request.delivery); }
 
 // What the runner reads and fills. Owned by exactly one of: caller, queue, batch, caller again.
 class Payload {

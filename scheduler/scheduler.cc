@@ -66,8 +66,11 @@ void Scheduler::Cancel(RequestId id) {
 }
 
 void Scheduler::Delivered(MonoTime ended) {
-  const MonoTime now = loop_.Now();
-  loop_.Post([this, took = now - ended, now] { deliveries_.Observe(took, now); });
+  loop_.Post([this, took = loop_.Now() - ended] {
+    const MonoTime now = loop_.Now();
+    deliveries_.Observe(took, now);
+    for (SchedulerObserver* observer : observers_) observer->OnDelivered({.at = now, .took = took});
+  });
 }
 
 void Scheduler::Drain(absl::AnyInvocable<void()> drained) {
@@ -106,16 +109,18 @@ void Scheduler::Step() {
 
 void Scheduler::Arrive(RequestId id, MonoTime arrival, SubmitRequest submitted, Done done) {
   const MonoTime now = loop_.Now();
+  const MonoTime end = deliveries_.EndFor(submitted.deadline, now);
   Waiting waiting{.request = {.id = id,
                               .arrival = arrival,
-                              .deadline = deliveries_.EndFor(submitted.deadline, now),
+                              .deadline = end,
+                              .delivery = submitted.deadline - end,
                               .allowed = submitted.allowed,
                               .sla_class = submitted.sla_class,
                               .tenant = submitted.tenant,
                               .rows = submitted.rows},
                   .done = std::move(done),
                   .payload = std::move(submitted.payload)};
-  arrivals_.Count(now, submitted.deadline, waiting.request.rows);
+  arrivals_.Count(now, waiting.request.deadline, waiting.request.rows);
   const SchedulerView view = View(now);
   Admission admission = admission_.Admit(view, waiting.request);
   if (!admission.status.ok()) {
@@ -130,7 +135,7 @@ void Scheduler::Arrive(RequestId id, MonoTime arrival, SubmitRequest submitted, 
   for (SchedulerObserver* observer : observers_) {
     observer->OnAdmitted({.id = id,
                           .at = now,
-                          .deadline = request.deadline,
+                          .deadline = AnswerBy(request),
                           .sla_class = request.sla_class,
                           .tenant = request.tenant,
                           .rows = request.rows});
@@ -178,10 +183,21 @@ void Scheduler::Expire(MonoTime now) {
   }
   queue_.RemoveAt(std::move(positions));
   for (Waiting& waiting : expired) {
+    if (now < AnswerBy(waiting.request)) {   // it would be answered late, and may still ask elsewhere
+      RefuseLate(now, std::move(waiting), PredictedDrain(View(now)));
+      continue;
+    }
     absl::Status status = absl::DeadlineExceededError(absl::StrCat(
         "the deadline passed after ", ToMicros(now - waiting.request.arrival), " us of waiting"));
     Refuse(now, std::move(waiting), OutcomeKind::kExpired, std::move(status));
   }
+}
+
+void Scheduler::RefuseLate(MonoTime now, Waiting waiting, Duration retry_after) {
+  absl::Status status = absl::ResourceExhaustedError(absl::StrCat(
+      "no operating point can meet the deadline any more: ", ToMicros(Until(now, AnswerBy(waiting.request))),
+      " us are left after ", ToMicros(now - waiting.request.arrival), " us of waiting"));
+  Refuse(now, std::move(waiting), OutcomeKind::kShed, std::move(status), retry_after);
 }
 
 void Scheduler::Decide(const SchedulerView& view) {
@@ -220,12 +236,7 @@ void Scheduler::Apply(const SchedulerView& view) {
   }
   if (shed.empty()) return;
   const Duration retry_after = PredictedDrain(View(now));
-  for (Waiting& waiting : shed) {
-    absl::Status status = absl::ResourceExhaustedError(absl::StrCat(
-        "no operating point can meet the deadline any more: ", ToMicros(Until(now, waiting.request.deadline)),
-        " us are left after ", ToMicros(now - waiting.request.arrival), " us of waiting"));
-    Refuse(now, std::move(waiting), OutcomeKind::kShed, std::move(status), retry_after);
-  }
+  for (Waiting& waiting : shed) RefuseLate(now, std::move(waiting), retry_after);
 }
 
 void Scheduler::Dispatch(MonoTime now, int slot, PointId point, std::vector<Waiting> members) {
@@ -286,7 +297,12 @@ void Scheduler::FinishBatch(int slot, BatchResult result) {
                                .ok = ok});
   }
   aimd_.Observe(std::all_of(running.members.begin(), running.members.end(),
-                            [now](const Member& member) { return now <= member.request.deadline; }));
+                            [now](const Member& member) { return now <= AnswerBy(member.request); }));
+  for (const Member& member : running.members) {
+    const OutcomeKind ran = ok ? OutcomeKind::kServed : OutcomeKind::kFailed;
+    const OutcomeKind kind = member.cancelled ? OutcomeKind::kCancelled : ran;
+    CountAttained(member.request, kind, now <= AnswerBy(member.request));
+  }
   // The slot gets its next batch before these answers go out: it computes meanwhile.
   RequestStep();
   ++unanswered_batches_;
@@ -310,7 +326,7 @@ void Scheduler::Answer(MonoTime finished, Running running, BatchResult result) {
                     .queue_time = result.started - member.request.arrival,
                     .compute_time = result.finished - result.started,
                     .ended = finished,
-                    .deadline_met = ok && finished <= member.request.deadline,
+                    .deadline_met = ok && finished <= AnswerBy(member.request),
                     .payload = std::move(result.batch.members[i])};
     if (member.cancelled) {
       outcome = Outcome{.kind = OutcomeKind::kCancelled,
@@ -322,7 +338,6 @@ void Scheduler::Answer(MonoTime finished, Running running, BatchResult result) {
 }
 
 void Scheduler::Finish(MonoTime now, const PendingRequest& request, Outcome outcome, Done done) {
-  CountAttained(request, outcome);
   const bool has_deadline = request.deadline != kNever;
   for (SchedulerObserver* observer : observers_) {
     observer->OnEnded({.id = request.id,
@@ -342,9 +357,9 @@ void Scheduler::Finish(MonoTime now, const PendingRequest& request, Outcome outc
   std::move(done)(std::move(outcome));
 }
 
-void Scheduler::CountAttained(const PendingRequest& request, const Outcome& outcome) {
-  const bool told = outcome.kind == OutcomeKind::kServed || outcome.kind == OutcomeKind::kShed ||
-                    outcome.kind == OutcomeKind::kExpired;
+void Scheduler::CountAttained(const PendingRequest& request, OutcomeKind kind, bool in_time) {
+  const bool told =
+      kind == OutcomeKind::kServed || kind == OutcomeKind::kShed || kind == OutcomeKind::kExpired;
   if (!told || request.deadline == kNever) return;
   // What becomes of a flood says nothing of those within their share.
   const auto tenant = static_cast<size_t>(request.tenant);
@@ -356,11 +371,12 @@ void Scheduler::CountAttained(const PendingRequest& request, const Outcome& outc
     attained.in_time *= kAttainedKept;
     attained.told *= kAttainedKept;
   }
-  attained_[has_floor].in_time += outcome.deadline_met;
+  attained_[has_floor].in_time += in_time;
   attained_[has_floor].told += 1;
 }
 
 void Scheduler::Refuse(MonoTime now, Waiting waiting, OutcomeKind kind, absl::Status status, Duration retry_after) {
+  CountAttained(waiting.request, kind, /*in_time=*/false);
   Finish(now, waiting.request,
          Outcome{.kind = kind,
                  .status = std::move(status),

@@ -69,11 +69,12 @@ class Scheduler {
   // as kCancelled when the batch finishes. Unknown or ended ids are ignored. Any thread.
   void Cancel(RequestId id);
 
-  // The answer to a request that ran is sent: from Outcome::ended until now it was under way. Later requests have so much
-  // less time (DeliveryMeter). May be told of some only. Any thread.
+  // The answer to a request that ran is sent: from Outcome::ended until now it was under way. Later requests have so
+  // much less time (DeliveryMeter). May be told of some only. Any thread.
   void Delivered(MonoTime ended);
 
-  // New requests end as kUnavailable from now on; `drained` runs on the loop thread once none waits or runs.
+  // New requests end as kUnavailable from now on; `drained` runs on the loop thread once none waits or runs and every
+  // answer is out.
   // Any thread.
   void Drain(absl::AnyInvocable<void()> drained);
 
@@ -130,10 +131,12 @@ class Scheduler {
   void ReportDrained();
 
   // Remembers whether a request was answered in time.
-  void CountAttained(const PendingRequest& request, const Outcome& outcome);
+  void CountAttained(const PendingRequest& request, OutcomeKind kind, bool in_time);
 
   // Answers one request: the outcome's payload is filled in by the caller.
   void Finish(MonoTime now, const PendingRequest& request, Outcome outcome, Done done);
+  // Refuses who waited until no batch could end in time any more.
+  void RefuseLate(MonoTime now, Waiting waiting, Duration retry_after);
   void Refuse(MonoTime now, Waiting waiting, OutcomeKind kind, absl::Status status, Duration retry_after = {});
 
   SchedulerView View(MonoTime now) const;

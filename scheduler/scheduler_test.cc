@@ -129,16 +129,44 @@ TEST(SchedulerTest, WhatABatchTakesBesideComputingIsLearnt) {
   EXPECT_EQ(batches.back().predicted, milliseconds(5));
 }
 
-// Answers are 4 ms under way, so a batch that ends 2 ms before its deadline is too late for it.
+// At `when` it becomes known that answers are so long under way.
+void DeliverAt(Rig& rig, MonoTime when, Duration took) {
+  rig.loop.PostAt(when, [&rig, when, took] {
+    for (int i = 0; i < DeliveryMeter::kLeastCount; ++i) rig.scheduler.Delivered(when - took);
+  });
+}
+
+// A batch that ends 2 ms before its deadline is too late for an answer that takes 4; at most a quarter of 12 ms is kept.
 TEST(SchedulerTest, LeavesAnswersTheTimeThatTheyAreUnderWay) {
   Rig rig = SlackFitRig();
   rig.SubmitAt(T(milliseconds(10)), 1, Request(T(milliseconds(22))));
-  rig.loop.PostAt(T(milliseconds(50)), [&] { rig.scheduler.Delivered(T(milliseconds(46))); });
+  DeliverAt(rig, T(milliseconds(50)), milliseconds(4));
   rig.SubmitAt(T(milliseconds(60)), 2, Request(T(milliseconds(72))));
   rig.loop.Run();
   EXPECT_EQ(rig.answer(1).outcome.point, kHi);
   EXPECT_EQ(rig.answer(1).outcome.ended, T(milliseconds(20)));
   EXPECT_EQ(rig.answer(2).outcome.point, kMid) << "hi would end at 70 ms, and 69 is the latest";
+  EXPECT_TRUE(rig.answer(2).outcome.deadline_met);
+}
+
+TEST(SchedulerTest, WhetherADeadlineWasMetIsSaidOfTheCallersOwn) {
+  Rig rig = SlackFitRig({.least_permille = 1100, .most_permille = 1100});
+  DeliverAt(rig, T(milliseconds(50)), milliseconds(2));
+  rig.SubmitAt(T(milliseconds(60)), 1, Request(T(milliseconds(72)), PointSet::Of(kHi)));   // to end by 70, ends at 71
+  rig.loop.Run();
+  EXPECT_EQ(rig.answer(1).outcome.ended, T(milliseconds(71)));
+  EXPECT_TRUE(rig.answer(1).outcome.deadline_met);
+}
+
+TEST(SchedulerTest, WhoCouldOnlyBeAnsweredLateIsRefusedWhileItMayStillAskElsewhere) {
+  Rig rig = SlackFitRig({.least_permille = 1100, .most_permille = 1100});
+  DeliverAt(rig, T(milliseconds(5)), milliseconds(2));
+  // The first should end at 34 ms and ends at 36.4, the second would take 2 then and is to end by 36.
+  rig.SubmitAt(T(milliseconds(10)), 1, Request(kNever, PointSet::Of(kHi), 8));
+  rig.SubmitAt(T(milliseconds(11)), 2, Request(T(milliseconds(38)), PointSet::Of(kLo)));
+  rig.loop.Run();
+  ExpectAnswer(rig, 2, OutcomeKind::kShed, absl::StatusCode::kResourceExhausted, T(milliseconds(36)));
+  EXPECT_THAT(rig.answer(2).outcome.status.message(), HasSubstr("2000 us are left after 25000 us of waiting"));
 }
 
 TEST(SchedulerTest, SlotsRunSideBySide) {

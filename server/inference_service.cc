@@ -80,14 +80,15 @@ class InferReactor final : public ServerUnaryReactor {
     if (LeftOfGrpcDeadline(context_) > near_the_end_) scheduler_.Cancel(id_);
   }
   void OnDone() override {
-    // The server's stop waits for this, and the scheduler outlives it. One of a few is enough to know.
-    if (ended_ && static_cast<uint64_t>(id_) % kToldOneIn == 0) scheduler_.Delivered(*ended_);
+    // The server's stop waits for this, and the scheduler outlives it. Some are enough to know, and what nobody waited
+    // for was not sent.
+    const bool told = static_cast<uint64_t>(id_) % kToldOneIn == 0 && !context_.IsCancelled();
+    if (ended_ && told) scheduler_.Delivered(*ended_);
     delete this;
   }
 
  private:
   static constexpr uint64_t kToldOneIn = 8;
-
 
   void Answer(Outcome outcome) {
     if (outcome.kind == OutcomeKind::kShed) {

@@ -4,8 +4,8 @@
 // as torchrun and Kubeflow's PyTorchJob do: the first one writes files and speaks.
 //
 // Tested: everything here on the CPU; resuming after SIGKILL and two processes by starting this binary
-// (anybit_train_test). `--device cuda` takes the same path with tensors on the GPU (trainer/cuda_test.cc, where there is
-// one).
+// (anybit_train_test). `--device cuda` takes the same path with tensors on the GPU (trainer/cuda_test.cc, where there
+// is one).
 #include <malloc.h>
 #include <unistd.h>
 

@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "report/charts.h"
 #include "report/markdown_table.h"
 
@@ -105,6 +106,13 @@ std::string WithoutSeeds(absl::string_view command) {
   return rest;
 }
 
+// A command less its --points.
+std::string WithoutPoints(const std::string& command) {
+  std::vector<std::string> words = absl::StrSplit(command, ' ');
+  std::erase_if(words, [](const std::string& word) { return absl::StartsWith(word, "--points="); });
+  return absl::StrJoin(words, " ");
+}
+
 std::string Cell(const Spread& spread, bool of_differences = false) {
   if (spread.count == 0) return "-";
   const char* sign = of_differences && spread.mean >= 0 ? "+" : "";
@@ -117,8 +125,8 @@ double PlaceOf(const PointResult& point) {
   return (point.weight_bits() + point.activation_bits()) / 2;
 }
 
-// Of fitted ranges (their names end in f) where another of the line's points is so near that through both it would have a
-// kink.
+// Of fitted ranges (their names end in f) where another of the line's points is so near that through both it would have
+// a kink.
 bool StandsApart(const PointResult& point, const std::vector<PointResult>& points) {
   return absl::EndsWith(point.name(), "f") && std::any_of(points.begin(), points.end(), [&](const PointResult& other) {
     return other.name() != point.name() && std::abs(PlaceOf(other) - PlaceOf(point)) < 0.5;
@@ -233,11 +241,16 @@ std::string DifferenceTable(std::span<const TrainingRun> runs, AccuracyOf which)
 }
 
 absl::Status CheckAlike(std::span<const TrainingRun> runs) {
-  std::map<std::pair<std::string, std::string>, std::string> commands;  // by recipe and point
+  // By recipe and point; with "", by recipe alone: of runs that have no point in common, less the points.
+  std::map<std::pair<std::string, std::string>, std::string> commands;
   for (const TrainingRun& run : runs) {
-    for (const PointResult& point : run.points()) {
-      const std::string& first = commands.emplace(std::pair(run.recipe(), point.name()), run.command()).first->second;
-      if (WithoutSeeds(first) == WithoutSeeds(run.command())) continue;
+    std::vector<std::string> names = {""};
+    for (const PointResult& point : run.points()) names.push_back(point.name());
+    for (const std::string& name : names) {
+      const std::string& first = commands.emplace(std::pair(run.recipe(), name), run.command()).first->second;
+      std::string one = WithoutSeeds(first), other = WithoutSeeds(run.command());
+      if (name.empty()) one = WithoutPoints(one), other = WithoutPoints(other);
+      if (one == other) continue;
       return absl::InvalidArgumentError(absl::StrCat("runs called '", run.recipe(),
                                                      "' differ in more than their seeds: [", first, "] and [",
                                                      run.command(), "]"));

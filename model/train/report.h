@@ -43,13 +43,13 @@ std::string AccuracyTable(std::span<const TrainingRun> runs, AccuracyOf which);
 // the same images, so these spread less than the accuracies do. Markdown; empty where there is nothing to compare.
 std::string DifferenceTable(std::span<const TrainingRun> runs, AccuracyOf which);
 
-// InvalidArgument where runs of one name have a point in common and commands that differ in more than their seeds: the
-// point's mean would be of nothing. What has a store for each point has a run for each.
+// InvalidArgument where runs of one name have commands that differ in more than their seeds: their mean would be of
+// nothing. Where a store serves one point there is a run for each, and their points differ too.
 absl::Status CheckAlike(std::span<const TrainingRun> runs);
 
 // A line per recipe over the mean of weight and activation bits, with bars of a standard deviation; full precision at
-// the right end. A point whose ranges are fitted stands beside the line where another of its recipe is within half a bit.
-// SVG.
+// the right end. A point whose ranges are fitted stands beside the line where another of its recipe is within half a
+// bit. SVG.
 std::string AccuracyFigure(std::span<const TrainingRun> runs, AccuracyOf which, const std::string& caption);
 
 // A page of these tables, what was trained, and the commands.

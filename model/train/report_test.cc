@@ -132,6 +132,8 @@ TEST(CheckAlike, TakesRunsOfOneNameThatHaveAPointEach) {
   runs[0].set_command("anybit-convert --points=w4a4");
   runs[1].set_command("anybit-convert --points=w3a3");
   EXPECT_TRUE(CheckAlike(runs).ok()) << CheckAlike(runs);
+  runs[1].set_command("anybit-convert --points=w3a3 --rounding=joint");
+  EXPECT_FALSE(CheckAlike(runs).ok());
 }
 
 TEST(TrainingPage, SaysWhatWasTrainedHowLongAndByWhichCommand) {

@@ -72,7 +72,6 @@ class Planner {
         slots_(std::min(static_cast<int>(view.slots.size()), kMostSlots)),
         objective_(Nanoseconds(view.arrivals.objective)),
         rate_(objective_ > 0 ? LikelyRate(view.arrivals) / objective_ : 0),
-        typical_(static_cast<double>(view.latency.typical_permille()) / view.latency.upper_permille()),
         aged_(HasAged()),
         alike_(view.waiting_special == 0 && !view.weights_vary && !aged_) {
     for (int s = 0; s < slots_; ++s) {
@@ -137,6 +136,8 @@ class Planner {
     return deadline == kNever ? kForever : Nanoseconds(deadline - view_.now);
   }
   double Predict(const RankedPoint& point, int rows) const { return Nanoseconds(view_.latency.Predict(point.id, rows)); }
+  // Of many batches, one after the other.
+  double Typical(const RankedPoint& point, int rows) const { return Nanoseconds(view_.latency.Typical(point.id, rows)); }
   double Weight(const PendingRequest& request) const { return RequestWeight(view_, request); }
 
   bool IsTaken(int position) const {
@@ -463,7 +464,7 @@ class Planner {
     int last_rows = batch.rows;
     int calm = 0;
     const int full_rows = point.efficient[static_cast<size_t>(most_rows_)];
-    const double full_later = Later(point, next, full_rows);
+    const double full_later = Later(point, next, full_rows), full_typical = LaterTypical(point, next, full_rows);
     for (int step = 0; step < kMostSteps; ++step) {
       size_t s = 0;
       for (size_t i = 1; i < static_cast<size_t>(slots_); ++i) s = free[i] < free[s] ? i : s;
@@ -473,7 +474,7 @@ class Planner {
         if (start + full_later > SlackOfLeft(batch, index)) return false;
         last_rows = most_rows_;
         calm = 0;
-        free[s] = start + full_later * typical_;
+        free[s] = start + full_typical;
         served += full_rows;
         continue;
       }
@@ -491,21 +492,23 @@ class Planner {
                                : ArrivalOf(served + 1 - queued, margin) + objective_;
       // Batches that are not full and do not grow, on slots that have all been used since: the queue stays short.
       calm = served >= queued && start >= all_used && can_run < most_rows_ && can_run <= last_rows ? calm + 1 : 0;
-      const double later = Later(point, next, rows);
-      if (start + later > slack) return false;
+      if (start + Later(point, next, rows) > slack) return false;
       if (calm > 2 * (slots_ - 1)) return true;
       last_rows = can_run;
-      free[s] = start + later * typical_;   // many batches take what they take on average
+      free[s] = start + LaterTypical(point, next, rows);
       served += rows;
     }
     // Nobody late so far: nobody later either, unless more rows come than full batches carry.
-    return rate_ * Later(point, next, most_rows_) * typical_ <= slots_ * most_rows_;
+    return rate_ * LaterTypical(point, next, most_rows_) <= slots_ * most_rows_;
   }
 
   // Time of a later batch, see kOwnPart; those who do not accept the cheap points take their part of it.
   double Later(const RankedPoint& point, const RankedPoint& next, int rows) const {
     return Between(Predict(point, rows), Predict(next, rows),
                    floors_part_ > 0 ? Predict(*floors_point_, rows) : 0);
+  }
+  double LaterTypical(const RankedPoint& point, const RankedPoint& next, int rows) const {
+    return Between(Typical(point, rows), Typical(next, rows), floors_part_ > 0 ? Typical(*floors_point_, rows) : 0);
   }
   // The same of a row in the best batches.
   double LaterCost(const RankedPoint& point, const RankedPoint& next) const {
@@ -612,7 +615,7 @@ class Planner {
       for (int rows = std::min(with_deadline_ - begin_, most_rows_); rows > 0; --rows) {
         if (std::min(best_per_row, 0.0) <= best_score + kNothing) break;
         const double latency = Predict(point, rows);
-        const double score = point.accuracy * rows - most_value * latency * typical_;
+        const double score = point.accuracy * rows - most_value * Typical(point, rows);
         if (score <= best_score) continue;
         const int first = FirstWithSlack(latency);
         if (with_deadline_ - first < rows) continue;
@@ -641,8 +644,8 @@ class Planner {
         const auto [batch_of_group, latency] = LargestOf(group, targets[static_cast<size_t>(ToIndex(group.point->id))]);
         Candidate batch = batch_of_group;
         if (batch.count == 0) continue;
-        const bool worth_it = Predict(*group.point, batch.rows) * typical_ <=
-                              kWasteful * batch.rows * Typical(group.point->cost);
+        const bool worth_it =
+            Typical(*group.point, batch.rows) <= kWasteful * batch.rows * Typical(group.point->cost);
         const bool weightier = group.weight > groups[1].weight;
         if (worth_it || weightier || !must_be_worth_it) {
           if (aged_) MakeRoomForAged(*group.point, latency, batch);
@@ -786,7 +789,8 @@ class Planner {
     }
     // What is predicted errs upwards; so much earlier it may be over.
     const double least = view_.latency.typical_permille() - view_.latency.scatter_permille();
-    const double soonest = Soonest(free_) * std::max(least, 0.0) / view_.latency.upper_permille();
+    const double computing = std::max(Soonest(free_) - Nanoseconds(view_.latency.upper_overhead()), 0.0);
+    const double soonest = computing * std::max(least, 0.0) / view_.latency.upper_permille();
     for (SkipTaken(); begin_ < with_deadline_ && IsHopeless(begin_, soonest); SkipTaken()) {
       decision_.shed.push_back(begin_++);
     }
@@ -801,7 +805,6 @@ class Planner {
   const int slots_;
   const double objective_;    // 0: not known
   const double rate_;         // rows per ns
-  const double typical_;      // of a predicted time: what it takes typically
   const bool aged_;           // whether some have waited too long without a deadline
   bool alike_;                // what is left is [begin_, end_), of one row each, with equal floors and weights
   int begin_ = 0;             // the first that is left

@@ -294,6 +294,15 @@ class ServingTest(unittest.TestCase):
         self.assertEqual(lint.returncode, 0, lint.stdout + lint.stderr)
         self.assertIn(b"requests_total", metrics)
 
+    def test_measures_how_long_answers_are_under_way(self):
+        # One in eight is measured, and an answer may be here before the server knows that it is sent.
+        for _ in range(1000):
+            self.infer(test_images(1))
+            metrics = get(self.server.http_address, "/metrics").decode()
+            if int(re.search(r"^anybit_delivery_duration_seconds_count (\d+)$", metrics, re.MULTILINE)[1]) > 0:
+                return
+        self.fail("none of 1000 answers was measured")
+
     def test_every_metric_stands_in_the_readme_and_every_one_there_exists(self):
         exposed = set(re.findall(r"^# TYPE (\w+)", get(self.server.http_address, "/metrics").decode(), re.MULTILINE))
         documented = set(re.findall(r"`(anybit_\w+)`", pathlib.Path("README.md").read_text()))

@@ -1,4 +1,5 @@
 // What a GPU trains is what a CPU trains. Skipped where there is no GPU, or LibTorch is one for the CPU alone.
+#include <cctype>
 #include <chrono>
 #include <filesystem>
 #include <string>
@@ -43,7 +44,8 @@ class OnCuda : public testing::TestWithParam<const char*> {
 
 // The cosine of the angle between two tensors, 1 if both are 0.
 double Cosine(const torch::Tensor& a, const torch::Tensor& b) {
-  const torch::Tensor x = a.to(torch::kCPU, torch::kFloat64).flatten(), y = b.to(torch::kCPU, torch::kFloat64).flatten();
+  const torch::Tensor x = a.to(torch::kCPU, torch::kFloat64).flatten();
+  const torch::Tensor y = b.to(torch::kCPU, torch::kFloat64).flatten();
   const double norms = (x.norm() * y.norm()).item<double>();
   return norms == 0 ? (x.norm() + y.norm() == 0).item<bool>() : x.dot(y).item<double>() / norms;
 }
@@ -114,7 +116,7 @@ TEST_P(OnCuda, GoesOnAfterACheckpointAsIfItHadNeverStopped) {
   options.bfloat16_backward = true;
   const std::string whole = SerializeArtifact(*TrainSmall(options, kEveryPoint));
 
-  options.checkpoint = absl::StrCat(testing::TempDir(), "/cuda_test.ckpt");
+  options.checkpoint = absl::StrCat(testing::TempDir(), "/cuda_test_", GetParam(), ".ckpt");
   std::filesystem::remove(options.checkpoint);
   options.checkpoint_interval = 30;
   TrainSmallAndDie(options, 33, kEveryPoint);

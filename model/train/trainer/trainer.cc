@@ -124,7 +124,7 @@ class TrainingRun {
         identity_(Identity(spec, points, examples, options)) {
     // Convolutions over codes must not be rounded to ten bits behind our back.
     at::globalContext().setAllowTF32CuDNN(false);
-    // On a GPU too, one seed is one result.
+    // For one seed to be one result on a GPU too.
     at::globalContext().setDeterministicCuDNN(true);
     if (options.threads > 0) torch::set_num_threads(options.threads);
     network_->to(device_);
