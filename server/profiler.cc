@@ -73,10 +73,8 @@ class Bench {
                                                     ": ", status.message()));
   }
 
-  // Sizes in ascending order, as many as fit into `share` but at least the first, then repetitions of all of them while
-  // they fit.
-  absl::StatusOr<std::vector<Measurement>> Measure(int point, const std::vector<int>& sizes, Duration share,
-                                                   int repetitions) {
+  // Sizes in ascending order, as many as fit into `share` but at least the first.
+  absl::StatusOr<std::vector<Measurement>> MeasureOnce(int point, const std::vector<int>& sizes, Duration share) {
     const MonoTime end = SaturatingAdd(loop_.Now(), share);
     std::vector<Measurement> measurements;
     for (int rows : sizes) {
@@ -88,15 +86,25 @@ class Bench {
       if (!taken.ok()) return taken.status();
       measurements.push_back({.rows = rows, .runs = {*taken}});
     }
-    for (int i = 1; i < repetitions; ++i) {
-      for (Measurement& m : measurements) {
-        if (SaturatingAdd(loop_.Now(), m.runs.back()) > end) continue;
-        const absl::StatusOr<Duration> again = Run(point, m.rows);
-        if (!again.ok()) return again.status();
-        m.runs.push_back(*again);
-      }
-    }
     return measurements;
+  }
+
+  // One more run of those that end by `end`, after one that fetches the point's weights and does not count.
+  absl::Status MeasureAgain(int point, std::vector<Measurement>& measurements, MonoTime end) {
+    bool fetched = false;
+    for (Measurement& m : measurements) {
+      if (SaturatingAdd(loop_.Now(), m.runs.back() + (fetched ? Duration::zero() : measurements[0].runs.back())) > end) {
+        continue;
+      }
+      if (!fetched) {
+        if (absl::Status status = Run(point, measurements[0].rows).status(); !status.ok()) return status;
+        fetched = true;
+      }
+      const absl::StatusOr<Duration> again = Run(point, m.rows);
+      if (!again.ok()) return again.status();
+      m.runs.push_back(*again);
+    }
+    return absl::OkStatus();
   }
 
  private:
@@ -116,16 +124,30 @@ absl::StatusOr<Profile> MeasureProfile(const AdaptiveNetwork& network, const Eve
   const auto& points = network.description().points;
   Bench bench(network, loop, options.max_batch);
   Duration spent{};
+  std::vector<std::vector<Measurement>> measured;
   for (int point = 0; point < static_cast<int>(points.size()); ++point) {
     if (absl::Status status = bench.Run(point, 1).status(); !status.ok()) return status;
     // What a fast point leaves of its share goes to those after it.
     const Duration share = (options.budget - spent) / static_cast<int>(points.size() - point);
     const MonoTime start = loop.Now();
-    absl::StatusOr<std::vector<Measurement>> measured = bench.Measure(point, sizes, share, options.repetitions);
+    absl::StatusOr<std::vector<Measurement>> once = bench.MeasureOnce(point, sizes, share);
     spent += loop.Now() - start;
-    if (!measured.ok()) return measured.status();
+    if (!once.ok()) return once.status();
+    measured.push_back(*std::move(once));
+  }
+  // Points take turns: a machine that is slower for a while is so for all of them, and they still stand to each other as
+  // they are.
+  const MonoTime end = SaturatingAdd(loop.Now(), options.budget - spent);
+  for (int repetition = 1; repetition < options.repetitions; ++repetition) {
+    for (size_t point = 0; point < points.size(); ++point) {
+      if (absl::Status status = bench.MeasureAgain(static_cast<int>(point), measured[point], end); !status.ok()) {
+        return status;
+      }
+    }
+  }
+  for (size_t point = 0; point < points.size(); ++point) {
     profile.points.push_back({.name = points[point].name, .accuracy = points[point].accuracy});
-    profile.latency.push_back(FillBetween(*measured, options.max_batch));
+    profile.latency.push_back(FillBetween(measured[point], options.max_batch));
   }
   if (absl::Status status = ValidateProfile(profile); !status.ok()) return status;
   return profile;

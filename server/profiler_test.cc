@@ -114,6 +114,18 @@ TEST(ProfilerNoiseTest, OneSlowRunDoesNotMoveTheMedian) {
   for (int point = 0; point < 4; ++point) EXPECT_EQ(profile->At(ToPointId(point), 1), milliseconds(1));
 }
 
+// Slower by half from the middle of the profiling on (the fourth of nine rounds): no point may look slower for that.
+TEST(ProfilerNoiseTest, AMachineThatSlowsDownSlowsAllPointsAlike) {
+  ManualClock clock;
+  const SumNetwork network([&](int, int rows) {
+    clock.Advance(clock.Now() < MonoTime(milliseconds(128)) ? milliseconds(rows) : milliseconds(rows) * 3 / 2);
+    return absl::OkStatus();
+  });
+  const auto profile = MeasureProfile(network, clock, {.max_batch = 4, .budget = std::chrono::hours(1)});
+  ASSERT_TRUE(profile.ok());
+  for (int point = 1; point < 4; ++point) EXPECT_EQ(profile->At(ToPointId(point), 4), profile->At(ToPointId(0), 4));
+}
+
 TEST(ProfilerFailureTest, AFailingPointIsNamed) {
   ManualClock clock;
   const SumNetwork network([](int point, int) {
