@@ -156,6 +156,12 @@ int LatencyModel::CommonPart(const Observation& observation) const {
   return static_cast<int>(std::clamp<int64_t>(ratio * kExact / own_permille(observation.point), 1, kMostPermille));
 }
 
+int LatencyModel::MedianOfSorting() {
+  const auto middle = sorting_.begin() + static_cast<std::ptrdiff_t>(sorting_.size() / 2);
+  std::nth_element(sorting_.begin(), middle, sorting_.end());
+  return *middle;
+}
+
 int LatencyModel::CommonPartOfOthers(const Observation& latest) {
   sorting_.clear();
   for (size_t i = 0; i + 1 < count_; ++i) {
@@ -163,10 +169,7 @@ int LatencyModel::CommonPartOfOthers(const Observation& latest) {
     const bool as_large = other.rows <= kAboutAsLarge * latest.rows && latest.rows <= kAboutAsLarge * other.rows;
     if (as_large && other.point != latest.point) sorting_.push_back(CommonPart(other));
   }
-  if (sorting_.size() < static_cast<size_t>(options_.regime)) return 0;
-  const auto middle = sorting_.begin() + static_cast<std::ptrdiff_t>(sorting_.size() / 2);
-  std::nth_element(sorting_.begin(), middle, sorting_.end());
-  return *middle;
+  return sorting_.size() < static_cast<size_t>(options_.regime) ? 0 : MedianOfSorting();
 }
 
 void LatencyModel::ObserveOwn(Observation& latest) {
@@ -242,18 +245,13 @@ void LatencyModel::TakeBackOwn(size_t count) {
 int LatencyModel::OwnPart(const OwnCorrection& own) {
   if (own.count == 0) return kExact;
   const auto ratios = std::span(own.ratios).first(own.count);
-  const auto median = [this] {
-    const auto middle = sorting_.begin() + static_cast<std::ptrdiff_t>(sorting_.size() / 2);
-    std::nth_element(sorting_.begin(), middle, sorting_.end());
-    return *middle;
-  };
   sorting_.clear();
   for (const OwnCorrection::Ratio& ratio : ratios) sorting_.push_back(ratio.permille);
   sorting_.resize(std::max(own.count, std::min(own.count + kProfileCounts, kOwnWindow)), kExact);
-  const int part = median();
+  const int part = MedianOfSorting();
   sorting_.clear();
   for (const OwnCorrection::Ratio& ratio : ratios) sorting_.push_back(std::abs(ratio.permille - part));
-  const int64_t scatter = 2 * median();
+  const int64_t scatter = 2 * MedianOfSorting();
   const int64_t off = std::abs(part - kExact);
   const auto count = static_cast<int64_t>(own.count);
   const bool counts = off > kOwnPermille + kOwnFewPermille / count && off * off * count > 9 * scatter * scatter;

@@ -133,6 +133,7 @@ class LatencyModel {
   void DropOldest(size_t count);
   // The ratio without the point's own part.
   int CommonPart(const Observation& observation) const;
+  int MedianOfSorting();   // which is not empty, and is reordered
   void ObserveOwn(Observation& latest);
   void DropColdRatios(PointId point);
   // The common part of the ratios of other points' batches of about as many rows; 0 if there are too few. A point

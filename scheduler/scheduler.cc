@@ -296,13 +296,15 @@ void Scheduler::FinishBatch(int slot, BatchResult result) {
                                .actual = actual,
                                .ok = ok});
   }
-  aimd_.Observe(std::all_of(running.members.begin(), running.members.end(),
-                            [now](const Member& member) { return now <= AnswerBy(member.request); }));
-  for (const Member& member : running.members) {
+  bool all_in_time = true;
+  for (Member& member : running.members) {
+    member.in_time = now <= AnswerBy(member.request);
+    all_in_time &= member.in_time;
     const OutcomeKind ran = ok ? OutcomeKind::kServed : OutcomeKind::kFailed;
     const OutcomeKind kind = member.cancelled ? OutcomeKind::kCancelled : ran;
-    CountAttained(member.request, kind, now <= AnswerBy(member.request));
+    CountAttained(member.request, kind, member.in_time);
   }
+  aimd_.Observe(all_in_time);
   // The slot gets its next batch before these answers go out: it computes meanwhile.
   RequestStep();
   ++unanswered_batches_;
@@ -326,7 +328,7 @@ void Scheduler::Answer(MonoTime finished, Running running, BatchResult result) {
                     .queue_time = result.started - member.request.arrival,
                     .compute_time = result.finished - result.started,
                     .ended = finished,
-                    .deadline_met = ok && finished <= AnswerBy(member.request),
+                    .deadline_met = ok && member.in_time,
                     .payload = std::move(result.batch.members[i])};
     if (member.cancelled) {
       outcome = Outcome{.kind = OutcomeKind::kCancelled,

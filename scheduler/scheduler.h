@@ -93,6 +93,7 @@ class Scheduler {
     PendingRequest request;
     Done done;
     bool cancelled = false;
+    bool in_time = false;          // for the caller; known once the batch has ended
   };
   struct Running {
     PointId point{};

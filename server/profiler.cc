@@ -91,15 +91,12 @@ class Bench {
 
   // One more run of those that end by `end`, after one that fetches the point's weights and does not count.
   absl::Status MeasureAgain(int point, std::vector<Measurement>& measurements, MonoTime end) {
-    bool fetched = false;
+    const auto ends_by = [&](Duration taken) { return SaturatingAdd(loop_.Now(), taken) <= end; };
+    const Measurement& first = measurements.front();
+    if (!ends_by(2 * first.runs.back())) return absl::OkStatus();
+    if (absl::Status status = Run(point, first.rows).status(); !status.ok()) return status;
     for (Measurement& m : measurements) {
-      if (SaturatingAdd(loop_.Now(), m.runs.back() + (fetched ? Duration::zero() : measurements[0].runs.back())) > end) {
-        continue;
-      }
-      if (!fetched) {
-        if (absl::Status status = Run(point, measurements[0].rows).status(); !status.ok()) return status;
-        fetched = true;
-      }
+      if (!ends_by(m.runs.back())) continue;
       const absl::StatusOr<Duration> again = Run(point, m.rows);
       if (!again.ok()) return again.status();
       m.runs.push_back(*again);

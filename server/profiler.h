@@ -18,11 +18,11 @@ struct ProfilerOptions {
   int repetitions = 9;                       // of each measurement, where the budget allows
 };
 
-// Runs batches of 1, 2, 4, ... max_batch rows on the calling thread, points in turn, and takes the median of each size;
-// sizes between are interpolated. A size that would overrun its point's share of the budget is not run: it is taken to cost per row
-// what the largest size that was run costs, which is too much rather than too little. A point's first run pays for what
-// is made on first use and counts neither as a latency nor for the budget; even a tiny budget counts one run after it.
-// A failing run's Status, with the point's name. `loop` is asked for the time only.
+// Runs batches of 1, 2, 4, ... max_batch rows on the calling thread, points in turn, and takes the median of each
+// size; sizes between are interpolated. A size that would overrun its point's share of the budget is not run: it is
+// taken to cost per row what the largest size that was run costs, which is too much rather than too little. A point's
+// first run pays for what is made on first use and counts neither as a latency nor for the budget; even a tiny budget
+// counts one run after it. A failing run's Status, with the point's name. `loop` is asked for the time only.
 absl::StatusOr<Profile> MeasureProfile(const AdaptiveNetwork& network, const EventLoop& loop,
                                        const ProfilerOptions& options);
 

@@ -4,11 +4,15 @@
 
 #include <sstream>
 #include <stdexcept>
+#include <vector>
 
 #include <gtest/gtest.h>
 
 #include "absl/status/statusor.h"
 #include "model/artifact.h"
+#include "model/evaluate.h"
+#include "model/kernels/instruction_set.h"
+#include "model/packed_network.h"
 #include "model/train/recipe/point_recipe.h"
 #include "model/train/recipe/recipe.h"
 #include "model/train/testing/stripes.h"
@@ -34,7 +38,18 @@ inline absl::StatusOr<Artifact> TrainSmall(const TrainerOptions& options, const 
   return Train(StripesNetwork(), *ParsePoints(points), Stripes(500, 1), options, progress, /*live=*/false);
 }
 
-// The same, but dies after `steps` steps: its terminal breaks.
+// Top-1 of every point, by the engine, on images that were not trained on.
+inline std::vector<double> Served(const Artifact& artifact) {
+  const auto engine = *PackedNetwork::Create(artifact, *SupportedKernels().front());
+  const MemoryExamples test = Stripes(200, 2);
+  std::vector<double> accuracies;
+  for (size_t p = 0; p < artifact.points.size(); ++p) {
+    accuracies.push_back(*EvaluateTop1(*engine, static_cast<int>(p), test));
+  }
+  return accuracies;
+}
+
+// TrainSmall that dies after `steps` steps: its terminal breaks.
 inline void TrainSmallAndDie(TrainerOptions options, int64_t steps, const char* points = kPoints) {
   class Broken : public std::stringbuf {
     int sync() override { throw std::runtime_error("the terminal is gone"); }

@@ -11,9 +11,6 @@
 #include <torch/torch.h>
 
 #include "absl/strings/str_cat.h"
-#include "model/evaluate.h"
-#include "model/kernels/instruction_set.h"
-#include "model/packed_network.h"
 #include "model/train/network/trainable_network.h"
 #include "model/train/processes/launch.h"
 #include "model/train/processes/process_group.h"
@@ -85,14 +82,9 @@ TEST_P(OnCuda, PassesForwardAndBackwardAsOnTheCpu) {
   }
 }
 
-// By the engine, at every point, on images that were not trained on.
 void ExpectServesWell(const absl::StatusOr<Artifact>& artifact) {
   ASSERT_TRUE(artifact.ok()) << artifact.status();
-  const auto engine = *PackedNetwork::Create(*artifact, *SupportedKernels().front());
-  const MemoryExamples test = Stripes(200, 2);
-  for (size_t p = 0; p < artifact->points.size(); ++p) {
-    EXPECT_GT(*EvaluateTop1(*engine, static_cast<int>(p), test), 0.75) << artifact->points[p].info.name;
-  }
+  for (double accuracy : Served(*artifact)) EXPECT_GT(accuracy, 0.75);
 }
 
 TEST_P(OnCuda, TeachesWhatTheEngineServes) { ExpectServesWell(TrainSmall(Options(), kEveryPoint)); }

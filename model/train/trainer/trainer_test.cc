@@ -10,7 +10,6 @@
 
 #include <gtest/gtest.h>
 
-#include "model/evaluate.h"
 #include "model/kernels/instruction_set.h"
 #include "model/packed_network.h"
 #include "model/torch_network.h"
@@ -21,17 +20,6 @@
 
 namespace anybit {
 namespace {
-
-// Top-1 of every point, by the engine, on images that were not trained on.
-std::vector<double> Served(const Artifact& artifact) {
-  const auto engine = *PackedNetwork::Create(artifact, *SupportedKernels().front());
-  const MemoryExamples test = Stripes(200, 2);
-  std::vector<double> accuracies;
-  for (size_t p = 0; p < artifact.points.size(); ++p) {
-    accuracies.push_back(*EvaluateTop1(*engine, static_cast<int>(p), test));
-  }
-  return accuracies;
-}
 
 class TrainWithEveryRecipe : public testing::TestWithParam<const char*> {};
 
