@@ -118,6 +118,14 @@ absl::Status CheckRequest(const SchedulerView& view, const PendingRequest& reque
   return absl::OkStatus();
 }
 
+// Nothing that was measured and no profile lets it succeed, however short the queue.
+absl::Status Impossible(const SchedulerView& view, const PendingRequest& request, Duration least) {
+  return absl::DeadlineExceededError(
+      absl::StrCat("no operating point can meet the deadline: ", ToMicros(Until(view.now, AnswerBy(request))),
+                   " us are left, and ", request.rows, request.rows == 1 ? " row takes" : " rows take", " at least ",
+                   ToMicros(least + request.delivery), " us on an idle server"));
+}
+
 absl::Status NoPointInTime(const SchedulerView& view, const PendingRequest& request, Duration earliest) {
   return absl::ResourceExhaustedError(
       absl::StrCat("no operating point can meet the deadline: ", ToMicros(Until(view.now, AnswerBy(request))),
@@ -132,7 +140,12 @@ Admission AdmissionControl::Admit(const SchedulerView& view, const PendingReques
   const Duration slack = Slack(view, request);
   const Busy busy = BusyTime(view);
   const Duration own_start = busy.shortest + view.latency.Fastest(request.allowed, request.rows);
-  if (own_start > slack) return {.status = NoPointInTime(view, request, own_start)};
+  if (own_start > slack) {
+    const Duration least = view.latency.FastestHoped(request.allowed, request.rows);
+    const bool impossible = view.latency.measured() && least > slack;
+    return {.status = impossible ? Impossible(view, request, least) : NoPointInTime(view, request, own_start),
+            .predicted = true};
+  }
 
   if (view.waiting.size() >= static_cast<size_t>(view.max_queue_requests)) {
     if (const std::optional<int> lighter = LighterThan(view, request, view.waiting.size())) return {.instead = lighter};
@@ -147,7 +160,8 @@ Admission AdmissionControl::Admit(const SchedulerView& view, const PendingReques
   const Duration room = slack * static_cast<int64_t>(view.slots.size()) + GivenUp(view, request, slack);
   if (needed > room) {
     if (const std::optional<int> lighter = LighterThan(view, request, ahead)) return {.instead = lighter};
-    return {.status = NoPointInTime(view, request, needed / static_cast<int64_t>(view.slots.size()))};
+    return {.status = NoPointInTime(view, request, needed / static_cast<int64_t>(view.slots.size())),
+            .predicted = true};
   }
   if (!view.weights_vary) return {};
   if (const std::optional<size_t> late = HeavierMadeLate(view, request, work, ahead)) {

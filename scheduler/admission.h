@@ -14,12 +14,14 @@ namespace anybit {
 struct Admission {
   absl::Status status;          // OK: it may wait
   std::optional<int> instead;   // with OK: there is no room for all, and this position is to be refused for it
+  bool predicted = false;       // the refusal rests on predictions alone
 };
 
 class AdmissionControl {
  public:
   // Pure. InvalidArgument: no accepted point, or rows outside 1..max_batch. Unavailable: draining. DeadlineExceeded:
-  // the deadline is not after now. ResourceExhausted: there is no room and nobody who weighs less. There is room as
+  // the deadline is not after now, or the best that can be hoped for (LatencyModel::FastestHoped) is later, so that
+  // trying again is no use. ResourceExhausted: there is no room and nobody who weighs less. There is room as
   // long as the queue is not full and the deadline can be met by the fastest plan: the present queue's earlier
   // deadlines at their cheapest points in the best batches, on all slots, then this request. That is optimistic on
   // purpose, by two full batches of more urgent requests that may be given up: what is admitted may still be shed, what

@@ -42,6 +42,7 @@ struct SchedulerView {
   double aimd_rows = 1;                      // batch limit that grew with batches in time and shrank with late ones
   int max_queue_requests = 0;
   bool draining = false;
+  bool hurry = false;                        // run what waits now rather than wait for more
 };
 
 // Runs these requests as one batch: `count` members of Decision::members from `first` on.

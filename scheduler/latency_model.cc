@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
+#include <functional>
 #include <span>
 #include <tuple>
 #include <utility>
@@ -20,20 +21,22 @@ constexpr int kMostPermille = 1000 * 1000;
 // Times of computing and overheads are each held below an hour so that the products here and the sums of callers cannot
 // overflow.
 constexpr int64_t kMostNanoseconds = int64_t{3600} * 1000 * 1000 * 1000;
+constexpr Duration kMostTime(kMostNanoseconds);
 
-// Before anything ran, the profile counts as so many batches.
-constexpr size_t kProfileCounts = 2;
+// With fewer batches than this the profile stands in for those that are missing: a first outlier is outvoted two to one,
+// two batches that agree are believed.
+constexpr size_t kProfileCounts = 3;
 
 // Another regime begins where the median moved by more than this share of itself and by more than three times the
 // scatter: smaller changes the window follows by itself, before they matter.
 constexpr int kRegimePermille = 60;
 
-// The points are ranked anew when the overhead has changed by this part of itself and by this part of the shortest batch.
-constexpr int64_t kOverheadPart = 4;
-constexpr int64_t kShortestPart = 50;
+// Beside a point's own ratios the profile counts as so many.
+constexpr size_t kProfileCountsForOwn = 2;
 
-// The most that a profile is doubted by.
-constexpr int kLeastTrust = 50;
+// The points are ranked anew when the additive part has changed by this part of itself and by this part of the shortest batch.
+constexpr int64_t kAdditivePart = 4;
+constexpr int64_t kShortestPart = 50;
 
 // A point's own correction counts from the first part on, for few ratios from more, and only beyond three times what the
 // median of so many ratios of their scatter is off by; it moves when it has changed by the last part.
@@ -80,7 +83,8 @@ LatencyModel::LatencyModel(Profile profile, LatencyModelOptions options)
       corrected_(profile_),
       row_cost_(profile_.points.size()) {
   sorting_.reserve(std::max(recent_.size(), kOwnWindow) + kProfileCounts);
-  sorting_overheads_.reserve(recent_.size());
+  sorting_times_.reserve(recent_.size() + kProfileCounts);
+  by_length_.reserve(recent_.size());
   ApplyOwn();
 }
 
@@ -108,8 +112,21 @@ Duration LatencyModel::RowCost(PointSet allowed) const {
   return least == Duration::max() ? least : Scaled(least, typical_permille_);
 }
 
+Duration LatencyModel::FastestHoped(PointSet allowed, int rows) const {
+  return LeastOf(allowed, [&](PointId point) { return Scaled(profile_.At(point, rows), hoped_permille()); });
+}
+
+int LatencyModel::PermilleWithin(PointSet allowed, int rows, Duration limit) const {
+  const Duration slowest = -LeastOf(allowed, [&](PointId point) { return -profile_.At(point, rows); });
+  return static_cast<int>(std::clamp<int64_t>(std::min(limit, kMostTime).count() * kExact / slowest.count(), 1, kExact));
+}
+
+bool LatencyModel::checked() const { return observed_ >= kProfileCounts; }
+
+int LatencyModel::hoped_permille() const { return std::min(good_permille_, kExact); }
+
 void LatencyModel::Observe(PointId point, int rows, Duration compute, MonoTime at, Duration overhead, bool warm) {
-  profile_permille_ = kExact;
+  observed_ = std::min(observed_ + 1, kProfileCounts);
   const int ratio = RatioPermille(compute, profile_.At(point, rows));
   if (count_ == recent_.size()) DropOldest(1);
   ++count_;
@@ -117,6 +134,7 @@ void LatencyModel::Observe(PointId point, int rows, Duration compute, MonoTime a
   Recent(count_ - 1) = {.point = point,
                         .rows = rows,
                         .ratio_permille = ratio,
+                        .compute = std::clamp(compute, least, most),
                         .overhead = std::clamp(overhead, least, most),
                         .warm = warm,
                         .at = at};
@@ -128,12 +146,27 @@ void LatencyModel::Observe(PointId point, int rows, Duration compute, MonoTime a
   }
   DropFormerRegime();
   Correct();
+  Remember(at);
 }
 
-void LatencyModel::Doubt() {
-  if (count_ > 0 || profile_permille_ <= kLeastTrust) return;
-  profile_permille_ = std::max(profile_permille_ / 2, kLeastTrust);
+void LatencyModel::ObserveSuccess(PointId point, int rows, Duration compute, MonoTime at, Duration overhead) {
+  AssumeProfileAt(RatioPermille(compute, profile_.At(point, rows)));
+  Observe(point, rows, compute, at, overhead);
+}
+
+void LatencyModel::AssumeProfileAt(int permille) {
+  count_ = 0;
+  own_.assign(own_.size(), OwnCorrection());
+  untried_ = PointSet();
+  profile_permille_ = permille;
+  ApplyOwn();
   Correct();
+}
+
+void LatencyModel::Remember(MonoTime now) {
+  if (typical_permille_ > good_permille_ && SaturatingAdd(good_at_, options_.hope_memory) >= now) return;
+  good_permille_ = typical_permille_;
+  good_at_ = now;
 }
 
 void LatencyModel::Forget(MonoTime now) {
@@ -247,7 +280,7 @@ int LatencyModel::OwnPart(const OwnCorrection& own) {
   const auto ratios = std::span(own.ratios).first(own.count);
   sorting_.clear();
   for (const OwnCorrection::Ratio& ratio : ratios) sorting_.push_back(ratio.permille);
-  sorting_.resize(std::max(own.count, std::min(own.count + kProfileCounts, kOwnWindow)), kExact);
+  sorting_.resize(std::max(own.count, std::min(own.count + kProfileCountsForOwn, kOwnWindow)), kExact);
   const int part = MedianOfSorting();
   sorting_.clear();
   for (const OwnCorrection::Ratio& ratio : ratios) sorting_.push_back(std::abs(ratio.permille - part));
@@ -280,7 +313,7 @@ void LatencyModel::ApplyOwn() {
     row_cost_[p] = Duration::max();
     for (size_t b = 0; b < profile_.latency[p].size(); ++b) {
       Duration& corrected = corrected_.latency[p][b];
-      corrected = Scaled(profile_.latency[p][b], own_[p].permille) + ranked_overhead_;
+      corrected = Scaled(profile_.latency[p][b], own_[p].permille) + ranked_additive_;
       row_cost_[p] = std::min(row_cost_[p], corrected / static_cast<int64_t>(b + 1));
     }
   }
@@ -288,74 +321,122 @@ void LatencyModel::ApplyOwn() {
   FillPredicted();
 }
 
-int LatencyModel::Ranked(size_t count, size_t rank) {
+void LatencyModel::SelectLong() {
+  by_length_.clear();
+  for (size_t i = 0; i < count_; ++i) by_length_.push_back({Profiled(Recent(i)).count(), i});
+  std::sort(by_length_.begin(), by_length_.end(), std::greater<>());   // of equal ones the newest first
+  const int64_t least = LeastLong().count();
   sorting_.clear();
-  for (size_t i = count_ - count; i < count_; ++i) sorting_.push_back(CommonPart(Recent(i)));
-  // The profile's own voice, until the window is fuller than it.
-  if (count == count_) sorting_.resize(std::max(count, kProfileCounts), profile_permille_);
-  rank = std::min(rank, sorting_.size() - 1);
-  std::nth_element(sorting_.begin(), sorting_.begin() + static_cast<std::ptrdiff_t>(rank), sorting_.end());
-  return sorting_[rank];
+  for (const auto& [length, i] : by_length_) {
+    if (length < least && sorting_.size() >= static_cast<size_t>(options_.regime)) break;
+    sorting_.push_back(CommonPart(Recent(i)));
+  }
 }
 
-int LatencyModel::RankedDistance(size_t count, size_t rank, int from) {
+int LatencyModel::ShareOfTypical(const Observation& observation) const {
+  const Duration typical = Corrected(observation.point, observation.rows, typical_permille_) + interruption_;
+  return RatioPermille(observation.compute, typical);
+}
+
+Duration LatencyModel::LeastLong() const {
+  Duration longest{};
+  for (size_t i = 0; i < count_; ++i) longest = std::max(longest, Profiled(Recent(i)));
+  return longest / kAboutAsLarge;
+}
+
+size_t LatencyModel::FirstOfRegime() const {
+  const Duration least = LeastLong();
+  size_t first = count_;
+  for (int found = 0; found < options_.regime; found += Profiled(Recent(first)) >= least) {
+    if (first == 0) return count_;
+    --first;
+  }
+  return first;
+}
+
+int LatencyModel::ShareSince(size_t first) {
+  const Duration least = LeastLong();
   sorting_.clear();
-  for (size_t i = count_ - count; i < count_; ++i) sorting_.push_back(std::abs(CommonPart(Recent(i)) - from));
-  if (sorting_.empty()) return 0;
-  std::nth_element(sorting_.begin(), sorting_.begin() + static_cast<std::ptrdiff_t>(rank), sorting_.end());
-  return sorting_[rank];
+  for (size_t i = first; i < count_; ++i) {
+    if (Profiled(Recent(i)) >= least) sorting_.push_back(ShareOfTypical(Recent(i)));
+  }
+  return MedianOfSorting();
 }
 
 void LatencyModel::DropFormerRegime() {
-  const auto regime = static_cast<size_t>(options_.regime);
-  if (count_ < regime) return;
-  int now = Ranked(regime, regime / 2);
-  const int least = std::max(typical_permille_ * kRegimePermille / 1000, 3 * scatter_permille_ / 2);
-  if (std::abs(now - typical_permille_) <= least) return;
-  TakeBackOwn(regime);
-  now = Ranked(regime, regime / 2);   // of what is left to the machine
+  const size_t first = FirstOfRegime();
+  if (first == count_) return;
+  const int scatter = static_cast<int>(int64_t{scatter_permille_} * kExact / typical_permille_);
+  const int least_change = std::max(kRegimePermille, 3 * scatter / 2);
+  if (std::abs(ShareSince(first) - kExact) <= least_change) return;
+  TakeBackOwn(count_ - first);
+  const int now = ShareSince(first);   // of what is left to the machine
   // Nor may the last few of the former regime stay: they would count as the new one's tail until the window is full.
   const auto former = [&] {
-    const int ratio = CommonPart(Recent(0));
-    return std::abs(ratio - typical_permille_) < std::abs(ratio - now);
+    const int share = ShareOfTypical(Recent(0));
+    return std::abs(share - kExact) < std::abs(share - now);
   };
-  DropOldest(count_ - regime);
+  DropOldest(first);
   while (count_ > 1 && former()) DropOldest(1);
 }
 
-Duration LatencyModel::RankedOverhead(size_t rank) {
-  sorting_overheads_.clear();
-  for (size_t i = 0; i < count_; ++i) sorting_overheads_.push_back(Recent(i).overhead);
-  if (sorting_overheads_.empty()) return Duration::zero();
-  const auto found = sorting_overheads_.begin() + static_cast<std::ptrdiff_t>(rank);
-  std::nth_element(sorting_overheads_.begin(), found, sorting_overheads_.end());
+void LatencyModel::CorrectRatio() {
+  SelectLong();
+  const bool few = sorting_.size() < static_cast<size_t>(options_.regime);
+  // The profile's own voice, as long as there are fewer batches than it counts as.
+  sorting_.resize(std::max(sorting_.size(), kProfileCounts), profile_permille_);
+  typical_permille_ = MedianOfSorting();
+  for (int& ratio : sorting_) ratio = std::abs(ratio - typical_permille_);
+  // A few batches have no scatter: their distance to a profile that may be wrong is none.
+  scatter_permille_ = few ? 0 : 2 * MedianOfSorting();
+  upper_permille_ = typical_permille_ + scatter_permille_;
+}
+
+Duration LatencyModel::RankedTime(size_t rank) {
+  const auto found = sorting_times_.begin() + static_cast<std::ptrdiff_t>(rank);
+  std::nth_element(sorting_times_.begin(), found, sorting_times_.end());
   return *found;
 }
 
-void LatencyModel::CorrectOverhead() {
-  typical_overhead_ = RankedOverhead(count_ / 2);
-  upper_overhead_ = RankedOverhead(count_ > 0 ? RankHolding(count_) : 0);
-  const Duration ranked(std::min(typical_overhead_.count() * kExact / typical_permille_, kMostNanoseconds));
+void LatencyModel::CorrectAdditive() {
+  if (count_ == 0) {
+    interruption_ = typical_additive_ = upper_additive_ = Duration::zero();
+  } else {
+    const auto beyond = [this](const Observation& o, int permille) {
+      return std::max(o.compute - Corrected(o.point, o.rows, permille), Duration::zero());
+    };
+    const auto median_of = [this](auto time) {
+      sorting_times_.clear();
+      for (size_t i = 0; i < count_; ++i) sorting_times_.push_back(time(Recent(i)));
+      sorting_times_.resize(std::max(count_, kProfileCounts), Duration::zero());
+      return RankedTime(sorting_times_.size() / 2);
+    };
+    interruption_ = median_of([&](const Observation& o) { return beyond(o, typical_permille_); });
+    typical_additive_ = interruption_ + median_of([](const Observation& o) { return o.overhead; });
+    sorting_times_.clear();
+    for (size_t i = 0; i < count_; ++i) {
+      sorting_times_.push_back(Recent(i).overhead + beyond(Recent(i), upper_permille_));
+    }
+    sorting_times_.resize(std::max(count_, kProfileCounts), Duration::zero());
+    const Duration most = most_tail_ < kMostTime ? typical_additive_ + most_tail_ : kMostTime;
+    upper_additive_ = std::clamp(RankedTime(RankHolding(sorting_times_.size())), typical_additive_, most);
+  }
+  const Duration ranked(std::min(typical_additive_.count() * kExact / typical_permille_, kMostNanoseconds));
   Duration shortest = Duration::max();
   for (const std::vector<Duration>& of_point : profile_.latency) shortest = std::min(shortest, of_point.front());
-  const Duration change(std::abs((ranked - ranked_overhead_).count()));
-  if (change <= ranked_overhead_ / kOverheadPart || change <= shortest / kShortestPart) return;
-  ranked_overhead_ = ranked;
+  const Duration change(std::abs((ranked - ranked_additive_).count()));
+  if (change <= ranked_additive_ / kAdditivePart || change <= shortest / kShortestPart) return;
+  ranked_additive_ = ranked;
   ApplyOwn();
 }
 
 void LatencyModel::Correct() {
   const auto numbers = [this] {
-    return std::tuple(typical_permille_, upper_permille_, typical_overhead_, upper_overhead_);
+    return std::tuple(typical_permille_, upper_permille_, typical_additive_, upper_additive_);
   };
   const auto before = numbers();
-  const size_t counted = std::max(count_, kProfileCounts);
-  typical_permille_ = Ranked(count_, counted / 2);
-  // A few batches have no scatter: their distance to a profile that may be wrong is none.
-  const bool few = count_ < static_cast<size_t>(options_.regime);
-  scatter_permille_ = few ? 0 : 2 * RankedDistance(count_, count_ / 2, typical_permille_);
-  upper_permille_ = std::max(typical_permille_ + scatter_permille_, Ranked(count_, RankHolding(counted)));
-  CorrectOverhead();
+  CorrectRatio();
+  CorrectAdditive();
   if (numbers() != before) FillPredicted();
 }
 
@@ -363,8 +444,8 @@ void LatencyModel::FillPredicted() {
   for (size_t p = 0; p < profile_.points.size(); ++p) {
     for (int rows = 1; rows <= profile_.max_batch; ++rows) {
       const PointId point = ToPointId(static_cast<int>(p));
-      predicted_[Index(point, rows)] = Corrected(point, rows, upper_permille_) + upper_overhead_;
-      typical_[Index(point, rows)] = Corrected(point, rows, typical_permille_) + typical_overhead_;
+      predicted_[Index(point, rows)] = std::min(Corrected(point, rows, upper_permille_) + upper_additive_, kMostTime);
+      typical_[Index(point, rows)] = std::min(Corrected(point, rows, typical_permille_) + typical_additive_, kMostTime);
     }
   }
 }

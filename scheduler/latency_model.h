@@ -1,26 +1,26 @@
-// How long a batch will take, from dispatch until the scheduler has it back: the profile, corrected by what batches
-// really took, and what a batch costs beside computing (hand-over to the slot and back), which the profile does not
-// know. That part is the same for all points and sizes, so it makes small batches dear and must not be taken for slow
-// points that run small batches.
+// How long a batch will take, from dispatch until the scheduler has it back: the profile, corrected by measurement.
 //
-// Two corrections of computing / profile, in permille. One is common to all points: what a profile is wrong by is
-// mostly the machine, and a point that nobody dares to run any more is not stuck with its last bad measurement. The
-// other is each point's own, relative to the common one: beside other work some points slow down more than others. It
-// is told from batches of about as many rows, for small ones suffer more from what interrupts them and some points run
-// smaller batches than others. It counts only where it exceeds what scatter can do, and it is remembered a little
-// longer. The point that two thirds of the last batches ran at has none: with one point running nobody can tell the
-// two corrections apart, and of points not running one can but think that the machine slows them as it does that one.
+//   typical(point, rows) = profile * ratio * own(point) + additive
 //
-// The common one is the median of the last `window` batches, so that single outliers move nothing; but when the last
-// `regime` batches agree that the machine has changed, all before them is dropped, so that a profile wrong by any
-// factor is corrected within a few batches. What was measured longer than `memory` ago is forgotten, so that a model
-// that got everything refused recovers. Integers only: equal histories give equal predictions on every machine.
+// The ratio is common to all points: a wrong profile is mostly a wrong machine, and a point that no longer runs is not
+// stuck with its last bad measurement. The additive part is what batches take beside it: hand-over to the slot and
+// back, wake-ups, interruptions. Interruptions last milliseconds whatever the batch, so the ratio is read from the long
+// batches of the window, and a short batch that was interrupted does not make long ones look slow. Each point's own
+// factor is relative to the common ratio, told from batches of about as many rows as other points', counted only beyond
+// what scatter can do, and remembered a little longer. The point that two thirds of the last batches ran at has none.
+//
+// A prediction is evidence with an age and a weight. The ratio is a median, the tail is a quantile that one outlier
+// never sets, few batches are outvoted by the profile, and what is older than `memory` is forgotten. When the last
+// `regime` batches agree that the machine has changed, all before them is dropped. Predictions choose; they alone do
+// not refuse: FastestHoped says what may be possible, and a batch that was tried in that hope and succeeded replaces
+// all that was believed (ObserveSuccess). Integers only: equal histories give equal predictions on every machine.
 #ifndef ANYBIT_SCHEDULER_LATENCY_MODEL_H_
 #define ANYBIT_SCHEDULER_LATENCY_MODEL_H_
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "scheduler/point_ranking.h"
@@ -35,6 +35,7 @@ struct LatencyModelOptions {
   int regime = 5;                           // batches that outvote all before them; odd, at least 1
   Duration memory = std::chrono::seconds(10);
   Duration own_memory = std::chrono::seconds(15);   // of the points' own corrections
+  Duration hope_memory = std::chrono::seconds(60);  // of the best ratio, see FastestHoped
 };
 
 class LatencyModel {
@@ -46,7 +47,7 @@ class LatencyModel {
   int max_batch() const { return profile_.max_batch; }
   const Profile& profile() const { return profile_; }
 
-  // What almost every such batch keeps to: for deadlines. 1 <= rows <= max_batch().
+  // What almost every such batch keeps to, up to the limit of LimitTail: for deadlines. 1 <= rows <= max_batch().
   Duration Predict(PointId point, int rows) const { return predicted_[Index(point, rows)]; }
 
   // What such batches take on average (the median): for many of them, one after the other.
@@ -59,6 +60,18 @@ class LatencyModel {
   Duration Fastest(PointSet allowed, int rows) const;
   // The same of PredictLeast.
   Duration FastestLeast(PointSet allowed, int rows) const;
+  // The least that such a batch may take although measurements say more: by the profile, or by the best ratio within
+  // hope_memory if that is less. Nothing that needs less time than this can be expected to succeed.
+  Duration FastestHoped(PointSet allowed, int rows) const;
+  int hoped_permille() const;
+
+  // The permille of the profile at which every point of `allowed` runs `rows` within `limit`; at least 1.
+  int PermilleWithin(PointSet allowed, int rows, Duration limit) const;
+
+  // Whether any batch has been observed yet; enough of them to outvote the profile. Until then the profile is all there
+  // is.
+  bool measured() const { return observed_ > 0; }
+  bool checked() const;
 
   // What the points are worth beside each other, by their corrected latencies.
   const PointRanking& ranking() const { return ranking_; }
@@ -79,10 +92,16 @@ class LatencyModel {
   void Observe(PointId point, int rows, Duration compute, MonoTime at, Duration overhead = Duration::zero(),
                bool warm = true);
 
-  // A request was refused although nothing runs or waits: if no batch has run within the memory either, the profile
-  // alone said so, and it is believed half as much, down to a twentieth. So a profile that is far too slow gets
-  // corrected too: sooner or later one batch runs, and that is the end of the doubt.
-  void Doubt();
+  // The same of a batch that was in time although Predict had said that it could not be: all that was measured before
+  // is dropped, and the profile counts as it did in this batch.
+  void ObserveSuccess(PointId point, int rows, Duration compute, MonoTime at, Duration overhead = Duration::zero());
+
+  // Forgets everything and takes the profile times `permille` / 1000 for the truth.
+  void AssumeProfileAt(int permille);
+
+  // From the next observation on, what Predict adds for the tail is at most `most` beyond the typical additive part. A
+  // longer one would have most requests refused for the sake of the few that would be late.
+  void LimitTail(Duration most) { most_tail_ = most; }
 
   // Drops what is older than the memory, as seen from `now`.
   void Forget(MonoTime now);
@@ -92,9 +111,9 @@ class LatencyModel {
   int scatter_permille() const { return scatter_permille_; }
   int upper_permille() const { return upper_permille_; }
 
-  // What a batch takes beside computing: the median, and what Predict adds.
-  Duration typical_overhead() const { return typical_overhead_; }
-  Duration upper_overhead() const { return upper_overhead_; }
+  // The additive part: the median, and what Predict adds.
+  Duration typical_additive() const { return typical_additive_; }
+  Duration upper_additive() const { return upper_additive_; }
 
   // The point's own correction, relative to the common one.
   int own_permille(PointId point) const { return own_[static_cast<size_t>(ToIndex(point))].permille; }
@@ -104,7 +123,8 @@ class LatencyModel {
     PointId point{};
     int rows = 0;
     int ratio_permille = 0;      // computing / profile
-    Duration overhead{};
+    Duration compute{};
+    Duration overhead{};         // from dispatch to return, without computing
     bool warm = true;
     MonoTime at{};
     bool own_too = false;        // counted among its point's own ratios
@@ -130,6 +150,7 @@ class LatencyModel {
   }
   Duration Corrected(PointId point, int rows, int common_permille) const;
   Observation& Recent(size_t i) { return recent_[(oldest_ + i) % recent_.size()]; }
+  const Observation& Recent(size_t i) const { return recent_[(oldest_ + i) % recent_.size()]; }
   void DropOldest(size_t count);
   // The ratio without the point's own part.
   int CommonPart(const Observation& observation) const;
@@ -146,13 +167,24 @@ class LatencyModel {
   int OwnPart(const OwnCorrection& own);
   void CorrectOwn();
   void ApplyOwn();
-  // The element of `rank` among those of the newest `count` observations; among their distances to `from`.
-  int Ranked(size_t count, size_t rank);
-  int RankedDistance(size_t count, size_t rank, int from);
+  Duration Profiled(const Observation& o) const { return profile_.At(o.point, o.rows); }
+  // By the profile, a batch at least this long is a long one: a quarter of the longest in the window.
+  Duration LeastLong() const;
+  // Fills sorting_ with the common parts of the long batches, or of the `regime` longest if those are more.
+  void SelectLong();
+  // Computing as a share of what is typical at present, in permille.
+  int ShareOfTypical(const Observation& observation) const;
+  // The first of the newest observations among which `regime` are long; count_ if there are too few.
+  size_t FirstOfRegime() const;
+  // The median share of the long ones from `first` on.
+  int ShareSince(size_t first);
   void DropFormerRegime();
   void Correct();
-  Duration RankedOverhead(size_t rank);
-  void CorrectOverhead();
+  void CorrectRatio();
+  void CorrectAdditive();
+  // The element of rank `rank` among sorting_times_, which is not empty and is reordered.
+  Duration RankedTime(size_t rank);
+  void Remember(MonoTime now);
   void FillPredicted();
 
   const Profile profile_;
@@ -160,20 +192,26 @@ class LatencyModel {
   std::vector<Observation> recent_;   // a ring of `window`
   size_t oldest_ = 0;
   size_t count_ = 0;
-  int profile_permille_ = 1000;       // what the profile says of itself; less when in doubt
-  std::vector<int> sorting_;          // scratch of Ranked
+  size_t observed_ = 0;               // since the start, up to what checked() asks for
+  int profile_permille_ = 1000;       // what the profile counts as where few batches were measured
+  int good_permille_ = 1000;          // the least typical_permille_ within hope_memory
+  MonoTime good_at_{};
+  Duration most_tail_ = Duration::max();
+  std::vector<int> sorting_;          // scratch of medians
+  std::vector<std::pair<int64_t, size_t>> by_length_;   // scratch of SelectLong: (profiled time, index)
+  std::vector<Duration> sorting_times_;                 // scratch of RankedTime
   int typical_permille_ = 1000;
   int scatter_permille_ = 0;
   int upper_permille_ = 1000;
-  std::vector<Duration> sorting_overheads_;   // scratch of RankedOverhead
-  Duration typical_overhead_{};
-  Duration upper_overhead_{};
-  Duration ranked_overhead_{};        // what corrected_ has: of a batch, in the profile's time
+  Duration interruption_{};           // what a typical batch takes beyond its ratio, without overhead
+  Duration typical_additive_{};       // with overhead
+  Duration upper_additive_{};
+  Duration ranked_additive_{};        // what corrected_ has: of a batch, in the profile's time
   std::vector<Duration> predicted_;   // [point * max_batch + rows - 1]
   std::vector<Duration> typical_;     // likewise
   std::vector<OwnCorrection> own_;    // [point]
   PointId anchor_{};                  // whose own part is 1 by definition
-  Profile corrected_;                 // by the points' own corrections and the overhead, not by the common one
+  Profile corrected_;                 // by the points' own corrections and the additive part, not by the common one
   std::vector<Duration> row_cost_;    // [point], of corrected_
   PointRanking ranking_;
   PointSet untried_;

@@ -130,7 +130,7 @@ TEST(LatencyModelTest, WhatBatchesTakeBesideComputingIsTheSameForAllPointsAndSiz
 TEST(LatencyModelTest, PredictsAnOverheadThatAllButOneInTwentyKeepTo) {
   LatencyModel model(ThreePoints());
   for (int i = 0; i < 60; ++i) FeedOverhead(model, 1, milliseconds(i % 10 == 9 ? 7 : 1));
-  EXPECT_EQ(model.typical_overhead(), milliseconds(1));
+  EXPECT_EQ(model.typical_additive(), milliseconds(1));
   EXPECT_EQ(model.Predict(kHi, 1), milliseconds(17));
   EXPECT_EQ(model.Typical(kHi, 1), milliseconds(11));
   EXPECT_EQ(model.RowCost(PointSet::Of(kHi)), Duration(milliseconds(25)) / 8) << "in the long run it is the median";
@@ -307,21 +307,62 @@ TEST(LatencyModelTest, WhatIsOlderThanTheMemoryIsForgotten) {
   EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10));
 }
 
-TEST(LatencyModelTest, AProfileIsDoubtedDownToATwentiethUntilABatchRuns) {
-  LatencyModel model(ThreePoints());
-  model.Doubt();
-  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(5));
-  for (int i = 0; i < 10; ++i) model.Doubt();
-  EXPECT_EQ(model.Predict(kHi, 1), std::chrono::microseconds(500));
-  Feed(model, 1, milliseconds(10));
-  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10)) << "the first batch is the end of the doubt";
+TEST(LatencyModelTest, OneOutlierAmongFewBatchesSetsNeitherTheMedianNorTheTail) {
+  for (int before = 0; before < 19; ++before) {
+    SCOPED_TRACE(before);
+    LatencyModel model(ThreePoints());
+    Feed(model, before, milliseconds(10));
+    Feed(model, 1, milliseconds(400));
+    EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10));
+  }
 }
 
-TEST(LatencyModelTest, WhatHasBeenMeasuredIsNotDoubted) {
+TEST(LatencyModelTest, TheTailOfShortBatchesDoesNotScaleToLongOnes) {
   LatencyModel model(ThreePoints());
-  Feed(model, 1, milliseconds(10));
-  model.Doubt();
-  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10));
+  for (int i = 0; i < 60; ++i) {
+    model.Observe(kLo, 1, milliseconds(i % 10 == 9 ? 12 : 2), T(seconds(1)));   // one in ten is interrupted for 10 ms
+  }
+  EXPECT_EQ(model.Predict(kLo, 1), milliseconds(12));
+  EXPECT_EQ(model.Predict(kHi, 8), milliseconds(34)) << "not six times 24 ms";
+}
+
+TEST(LatencyModelTest, InterruptionsOfMostShortBatchesDoNotSlowDownLongOnes) {
+  LatencyModel model(ThreePoints());
+  for (int i = 0; i < 60; ++i) {
+    if (i % 4 == 0) model.Observe(kHi, 8, milliseconds(24), T(seconds(1)));
+    if (i % 4 != 0) model.Observe(kLo, 1, milliseconds(i % 4 == 1 ? 2 : 6), T(seconds(1)));
+  }
+  EXPECT_EQ(model.typical_permille(), 1000);
+  EXPECT_EQ(model.Predict(kHi, 8), milliseconds(28));
+  EXPECT_EQ(model.Predict(kLo, 1), milliseconds(6));
+}
+
+TEST(LatencyModelTest, ATailIsNotKeptToBeyondItsLimit) {
+  LatencyModel model(ThreePoints());
+  model.LimitTail(milliseconds(4));
+  for (int i = 0; i < 60; ++i) Feed(model, 1, i % 10 == 9 ? milliseconds(90) : milliseconds(10));
+  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(14));
+}
+
+TEST(LatencyModelTest, HopesForTheProfileOrTheBestOfTheLastMinute) {
+  LatencyModel model(ThreePoints(), {.hope_memory = seconds(60)});
+  EXPECT_EQ(model.FastestHoped(testing::kAnyPoint, 1), milliseconds(2));
+  Feed(model, 10, milliseconds(5));
+  EXPECT_EQ(model.FastestHoped(testing::kAnyPoint, 1), milliseconds(1));
+  Feed(model, 64, milliseconds(400), T(seconds(60)));
+  EXPECT_EQ(model.FastestHoped(testing::kAnyPoint, 1), milliseconds(1));
+  Feed(model, 64, milliseconds(400), T(seconds(62)));
+  EXPECT_EQ(model.FastestHoped(testing::kAnyPoint, 1), milliseconds(2)) << "the profile, which is never given up";
+}
+
+TEST(LatencyModelTest, ABatchThatSucceededAgainstAllBeliefReplacesIt) {
+  LatencyModel model(ThreePoints());
+  Feed(model, 30, milliseconds(10));
+  FeedInTurn(model, 30, milliseconds(400), milliseconds(800));
+  ASSERT_GT(model.Predict(kLo, 1), milliseconds(700));
+  model.ObserveSuccess(kHi, 1, milliseconds(11), T(seconds(1)));
+  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(11));
+  EXPECT_EQ(model.Predict(kLo, 1), std::chrono::microseconds(2200)) << "own corrections were of the same belief";
 }
 
 TEST(LatencyModelTest, NeitherAStoppedNorAnInstantBatchBreaksThePrediction) {

@@ -13,10 +13,34 @@ namespace {
 constexpr double kAttainedKept = 1 - 1.0 / 512;
 constexpr double kLeastTold = 1e-3;
 
+// The margin for the tail of batches is at most this part of the typical objective. A longer one would refuse more
+// requests than it saves: with half of the objective kept for a tail of one batch in twenty, queues hold half as much.
+constexpr int kTailPart = 4;
+
 bool WeightsVary(const SchedulerOptions& options) {
   const std::vector<double>& weights = options.class_weights;
   const bool uniform = std::all_of(weights.begin(), weights.end(), [](double weight) { return weight == 1; });
   return !uniform || options.tenant_shares.size() > 1;
+}
+
+// The same view with other predictions.
+SchedulerView WithLatency(const SchedulerView& view, const LatencyModel& latency) {
+  return {.now = view.now,
+          .waiting = view.waiting,
+          .waiting_rows = view.waiting_rows,
+          .waiting_special = view.waiting_special,
+          .slots = view.slots,
+          .latency = latency,
+          .arrivals = view.arrivals,
+          .weights_vary = view.weights_vary,
+          .class_weights = view.class_weights,
+          .tenants = view.tenants,
+          .attained_with_floor = view.attained_with_floor,
+          .attained_without_floor = view.attained_without_floor,
+          .aimd_rows = view.aimd_rows,
+          .max_queue_requests = view.max_queue_requests,
+          .draining = view.draining,
+          .hurry = view.hurry};
 }
 
 OutcomeKind KindOfRefusal(const absl::Status& status) {
@@ -45,6 +69,8 @@ Scheduler::Scheduler(EventLoop& loop, BatchRunner& runner, const SchedulingPolic
       options_(std::move(options)),
       weights_vary_(WeightsVary(options_)),
       latency_(profile, options_.latency),
+      hopeful_(profile, options_.latency),
+      trials_(options_.trial_interval),
       aimd_(profile.max_batch),
       tenants_(options_.tenant_shares),
       queue_(PointSet::First(static_cast<int>(profile.points.size()))),
@@ -98,9 +124,11 @@ void Scheduler::Step() {
   if (!queue_.empty() && running_batches_ < static_cast<int>(slots_.size())) {
     SchedulerView view = View(now);
     view.arrivals = arrivals_.Forecast(now);
-    Decide(view);
+    Decide(view, decision_);
+    const bool nothing_runs = decision_.plans.empty() && decision_.wake_at == kNever;
+    const bool trial = nothing_runs && !decision_.shed.empty() && TryOne(view);
     wake_at = decision_.wake_at;
-    Apply(view);
+    Apply(view, trial);
   }
   SetTimer(wake_at);
   ReportQueue(now);
@@ -109,6 +137,7 @@ void Scheduler::Step() {
 
 void Scheduler::Arrive(RequestId id, MonoTime arrival, SubmitRequest submitted, Done done) {
   const MonoTime now = loop_.Now();
+  latency_.Forget(now);   // a server that refuses all takes no other turn
   const MonoTime end = deliveries_.EndFor(submitted.deadline, now);
   Waiting waiting{.request = {.id = id,
                               .arrival = arrival,
@@ -123,9 +152,10 @@ void Scheduler::Arrive(RequestId id, MonoTime arrival, SubmitRequest submitted, 
   arrivals_.Count(now, waiting.request.deadline, waiting.request.rows);
   const SchedulerView view = View(now);
   Admission admission = admission_.Admit(view, waiting.request);
+  if (admission.predicted && MayHope(view, waiting.request)) admission = {};
   if (!admission.status.ok()) {
     const OutcomeKind kind = KindOfRefusal(admission.status);
-    if (kind == OutcomeKind::kShed && running_batches_ == 0 && queue_.empty()) latency_.Doubt();
+    if (admission.predicted && IsHopeful(view, waiting.request)) trials_.CountRefusal();
     const Duration retry_after = kind == OutcomeKind::kShed ? PredictedDrain(view) : Duration::zero();
     Refuse(now, std::move(waiting), kind, std::move(admission.status), retry_after);
     return;
@@ -200,26 +230,76 @@ void Scheduler::RefuseLate(MonoTime now, Waiting waiting, Duration retry_after) 
   Refuse(now, std::move(waiting), OutcomeKind::kShed, std::move(status), retry_after);
 }
 
-void Scheduler::Decide(const SchedulerView& view) {
-  decision_.Clear();
-  policy_.DecideInto(view, decision_);
-  const absl::Status status = check_(view, decision_);
+void Scheduler::Decide(const SchedulerView& view, Decision& decision) {
+  decision.Clear();
+  policy_.DecideInto(view, decision);
+  const absl::Status status = check_(view, decision);
   if (status.ok()) return;
   ++replaced_decisions_;
   for (SchedulerObserver* observer : observers_) {
     observer->OnDecisionReplaced({.at = view.now, .policy = policy_.name(), .reason = status});
   }
-  decision_.Clear();
-  fallback_.DecideInto(view, decision_);
+  decision.Clear();
+  fallback_.DecideInto(view, decision);
 }
 
-void Scheduler::Apply(const SchedulerView& view) {
+bool Scheduler::IsHopeful(const SchedulerView& view, const PendingRequest& request) const {
+  return latency_.FastestHoped(request.allowed, request.rows) <= Slack(view, request);
+}
+
+const LatencyModel& Scheduler::HopefulModel(int permille) {
+  if (permille != hopeful_permille_) hopeful_.AssumeProfileAt(permille);
+  hopeful_permille_ = permille;
+  return hopeful_;
+}
+
+bool Scheduler::MayHope(const SchedulerView& view, const PendingRequest& request) {
+  const bool idle = running_batches_ < static_cast<int>(slots_.size());
+  const bool hopeful = IsHopeful(view, request);
+  if (idle) return queue_.empty() && trials_.IsOpen(view.now, hopeful);
+  if (trials_.running() == 0 || !hopeful) return false;
+  const SchedulerView hoped = WithLatency(view, HopefulModel(latency_.hoped_permille()));
+  return admission_.Admit(hoped, request).status.ok();
+}
+
+bool Scheduler::TryOne(const SchedulerView& view) {
+  // The one with the most time has the best prospects.
+  const auto position = std::max_element(decision_.shed.begin(), decision_.shed.end(), [&](int a, int b) {
+    return view.waiting[static_cast<size_t>(a)].deadline < view.waiting[static_cast<size_t>(b)].deadline;
+  });
+  const PendingRequest& request = view.waiting[static_cast<size_t>(*position)];
+  std::optional<Plan> plan;
+  if (trials_.IsOpen(view.now, IsHopeful(view, request))) plan = PlanTrial(view, request, latency_.hoped_permille());
+  if (!plan && trials_.IsOpen(view.now, /*hopeful=*/false)) {
+    plan = PlanTrial(view, request, latency_.PermilleWithin(request.allowed, request.rows, Slack(view, request)));
+  }
+  if (!plan) return false;
+  decision_.AddPlan(plan->slot, plan->point, std::span(&*position, 1));
+  decision_.shed.erase(position);
+  return true;
+}
+
+std::optional<Plan> Scheduler::PlanTrial(const SchedulerView& view, const PendingRequest& request, int permille) {
+  SchedulerView hoped = WithLatency(view, HopefulModel(permille));
+  hoped.waiting = std::span(&request, 1);
+  hoped.waiting_rows = request.rows;
+  hoped.waiting_special = std::min(view.waiting_special, 1);
+  hoped.arrivals = {};
+  hoped.hurry = true;
+  Decide(hoped, trial_decision_);
+  if (trial_decision_.plans.empty()) return std::nullopt;
+  return trial_decision_.plans.front();
+}
+
+void Scheduler::Apply(const SchedulerView& view, bool trial) {
   const Decision& decision = decision_;
   const MonoTime now = view.now;
   std::vector<int> leaving = decision.shed;
   std::vector<Waiting> shed;
   for (const int position : decision.shed) {
-    shed.push_back(TakeWaiting(view.waiting[static_cast<size_t>(position)].id));
+    const PendingRequest& request = view.waiting[static_cast<size_t>(position)];
+    if (IsHopeful(view, request)) trials_.CountRefusal();
+    shed.push_back(TakeWaiting(request.id));
   }
   std::vector<std::vector<Waiting>> batches;
   for (const Plan& plan : decision.plans) {
@@ -232,14 +312,14 @@ void Scheduler::Apply(const SchedulerView& view) {
   queue_.RemoveAt(std::move(leaving));   // the view is stale from here on
 
   for (size_t i = 0; i < decision.plans.size(); ++i) {
-    Dispatch(now, decision.plans[i].slot, decision.plans[i].point, std::move(batches[i]));
+    Dispatch(now, decision.plans[i].slot, decision.plans[i].point, std::move(batches[i]), trial);
   }
   if (shed.empty()) return;
   const Duration retry_after = PredictedDrain(View(now));
   for (Waiting& waiting : shed) RefuseLate(now, std::move(waiting), retry_after);
 }
 
-void Scheduler::Dispatch(MonoTime now, int slot, PointId point, std::vector<Waiting> members) {
+void Scheduler::Dispatch(MonoTime now, int slot, PointId point, std::vector<Waiting> members, bool trial) {
   Batch batch{.point = point};
   Running& running = running_[static_cast<size_t>(slot)];
   MonoTime earliest_deadline = kNever;
@@ -252,7 +332,9 @@ void Scheduler::Dispatch(MonoTime now, int slot, PointId point, std::vector<Wait
   running.point = point;
   running.rows = batch.rows;
   running.dispatched_at = now;
-  running.predicted = latency_.Predict(point, batch.rows);
+  running.predicted = (trial ? hopeful_ : latency_).Predict(point, batch.rows);
+  running.trial = trial;
+  if (trial) trials_.Start();
   slots_[static_cast<size_t>(slot)] = {.idle = false, .free_at = SaturatingAdd(now, running.predicted)};
   ++running_batches_;
   for (SchedulerObserver* observer : observers_) {
@@ -282,11 +364,28 @@ void Scheduler::FinishBatch(int slot, BatchResult result) {
   const bool knows_times = running.dispatched_at <= result.started && result.started <= result.finished &&
                            result.finished <= now;
   const Duration compute = knows_times ? result.finished - result.started : actual;
-  std::optional<PointId>& last_point = last_points_[static_cast<size_t>(slot)];
-  if (ok) {
-    latency_.Observe(running.point, running.rows, compute, now, actual - compute, /*warm=*/last_point == running.point);
+  bool all_in_time = true;
+  for (Member& member : running.members) {
+    member.in_time = now <= AnswerBy(member.request);
+    all_in_time &= member.in_time;
+    const OutcomeKind ran = ok ? OutcomeKind::kServed : OutcomeKind::kFailed;
+    const OutcomeKind kind = member.cancelled ? OutcomeKind::kCancelled : ran;
+    CountAttained(member.request, kind, member.in_time);
   }
+  std::optional<PointId>& last_point = last_points_[static_cast<size_t>(slot)];
+  const bool warm = last_point == running.point;
   last_point = running.point;
+  if (arrivals_.objective() > Duration::zero()) latency_.LimitTail(arrivals_.objective() / kTailPart);
+  if (ok && running.trial && all_in_time) {
+    latency_.ObserveSuccess(running.point, running.rows, compute, now, actual - compute);
+  } else if (ok) {
+    latency_.Observe(running.point, running.rows, compute, now, actual - compute, warm);
+  }
+  if (running.trial) {
+    trials_.End(now, ok && all_in_time);
+  } else {
+    trials_.Ran(now);
+  }
   for (SchedulerObserver* observer : observers_) {
     observer->OnBatchFinished({.at = now,
                                .slot = slot,
@@ -295,14 +394,6 @@ void Scheduler::FinishBatch(int slot, BatchResult result) {
                                .predicted = running.predicted,
                                .actual = actual,
                                .ok = ok});
-  }
-  bool all_in_time = true;
-  for (Member& member : running.members) {
-    member.in_time = now <= AnswerBy(member.request);
-    all_in_time &= member.in_time;
-    const OutcomeKind ran = ok ? OutcomeKind::kServed : OutcomeKind::kFailed;
-    const OutcomeKind kind = member.cancelled ? OutcomeKind::kCancelled : ran;
-    CountAttained(member.request, kind, member.in_time);
   }
   aimd_.Observe(all_in_time);
   // The slot gets its next batch before these answers go out: it computes meanwhile.
@@ -434,7 +525,8 @@ SchedulerView Scheduler::View(MonoTime now) const {
           .attained_without_floor = attained_[0].share(),
           .aimd_rows = aimd_.rows(),
           .max_queue_requests = options_.max_queue_requests,
-          .draining = draining_};
+          .draining = draining_,
+          .hurry = draining_ || !latency_.checked()};
 }
 
 Scheduler::Waiting Scheduler::TakeWaiting(RequestId id) {

@@ -31,6 +31,7 @@
 #include "scheduler/request_queue.h"
 #include "scheduler/tenant.h"
 #include "scheduler/time.h"
+#include "scheduler/trial_gate.h"
 
 namespace anybit {
 
@@ -49,6 +50,7 @@ struct SchedulerOptions {
   std::vector<double> class_weights;   // by SlaClassId, above 0; of classes beyond its end: 1
   std::vector<double> tenant_shares;   // by TenantId, above 0; empty: everybody is one tenant
   LatencyModelOptions latency;
+  Duration trial_interval = std::chrono::seconds(1);   // see TrialGate
 };
 
 class Scheduler {
@@ -100,6 +102,7 @@ class Scheduler {
     int rows = 0;
     MonoTime dispatched_at{};
     Duration predicted{};
+    bool trial = false;
     std::vector<Member> members;   // in dispatch order; empty while the slot is idle
   };
 
@@ -120,10 +123,19 @@ class Scheduler {
   void PushOut(MonoTime now, int position);
   void CancelNow(RequestId id);
   void Expire(MonoTime now);
-  // Fills decision_ with one that passed its check.
-  void Decide(const SchedulerView& view);
-  void Apply(const SchedulerView& view);
-  void Dispatch(MonoTime now, int slot, PointId point, std::vector<Waiting> members);
+  // Fills `decision` with one that passed its check.
+  void Decide(const SchedulerView& view, Decision& decision);
+  // A slot is idle and predictions would have all that waits refused: one of them is tried instead, as far as the gate
+  // is open. Changes decision_, which is a trial if that returns true.
+  bool TryOne(const SchedulerView& view);
+  // Whether a request that predictions refuse may wait: for the trial that it will be, or for the end of one.
+  bool MayHope(const SchedulerView& view, const PendingRequest& request);
+  bool IsHopeful(const SchedulerView& view, const PendingRequest& request) const;
+  // The policy's plan for `request` alone if batches took `permille` / 1000 of the profile; nullopt if it has none.
+  std::optional<Plan> PlanTrial(const SchedulerView& view, const PendingRequest& request, int permille);
+  const LatencyModel& HopefulModel(int permille);
+  void Apply(const SchedulerView& view, bool trial);
+  void Dispatch(MonoTime now, int slot, PointId point, std::vector<Waiting> members, bool trial);
   void FinishBatch(int slot, BatchResult result);
   // Answers the members of a batch that ended at `finished`.
   void Answer(MonoTime finished, Running running, BatchResult result);
@@ -155,6 +167,9 @@ class Scheduler {
 
   // Loop thread only.
   LatencyModel latency_;
+  LatencyModel hopeful_;                              // what a trial is decided by
+  int hopeful_permille_ = 1000;
+  TrialGate trials_;
   ArrivalMeter arrivals_;
   DeliveryMeter deliveries_;
   AimdLimit aimd_;
@@ -173,6 +188,7 @@ class Scheduler {
   std::vector<absl::AnyInvocable<void()>> drained_;
   std::array<Attained, 2> attained_;                  // without, with a floor; see SchedulerView
   Decision decision_;                                 // of this turn; its memory is kept
+  Decision trial_decision_;
   DecisionCheck check_;
   int64_t replaced_decisions_ = 0;
   QueueEvent reported_;

@@ -220,7 +220,7 @@ TEST(SchedulerTest, ShedsAHeadThatBecameInfeasibleWhileTheSlotWasBusy) {
   rig.loop.Run();
   ExpectAnswer(rig, 2, OutcomeKind::kShed, absl::StatusCode::kResourceExhausted, T(milliseconds(20)));
   ExpectAnswer(rig, 3, OutcomeKind::kServed, absl::StatusCode::kOk, T(milliseconds(30)));
-  EXPECT_EQ(rig.answer(2).outcome.retry_after, milliseconds(10)) << "request 3 runs, on a machine known to be slow";
+  EXPECT_EQ(rig.answer(2).outcome.retry_after, milliseconds(5)) << "request 3 runs; one slow batch proves nothing";
 }
 
 TEST(SchedulerTest, CancellingAWaitingRequestAnswersItAtOnceAndFreesItsPlace) {

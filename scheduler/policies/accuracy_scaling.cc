@@ -20,7 +20,8 @@ PointId PointForDemand(const SchedulerView& view, const PendingRequest& head) {
       carrying = carrying.With(point);
     }
   }
-  return MostAccurateWithin(view.latency, carrying, head.rows, Duration::max())
+  // The demand may have fallen while the head waited for the last instant of a faster point.
+  return MostAccurateWithin(view.latency, carrying, head.rows, Slack(view, head))
       .value_or(HighestThroughput(view.latency, head.allowed));
 }
 

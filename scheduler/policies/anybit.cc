@@ -789,7 +789,7 @@ class Planner {
     }
     // What is predicted errs upwards; so much earlier it may be over.
     const double least = view_.latency.typical_permille() - view_.latency.scatter_permille();
-    const double computing = std::max(Soonest(free_) - Nanoseconds(view_.latency.upper_overhead()), 0.0);
+    const double computing = std::max(Soonest(free_) - Nanoseconds(view_.latency.upper_additive()), 0.0);
     const double soonest = computing * std::max(least, 0.0) / view_.latency.upper_permille();
     for (SkipTaken(); begin_ < with_deadline_ && IsHopeless(begin_, soonest); SkipTaken()) {
       decision_.shed.push_back(begin_++);

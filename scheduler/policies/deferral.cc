@@ -42,7 +42,7 @@ std::optional<BatchChoice> NextBatch(Unplanned& unplanned, Decision& decision, C
       Shed(unplanned, *head, decision);
       continue;
     }
-    if (choice->start_at <= view.now || view.draining) return std::move(choice->batch);
+    if (choice->start_at <= view.now || view.hurry) return std::move(choice->batch);
 
     const Urgent urgent = MostUrgent(unplanned, *head);
     if (urgent.latest_start > view.now) {

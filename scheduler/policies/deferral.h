@@ -20,8 +20,8 @@ struct DeferredBatch {
 };
 
 // Asks `choose` for each idle slot and head; heads without a choice are shed. Once a head waits, the other idle slots
-// wait, too, and wake_at is the earliest instant at which anything must start. While draining nothing can come that
-// would be worth waiting for: every batch starts at once.
+// wait, too, and wake_at is the earliest instant at which anything must start. In a hurry (SchedulerView) every batch
+// starts at once.
 void FillIdleSlotsOrWait(const SchedulerView& view, Decision& decision,
                          absl::FunctionRef<std::optional<DeferredBatch>(const Unplanned&, int head)> choose);
 

@@ -74,10 +74,10 @@ TEST(DeferralTest, WhoMustStartNowButHasNoBatchIsRefused) {
   EXPECT_EQ(decision.wake_at, T(milliseconds(30))) << "the head still waits";
 }
 
-TEST(DeferralTest, WaitsForNothingWhileDraining) {
+TEST(DeferralTest, WaitsForNothingInAHurry) {
   Snapshot snapshot(ThreePoints());
   snapshot.Add(T(milliseconds(50)));
-  snapshot.draining = true;
+  snapshot.hurry = true;
   EXPECT_EQ(Ids(snapshot.view(), Decide(snapshot).members), (IdList{1}));
 }
 

@@ -64,6 +64,7 @@ Snapshot WildSnapshot(const Profile& profile, std::mt19937_64& random) {
                        .objective = std::chrono::microseconds(std::max<int64_t>(0, UniformInt(random, -20000, 60000)))};
   snapshot.aimd_rows = static_cast<double>(UniformInt(random, 10, 10 * profile.max_batch)) / 10;
   snapshot.draining = random() % 8 == 0;
+  snapshot.hurry = snapshot.draining;
   const bool uniform = random() % 4 == 0;
   if (!uniform && random() % 3 == 0) snapshot.class_weights = {1, static_cast<double>(UniformInt(random, 1, 40)) / 10};
   if (!uniform && random() % 3 == 0) {

@@ -74,7 +74,8 @@ SchedulerView Snapshot::view() const {
           .attained_without_floor = attained_without_floor,
           .aimd_rows = aimd_rows,
           .max_queue_requests = max_queue_requests,
-          .draining = draining};
+          .draining = draining,
+          .hurry = hurry};
 }
 
 std::vector<int> MembersOfPlan(const Decision& decision, size_t i) {

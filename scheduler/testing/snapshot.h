@@ -52,6 +52,7 @@ class Snapshot {
   double aimd_rows = 1;
   int max_queue_requests = 100;
   bool draining = false;
+  bool hurry = false;
 
  private:
   LatencyModel latency_;

@@ -118,7 +118,8 @@ void ExpectRightlyEnded(const WorkloadRequest& request, const testing::Answer& a
       break;
     case OutcomeKind::kExpired:
       EXPECT_EQ(answer.outcome.status.code(), absl::StatusCode::kDeadlineExceeded);
-      EXPECT_EQ(answer.at, std::max(request.deadline, request.arrival)) << "expired, and was not told at once";
+      EXPECT_TRUE(answer.at == request.arrival || answer.at == request.deadline)
+          << "neither told at its arrival that it is impossible, nor at its deadline that it is over";
       break;
     case OutcomeKind::kCancelled:
       EXPECT_EQ(answer.outcome.status.code(), absl::StatusCode::kCancelled);

@@ -135,6 +135,9 @@ Workload Scaled(Workload workload, int factor) {
   }
   if (workload.drain_at) workload.drain_at = scale(*workload.drain_at);
   workload.options.latency.memory *= factor;
+  workload.options.latency.own_memory *= factor;
+  workload.options.latency.hope_memory *= factor;
+  workload.options.trial_interval *= factor;
   return workload;
 }
 
