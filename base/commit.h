@@ -1,0 +1,12 @@
+// The commit that a program was built from. Only programs use it: what uses it is built anew with every commit.
+#ifndef ANYBIT_BASE_COMMIT_H_
+#define ANYBIT_BASE_COMMIT_H_
+
+namespace anybit {
+
+// Twelve hex digits, "+" behind them where files differed from it; "unknown" if there was no repository.
+extern const char kCommit[];
+
+}  // namespace anybit
+
+#endif  // ANYBIT_BASE_COMMIT_H_
