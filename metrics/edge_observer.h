@@ -4,6 +4,14 @@
 
 namespace anybit {
 
+// Why a call was refused that never became a request to the network.
+enum class RefusedCallReason {
+  kUnknownMethod,       // no such method, or one that is not offered
+  kMalformedMessage,    // its bytes are not the method's message
+  kIncompleteMessage,   // the call ended, or exceeded the size limit, before its message was there
+};
+inline constexpr int kRefusedCallReasons = 3;
+
 // Any thread; must not block.
 class EdgeObserver {
  public:
@@ -14,6 +22,12 @@ class EdgeObserver {
 
   // A request came before the server was ready for it.
   virtual void OnUnavailable() {}
+
+  // There was no memory for a request.
+  virtual void OnShed() {}
+
+  // A call ended before it was a request; of kMalformedMessage, OnInvalid tells as well.
+  virtual void OnRefusedCall(RefusedCallReason reason) {}
 };
 
 }  // namespace anybit

@@ -1,7 +1,8 @@
 // The HTTP side of the server: /metrics, /livez and /readyz, for Prometheus and for probes. Nothing else is answered.
 //
 // It knows neither metrics nor readiness: both are asked for at each request. It serves before a model is loaded, so
-// that a slow start looks alive and not ready, rather than dead.
+// that a slow start looks alive and not ready, rather than dead. No connection waits for another: all are served by one
+// thread that never blocks, and metrics are written by a second one. Each connection is answered once and closed.
 #ifndef ANYBIT_METRICS_EXPOSER_H_
 #define ANYBIT_METRICS_EXPOSER_H_
 
@@ -10,25 +11,29 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-
-struct mg_context;
-struct mg_connection;
+#include "scheduler/time.h"
 
 namespace anybit {
 
+struct ExposerLimits {
+  // The connection that came first makes room for one more.
+  int connections = 256;
+  // A request's header must be complete, and its answer be taken, within this time each.
+  Duration idle = std::chrono::seconds(5);
+};
+
 class Exposer {
  public:
-  // Called on HTTP threads, several at once.
   struct Pages {
-    std::function<std::string()> metrics;   // Prometheus' text format
-    std::function<bool()> ready;
+    std::function<std::string()> metrics;   // Prometheus' text format; called on one thread, not that of `ready`
+    std::function<bool()> ready;            // called on one thread; must not block
   };
 
-  // Listens on `address`, "host:port" with a numeric host; port 0 picks a free one. InvalidArgument for an address of
-  // another form, Unavailable if it cannot be bound.
-  static absl::StatusOr<std::unique_ptr<Exposer>> Start(const std::string& address, Pages pages);
+  // Listens on `address` (base/listening_sockets.h says which are possible, and the errors); port 0 picks a free one.
+  static absl::StatusOr<std::unique_ptr<Exposer>> Start(const std::string& address, Pages pages,
+                                                        ExposerLimits limits = {});
 
-  // Takes up to two seconds: the library's threads look that often whether they should stop.
+  // Closes every connection at once; a page that is being made is finished first.
   ~Exposer();
   Exposer(const Exposer&) = delete;
   Exposer& operator=(const Exposer&) = delete;
@@ -37,15 +42,12 @@ class Exposer {
   int port() const { return port_; }
 
  private:
-  explicit Exposer(Pages pages) : pages_(std::move(pages)) {}
+  class Listener;
 
-  static int ServeMetrics(mg_connection* connection, void* exposer);
-  static int ServeLive(mg_connection* connection, void* exposer);
-  static int ServeReady(mg_connection* connection, void* exposer);
+  Exposer(std::unique_ptr<Listener> listener, int port);
 
-  const Pages pages_;
-  int port_ = 0;
-  mg_context* context_ = nullptr;   // owns the threads; stopped first
+  const std::unique_ptr<Listener> listener_;
+  const int port_;
 };
 
 }  // namespace anybit

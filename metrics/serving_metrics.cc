@@ -77,6 +77,16 @@ ServingMetrics::ServingMetrics(const ServingMetricsLabels& labels)
   }
   invalid_requests_ = &requests.Add({{"outcome", "invalid"}});
 
+  auto& refused_calls = prometheus::BuildCounter()
+                            .Name("anybit_refused_calls_total")
+                            .Help("Calls that ended before they were a request, by why: a method that is not offered, "
+                                  "a message that cannot be parsed, one that did not arrive as a whole or was too "
+                                  "large.")
+                            .Register(registry);
+  const std::array<const char*, kRefusedCallReasons> reasons = {"unknown_method", "malformed_message",
+                                                                "incomplete_message"};
+  for (int i = 0; i < kRefusedCallReasons; ++i) refused_calls_[i] = &refused_calls.Add({{"reason", reasons[i]}});
+
   auto& slo_requests = prometheus::BuildCounter()
                            .Name("anybit_slo_requests_total")
                            .Help("Requests with a deadline, by whether they were answered in time. Refused, expired and "
@@ -121,11 +131,21 @@ ServingMetrics::ServingMetrics(const ServingMetricsLabels& labels)
     accuracies.Add({{"operating_point", point.name}}).Set(point.accuracy);
   }
 
+  auto& slot_busy = prometheus::BuildCounter()
+                        .Name("anybit_slot_busy_seconds_total")
+                        .Help("Time in which a slot computed; each batch counts once. Its rate is the utilization.")
+                        .Register(registry);
+  for (int slot = 0; slot < labels.slots; ++slot) {
+    slot_busy_.push_back(&slot_busy.Add({{"slot", std::to_string(slot)}}));
+  }
+
   const Boundaries durations = DurationBoundaries(labels.sla_classes);
   queue_duration_ = AddHistogram(registry, "anybit_queue_duration_seconds",
                                  "From arrival to the start of the batch, of requests that ran.", durations);
   compute_duration_ = AddHistogram(registry, "anybit_compute_duration_seconds",
-                                   "From start to finish of the batch, of requests that ran.", durations);
+                                   "From start to finish of the batch, of requests that ran: each request of a "
+                                   "batch adds the whole of it. anybit_slot_busy_seconds_total counts each batch once.",
+                                   durations);
   request_duration_ = AddHistogram(registry, "anybit_request_duration_seconds",
                                    "From arrival to answer, of requests that were served.", durations);
   batch_rows_ = AddHistogram(registry, "anybit_batch_rows", "Rows of a batch, at dispatch.",
@@ -145,6 +165,10 @@ ServingMetrics::ServingMetrics(const ServingMetricsLabels& labels)
   queue_requests_ = AddGauge(registry, "anybit_queue_requests", "Requests that wait.");
   queue_rows_ = AddGauge(registry, "anybit_queue_rows", "Rows that wait.");
   running_batches_ = AddGauge(registry, "anybit_running_batches", "Batches that run.");
+  request_bytes_ = AddGauge(registry, "anybit_request_memory_bytes",
+                            "Memory that requests hold, from the reading of a call to the sending of its answer.");
+  request_limit_bytes_ = AddGauge(registry, "anybit_request_memory_limit_bytes",
+                                  "What requests may hold (--max_queue_bytes); beyond it calls are refused.");
   replaced_decisions_ = &prometheus::BuildCounter()
                              .Name("anybit_decisions_replaced_total")
                              .Help("Decisions of the policy that failed their check; the fallback's were applied.")
@@ -175,7 +199,13 @@ void ServingMetrics::OnDispatched(const DispatchedEvent& event) {
   batch_rows_->Observe(event.rows);
 }
 
+void ServingMetrics::SetRequestBytes(int64_t held, int64_t limit) {
+  request_bytes_->Set(static_cast<double>(held));
+  request_limit_bytes_->Set(static_cast<double>(limit));
+}
+
 void ServingMetrics::OnBatchFinished(const BatchFinishedEvent& event) {
+  slot_busy_[static_cast<size_t>(event.slot)]->Increment(ToSeconds(event.computed));
   if (!event.ok || event.predicted <= Duration::zero()) return;
   prediction_ratio_->Observe(ToSeconds(event.actual) / ToSeconds(event.predicted));
 }
@@ -216,6 +246,10 @@ void ServingMetrics::OnQueue(const QueueEvent& event) {
 void ServingMetrics::OnDecisionReplaced(const DecisionReplacedEvent& event) { replaced_decisions_->Increment(); }
 
 void ServingMetrics::OnInvalid() { invalid_requests_->Increment(); }
+
+void ServingMetrics::OnShed() { requests_[static_cast<int>(OutcomeKind::kShed)]->Increment(); }
+
+void ServingMetrics::OnRefusedCall(RefusedCallReason reason) { refused_calls_[static_cast<int>(reason)]->Increment(); }
 
 void ServingMetrics::OnUnavailable() { requests_[static_cast<int>(OutcomeKind::kUnavailable)]->Increment(); }
 

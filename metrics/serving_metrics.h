@@ -39,6 +39,7 @@ struct ServingMetricsLabels {
   std::vector<SlaClass> sla_classes;   // not empty; SlaClassId indexes it
   std::vector<std::string> tenants;    // not empty; TenantId indexes it
   int max_batch = 1;                   // rows
+  int slots = 1;
 };
 
 // Events come on the loop thread, those of the edge on any; Text may be called from any thread meanwhile.
@@ -50,6 +51,9 @@ class ServingMetrics : public SchedulerObserver, public EdgeObserver {
   // All metrics in Prometheus' text format, version 0.0.4.
   std::string Text() const;
 
+  // Bytes that requests hold, and may hold.
+  void SetRequestBytes(int64_t held, int64_t limit);
+
   void OnDispatched(const DispatchedEvent& event) override;
   void OnBatchFinished(const BatchFinishedEvent& event) override;
   void OnEnded(const EndedEvent& event) override;
@@ -59,6 +63,8 @@ class ServingMetrics : public SchedulerObserver, public EdgeObserver {
 
   void OnInvalid() override;
   void OnUnavailable() override;
+  void OnShed() override;
+  void OnRefusedCall(RefusedCallReason reason) override;
 
  private:
   struct Point {
@@ -79,9 +85,11 @@ class ServingMetrics : public SchedulerObserver, public EdgeObserver {
   double best_accuracy_ = 0;
   std::array<prometheus::Counter*, kOutcomeKinds> requests_{};   // by OutcomeKind
   prometheus::Counter* invalid_requests_;
+  std::array<prometheus::Counter*, kRefusedCallReasons> refused_calls_{};   // by RefusedCallReason
   std::vector<Point> points_;                                    // by PointId
   std::vector<SlaClass> sla_classes_;                            // by SlaClassId
   std::vector<Tenant> tenants_;                                  // by TenantId
+  std::vector<prometheus::Counter*> slot_busy_;                  // by slot
   prometheus::Histogram* queue_duration_;
   prometheus::Histogram* compute_duration_;
   prometheus::Histogram* request_duration_;
@@ -93,6 +101,8 @@ class ServingMetrics : public SchedulerObserver, public EdgeObserver {
   prometheus::Gauge* queue_requests_;
   prometheus::Gauge* queue_rows_;
   prometheus::Gauge* running_batches_;
+  prometheus::Gauge* request_bytes_;
+  prometheus::Gauge* request_limit_bytes_;
   prometheus::Counter* replaced_decisions_;
 };
 

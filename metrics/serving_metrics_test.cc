@@ -173,6 +173,37 @@ TEST(ServingMetricsTest, AFailedBatchSaysNothingOfPredictions) {
   EXPECT_THAT(metrics.Text(), HasSubstr("anybit_batch_latency_prediction_ratio_bucket{le=\"0.5\"} 1\n"));
 }
 
+TEST(ServingMetricsTest, ASlotIsBusyForTheTimeOfItsBatchesHoweverManyRequestsTheyHave) {
+  ServingMetricsLabels labels = Labels();
+  labels.slots = 2;
+  ServingMetrics metrics(labels);
+  for (int batch = 0; batch < 4; ++batch) {
+    metrics.OnBatchFinished({.slot = 1, .actual = milliseconds(400), .computed = milliseconds(300), .ok = batch != 0});
+    for (int request = 0; request < 64; ++request) metrics.OnEnded(Served(kExact, 0.92, milliseconds(600)));
+  }
+  const std::string text = metrics.Text();
+  EXPECT_THAT(text, HasSubstr("anybit_slot_busy_seconds_total{slot=\"0\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_slot_busy_seconds_total{slot=\"1\"} 1.2\n"));
+}
+
+TEST(ServingMetricsTest, CallsThatNeverBecameRequestsAreCountedByReason) {
+  ServingMetrics metrics(Labels());
+  metrics.OnRefusedCall(RefusedCallReason::kMalformedMessage);
+  metrics.OnShed();
+  const std::string text = metrics.Text();
+  EXPECT_THAT(text, HasSubstr("anybit_refused_calls_total{reason=\"unknown_method\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_refused_calls_total{reason=\"malformed_message\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_refused_calls_total{reason=\"incomplete_message\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_requests_total{outcome=\"shed\"} 1\n"));
+}
+
+TEST(ServingMetricsTest, TheMemoryOfRequestsIsShownWithItsLimit) {
+  ServingMetrics metrics(Labels());
+  metrics.SetRequestBytes(5, 100);
+  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_request_memory_bytes 5\n"));
+  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_request_memory_limit_bytes 100\n"));
+}
+
 TEST(ServingMetricsTest, DeliveriesFallIntoTheirBucket) {
   ServingMetrics metrics(Labels());
   metrics.OnDelivered({.took = milliseconds(2)});

@@ -36,6 +36,7 @@ struct BatchFinishedEvent {
   int rows = 0;
   Duration predicted{};
   Duration actual{};               // from dispatch until the loop knew of the end: what `predicted` predicts
+  Duration computed{};             // of it, what the runner took
   bool ok = false;
 };
 

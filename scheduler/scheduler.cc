@@ -393,6 +393,7 @@ void Scheduler::FinishBatch(int slot, BatchResult result) {
                                .rows = running.rows,
                                .predicted = running.predicted,
                                .actual = actual,
+                               .computed = compute,
                                .ok = ok});
   }
   aimd_.Observe(all_in_time);

@@ -8,15 +8,18 @@
 
 namespace anybit::testing {
 
-HttpAnswer HttpGet(int port, const std::string& path, const std::string& method) {
+HttpAnswer HttpGet(int port, const std::string& path, const std::string& method, const std::string& host) {
+  return HttpSend(port, method + " " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", host);
+}
+
+HttpAnswer HttpSend(int port, const std::string& bytes, const std::string& host) {
   namespace asio = boost::asio;
   asio::io_context context;
   asio::ip::tcp::socket socket(context);
   boost::system::error_code error;
-  socket.connect({asio::ip::make_address("127.0.0.1"), static_cast<uint16_t>(port)}, error);
+  socket.connect({asio::ip::make_address(host), static_cast<uint16_t>(port)}, error);
   if (error) return {};
-  const std::string request = method + " " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-  asio::write(socket, asio::buffer(request), error);
+  asio::write(socket, asio::buffer(bytes), error);
   std::string text;
   asio::read(socket, asio::dynamic_buffer(text), error);   // until the end of the stream, which is an "error"
   const auto end_of_header = text.find("\r\n\r\n");

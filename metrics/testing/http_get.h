@@ -1,4 +1,4 @@
-// One HTTP request to 127.0.0.1, for tests of what we serve.
+// One HTTP request to this machine, for tests of what we serve.
 #ifndef ANYBIT_METRICS_TESTING_HTTP_GET_H_
 #define ANYBIT_METRICS_TESTING_HTTP_GET_H_
 
@@ -13,7 +13,11 @@ struct HttpAnswer {
 };
 
 // Blocks until the server closes the connection.
-HttpAnswer HttpGet(int port, const std::string& path, const std::string& method = "GET");
+HttpAnswer HttpGet(int port, const std::string& path, const std::string& method = "GET",
+                   const std::string& host = "127.0.0.1");
+
+// The same for any bytes.
+HttpAnswer HttpSend(int port, const std::string& bytes, const std::string& host = "127.0.0.1");
 
 }  // namespace anybit::testing
 

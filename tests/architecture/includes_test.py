@@ -38,9 +38,13 @@ RULES = [
     (r"model/train/trainer/", r"model/train/(?!network/|processes/|recipe/|testing/|trainer/)"),
     (r"model/train/convert/", r"model/train/(?!convert/|recipe/)"),
     (r"metrics/", rf"{GRPC}|{LIBTORCH}|(client|model|proto|server)/"),
-    (r"metrics/(?!testing/)", r"boost/"),
+    (r"metrics/(?!exposer|testing/)", r"boost/"),
     (r"server/", rf"{LIBTORCH}|model/(train/|torch_)|client/"),
     (r"server/(?!testing/|.*_test\.cc)", r"scheduler/sim/"),
+    (
+        r"base/",
+        rf"{GRPC}|{LIBTORCH}|{CUDA}|boost/|prometheus/|google/|(client|metrics|model|proto|report|scheduler|server)/",
+    ),
     (r"report/", rf"{GRPC}|{LIBTORCH}|{CUDA}|boost/|prometheus/|google/|(client|metrics|model|proto|scheduler|server)/"),
     (r"client/", rf"{LIBTORCH}|boost/|prometheus/|(metrics|model|scheduler|server)/"),
 ]
@@ -50,7 +54,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^">]+)[">]', re.MULTILINE)
 
 def includes():
     """Yields (file, what it includes) for each C++ file of ours."""
-    for room in ("client", "metrics", "model", "report", "scheduler", "server"):
+    for room in ("base", "client", "metrics", "model", "report", "scheduler", "server"):
         for path in sorted((ROOT / room).rglob("*")):
             if path.suffix in (".h", ".cc", ".cu", ".cuh", ".inc"):
                 for included in INCLUDE.findall(path.read_text(encoding="utf-8")):
