@@ -31,6 +31,7 @@ struct NetworkDescription {
   TensorDescription output;               // float32 logits
   std::vector<std::string> labels;        // one per logit, or empty
   std::vector<OperatingPoint> points;     // 1..64
+  std::string checksum;                   // of the artifact's file; empty: of none
 };
 
 class AdaptiveNetwork {

@@ -274,6 +274,7 @@ NetworkDescription Describe(const Artifact& artifact) {
   NetworkDescription description;
   description.name = artifact.spec.name();
   description.version = artifact.version;
+  description.checksum = artifact.checksum;
   for (const auto& [tensor, out] : {std::pair(&artifact.spec.input(), &description.input),
                                     std::pair(&artifact.spec.output(), &description.output)}) {
     out->name = tensor->name();
@@ -338,6 +339,7 @@ absl::StatusOr<Artifact> ParseArtifact(absl::string_view text) {
   artifact.spec = header.network();
   artifact.version = header.version();
   artifact.trained_with = header.trained_with();
+  artifact.checksum = checksum;
   absl::StatusOr<NetworkPlan> plan = PlanNetwork(artifact.spec);
   if (!plan.ok()) return plan.status();
   TensorTaker tensors(*file);

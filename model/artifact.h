@@ -53,6 +53,7 @@ struct Artifact {
   NetworkSpec spec;
   int64_t version = 1;
   std::string trained_with;           // the command that made it
+  std::string checksum;               // of the file it was read from; empty: of none
   std::vector<LayerStore> store;      // by layer index of the plan
   std::vector<ArtifactPoint> points;  // 1..64
 };
