@@ -3,14 +3,20 @@
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/version.h"
 #include "server/inference_payload.h"
 #include "server/translate.h"
 
@@ -19,6 +25,12 @@ namespace {
 
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
+
+constexpr absl::string_view kInferMethod = "/inference.GRPCInferenceService/ModelInfer";
+
+// What a call takes besides its tensors: gRPC's call and stream, our reactor, its place in the queue. Of 17,600 waiting
+// calls of 1 KiB, each took 17.3 KiB of resident memory.
+constexpr int64_t kCallOverhead = 16 * 1024;
 
 // What to wait before a retry when the scheduler cannot tell: long enough to end a retry storm, short for a person.
 constexpr Duration kDefaultRetryAfter = std::chrono::milliseconds(100);
@@ -47,77 +59,185 @@ Duration NearTheEnd(Duration time_limit) {
   return kWay + std::min(time_limit / 100, kMostRounding);
 }
 
-// One call of ModelInfer. gRPC deletes it through OnDone, which comes after Finish and after any OnCancel has returned;
-// Finish is called once, by the scheduler's answer. So it is alive whenever one of these three runs.
-class InferReactor final : public ServerUnaryReactor {
+// A call that is not read: its answer is `status`.
+class RefusedCall final : public grpc::ServerGenericBidiReactor {
  public:
-  InferReactor(CallbackServerContext& context, const ServedModel& model, Scheduler& scheduler, std::string request_id,
-               InferCall call, inference::ModelInferResponse& response)
-      : context_(context),
-        near_the_end_(NearTheEnd(LeftOfGrpcDeadline(context))),
-        model_(model),
-        scheduler_(scheduler),
-        request_id_(std::move(request_id)),
-        call_(std::move(call)),
-        response_(response) {}
+  explicit RefusedCall(const absl::Status& status) { Finish(ToGrpcStatus(status)); }
+  void OnDone() override { delete this; }
+};
 
-  void Submit(MonoTime deadline) {
-    auto payload = std::make_unique<InferencePayload>();
-    payload->input = std::move(call_.input);
-    payload->output.reserve(call_.rows * model_.network.output.elements);
-    id_ = scheduler_.Submit({.deadline = deadline,
-                             .allowed = call_.allowed,
-                             .sla_class = call_.sla_class,
-                             .tenant = call_.tenant,
-                             .rows = call_.rows,
-                             .payload = std::move(payload)},
-                            [this](Outcome outcome) { Answer(std::move(outcome)); });
+// What a caller of a method that is not offered can do instead.
+std::string Instead(absl::string_view method) {
+  struct Advice {
+    absl::string_view part;   // of the method's name
+    absl::string_view text;
+  };
+  constexpr Advice kAdvice[] = {
+      {"/ModelStreamInfer", "send each request by ModelInfer; calls of one channel run at the same time"},
+      {"/ModelStatistics", "the server's HTTP port has them at /metrics"},
+      {"/RepositoryModel", "a server serves one network; start another with --artifact"},
+      {"SharedMemory", "send the tensor in raw_input_contents"},
+      {"/TraceSetting", "the HTTP port has counts and durations at /metrics"},
+      {"/LogSettings", "the server's flags say what it logs"},
+  };
+  for (const Advice& advice : kAdvice) {
+    if (absl::StrContains(method, advice.part)) return absl::StrCat(": ", advice.text);
+  }
+  return "; it offers inference.GRPCInferenceService, grpc.health.v1.Health and reflection";
+}
+
+}  // namespace
+
+// One call of ModelInfer. gRPC deletes it through OnDone, which comes after Finish, after OnReadDone and any OnCancel
+// have returned. So it is alive whenever one of these or the scheduler's answer runs.
+class InferenceService::InferReactor final : public grpc::ServerGenericBidiReactor {
+ public:
+  InferReactor(InferenceService& service, CallbackServerContext& context)
+      : service_(service),
+        context_(context),
+        near_the_end_(NearTheEnd(LeftOfGrpcDeadline(context))),
+        share_(service.memory_) {
+    service_.CallBegins();
+    if (service_.state_ == ServingState::kStarting) {
+      service_.observer_.OnUnavailable();
+      Finish(ToGrpcStatus(absl::UnavailableError("the server is starting")));
+      return;
+    }
+    // How large the message is will be known when it is read.
+    if (!Hold(LargestRawRequestBytes(service_.model_))) return;
+    StartRead(&message_);
   }
 
-  // gRPC calls this only after the method returned this reactor, so id_ is set. At the end of the deadline the
-  // scheduler needs no help: it expires what waits and counts what runs as missed. Cancelled would count as neither.
+  void OnReadDone(bool ok) override {
+    if (!ok) {
+      service_.observer_.OnRefusedCall(RefusedCallReason::kIncompleteMessage);
+      Finish(ToGrpcStatus(absl::InvalidArgumentError("the call ended before its message was complete")));
+      return;
+    }
+    try {
+      Begin(service_.loop_.Now());
+    } catch (const std::bad_alloc&) {
+      RefuseForMemory(absl::StrCat("the server has no memory left for this request of ", share_.bytes(), " bytes"));
+    }
+  }
+
+  // At the end of the deadline the scheduler needs no help: it expires what waits and counts what runs as missed.
+  // Cancelled would count as neither.
   void OnCancel() override {
-    if (LeftOfGrpcDeadline(context_) > near_the_end_) scheduler_.Cancel(id_);
+    if (LeftOfGrpcDeadline(context_) <= near_the_end_) return;
+    cancelled_ = true;
+    if (const uint64_t id = id_; id != 0) service_.scheduler_.Cancel(static_cast<RequestId>(id));
   }
   void OnDone() override {
     // The server's stop waits for this, and the scheduler outlives it. Some are enough to know, and what nobody waited
     // for was not sent.
-    const bool told = static_cast<uint64_t>(id_) % kToldOneIn == 0 && !context_.IsCancelled();
-    if (ended_ && told) scheduler_.Delivered(*ended_);
+    const bool told = id_ % kToldOneIn == 0 && !context_.IsCancelled();
+    if (ended_ && told) service_.scheduler_.Delivered(*ended_);
+    InferenceService& service = service_;
     delete this;
+    service.CallEnded();
   }
 
  private:
   static constexpr uint64_t kToldOneIn = 8;
 
-  void Answer(Outcome outcome) {
-    if (outcome.kind == OutcomeKind::kShed) {
-      // Said twice: gRPC's own retries read the trailer, applications the detail.
-      const Duration after = outcome.retry_after > Duration::zero() ? outcome.retry_after : kDefaultRetryAfter;
-      const auto wait = std::chrono::ceil<std::chrono::milliseconds>(after);
-      context_.AddTrailingMetadata("grpc-retry-pushback-ms", absl::StrCat(wait.count()));
-      Finish(ToGrpcStatus(outcome.status, wait));
+  // Submits the request of the message that was read, or ends the call.
+  void Begin(MonoTime arrival) {
+    if (!Hold(static_cast<int64_t>(message_.Length()))) return;
+    inference::ModelInferRequest request;
+    const bool parsed = grpc::SerializationTraits<inference::ModelInferRequest>::Deserialize(&message_, &request).ok();
+    message_.Clear();
+    if (!parsed) {
+      service_.observer_.OnInvalid();
+      service_.observer_.OnRefusedCall(RefusedCallReason::kMalformedMessage);
+      Finish(ToGrpcStatus(absl::InvalidArgumentError("the message is not a ModelInferRequest: it cannot be parsed")));
       return;
     }
-    if (outcome.kind == OutcomeKind::kServed) {
-      ended_ = outcome.ended;
-      response_ = TranslateOutcome(outcome, request_id_, call_, model_);
+    absl::StatusOr<InferCall> call = TranslateRequest(request, service_.model_);
+    if (!call.ok()) {
+      service_.observer_.OnInvalid();
+      Finish(ToGrpcStatus(call.status()));
+      return;
     }
-    Finish(ToGrpcStatus(outcome.status));
+    request_id_ = request.id();
+    call_ = *std::move(call);
+    auto payload = std::make_unique<InferencePayload>();
+    payload->input = std::move(call_.input);
+    payload->output.reserve(call_.rows * service_.model_.network.output.elements);
+    // The outputs are held twice while the response is made of them.
+    if (!Hold(static_cast<int64_t>(payload->input.size() + 2 * payload->output.capacity() * sizeof(float)))) return;
+    const Duration time_limit = std::min(call_.time_limit, LeftOfGrpcDeadline(context_));
+    id_ = static_cast<uint64_t>(service_.scheduler_.Submit({.deadline = SaturatingAdd(arrival, time_limit),
+                                                            .allowed = call_.allowed,
+                                                            .sla_class = call_.sla_class,
+                                                            .tenant = call_.tenant,
+                                                            .rows = call_.rows,
+                                                            .payload = std::move(payload)},
+                                                           [this](Outcome outcome) { Answer(std::move(outcome)); }));
+    // A cancellation that came before the id was known.
+    if (cancelled_) service_.scheduler_.Cancel(static_cast<RequestId>(id_.load()));
   }
 
+  void Answer(Outcome outcome) {
+    if (outcome.kind == OutcomeKind::kShed) {
+      Shed(outcome.status, outcome.retry_after > Duration::zero() ? outcome.retry_after : kDefaultRetryAfter);
+      return;
+    }
+    if (outcome.kind != OutcomeKind::kServed) {
+      Finish(ToGrpcStatus(outcome.status));
+      return;
+    }
+    ended_ = outcome.ended;
+    try {
+      bool own_buffer;
+      const inference::ModelInferResponse response =
+          TranslateOutcome(outcome, request_id_, call_, service_.model_);
+      const grpc::Status status =
+          grpc::SerializationTraits<inference::ModelInferResponse>::Serialize(response, &response_, &own_buffer);
+      if (status.ok()) {
+        StartWriteAndFinish(&response_, grpc::WriteOptions(), status);
+      } else {
+        Finish(status);
+      }
+    } catch (const std::bad_alloc&) {
+      Finish(ToGrpcStatus(absl::ResourceExhaustedError("the server has no memory left for the response")));
+    }
+  }
+
+  // Holds `bytes` and what a call takes besides; false, and the call ends, if there is no room for them.
+  bool Hold(int64_t bytes) {
+    if (share_.Resize(bytes + kCallOverhead)) return true;
+    const RequestMemory& memory = service_.memory_;
+    RefuseForMemory(absl::StrCat("requests hold ", memory.held_bytes(), " bytes, and ", bytes + kCallOverhead,
+                                 " more would exceed the server's limit of ", memory.limit_bytes(),
+                                 " bytes (--max_queue_bytes)"));
+    return false;
+  }
+
+  void RefuseForMemory(const std::string& message) {
+    service_.observer_.OnShed();
+    Shed(absl::ResourceExhaustedError(message), kDefaultRetryAfter);
+  }
+
+  void Shed(const absl::Status& status, Duration retry_after) {
+    // Said twice: gRPC's own retries read the trailer, applications the detail.
+    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(retry_after);
+    context_.AddTrailingMetadata("grpc-retry-pushback-ms", absl::StrCat(wait.count()));
+    Finish(ToGrpcStatus(status, wait));
+  }
+
+  InferenceService& service_;
   CallbackServerContext& context_;
   const Duration near_the_end_;
-  const ServedModel& model_;
-  Scheduler& scheduler_;
-  const std::string request_id_;
+  RequestMemory::Share share_;
+  grpc::ByteBuffer message_;
+  std::string request_id_;
   InferCall call_;   // its input has moved on
-  inference::ModelInferResponse& response_;
-  RequestId id_{};
-  std::optional<MonoTime> ended_;   // its batch, if it was served
+  grpc::ByteBuffer response_;
+  std::optional<MonoTime> ended_;         // its batch, if it was served
+  std::atomic<uint64_t> id_ = 0;          // 0: not submitted yet; threads of OnReadDone and OnCancel
+  std::atomic<bool> cancelled_ = false;   // likewise
 };
-
-}  // namespace
 
 ServerUnaryReactor* InferenceService::ServerLive(CallbackServerContext* context,
                                                  const inference::ServerLiveRequest* request,
@@ -146,7 +266,7 @@ ServerUnaryReactor* InferenceService::ServerMetadata(CallbackServerContext* cont
                                                      const inference::ServerMetadataRequest* request,
                                                      inference::ServerMetadataResponse* response) {
   response->set_name(std::string(kServerName));
-  response->set_version(std::string(kServerVersion));
+  response->set_version(std::string(kVersion));
   for (const char* extension : {"classification", "model_configuration", "parameters"}) {
     response->add_extensions(extension);
   }
@@ -183,23 +303,42 @@ ServerUnaryReactor* InferenceService::RepositoryIndex(CallbackServerContext* con
   return Finish(context);
 }
 
-ServerUnaryReactor* InferenceService::ModelInfer(CallbackServerContext* context,
-                                                 const inference::ModelInferRequest* request,
-                                                 inference::ModelInferResponse* response) {
-  const MonoTime arrival = loop_.Now();
-  if (state_ == ServingState::kStarting) {
-    observer_.OnUnavailable();
-    return Finish(context, absl::UnavailableError("the server is starting"));
+grpc::ServerGenericBidiReactor* InferenceService::CreateReactor(grpc::GenericCallbackServerContext* context) {
+  if (context->method() == kInferMethod) return new InferReactor(*this, *context);
+  observer_.OnRefusedCall(RefusedCallReason::kUnknownMethod);
+  return new RefusedCall(absl::UnimplementedError(
+      absl::StrCat("this server does not offer ", ShownText(context->method()), Instead(context->method()))));
+}
+
+int64_t InferenceService::LargestCallBytes(const ServedModel& model) {
+  const int64_t outputs = model.network.output.elements * model.max_batch * static_cast<int64_t>(sizeof(float));
+  return kCallOverhead + std::max<int64_t>(LargestRequestBytes(model),
+                                           model.network.input.elements * model.max_batch + 2 * outputs);
+}
+
+void InferenceService::WhenIdle(absl::AnyInvocable<void()> idle) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (open_calls_ > 0) {
+      idle_ = std::move(idle);
+      return;
+    }
   }
-  absl::StatusOr<InferCall> call = TranslateRequest(*request, model_);
-  if (!call.ok()) {
-    observer_.OnInvalid();
-    return Finish(context, call.status());
+  idle();
+}
+
+void InferenceService::CallBegins() {
+  absl::MutexLock lock(&mutex_);
+  ++open_calls_;
+}
+
+void InferenceService::CallEnded() {
+  absl::AnyInvocable<void()> idle;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (--open_calls_ == 0) idle = std::move(idle_);
   }
-  const Duration time_limit = std::min(call->time_limit, LeftOfGrpcDeadline(*context));
-  auto* reactor = new InferReactor(*context, model_, scheduler_, request->id(), *std::move(call), *response);
-  reactor->Submit(SaturatingAdd(arrival, time_limit));
-  return reactor;
+  if (idle) idle();
 }
 
 }  // namespace anybit

@@ -5,39 +5,51 @@
 #include <cstdint>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
-#include "absl/flags/usage.h"
-#include "absl/flags/usage_config.h"
-#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "base/commit.h"
+#include "base/program_flags.h"
+#include "base/version.h"
 #include "model/artifact.h"
 #include "model/kernels/instruction_set.h"
 #include "model/packed_network.h"
+#include "server/control_groups.h"
 #include "server/options.h"
 #include "server/processors.h"
 #include "server/serve_until_stopped.h"
 
 ABSL_FLAG(std::string, artifact, "", "file that holds the network to serve");
-ABSL_FLAG(std::string, grpc_address, "127.0.0.1:8001", "host:port of the inference service; port 0 picks a free one");
-ABSL_FLAG(std::string, http_address, "127.0.0.1:8002", "host:port of /metrics, /livez and /readyz; empty for none");
+ABSL_FLAG(std::string, grpc_address, "127.0.0.1:8001",
+          "host:port of the inference service; port 0 picks a free one; IPv6 as in [::]:8001");
+ABSL_FLAG(std::string, http_address, "127.0.0.1:8002",
+          "host:port of /metrics, /livez and /readyz; empty for none; IPv6 as in [::]:8002");
 ABSL_FLAG(std::string, policy, "anybit",
           "what picks operating point and batch: anybit, slackfit, fixed:<point>, ...; an unknown one prints all");
 ABSL_FLAG(std::string, isa, "auto",
           "instruction set of the kernels: avx512, avx_vnni, avx2, portable; auto: the best that this processor runs");
 ABSL_FLAG(int32_t, panel_memory, 1024, "MiB of packed weights to keep; those of the point used last are always kept");
-ABSL_FLAG(int32_t, slots, 1, "batches that run at the same time");
-ABSL_FLAG(int32_t, threads_per_slot, 1, "threads that share the rows of a batch; times --slots at most the processors");
-ABSL_FLAG(bool, pin, true,
-          "keep each slot on processors of its own; false where other processes compute on the same ones");
+ABSL_FLAG(int32_t, slots, 0,
+          "batches that run at the same time; 0: by the processors, and the quota of time on them, that this process "
+          "may use");
+ABSL_FLAG(int32_t, threads_per_slot, 0,
+          "threads that share the rows of a batch; times --slots at most the processors; 0: likewise");
+ABSL_FLAG(std::optional<bool>, pin, std::nullopt,
+          "keep each slot on processors of its own; without a value: unless there is a quota. Say false where other "
+          "processes compute on the same ones");
 ABSL_FLAG(int32_t, max_batch, 64, "rows of the largest batch and of the largest request");
 ABSL_FLAG(std::string, profile, "",
-          "file of latencies and kernel choices to load; empty: measure them at the start, in up to six seconds");
-ABSL_FLAG(std::string, save_profile, "", "file to write latencies and kernel choices to");
+          "file of latencies and kernel choices to load; empty: measure them at the start, in up to six seconds. One "
+          "of another network is refused, one of another machine measured anew");
+ABSL_FLAG(std::string, save_profile, "",
+          "file to write latencies and kernel choices to; the one of --profile makes it a cache, which is replaced "
+          "whenever it does not fit");
 ABSL_FLAG(std::string, sla_classes, "interactive:20ms:0,batch:500ms:0",
           "comma-separated classes, each name:objective[:accuracy floor in basis points[:weight]]; the weight (1) says "
           "what a request counts for beside others when not all can be served; requests that name none belong to the "
@@ -47,6 +59,17 @@ ABSL_FLAG(std::string, tenants, "",
           "who takes more than its share (1) yields first; requests that name none belong to the tenant 'default', "
           "which may be listed too");
 ABSL_FLAG(int32_t, max_queue, 10000, "requests that may wait");
+ABSL_FLAG(int64_t, max_queue_bytes, 0,
+          "bytes that requests may hold, from reading a call to sending its answer; 0: half of the memory that this "
+          "process may still use when it begins to serve");
+ABSL_FLAG(int32_t, max_streams, 0, "calls at the same time on one connection; 0: by --max_queue_bytes");
+ABSL_FLAG(absl::Duration, min_ping_interval, absl::Seconds(5), "clients that ping more often are disconnected");
+ABSL_FLAG(absl::Duration, keepalive_time, absl::ZeroDuration(),
+          "ping clients that have been silent for so long; 0: never");
+ABSL_FLAG(absl::Duration, keepalive_timeout, absl::Seconds(20), "disconnect clients that do not answer that within");
+ABSL_FLAG(absl::Duration, max_connection_idle, absl::ZeroDuration(), "close connections without calls after; 0: never");
+ABSL_FLAG(absl::Duration, max_connection_age, absl::ZeroDuration(),
+          "close connections after, so that clients look for other servers too; 0: never");
 ABSL_FLAG(absl::Duration, drain_delay, absl::Seconds(5), "after SIGTERM, how long to accept requests while not ready");
 ABSL_FLAG(absl::Duration, drain_timeout, absl::Seconds(20), "then, how long to finish what was accepted");
 
@@ -58,29 +81,56 @@ constexpr char kExample[] =
     "classify --first 10 --labels /usr/share/datasets/fashion-mnist/t10k-labels-idx1-ubyte.gz "
     "/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz";
 
+std::string Version() {
+  std::string kernels;
+  for (const KernelTable* table : SupportedKernels()) {
+    absl::StrAppend(&kernels, kernels.empty() ? "" : ", ", table->name);
+  }
+  return absl::StrCat("anybit-server ", kVersion, "\ncommit ", kCommit, "\nkernels that this processor runs: ",
+                      kernels);
+}
+
 absl::StatusOr<ServerOptions> OptionsFromFlags() {
   absl::StatusOr<std::vector<SlaClass>> sla_classes = ParseSlaClasses(absl::GetFlag(FLAGS_sla_classes));
   if (!sla_classes.ok()) return sla_classes.status();
   absl::StatusOr<std::vector<Tenant>> tenants = ParseTenants(absl::GetFlag(FLAGS_tenants));
   if (!tenants.ok()) return tenants.status();
+  const std::vector<Processor> processors = AllowedProcessors();
+  const std::optional<double> quota = ReadControlGroupLimits().processors;
+  const SlotLayout layout = ChooseSlotLayout(static_cast<int>(processors.size()), quota,
+                                             {.slots = absl::GetFlag(FLAGS_slots),
+                                              .threads_per_slot = absl::GetFlag(FLAGS_threads_per_slot),
+                                              .pin = absl::GetFlag(FLAGS_pin)});
+  const auto duration = [](const absl::Flag<absl::Duration>& flag) {
+    return absl::ToChronoNanoseconds(absl::GetFlag(flag));
+  };
   return ServerOptions{.artifact = absl::GetFlag(FLAGS_artifact),
                        .grpc_address = absl::GetFlag(FLAGS_grpc_address),
                        .http_address = absl::GetFlag(FLAGS_http_address),
                        .policy = absl::GetFlag(FLAGS_policy),
                        .isa = absl::GetFlag(FLAGS_isa),
                        .panel_memory = absl::GetFlag(FLAGS_panel_memory),
-                       .slots = absl::GetFlag(FLAGS_slots),
-                       .threads_per_slot = absl::GetFlag(FLAGS_threads_per_slot),
-                       .pin = absl::GetFlag(FLAGS_pin),
-                       .processors = AllowedProcessors(),
+                       .slots = layout.slots,
+                       .threads_per_slot = layout.threads_per_slot,
+                       .pin = layout.pin,
+                       .processors = processors,
+                       .processor_quota = quota,
+                       .layout_reason = layout.reason,
                        .max_batch = absl::GetFlag(FLAGS_max_batch),
                        .profile = absl::GetFlag(FLAGS_profile),
                        .save_profile = absl::GetFlag(FLAGS_save_profile),
                        .sla_classes = *std::move(sla_classes),
                        .tenants = *std::move(tenants),
                        .max_queue = absl::GetFlag(FLAGS_max_queue),
-                       .drain_delay = absl::ToChronoNanoseconds(absl::GetFlag(FLAGS_drain_delay)),
-                       .drain_timeout = absl::ToChronoNanoseconds(absl::GetFlag(FLAGS_drain_timeout))};
+                       .max_queue_bytes = absl::GetFlag(FLAGS_max_queue_bytes),
+                       .connections = {.min_ping_interval = duration(FLAGS_min_ping_interval),
+                                       .keepalive_time = duration(FLAGS_keepalive_time),
+                                       .keepalive_timeout = duration(FLAGS_keepalive_timeout),
+                                       .max_idle = duration(FLAGS_max_connection_idle),
+                                       .max_age = duration(FLAGS_max_connection_age),
+                                       .max_streams = absl::GetFlag(FLAGS_max_streams)},
+                       .drain_delay = duration(FLAGS_drain_delay),
+                       .drain_timeout = duration(FLAGS_drain_timeout)};
 }
 
 absl::StatusOr<std::unique_ptr<AdaptiveNetwork>> LoadArtifact(const ServerOptions& options,
@@ -93,11 +143,15 @@ absl::StatusOr<std::unique_ptr<AdaptiveNetwork>> LoadArtifact(const ServerOption
 }
 
 int Main(int argc, char** argv) {
-  // --help shows these flags, not only those of a file that is named like the program.
-  absl::FlagsUsageConfig usage;
-  usage.contains_help_flags = [](absl::string_view file) { return absl::EndsWith(file, "server/main.cc"); };
-  absl::SetFlagsUsageConfig(usage);
-  absl::SetProgramUsageMessage("anybit-server --artifact=FILE: serves one network at any of its bit-widths by gRPC");
+  const auto answer = HelpOrVersion(
+      argc, argv,
+      {.usage = "anybit-server --artifact=FILE [--FLAG=VALUE...]: serves one network at any of its bit-widths by gRPC",
+       .version = Version(),
+       .file = "server/main.cc"});
+  if (answer.has_value()) {
+    std::cout << *answer << std::flush;
+    return 0;
+  }
   const std::vector<char*> words = absl::ParseCommandLine(argc, argv);
   absl::StatusOr<ServerOptions> options = OptionsFromFlags();
   if (words.size() > 1) {

@@ -1,6 +1,7 @@
 #include "server/options.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -13,6 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "base/listening_sockets.h"
 
 namespace anybit {
 namespace {
@@ -23,6 +25,7 @@ constexpr int kMaxThreadsPerSlot = 64;       // the engine's limit
 constexpr int kMaxPanelMemory = 1 << 20;     // MiB
 constexpr int kMaxBatch = 4096;
 constexpr int kMaxQueue = 10'000'000;
+constexpr int kMaxStreams = 10'000'000;
 constexpr size_t kMaxSlaClasses = 64;
 constexpr size_t kMaxTenants = 255;
 constexpr double kLeastWeight = 1e-6;        // of a class, and least share of a tenant
@@ -42,25 +45,37 @@ absl::Status CheckDuration(absl::string_view flag, Duration value) {
 }
 
 absl::Status CheckAddress(absl::string_view flag, absl::string_view address) {
-  const auto colon = address.rfind(':');
-  int port = -1;
-  if (colon != absl::string_view::npos && colon > 0 && absl::SimpleAtoi(address.substr(colon + 1), &port) &&
-      port >= 0 && port <= 65535) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("--", flag, " is '", address, "', not host:port with a port from 0 to 65535"));
+  const absl::Status status = ParseHostAndPort(address).status();
+  if (status.ok()) return status;
+  return absl::Status(status.code(), absl::StrCat("--", flag, " is ", status.message()));
 }
 
 // Threads that wait for each other's processor make every latency of the profile wrong.
 absl::Status CheckThreads(const ServerOptions& options) {
   const int64_t threads = int64_t{options.slots} * options.threads_per_slot;
-  const size_t limit = options.processors.size();
-  if (limit == 0 || threads <= static_cast<int64_t>(limit)) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("--slots ", options.slots, " times --threads_per_slot ",
-                                                 options.threads_per_slot, " is ", threads, " threads, more than the ",
-                                                 limit, limit == 1 ? " processor" : " processors",
-                                                 " that this process may use"));
+  const auto limit = static_cast<int64_t>(options.processors.size());
+  const auto refusal = [&](const std::string& more_than_what) {
+    return absl::InvalidArgumentError(absl::StrCat("--slots ", options.slots, " times --threads_per_slot ",
+                                                   options.threads_per_slot, " is ", threads,
+                                                   " threads, more than the ", more_than_what));
+  };
+  if (limit != 0 && threads > limit) {
+    return refusal(absl::StrCat(limit, limit == 1 ? " processor" : " processors", " that this process may use"));
+  }
+  if (options.processor_quota.has_value() && static_cast<double>(threads) > std::ceil(*options.processor_quota)) {
+    return refusal(absl::StrCat("quota of ", *options.processor_quota, " processors of this process's control group"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckConnections(const ConnectionOptions& connections) {
+  absl::Status status = CheckDuration("min_ping_interval", connections.min_ping_interval);
+  status.Update(CheckDuration("keepalive_time", connections.keepalive_time));
+  status.Update(CheckDuration("keepalive_timeout", connections.keepalive_timeout));
+  status.Update(CheckDuration("max_connection_idle", connections.max_idle));
+  status.Update(CheckDuration("max_connection_age", connections.max_age));
+  status.Update(CheckRange("max_streams", connections.max_streams, 0, kMaxStreams));
+  return status;
 }
 
 // ---- Lists of named things: SLA classes and tenants.
@@ -159,6 +174,11 @@ absl::Status ValidateOptions(const ServerOptions& options) {
   status.Update(CheckRange("panel_memory", options.panel_memory, 0, kMaxPanelMemory));
   status.Update(CheckRange("max_batch", options.max_batch, 1, kMaxBatch));
   status.Update(CheckRange("max_queue", options.max_queue, 1, kMaxQueue));
+  if (options.max_queue_bytes < 0) {
+    status.Update(absl::InvalidArgumentError(
+        absl::StrCat("--max_queue_bytes is ", options.max_queue_bytes, ", not a number of bytes, or 0 to choose it")));
+  }
+  status.Update(CheckConnections(options.connections));
   status.Update(CheckDuration("drain_delay", options.drain_delay));
   status.Update(CheckDuration("drain_timeout", options.drain_timeout));
   return status;

@@ -2,6 +2,8 @@
 #ifndef ANYBIT_SERVER_OPTIONS_H_
 #define ANYBIT_SERVER_OPTIONS_H_
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +17,16 @@
 
 namespace anybit {
 
+// What clients may do with their connections. A duration of 0: no limit.
+struct ConnectionOptions {
+  Duration min_ping_interval = std::chrono::seconds(5);   // pings that come sooner end the connection
+  Duration keepalive_time{};                              // without traffic, until the server pings
+  Duration keepalive_timeout = std::chrono::seconds(20);  // for the answer to that
+  Duration max_idle{};                                    // without calls
+  Duration max_age{};                                     // then calls end within the drain timeout
+  int max_streams = 0;                                    // calls at the same time on one; 0: by the memory limit
+};
+
 struct ServerOptions {
   std::string artifact;                            // path of the file that holds the network
   std::string grpc_address = "127.0.0.1:8001";     // port 0: any free one
@@ -26,12 +38,16 @@ struct ServerOptions {
   int threads_per_slot = 1;                        // that share the rows of a batch
   bool pin = true;                                 // keep each slot on processors of its own
   std::vector<Processor> processors;               // that this process may use; empty: not known
+  std::optional<double> processor_quota;           // processor time per time; none: no limit
+  std::string layout_reason;                       // why so many slots and threads, for people; may be empty
   int max_batch = 64;                              // rows
   std::string profile;                             // file to read latencies and kernel choices from; empty: measured
-  std::string save_profile;                        // file to write them to; empty: nowhere
+  std::string save_profile;                        // file to write them to; empty: nowhere; `profile` itself: a cache
   std::vector<SlaClass> sla_classes = {{.name = "default"}};   // the first is that of requests that name none
   std::vector<Tenant> tenants = {{.name = "default"}};         // likewise
   int max_queue = 10000;                           // requests
+  int64_t max_queue_bytes = 0;                     // that requests hold; 0: half of the memory left when it serves
+  ConnectionOptions connections;
   Duration drain_delay = std::chrono::seconds(5);      // from not ready to not accepting
   Duration drain_timeout = std::chrono::seconds(20);   // for what then still waits or runs
 };

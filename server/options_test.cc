@@ -54,6 +54,37 @@ TEST(OptionsTest, ARefusalNamesFlagValueAndLimit) {
   ExpectRefused(options, "--http_address is '127.0.0.1:65536'");
 }
 
+TEST(OptionsTest, LimitsOfMemoryAndConnectionsAreNamedAlike) {
+  ServerOptions options = Valid();
+  options.max_queue_bytes = -1;
+  ExpectRefused(options, "--max_queue_bytes is -1");
+  options = Valid();
+  options.connections.max_age = std::chrono::seconds(-1);
+  ExpectRefused(options, "--max_connection_age is -1 s");
+  options = Valid();
+  options.connections.max_streams = -1;
+  ExpectRefused(options, "--max_streams is -1");
+}
+
+TEST(OptionsTest, AddressesOfIpv6StandInBrackets) {
+  ServerOptions options = Valid();
+  options.grpc_address = "[::]:8001";
+  options.http_address = "[::1]:0";
+  EXPECT_TRUE(ValidateOptions(options).ok());
+  options.http_address = "::1:8002";
+  ExpectRefused(options, "--http_address is '::1:8002'");
+}
+
+TEST(OptionsTest, MoreThreadsThanTheQuotaAllowsAreRefused) {
+  ServerOptions options = Valid();
+  options.processors = {{.number = 0}, {.number = 1}, {.number = 2}, {.number = 3}};
+  options.processor_quota = 1.5;
+  options.slots = 2;
+  EXPECT_TRUE(ValidateOptions(options).ok()) << ValidateOptions(options);
+  options.slots = 3;
+  ExpectRefused(options, "is 3 threads, more than the quota of 1.5 processors");
+}
+
 TEST(OptionsTest, MoreThreadsThanProcessorsAreRefused) {
   ServerOptions options = Valid();
   options.processors = {{.number = 2}, {.number = 3}, {.number = 7}, {.number = 9}};

@@ -8,9 +8,12 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <string>
 #include <thread>
 #include <tuple>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
@@ -55,6 +58,38 @@ std::vector<Processor> AllowedProcessors() {
   const int count = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   for (int number = 0; number < count; ++number) processors.push_back({.number = number, .core = CoreOf(number)});
   return processors;
+}
+
+std::string ProcessorModel() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (!absl::StartsWith(line, "model name")) continue;
+    const auto colon = line.find(':');
+    return colon == std::string::npos ? "" : std::string(absl::StripAsciiWhitespace(line.substr(colon + 1)));
+  }
+  return "";
+}
+
+SlotLayout ChooseSlotLayout(int processors, std::optional<double> quota, const SlotWishes& wishes) {
+  constexpr int kMostChosenSlots = 8;
+  const bool limited = quota.has_value() && *quota < processors;
+  const int whole = limited ? std::max(1, static_cast<int>(*quota)) : processors;
+  const int computing = whole <= 2 ? 1 : whole - std::max(1, whole / 8);
+  const auto share_of = [&](int taken) { return std::max(1, computing / std::max(1, taken)); };
+  SlotLayout layout;
+  layout.slots = wishes.slots != 0 ? wishes.slots : std::min(kMostChosenSlots, share_of(wishes.threads_per_slot));
+  layout.threads_per_slot = wishes.threads_per_slot != 0 ? wishes.threads_per_slot : share_of(layout.slots);
+  layout.pin = wishes.pin.value_or(!limited);
+  const auto counted = [](int count, const char* thing) {
+    return absl::StrCat(count, " ", thing, count == 1 ? "" : "s");
+  };
+  layout.reason = absl::StrCat(
+      counted(processors, "processor"),
+      limited ? absl::StrCat(", a control group's quota of ", *quota, " of them") : std::string(), ": ",
+      counted(layout.slots, "slot"), wishes.slots != 0 ? " (given)" : "", " of ",
+      counted(layout.threads_per_slot, "thread"), wishes.threads_per_slot != 0 ? " (given)" : "",
+      layout.pin ? ", pinned" : ", not pinned", wishes.pin.has_value() ? " (given)" : "");
+  return layout;
 }
 
 std::vector<ProcessorSet> AssignProcessors(const std::vector<Processor>& allowed, int slots, int threads_per_slot) {

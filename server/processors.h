@@ -3,6 +3,8 @@
 #ifndef ANYBIT_SERVER_PROCESSORS_H_
 #define ANYBIT_SERVER_PROCESSORS_H_
 
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -22,9 +24,36 @@ using ProcessorSet = std::vector<int>;
 // Those that the system lets the calling thread run on, by number; at least one.
 std::vector<Processor> AllowedProcessors();
 
+// The processor's name as /proc/cpuinfo tells it; "" if it does not.
+std::string ProcessorModel();
+
+// How batches share the processors.
+struct SlotLayout {
+  int slots = 1;
+  int threads_per_slot = 1;
+  bool pin = true;
+  std::string reason;   // for people: what was found, and what was chosen or given
+
+  friend bool operator==(const SlotLayout&, const SlotLayout&) = default;
+};
+
+// What the operator has given; 0 or none: chosen.
+struct SlotWishes {
+  int slots = 0;
+  int threads_per_slot = 0;
+  std::optional<bool> pin;
+};
+
+// Fits slots and threads to `processors` (their number, at least 1) and to `quota`, the processor time per time that a
+// control group allows. One or two processors: one slot of one thread, and the rest is for gRPC and the scheduler.
+// More: one in eight, at least one, is left for those; up to eight slots share the others, and beyond that each gets
+// more threads. Under a quota below the number of processors nothing is pinned: containers that share a machine would
+// all pin to the same ones.
+SlotLayout ChooseSlotLayout(int processors, std::optional<double> quota, const SlotWishes& wishes);
+
 // A set of `threads_per_slot` processors for each slot, all disjoint: one processor of each core before a second of
-// any, and what shares a core in the same set as far as dealing them out in order does that. No sets where they would not hold anybody back
-// or cannot be made: a single slot wants all of `allowed`, or all slots together want more.
+// any, and what shares a core in the same set as far as dealing them out in order does that. No sets where they would
+// not hold anybody back or cannot be made: a single slot wants all of `allowed`, or all slots together want more.
 std::vector<ProcessorSet> AssignProcessors(const std::vector<Processor>& allowed, int slots, int threads_per_slot);
 
 // Keeps the calling thread, and threads that it makes from now on, on `processors`. FailedPrecondition, naming them and

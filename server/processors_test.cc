@@ -76,5 +76,55 @@ TEST(PinThisThreadTest, NoProcessorsMeansAny) {
   EXPECT_EQ(AllowedProcessors(), before);
 }
 
+TEST(SlotLayoutTest, OneOrTwoProcessorsHaveOneSlotOfOneThread) {
+  for (int processors : {1, 2}) {
+    const SlotLayout layout = ChooseSlotLayout(processors, std::nullopt, {});
+    EXPECT_EQ(layout.slots, 1);
+    EXPECT_EQ(layout.threads_per_slot, 1);
+    EXPECT_TRUE(layout.pin);
+  }
+}
+
+TEST(SlotLayoutTest, MoreProcessorsAreUsedAndSomeAreLeftForTheRest) {
+  struct Case {
+    int processors, slots, threads;
+  };
+  for (const Case& c :
+       std::vector<Case>{{3, 2, 1}, {4, 3, 1}, {8, 7, 1}, {9, 8, 1}, {16, 8, 1}, {32, 8, 3}, {64, 8, 7}}) {
+    const SlotLayout layout = ChooseSlotLayout(c.processors, std::nullopt, {});
+    EXPECT_EQ(layout.slots, c.slots) << c.processors;
+    EXPECT_EQ(layout.threads_per_slot, c.threads) << c.processors;
+    EXPECT_LT(layout.slots * layout.threads_per_slot, c.processors);
+  }
+}
+
+TEST(SlotLayoutTest, AQuotaCountsAsSoManyProcessorsAndEndsPinning) {
+  const SlotLayout half = ChooseSlotLayout(2, 0.5, {});
+  EXPECT_EQ(half, (SlotLayout{.slots = 1,
+                              .threads_per_slot = 1,
+                              .pin = false,
+                              .reason = "2 processors, a control group's quota of 0.5 of them: 1 slot of 1 thread, not "
+                                        "pinned"}));
+  const SlotLayout four = ChooseSlotLayout(64, 4.5, {});
+  EXPECT_EQ(four.slots, 3);
+  EXPECT_EQ(four.threads_per_slot, 1);
+  EXPECT_FALSE(four.pin);
+}
+
+TEST(SlotLayoutTest, AQuotaOfAllProcessorsOrMoreLimitsNothing) {
+  EXPECT_EQ(ChooseSlotLayout(4, 4.0, {}), ChooseSlotLayout(4, std::nullopt, {}));
+  EXPECT_EQ(ChooseSlotLayout(4, 9.0, {}), ChooseSlotLayout(4, std::nullopt, {}));
+}
+
+TEST(SlotLayoutTest, WhatIsGivenIsKeptAndTheRestFollows) {
+  const SlotLayout threads = ChooseSlotLayout(16, std::nullopt, {.threads_per_slot = 7});
+  EXPECT_EQ(threads.slots, 2);
+  EXPECT_EQ(threads.reason, "16 processors: 2 slots of 7 threads (given), pinned");
+  const SlotLayout slots = ChooseSlotLayout(16, std::nullopt, {.slots = 2, .pin = false});
+  EXPECT_EQ(slots.threads_per_slot, 7);
+  EXPECT_EQ(slots.reason, "16 processors: 2 slots (given) of 7 threads, not pinned (given)");
+  EXPECT_EQ(ChooseSlotLayout(2, 0.5, {.slots = 5}).slots, 5);
+}
+
 }  // namespace
 }  // namespace anybit

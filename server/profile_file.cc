@@ -3,8 +3,14 @@
 #include <google/protobuf/struct.pb.h>
 #include <google/protobuf/util/json_util.h>
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -125,6 +131,36 @@ absl::StatusOr<KernelChoices> ParseKernels(const Value& value) {
   return kernels;
 }
 
+absl::StatusOr<ProfileFingerprint> ParseFingerprint(const Value& value) {
+  ProfileFingerprint fingerprint;
+  for (const auto& [member, text] : {std::pair("network", &fingerprint.network), std::pair("isa", &fingerprint.isa),
+                                     std::pair("processor", &fingerprint.processor)}) {
+    absl::StatusOr<std::string> parsed = ParseString(value.struct_value(), member, "fingerprint");
+    if (!parsed.ok()) return parsed.status();
+    *text = *std::move(parsed);
+  }
+  const Value* threads = Find(value.struct_value(), "threads_per_slot");
+  if (threads == nullptr || !(threads->number_value() >= 1 && threads->number_value() <= 1e6)) {
+    return absl::InvalidArgumentError("fingerprint.threads_per_slot is not a number of threads");
+  }
+  fingerprint.threads_per_slot = static_cast<int>(threads->number_value());
+  return fingerprint;
+}
+
+// The member "fingerprint", with its comma in front.
+std::string FingerprintToJson(const ProfileFingerprint& fingerprint) {
+  return absl::StrCat(",\n  \"fingerprint\": {\"network\": ", Quoted(fingerprint.network),
+                      ", \"isa\": ", Quoted(fingerprint.isa), ", \"processor\": ", Quoted(fingerprint.processor),
+                      ", \"threads_per_slot\": ", fingerprint.threads_per_slot, "}");
+}
+
+// Where a file is written before it is complete: in the same folder, under a name of this process.
+std::string UnfinishedName(const std::string& path) { return absl::StrCat(path, ".", getpid(), ".partial"); }
+
+absl::Status CannotWrite(const std::string& path) {
+  return absl::UnavailableError(absl::StrCat("cannot write profile ", path, ": ", std::strerror(errno)));
+}
+
 // The member "kernels", with its comma in front.
 std::string KernelsToJson(const KernelChoices& kernels) {
   std::string json = absl::StrCat(",\n  \"kernels\": {\"isa\": ", Quoted(kernels.isa), ", \"layers\": [");
@@ -157,6 +193,7 @@ std::string ProfileToJson(const MeasuredProfile& measured) {
   }
   json += "\n  ]";
   if (measured.kernels.has_value()) json += KernelsToJson(*measured.kernels);
+  if (measured.fingerprint.has_value()) json += FingerprintToJson(*measured.fingerprint);
   return json + "\n}\n";
 }
 
@@ -178,11 +215,16 @@ absl::StatusOr<MeasuredProfile> ProfileFromJson(const std::string& json) {
     if (!status.ok()) return status;
   }
   if (absl::Status status = ValidateProfile(profile); !status.ok()) return status;
-  MeasuredProfile measured{.latencies = std::move(profile), .kernels = std::nullopt};
+  MeasuredProfile measured{.latencies = std::move(profile)};
   if (const Value* kernels = Find(root, "kernels"); kernels != nullptr) {
     absl::StatusOr<KernelChoices> choices = ParseKernels(*kernels);
     if (!choices.ok()) return choices.status();
     measured.kernels = *std::move(choices);
+  }
+  if (const Value* fingerprint = Find(root, "fingerprint"); fingerprint != nullptr) {
+    absl::StatusOr<ProfileFingerprint> parsed_fingerprint = ParseFingerprint(*fingerprint);
+    if (!parsed_fingerprint.ok()) return parsed_fingerprint.status();
+    measured.fingerprint = *std::move(parsed_fingerprint);
   }
   return measured;
 }
@@ -199,11 +241,50 @@ absl::StatusOr<MeasuredProfile> ReadProfile(const std::string& path) {
 }
 
 absl::Status WriteProfile(const MeasuredProfile& profile, const std::string& path) {
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  const std::string unfinished = UnfinishedName(path);
+  errno = 0;
+  std::ofstream file(unfinished, std::ios::binary | std::ios::trunc);
   file << ProfileToJson(profile);
   file.close();
-  if (!file) return absl::UnavailableError(absl::StrCat("cannot write profile ", path));
-  return absl::OkStatus();
+  if (file && std::rename(unfinished.c_str(), path.c_str()) == 0) return absl::OkStatus();
+  const absl::Status status = CannotWrite(path);
+  unlink(unfinished.c_str());
+  return status;
+}
+
+absl::Status CanWriteProfile(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    return absl::UnavailableError(absl::StrCat("cannot write profile ", path, ": it is a folder"));
+  }
+  const std::string unfinished = UnfinishedName(path);
+  errno = 0;
+  std::ofstream file(unfinished, std::ios::binary | std::ios::trunc);
+  file << ' ';
+  file.close();
+  const absl::Status status = file ? absl::OkStatus() : CannotWrite(path);
+  unlink(unfinished.c_str());
+  return status;
+}
+
+std::string NetworkDifference(const ProfileFingerprint& stored, const ProfileFingerprint& here) {
+  if (stored.network.empty() || here.network.empty() || stored.network == here.network) return "";
+  return absl::StrCat("it is of network '", stored.network, "', this is '", here.network, "'");
+}
+
+std::string MachineDifference(const ProfileFingerprint& stored, const ProfileFingerprint& here) {
+  const auto differ = [](const std::string& a, const std::string& b) { return !a.empty() && !b.empty() && a != b; };
+  if (differ(stored.isa, here.isa)) {
+    return absl::StrCat("it was measured with the kernels ", stored.isa, ", these are ", here.isa);
+  }
+  if (differ(stored.processor, here.processor)) {
+    return absl::StrCat("it was measured on '", stored.processor, "', this is '", here.processor, "'");
+  }
+  if (stored.threads_per_slot != here.threads_per_slot) {
+    return absl::StrCat("it was measured with ", stored.threads_per_slot, " threads per slot, here are ",
+                        here.threads_per_slot);
+  }
+  return "";
 }
 
 }  // namespace anybit

@@ -57,6 +57,40 @@ TEST(ProfileFileTest, KernelChoicesAreReadBackAsTheyWere) {
   EXPECT_EQ(profile->kernels, written.kernels);
 }
 
+TEST(ProfileFileTest, AFingerprintIsReadBackAsItWas) {
+  MeasuredProfile written = Sample();
+  written.fingerprint = {.network = "odd \"name\" version 1, checksum 0a1b2c3d",
+                         .isa = "",
+                         .processor = "Some Processor @ 3 GHz",
+                         .threads_per_slot = 8};
+  const auto profile = ProfileFromJson(ProfileToJson(written));
+  ASSERT_TRUE(profile.ok()) << profile.status();
+  EXPECT_EQ(profile->fingerprint, written.fingerprint);
+}
+
+TEST(ProfileFileTest, FingerprintsDifferWhereBothAreKnownAndOtherwiseNot) {
+  const ProfileFingerprint here = {.network = "a", .isa = "avx2", .processor = "p", .threads_per_slot = 1};
+  EXPECT_EQ(NetworkDifference(here, here), "");
+  EXPECT_EQ(MachineDifference(here, here), "");
+  EXPECT_EQ(NetworkDifference({.network = ""}, here), "");
+  EXPECT_THAT(NetworkDifference({.network = "b"}, here), HasSubstr("'b', this is 'a'"));
+  EXPECT_EQ(MachineDifference({.threads_per_slot = 1}, here), "");
+  EXPECT_THAT(MachineDifference({.isa = "avx512", .threads_per_slot = 1}, here), HasSubstr("avx512, these are avx2"));
+  EXPECT_THAT(MachineDifference({.threads_per_slot = 2}, here), HasSubstr("2 threads per slot, here are 1"));
+}
+
+TEST(ProfileFileTest, AFileIsReplacedAsAWholeOrNotAtAll) {
+  const std::string path = ::testing::TempDir() + "/replaced.json";
+  ASSERT_TRUE(WriteProfile(Sample(), path).ok());
+  MeasuredProfile other = Sample();
+  other.latencies.points[0].name = "w4a4";
+  ASSERT_TRUE(WriteProfile(other, path).ok());
+  EXPECT_EQ(ReadProfile(path)->latencies.points[0].name, "w4a4");
+  const absl::Status status = WriteProfile(other, "/nonexistent/profile.json");
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("cannot write profile /nonexistent/profile.json: No such file"));
+}
+
 TEST(ProfileFileTest, AHandWrittenProfileIsRead) {
   const auto profile = ProfileFromJson(
       R"({"note": "by hand", "max_batch": 2,

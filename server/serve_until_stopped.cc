@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/string_view.h"
 #include "server/server.h"
 
 namespace anybit {
@@ -21,6 +22,9 @@ namespace {
 
 // What a second signal leaves for answers that are nearly there.
 constexpr Duration kHurriedDrain = std::chrono::milliseconds(500);
+// Before the drain at least, for calls that are in our sockets when the signal comes: gRPC would end with CANCELLED
+// those that it reads at the very moment at which it stops taking calls.
+constexpr Duration kLastArrivals = std::chrono::milliseconds(100);
 // What gRPC gets to write the last answers to its sockets.
 constexpr Duration kLastWrites = std::chrono::seconds(1);
 // What the pipe carries besides the numbers of signals.
@@ -39,12 +43,31 @@ void OnStopSignal(int signal) {
   errno = saved_errno;
 }
 
-void HandleStopSignals(void (*handler)(int)) {
+void OnReloadSignal(int signal) {
+  constexpr absl::string_view kText = "anybit-server: SIGHUP: nothing to reload\n";
+  const int saved_errno = errno;
+  (void)!write(STDERR_FILENO, kText.data(), kText.size());
+  errno = saved_errno;
+}
+
+void Handle(int signal, void (*handler)(int)) {
   struct sigaction action {};
   action.sa_handler = handler;
   action.sa_flags = SA_RESTART;
-  sigaction(SIGTERM, &action, nullptr);
-  sigaction(SIGINT, &action, nullptr);
+  sigaction(signal, &action, nullptr);
+}
+
+void HandleStopSignals(void (*handler)(int)) {
+  for (const int signal : {SIGTERM, SIGINT, SIGQUIT, SIGXCPU}) Handle(signal, handler);
+}
+
+// What else would end the process by default, and is no fault of the program's own. A write to a reader that went away
+// (SIGPIPE) or beyond the largest file (SIGXFSZ) is an error of that write.
+void IgnoreOtherSignals() {
+  for (const int signal : {SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT}) {
+    Handle(signal, SIG_IGN);
+  }
+  for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) Handle(signal, SIG_IGN);
 }
 
 // The next byte of the pipe, or 0 if none comes within `limit`.
@@ -75,10 +98,11 @@ void Announce(const Server& server, const ServerOptions& options, const std::str
   if (server.http_port() != 0) {
     std::cout << "  HTTP " << PortOf(options.http_address, server.http_port()) << " (/metrics /livez /readyz)\n";
   }
-  if (!server.isa().empty()) {
-    std::cout << "  kernels: " << server.isa() << ", " << Counted(options.slots, "slot") << " of "
-              << Counted(options.threads_per_slot, "thread") << "\n";
-  }
+  if (!server.isa().empty()) std::cout << "  kernels: " << server.isa() << "\n";
+  if (!options.layout_reason.empty()) std::cout << "  " << options.layout_reason << "\n";
+  std::cout << absl::StrFormat("  requests may hold %.0f MiB%s\n", server.request_limit_bytes() / 1048576.0,
+                               options.max_queue_bytes != 0 ? " (given)" : ", half of the memory left");
+  if (!server.profile_note().empty()) std::cerr << "anybit-server: " << server.profile_note() << std::endl;
   if (const absl::Status pinning = server.pinning(); !pinning.ok()) {
     std::cerr << "anybit-server: " << pinning.message() << std::endl;
   }
@@ -96,9 +120,10 @@ void Announce(const Server& server, const ServerOptions& options, const std::str
 // Stays until a signal asks to leave, then leaves.
 void StayAndLeave(Server& server, const ServerOptions& options, int pipe) {
   const char signal = WaitForByte(pipe, Duration::max());
-  std::cout << "anybit-server: not ready any more" << std::endl;
+  std::cout << "anybit-server: no longer ready" << std::endl;
   server.StopBeingReady();
-  bool hurried = signal != SIGINT && WaitForByte(pipe, options.drain_delay) != 0;
+  const Duration delay = std::max(signal == SIGINT ? Duration::zero() : options.drain_delay, kLastArrivals);
+  const bool hurried = WaitForByte(pipe, delay) != 0;
   std::cout << "anybit-server: draining" << std::endl;
   server.Drain([] {
     const char byte = kDrained;
@@ -119,7 +144,8 @@ int Fail(const absl::Status& status) {
 }  // namespace
 
 int ServeUntilStopped(const ServerOptions& options, const LoadNetwork& load, const std::string& example) {
-  signal(SIGPIPE, SIG_IGN);   // a reader that went away is an error of that write, not the end of the server
+  IgnoreOtherSignals();
+  Handle(SIGHUP, OnReloadSignal);
   HandleStopSignals(OnStopSignal);
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Listen(options);
   if (!server.ok()) return Fail(server.status());

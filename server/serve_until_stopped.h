@@ -3,6 +3,8 @@
 // SIGTERM: not ready at once, so that load balancers look elsewhere; after the drain delay nothing new is accepted;
 // what was accepted is answered within the drain timeout. SIGINT skips the delay. A second signal ends whatever is being
 // waited for, a third ends the process. A signal before the server serves ends the process at once, with exit code 0.
+// SIGQUIT and SIGXCPU count as SIGTERM. SIGHUP reloads nothing yet and says so. Others that would end the process are
+// ignored, but for those that cannot be and those of a broken program.
 #ifndef ANYBIT_SERVER_SERVE_UNTIL_STOPPED_H_
 #define ANYBIT_SERVER_SERVE_UNTIL_STOPPED_H_
 
@@ -21,7 +23,7 @@ using LoadNetwork = std::function<absl::StatusOr<std::unique_ptr<AdaptiveNetwork
 
 // Returns the process's exit code: 0 after a signal, 1 if the server cannot start, 2 if the options are wrong; the
 // reason is one line on stderr. When it serves, stdout tells where and what, and `example`, the arguments of a client
-// call to try. Takes over SIGTERM, SIGINT and SIGPIPE; at most once in a process.
+// call to try. Takes over all signals but those; at most once in a process.
 int ServeUntilStopped(const ServerOptions& options, const LoadNetwork& load, const std::string& example);
 
 }  // namespace anybit

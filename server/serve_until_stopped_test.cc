@@ -112,10 +112,33 @@ TEST(ServeUntilStoppedTest, SigtermWaitsForTheDelayAndASecondSignalEndsTheWait) 
   Process process(kHours, "serve");
   process.ReadUntil("try:");
   process.Send(SIGTERM);
-  process.ReadUntil("not ready any more");
+  process.ReadUntil("no longer ready");
   process.Send(SIGTERM);
   process.ReadUntil("draining");
   EXPECT_EQ(process.WaitForExit(), 0);
+}
+
+TEST(ServeUntilStoppedTest, OtherSignalsThanThoseThatStopItLeaveItServing) {
+  for (const bool loading : {true, false}) {
+    Process process(kHours, loading ? "load-for-ever" : "serve");
+    process.ReadUntil(loading ? "loading" : "try:");
+    for (int signal : {SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT,
+                       SIGXFSZ, SIGRTMIN, SIGRTMAX}) {
+      process.Send(signal);
+    }
+    process.Send(SIGINT);   // all are delivered before or at the same time
+    EXPECT_EQ(process.WaitForExit(), 0);
+  }
+}
+
+TEST(ServeUntilStoppedTest, SigquitAndSigxcpuDrainAsSigtermDoes) {
+  for (int signal : {SIGQUIT, SIGXCPU}) {
+    Process process("0", "serve");
+    process.ReadUntil("try:");
+    process.Send(signal);
+    EXPECT_THAT(process.ReadUntil("draining"), HasSubstr("draining"));
+    EXPECT_EQ(process.WaitForExit(), 0);
+  }
 }
 
 TEST(ServeUntilStoppedTest, SigintSkipsTheDelay) {

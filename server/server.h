@@ -6,6 +6,7 @@
 #define ANYBIT_SERVER_SERVER_H_
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -22,7 +23,8 @@ namespace anybit {
 
 class Server {
  public:
-  // Serves HTTP, unless the options have no address for it. The artifact is not read. Unavailable if the port is taken.
+  // Serves HTTP, unless the options have no address for it. The artifact is not read. Where an address, of HTTP or of
+  // gRPC, cannot be listened on: the errors of base/listening_sockets.h.
   static absl::StatusOr<std::unique_ptr<Server>> Listen(ServerOptions options);
 
   // Stops at once, if nobody did before.
@@ -31,14 +33,15 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   // Measures or loads kernel choices and latencies, then serves `network` by gRPC; ready when it returns OK. At most
-  // once; takes up to six seconds. InvalidArgument for options or a profile that do not fit the network, Unavailable
-  // if the port is taken.
+  // once; takes up to six seconds. InvalidArgument for options or a profile that do not fit the network or a profile of
+  // another one, Unavailable if the profile cannot be saved or the port is taken.
   absl::Status Serve(std::unique_ptr<AdaptiveNetwork> network);
 
   // Tells probes to send no more, and serves on. After Serve.
   void StopBeingReady();
 
-  // Refuses new requests with UNAVAILABLE; `drained` runs, on some thread, once none waits or runs. After Serve.
+  // Tells clients by GOAWAY to send new calls elsewhere and takes no connections any more. Calls that gRPC has taken
+  // are answered; `drained` runs, on some thread, once none waits or runs. After Serve; at most once.
   void Drain(absl::AnyInvocable<void()> drained);
 
   // Ends calls that are still open after `grace`, then everything else. Blocks until all threads have ended.
@@ -52,6 +55,8 @@ class Server {
   const Profile& profile() const;      // after Serve
   const AdaptiveNetwork& network() const;   // after Serve
   const std::string& isa() const;      // after Serve: of the network's kernels; "": there is no choice of them
+  const std::string& profile_note() const;   // after Serve: where the profile came from, if that is worth a line
+  int64_t request_limit_bytes() const;       // after Serve: that requests may hold
   absl::Status pinning() const;        // after Serve: why a slot does not have processors of its own, though it should
 
  private:
@@ -59,12 +64,15 @@ class Server {
 
   explicit Server(ServerOptions options);
 
-  absl::StatusOr<Profile> FindProfile(AdaptiveNetwork& network, const EventLoop& loop) const;
+  // Decides what requests may hold, and gRPC beside them.
+  void LimitMemory();
+  // Serves gRPC.
+  absl::Status StartGrpc();
 
   const ServerOptions options_;
   std::atomic<bool> ready_ = false;                  // whoever starts and stops; HTTP threads
   std::unique_ptr<Serving> serving_;
-  std::atomic<const Serving*> shown_ = nullptr;      // serving_ once it has metrics; HTTP threads
+  std::atomic<Serving*> shown_ = nullptr;      // serving_ once it has metrics; HTTP threads
   std::unique_ptr<Exposer> exposer_;                 // joins HTTP threads, which look at all of the above
 };
 

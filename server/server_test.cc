@@ -21,10 +21,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
+#include "base/listening_sockets.h"
 #include "metrics/testing/http_get.h"
 #include "model/kernel_chooser.h"
 #include "proto/inference.grpc.pb.h"
 #include "proto/rpc_status.pb.h"
+#include "server/control_groups.h"
 #include "server/processors.h"
 #include "server/testing/sum_network.h"
 
@@ -366,10 +368,15 @@ TEST_F(SharedServerTest, MetadataConfigAndIndexDescribeTheModel) {
   EXPECT_EQ(index_response.models(0).state(), "READY");
 }
 
-TEST_F(SharedServerTest, CallsNotOfferedAreUnimplemented) {
-  grpc::ClientContext context;
+TEST_F(SharedServerTest, CallsNotOfferedAreUnimplementedAndSayWhatToDoInstead) {
+  grpc::ClientContext statistics, load;
   inference::ModelStatisticsResponse response;
-  EXPECT_EQ(stage_->stub().ModelStatistics(&context, {}, &response).error_code(), StatusCode::UNIMPLEMENTED);
+  const grpc::Status status = stage_->stub().ModelStatistics(&statistics, {}, &response);
+  EXPECT_EQ(status.error_code(), StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(status.error_message(), "this server does not offer '/inference.GRPCInferenceService/ModelStatistics': the "
+                                    "server's HTTP port has them at /metrics");
+  inference::RepositoryModelLoadResponse loaded;
+  EXPECT_THAT(stage_->stub().RepositoryModelLoad(&load, {}, &loaded).error_message(), HasSubstr("--artifact"));
 }
 
 grpc::ByteBuffer Bytes(const std::string& bytes) {
@@ -404,6 +411,79 @@ StatusCode CheckHealth(const std::shared_ptr<grpc::Channel>& channel, const std:
   return status.error_code();
 }
 
+// A unary call of any method with any bytes.
+grpc::Status CallRaw(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
+                     const std::string& bytes) {
+  const grpc::ByteBuffer request = Bytes(bytes);
+  grpc::ByteBuffer response;
+  grpc::ClientContext context;
+  grpc::Status status;
+  absl::Notification ended;
+  grpc::GenericStub(channel).UnaryCall(&context, method, {}, &request, &response, [&](grpc::Status s) {
+    status = std::move(s);
+    ended.Notify();
+  });
+  ended.WaitForNotification();
+  return status;
+}
+
+int RefusedCalls(const Server& server, const std::string& reason) {
+  return Metric(server, "anybit_refused_calls_total{reason=\"" + reason + "\"}");
+}
+
+TEST(ServerTest, AMessageThatCannotBeParsedIsInvalidAndCounted) {
+  Stage stage(Options());
+  const grpc::Status status = CallRaw(stage.channel(), "/inference.GRPCInferenceService/ModelInfer", "\xff\xff\xff");
+  EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("cannot be parsed"));
+  EXPECT_EQ(RefusedCalls(stage.server(), "malformed_message"), 1);
+  EXPECT_EQ(Ended(stage.server(), "invalid"), 1);
+  EXPECT_TRUE(stage.Infer(Request()).ok());
+}
+
+TEST(ServerTest, UnknownMethodsAreCountedAndEscaped) {
+  Stage stage(Options());
+  const grpc::Status status = CallRaw(stage.channel(), "/inference.GRPCInferenceService/Modelinfer", "");
+  EXPECT_EQ(status.error_code(), StatusCode::UNIMPLEMENTED);
+  EXPECT_THAT(status.error_message(), HasSubstr("'/inference.GRPCInferenceService/Modelinfer'"));
+  EXPECT_EQ(CallRaw(stage.channel(), "/no.Such/" + std::string(2000, 'x'), "").error_code(), StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(RefusedCalls(stage.server(), "unknown_method"), 2);
+  EXPECT_EQ(Ended(stage.server(), "invalid"), 0);
+}
+
+TEST(ServerTest, ACallThatEndsBeforeItsMessageIsCounted) {
+  Stage stage(Options());
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  const auto call = grpc::GenericStub(stage.channel())
+                        .PrepareCall(&context, "/inference.GRPCInferenceService/ModelInfer", &queue);
+  const auto next = [&queue] {
+    void* tag = nullptr;
+    bool ok = false;
+    (void)queue.Next(&tag, &ok);
+  };
+  call->StartCall(nullptr);
+  next();
+  call->WritesDone(nullptr);
+  next();
+  grpc::Status status;
+  call->Finish(&status, nullptr);
+  next();
+  EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(RefusedCalls(stage.server(), "incomplete_message"), 1);
+  queue.Shutdown();
+}
+
+TEST(ServerTest, AMessageLargerThanAnyLegalRequestIsCounted) {
+  Stage stage(Options());
+  ModelInferRequest request = Request();
+  request.set_id(std::string(1 << 20, 'x'));
+  const grpc::Status status = stage.Infer(request);
+  EXPECT_THAT(status.error_message(), HasSubstr("larger than max"));
+  WaitUntil([&] { return RefusedCalls(stage.server(), "incomplete_message"); }, 1);
+  WaitUntil([&] { return Metric(stage.server(), "anybit_request_memory_bytes"); }, 0);
+}
+
 constexpr int kServing = 1, kNotServing = 2;
 
 TEST_F(SharedServerTest, HealthKnowsLivenessReadinessAndTheService) {
@@ -416,8 +496,9 @@ TEST_F(SharedServerTest, HealthKnowsLivenessReadinessAndTheService) {
   EXPECT_EQ(CheckHealth(stage_->channel(), "other", &serving), StatusCode::NOT_FOUND);
 }
 
-TEST_F(SharedServerTest, ReflectionListsTheService) {
-  grpc::GenericStub stub(stage_->channel());
+// What reflection answers to the bytes of a ServerReflectionRequest.
+std::string Reflect(const std::shared_ptr<grpc::Channel>& channel, const std::string& request) {
+  grpc::GenericStub stub(channel);
   grpc::ClientContext context;
   grpc::CompletionQueue queue;
   const auto stream =
@@ -428,21 +509,37 @@ TEST_F(SharedServerTest, ReflectionListsTheService) {
     return queue.Next(&tag, &ok) && ok;
   };
   stream->StartCall(nullptr);
-  ASSERT_TRUE(succeeds());
-  // ServerReflectionRequest{list_services: ""}: field 7, length 0.
-  stream->Write(Bytes(std::string("\x3a\x00", 2)), nullptr);
-  ASSERT_TRUE(succeeds());
+  EXPECT_TRUE(succeeds());
+  stream->Write(Bytes(request), nullptr);
+  EXPECT_TRUE(succeeds());
   grpc::ByteBuffer response;
   stream->Read(&response, nullptr);
-  ASSERT_TRUE(succeeds());
-  EXPECT_THAT(Text(response), HasSubstr("inference.GRPCInferenceService"));
+  EXPECT_TRUE(succeeds());
   grpc::Status status;
   stream->WritesDone(nullptr);
-  ASSERT_TRUE(succeeds());
+  EXPECT_TRUE(succeeds());
   stream->Finish(&status, nullptr);
-  ASSERT_TRUE(succeeds());
+  EXPECT_TRUE(succeeds());
   EXPECT_TRUE(status.ok());
   queue.Shutdown();
+  return Text(response);
+}
+
+TEST_F(SharedServerTest, ReflectionListsTheServices) {
+  const std::string services = Reflect(stage_->channel(), std::string("\x3a\x00", 2));   // list_services: field 7, ""
+  EXPECT_THAT(services, HasSubstr("inference.GRPCInferenceService"));
+  EXPECT_THAT(services, HasSubstr("grpc.health.v1.Health"));
+}
+
+TEST_F(SharedServerTest, ReflectionDescribesEachServiceThatItLists) {
+  for (const auto& [service, method] : {std::pair<std::string, std::string>("grpc.health.v1.Health", "Watch"),
+                                        {"inference.GRPCInferenceService", "ModelInfer"},
+                                        {"grpc.reflection.v1alpha.ServerReflection", "ServerReflectionInfo"}}) {
+    // file_containing_symbol: field 4.
+    const std::string file =
+        Reflect(stage_->channel(), std::string("\x22") + static_cast<char>(service.size()) + service);
+    EXPECT_THAT(file, HasSubstr(method)) << service;
+  }
 }
 
 // ---- Malformed requests
@@ -609,6 +706,45 @@ TEST(ServerTest, ATenantsFloorHoldsWhereThePolicyWouldGoBelow) {
   EXPECT_EQ(response.parameters().at("operating_point").string_param(), "w1a1");
 }
 
+TEST(ServerTest, WhatExceedsTheMemoryForRequestsIsRefusedAtOnceAndTheOthersAreServed) {
+  Gate gate;
+  ServerOptions options = Options();
+  options.max_queue_bytes = 310'000;   // the largest request, of 262 KiB and overhead, beside one small one
+  Stage stage(options, gate.Hold());
+  EXPECT_EQ(stage.server().request_limit_bytes(), 310'000);
+  Call running(stage.stub(), Request());
+  gate.WaitUntilARunBegan();
+  Call waiting(stage.stub(), Request());
+  WaitUntil([&] { return Metric(stage.server(), "anybit_queue_requests"); }, 1);
+  Call refused(stage.stub(), Request());
+  const grpc::Status status = refused.Wait();
+  EXPECT_EQ(status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(status.error_message(), HasSubstr("the server's limit of 310000 bytes (--max_queue_bytes)"));
+  EXPECT_EQ(refused.context().GetServerTrailingMetadata().count("grpc-retry-pushback-ms"), 1u);
+  EXPECT_EQ(Ended(stage.server(), "shed"), 1);
+  EXPECT_GT(Metric(stage.server(), "anybit_request_memory_bytes"), 2 * 16'000);
+  gate.Open();
+  EXPECT_TRUE(running.Wait().ok());
+  EXPECT_TRUE(waiting.Wait().ok());
+  WaitUntil([&] { return Metric(stage.server(), "anybit_request_memory_bytes"); }, 0);
+  EXPECT_TRUE(stage.Infer(Request()).ok());
+}
+
+TEST(ServerTest, HowEverACallEndsItsMemoryComesBack) {
+  Stage stage(Options());
+  ModelInferRequest invalid = Request();
+  invalid.clear_inputs();
+  (void)stage.Infer(invalid);
+  (void)stage.Infer(Request());
+  (void)CallRaw(stage.channel(), "/inference.GRPCInferenceService/ModelInfer", "\xff");
+  for (int i = 0; i < 20; ++i) {
+    Call call(stage.stub(), Request());
+    call.Cancel();
+    (void)call.Wait();
+  }
+  WaitUntil([&] { return Metric(stage.server(), "anybit_request_memory_bytes"); }, 0);
+}
+
 // ---- Life and death
 
 TEST(ServerTest, ACancelledCallThatWaitsEndsAndTheOthersAreServed) {
@@ -711,12 +847,40 @@ TEST(ServerTest, DrainingAnswersWhatWasAcceptedAndRefusesWhatIsNew) {
   gate.WaitUntilARunBegan();
   absl::Notification drained;
   stage.server().Drain([&] { drained.Notify(); });
-  EXPECT_EQ(stage.Infer(Request()).error_code(), StatusCode::UNAVAILABLE);
+  // The channel goes elsewhere, where this server does not listen any more.
+  EXPECT_TRUE(stage.channel()->WaitForStateChange(GRPC_CHANNEL_READY, std::chrono::system_clock::now() + seconds(20)));
+  const grpc::Status refused = stage.Infer(Request());
+  EXPECT_EQ(refused.error_code(), StatusCode::UNAVAILABLE) << refused.error_message();
   EXPECT_FALSE(accepted.ended());
   EXPECT_FALSE(drained.HasBeenNotified());
   gate.Open();
   drained.WaitForNotification();
   EXPECT_TRUE(accepted.Wait().ok());
+}
+
+TEST(ServerTest, DrainingSendsTheClientsNextCallsElsewhereAndLosesNone) {
+  Gate gate;
+  Stage stage(Options(), gate.Hold());
+  Call accepted(stage.stub(), Request());
+  gate.WaitUntilARunBegan();
+  ASSERT_EQ(stage.channel()->GetState(false), GRPC_CHANNEL_READY);
+  absl::Notification drained;
+  stage.server().Drain([&] { drained.Notify(); });
+  // By GOAWAY: the channel may not be used for another call, though one is open.
+  EXPECT_TRUE(stage.channel()->WaitForStateChange(GRPC_CHANNEL_READY, std::chrono::system_clock::now() + seconds(20)));
+  EXPECT_FALSE(accepted.ended());
+  gate.Open();
+  drained.WaitForNotification();
+  EXPECT_TRUE(accepted.Wait().ok()) << accepted.Wait().error_message();
+}
+
+TEST(ServerTest, WithoutOpenCallsADrainEndsAtOnce) {
+  Stage stage(Options());
+  ASSERT_TRUE(stage.Infer(Request()).ok());
+  absl::Notification drained;
+  stage.server().Drain([&] { drained.Notify(); });
+  drained.WaitForNotification();
+  stage.server().Stop(seconds(1));
 }
 
 TEST(ServerTest, AServerThatStopsBeingReadySaysSoAndServesOn) {
@@ -749,7 +913,6 @@ TEST(ServerTest, StoppingEndsEveryCallAndEveryThread) {
   stopper.join();
 }
 
-// The HTTP library takes two seconds to stop, so one test has it all.
 TEST(ServerTest, MetricsAndProbesTellWhatHappened) {
   Stage stage(Options("127.0.0.1:0"));
   const int http = stage.server().http_port();
@@ -806,7 +969,43 @@ TEST(ServerStartTest, APortInUseIsAClearError) {
   options.grpc_address = absl::StrCat("127.0.0.1:", stage.server().grpc_port());
   const absl::Status status = StartWith(options);
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(std::string(status.message()), HasSubstr(options.grpc_address));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("cannot serve gRPC: " + options.grpc_address + " is in use"));
+}
+
+TEST(ServerStartTest, AnAddressThatIsNotThisMachinesIsToldFromOneInUse) {
+  ServerOptions options = Options();
+  options.grpc_address = "192.0.2.1:0";
+  EXPECT_THAT(std::string(StartWith(options).message()), HasSubstr("'192.0.2.1' is not an address of this machine"));
+  options = Options("192.0.2.1:0");
+  EXPECT_THAT(std::string(StartWith(options).message()), HasSubstr("'192.0.2.1' is not an address of this machine"));
+}
+
+TEST(ServerStartTest, Ipv6IsServedOnBothPorts) {
+  if (!ListeningSockets::CanOpen("[::1]:0").ok()) GTEST_SKIP() << "this machine has no IPv6";
+  ServerOptions options = Options("[::1]:0");
+  options.grpc_address = "[::]:0";
+  Stage stage(options);   // its client comes by IPv4, which [::] takes as well
+  EXPECT_TRUE(stage.Infer(Request()).ok());
+  const auto channel = grpc::CreateChannel(absl::StrCat("[::1]:", stage.server().grpc_port()),
+                                           grpc::InsecureChannelCredentials());
+  grpc::ClientContext context;
+  inference::ServerLiveResponse response;
+  EXPECT_TRUE(GRPCInferenceService::NewStub(channel)->ServerLive(&context, {}, &response).ok());
+  EXPECT_EQ(HttpGet(stage.server().http_port(), "/readyz", "GET", "::1").code, 200);
+}
+
+TEST(ServerStartTest, LessMemoryThanTheLargestRequestTakesIsRefused) {
+  ServerOptions options = Options();
+  options.max_queue_bytes = 100'000;
+  const absl::Status status = StartWith(options);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("--max_queue_bytes is 100000, less than the "));
+}
+
+TEST(ServerStartTest, WithoutALimitRequestsMayHoldPartOfTheMemoryThatThereIs) {
+  Stage stage(Options());
+  EXPECT_GT(stage.server().request_limit_bytes(), 1 << 20);
+  EXPECT_LT(stage.server().request_limit_bytes(), UsableMemoryBytes());
 }
 
 TEST(ServerStartTest, AFloorThatNoPointMeetsIsRefused) {

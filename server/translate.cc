@@ -33,6 +33,9 @@ using Parameters = google::protobuf::Map<std::string, InferParameter>;
 // Raw contents are little-endian, and so is every machine this is built for: no byte is swapped below.
 static_assert(std::endian::native == std::endian::little);
 
+// In the largest request, for names, parameters and what other clients send along.
+constexpr int64_t kRoomBesideTensors = 256 * 1024;
+
 // A client's text as it may stand in a message: printable, and short enough that a few fit into a header of 8 KiB.
 std::string Quoted(absl::string_view text) {
   constexpr size_t kMaxShown = 80;
@@ -513,12 +516,16 @@ inference::ModelConfig ConfigureModel(const ServedModel& model) {
 }
 
 int LargestRequestBytes(const ServedModel& model) {
-  // Raw contents take a byte for each element, typed ones up to two (values above 127); the rest is room for names,
-  // parameters and what other clients send along.
-  constexpr int64_t kRoom = 256 * 1024;
-  const int64_t bytes = 2 * model.network.input.elements * model.max_batch + kRoom;
+  // Typed contents take up to two bytes for each element (values above 127).
+  const int64_t bytes = 2 * model.network.input.elements * model.max_batch + kRoomBesideTensors;
   return static_cast<int>(std::min<int64_t>(bytes, std::numeric_limits<int>::max()));
 }
+
+int64_t LargestRawRequestBytes(const ServedModel& model) {
+  return model.network.input.elements * model.max_batch + kRoomBesideTensors;
+}
+
+std::string ShownText(absl::string_view text) { return Quoted(text); }
 
 grpc::Status ToGrpcStatus(const absl::Status& status) {
   // The two enumerations agree number by number.

@@ -51,6 +51,12 @@ inference::ModelConfig ConfigureModel(const ServedModel& model);
 // The largest ModelInferRequest that can be valid, in bytes.
 int LargestRequestBytes(const ServedModel& model);
 
+// The largest one whose tensor is in raw_input_contents, as nearly all clients send it.
+int64_t LargestRawRequestBytes(const ServedModel& model);
+
+// A client's text as it may stand in a message: quoted, escaped and cut.
+std::string ShownText(absl::string_view text);
+
 grpc::Status ToGrpcStatus(const absl::Status& status);
 
 // The same with the detail google.rpc.RetryInfo, which gRPC sends as grpc-status-details-bin. `status` is not OK.

@@ -1,10 +1,11 @@
 // Writes an artifact of random numbers for a small network with the default network's input and output, so that the
-// server can be tested before any network was trained, and quickly.
+// server can be tested before any network was trained, and quickly. With a side and channels: for images of that size.
 //
-// usage: random_artifact FILE
+// usage: random_artifact FILE [SIDE CHANNELS]
 #include <iostream>
 
 #include "absl/status/status.h"
+#include "absl/strings/numbers.h"
 #include "model/artifact.h"
 #include "model/testing/random_artifact.h"
 #include "proto/artifact.pb.h"
@@ -12,11 +13,11 @@
 namespace anybit {
 namespace {
 
-proto::NetworkSpec SmallNetwork() {
+proto::NetworkSpec SmallNetwork(int side, int channels) {
   proto::NetworkSpec spec;
   spec.set_name("fashion");
   spec.mutable_input()->set_name("image");
-  for (const int extent : {32, 32, 1}) spec.mutable_input()->add_shape(extent);
+  for (const int extent : {side, side, channels}) spec.mutable_input()->add_shape(extent);
   spec.mutable_output()->set_name("logits");
   spec.mutable_output()->add_shape(10);
 
@@ -42,12 +43,14 @@ proto::NetworkSpec SmallNetwork() {
 }  // namespace anybit
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::cerr << "usage: random_artifact FILE\n";
+  int side = 32, channels = 1;
+  const bool sized = argc == 4 && absl::SimpleAtoi(argv[2], &side) && absl::SimpleAtoi(argv[3], &channels);
+  if (argc != 2 && !sized) {
+    std::cerr << "usage: random_artifact FILE [SIDE CHANNELS]\n";
     return 2;
   }
   const absl::Status status =
-      anybit::WriteArtifact(anybit::RandomArtifact(anybit::SmallNetwork(), /*seed=*/1), argv[1]);
+      anybit::WriteArtifact(anybit::RandomArtifact(anybit::SmallNetwork(side, channels), /*seed=*/1), argv[1]);
   if (status.ok()) return 0;
   std::cerr << status << "\n";
   return 1;

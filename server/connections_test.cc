@@ -1,0 +1,138 @@
+// What a server allows its connections, seen by a client that speaks HTTP/2 frame by frame (RFC 9113).
+#include <cstdint>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <boost/asio.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "server/server.h"
+#include "server/testing/sum_network.h"
+
+namespace anybit {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr char kProfile[] = R"({"max_batch": 1, "points": [
+    {"name": "fp32", "accuracy": 0.93, "latency_us": [40]}, {"name": "w8a8", "accuracy": 0.92, "latency_us": [20]},
+    {"name": "w4a4f", "accuracy": 0.9, "latency_us": [10]}, {"name": "w1a1", "accuracy": 0.8, "latency_us": [5]}]})";
+
+enum FrameType : uint8_t { kSettings = 4, kPing = 6, kGoaway = 7 };
+constexpr uint8_t kAck = 1;
+constexpr uint16_t kMaxConcurrentStreams = 3, kInitialWindowSize = 4;
+
+struct Frame {
+  uint8_t type = 0;
+  uint8_t flags = 0;
+  std::string payload;
+};
+
+class Connection {
+ public:
+  explicit Connection(int port) : socket_(context_) {
+    socket_.connect({boost::asio::ip::make_address("127.0.0.1"), static_cast<uint16_t>(port)});
+    Write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    Send(kSettings, "");
+  }
+
+  void Send(FrameType type, const std::string& payload) {
+    const auto size = static_cast<char>(payload.size());   // below 128 here
+    Write(std::string({0, 0, size, static_cast<char>(type), 0, 0, 0, 0, 0}) + payload);
+  }
+
+  // The next frame of `type`; one of type 0 if the connection ends before.
+  Frame Next(FrameType type) {
+    while (true) {
+      const std::string header = Read(9);
+      if (header.size() < 9) return {};
+      const auto byte = [&](int i) { return static_cast<uint8_t>(header[i]); };
+      Frame frame{.type = byte(3), .flags = byte(4), .payload = Read(byte(0) << 16 | byte(1) << 8 | byte(2))};
+      if (frame.type == type) return frame;
+    }
+  }
+
+ private:
+  void Write(const std::string& bytes) {
+    boost::system::error_code ignored;   // the server may have closed it, which reading tells
+    boost::asio::write(socket_, boost::asio::buffer(bytes), ignored);
+  }
+  std::string Read(size_t size) {
+    std::string bytes(size, '\0');
+    boost::system::error_code ended;
+    bytes.resize(boost::asio::read(socket_, boost::asio::buffer(bytes), ended));
+    return bytes;
+  }
+
+  boost::asio::io_context context_;
+  boost::asio::ip::tcp::socket socket_;
+};
+
+std::unique_ptr<Server> Serve(const ConnectionOptions& connections, int64_t max_queue_bytes = 0) {
+  const std::string profile = ::testing::TempDir() + "/profile.json";
+  std::ofstream(profile) << kProfile;
+  auto server = Server::Listen({.artifact = "in memory",
+                                .grpc_address = "127.0.0.1:0",
+                                .http_address = "",
+                                .max_batch = 1,
+                                .profile = profile,
+                                .max_queue_bytes = max_queue_bytes,
+                                .connections = connections});
+  EXPECT_TRUE(server.ok()) << server.status();
+  const absl::Status status = (*server)->Serve(std::make_unique<testing::SumNetwork>());
+  EXPECT_TRUE(status.ok()) << status;
+  return *std::move(server);
+}
+
+// The server's settings, by number.
+std::map<int, int64_t> Settings(const Server& server) {
+  std::map<int, int64_t> settings;
+  const std::string payload = Connection(server.grpc_port()).Next(kSettings).payload;
+  for (size_t at = 0; at + 6 <= payload.size(); at += 6) {
+    const auto byte = [&](size_t i) { return int64_t{static_cast<uint8_t>(payload[at + i])}; };
+    settings[static_cast<int>(byte(0) << 8 | byte(1))] = byte(2) << 24 | byte(3) << 16 | byte(4) << 8 | byte(5);
+  }
+  return settings;
+}
+
+TEST(ConnectionsTest, PingsThatAreNotTooOftenAreAnswered) {
+  const auto server = Serve({.min_ping_interval = Duration::zero()});
+  Connection connection(server->grpc_port());
+  for (int i = 0; i < 20; ++i) {
+    connection.Send(kPing, "12345678");
+    const Frame answer = connection.Next(kPing);
+    ASSERT_EQ(answer.type, kPing) << "after " << i << " pings";
+    EXPECT_EQ(answer.flags, kAck);
+  }
+}
+
+TEST(ConnectionsTest, PingsThatAreTooOftenEndTheConnection) {
+  const auto server = Serve({.min_ping_interval = std::chrono::hours(1)});
+  Connection connection(server->grpc_port());
+  for (int i = 0; i < 20; ++i) connection.Send(kPing, "12345678");
+  EXPECT_THAT(connection.Next(kGoaway).payload, HasSubstr("too_many_pings"));
+}
+
+TEST(ConnectionsTest, AConnectionWithoutCallsIsClosedWhenItsTimeIsOver) {
+  const auto server = Serve({.max_idle = std::chrono::milliseconds(1)});
+  EXPECT_EQ(Connection(server->grpc_port()).Next(kGoaway).type, kGoaway);
+}
+
+TEST(ConnectionsTest, AnOldConnectionIsClosed) {
+  const auto server = Serve({.max_age = std::chrono::milliseconds(1)});
+  EXPECT_EQ(Connection(server->grpc_port()).Next(kGoaway).type, kGoaway);
+}
+
+TEST(ConnectionsTest, StreamsAndWhatTheyMaySendUnaskedAreLimited) {
+  EXPECT_EQ(Settings(*Serve({.max_streams = 7}))[kMaxConcurrentStreams], 7);
+  EXPECT_EQ(Settings(*Serve({}))[kInitialWindowSize], 16 * 1024);
+  // A quarter of the memory, at 32 KiB a call.
+  EXPECT_EQ(Settings(*Serve({}, int64_t{1} << 30))[kMaxConcurrentStreams], 8192);
+}
+
+}  // namespace
+}  // namespace anybit
