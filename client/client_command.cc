@@ -31,7 +31,7 @@ constexpr char kUsage[] =
     R"(usage: anybit-client [OPTION...] status
        anybit-client [OPTION...] classify FILE...
 
-FILE is IDX (plain or gzip), PNG or PGM; smaller images are centred in the model's input.
+FILE is IDX, PNG, JPEG or PGM, plain or gzipped; smaller images are centred in the model's input.
 
   --server HOST:PORT     default 127.0.0.1:8001
   --model NAME           default: the server's first ready model
@@ -121,13 +121,13 @@ absl::StatusOr<std::vector<Subject>> LoadSubjects(const Command& command, const 
   }
   std::vector<uint8_t> labels;
   if (!command.labels.empty()) {
-    absl::StatusOr<std::vector<uint8_t>> read = ReadLabelFile(command.labels);
+    absl::StatusOr<std::vector<uint8_t>> read = ReadLabels(command.labels);
     if (!read.ok()) return read.status();
     labels = *std::move(read);
   }
   std::vector<Subject> subjects;
   for (const std::string& path : std::span(command.words).subspan(1)) {
-    absl::StatusOr<GrayImages> images = ReadImageFile(path);
+    absl::StatusOr<GrayImages> images = ReadImages(path);
     if (!images.ok()) return images.status();
     if (!labels.empty() && labels.size() != static_cast<size_t>(images->count)) {
       return absl::InvalidArgumentError(

@@ -159,7 +159,7 @@ TEST_F(ClientCommandTest, ExplainsAWrongCommandLineAndExitsWithTwo) {
 TEST_F(ClientCommandTest, ExitsWithOneWhereAFileCannotBeRead) {
   const Ran ran = Run({"classify", "/nonexistent/image.png"});
   EXPECT_EQ(ran.exit_code, 1);
-  EXPECT_THAT(ran.err, HasSubstr("NOT_FOUND: cannot open /nonexistent/image.png"));
+  EXPECT_THAT(ran.err, HasSubstr("NOT_FOUND: cannot open '/nonexistent/image.png'"));
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
-// Images and labels from files: IDX (plain or gzip), PNG, PGM (P5, P2).
+// Gray images and labels from files: IDX, and each format that base/image_file.h decodes.
 //
-// The kind is read from the content, never from the name. Everything becomes 8-bit gray. No file is trusted: each size
-// is checked before memory is taken for it, and an error names the value and the limit.
+// The kind is read from the content, never from the name; a gzipped file is taken as its content. No file is trusted:
+// each size is checked before memory is taken for it, and an error names the value and the limit.
 #ifndef ANYBIT_CLIENT_IMAGE_FILE_H_
 #define ANYBIT_CLIENT_IMAGE_FILE_H_
 
@@ -9,15 +9,11 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
 
 namespace anybit {
-
-// What no honest input reaches: the 60,000 Fashion-MNIST training images are 47 MB.
-inline constexpr size_t kMaxImageFileBytes = size_t{256} << 20;
 
 // Of FitImages, whose images can be far larger than their file: its smallest ones are of a byte.
 inline constexpr size_t kMaxFittedBytes = size_t{1} << 30;
@@ -36,17 +32,17 @@ struct GrayImages {
   }
 };
 
-// NotFound where the file cannot be read, InvalidArgument where its content is not acceptable.
-absl::StatusOr<GrayImages> ReadImageFile(const std::string& path);
-absl::StatusOr<std::vector<uint8_t>> ReadLabelFile(const std::string& path);
+// NotFound where the file cannot be opened, DataLoss where its content is not acceptable.
+absl::StatusOr<GrayImages> ReadImages(const std::string& path);
+absl::StatusOr<std::vector<uint8_t>> ReadLabels(const std::string& path);
 
-// The same for bytes at hand. Labels are IDX of one dimension.
-absl::StatusOr<GrayImages> ParseImages(std::string_view bytes);
-absl::StatusOr<std::vector<uint8_t>> ParseLabels(std::string_view bytes);
+// The same for bytes at hand, which are not gzipped. Labels are IDX of one dimension.
+absl::StatusOr<GrayImages> ParseImages(std::span<const uint8_t> bytes);
+absl::StatusOr<std::vector<uint8_t>> ParseLabels(std::span<const uint8_t> bytes);
 
 // The images with zeros around them, centred in height x width; of an odd margin the smaller half is above and left.
-// An image larger than that is refused: shrinking it would be a choice that the caller should know of. So are images that would fill more than
-// kMaxFittedBytes.
+// An image larger than that is InvalidArgument: shrinking it would be a choice that the caller should know of. So are
+// images that would fill more than kMaxFittedBytes.
 absl::StatusOr<GrayImages> FitImages(const GrayImages& images, int height, int width);
 
 }  // namespace anybit

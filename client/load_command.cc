@@ -134,13 +134,13 @@ absl::StatusOr<Subjects> LoadSubjects(const Command& command, const ModelDescrip
                                                       "]; only gray images [height,width,1] can be sent"));
   }
   Subjects subjects;
-  absl::StatusOr<GrayImages> images = ReadImageFile(command.images);
+  absl::StatusOr<GrayImages> images = ReadImages(command.images);
   if (!images.ok()) return images.status();
   images = FitImages(*images, static_cast<int>(model.row_shape[0]), static_cast<int>(model.row_shape[1]));
   if (!images.ok()) return images.status();
   subjects.images = *std::move(images);
   if (command.labels.empty()) return subjects;
-  absl::StatusOr<std::vector<uint8_t>> labels = ReadLabelFile(command.labels);
+  absl::StatusOr<std::vector<uint8_t>> labels = ReadLabels(command.labels);
   if (!labels.ok()) return labels.status();
   subjects.labels = *std::move(labels);
   if (subjects.labels.size() != static_cast<size_t>(subjects.images.count)) {

@@ -6,7 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "model/data/file_bytes.h"
+#include "base/file_bytes.h"
 
 namespace anybit {
 namespace {

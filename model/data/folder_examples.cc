@@ -8,8 +8,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/image_file.h"
 #include "model/data/image.h"
-#include "model/data/image_file.h"
 
 namespace anybit {
 namespace {

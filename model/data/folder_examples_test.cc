@@ -98,7 +98,7 @@ TEST(ImageFolder, NamesADamagedFileWhenItIsRead) {
   std::vector<uint8_t> row(4);
   const absl::Status status = set->Read(0, row);
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_EQ(status.message(), "'" + path + "': PNG without its end");
+  EXPECT_EQ(status.message(), "'" + path + "': PNG: the file ends too early");
 }
 
 TEST(ClipFolder, TakesTheMiddlesOfEqualPartsOfAClip) {

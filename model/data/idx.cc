@@ -4,7 +4,7 @@
 #include <span>
 
 #include "absl/strings/str_cat.h"
-#include "model/data/file_bytes.h"
+#include "base/file_bytes.h"
 
 namespace anybit {
 namespace {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 
@@ -68,23 +69,6 @@ absl::Status CheckShape(const ExampleShape& shape) {
     return absl::InvalidArgumentError(absl::StrCat("rows of ", shape.channels, " channels; images have 1 or 3"));
   }
   return absl::OkStatus();
-}
-
-Image WithChannels(Image image, int64_t channels) {
-  if (image.channels == channels) return image;
-  const int64_t count = image.height * image.width;
-  std::vector<uint8_t> pixels(count * channels);
-  for (int64_t i = 0; i < count; ++i) {
-    if (channels == 3) {
-      std::fill_n(pixels.data() + 3 * i, 3, image.pixels[i]);
-    } else {
-      const uint8_t* rgb = image.pixels.data() + 3 * i;
-      pixels[i] = static_cast<uint8_t>((77 * rgb[0] + 150 * rgb[1] + 29 * rgb[2] + 128) / 256);
-    }
-  }
-  image.channels = channels;
-  image.pixels = std::move(pixels);
-  return image;
 }
 
 void ScaleToCover(const Image& image, int64_t height, int64_t width, std::span<uint8_t> out) {

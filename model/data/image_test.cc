@@ -66,12 +66,6 @@ TEST(ScaleToCover, InterpolatesLinearlyWhereTheImageGrows) {
   EXPECT_EQ(Scaled(two, 2, 4), (std::vector<uint8_t>{0, 25, 75, 100, 0, 25, 75, 100}));
 }
 
-TEST(WithChannels, RepeatsGreyAndTakesTheLumaOfColour) {
-  EXPECT_EQ(WithChannels({1, 2, 1, {5, 9}}, 3).pixels, (std::vector<uint8_t>{5, 5, 5, 9, 9, 9}));
-  EXPECT_EQ(WithChannels({1, 3, 3, {255, 0, 0, 0, 255, 0, 0, 0, 255}}, 1).pixels, (std::vector<uint8_t>{77, 149, 29}));
-  EXPECT_EQ(WithChannels({1, 1, 3, {255, 255, 255}}, 1).pixels, (std::vector<uint8_t>{255}));
-}
-
 TEST(Centred, PutsImagesIntoTheMiddleOfZeros) {
   const MemoryExamples set =
       *Centred(MemoryExamples({.height = 1, .width = 2}, {1, 2}, {8, 9, 3, 4}), {.height = 4, .width = 4});

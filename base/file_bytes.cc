@@ -1,4 +1,4 @@
-#include "model/data/file_bytes.h"
+#include "base/file_bytes.h"
 
 #include <zlib.h>
 
@@ -21,11 +21,16 @@ absl::StatusOr<std::vector<uint8_t>> ReadFileBytes(const std::string& path, size
     got = gzread(file, bytes.data() + before, static_cast<unsigned>(chunk));
     bytes.resize(before + static_cast<size_t>(std::max(got, 0)));
   } while (got > 0 && bytes.size() <= limit);
+  int code = Z_OK;
+  const std::string reason = gzerror(file, &code);
   const bool complete = gzclose_r(file) == Z_OK;
   if (bytes.size() > limit) {
     return absl::DataLossError(absl::StrCat("'", path, "' has more than ", limit, " bytes"));
   }
-  if (got != 0 || !complete) return absl::DataLossError(absl::StrCat("'", path, "' is damaged or no file"));
+  if (got != 0 || !complete) {
+    return absl::DataLossError(
+        absl::StrCat("'", path, "' is damaged or no file: ", reason.empty() ? "it ends too early" : reason));
+  }
   return bytes;
 }
 
