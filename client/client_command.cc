@@ -322,6 +322,8 @@ void PrintProperties(const std::map<std::string, std::string>& properties, std::
     }
   }
   for (const auto& [key, value] : properties) {
+    // The labels once only.
+    if (key == "labels" && properties.contains("labels_json")) continue;
     if (!key.starts_with("operating_point")) out << absl::StrFormat("%-11s %s\n", key, value);
   }
 }

@@ -1,5 +1,7 @@
 #include "client/inference_client.h"
 
+#include <google/protobuf/struct.pb.h>
+#include <google/protobuf/util/json_util.h>
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
@@ -51,6 +53,23 @@ absl::StatusOr<std::string> FirstReadyModel(GRPCInferenceService::Stub& stub,
   return response.models(0).name();
 }
 
+// `labels_json` is a JSON array of strings; other servers, and ours before it had that, send `labels`, joined by
+// commas. None where it cannot be read.
+std::vector<std::string> LabelsOf(const std::map<std::string, std::string>& properties) {
+  std::vector<std::string> labels;
+  if (const auto json = properties.find("labels_json"); json != properties.end()) {
+    google::protobuf::ListValue list;
+    if (!google::protobuf::util::JsonStringToMessage(json->second, &list).ok()) return {};
+    for (const google::protobuf::Value& label : list.values()) {
+      if (label.kind_case() != google::protobuf::Value::kStringValue) return {};
+      labels.push_back(label.string_value());
+    }
+  } else if (const auto joined = properties.find("labels"); joined != properties.end()) {
+    labels = absl::StrSplit(joined->second, ',');
+  }
+  return labels;
+}
+
 absl::StatusOr<ModelDescription> Describe(const ModelMetadataResponse& metadata) {
   const auto unfit = [&](const std::string& why) {
     return absl::FailedPreconditionError(absl::StrCat("model '", metadata.name(), "' ", why));
@@ -87,10 +106,8 @@ absl::StatusOr<ModelDescription> Describe(const ModelMetadataResponse& metadata)
   model.classes = output.shape(1);
   if (model.classes < 1 || model.classes > (1 << 24)) return unfit(absl::StrCat("has ", model.classes, " classes"));
   model.properties = {metadata.properties().begin(), metadata.properties().end()};
-  if (const auto labels = model.properties.find("labels"); labels != model.properties.end()) {
-    model.labels = absl::StrSplit(labels->second, ',');
-    if (static_cast<int64_t>(model.labels.size()) != model.classes) model.labels.clear();
-  }
+  model.labels = LabelsOf(model.properties);
+  if (static_cast<int64_t>(model.labels.size()) != model.classes) model.labels.clear();
   return model;
 }
 

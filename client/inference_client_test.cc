@@ -52,6 +52,22 @@ TEST(InferenceClient, KnowsTheModelByTheServersMetadata) {
   EXPECT_EQ(client->model().labels[9], "j");
 }
 
+TEST(InferenceClient, ReadsLabelsThatHoldCommasFromTheList) {
+  TestingServer server;
+  auto& properties = *server.metadata.mutable_properties();
+  properties["labels_json"] = R"(["a, b","c\"","caf\u00e9","d","e","f","g","h","i","j"])";
+  properties["labels"] = "never,looked,at,c,d,e,f,g,h,i";
+  EXPECT_THAT(ConnectTo(server)->model().labels, ElementsAre("a, b", "c\"", "caf\xc3\xa9", "d", "e", "f", "g", "h", "i", "j"));
+}
+
+TEST(InferenceClient, IgnoresLabelsThatAreNoListOfNames) {
+  TestingServer server;
+  for (const char* json : {"", "[", R"({"a":1})", R"([1,2,3,4,5,6,7,8,9,10])", R"(["a","b"])"}) {
+    (*server.metadata.mutable_properties())["labels_json"] = json;
+    EXPECT_THAT(ConnectTo(server)->model().labels, IsEmpty()) << json;
+  }
+}
+
 TEST(InferenceClient, IgnoresLabelsThatAreNotOnePerClass) {
   TestingServer server;
   (*server.metadata.mutable_properties())["labels"] = "a,b";

@@ -3,13 +3,14 @@
 #include <cmath>
 
 #include "absl/strings/str_format.h"
+#include "base/utf8.h"
 
 namespace anybit {
 namespace {
 
 std::string Quoted(const std::string& text) {
   std::string json = "\"";
-  for (const char c : text) {
+  for (const char c : ToValidUtf8(text)) {
     if (c == '"' || c == '\\') {
       json += {'\\', c};
     } else if (static_cast<unsigned char>(c) < 0x20) {

@@ -23,6 +23,10 @@ TEST(JsonLine, EscapesWhatWouldEndTheTextOrTheLine) {
   EXPECT_EQ(JsonLine().Add("a\"b", "\\ \n \x01").text(), R"({"a\"b":"\\ \u000a \u0001"})");
 }
 
+TEST(JsonLine, StaysJsonWhereTextIsNotUtf8) {
+  EXPECT_EQ(JsonLine().Add("image", "caf\xe9.png").text(), "{\"image\":\"caf\xef\xbf\xbd.png\"}");
+}
+
 TEST(JsonLine, LeavesOutWhatIsUnsetAndNullsWhatIsNotFinite) {
   EXPECT_EQ(JsonLine()
                 .Add("unset", std::optional<int64_t>())

@@ -2,8 +2,10 @@
 
 #include <map>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/utf8.h"
 
 namespace anybit {
 namespace {
@@ -260,6 +262,10 @@ absl::Status CheckEnd(const NetworkSpec& spec, const NetworkPlan& plan) {
   }
   if (spec.labels_size() != 0 && spec.labels_size() != plan.classes()) {
     return Invalid(spec.labels_size(), " labels for ", plan.classes(), " classes");
+  }
+  // Protocol buffers would lose the bytes that are none.
+  for (const std::string& label : spec.labels()) {
+    if (!IsValidUtf8(label)) return Invalid("label '", absl::CHexEscape(label), "' is not valid UTF-8");
   }
   return absl::OkStatus();
 }

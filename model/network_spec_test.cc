@@ -80,6 +80,10 @@ TEST(PlanNetwork, NamesWhatIsWrong) {
   EXPECT_EQ(Error([](auto& s) { s.mutable_output()->set_shape(0, 4); }),
             "the network's output has shape [4], its last node gives [3]");
   EXPECT_EQ(Error([](auto& s) { s.add_labels("one"); }), "1 labels for 3 classes");
+  EXPECT_EQ(Error([](auto& s) {
+              for (const char* label : {"one", "caf\xe9", "three"}) s.add_labels(label);
+            }),
+            "label 'caf\\xe9' is not valid UTF-8");
 }
 
 // A node that reads `input` and stands before the head's pool, which reads it.

@@ -1,5 +1,8 @@
 #include "server/translate.h"
 
+#include <google/protobuf/struct.pb.h>
+#include <google/protobuf/util/json_util.h>
+
 #include <algorithm>
 #include <bit>
 #include <chrono>
@@ -12,8 +15,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -388,6 +393,15 @@ void AddOutput(const std::vector<float>& logits, const InferCall& call, const Ne
   }
 }
 
+// Names as a JSON array of strings: a name may hold any character.
+std::string JsonArray(const std::vector<std::string>& names) {
+  google::protobuf::ListValue list;
+  for (const std::string& name : names) list.add_values()->set_string_value(name);
+  std::string json;
+  (void)google::protobuf::util::MessageToJsonString(list, &json);
+  return json;
+}
+
 }  // namespace
 
 absl::Status CheckModel(absl::string_view name, absl::string_view version, const NetworkDescription& network) {
@@ -492,7 +506,12 @@ inference::ModelMetadataResponse DescribeModel(const ServedModel& model) {
     properties[prefix + "accuracy_floor_bp"] = absl::StrCat(tenant.accuracy_floor_bp);
   }
   properties["tenants"] = absl::StrJoin(tenants, ",");
-  properties["labels"] = absl::StrJoin(model.network.labels, ",");
+  properties["labels_json"] = JsonArray(model.network.labels);
+  // For clients that split at commas: only where that gives the labels back.
+  const bool splittable = absl::c_none_of(model.network.labels, [](const std::string& label) {
+    return absl::StrContains(label, ',');
+  });
+  if (splittable) properties["labels"] = absl::StrJoin(model.network.labels, ",");
   return response;
 }
 

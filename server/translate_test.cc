@@ -513,6 +513,16 @@ TEST(TranslateTest, MetadataAdvertisesPointsAccuraciesClassesAndTenants) {
   EXPECT_EQ(properties.at("tenant.careful.accuracy_floor_bp"), "9200");
 }
 
+TEST(TranslateTest, MetadataAdvertisesLabelsAsAListWhateverTheyHold) {
+  ServedModel model = Model();
+  model.network.labels = {"zero", "one", "two"};
+  EXPECT_EQ(DescribeModel(model).properties().at("labels_json"), R"(["zero","one","two"])");
+  EXPECT_EQ(DescribeModel(model).properties().at("labels"), "zero,one,two");
+  model.network.labels = {"a, b", "c\"\\", "caf\xc3\xa9"};
+  EXPECT_EQ(DescribeModel(model).properties().at("labels_json"), "[\"a, b\",\"c\\\"\\\\\",\"caf\xc3\xa9\"]");
+  EXPECT_FALSE(DescribeModel(model).properties().contains("labels")) << "at commas it splits into four";
+}
+
 TEST(TranslateTest, TheLargestLegalRequestFitsIntoTheMessageLimit) {
   ServedModel model = Model();
   model.max_batch = 4096;

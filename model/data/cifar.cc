@@ -4,9 +4,11 @@
 #include <span>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/file_bytes.h"
+#include "base/utf8.h"
 
 namespace anybit {
 namespace {
@@ -64,7 +66,12 @@ absl::StatusOr<std::vector<std::string>> ReadNames(const std::string& path, int 
   std::vector<std::string> names;
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
     line = absl::StripAsciiWhitespace(line);
-    if (!line.empty()) names.emplace_back(line);
+    if (line.empty()) continue;
+    if (!IsValidUtf8({line.data(), line.size()})) {
+      return absl::DataLossError(absl::StrCat("'", path, "' names a class '", absl::CHexEscape(line),
+                                              "', which is not valid UTF-8"));
+    }
+    names.emplace_back(line);
   }
   if (names.size() != static_cast<size_t>(classes)) {
     return absl::DataLossError(absl::StrCat("'", path, "' names ", names.size(), " of ", classes, " classes"));

@@ -72,6 +72,9 @@ TEST(ReadCifarFolder, NamesFileRecordValueAndLimit) {
   EXPECT_EQ(error(Record("12", 1, 2, 3)), "'" + path + "' has 3074 bytes, no whole records of 3073");
   WriteFile(folder + "/batches.meta.txt", Lines(9));
   EXPECT_EQ(error(Record({'\0'}, 1, 2, 3)), "'" + folder + "/batches.meta.txt' names 9 of 10 classes");
+  WriteFile(folder + "/batches.meta.txt", Lines(9) + "caf\xe9\n");
+  EXPECT_EQ(error(Record({'\0'}, 1, 2, 3)),
+            "'" + folder + "/batches.meta.txt' names a class 'caf\\xe9', which is not valid UTF-8");
   // Training on two of five files would go unnoticed.
   std::remove((folder + "/batches.meta.txt").c_str());
   WriteFile(folder + "/data_batch_1.bin", Record({'\0'}, 1, 2, 3));

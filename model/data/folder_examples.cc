@@ -6,9 +6,11 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/image_file.h"
+#include "base/utf8.h"
 #include "model/data/image.h"
 
 namespace anybit {
@@ -60,6 +62,12 @@ absl::StatusOr<Listing> List(const std::string& folder, Split split, int64_t fra
   if (listing.class_names.size() > ExampleSet::kMaxClasses) {
     return absl::InvalidArgumentError(
         absl::StrCat("'", folder, "' has ", listing.class_names.size(), " classes, limit ", ExampleSet::kMaxClasses));
+  }
+  for (const std::string& name : listing.class_names) {
+    if (!IsValidUtf8(name)) {
+      return absl::InvalidArgumentError(absl::StrCat("class folder '", train.empty() ? listing.root : train, "/",
+                                                     absl::CHexEscape(name), "' is not named in valid UTF-8"));
+    }
   }
   const NamesOr present = FolderNames(listing.root);
   if (!present.ok()) return present.status();

@@ -91,6 +91,15 @@ TEST(ImageFolder, NamesAFolderThatCannotBeListed) {
   EXPECT_TRUE(FolderNames(folder)->empty());
 }
 
+TEST(ImageFolder, RefusesAClassThatIsNotNamedInUtf8) {
+  const std::string folder = FreshFolder("folder_test_utf8");
+  WriteFile(folder + "/train/caf\xc3\xa9/1.png", Flat(1));
+  EXPECT_TRUE(FolderExamples::OfImages(folder, Split::kTrain, kShape).ok());
+  WriteFile(folder + "/train/caf\xe9/1.png", Flat(1));
+  EXPECT_EQ(FolderExamples::OfImages(folder, Split::kTrain, kShape).status(),
+            absl::InvalidArgumentError("class folder '" + folder + "/train/caf\\xe9' is not named in valid UTF-8"));
+}
+
 TEST(ImageFolder, NamesADamagedFileWhenItIsRead) {
   const std::string folder = FreshFolder("folder_test_damaged");
   const std::string path = WriteFile(folder + "/train/a/1.png", Flat(1).substr(0, 30));
