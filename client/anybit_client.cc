@@ -4,8 +4,12 @@
 #include <vector>
 
 #include "client/client_command.h"
+#include "client/interruption.h"
+#include "client/signal_watch.h"
 
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
-  return anybit::RunClientCommand(arguments, std::cout, std::cerr);
+  anybit::Interruption interruption;
+  const anybit::SignalWatch watch(interruption);
+  return anybit::RunClientCommand(arguments, interruption, std::cout, std::cerr);
 }

@@ -4,8 +4,12 @@
 #include <vector>
 
 #include "client/load_command.h"
+#include "client/interruption.h"
+#include "client/signal_watch.h"
 
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
-  return anybit::RunLoadCommand(arguments, std::cout, std::cerr);
+  anybit::Interruption interruption;
+  const anybit::SignalWatch watch(interruption);
+  return anybit::RunLoadCommand(arguments, interruption, std::cout, std::cerr);
 }

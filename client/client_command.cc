@@ -20,6 +20,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "client/argument_parser.h"
+#include "client/connection.h"
 #include "client/image_file.h"
 #include "client/inference_client.h"
 #include "client/json_line.h"
@@ -48,7 +49,8 @@ how:
   --sla-class NAME
   --tenant NAME
   --in-flight N          calls under way at once, default 64
-exit status: 0 answered, 1 the server or a file said no, 2 wrong usage
+exit status: 0 answered, 1 the server or a file said no, 2 wrong usage, 130 (143) ended by Ctrl-C (SIGTERM): what was
+answered by then is printed
 )";
 
 // With labels the accuracy is what is wanted, and a table only where it is short.
@@ -99,6 +101,7 @@ absl::StatusOr<Command> ParseCommand(std::span<const std::string> arguments) {
   }
   if (verb == "status" && files > 0) return absl::InvalidArgumentError("status takes no files");
   if (verb == "classify" && files == 0) return absl::InvalidArgumentError("classify needs a file");
+  if (absl::Status status = ParseServerAddress(command.server).status(); !status.ok()) return status;
   if (command.index && command.first) return absl::InvalidArgumentError("--index and --first exclude each other");
   if (files > 1 && (command.index || command.first || !command.labels.empty())) {
     return absl::InvalidArgumentError("--index, --first and --labels go with one file");
@@ -152,29 +155,34 @@ absl::StatusOr<std::vector<Subject>> LoadSubjects(const Command& command, const 
   return subjects;
 }
 
-// The results in the subjects' order, with at most `in_flight` calls under way.
-std::vector<absl::StatusOr<InferResult>> ClassifyAll(InferenceClient& client, const std::vector<Subject>& subjects,
-                                                     const InferOptions& options, int64_t in_flight) {
+// What came of a subject. Nothing where the work was interrupted before.
+using Outcome = std::optional<absl::StatusOr<InferResult>>;
+
+// The outcomes in the subjects' order, with at most `in_flight` calls under way. `interruption` is to cancel the
+// client's calls.
+std::vector<Outcome> ClassifyAll(InferenceClient& client, const std::vector<Subject>& subjects,
+                                 const InferOptions& options, int64_t in_flight, const Interruption& interruption) {
   struct {
     absl::Mutex mutex;
     int64_t under_way ABSL_GUARDED_BY(mutex) = 0;
   } window;
-  std::vector<absl::StatusOr<InferResult>> results(subjects.size());
-  for (size_t i = 0; i < subjects.size(); ++i) {
+  std::vector<Outcome> outcomes(subjects.size());
+  for (size_t i = 0; i < subjects.size() && interruption.signal() == 0; ++i) {
     {
       const auto room = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(window.mutex) { return window.under_way < in_flight; };
       absl::MutexLock lock(&window.mutex, absl::Condition(&room));
       ++window.under_way;
     }
     client.InferAsync(subjects[i].row, options, [&, i](absl::StatusOr<InferResult> result) {
-      results[i] = std::move(result);
+      const bool cancelled = interruption.signal() != 0 && result.status().code() == absl::StatusCode::kCancelled;
+      if (!cancelled) outcomes[i] = std::move(result);
       absl::MutexLock lock(&window.mutex);
       --window.under_way;
     });
   }
   const auto idle = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(window.mutex) { return window.under_way == 0; };
   absl::MutexLock lock(&window.mutex, absl::Condition(&idle));
-  return results;
+  return outcomes;
 }
 
 std::string LabelOf(const ModelDescription& model, int index) {
@@ -277,21 +285,35 @@ void PrintAccuracy(const Accuracy& accuracy, size_t images, bool json, std::ostr
   for (const auto& [point, answers] : accuracy.by_point) out << absl::StrFormat("  %-8s %d\n", point, answers);
 }
 
-absl::Status Classify(const Command& command, InferenceClient& client, std::ostream& out) {
-  absl::StatusOr<std::vector<Subject>> subjects = LoadSubjects(command, client.model());
-  if (!subjects.ok()) return subjects.status();
-  const std::vector<absl::StatusOr<InferResult>> results =
-      ClassifyAll(client, *subjects, command.infer, command.in_flight.value_or(64));
+// Cancelled where it was interrupted.
+absl::Status Classify(const Command& command, InferenceClient& client, Interruption& interruption, std::ostream& out) {
+  absl::StatusOr<std::vector<Subject>> all = LoadSubjects(command, client.model());
+  if (!all.ok()) return all.status();
+  const Interruption::Listener listener(interruption, [&] { client.Cancel(); });
+  std::vector<Outcome> outcomes =
+      ClassifyAll(client, *all, command.infer, command.in_flight.value_or(64), interruption);
+  std::vector<Subject> subjects;
+  std::vector<absl::StatusOr<InferResult>> results;
+  for (size_t i = 0; i < all->size(); ++i) {
+    if (!outcomes[i]) continue;
+    subjects.push_back(std::move((*all)[i]));
+    results.push_back(*std::move(outcomes[i]));
+  }
 
   const bool labelled = !command.labels.empty();
   if (command.json) {
     for (size_t i = 0; i < results.size(); ++i) {
-      out << AsJson(client.model(), (*subjects)[i], results[i]).text() << "\n";
+      out << AsJson(client.model(), subjects[i], results[i]).text() << "\n";
     }
-  } else if (!labelled || subjects->size() <= kLargestLabelledTable) {
-    PrintTable(client.model(), *subjects, results, out);
+  } else if (!labelled || subjects.size() <= kLargestLabelledTable) {
+    PrintTable(client.model(), subjects, results, out);
   }
-  if (labelled) PrintAccuracy(Measure(*subjects, results), subjects->size(), command.json, out);
+  if (labelled) PrintAccuracy(Measure(subjects, results), subjects.size(), command.json, out);
+
+  if (interruption.signal() != 0) {
+    return absl::CancelledError(absl::StrCat("interrupted by ", SignalName(interruption.signal()), " after ",
+                                             results.size(), " of ", all->size(), " images"));
+  }
 
   int64_t refused = 0;
   absl::Status first_refusal;
@@ -366,7 +388,8 @@ absl::Status ShowStatus(const Command& command, InferenceClient& client, std::os
 
 }  // namespace
 
-int RunClientCommand(std::span<const std::string> arguments, std::ostream& out, std::ostream& err) {
+int RunClientCommand(std::span<const std::string> arguments, Interruption& interruption, std::ostream& out,
+                     std::ostream& err) {
   absl::StatusOr<Command> command = ParseCommand(arguments);
   if (!command.ok()) {
     err << "anybit-client: " << command.status().message() << "\n" << kUsage;
@@ -380,11 +403,12 @@ int RunClientCommand(std::span<const std::string> arguments, std::ostream& out, 
       InferenceClient::Connect(command->server, {.model = command->model});
   absl::Status status = client.status();
   if (status.ok()) {
-    status = command->words[0] == "status" ? ShowStatus(*command, **client, out) : Classify(*command, **client, out);
+    status = command->words[0] == "status" ? ShowStatus(*command, **client, out)
+                                           : Classify(*command, **client, interruption, out);
   }
   if (status.ok()) return 0;
   err << "anybit-client: " << absl::StatusCodeToString(status.code()) << ": " << status.message() << "\n";
-  return 1;
+  return interruption.signal() != 0 ? 128 + interruption.signal() : 1;
 }
 
 }  // namespace anybit

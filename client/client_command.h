@@ -6,10 +6,13 @@
 #include <span>
 #include <string>
 
+#include "client/interruption.h"
+
 namespace anybit {
 
 // 0: answered; 1: the server (or a file) said no; 2: the command line is wrong, and `err` says how it goes.
-int RunClientCommand(std::span<const std::string> arguments, std::ostream& out, std::ostream& err);
+int RunClientCommand(std::span<const std::string> arguments, Interruption& interruption, std::ostream& out,
+                     std::ostream& err);
 
 }  // namespace anybit
 

@@ -1,11 +1,13 @@
 #include "client/client_command.h"
 
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
 #include "client/testing_server.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -31,7 +33,7 @@ class ClientCommandTest : public ::testing::Test {
     arguments.insert(arguments.begin(), {"--server", server_.address()});
     std::ostringstream out;
     std::ostringstream err;
-    const int exit_code = RunClientCommand(arguments, out, err);
+    const int exit_code = RunClientCommand(arguments, interruption_, out, err);
     return {exit_code, out.str(), err.str()};
   }
 
@@ -53,6 +55,9 @@ class ClientCommandTest : public ::testing::Test {
     return WriteFile(name, bytes + std::string(labels.begin(), labels.end()));
   }
 
+  // Before the server, which waits at its end for the handlers that use them.
+  Interruption interruption_;
+  absl::Notification may_answer_;
   TestingServer server_;
 };
 
@@ -122,6 +127,25 @@ TEST_F(ClientCommandTest, ReportsRefusalsAndGoesOnWithTheRest) {
   EXPECT_THAT(ran.err, HasSubstr("1 of 3 images not answered; the first: queue full"));
 }
 
+TEST_F(ClientCommandTest, PrintsTheFinishedPartWhenItIsInterruptedAndExitsWithTheSignal) {
+  // The third call is under way until it is cancelled; the fourth is never sent.
+  server_.verdict = [&](int64_t n) {
+    if (n == 2) {
+      interruption_.Raise(SIGINT);
+      may_answer_.WaitForNotification();
+    }
+    return grpc::Status::OK;
+  };
+  const std::string images = WriteImages("interrupted", {1, 2, 3, 4});
+  const Ran ran = Run({"classify", images, "--labels", WriteLabels("interrupted-labels", {1, 2, 3, 4}), "--in-flight", "1"});
+  may_answer_.Notify();
+  EXPECT_EQ(ran.exit_code, 130);
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("interrupted[1]  2"), HasSubstr("top-1 100.00 %: 2 of 2"),
+                             ::testing::Not(HasSubstr("interrupted[2]"))));
+  EXPECT_THAT(ran.err, HasSubstr("interrupted by SIGINT after 2 of 4 images"));
+  EXPECT_EQ(server_.infer_requests().size(), 3u);
+}
+
 TEST_F(ClientCommandTest, RefusesLabelsThatAreNotOnePerImage) {
   const Ran ran = Run({"classify", WriteImages("images", {1, 2}), "--labels", WriteLabels("labels", {1})});
   EXPECT_EQ(ran.exit_code, 1);
@@ -148,7 +172,8 @@ TEST_F(ClientCommandTest, ExplainsAWrongCommandLineAndExitsWithTwo) {
   for (const std::vector<std::string>& wrong : std::vector<std::vector<std::string>>{
            {}, {"classify"}, {"dance"}, {"status", "x"}, {"classify", "x", "--bits", "3"},
            {"classify", "x", "--first", "0"},
-           {"classify", "x", "--first", "1", "--index", "1"}, {"classify", "x", "y", "--first", "1"}}) {
+           {"classify", "x", "--first", "1", "--index", "1"}, {"classify", "x", "y", "--first", "1"},
+           {"status", "--server", "127.0.0.1"}, {"status", "--server", "localhost:http"}}) {
     const Ran ran = Run(wrong);
     EXPECT_EQ(ran.exit_code, 2) << ::testing::PrintToString(wrong);
     EXPECT_THAT(ran.err, HasSubstr("usage: anybit-client"));

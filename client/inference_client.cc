@@ -12,10 +12,13 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "client/connection.h"
 #include "proto/inference.grpc.pb.h"
 
 namespace anybit {
@@ -39,18 +42,6 @@ absl::Status FromGrpc(const grpc::Status& status) {
 
 std::chrono::system_clock::time_point After(std::chrono::milliseconds timeout) {
   return std::chrono::system_clock::now() + timeout;
-}
-
-absl::StatusOr<std::string> FirstReadyModel(GRPCInferenceService::Stub& stub,
-                                            std::chrono::system_clock::time_point deadline) {
-  grpc::ClientContext context;
-  context.set_deadline(deadline);
-  inference::RepositoryIndexRequest request;
-  request.set_ready(true);
-  inference::RepositoryIndexResponse response;
-  if (absl::Status status = FromGrpc(stub.RepositoryIndex(&context, request, &response)); !status.ok()) return status;
-  if (response.models().empty()) return absl::NotFoundError("the server has no ready model");
-  return response.models(0).name();
 }
 
 // `labels_json` is a JSON array of strings; other servers, and ours before it had that, send `labels`, joined by
@@ -213,7 +204,7 @@ class InferenceClient::Impl {
       : model_(std::move(model)), stub_(std::move(stub)) {}
 
   ~Impl() {
-    const auto none = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return calls_under_way_ == 0; };
+    const auto none = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return calls_.empty(); };
     absl::MutexLock lock(&mutex_, absl::Condition(&none));
   }
 
@@ -221,16 +212,30 @@ class InferenceClient::Impl {
   GRPCInferenceService::Stub& stub() { return *stub_; }
 
   void InferAsync(std::span<const uint8_t> rows, const InferOptions& options, Done done) {
-    auto* call = new Call{.request = BuildRequest(model_, rows, options),
-                          .rows = static_cast<int64_t>(rows.size()) / model_.row_bytes,
-                          .done = std::move(done)};
+    auto owner = std::make_shared<Call>();
+    Call* const call = owner.get();
+    call->request = BuildRequest(model_, rows, options);
+    call->rows = static_cast<int64_t>(rows.size()) / model_.row_bytes;
+    call->done = std::move(done);
     call->context.set_deadline(After(options.give_up_after));
     {
       absl::MutexLock lock(&mutex_);
-      ++calls_under_way_;
+      calls_[call] = std::move(owner);
+      if (cancelled_) call->context.TryCancel();
     }
     stub_->async()->ModelInfer(&call->context, &call->request, &call->response,
-                               [this, call](grpc::Status status) { Finish(std::unique_ptr<Call>(call), status); });
+                               [this, call](grpc::Status status) { Finish(call, status); });
+  }
+
+  void Cancel() {
+    std::vector<std::shared_ptr<Call>> calls;
+    {
+      absl::MutexLock lock(&mutex_);
+      cancelled_ = true;
+      for (const auto& [call, owner] : calls_) calls.push_back(owner);
+    }
+    // Without the mutex, which a call takes when it ends: that may be within TryCancel.
+    for (const std::shared_ptr<Call>& call : calls) call->context.TryCancel();
   }
 
  private:
@@ -238,26 +243,29 @@ class InferenceClient::Impl {
     grpc::ClientContext context;
     ModelInferRequest request;
     ModelInferResponse response;
-    int64_t rows;
+    int64_t rows = 0;
     Done done;
   };
 
-  void Finish(std::unique_ptr<Call> call, const grpc::Status& status) {
+  void Finish(Call* call, const grpc::Status& status) {
+    Done done = std::move(call->done);
     if (status.ok()) {
-      call->done(ReadResponse(model_, call->rows, call->response));
+      done(ReadResponse(model_, call->rows, call->response));
     } else {
-      call->done(FromGrpc(status));
+      done(FromGrpc(status));
     }
-    call.reset();
+    // With the call goes its hold on the channel, which must not end on this thread of gRPC's: the destructor waits.
     absl::MutexLock lock(&mutex_);
-    --calls_under_way_;
+    calls_.erase(call);
   }
 
   const ModelDescription model_;
   const std::unique_ptr<GRPCInferenceService::Stub> stub_;
 
   absl::Mutex mutex_;
-  int64_t calls_under_way_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  // Under way; shared with Cancel.
+  absl::flat_hash_map<Call*, std::shared_ptr<Call>> calls_ ABSL_GUARDED_BY(mutex_);
 };
 
 InferenceClient::InferenceClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -265,25 +273,30 @@ InferenceClient::~InferenceClient() = default;
 
 absl::StatusOr<std::unique_ptr<InferenceClient>> InferenceClient::Connect(const std::string& address,
                                                                           const ClientOptions& options) {
+  const absl::StatusOr<ServerAddress> server = ParseServerAddress(address);
+  if (!server.ok()) return server.status();
+  std::unique_ptr<GRPCInferenceService::Stub> stub = GRPCInferenceService::NewStub(OpenChannel(*server));
   const std::chrono::system_clock::time_point deadline = After(options.connect_timeout);
-  const std::shared_ptr<grpc::Channel> channel = grpc::CreateChannel(address, grpc::InsecureChannelCredentials());
-  if (!channel->WaitForConnected(deadline)) {
-    return absl::UnavailableError(
-        absl::StrCat("nobody answered at ", address, " within ", options.connect_timeout.count(), " ms"));
-  }
-  std::unique_ptr<GRPCInferenceService::Stub> stub = GRPCInferenceService::NewStub(channel);
+  const auto explained = [&](const grpc::Status& status) {
+    return ExplainFirstCall(*server, status, options.connect_timeout);
+  };
 
   inference::ModelMetadataRequest request;
   request.set_name(options.model);
   if (options.model.empty()) {
-    absl::StatusOr<std::string> model = FirstReadyModel(*stub, deadline);
-    if (!model.ok()) return model.status();
-    request.set_name(*model);
+    grpc::ClientContext context;
+    context.set_deadline(deadline);
+    inference::RepositoryIndexRequest ready;
+    ready.set_ready(true);
+    inference::RepositoryIndexResponse index;
+    if (absl::Status status = explained(stub->RepositoryIndex(&context, ready, &index)); !status.ok()) return status;
+    if (index.models().empty()) return absl::NotFoundError("the server has no ready model");
+    request.set_name(index.models(0).name());
   }
   grpc::ClientContext context;
   context.set_deadline(deadline);
   ModelMetadataResponse metadata;
-  if (absl::Status status = FromGrpc(stub->ModelMetadata(&context, request, &metadata)); !status.ok()) return status;
+  if (absl::Status status = explained(stub->ModelMetadata(&context, request, &metadata)); !status.ok()) return status;
   absl::StatusOr<ModelDescription> model = Describe(metadata);
   if (!model.ok()) return model.status();
   return std::unique_ptr<InferenceClient>(
@@ -293,20 +306,22 @@ absl::StatusOr<std::unique_ptr<InferenceClient>> InferenceClient::Connect(const 
 const ModelDescription& InferenceClient::model() const { return impl_->model(); }
 
 absl::StatusOr<InferResult> InferenceClient::Infer(std::span<const uint8_t> rows, const InferOptions& options) {
-  if (absl::Status status = CheckRows(model(), rows.size()); !status.ok()) return status;
-  grpc::ClientContext context;
-  context.set_deadline(After(options.give_up_after));
-  ModelInferResponse response;
-  const grpc::Status status =
-      impl_->stub().ModelInfer(&context, BuildRequest(model(), rows, options), &response);
-  if (!status.ok()) return FromGrpc(status);
-  return ReadResponse(model(), static_cast<int64_t>(rows.size()) / model().row_bytes, response);
+  absl::StatusOr<InferResult> result;
+  absl::Notification done;
+  InferAsync(rows, options, [&](absl::StatusOr<InferResult> answer) {
+    result = std::move(answer);
+    done.Notify();
+  });
+  done.WaitForNotification();
+  return result;
 }
 
 void InferenceClient::InferAsync(std::span<const uint8_t> rows, const InferOptions& options, Done done) {
   if (absl::Status status = CheckRows(model(), rows.size()); !status.ok()) return done(status);
   impl_->InferAsync(rows, options, std::move(done));
 }
+
+void InferenceClient::Cancel() { impl_->Cancel(); }
 
 absl::StatusOr<InferenceClient::ServerStatus> InferenceClient::Status(std::chrono::milliseconds timeout) {
   const std::chrono::system_clock::time_point deadline = After(timeout);

@@ -84,9 +84,10 @@ class InferenceClient {
   // Called exactly once, on a thread of gRPC's: it must not block.
   using Done = absl::AnyInvocable<void(absl::StatusOr<InferResult>)>;
 
-  // Blocks until the model's description is here. Unavailable where nobody answers at `address` ("127.0.0.1:8001");
-  // NotFound where the server has no ready model; FailedPrecondition where the model does not take u8 rows and answer
-  // float rows.
+  // Blocks until the model's description is here. InvalidArgument unless `address` is as ParseServerAddress of
+  // connection.h says ("127.0.0.1:8001"); Unavailable, with the reason and as soon as it is known, where there is no
+  // server; NotFound where the server has no ready model; FailedPrecondition where the model does not take u8 rows and
+  // answer float rows.
   static absl::StatusOr<std::unique_ptr<InferenceClient>> Connect(const std::string& address,
                                                                   const ClientOptions& options = {});
 
@@ -103,6 +104,9 @@ class InferenceClient {
 
   // The same without blocking; `rows` is copied before this returns.
   void InferAsync(std::span<const uint8_t> rows, const InferOptions& options, Done done);
+
+  // Ends the calls under way, and each later one at once, with Cancelled.
+  void Cancel();
 
   struct ServerStatus {
     bool live = false;

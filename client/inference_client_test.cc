@@ -1,15 +1,10 @@
 #include "client/inference_client.h"
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/notification.h"
 #include "client/testing_server.h"
@@ -72,35 +67,6 @@ TEST(InferenceClient, IgnoresLabelsThatAreNotOnePerClass) {
   TestingServer server;
   (*server.metadata.mutable_properties())["labels"] = "a,b";
   EXPECT_THAT(ConnectTo(server)->model().labels, IsEmpty());
-}
-
-// A port of which nobody else can become the server: it is bound, and nobody listens.
-class DeafPort {
- public:
-  DeafPort() : socket_(socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in name = {.sin_family = AF_INET, .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
-    socklen_t size = sizeof(name);
-    EXPECT_EQ(bind(socket_, reinterpret_cast<sockaddr*>(&name), size), 0);
-    EXPECT_EQ(getsockname(socket_, reinterpret_cast<sockaddr*>(&name), &size), 0);
-    address_ = absl::StrCat("127.0.0.1:", ntohs(name.sin_port));
-  }
-  ~DeafPort() { close(socket_); }
-  DeafPort(const DeafPort&) = delete;
-  DeafPort& operator=(const DeafPort&) = delete;
-
-  const std::string& address() const { return address_; }
-
- private:
-  const int socket_;
-  std::string address_;
-};
-
-TEST(InferenceClient, SaysThatNobodyAnswers) {
-  const DeafPort port;
-  const absl::Status status =
-      InferenceClient::Connect(port.address(), {.connect_timeout = std::chrono::milliseconds(50)}).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(status.message(), HasSubstr(port.address()));
 }
 
 TEST(InferenceClient, SaysThatTheModelIsUnknownOrThatThereIsNone) {
@@ -244,8 +210,8 @@ TEST(InferenceClient, KeepsManyCallsUnderWayAndAnswersEachOnce) {
 }
 
 TEST(InferenceClient, WaitsAtItsEndForTheCallsUnderWay) {
-  TestingServer server;
   absl::Notification may_answer;
+  TestingServer server;
   server.verdict = [&](int64_t) {
     may_answer.WaitForNotification();
     return grpc::Status::OK;
@@ -259,8 +225,8 @@ TEST(InferenceClient, WaitsAtItsEndForTheCallsUnderWay) {
 }
 
 TEST(InferenceClient, GivesACallUpAfterItsTime) {
-  TestingServer server;
   absl::Notification given_up;
+  TestingServer server;
   server.verdict = [&](int64_t) {
     given_up.WaitForNotification();
     return grpc::Status::OK;
@@ -269,6 +235,30 @@ TEST(InferenceClient, GivesACallUpAfterItsTime) {
       ConnectTo(server)->Infer(Row(0), {.give_up_after = std::chrono::milliseconds(20)}).status();
   given_up.Notify();
   EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST(InferenceClient, CancelsTheCallsUnderWayAndEachLaterOne) {
+  absl::Notification asked;
+  absl::Notification may_answer;
+  TestingServer server;
+  server.verdict = [&](int64_t) {
+    asked.Notify();
+    may_answer.WaitForNotification();
+    return grpc::Status::OK;
+  };
+  const std::unique_ptr<InferenceClient> client = ConnectTo(server);
+  absl::Status status;
+  absl::Notification ended;
+  client->InferAsync(Row(0), {}, [&](absl::StatusOr<InferResult> result) {
+    status = result.status();
+    ended.Notify();
+  });
+  asked.WaitForNotification();
+  client->Cancel();
+  ended.WaitForNotification();
+  EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
+  may_answer.Notify();
+  EXPECT_EQ(client->Infer(Row(0)).status().code(), absl::StatusCode::kCancelled);
 }
 
 TEST(InferenceClient, AsksTheServerForItsState) {

@@ -14,6 +14,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "client/argument_parser.h"
+#include "client/connection.h"
 #include "client/image_file.h"
 #include "client/inference_client.h"
 #include "client/json_line.h"
@@ -30,12 +31,13 @@ Sends a load that does not wait for answers, step by step, and tells how each st
 
   --server HOST:PORT     default 127.0.0.1:8001
   --model NAME           default: the server's first ready model
-  --images FILE          IDX images (plain or gzip)
+  --images FILE          IDX images, or one PNG, JPEG or PGM; plain or gzipped
   --labels FILE          their IDX labels: measures the real accuracy too
 the load:
   --steps RATES          calls/s, or with an x multiples of the capacity; default 0.2x,0.5x,1x,2x,3x,1x,0.2x
   --step-seconds S       default 10
-  --capacity C           calls/s, or auto (default): what 32 callers without deadlines are answered for 3 s
+  --capacity C           calls/s, or auto (default): what up to 32 callers are answered for 3 s, without a deadline and
+                         with the accuracy floor, but not the objective, of their class
   --capacity-point P     operating point pinned while the capacity is measured; default: the server's choice
   --arrivals KIND        poisson (default) or constant
   --seed N               default 1; the same seed sends the same load
@@ -48,7 +50,8 @@ each request:
   --tenant NAME
 output:
   --json                 one JSON object per step instead of a table
-exit status: 0 the load ran, 1 the server or a file said no, 2 wrong usage
+exit status: 0 the load ran, 1 the server or a file said no, 2 wrong usage, 130 (143) ended by Ctrl-C (SIGTERM): what
+had ended by then is reported
 )";
 
 constexpr int kCapacityCallers = 32;
@@ -116,6 +119,7 @@ absl::StatusOr<Command> ParseCommand(std::span<const std::string> arguments) {
     return absl::InvalidArgumentError(absl::StrCat("--arrivals takes poisson or constant, not '", arrivals, "'"));
   }
   if (absl::Status status = ParseRates(command.steps, 1).status(); !status.ok()) return status;
+  if (absl::Status status = ParseServerAddress(command.server).status(); !status.ok()) return status;
   command.step_seconds = step_seconds.value_or(command.step_seconds);
   command.seed = seed.value_or(command.seed);
   command.request.deadline = std::chrono::microseconds(static_cast<int64_t>(deadline_ms.value_or(50) * 1000));
@@ -150,11 +154,24 @@ absl::StatusOr<Subjects> LoadSubjects(const Command& command, const ModelDescrip
   return subjects;
 }
 
-absl::StatusOr<double> Capacity(const Command& command, InferenceClient& client, const GrayImages& images) {
-  if (command.capacity) return *command.capacity;
+// The request of one who takes any time. Its class would bring an objective, by which the server refuses what has to
+// wait; without the class, its accuracy floor is asked for, so that the same operating points may answer.
+InferOptions UnhurriedRequest(const Command& command, const ModelDescription& model) {
   InferOptions request = command.request;
   request.deadline = std::chrono::microseconds(0);
   if (!command.capacity_point.empty()) request.operating_point = command.capacity_point;
+  const auto floor = model.properties.find(absl::StrCat("sla_class.", request.sla_class, ".accuracy_floor_bp"));
+  int64_t floor_bp;
+  if (floor != model.properties.end() && absl::SimpleAtoi(floor->second, &floor_bp)) {
+    request.min_accuracy_bp = std::max(request.min_accuracy_bp.value_or(0), floor_bp);
+  }
+  request.sla_class.clear();
+  return request;
+}
+
+absl::StatusOr<double> Capacity(const Command& command, InferenceClient& client, const GrayImages& images) {
+  if (command.capacity) return *command.capacity;
+  const InferOptions request = UnhurriedRequest(command, client.model());
   absl::StatusOr<double> capacity =
       MeasureCapacity(client, {.images = images, .request = request}, kCapacityCallers, kCapacityDuration);
   if (!capacity.ok()) {
@@ -196,6 +213,7 @@ void PrintJson(const Command& command, std::optional<double> capacity, const std
                .Add("p50_ms", Milliseconds(report.p50))
                .Add("p99_ms", Milliseconds(report.p99))
                .Add("operating_points", points)
+               .Add("complete", report.complete)
                .text()
         << "\n";
   }
@@ -222,16 +240,22 @@ void PrintTable(const Command& command, std::optional<double> capacity, const st
   }
 }
 
-absl::Status Run(const Command& command, std::ostream& out) {
+// Cancelled where it was interrupted.
+absl::Status Run(const Command& command, Interruption& interruption, std::ostream& out) {
   absl::StatusOr<std::unique_ptr<InferenceClient>> client =
       InferenceClient::Connect(command.server, {.model = command.model});
   if (!client.ok()) return client.status();
   absl::StatusOr<Subjects> subjects = LoadSubjects(command, (*client)->model());
   if (!subjects.ok()) return subjects.status();
 
+  const Interruption::Listener listener(interruption, [&] { (*client)->Cancel(); });
+  const auto interrupted = [&](const auto&... when) {
+    return absl::CancelledError(absl::StrCat("interrupted by ", SignalName(interruption.signal()), when...));
+  };
   std::optional<double> capacity;
   if (NeedsCapacity(command.steps)) {
     absl::StatusOr<double> found = Capacity(command, **client, subjects->images);
+    if (interruption.signal() != 0) return interrupted(" while the capacity was measured: no step was sent");
     if (!found.ok()) return found.status();
     capacity = *found;
   }
@@ -247,19 +271,23 @@ absl::Status Run(const Command& command, std::ostream& out) {
   if (!plan.ok()) return plan.status();
 
   const std::vector<CallOutcome> outcomes =
-      RunLoad(**client, *plan, {.images = subjects->images, .request = command.request});
+      RunLoad(**client, *plan, {.images = subjects->images, .request = command.request}, interruption);
   const std::vector<StepReport> reports = ReportLoad(steps, *plan, outcomes, subjects->labels);
   if (command.json) {
     PrintJson(command, capacity, reports, out);
   } else {
     PrintTable(command, capacity, reports, out);
   }
-  return absl::OkStatus();
+  if (interruption.signal() == 0) return absl::OkStatus();
+  int64_t ended = 0;
+  for (const StepReport& report : reports) ended += report.offered;
+  return interrupted(": ", ended, " of ", plan->size(), " calls had ended; they are reported");
 }
 
 }  // namespace
 
-int RunLoadCommand(std::span<const std::string> arguments, std::ostream& out, std::ostream& err) {
+int RunLoadCommand(std::span<const std::string> arguments, Interruption& interruption, std::ostream& out,
+                   std::ostream& err) {
   const absl::StatusOr<Command> command = ParseCommand(arguments);
   if (!command.ok()) {
     err << "anybit-load: " << command.status().message() << "\n" << kUsage;
@@ -269,10 +297,10 @@ int RunLoadCommand(std::span<const std::string> arguments, std::ostream& out, st
     out << kUsage;
     return 0;
   }
-  const absl::Status status = Run(*command, out);
+  const absl::Status status = Run(*command, interruption, out);
   if (status.ok()) return 0;
   err << "anybit-load: " << absl::StatusCodeToString(status.code()) << ": " << status.message() << "\n";
-  return 1;
+  return interruption.signal() != 0 ? 128 + interruption.signal() : 1;
 }
 
 }  // namespace anybit

@@ -6,10 +6,14 @@
 #include <span>
 #include <string>
 
+#include "client/interruption.h"
+
 namespace anybit {
 
-// 0: the load ran to its end, however it was served; 1: the server or a file said no; 2: the command line is wrong.
-int RunLoadCommand(std::span<const std::string> arguments, std::ostream& out, std::ostream& err);
+// 0: the load ran to its end, however it was served; 1: the server or a file said no; 2: the command line is wrong;
+// 128 and the signal's number: it was interrupted, and what had ended by then is reported.
+int RunLoadCommand(std::span<const std::string> arguments, Interruption& interruption, std::ostream& out,
+                   std::ostream& err);
 
 }  // namespace anybit
 

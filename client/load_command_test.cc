@@ -1,11 +1,13 @@
 #include "client/load_command.h"
 
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
 #include "client/testing_server.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -26,10 +28,10 @@ struct Ran {
 class LoadCommandTest : public ::testing::Test {
  protected:
   Ran Run(std::vector<std::string> arguments) {
-    arguments.insert(arguments.end(), {"--server", server_.address()});
+    arguments.insert(arguments.begin(), {"--server", server_.address()});
     std::ostringstream out;
     std::ostringstream err;
-    const int exit_code = RunLoadCommand(arguments, out, err);
+    const int exit_code = RunLoadCommand(arguments, interruption_, out, err);
     return {exit_code, out.str(), err.str()};
   }
 
@@ -39,6 +41,9 @@ class LoadCommandTest : public ::testing::Test {
     return path;
   }
 
+  // Before the server, which waits at its end for the handlers that use them.
+  Interruption interruption_;
+  absl::Notification may_answer_;
   TestingServer server_;
   // Two images of class 0; the labels call the second one wrong.
   const std::string images_ =
@@ -87,13 +92,56 @@ TEST_F(LoadCommandTest, PinsTheCapacityPointOnlyWhileItMeasures) {
   EXPECT_FALSE(server_.infer_requests().at(0).parameters().contains("timeout"));
 }
 
+TEST_F(LoadCommandTest, MeasuresTheCapacityWithTheFloorButNotTheObjectiveOfTheClass) {
+  (*server_.metadata.mutable_properties())["sla_class.gold.accuracy_floor_bp"] = "9000";
+  // One answer ends the measurement of each caller; the objective would have the server refuse.
+  server_.verdict = [](int64_t) { return grpc::Status(grpc::StatusCode::INTERNAL, "enough"); };
+  for (const auto& [wanted, sent] : {std::pair("8000", 9000), std::pair("9500", 9500)}) {
+    const size_t before = server_.infer_requests().size();
+    Run({"--images", images_, "--steps", "1x", "--sla-class", "gold", "--min-accuracy-bp", wanted});
+    const inference::ModelInferRequest request = server_.infer_requests().at(before);
+    EXPECT_FALSE(request.parameters().contains("sla_class"));
+    EXPECT_FALSE(request.parameters().contains("timeout"));
+    EXPECT_EQ(request.parameters().at("min_accuracy_bp").int64_param(), sent);
+  }
+}
+
+TEST_F(LoadCommandTest, ReportsTheFinishedPartWhenItIsInterruptedAndExitsWithTheSignal) {
+  // The fourth call is the second step's; it is under way until it is cancelled.
+  server_.verdict = [&](int64_t n) {
+    if (n == 3) {
+      interruption_.Raise(SIGINT);
+      may_answer_.WaitForNotification();
+    }
+    return grpc::Status::OK;
+  };
+  const Ran ran = Run({"--images", images_, "--steps", "300,100,0.001", "--step-seconds", "0.01", "--arrivals",
+                       "constant", "--deadline-ms", "0", "--json"});
+  may_answer_.Notify();
+  EXPECT_EQ(ran.exit_code, 130);
+  EXPECT_THAT(ran.out, ::testing::Not(HasSubstr(R"("step":1)")));
+  EXPECT_THAT(ran.err, ::testing::ContainsRegex("interrupted by SIGINT: [0-3] of 5 calls had ended; they are reported"));
+}
+
+TEST_F(LoadCommandTest, SaysThatItWasInterruptedBeforeTheFirstStep) {
+  server_.verdict = [&](int64_t) {
+    interruption_.Raise(SIGTERM);
+    return grpc::Status::OK;
+  };
+  const Ran ran = Run({"--images", images_, "--steps", "1x"});
+  EXPECT_EQ(ran.exit_code, 143);
+  EXPECT_EQ(ran.out, "");
+  EXPECT_THAT(ran.err, HasSubstr("interrupted by SIGTERM while the capacity was measured: no step was sent"));
+}
+
 TEST_F(LoadCommandTest, ExplainsAWrongCommandLineAndExitsWithTwo) {
   for (const std::vector<std::string>& wrong : std::vector<std::vector<std::string>>{
            {},
            {"--images", images_, "--steps", "0x"},
            {"--images", images_, "--capacity", "-3"},
            {"--images", images_, "--arrivals", "bursty"},
-           {"--images", images_, "extra"}}) {
+           {"--images", images_, "extra"},
+           {"--images", images_, "--server", "localhost"}}) {
     const Ran ran = Run(wrong);
     EXPECT_EQ(ran.exit_code, 2) << ::testing::PrintToString(wrong);
     EXPECT_THAT(ran.err, HasSubstr("usage: anybit-load"));

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/mutex.h"
 
@@ -30,6 +31,10 @@ std::chrono::microseconds DeadlineLeft(std::chrono::microseconds deadline, std::
                   std::chrono::duration_cast<std::chrono::microseconds>(deadline - late_by));
 }
 
+bool IsRefusal(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kResourceExhausted || status.code() == absl::StatusCode::kDeadlineExceeded;
+}
+
 }  // namespace
 
 CallOutcome JudgeCall(const absl::StatusOr<InferResult>& answer, std::chrono::nanoseconds latency,
@@ -49,18 +54,26 @@ CallOutcome JudgeCall(const absl::StatusOr<InferResult>& answer, std::chrono::na
   return outcome;
 }
 
-std::vector<CallOutcome> RunLoad(InferenceClient& client, std::span<const PlannedCall> plan, const LoadSource& source) {
-  std::vector<CallOutcome> outcomes(plan.size());
+std::vector<CallOutcome> RunLoad(InferenceClient& client, std::span<const PlannedCall> plan, const LoadSource& source,
+                                 const Interruption& interruption) {
+  std::vector<CallOutcome> outcomes(plan.size(), {.ending = Ending::kUnended});
   absl::BlockingCounter under_way(static_cast<int>(plan.size()));
   const SteadyClock::time_point start = SteadyClock::now();
   for (size_t i = 0; i < plan.size(); ++i) {
     const SteadyClock::time_point planned = start + plan[i].at;
-    std::this_thread::sleep_until(planned);
+    if (interruption.WaitUntil(planned)) {
+      for (; i < plan.size(); ++i) under_way.DecrementCount();
+      break;
+    }
     InferOptions request = source.request;
     request.deadline = DeadlineLeft(request.deadline, SteadyClock::now() - planned);
     client.InferAsync(source.images.image(plan[i].image), request,
                       [&, i, planned](absl::StatusOr<InferResult> answer) {
-                        outcomes[i] = JudgeCall(answer, SteadyClock::now() - planned, source.request.deadline);
+                        const bool cancelled =
+                            interruption.signal() != 0 && answer.status().code() == absl::StatusCode::kCancelled;
+                        if (!cancelled) {
+                          outcomes[i] = JudgeCall(answer, SteadyClock::now() - planned, source.request.deadline);
+                        }
                         under_way.DecrementCount();
                       });
   }
@@ -70,11 +83,31 @@ std::vector<CallOutcome> RunLoad(InferenceClient& client, std::span<const Planne
 
 absl::StatusOr<double> MeasureCapacity(InferenceClient& client, const LoadSource& source, int callers,
                                        std::chrono::nanoseconds duration) {
+  // The last caller's, between refusals.
+  constexpr std::chrono::milliseconds kPause(5);
   struct {
     absl::Mutex mutex;
     int64_t answers ABSL_GUARDED_BY(mutex) = 0;
-    absl::Status first_error ABSL_GUARDED_BY(mutex);
-  } shared;
+    int callers ABSL_GUARDED_BY(mutex);
+    absl::Status refusal ABSL_GUARDED_BY(mutex);
+    absl::Status error ABSL_GUARDED_BY(mutex);
+  } shared{.callers = callers};
+  // Whether the caller asks again.
+  const auto record = [&](const absl::Status& status) {
+    absl::MutexLock lock(&shared.mutex);
+    if (status.ok()) {
+      ++shared.answers;
+    } else if (IsRefusal(status)) {
+      shared.refusal = status;
+      if (shared.callers > 1) {
+        --shared.callers;
+        return false;
+      }
+    } else if (shared.error.ok()) {
+      shared.error = status;
+    }
+    return shared.error.ok();
+  };
   const SteadyClock::time_point start = SteadyClock::now();
   std::vector<std::thread> threads;
   for (int t = 0; t < callers; ++t) {
@@ -83,10 +116,8 @@ absl::StatusOr<double> MeasureCapacity(InferenceClient& client, const LoadSource
       do {
         const absl::Status status =
             client.Infer(source.images.image(image % source.images.count), source.request).status();
-        absl::MutexLock lock(&shared.mutex);
-        if (shared.first_error.ok()) shared.first_error = status;
-        if (!shared.first_error.ok()) return;
-        ++shared.answers;
+        if (!record(status)) return;
+        if (!status.ok()) std::this_thread::sleep_for(kPause);
         image += callers;
       } while (SteadyClock::now() < start + duration);
     });
@@ -94,7 +125,10 @@ absl::StatusOr<double> MeasureCapacity(InferenceClient& client, const LoadSource
   for (std::thread& thread : threads) thread.join();
   const double seconds = std::chrono::duration<double>(SteadyClock::now() - start).count();
   absl::MutexLock lock(&shared.mutex);
-  if (!shared.first_error.ok()) return shared.first_error;
+  if (!shared.error.ok()) return shared.error;
+  if (shared.answers == 0) {
+    return absl::Status(shared.refusal.code(), absl::StrCat("no call was answered: ", shared.refusal.message()));
+  }
   return static_cast<double>(shared.answers) / seconds;
 }
 
@@ -112,6 +146,10 @@ std::vector<StepReport> ReportLoad(std::span<const LoadStep> steps, std::span<co
     StepReport& report = reports[plan[i].step];
     Sums& sum = sums[plan[i].step];
     const CallOutcome& outcome = outcomes[i];
+    if (outcome.ending == Ending::kUnended) {
+      report.complete = false;
+      continue;
+    }
     ++report.offered;
     ++report.endings[outcome.ending];
     if (!IsAnswered(outcome.ending)) continue;
@@ -137,6 +175,9 @@ std::vector<StepReport> ReportLoad(std::span<const LoadStep> steps, std::span<co
     std::sort(sum.latencies.begin(), sum.latencies.end());
     report.p50 = Quantile(sum.latencies, 0.50);
     report.p99 = Quantile(sum.latencies, 0.99);
+  }
+  if (std::any_of(reports.begin(), reports.end(), [](const StepReport& report) { return !report.complete; })) {
+    while (!reports.empty() && reports.back().offered == 0) reports.pop_back();
   }
   return reports;
 }

@@ -1,7 +1,7 @@
 // Sends a planned load to a server and tells how it was served.
 //
 // Calls go out at their planned instants whatever the server does, and latency counts from the planned instant, so a
-// stall is seen in full. Each call ends in exactly one way.
+// stall is seen in full. Each call ends in exactly one way, and an interrupted load reports those that ended before.
 #ifndef ANYBIT_CLIENT_LOAD_GENERATOR_H_
 #define ANYBIT_CLIENT_LOAD_GENERATOR_H_
 
@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "client/image_file.h"
 #include "client/inference_client.h"
+#include "client/interruption.h"
 #include "client/load_plan.h"
 
 namespace anybit {
@@ -27,6 +28,7 @@ enum class Ending {
   kShed,      // refused at once (ResourceExhausted)
   kExpired,   // given up while it waited (DeadlineExceeded)
   kFailed,    // anything else
+  kUnended,   // not sent, or cancelled on the way, because the load was interrupted
 };
 
 struct CallOutcome {
@@ -46,17 +48,22 @@ struct LoadSource {
   InferOptions request;    // its deadline counts from the planned instant
 };
 
-// Sends `plan` and waits for its end; outcomes are in the plan's order. One thread sends.
-std::vector<CallOutcome> RunLoad(InferenceClient& client, std::span<const PlannedCall> plan, const LoadSource& source);
+// Sends `plan` and waits for its end; outcomes are in the plan's order. One thread sends. An interruption, whose
+// listener is to cancel the client's calls, ends it at once.
+std::vector<CallOutcome> RunLoad(InferenceClient& client, std::span<const PlannedCall> plan, const LoadSource& source,
+                                 const Interruption& interruption);
 
 // Calls per second that the server answers to `callers` threads which each ask one image again and again for
-// `duration`, at least once each. callers >= 1. The first error ends it.
+// `duration`, at least once each. callers >= 1. A refusal (ResourceExhausted, DeadlineExceeded) is a result: a caller
+// that is refused stops, so that as many go on as the server takes at once, and the last one asks again. Any other
+// error ends it, as does that not one call was answered.
 absl::StatusOr<double> MeasureCapacity(InferenceClient& client, const LoadSource& source, int callers,
                                        std::chrono::nanoseconds duration);
 
 struct StepReport {
   double calls_per_second = 0;  // planned
-  int64_t offered = 0;
+  bool complete = true;         // all its calls ended
+  int64_t offered = 0;          // calls that ended
   std::map<Ending, int64_t> endings;         // of all `offered`
   double attainment = 0;                     // attained / offered
   std::optional<double> expected_accuracy;   // mean over the attained of what the server expects of their point, 0..1
@@ -65,7 +72,7 @@ struct StepReport {
   std::map<std::string, int64_t> points;     // answers by operating point
 };
 
-// One report per step. `labels` is empty or has one per image.
+// One report per step; of an interrupted load only up to the last step of which a call ended. `labels` is empty or has one per image.
 std::vector<StepReport> ReportLoad(std::span<const LoadStep> steps, std::span<const PlannedCall> plan,
                                    std::span<const CallOutcome> outcomes, std::span<const uint8_t> labels);
 

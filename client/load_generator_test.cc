@@ -1,7 +1,9 @@
 #include "client/load_generator.h"
 
+#include <atomic>
 #include <utility>
 
+#include "absl/synchronization/notification.h"
 #include "client/testing_server.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -72,6 +74,9 @@ class RunLoadTest : public ::testing::Test {
     client_ = *std::move(client);
   }
 
+  // Before the server, which waits at its end for the handlers that use them.
+  Interruption interruption_;
+  absl::Notification may_answer_;
   TestingServer server_;
   std::unique_ptr<InferenceClient> client_;
   GrayImages images_{.count = 10, .height = 4, .width = 4, .pixels = std::vector<uint8_t>(160, 0)};
@@ -84,7 +89,7 @@ TEST_F(RunLoadTest, EndsEachCallOnceWithItsOwnAnswer) {
   // All at once: what is tested is not the pace.
   std::vector<PlannedCall> plan;
   for (int i = 0; i < 400; ++i) plan.push_back({.image = i % 10});
-  const std::vector<CallOutcome> outcomes = RunLoad(*client_, plan, {.images = images_});
+  const std::vector<CallOutcome> outcomes = RunLoad(*client_, plan, {.images = images_}, interruption_);
   ASSERT_EQ(outcomes.size(), 400u);
   int shed = 0;
   for (size_t i = 0; i < outcomes.size(); ++i) {
@@ -102,7 +107,7 @@ TEST_F(RunLoadTest, GivesTheServerOnlyTheTimeThatIsLeft) {
   // Planned a second before the load began, with half a second to answer.
   const std::vector<PlannedCall> plan = {{.at = -seconds(1), .image = 0}};
   const std::vector<CallOutcome> outcomes =
-      RunLoad(*client_, plan, {.images = images_, .request = {.deadline = milliseconds(500)}});
+      RunLoad(*client_, plan, {.images = images_, .request = {.deadline = milliseconds(500)}}, interruption_);
   EXPECT_EQ(outcomes[0].ending, Ending::kLate);
   EXPECT_GE(outcomes[0].latency, seconds(1));
   EXPECT_EQ(server_.infer_requests().at(0).parameters().at("timeout").int64_param(), 1);
@@ -115,6 +120,62 @@ TEST_F(RunLoadTest, MeasuresTheCapacityFromAnswersOnly) {
   EXPECT_EQ(server_.infer_requests().size(), 4u) << "each caller asks at least once";
   server_.verdict = [](int64_t) { return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "no such point"); };
   EXPECT_EQ(MeasureCapacity(*client_, {.images = images_}, 4, seconds(600)).status().message(), "no such point");
+}
+
+TEST_F(RunLoadTest, MeasuresTheCapacityOfAServerThatTakesFewAtOnce) {
+  // As with a queue of two: whoever comes third is refused.
+  std::atomic<int> under_way = 0;
+  server_.verdict = [&](int64_t) {
+    const bool room = ++under_way <= 2;
+    if (!room && !may_answer_.HasBeenNotified()) may_answer_.Notify();
+    if (room) may_answer_.WaitForNotification();
+    --under_way;
+    return room ? grpc::Status::OK : grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "queue full");
+  };
+  const absl::StatusOr<double> capacity = MeasureCapacity(*client_, {.images = images_}, 3, seconds(0));
+  ASSERT_TRUE(capacity.ok()) << capacity.status();
+  EXPECT_GT(*capacity, 0);
+}
+
+TEST_F(RunLoadTest, TellsThatNoCallWasAnsweredWhileTheCapacityWasMeasured) {
+  server_.verdict = [](int64_t) { return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "queue full"); };
+  EXPECT_EQ(MeasureCapacity(*client_, {.images = images_}, 4, seconds(0)).status(),
+            absl::ResourceExhaustedError("no call was answered: queue full"));
+}
+
+TEST_F(RunLoadTest, EndsAtOnceWhenItIsInterrupted) {
+  const Interruption::Listener listener(interruption_, [&] { client_->Cancel(); });
+  // The second call is interrupted while it is under way; the third would be sent in an hour.
+  server_.verdict = [&](int64_t n) {
+    if (n == 1) {
+      interruption_.Raise(2);
+      may_answer_.WaitForNotification();
+    }
+    return grpc::Status::OK;
+  };
+  const std::vector<LoadStep> steps(3, {.calls_per_second = 1, .duration = seconds(1)});
+  const std::vector<PlannedCall> first = {{.step = 0, .image = 0}};
+  ASSERT_EQ(RunLoad(*client_, first, {.images = images_}, interruption_)[0].ending, Ending::kAttained);
+  const std::vector<PlannedCall> plan = {{.step = 0, .image = 1}, {.at = std::chrono::hours(1), .step = 1}};
+  std::vector<CallOutcome> outcomes = RunLoad(*client_, plan, {.images = images_}, interruption_);
+  may_answer_.Notify();
+  EXPECT_EQ(outcomes[0].ending, Ending::kUnended);
+  EXPECT_EQ(outcomes[1].ending, Ending::kUnended);
+}
+
+TEST(ReportLoad, KeepsOfAnInterruptedLoadWhatHadEnded) {
+  const std::vector<LoadStep> steps(3, {.calls_per_second = 2, .duration = seconds(1)});
+  const std::vector<PlannedCall> plan = {{.step = 0}, {.step = 0}, {.step = 1}, {.step = 1}, {.step = 2}};
+  const CallOutcome attained = JudgeCall(AnswerAt("w8a8", 9200, 0), milliseconds(10), milliseconds(20));
+  const CallOutcome unended = {.ending = Ending::kUnended};
+  const std::vector<CallOutcome> outcomes = {attained, attained, attained, unended, unended};
+  const std::vector<StepReport> reports = ReportLoad(steps, plan, outcomes, {});
+  ASSERT_EQ(reports.size(), 2u);
+  EXPECT_TRUE(reports[0].complete);
+  EXPECT_EQ(reports[0].offered, 2);
+  EXPECT_FALSE(reports[1].complete);
+  EXPECT_EQ(reports[1].offered, 1);
+  EXPECT_DOUBLE_EQ(reports[1].attainment, 1);
 }
 
 }  // namespace

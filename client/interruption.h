@@ -1,0 +1,53 @@
+// A wish to end early, such as Ctrl-C, that work with something to report listens for.
+//
+//   Interruption::Listener listener(interruption, [&] { client.Cancel(); });
+//   while (!interruption.WaitUntil(next)) { ... }
+#ifndef ANYBIT_CLIENT_INTERRUPTION_H_
+#define ANYBIT_CLIENT_INTERRUPTION_H_
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <string>
+
+namespace anybit {
+
+// Any thread may call any method.
+class Interruption {
+ public:
+  // While it lives, the interruption is heeded: the first Raise calls `on_raise`, on its own thread. One at a time.
+  class Listener {
+   public:
+    Listener(Interruption& interruption, std::function<void()> on_raise);
+    ~Listener();
+    Listener(const Listener&) = delete;
+    Listener& operator=(const Listener&) = delete;
+
+   private:
+    Interruption& interruption_;
+  };
+
+  // `signal` is one of <csignal>, not 0. False, and nothing is done, where nobody listens or it was raised before.
+  bool Raise(int signal);
+
+  // The signal it was raised with, or 0.
+  int signal() const { return signal_; }
+
+  // Waits; true, at once, where it is raised.
+  bool WaitUntil(std::chrono::steady_clock::time_point when) const;
+
+ private:
+  mutable std::mutex mutex_;  // not absl's, whose deadlines follow the wall clock
+  mutable std::condition_variable raised_;
+  std::atomic<int> signal_ = 0;  // written under the mutex by who raises it, read by any thread
+  std::function<void()> on_raise_;
+};
+
+// "SIGINT" or "SIGTERM"; "signal N" for others.
+std::string SignalName(int signal);
+
+}  // namespace anybit
+
+#endif  // ANYBIT_CLIENT_INTERRUPTION_H_

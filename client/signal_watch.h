@@ -1,0 +1,34 @@
+// Turns SIGINT and SIGTERM into an Interruption.
+#ifndef ANYBIT_CLIENT_SIGNAL_WATCH_H_
+#define ANYBIT_CLIENT_SIGNAL_WATCH_H_
+
+#include <csignal>
+
+#include <thread>
+
+#include "client/interruption.h"
+
+namespace anybit {
+
+// While it lives, the two signals raise `interruption`. One that is not heeded, because there is nothing to report yet
+// or because it is the second, ends the process as it would have without this. To be made before any other thread,
+// so that all of them leave the signals to it.
+class SignalWatch {
+ public:
+  explicit SignalWatch(Interruption& interruption);
+  ~SignalWatch();
+  SignalWatch(const SignalWatch&) = delete;
+  SignalWatch& operator=(const SignalWatch&) = delete;
+
+ private:
+  void Watch(Interruption& interruption) const;
+
+  sigset_t watched_;
+  sigset_t before_;
+  const int end_;  // an eventfd
+  std::thread thread_;
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_CLIENT_SIGNAL_WATCH_H_

@@ -1,0 +1,83 @@
+#include "client/signal_watch.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "client/interruption.h"
+#include "gtest/gtest.h"
+
+namespace anybit {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Far beyond the end of any test.
+const Clock::time_point kNever = Clock::now() + std::chrono::hours(1);
+
+TEST(Interruption, EndsAWaitAndCallsTheListenerOnce) {
+  Interruption interruption;
+  EXPECT_FALSE(interruption.WaitUntil(Clock::now()));
+  int calls = 0;
+  const Interruption::Listener listener(interruption, [&] { ++calls; });
+  EXPECT_TRUE(interruption.Raise(SIGTERM));
+  EXPECT_FALSE(interruption.Raise(SIGINT)) << "only the first counts";
+  EXPECT_TRUE(interruption.WaitUntil(kNever));
+  EXPECT_EQ(interruption.signal(), SIGTERM);
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(Interruption, IsNotHeededWhileNobodyListens) {
+  Interruption interruption;
+  EXPECT_FALSE(interruption.Raise(SIGINT));
+  { const Interruption::Listener listener(interruption, [] {}); }
+  EXPECT_FALSE(interruption.Raise(SIGINT));
+  EXPECT_EQ(interruption.signal(), 0);
+}
+
+TEST(SignalWatch, RaisesTheInterruption) {
+  for (const int signal : {SIGINT, SIGTERM}) {
+    Interruption interruption;
+    const SignalWatch watch(interruption);
+    const Interruption::Listener listener(interruption, [] {});
+    kill(getpid(), signal);
+    EXPECT_TRUE(interruption.WaitUntil(kNever));
+    EXPECT_EQ(interruption.signal(), signal);
+  }
+}
+
+TEST(SignalWatchDeathTest, LeavesTheProcessToASignalThatIsNotHeeded) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        Interruption interruption;
+        const SignalWatch watch(interruption);
+        kill(getpid(), SIGINT);
+        for (;;) pause();
+      },
+      ::testing::KilledBySignal(SIGINT), "");
+}
+
+TEST(SignalWatchDeathTest, LeavesTheProcessToTheSecondSignal) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        Interruption interruption;
+        const SignalWatch watch(interruption);
+        const Interruption::Listener listener(interruption, [] {});
+        kill(getpid(), SIGINT);
+        interruption.WaitUntil(kNever);
+        kill(getpid(), SIGTERM);
+        for (;;) pause();
+      },
+      ::testing::KilledBySignal(SIGTERM), "");
+}
+
+TEST(SignalName, IsTheNameOfTheSignal) {
+  EXPECT_EQ(SignalName(SIGINT), "SIGINT");
+  EXPECT_EQ(SignalName(SIGTERM), "SIGTERM");
+  EXPECT_EQ(SignalName(1), "signal 1");
+}
+
+}  // namespace
+}  // namespace anybit
