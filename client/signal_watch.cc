@@ -12,8 +12,11 @@ namespace anybit {
 
 SignalWatch::SignalWatch(Interruption& interruption) : end_(eventfd(0, EFD_CLOEXEC)) {
   sigemptyset(&watched_);
-  sigaddset(&watched_, SIGINT);
-  sigaddset(&watched_, SIGTERM);
+  for (const int signal : {SIGINT, SIGTERM}) {
+    struct sigaction now = {};
+    sigaction(signal, nullptr, &now);
+    if (now.sa_handler != SIG_IGN) sigaddset(&watched_, signal);
+  }
   pthread_sigmask(SIG_BLOCK, &watched_, &before_);
   thread_ = std::thread([this, &interruption] { Watch(interruption); });
 }

@@ -37,6 +37,7 @@ TEST(Interruption, IsNotHeededWhileNobodyListens) {
 
 TEST(SignalWatch, RaisesTheInterruption) {
   for (const int signal : {SIGINT, SIGTERM}) {
+    std::signal(signal, SIG_DFL);
     Interruption interruption;
     const SignalWatch watch(interruption);
     const Interruption::Listener listener(interruption, [] {});
@@ -46,10 +47,24 @@ TEST(SignalWatch, RaisesTheInterruption) {
   }
 }
 
+TEST(SignalWatch, LeavesASignalIgnoredThatWasIgnored) {
+  std::signal(SIGINT, SIG_IGN);
+  std::signal(SIGTERM, SIG_DFL);
+  Interruption interruption;
+  const SignalWatch watch(interruption);
+  const Interruption::Listener listener(interruption, [] {});
+  kill(getpid(), SIGINT);
+  kill(getpid(), SIGTERM);
+  EXPECT_TRUE(interruption.WaitUntil(kNever));
+  EXPECT_EQ(interruption.signal(), SIGTERM);
+}
+
 TEST(SignalWatchDeathTest, LeavesTheProcessToASignalThatIsNotHeeded) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(
       {
+        std::signal(SIGINT, SIG_DFL);
+        std::signal(SIGTERM, SIG_DFL);
         Interruption interruption;
         const SignalWatch watch(interruption);
         kill(getpid(), SIGINT);
@@ -62,6 +77,8 @@ TEST(SignalWatchDeathTest, LeavesTheProcessToTheSecondSignal) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(
       {
+        std::signal(SIGINT, SIG_DFL);
+        std::signal(SIGTERM, SIG_DFL);
         Interruption interruption;
         const SignalWatch watch(interruption);
         const Interruption::Listener listener(interruption, [] {});
