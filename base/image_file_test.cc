@@ -65,12 +65,14 @@ TEST(DecodeImage, ReadsSixteenBitColourWithAlpha) {
 }
 
 TEST(DecodeImage, StretchesFewerBitsToTheFullRange) {
-  const StoredPng one{.height = 1, .width = 4, .colour_type = PNG_COLOR_TYPE_GRAY, .bit_depth = 1, .rows = {0b1010'0000}};
-  EXPECT_THAT(DecodeImage(Span(PngBytes(one)))->pixels, ElementsAre(255, 0, 255, 0));
-  const StoredPng two{.height = 1, .width = 4, .colour_type = PNG_COLOR_TYPE_GRAY, .bit_depth = 2, .rows = {0b00'01'10'11}};
-  EXPECT_THAT(DecodeImage(Span(PngBytes(two)))->pixels, ElementsAre(0, 85, 170, 255));
-  const StoredPng four{.height = 1, .width = 2, .colour_type = PNG_COLOR_TYPE_GRAY, .bit_depth = 4, .rows = {0x3f}};
-  EXPECT_THAT(DecodeImage(Span(PngBytes(four)))->pixels, ElementsAre(51, 255));
+  StoredPng png{.height = 1, .width = 4, .colour_type = PNG_COLOR_TYPE_GRAY, .bit_depth = 1, .rows = {0b1010'0000}};
+  EXPECT_THAT(DecodeImage(Span(PngBytes(png)))->pixels, ElementsAre(255, 0, 255, 0));
+  png.bit_depth = 2;
+  png.rows = {0b00'01'10'11};
+  EXPECT_THAT(DecodeImage(Span(PngBytes(png)))->pixels, ElementsAre(0, 85, 170, 255));
+  png.bit_depth = 4;
+  png.rows = {0x3f, 0x08};
+  EXPECT_THAT(DecodeImage(Span(PngBytes(png)))->pixels, ElementsAre(51, 255, 0, 136));
 }
 
 TEST(DecodeImage, LooksUpThePalette) {
@@ -122,7 +124,8 @@ TEST(DecodeImage, TurnsJpegAndPngAsTheirExifOrientationSays) {
       ASSERT_EQ(image->width, orientation < 5 ? 32 : 16);
       std::vector<int> quarters;
       for (int y : {1, 3}) {
-        for (int x : {1, 3}) quarters.push_back(image->pixels[image->height * y / 4 * image->width + image->width * x / 4]);
+        const int64_t row = image->height * y / 4 * image->width;
+        for (int x : {1, 3}) quarters.push_back(image->pixels[row + image->width * x / 4]);
       }
       for (int q = 0; q < 4; ++q) EXPECT_NEAR(quarters[q], expected[orientation - 1][q], 2) << orientation;
     }
@@ -229,7 +232,8 @@ TEST(DecodeImage, RefusesMorePixelsThanItsLimitBeforeItAsksForMemory) {
 
   std::string png = PngBytes(Gradient(9, 9, 1));
   for (int i = 16; i < 24; ++i) png[i] = '\x7f';
-  EXPECT_EQ(DecodeImage(Span(png)).status().message(), "image of 2139062143x2139062143 pixels; allowed are 1 to 67108864");
+  EXPECT_EQ(DecodeImage(Span(png)).status().message(),
+            "image of 2139062143x2139062143 pixels; allowed are 1 to 67108864");
   EXPECT_EQ(DecodeImage(Span("P5 67108864 67108864 255\n")).status().message(),
             "image of 67108864x67108864 pixels; allowed are 1 to 67108864");
   EXPECT_EQ(DecodeImage(Span("P5 1 99999999999 255\n")).status().message(), "PGM: height exceeds 67108864");

@@ -14,8 +14,9 @@ TEST(Utf8, KnowsTheFirstAndLastCharacterOfEachLength) {
 }
 
 TEST(Utf8, RefusesLatinCutOverlongAndSurrogateCharacters) {
-  for (const char* text : {"caf\xe9", "\x80", "\xc3", "\xe2\x82", "\xf0\x9f\x98", "\xc0\xaf", "\xc1\xbf", "\xe0\x9f\xbf",
-                           "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff"}) {
+  for (const char* text :
+       {"caf\xe9", "\x80", "\xc3", "\xe2\x82", "\xf0\x9f\x98", "\xc0\xaf", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80",
+        "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff"}) {
     EXPECT_FALSE(IsValidUtf8(text));
     EXPECT_TRUE(IsValidUtf8(ToValidUtf8(text)));
   }

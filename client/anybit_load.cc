@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "client/load_command.h"
 #include "client/interruption.h"
+#include "client/load_command.h"
 #include "client/signal_watch.h"
 
 int main(int argc, char** argv) {

@@ -49,8 +49,8 @@ how:
   --sla-class NAME
   --tenant NAME
   --in-flight N          calls under way at once, default 64
-exit status: 0 answered, 1 the server or a file said no, 2 wrong usage, 130 (143) ended by Ctrl-C (SIGTERM): what was
-answered by then is printed
+exit status: 0 answered, 1 the server or a file said no, 2 wrong usage, 130 (143) ended by Ctrl-C (SIGTERM) after
+a report of the images answered
 )";
 
 // With labels the accuracy is what is wanted, and a table only where it is short.
@@ -155,7 +155,7 @@ absl::StatusOr<std::vector<Subject>> LoadSubjects(const Command& command, const 
   return subjects;
 }
 
-// What came of a subject. Nothing where the work was interrupted before.
+// Of one subject; empty where the work was interrupted before it was answered or refused.
 using Outcome = std::optional<absl::StatusOr<InferResult>>;
 
 // The outcomes in the subjects' order, with at most `in_flight` calls under way. `interruption` is to cancel the

@@ -137,7 +137,8 @@ TEST_F(ClientCommandTest, PrintsTheFinishedPartWhenItIsInterruptedAndExitsWithTh
     return grpc::Status::OK;
   };
   const std::string images = WriteImages("interrupted", {1, 2, 3, 4});
-  const Ran ran = Run({"classify", images, "--labels", WriteLabels("interrupted-labels", {1, 2, 3, 4}), "--in-flight", "1"});
+  const std::string labels = WriteLabels("interrupted-labels", {1, 2, 3, 4});
+  const Ran ran = Run({"classify", images, "--labels", labels, "--in-flight", "1"});
   may_answer_.Notify();
   EXPECT_EQ(ran.exit_code, 130);
   EXPECT_THAT(ran.out, AllOf(HasSubstr("interrupted[1]  2"), HasSubstr("top-1 100.00 %: 2 of 2"),

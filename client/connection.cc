@@ -168,8 +168,9 @@ absl::Status ExplainFirstCall(const ServerAddress& address, const grpc::Status& 
       if (!IsConnectionFailure(failure.error_message())) return absl::UnavailableError(failure.error_message());
       return Explain(address, failure.error_message());
     case grpc::StatusCode::DEADLINE_EXCEEDED:
-      return absl::UnavailableError(absl::StrCat(address.text, " did not answer within ", timeout.count(),
-                                                 " ms: another program may listen there, or packets are lost on the way"));
+      return absl::UnavailableError(
+          absl::StrCat(address.text, " did not answer within ", timeout.count(),
+                       " ms: another program may listen there, or packets are lost on the way"));
     case grpc::StatusCode::UNIMPLEMENTED:
       return absl::UnimplementedError(
           absl::StrCat(address.text, " does not offer the Open Inference Protocol: ", failure.error_message()));

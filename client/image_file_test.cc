@@ -34,7 +34,7 @@ std::span<const uint8_t> Span(const std::string& bytes) {
 
 std::string WriteGzipped(const std::string& name, const std::string& plain) {
   const std::string path = std::string(std::getenv("TEST_TMPDIR")) + "/" + name;
-  gzFile file = gzopen(path.c_str(), "wb");
+  gzFile file = gzopen(path.c_str(), "wb1");
   EXPECT_EQ(gzwrite(file, plain.data(), static_cast<unsigned>(plain.size())), static_cast<int>(plain.size()));
   EXPECT_EQ(gzclose(file), Z_OK);
   return path;

@@ -52,7 +52,8 @@ TEST(InferenceClient, ReadsLabelsThatHoldCommasFromTheList) {
   auto& properties = *server.metadata.mutable_properties();
   properties["labels_json"] = R"(["a, b","c\"","caf\u00e9","d","e","f","g","h","i","j"])";
   properties["labels"] = "never,looked,at,c,d,e,f,g,h,i";
-  EXPECT_THAT(ConnectTo(server)->model().labels, ElementsAre("a, b", "c\"", "caf\xc3\xa9", "d", "e", "f", "g", "h", "i", "j"));
+  EXPECT_THAT(ConnectTo(server)->model().labels,
+              ElementsAre("a, b", "c\"", "caf\xc3\xa9", "d", "e", "f", "g", "h", "i", "j"));
 }
 
 TEST(InferenceClient, IgnoresLabelsThatAreNoListOfNames) {

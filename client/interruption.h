@@ -17,7 +17,8 @@ namespace anybit {
 // Any thread may call any method.
 class Interruption {
  public:
-  // While it lives, the interruption is heeded: the first Raise calls `on_raise`, on its own thread. One at a time.
+  // While it lives, the interruption is heeded: the first Raise calls `on_raise` on the thread that
+  // raises. One listener at a time.
   class Listener {
    public:
     Listener(Interruption& interruption, std::function<void()> on_raise);

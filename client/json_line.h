@@ -13,8 +13,8 @@ namespace anybit {
 
 class JsonLine {
  public:
-  // Members keep the order in which they are added. In text each byte that is not UTF-8
-  // becomes U+FFFD; a number that is not finite becomes null.
+  // Members keep the order in which they are added. Each byte of text that is not UTF-8 becomes U+FFFD; a number that
+  // is not finite becomes null.
   JsonLine& Add(const std::string& key, const std::string& text);
   JsonLine& Add(const std::string& key, const char* text) { return Add(key, std::string(text)); }
   JsonLine& Add(const std::string& key, const JsonLine& object);

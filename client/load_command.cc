@@ -36,8 +36,8 @@ Sends a load that does not wait for answers, step by step, and tells how each st
 the load:
   --steps RATES          calls/s, or with an x multiples of the capacity; default 0.2x,0.5x,1x,2x,3x,1x,0.2x
   --step-seconds S       default 10
-  --capacity C           calls/s, or auto (default): what up to 32 callers are answered for 3 s, without a deadline and
-                         with the accuracy floor, but not the objective, of their class
+  --capacity C           calls/s, or auto (default): the answers to up to 32 callers in 3 s, with the class's accuracy
+                         floor but neither a deadline nor the class's objective
   --capacity-point P     operating point pinned while the capacity is measured; default: the server's choice
   --arrivals KIND        poisson (default) or constant
   --seed N               default 1; the same seed sends the same load
@@ -50,8 +50,8 @@ each request:
   --tenant NAME
 output:
   --json                 one JSON object per step instead of a table
-exit status: 0 the load ran, 1 the server or a file said no, 2 wrong usage, 130 (143) ended by Ctrl-C (SIGTERM): what
-had ended by then is reported
+exit status: 0 the load ran, 1 the server or a file said no, 2 wrong usage, 130 (143) ended by Ctrl-C (SIGTERM) after
+a report of the calls that had ended
 )";
 
 constexpr int kCapacityCallers = 32;
@@ -154,8 +154,8 @@ absl::StatusOr<Subjects> LoadSubjects(const Command& command, const ModelDescrip
   return subjects;
 }
 
-// The request of one who takes any time. Its class would bring an objective, by which the server refuses what has to
-// wait; without the class, its accuracy floor is asked for, so that the same operating points may answer.
+// The load's request without any time limit. By a class's objective the server refuses calls that have to wait, so the
+// class is left out; its accuracy floor is kept, so that the same operating points may answer.
 InferOptions UnhurriedRequest(const Command& command, const ModelDescription& model) {
   InferOptions request = command.request;
   request.deadline = std::chrono::microseconds(0);

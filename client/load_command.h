@@ -11,7 +11,7 @@
 namespace anybit {
 
 // 0: the load ran to its end, however it was served; 1: the server or a file said no; 2: the command line is wrong;
-// 128 and the signal's number: it was interrupted, and what had ended by then is reported.
+// 128 and the signal's number: it was interrupted, and the calls that had ended are reported.
 int RunLoadCommand(std::span<const std::string> arguments, Interruption& interruption, std::ostream& out,
                    std::ostream& err);
 

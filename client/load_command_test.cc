@@ -16,7 +16,9 @@ namespace anybit {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 struct Ran {
@@ -80,7 +82,7 @@ TEST_F(LoadCommandTest, CountsRefusalsAsShed) {
   const Ran ran = Run({"--images", images_, "--steps", "1000", "--step-seconds", "0.01", "--arrivals", "constant"});
   EXPECT_EQ(ran.exit_code, 0) << ran.err;
   EXPECT_THAT(ran.out, AllOf(HasSubstr("    1000.0       10        0       0      10       0       0    0.00 %"),
-                             ::testing::Not(HasSubstr("capacity"))));
+                             Not(HasSubstr("capacity"))));
 }
 
 TEST_F(LoadCommandTest, PinsTheCapacityPointOnlyWhileItMeasures) {
@@ -119,8 +121,8 @@ TEST_F(LoadCommandTest, ReportsTheFinishedPartWhenItIsInterruptedAndExitsWithThe
                        "constant", "--deadline-ms", "0", "--json"});
   may_answer_.Notify();
   EXPECT_EQ(ran.exit_code, 130);
-  EXPECT_THAT(ran.out, ::testing::Not(HasSubstr(R"("step":1)")));
-  EXPECT_THAT(ran.err, ::testing::ContainsRegex("interrupted by SIGINT: [0-3] of 5 calls had ended; they are reported"));
+  EXPECT_THAT(ran.out, Not(HasSubstr(R"("step":1)")));
+  EXPECT_THAT(ran.err, ContainsRegex("interrupted by SIGINT: [0-3] of 5 calls had ended; they are reported"));
 }
 
 TEST_F(LoadCommandTest, SaysThatItWasInterruptedBeforeTheFirstStep) {

@@ -55,15 +55,15 @@ std::vector<CallOutcome> RunLoad(InferenceClient& client, std::span<const Planne
 
 // Calls per second that the server answers to `callers` threads which each ask one image again and again for
 // `duration`, at least once each. callers >= 1. A refusal (ResourceExhausted, DeadlineExceeded) is a result: a caller
-// that is refused stops, so that as many go on as the server takes at once, and the last one asks again. Any other
-// error ends it, as does that not one call was answered.
+// that is refused stops, so that as many go on as the server accepts at once; the last one asks again. Any other error
+// ends the measurement. Without a single answer the refusal is the error.
 absl::StatusOr<double> MeasureCapacity(InferenceClient& client, const LoadSource& source, int callers,
                                        std::chrono::nanoseconds duration);
 
 struct StepReport {
-  double calls_per_second = 0;  // planned
-  bool complete = true;         // all its calls ended
-  int64_t offered = 0;          // calls that ended
+  double calls_per_second = 0;               // planned
+  bool complete = true;                      // all its calls ended
+  int64_t offered = 0;                       // calls that ended
   std::map<Ending, int64_t> endings;         // of all `offered`
   double attainment = 0;                     // attained / offered
   std::optional<double> expected_accuracy;   // mean over the attained of what the server expects of their point, 0..1
@@ -72,7 +72,8 @@ struct StepReport {
   std::map<std::string, int64_t> points;     // answers by operating point
 };
 
-// One report per step; of an interrupted load only up to the last step of which a call ended. `labels` is empty or has one per image.
+// One report per step; of an interrupted load only up to the last step of which a call ended. `labels` is empty or has
+// one per image.
 std::vector<StepReport> ReportLoad(std::span<const LoadStep> steps, std::span<const PlannedCall> plan,
                                    std::span<const CallOutcome> outcomes, std::span<const uint8_t> labels);
 

@@ -11,8 +11,8 @@
 namespace anybit {
 
 // While it lives, the two signals raise `interruption`. One that is not heeded, because there is nothing to report yet
-// or because it is the second, ends the process as it would have without this. To be made before any other thread,
-// so that all of them leave the signals to it. A signal that is ignored, as SIGINT is in a shell's background, stays so.
+// or because it is the second, ends the process as it would have without this. A signal that is ignored, as SIGINT is
+// in a shell's background, stays so. To be made before any other thread, so that all of them leave the signals to it.
 class SignalWatch {
  public:
   explicit SignalWatch(Interruption& interruption);

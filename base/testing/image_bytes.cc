@@ -40,7 +40,8 @@ std::string PngBytes(const Image& image) {
 
 std::string PngBytes(const StoredPng& stored) {
   std::string bytes;
-  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);  // an error ends the test
+  // An error ends the test program.
+  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
   png_infop info = png_create_info_struct(png);
   png_set_write_fn(
       png, &bytes,

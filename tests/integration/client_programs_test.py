@@ -53,7 +53,9 @@ class ConnectionTest(unittest.TestCase):
             status = ran(CLIENT, "--server", f"{host}:{self.port}", "status", **proxy)
             self.assertEqual(status.returncode, 0, status.stderr)
             load = ran(
-                LOAD, "--server", f"{host}:{self.port}", "--images", TEST_IMAGES, "--steps", "20", "--step-seconds", "0.1", **proxy
+                *(LOAD, "--server", f"{host}:{self.port}", "--images", TEST_IMAGES),
+                *("--steps", "20", "--step-seconds", "0.1"),
+                **proxy,
             )
             self.assertEqual(load.returncode, 0, load.stderr)
 
