@@ -91,6 +91,21 @@ TEST(ImageFolder, NamesAFolderThatCannotBeListed) {
   EXPECT_TRUE(FolderNames(folder)->empty());
 }
 
+TEST(ImageFolder, GivesTheValuesThatTheClientSends) {
+  const std::string folder = FreshFolder("folder_test_values");
+  const Image red{2, 2, 3, {200, 30, 30, 200, 30, 30, 200, 30, 30, 200, 30, 30}};
+  WriteFile(folder + "/train/a/1.png", PngBytes(red));
+  // Dark above light, stored lying on its side.
+  const Image lying{2, 2, 1, {10, 250, 10, 250}};
+  WriteFile(folder + "/train/a/2.png", WithPngChunk(PngBytes(lying), "eXIf", ExifOfOrientation(6)));
+  const auto set = *FolderExamples::OfImages(folder, Split::kTrain, kShape);
+  std::vector<uint8_t> row(4);
+  ASSERT_TRUE(set->Read(0, row).ok());
+  EXPECT_EQ(row, (std::vector<uint8_t>{81, 81, 81, 81}));
+  ASSERT_TRUE(set->Read(1, row).ok());
+  EXPECT_EQ(row, (std::vector<uint8_t>{10, 10, 250, 250}));
+}
+
 TEST(ImageFolder, RefusesAClassThatIsNotNamedInUtf8) {
   const std::string folder = FreshFolder("folder_test_utf8");
   WriteFile(folder + "/train/caf\xc3\xa9/1.png", Flat(1));
