@@ -57,6 +57,13 @@ absl::Status AppendFile(const std::string& path, const Format& format, std::vect
   return absl::OkStatus();
 }
 
+// `path`, or `path`.gz where only that is there.
+std::string PlainOrGzipped(const std::string& path) {
+  std::error_code error;
+  const std::string gzipped = path + ".gz";
+  return !std::filesystem::exists(path, error) && std::filesystem::exists(gzipped, error) ? gzipped : path;
+}
+
 absl::StatusOr<std::vector<std::string>> ReadNames(const std::string& path, int classes) {
   std::error_code error;
   if (!std::filesystem::exists(path, error)) return std::vector<std::string>();
@@ -87,13 +94,16 @@ absl::StatusOr<MemoryExamples> ReadCifarFolder(const std::string& folder, Split 
   if (!names.ok()) return names.status();
   std::vector<uint16_t> labels;
   std::vector<uint8_t> pixels;
-  for (const std::string& file : split == Split::kTrain ? format.training : format.test) {
-    if (absl::Status status = AppendFile(absl::StrCat(folder, "/", file), format, labels, pixels); !status.ok()) {
-      return status;
-    }
+  const std::vector<std::string>& files = split == Split::kTrain ? format.training : format.test;
+  for (const std::string& file : files) {
+    const std::string path = PlainOrGzipped(absl::StrCat(folder, "/", file));
+    if (absl::Status status = AppendFile(path, format, labels, pixels); !status.ok()) return status;
   }
-  return MemoryExamples({.height = kSide, .width = kSide, .channels = 3}, std::move(labels), std::move(pixels),
-                        *std::move(names));
+  MemoryExamples examples({.height = kSide, .width = kSide, .channels = 3}, std::move(labels), std::move(pixels),
+                          *std::move(names));
+  examples.set_origin(absl::StrCat(examples.count(), " images in '", folder, "/", files.front(), "'",
+                                   files.size() > 1 ? absl::StrCat(" to '", files.back(), "'") : ""));
+  return examples;
 }
 
 }  // namespace anybit

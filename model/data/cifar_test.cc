@@ -56,6 +56,15 @@ TEST(ReadCifarFolder, TakesFineOrCoarseLabelsOfCifar100) {
   EXPECT_EQ(ReadCifarFolder(folder, Split::kTrain, Cifar::k100Coarse)->classes(), 20);
 }
 
+TEST(ReadCifarFolder, ReadsGzippedFilesAndPlainOnesBeforeThem) {
+  const std::string folder = FreshFolder("cifar_test_gzipped");
+  WriteFile(folder + "/test_batch.bin.gz", Gzipped(Record({'\x05'}, 1, 2, 3)));
+  EXPECT_EQ(ReadCifarFolder(folder, Split::kTest, Cifar::k10)->label(0), 5);
+  EXPECT_EQ(ReadCifarFolder(folder, Split::kTest, Cifar::k10)->origin(), "1 images in '" + folder + "/test_batch.bin'");
+  WriteFile(folder + "/test_batch.bin", Record({'\x06'}, 1, 2, 3));
+  EXPECT_EQ(ReadCifarFolder(folder, Split::kTest, Cifar::k10)->label(0), 6);
+}
+
 TEST(ReadCifarFolder, NamesFileRecordValueAndLimit) {
   const std::string folder = FreshFolder("cifar_test_bad");
   const std::string path = folder + "/test_batch.bin";

@@ -27,6 +27,11 @@ std::string ToText(const ExampleShape& shape) {
   return shape.frames == 1 ? image : absl::StrCat(shape.frames, "x", image);
 }
 
+absl::Status ExampleSet::Check(int64_t i) const {
+  std::vector<uint8_t> row(shape_.elements());
+  return Read(i, row);
+}
+
 MemoryExamples::MemoryExamples(ExampleShape shape, std::vector<uint16_t> labels, std::vector<uint8_t> pixels,
                                std::vector<std::string> class_names)
     : ExampleSet(shape, RowCost::kCopy, ClassesOf(labels, class_names), labels, class_names),
@@ -40,8 +45,15 @@ absl::Status MemoryExamples::Read(int64_t i, std::span<uint8_t> row) const {
 
 Subset::Subset(const ExampleSet& whole, std::vector<int64_t> indices)
     : ExampleSet(whole.shape(), whole.row_cost(), whole.classes(), LabelsOf(whole, indices), whole.class_names()),
-      whole_(whole),
-      indices_(std::move(indices)) {}
+      whole_(&whole),
+      indices_(std::move(indices)) {
+  set_origin(whole.origin());
+}
+
+Subset::Subset(std::unique_ptr<const ExampleSet> whole, std::vector<int64_t> indices)
+    : Subset(*whole, std::move(indices)) {
+  owned_ = std::move(whole);
+}
 
 HeldOutSplit HoldOut(const ExampleSet& whole, int64_t held_out) {
   constexpr uint64_t kSeed = 0x686f6c64;

@@ -7,8 +7,10 @@
 #define ANYBIT_MODEL_DATA_EXAMPLE_SET_H_
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -46,10 +48,16 @@ class ExampleSet {
   // One per class, or empty where the source has none.
   const std::vector<std::string>& class_names() const { return class_names_; }
   RowCost row_cost() const { return row_cost_; }
+  // Where the rows lie and what lies there that is none, as one line for a log; empty where nobody said.
+  const std::string& origin() const { return origin_; }
+  void set_origin(std::string origin) { origin_ = std::move(origin); }
 
   // Writes row `i`, 0 <= i < count(), to the shape().elements() bytes of `row`: the same bytes every time. Any thread.
   // NotFound or DataLoss, naming the file and what is wrong with it.
   virtual absl::Status Read(int64_t i, std::span<uint8_t> row) const = 0;
+
+  // The errors of Read, without the row, which costs less in some sets. Any thread.
+  virtual absl::Status Check(int64_t i) const;
 
  protected:
   // Labels below `classes`; `class_names` empty or one per class.
@@ -69,6 +77,7 @@ class ExampleSet {
   int classes_;
   std::vector<uint16_t> labels_;
   std::vector<std::string> class_names_;
+  std::string origin_;
 };
 
 class MemoryExamples final : public ExampleSet {
@@ -81,6 +90,7 @@ class MemoryExamples final : public ExampleSet {
   MemoryExamples& operator=(MemoryExamples&&) = default;
 
   absl::Status Read(int64_t i, std::span<uint8_t> row) const override;
+  absl::Status Check(int64_t i) const override { return absl::OkStatus(); }
 
   // `n` rows as they lie in memory.
   std::span<const uint8_t> rows(int64_t first, int64_t n) const {
@@ -91,17 +101,20 @@ class MemoryExamples final : public ExampleSet {
   std::vector<uint8_t> pixels_;
 };
 
-// Some rows of another set, in a given order. Copies labels, not rows; `whole` must outlive it.
+// Some rows of another set, in a given order. Copies labels, not rows.
 class Subset final : public ExampleSet {
  public:
-  Subset(const ExampleSet& whole, std::vector<int64_t> indices);
+  Subset(const ExampleSet& whole, std::vector<int64_t> indices);  // `whole` must outlive it
+  Subset(std::unique_ptr<const ExampleSet> whole, std::vector<int64_t> indices);
 
-  absl::Status Read(int64_t i, std::span<uint8_t> row) const override { return whole_.Read(indices_[i], row); }
+  absl::Status Read(int64_t i, std::span<uint8_t> row) const override { return whole_->Read(indices_[i], row); }
+  absl::Status Check(int64_t i) const override { return whole_->Check(indices_[i]); }
 
   const std::vector<int64_t>& indices() const { return indices_; }
 
  private:
-  const ExampleSet& whole_;
+  std::unique_ptr<const ExampleSet> owned_;  // null where another owns the whole
+  const ExampleSet* whole_;
   std::vector<int64_t> indices_;
 };
 

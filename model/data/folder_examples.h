@@ -1,12 +1,13 @@
 // Folders of image files: still images in <split>/<class>/, or clips as folders of frames in <split>/<class>/<clip>/.
 //
-// Training rows lie under train/, test rows under test/ or, where there is none, val/. Classes are the folders of
-// train/ sorted by name (bytewise), rows follow sorted by class and name. Image files end in .png, .jpg or .jpeg in any
-// case; other files and names that begin with a dot are passed over. Only names are kept in memory: a row is decoded
-// when it is read.
+// split_folder.h says which folder holds a split. Classes are the folders of the training split sorted by name
+// (bytewise), rows follow sorted by class and path. Still images are all image files below a class's folder, however
+// deep. Image files end in .png, .jpg or .jpeg in any case; other files are counted and named in origin(), as are names
+// that begin with a dot, which are passed over. Only names are kept in memory: a row is decoded when it is read.
 #ifndef ANYBIT_MODEL_DATA_FOLDER_EXAMPLES_H_
 #define ANYBIT_MODEL_DATA_FOLDER_EXAMPLES_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,8 +22,10 @@ namespace anybit {
 // one.
 class FolderExamples final : public ExampleSet {
  public:
-  // Lists <folder>/train/<class>/*. NotFound, naming what was looked for; InvalidArgument for a class that training
-  // does not know, more than kMaxClasses, or a shape of several frames.
+  // Lists <folder>/train/<class>/ and below. NotFound, naming what was looked for and what is there; InvalidArgument for
+  // a class without an example, naming it and what its folder holds, for one that training does not know, for a link
+  // that leads back to a folder above it, more than kMaxClasses, or a shape of several frames. A class of the test rows
+  // may have none if its folder is absent or empty; origin() names it.
   static absl::StatusOr<std::unique_ptr<FolderExamples>> OfImages(const std::string& folder, Split split,
                                                                   const ExampleShape& shape);
   // Lists <folder>/train/<class>/<clip>/*; a clip without an image file is InvalidArgument.
@@ -30,21 +33,22 @@ class FolderExamples final : public ExampleSet {
                                                                  const ExampleShape& shape);
 
   absl::Status Read(int64_t i, std::span<uint8_t> row) const override;
+  absl::Status Check(int64_t i) const override;
 
  private:
   FolderExamples(const ExampleShape& shape, std::string root, std::vector<std::string> files,
                  std::vector<uint16_t> labels, std::vector<std::string> class_names);
 
+  enum class Rows : uint8_t { kImages, kClips };
+  static absl::StatusOr<std::unique_ptr<FolderExamples>> Open(const std::string& folder, Split split,
+                                                              const ExampleShape& shape, Rows rows);
+
+  // The file of frame `f` of row `i`.
+  std::string PathOf(int64_t i, int64_t f) const;
+
   const std::string root_;
   const std::vector<std::string> files_;  // [count][frames], below root_
 };
-
-// Where the rows of `split` lie: the folder of it that exists, or "".
-std::string SplitFolder(const std::string& folder, Split split);
-
-// The names of the folders or of the image files in `folder`, sorted. Unavailable where it cannot be listed.
-absl::StatusOr<std::vector<std::string>> FolderNames(const std::string& folder);
-absl::StatusOr<std::vector<std::string>> ImageFileNames(const std::string& folder);
 
 }  // namespace anybit
 

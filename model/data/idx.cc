@@ -1,10 +1,10 @@
 #include "model/data/idx.h"
 
-#include <filesystem>
 #include <span>
 
 #include "absl/strings/str_cat.h"
 #include "base/file_bytes.h"
+#include "model/data/idx_files.h"
 
 namespace anybit {
 namespace {
@@ -61,13 +61,12 @@ absl::StatusOr<MemoryExamples> ReadIdx(const std::string& images_path, const std
                         {labels->values.begin(), labels->values.end()}, std::move(images->values));
 }
 
-absl::StatusOr<MemoryExamples> ReadIdxFolder(const std::string& folder, Split split) {
-  const std::string prefix = absl::StrCat(folder, "/", split == Split::kTrain ? "train" : "t10k");
-  const auto plain_or_gzipped = [](const std::string& path) {
-    std::error_code error;
-    return std::filesystem::exists(path, error) ? path : path + ".gz";
-  };
-  return ReadIdx(plain_or_gzipped(prefix + "-images-idx3-ubyte"), plain_or_gzipped(prefix + "-labels-idx1-ubyte"));
+absl::StatusOr<MemoryExamples> ReadIdxFolder(const std::string& data, Split split) {
+  const absl::StatusOr<IdxFiles> files = FindIdxFiles(data, split);
+  if (!files.ok()) return files.status();
+  absl::StatusOr<MemoryExamples> examples = ReadIdx(files->images, files->labels);
+  if (examples.ok()) examples->set_origin(absl::StrCat(examples->count(), " images in '", files->images, "'"));
+  return examples;
 }
 
 }  // namespace anybit

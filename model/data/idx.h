@@ -16,8 +16,8 @@ namespace anybit {
 // Images of their own size. NotFound, or DataLoss naming what does not fit.
 absl::StatusOr<MemoryExamples> ReadIdx(const std::string& images_path, const std::string& labels_path);
 
-// The train or test (t10k) files of a folder with the MNIST family's file names, e.g. train-images-idx3-ubyte.gz.
-absl::StatusOr<MemoryExamples> ReadIdxFolder(const std::string& folder, Split split);
+// The files of a split that FindIdxFiles (idx_files.h) finds at `data`, a folder mostly. Its errors beside those above.
+absl::StatusOr<MemoryExamples> ReadIdxFolder(const std::string& data, Split split);
 
 }  // namespace anybit
 

@@ -73,5 +73,60 @@ TEST(ReadIdxFolder, FindsPlainAndZippedFiles) {
   EXPECT_EQ(ReadIdxFolder(folder, Split::kTrain).status().code(), absl::StatusCode::kNotFound);
 }
 
+// An image and a label of that value.
+void WritePart(const std::string& images, const std::string& labels, char value) {
+  WriteFile(images, Header(3, {1, 1, 1}) + value);
+  WriteFile(labels, Header(1, {1}) + value);
+}
+
+TEST(ReadIdxFolder, FindsTheNamesThatPublishersAndToolsGive) {
+  const std::string folder = FreshFolder("idx_test_names");
+  const auto label_of = [&](const std::string& data, Split split) {
+    const auto set = ReadIdxFolder(data, split);
+    return set.ok() ? std::to_string(set->label(0)) : std::string(set.status().message());
+  };
+  WritePart(folder + "/dots/train-images.idx3-ubyte", folder + "/dots/train-labels.idx1-ubyte", 1);
+  WritePart(folder + "/dots/T10K-images.idx3-ubyte", folder + "/dots/t10k-labels-idx1-ubyte", 2);
+  EXPECT_EQ(label_of(folder + "/dots", Split::kTrain), "1");
+  EXPECT_EQ(label_of(folder + "/dots", Split::kTest), "2");
+  WriteFile(folder + "/emnist/emnist-letters-train-images-idx3-ubyte.gz", Gzipped(Header(3, {1, 1, 1}) + "x"));
+  WriteFile(folder + "/emnist/emnist-letters-train-labels-idx1-ubyte.gz", Gzipped(Header(1, {1}) + "\x03"));
+  WritePart(folder + "/emnist/emnist-letters-test-images-idx3-ubyte",
+            folder + "/emnist/emnist-letters-test-labels-idx1-ubyte", 4);
+  EXPECT_EQ(label_of(folder + "/emnist", Split::kTrain), "3");
+  EXPECT_EQ(label_of(folder + "/emnist", Split::kTest), "4");
+  // torchvision's root, and its folder of the one set.
+  WritePart(folder + "/root/FashionMNIST/raw/train-images-idx3-ubyte",
+            folder + "/root/FashionMNIST/raw/train-labels-idx1-ubyte", 5);
+  EXPECT_EQ(label_of(folder + "/root", Split::kTrain), "5");
+  EXPECT_EQ(label_of(folder + "/root/FashionMNIST", Split::kTrain), "5");
+  EXPECT_EQ(ReadIdxFolder(folder + "/root", Split::kTrain)->origin(),
+            "1 images in '" + folder + "/root/FashionMNIST/raw/train-images-idx3-ubyte'");
+}
+
+TEST(ReadIdxFolder, AsksWhichOfSeveralSetsIsMeantAndTakesItsName) {
+  const std::string folder = FreshFolder("idx_test_sets");
+  for (const char* set : {"emnist-digits", "emnist-letters"}) {
+    WritePart(folder + "/" + set + "-train-images-idx3-ubyte", folder + "/" + set + "-train-labels-idx1-ubyte",
+              set[7]);
+  }
+  const absl::Status status = ReadIdxFolder(folder, Split::kTrain).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(status.message(), "'" + folder + "' holds IDX files of 2 sets; name one of '" + folder +
+                                  "/emnist-digits', '" + folder + "/emnist-letters'");
+  EXPECT_EQ(ReadIdxFolder(folder + "/emnist-letters", Split::kTrain)->label(0), 'l');
+  WritePart(folder + "/train-images-idx3-ubyte", folder + "/train-labels-idx1-ubyte", 6);
+  EXPECT_EQ(ReadIdxFolder(folder, Split::kTrain)->label(0), 6) << "the set without a name is the folder's own";
+}
+
+TEST(ReadIdxFolder, NamesWhatIsThereAndLacksItsCounterpart) {
+  const std::string folder = FreshFolder("idx_test_half");
+  WriteFile(folder + "/train-images.idx3-ubyte", Header(3, {1, 1, 1}) + "x");
+  EXPECT_EQ(ReadIdxFolder(folder, Split::kTrain).status(),
+            absl::NotFoundError("'" + folder + "' has 'train-images.idx3-ubyte' and no train-labels-idx1-ubyte[.gz]"));
+  EXPECT_EQ(ReadIdxFolder(folder, Split::kTest).status(),
+            absl::NotFoundError("'" + folder + "' has 'train-images.idx3-ubyte' and no t10k-images-idx3-ubyte[.gz]"));
+}
+
 }  // namespace
 }  // namespace anybit

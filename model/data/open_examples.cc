@@ -1,17 +1,22 @@
 #include "model/data/open_examples.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "model/data/cifar.h"
+#include "model/data/folder_entries.h"
 #include "model/data/folder_examples.h"
 #include "model/data/idx.h"
+#include "model/data/idx_files.h"
 #include "model/data/image.h"
 #include "model/data/moving_clips.h"
 #include "model/data/sampling.h"
+#include "model/data/split_folder.h"
 
 namespace anybit {
 namespace {
@@ -25,8 +30,10 @@ bool Exists(const std::string& path) {
 
 Opened InMemory(absl::StatusOr<MemoryExamples> examples, const ExampleShape& shape) {
   if (!examples.ok()) return examples.status();
+  std::string origin = examples->origin();
   absl::StatusOr<MemoryExamples> centred = Centred(*std::move(examples), shape);
   if (!centred.ok()) return centred.status();
+  centred->set_origin(std::move(origin));
   return std::make_unique<MemoryExamples>(*std::move(centred));
 }
 
@@ -43,43 +50,58 @@ Opened OpenMoving(const std::string& folder, Split split, const ExampleShape& sh
   constexpr uint64_t kSeed = 0x6d6f7665;  // part of what the set is, as a file's bytes are
   absl::StatusOr<MemoryExamples> objects = ReadIdxFolder(folder, split);
   if (!objects.ok()) return objects.status();
+  std::string origin = absl::StrCat("clips drawn from ", objects->origin());
   absl::StatusOr<MovingClips> clips =
       MovingClips::Create(*std::move(objects), shape, MixSeed(kSeed, static_cast<uint64_t>(split)));
   if (!clips.ok()) return clips.status();
+  clips->set_origin(std::move(origin));
   return std::make_unique<MovingClips>(*std::move(clips));
 }
 
-// "images" or "clips" by what the first class that holds anything holds, else "".
-absl::StatusOr<std::string> KindOfTree(const std::string& folder, Split split) {
-  const std::string root = SplitFolder(folder, split);
-  if (root.empty()) return "";
-  const absl::StatusOr<std::vector<std::string>> classes = FolderNames(root);
-  if (!classes.ok()) return classes.status();
-  for (const std::string& name : *classes) {
-    const std::string path = absl::StrCat(root, "/", name);
-    const absl::StatusOr<std::vector<std::string>> images = ImageFileNames(path), clips = FolderNames(path);
-    if (!images.ok()) return images.status();
-    if (!images->empty()) return "images";
-    if (clips.ok() && !clips->empty()) return "clips";
-  }
-  return "";
-}
-
 // The kind that the files of a folder tell, or "".
-absl::StatusOr<std::string> KindOf(const std::string& folder, Split split) {
+std::string KindOf(const std::string& folder) {
   const auto has_one_of = [&](const std::vector<std::string>& names) {
-    for (const std::string& name : names) {
-      if (Exists(absl::StrCat(folder, "/", name))) return true;
-    }
-    return false;
+    return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+      const std::string path = absl::StrCat(folder, "/", name);
+      return Exists(path) || Exists(path + ".gz");
+    });
   };
-  if (has_one_of({"train-images-idx3-ubyte", "train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte",
-                  "t10k-images-idx3-ubyte.gz"})) {
-    return "idx";
-  }
+  if (HasIdxFiles(folder)) return "idx";
   if (has_one_of({"data_batch_1.bin", "test_batch.bin", "cifar-10-batches-bin"})) return "cifar10";
   if (has_one_of({"train.bin", "test.bin", "cifar-100-binary"})) return "cifar100";
-  return KindOfTree(folder, split);
+  return HasSplitFolders(folder) ? "images" : "";
+}
+
+// Of names as a data set has them, first those that are nearly what was looked for.
+std::vector<std::string> NearestFirst(std::vector<std::string> names) {
+  std::stable_partition(names.begin(), names.end(), [](const std::string& name) {
+    const std::string lower = absl::AsciiStrToLower(name);
+    for (const char* part : {"idx", "ubyte", "batch", "train", "test", "val", "cifar"}) {
+      if (absl::StrContains(lower, part)) return true;
+    }
+    return false;
+  });
+  return names;
+}
+
+// What a folder without examples holds, and what it seems to be.
+std::string HoldsText(const std::string& folder) {
+  const absl::StatusOr<FolderEntries> entries = ListFolder(folder);
+  if (!entries.ok()) return std::string(entries.status().message());
+  std::string text = absl::StrCat("It holds the folders ", NamesText(NearestFirst(entries->folders)), " and the files ",
+                                  NamesText(NearestFirst(entries->files)));
+  for (const char* python : {"cifar-10-batches-py", "cifar-100-python", "data_batch_1", "test_batch"}) {
+    if (!Exists(absl::StrCat(folder, "/", python))) continue;
+    absl::StrAppend(&text, ". '", python, "' is of CIFAR's Python version: unpack its binary version instead");
+    return text;
+  }
+  for (const std::string& name : entries->folders) {
+    const absl::StatusOr<FolderEntries> inside = ListFolder(absl::StrCat(folder, "/", name));
+    if (!inside.ok() || !std::any_of(inside->files.begin(), inside->files.end(), IsImageName)) continue;
+    absl::StrAppend(&text, ". '", name, "' holds images: folders of classes belong below train/ and test/");
+    break;
+  }
+  return text;
 }
 
 }  // namespace
@@ -92,11 +114,15 @@ Opened OpenExamples(const std::string& data, Split split, const ExampleShape& sh
     kind = known;
     folder = data.substr(kind.size() + 1);
   }
-  if (!Exists(folder)) return absl::NotFoundError(absl::StrCat("there is no folder '", folder, "'"));
+  if (!Exists(folder) && !HasIdxFiles(folder)) {
+    return absl::NotFoundError(absl::StrCat("there is no folder '", folder, "'"));
+  }
   if (kind.empty()) {
-    const absl::StatusOr<std::string> found = KindOf(folder, split);
-    if (!found.ok()) return found.status();
-    kind = *found;
+    kind = KindOf(folder);
+    if (kind == "images" && shape.frames > 1) {
+      return absl::InvalidArgumentError(absl::StrCat("still images for a network of ", shape.frames,
+                                                     " frames; clips, folders of frames, are opened as clips:", folder));
+    }
   }
   if (kind == "idx") return OpenIdx(folder, split, shape);
   if (kind == "cifar10") return OpenCifar(folder, split, shape, Cifar::k10);
@@ -105,13 +131,12 @@ Opened OpenExamples(const std::string& data, Split split, const ExampleShape& sh
   if (kind == "images") return FolderExamples::OfImages(folder, split, shape);
   if (kind == "clips") return FolderExamples::OfClips(folder, split, shape);
   if (kind == "moving") return OpenMoving(folder, split, shape);
-  const std::string part = split == Split::kTrain ? "train" : "test (or val)";
+  const char* const part = split == Split::kTrain ? "train" : "test";
   return absl::NotFoundError(absl::StrCat(
-      "'", folder, "' has no examples. Looked for: train-images-idx3-ubyte[.gz] or t10k-images-idx3-ubyte[.gz] (IDX); ",
-      "data_batch_1.bin or test_batch.bin (CIFAR-10), train.bin or test.bin (CIFAR-100), there or in "
-      "cifar-10-batches-bin or "
-      "cifar-100-binary; ",
-      part, "/<class>/*.png, *.jpg (images); ", part, "/<class>/<clip>/*.png, *.jpg (clips)"));
+      "'", folder, "' has no examples. Looked for: train-images-idx3-ubyte[.gz] or t10k-images-idx3-ubyte[.gz] (IDX), ",
+      "there, in raw/ or in NAME/raw/; data_batch_1.bin or test_batch.bin (CIFAR-10), train.bin or test.bin ",
+      "(CIFAR-100), there or in cifar-10-batches-bin or cifar-100-binary; ", part,
+      "/<class>/*.png, *.jpg (images). ", HoldsText(folder)));
 }
 
 }  // namespace anybit

@@ -11,13 +11,16 @@
 namespace anybit {
 
 // Opens FOLDER, whose files tell what it is, or KIND:FOLDER:
-//   idx:      the MNIST family's IDX files (idx.h), centred in zeros
+//   idx:      the MNIST family's IDX files (idx_files.h says where they may lie), centred in zeros
 //   cifar10:  binary CIFAR-10 (cifar.h), centred in zeros; also in the folder that its archive holds
 //   cifar100: cifar100-coarse:  the same of CIFAR-100
-//   images:   train/<class>/*.png, *.jpg and test/ or val/ likewise (folder_examples.h), scaled and cut
-//   clips:    train/<class>/<clip>/*.png, *.jpg and test/ or val/ likewise (folder_examples.h), scaled and cut
-//   moving:   clips of moving objects, drawn from IDX files of grey images (moving_clips.h); never found by itself
-// Rows have `shape`; labels are the same in both splits. NotFound, saying what was looked for; else as the readers say.
+//   images:   image files in or below train/<class>/ and test/<class>/ (folder_examples.h; split_folder.h has the other
+//             names of the two), scaled and cut
+//   clips:    train/<class>/<clip>/*.png, *.jpg and test/ likewise (folder_examples.h), scaled and cut
+//   moving:   clips of moving objects, drawn from IDX files of grey images (moving_clips.h)
+// Clips are never found by themselves: folders below a class's may as well only sort its images. Rows have `shape`;
+// labels are the same in both splits; origin() says where the rows lie. NotFound, saying what was looked for and what is
+// there; else as the readers say.
 absl::StatusOr<std::unique_ptr<ExampleSet>> OpenExamples(const std::string& data, Split split,
                                                          const ExampleShape& shape);
 

@@ -78,8 +78,43 @@ TEST(OpenExamples, TellsTheKindByTheFiles) {
     EXPECT_EQ(count_and_label(Cifar100Folder("open_100"), split), std::pair(int64_t{1}, 0x46));
     EXPECT_EQ(count_and_label("cifar100-coarse:" + Cifar100Folder("open_100"), split), std::pair(int64_t{1}, 7));
     EXPECT_EQ(count_and_label(ImageFolder("open_images"), split), std::pair(int64_t{2}, 0));
-    EXPECT_EQ(count_and_label(ClipFolder("open_clips"), split), std::pair(int64_t{1}, 0));
+    EXPECT_EQ(count_and_label("clips:" + ClipFolder("open_clips"), split), std::pair(int64_t{1}, 0));
   }
+}
+
+TEST(OpenExamples, TakesFoldersBelowAClassForClipsOnlyWhenAsked) {
+  const std::string folder = ClipFolder("open_not_clips");
+  EXPECT_EQ((*OpenExamples(folder, Split::kTrain, kShape))->count(), 5);
+  EXPECT_EQ((*OpenExamples("clips:" + folder, Split::kTrain, kShape))->count(), 1);
+  EXPECT_EQ(OpenExamples(folder, Split::kTrain, {.frames = 4, .height = 32, .width = 32}).status().message(),
+            "still images for a network of 4 frames; clips, folders of frames, are opened as clips:" + folder);
+}
+
+TEST(OpenExamples, NamesNearMisses) {
+  const std::string folder = FreshFolder("open_near");
+  const auto error = [&] { return std::string(OpenExamples(folder, Split::kTrain, kShape).status().message()); };
+  WriteFile(folder + "/a.txt", "");
+  WriteFile(folder + "/train_images.idx3", "");
+  EXPECT_NE(error().find("It holds the folders nothing and the files 'train_images.idx3', 'a.txt'"), std::string::npos)
+      << error();
+  WriteFile(folder + "/cat/1.png", "");
+  EXPECT_NE(error().find("'cat' holds images: folders of classes belong below train/ and test/"), std::string::npos)
+      << error();
+  WriteFile(folder + "/data_batch_1", "");
+  EXPECT_NE(error().find("'data_batch_1' is of CIFAR's Python version: unpack its binary version instead"),
+            std::string::npos)
+      << error();
+}
+
+TEST(OpenExamples, SaysWhereTheRowsLie) {
+  const std::string idx = IdxFolder("open_origin_idx"), cifar = Cifar10Folder("open_origin_10");
+  const auto origin = [](const std::string& data, const ExampleShape& shape) {
+    return (*OpenExamples(data, Split::kTest, shape))->origin();
+  };
+  EXPECT_EQ(origin(idx, kShape), "2 images in '" + idx + "/t10k-images-idx3-ubyte.gz'");
+  EXPECT_EQ(origin("moving:" + idx, {.frames = 2, .height = 32, .width = 32}),
+            "clips drawn from 2 images in '" + idx + "/t10k-images-idx3-ubyte.gz'");
+  EXPECT_EQ(origin(cifar, kShape), "1 images in '" + cifar + "/test_batch.bin'");
 }
 
 TEST(OpenExamples, FindsCifarInTheFoldersOfItsArchives) {
@@ -107,7 +142,7 @@ TEST(OpenExamples, SaysWhatItLookedFor) {
   const absl::Status status = OpenExamples(folder, Split::kTest, kShape).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   for (const char* part : {"'", "t10k-images-idx3-ubyte[.gz]", "test_batch.bin", "test.bin", "cifar-10-batches-bin",
-                           "test (or val)/<class>/*.png", "<clip>"}) {
+                           "raw/", "test/<class>/*.png", "It holds the folders nothing and the files nothing"}) {
     EXPECT_NE(status.message().find(part), std::string::npos) << status;
   }
   EXPECT_EQ(OpenExamples(folder + "/none", Split::kTest, kShape).status().message(),
@@ -155,6 +190,11 @@ TEST_P(EveryExampleSet, FillsTheWholeRowAndReadsTheSameEveryTimeAndFromAnyThread
   for (const auto& other : others) EXPECT_EQ(other, expected);
 }
 
+TEST_P(EveryExampleSet, FindsNothingToComplainOfInRowsThatCanBeRead) {
+  const auto set = GetParam().open();
+  for (int64_t i = 0; i < set->count(); ++i) EXPECT_TRUE(set->Check(i).ok()) << set->Check(i);
+}
+
 TEST_P(EveryExampleSet, HasLabelsBelowItsClassesAndANamePerClassIfAny) {
   const auto set = GetParam().open();
   for (int64_t i = 0; i < set->count(); ++i) {
@@ -173,7 +213,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Kind{"Images", [] { return *OpenExamples(ImageFolder("every_image"), Split::kTrain, kShape); }},
                     Kind{"Clips",
                          [] {
-                           return *OpenExamples(ClipFolder("every_clip"), Split::kTrain,
+                           return *OpenExamples("clips:" + ClipFolder("every_clip"), Split::kTrain,
                                                 {.frames = 3, .height = 12, .width = 12});
                          }},
                     Kind{"Moving",

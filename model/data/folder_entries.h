@@ -1,0 +1,32 @@
+// What a folder holds, by name, and how an error says it.
+#ifndef ANYBIT_MODEL_DATA_FOLDER_ENTRIES_H_
+#define ANYBIT_MODEL_DATA_FOLDER_ENTRIES_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace anybit {
+
+// Names, sorted bytewise. A link counts as what it leads to.
+struct FolderEntries {
+  std::vector<std::string> folders;
+  std::vector<std::string> files;
+  std::vector<std::string> hidden;  // folders and files whose names begin with a dot
+};
+
+// Unavailable, naming the folder and the reason, where it cannot be listed: a part that is missing in silence would
+// change what is learned.
+absl::StatusOr<FolderEntries> ListFolder(const std::string& folder);
+
+// Whether the name ends in .png, .jpg or .jpeg, in any case.
+bool IsImageName(absl::string_view name);
+
+// "'a', 'b', 'c' and 5 more", of at most `shown` names; "nothing" of none.
+std::string NamesText(const std::vector<std::string>& names, size_t shown = 8);
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_DATA_FOLDER_ENTRIES_H_

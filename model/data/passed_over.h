@@ -1,0 +1,34 @@
+// Files that a reader met and did not read: how many of which ending, and the first of each.
+#ifndef ANYBIT_MODEL_DATA_PASSED_OVER_H_
+#define ANYBIT_MODEL_DATA_PASSED_OVER_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace anybit {
+
+class PassedOver {
+ public:
+  void Add(const std::string& path);
+  void AddHidden(int64_t count) { hidden_ += count; }  // names that begin with a dot
+  void Add(const PassedOver& other);
+
+  int64_t files() const;  // without the hidden ones
+
+  // "2 .webp (first 'dog/a.webp'), 1 .txt ('dog/notes.txt'), 1 hidden"; empty where there was nothing.
+  std::string Text() const;
+
+ private:
+  struct Ending {
+    int64_t count = 0;
+    std::string first;
+  };
+
+  std::map<std::string, Ending> endings_;
+  int64_t hidden_ = 0;
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_DATA_PASSED_OVER_H_
