@@ -29,7 +29,17 @@ constexpr NamedType kTypes[] = {{"I8", ElementType::kInt8, 1},
                                 {"I64", ElementType::kInt64, 8},
                                 {"F16", ElementType::kFloat16, 2},
                                 {"BF16", ElementType::kBFloat16, 2},
-                                {"F32", ElementType::kFloat32, 4}};
+                                {"F32", ElementType::kFloat32, 4},
+                                {"F64", ElementType::kFloat64, 8},
+                                {"BOOL", ElementType::kOther, 1},
+                                {"U8", ElementType::kOther, 1},
+                                {"F8_E4M3", ElementType::kOther, 1},
+                                {"F8_E5M2", ElementType::kOther, 1},
+                                {"I16", ElementType::kOther, 2},
+                                {"U16", ElementType::kOther, 2},
+                                {"I32", ElementType::kOther, 4},
+                                {"U32", ElementType::kOther, 4},
+                                {"U64", ElementType::kOther, 8}};
 
 template <typename... Parts>
 absl::Status Broken(const Parts&... parts) {
@@ -47,11 +57,8 @@ absl::StatusOr<int64_t> ToCount(const google::protobuf::Value& value, absl::stri
   return static_cast<int64_t>(number);
 }
 
-absl::StatusOr<int64_t> ByteSize(absl::string_view name, const TensorView& tensor) {
-  int64_t size = 0;
-  for (const NamedType& named : kTypes) {
-    if (named.type == tensor.type) size = named.bytes;
-  }
+// Of a tensor whose elements have `size` bytes.
+absl::StatusOr<int64_t> ByteSize(absl::string_view name, const TensorView& tensor, int64_t size) {
   for (int64_t extent : tensor.shape) {
     if (extent != 0 && size > std::numeric_limits<int64_t>::max() / extent) {
       return Broken("tensor '", name, "' has a shape whose product overflows");
@@ -84,9 +91,10 @@ absl::StatusOr<Placed> ParseTensor(const std::string& name, const google::protob
       std::find_if(std::begin(kTypes), std::end(kTypes), [&](const NamedType& t) { return type == t.name; });
   if (named == std::end(kTypes)) {
     return absl::UnimplementedError(
-        absl::StrCat("tensor '", name, "' has dtype '", type, "', expected F32, F16, BF16, I64 or I8"));
+        absl::StrCat("tensor '", name, "' has dtype '", type, "', which safetensors does not have"));
   }
   placed.view.type = named->type;
+  placed.view.type_name = named->name;
   for (const auto& extent : fields.at("shape").list_value().values()) {
     absl::StatusOr<int64_t> count = ToCount(extent, absl::StrCat("a dimension of tensor '", name, "'"));
     if (!count.ok()) return count.status();
@@ -103,7 +111,7 @@ absl::StatusOr<Placed> ParseTensor(const std::string& name, const google::protob
   if (*begin > *end || *end > data_size) {
     return Broken("tensor '", name, "' lies at ", *begin, "..", *end, ", outside the ", data_size, " bytes of data");
   }
-  absl::StatusOr<int64_t> size = ByteSize(name, placed.view);
+  absl::StatusOr<int64_t> size = ByteSize(name, placed.view, named->bytes);
   if (!size.ok()) return size.status();
   if (*size != *end - *begin) {
     return Broken("tensor '", name, "' of ", *size, " bytes has ", *end - *begin, " bytes of data");

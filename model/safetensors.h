@@ -19,10 +19,13 @@
 
 namespace anybit {
 
-enum class ElementType : uint8_t { kInt8, kInt64, kFloat16, kBFloat16, kFloat32 };
+// kOther: one of the format's other types (BOOL, U8, I16, U16, I32, U32, U64, F8_E4M3, F8_E5M2), whose values nothing
+// here reads.
+enum class ElementType : uint8_t { kInt8, kInt64, kFloat16, kBFloat16, kFloat32, kFloat64, kOther };
 
 struct TensorView {
   ElementType type{};
+  std::string type_name;  // as the file says, such as "F32"
   std::vector<int64_t> shape;
   absl::string_view bytes;  // into the file's text
 };
@@ -34,7 +37,7 @@ struct TensorFile {
 };
 
 // Views into `text`, which must outlive them. DataLoss for a file that is cut short or inconsistent, Unimplemented for
-// an element type other than those above.
+// an element type that the format does not have.
 absl::StatusOr<TensorFile> ParseSafetensors(absl::string_view text);
 
 // Collects tensors and metadata, then writes the file's text. Names and metadata keys must be unique.

@@ -28,6 +28,21 @@ std::vector<DamagedRow> FindDamaged(const ExampleSet& examples, int part, int pa
   return damaged;
 }
 
+absl::Status CheckClassesRemain(const ExampleSet& examples, const std::vector<DamagedRow>& damaged) {
+  if (damaged.empty()) return absl::OkStatus();
+  std::vector<int64_t> left(examples.classes());
+  for (int64_t row = 0; row < examples.count(); ++row) ++left[examples.label(row)];
+  for (const DamagedRow& row : damaged) {
+    const int label = examples.label(row.row);
+    if (--left[label] > 0) continue;
+    const std::string name =
+        examples.class_names().empty() ? absl::StrCat(label) : absl::StrCat("'", examples.class_names()[label], "'");
+    return absl::InvalidArgumentError(
+        absl::StrCat("class ", name, " has no example that can be read: ", row.status.message()));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::unique_ptr<ExampleSet>> WithoutDamaged(std::unique_ptr<ExampleSet> examples,
                                                            const std::vector<DamagedRow>& damaged, int64_t limit) {
   if (damaged.empty()) return examples;
@@ -42,23 +57,18 @@ absl::StatusOr<std::unique_ptr<ExampleSet>> WithoutDamaged(std::unique_ptr<Examp
     if (count > kShown) absl::StrAppend(&text, "; and ", count - kShown, " more");
     return absl::DataLossError(text);
   }
-  std::vector<int64_t> whole, rows_of(examples->classes());
+  std::vector<int64_t> whole;
   auto next = damaged.begin();
   for (int64_t row = 0; row < examples->count(); ++row) {
     if (next != damaged.end() && next->row == row) {
       ++next;
-      continue;
+    } else {
+      whole.push_back(row);
     }
-    whole.push_back(row);
-    ++rows_of[examples->label(row)];
   }
-  for (const DamagedRow& row : damaged) {
-    const int label = examples->label(row.row);
-    if (rows_of[label] > 0) continue;
-    const std::string name =
-        examples->class_names().empty() ? absl::StrCat(label) : absl::StrCat("'", examples->class_names()[label], "'");
+  if (whole.empty()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("class ", name, " has no example that can be read: ", row.status.message()));
+        absl::StrCat("none of ", count, " examples can be read: ", damaged.front().status.message(), "; ..."));
   }
   return std::make_unique<Subset>(std::move(examples), std::move(whole));
 }

@@ -22,8 +22,11 @@ struct DamagedRow {
 // sets nothing is read. In the order of the rows.
 std::vector<DamagedRow> FindDamaged(const ExampleSet& examples, int part = 0, int parts = 1);
 
+// InvalidArgument, naming class and file, where a class that has rows has only damaged ones.
+absl::Status CheckClassesRemain(const ExampleSet& examples, const std::vector<DamagedRow>& damaged);
+
 // The examples without their rows `damaged`, which are sorted. DataLoss with some of the rows' statuses where they are
-// more than `limit`; InvalidArgument where a class that has rows would lose them all.
+// more than `limit`; InvalidArgument where no row is left.
 absl::StatusOr<std::unique_ptr<ExampleSet>> WithoutDamaged(std::unique_ptr<ExampleSet> examples,
                                                            const std::vector<DamagedRow>& damaged, int64_t limit);
 

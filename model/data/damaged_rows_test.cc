@@ -72,10 +72,19 @@ TEST(WithoutDamaged, NamesTheFilesThatAreTooMany) {
                                   folder + "c/8.png': PNG: the file ends too early");
 }
 
-TEST(WithoutDamaged, RefusesToLeaveAClassWithoutExamples) {
-  auto set = Images("damaged_test_class", {3, 4, 5});
+TEST(WithoutDamaged, RefusesToLeaveNothing) {
+  auto set = Images("damaged_test_nothing", {0, 1, 2, 3, 4, 5, 6, 7, 8});
   const std::vector<DamagedRow> damaged = FindDamaged(*set);
   const absl::Status status = WithoutDamaged(std::move(set), damaged, 9).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(absl::StartsWith(status.message(), "none of 9 examples can be read: '")) << status;
+}
+
+TEST(CheckClassesRemain, NamesAClassThatHasOnlyDamagedRows) {
+  const auto most = Images("damaged_test_most", {3, 4, 8});
+  EXPECT_TRUE(CheckClassesRemain(*most, FindDamaged(*most)).ok());
+  const auto all = Images("damaged_test_class", {3, 4, 5});
+  const absl::Status status = CheckClassesRemain(*all, FindDamaged(*all));
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_TRUE(absl::StartsWith(status.message(), "class 'b' has no example that can be read: '")) << status;
 }

@@ -6,7 +6,9 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/flags/flag.h"
@@ -15,6 +17,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "model/artifact.h"
+#include "model/data/damaged_rows.h"
 #include "model/data/example_set.h"
 #include "model/data/read_rows.h"
 #include "model/evaluate.h"
@@ -39,6 +42,7 @@ ABSL_FLAG(std::vector<std::string>, mean, {}, "of pixels 0..1, what the float ne
 ABSL_FLAG(std::vector<std::string>, std, {}, "likewise, the deviation; empty: 1");
 ABSL_FLAG(int64_t, images, 256, "training images that ranges and batch norm are estimated from; labels are not used");
 ABSL_FLAG(int64_t, test_images, 0, "test images that accuracies are measured on; 0: all");
+ABSL_FLAG(int64_t, max_damaged, 0, "images, of those that are read, that may be damaged: they are named and left out");
 ABSL_FLAG(std::string, rounding, "joint", "of weights: joint (one code for all points at once) or nearest");
 ABSL_FLAG(std::string, out, "network.safetensors", "file to write");
 ABSL_FLAG(std::string, report, "", "JSON file to write for anybit-train-report; empty: none");
@@ -97,14 +101,34 @@ absl::StatusOr<Artifact> ReadFloatNetwork(const std::string& path, const Network
   if (!text.ok()) return text.status();
   absl::StatusOr<TensorFile> file = ParseSafetensors(*text);
   if (!file.ok()) return absl::Status(file.status().code(), absl::StrCat("'", path, "': ", file.status().message()));
-  absl::StatusOr<Artifact> artifact = ImportFloatNetwork(*file, spec, normalisation);
-  if (!artifact.ok()) return absl::InvalidArgumentError(absl::StrCat("'", path, "': ", artifact.status().message()));
-  return artifact;
+  absl::StatusOr<FloatNetwork> network = ImportFloatNetwork(*file, spec, normalisation);
+  if (!network.ok()) return absl::InvalidArgumentError(absl::StrCat("'", path, "': ", network.status().message()));
+  if (!network->unneeded.empty()) std::cout << "unneeded tensors of '" << path << "': " << network->unneeded << "\n";
+  return std::move(network->artifact);
 }
 
 // `count` rows drawn evenly from the whole, or all of them.
-Subset SomeOf(const ExampleSet& whole, int64_t count) {
-  return HoldOut(whole, count <= 0 ? whole.count() : std::min(count, whole.count())).held_out;
+std::unique_ptr<ExampleSet> SomeOf(const ExampleSet& whole, int64_t count) {
+  return std::make_unique<Subset>(
+      HoldOut(whole, count <= 0 ? whole.count() : std::min(count, whole.count())).held_out);
+}
+
+// The rows that are read, without those that cannot be. All are checked before the work begins.
+struct Sample {
+  std::unique_ptr<ExampleSet> training, test;
+};
+
+absl::StatusOr<Sample> TakeSample(const Task& task) {
+  std::cout << "training rows: " << task.training->origin() << "\ntest rows: " << task.test->origin() << "\n";
+  Sample sample{SomeOf(*task.training, absl::GetFlag(FLAGS_images)),
+                SomeOf(*task.test, absl::GetFlag(FLAGS_test_images))};
+  int64_t dropped = 0;
+  for (std::unique_ptr<ExampleSet>* rows : {&sample.training, &sample.test}) {
+    const std::vector<DamagedRow> damaged = FindDamaged(**rows);
+    absl::Status status = DropDamaged(damaged, absl::GetFlag(FLAGS_max_damaged), dropped, *rows, std::cout);
+    if (!status.ok()) return status;
+  }
+  return sample;
 }
 
 // How far the fp32 point, which sees black around an image, is from the float network, which saw its mean there.
@@ -197,12 +221,14 @@ absl::Status Main() {
   const absl::StatusOr<Artifact> full = ReadFloatNetwork(absl::GetFlag(FLAGS_weights), task->spec, normalisation);
   if (!full.ok()) return full.status();
 
-  const Subset sample = SomeOf(*task->training, absl::GetFlag(FLAGS_images));
-  std::vector<uint8_t> pixels(static_cast<size_t>(sample.count() * sample.shape().elements()));
-  if (absl::Status status = ReadRows(sample, 0, sample.count(), pixels); !status.ok()) return status;
+  const absl::StatusOr<Sample> sample = TakeSample(*task);
+  if (!sample.ok()) return sample.status();
+  const ExampleSet& training = *sample->training;
+  std::vector<uint8_t> pixels(static_cast<size_t>(training.count() * training.shape().elements()));
+  if (absl::Status status = ReadRows(training, 0, training.count(), pixels); !status.ok()) return status;
 
   std::vector<float> border;
-  const auto channels = static_cast<size_t>(sample.shape().channels);
+  const auto channels = static_cast<size_t>(training.shape().channels);
   for (size_t c = 0; c < channels; ++c) border.push_back(255 * normalisation.MeanOf(c));
   if (std::any_of(border.begin(), border.end(), [](float b) { return b != 0; })) {
     if (absl::Status status = ReportBorder(*full, pixels, border); !status.ok()) return status;
@@ -212,8 +238,7 @@ absl::Status Main() {
       *full, *points, pixels, border, rounding == "joint" ? Rounding::kJoint : Rounding::kNearest);
   if (!artifact.ok()) return artifact.status();
   const double seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
-  if (absl::Status status = Measure(*artifact, SomeOf(*task->test, absl::GetFlag(FLAGS_test_images))); !status.ok())
-    return status;
+  if (absl::Status status = Measure(*artifact, *sample->test); !status.ok()) return status;
   artifact->version = absl::GetFlag(FLAGS_version);
   artifact->trained_with = Command();
   if (absl::Status status = WriteArtifact(*artifact, out); !status.ok()) return status;

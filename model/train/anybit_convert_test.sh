@@ -29,3 +29,15 @@ if "$convert" --weights="$work/float.safetensors" --arch=fashion_tiny --out="$wo
 fi
 grep -q "of another shape: 'conv1.weight' \[64,1,3,3\], expected \[8,1,3,3\]" "$work/error" || fail "$(cat "$work/error")"
 [[ ! -e $work/none ]] || fail "an artifact was written though nothing fitted"
+
+# Images that cannot be read are found before the work, and named.
+for class in 0 1 2 3 4 5 6 7 8 9; do
+  mkdir -p "$work/images/train/$class" "$work/images/val/$class"
+  for split in train val; do printf 'no image' >"$work/images/$split/$class/1.png"; done
+done
+if "$convert" --weights="$work/float.safetensors" --arch=fashion --data="$work/images" --out="$work/none" \
+  --max_damaged=9 2>"$work/error"; then
+  fail "a network was made of images that cannot be read"
+fi
+grep -q "10 examples of 10 cannot be read, limit 9: '$work/images/train/0/1.png': not a PNG, JPEG or PGM image; .*(--max_damaged=10 leaves them out)" "$work/error" || fail "$(cat "$work/error")"
+[[ ! -e $work/none ]] || fail "an artifact was written of no images"

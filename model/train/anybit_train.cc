@@ -3,13 +3,13 @@
 // Several processes train one network if a launcher starts them with RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT set,
 // as torchrun and Kubeflow's PyTorchJob do: the first one writes files and speaks.
 //
-// Tested: everything here on the CPU; resuming after SIGKILL and two processes by starting this binary
+// Tested: everything here on the CPU; resuming after SIGKILL and SIGTERM and two processes by starting this binary
 // (anybit_train_test). `--device cuda` takes the same path with tensors on the GPU (trainer/cuda_test.cc, where there
 // is one).
 #include <malloc.h>
 #include <unistd.h>
 
-#include <chrono>
+#include <atomic>
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
@@ -30,17 +30,20 @@
 #include "model/kernels/instruction_set.h"
 #include "model/packed_network.h"
 #include "model/train/config_file.h"
-#include "model/train/processes/launch.h"
-#include "model/train/processes/process_group.h"
+#include "model/train/membership.h"
 #include "model/train/program.h"
 #include "model/train/recipe/point_recipe.h"
 #include "model/train/recipe/recipe.h"
 #include "model/train/report.h"
+#include "model/train/resume_command.h"
+#include "model/train/stop_signals.h"
 #include "model/train/task.h"
 #include "model/train/text_file.h"
 #include "model/train/trainer/separate_training.h"
 #include "model/train/trainer/start.h"
 #include "model/train/trainer/trainer.h"
+#include "model/train/trainer/trainer_options.h"
+#include "model/train/whole_examples.h"
 
 using anybit::TrainerOptions;
 
@@ -80,7 +83,9 @@ ABSL_FLAG(std::string, device, TrainerOptions{}.device, "cpu, cuda, or cuda:1; c
 ABSL_FLAG(bool, sync_norm, TrainerOptions{}.sync_norm,
           "batch norm over the images of all processes, else over each one's own");
 ABSL_FLAG(int, threads, TrainerOptions{}.threads, "of LibTorch; 0: its own choice");
-ABSL_FLAG(std::string, checkpoint, "", "file to save to every --checkpoint_interval steps");
+ABSL_FLAG(std::string, checkpoint, "",
+          "file to save to every --checkpoint_interval steps and when a signal ends the run; empty: beside --out, named "
+          "*.ckpt, and removed when all is done, the test included; none: no file");
 ABSL_FLAG(int64_t, checkpoint_interval, TrainerOptions{}.checkpoint_interval, "steps");
 ABSL_FLAG(bool, resume, false, "go on from --checkpoint");
 ABSL_FLAG(int64_t, progress_interval, TrainerOptions{}.progress_interval,
@@ -89,6 +94,8 @@ ABSL_FLAG(int64_t, evaluation_interval, TrainerOptions{}.evaluation_interval,
           "steps between looks at the held-out images, with running batch norm, which may cost points of few bits a lot; "
           "0: only at the end");
 ABSL_FLAG(bool, test, true, "measure the test images once, at the end; false: leave them alone, for runs to choose by");
+ABSL_FLAG(int64_t, max_damaged, 0,
+          "image files that may be damaged: they are named and left out; with more the run ends before its first step");
 ABSL_FLAG(int64_t, version, 1, "model version on the wire");
 ABSL_FLAG(std::string, label, "", "name of the run in reports, where runs of one name are averaged; empty: the recipe");
 
@@ -107,10 +114,7 @@ constexpr const char* kDeciding[] = {"arch",          "augment",
                                      "sync_norm",     "seed"};
 constexpr const char* kOther[] = {"recipe",     "data",   "out",     "report", "device",  "threads",
                                   "backward",   "checkpoint", "checkpoint_interval", "resume", "progress_interval",
-                                  "evaluation_interval", "test", "version", "label"};
-
-// A process that waits for another one, which may be evaluating or writing, gives up after so long.
-constexpr std::chrono::minutes kGroupTimeout(30);
+                                  "evaluation_interval", "test", "version", "label", "max_damaged"};
 
 absl::CommandLineFlag& Flag(const std::string& name) { return *absl::FindCommandLineFlag(name); }
 
@@ -125,6 +129,9 @@ std::string Command(const Recipe& recipe, int processes) {
   }
   if (const std::string backward = absl::GetFlag(FLAGS_backward); backward != "float") {
     absl::StrAppend(&command, " --backward=", backward);
+  }
+  if (const int64_t damaged = absl::GetFlag(FLAGS_max_damaged); damaged > 0) {
+    absl::StrAppend(&command, " --max_damaged=", damaged);
   }
   // Sums of other numbers of threads may be rounded otherwise.
   if (const int threads = absl::GetFlag(FLAGS_threads); threads > 0) absl::StrAppend(&command, " --threads=", threads);
@@ -166,16 +173,18 @@ absl::StatusOr<Artifact> ReadStart(const std::string& path, const NetworkSpec& s
                                                  ")"));
 }
 
-// Of a joint run, or of any of the networks that are trained separately.
-bool HasCheckpoint(const std::string& path) {
+// The files at `path` that hold a checkpoint: of a joint run, or of any of the networks that are trained separately.
+std::vector<std::filesystem::path> CheckpointsAt(const std::string& path) {
+  std::vector<std::filesystem::path> files;
   const std::filesystem::path wanted(path);
   std::error_code none;
   const std::filesystem::path folder = wanted.has_parent_path() ? wanted.parent_path() : ".";
   for (const auto& entry : std::filesystem::directory_iterator(folder, none)) {
     const std::string name = entry.path().filename().string();
-    if (name == wanted.filename() || name.starts_with(wanted.filename().string() + ".")) return true;
+    if (name.ends_with(".previous") || name.ends_with(".partial")) continue;
+    if (name == wanted.filename() || name.starts_with(wanted.filename().string() + ".")) files.push_back(entry.path());
   }
-  return false;
+  return files;
 }
 
 // "dir/network.safetensors" to "dir/network" + `ending`.
@@ -183,35 +192,10 @@ std::string WithEnding(const std::string& out, const std::string& ending) {
   return absl::StrCat(absl::StripSuffix(out, ".safetensors"), ending);
 }
 
-// The process group that a launcher has started this process for.
-struct Membership {
-  Launch launch;
-  std::unique_ptr<ProcessGroup::Rendezvous> rendezvous;  // null: this process alone
-  std::unique_ptr<ProcessGroup> group;                   // likewise
-};
-
-absl::StatusOr<Membership> JoinGroup(const std::string& device) {
-  absl::StatusOr<Launch> launch = ParseLaunch([](const char* name) {
-    const char* value = std::getenv(name);
-    return std::string(value == nullptr ? "" : value);
-  });
-  if (!launch.ok()) return launch.status();
-  Membership membership{.launch = *launch};
-  if (launch->alone()) return membership;
-  auto rendezvous = ProcessGroup::Open(*launch, kGroupTimeout);
-  if (!rendezvous.ok()) return rendezvous.status();
-  membership.rendezvous = *std::move(rendezvous);
-  const auto transport = device == "cpu" ? ProcessGroup::Transport::kGloo : ProcessGroup::Transport::kNccl;
-  auto group = ProcessGroup::Join(*launch, *membership.rendezvous, transport, kGroupTimeout);
-  if (!group.ok()) return group.status();
-  membership.group = *std::move(group);
-  return membership;
-}
-
 // Notes in `run` what `artifact` reaches. The test set is touched here, once, after the last choice, by the engine that
-// will serve, or not at all where `test` is null.
+// will serve, or not at all where `test` is null. Cancelled between two points where `stop` asks for it.
 absl::Status NoteResults(Artifact& artifact, const ExampleSet* test, const std::vector<PointRecipe>& points,
-                         TrainingRun& run) {
+                         const std::atomic<int>& stop, TrainingRun& run) {
   std::unique_ptr<PackedNetwork> engine;
   if (test != nullptr) {
     absl::StatusOr<std::unique_ptr<PackedNetwork>> created =
@@ -225,6 +209,7 @@ absl::Status NoteResults(Artifact& artifact, const ExampleSet* test, const std::
     result.set_held_out_accuracy(point.info.accuracy);
     result.set_held_out_images(point.accuracy_images);
     if (test == nullptr) continue;
+    if (stop != 0) return absl::CancelledError("stopped before the test was done");
     absl::StatusOr<double> accuracy = EvaluateTop1(*engine, static_cast<int>(p), *test);
     if (!accuracy.ok()) return accuracy.status();
     result.set_test_accuracy(*accuracy);
@@ -248,6 +233,13 @@ absl::StatusOr<std::vector<Artifact>> TrainAll(const Task& task, const std::vect
   std::vector<Artifact> artifacts;
   artifacts.push_back(*std::move(artifact));
   return artifacts;
+}
+
+// Where --checkpoint and --out say; empty for none.
+std::string CheckpointPath() {
+  const std::string path = absl::GetFlag(FLAGS_checkpoint);
+  if (path == "none") return "";
+  return path.empty() ? WithEnding(absl::GetFlag(FLAGS_out), ".ckpt") : path;
 }
 
 absl::StatusOr<TrainerOptions> ReadOptions(const Recipe& recipe) {
@@ -279,7 +271,7 @@ absl::StatusOr<TrainerOptions> ReadOptions(const Recipe& recipe) {
                         .seed = absl::GetFlag(FLAGS_seed),
                         .device = absl::GetFlag(FLAGS_device),
                         .threads = absl::GetFlag(FLAGS_threads),
-                        .checkpoint = absl::GetFlag(FLAGS_checkpoint),
+                        .checkpoint = CheckpointPath(),
                         .checkpoint_interval = absl::GetFlag(FLAGS_checkpoint_interval),
                         .resume = absl::GetFlag(FLAGS_resume),
                         .progress_interval = absl::GetFlag(FLAGS_progress_interval),
@@ -294,8 +286,9 @@ absl::Status Finish(std::vector<Artifact> artifacts, const Task& task, const std
   for (size_t i = 0; i < artifacts.size(); ++i) {
     Artifact& artifact = artifacts[i];
     const std::vector<PointRecipe> own = options.recipe.joint ? points : std::vector{points[i]};
-    const ExampleSet* const test = absl::GetFlag(FLAGS_test) ? task.test.get() : nullptr;
-    if (absl::Status status = NoteResults(artifact, test, own, run); !status.ok()) return status;
+    if (absl::Status status = NoteResults(artifact, task.test.get(), own, *options.stop, run); !status.ok()) {
+      return status;
+    }
     artifact.version = absl::GetFlag(FLAGS_version);
     artifact.trained_with = run.command();
     const std::string path =
@@ -317,7 +310,59 @@ void KeepFreedMemory() {
   mallopt(M_TOP_PAD, 256 << 20);
 }
 
-absl::Status Main() {
+// Tries what would otherwise fail after hours of training.
+absl::Status CheckOutputs(const std::string& report, const std::string& checkpoint) {
+  for (const std::string& path : {absl::GetFlag(FLAGS_out), report, checkpoint}) {
+    if (path.empty()) continue;
+    if (absl::Status status = CheckWritable(path); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+// What a run that ended early leaves: how to go on, or nothing where nothing was saved.
+std::string HowToGoOn(const TrainerOptions& options, const std::vector<std::string>& command) {
+  if (CheckpointsAt(options.checkpoint).empty()) return "";
+  const std::string where =
+      options.processes() > 1 ? absl::StrCat(", in all ", options.processes(), " processes") : "";
+  return absl::StrCat("to go on", where, ": ", ResumeCommand(command), "\n");
+}
+
+// Trains, measures and writes. Cancelled where a signal asked for it.
+absl::Status TrainAndFinish(const Task& task, const Recipe& recipe, const std::vector<PointRecipe>& points,
+                            const TrainerOptions& options, const std::string& report) {
+  // How long the part before a checkpoint took, nobody knows.
+  const bool whole = !(options.resume && !CheckpointsAt(options.checkpoint).empty());
+  const std::clock_t begin = std::clock();
+  absl::StatusOr<std::vector<Artifact>> artifacts = TrainAll(task, points, options);
+  if (!artifacts.ok()) return artifacts.status();
+  TrainingRun run;
+  if (whole) run.set_processor_seconds(static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC);
+  const std::string label = absl::GetFlag(FLAGS_label);
+  run.set_recipe(label.empty() ? RecipeText(recipe) : label);
+  run.set_network(task.architecture);
+  run.set_images(NameOfData(absl::GetFlag(FLAGS_data)));
+  run.set_seed(options.seed);
+  run.set_command(Command(recipe, options.processes()));
+  if (options.rank() != 0) return absl::OkStatus();
+  if (absl::Status status = Finish(*std::move(artifacts), task, points, options, report, std::move(run)); !status.ok()) {
+    return status;
+  }
+  // A checkpoint that nobody asked for is of no use any more, unless the test is yet to come.
+  if (!absl::GetFlag(FLAGS_checkpoint).empty() || task.test == nullptr) return absl::OkStatus();
+  std::error_code kept;
+  for (const std::filesystem::path& file : CheckpointsAt(options.checkpoint)) std::filesystem::remove(file, kept);
+  return absl::OkStatus();
+}
+
+// Beside the status, how the program ends.
+struct Ending {
+  int signal = 0;       // the number of the one that ended the run; 0: none
+  bool silent = false;  // another process speaks
+  std::string advice;   // after the error
+};
+
+// `command` is the program's own.
+absl::Status Main(const std::vector<std::string>& command, Ending& ending) {
   KeepFreedMemory();
   absl::StatusOr<Recipe> recipe = ParseRecipe(absl::GetFlag(FLAGS_recipe));
   if (!recipe.ok()) return recipe.status();
@@ -325,7 +370,8 @@ absl::Status Main() {
   if (!points.ok()) return points.status();
   absl::StatusOr<TrainerOptions> options = ReadOptions(*recipe);
   if (!options.ok()) return options.status();
-  absl::StatusOr<Task> task = OpenTask(absl::GetFlag(FLAGS_arch), absl::GetFlag(FLAGS_data));
+  absl::StatusOr<Task> task = OpenTask(absl::GetFlag(FLAGS_arch), absl::GetFlag(FLAGS_data),
+                                       absl::GetFlag(FLAGS_test) ? TestRows::kNeeded : TestRows::kUnused);
   if (!task.ok()) return task.status();
   absl::SetFlag(&FLAGS_arch, task->architecture);
   std::optional<Artifact> start;
@@ -338,51 +384,57 @@ absl::Status Main() {
   absl::StatusOr<Membership> membership = JoinGroup(options->device);
   if (!membership.ok()) return membership.status();
   const bool first = membership->launch.rank == 0;
-  ProcessGroup* const group = options->group = membership->group.get();
-  if (group != nullptr && options->device == "cuda") {
-    options->device = absl::StrCat("cuda:", membership->launch.local_rank);
-  }
-  // What could fail after hours of training is tried before.
+  options->group = membership->group.get();
+  options->device = membership->device;
   std::string report = absl::GetFlag(FLAGS_report);
   if (report.empty()) report = WithEnding(absl::GetFlag(FLAGS_out), ".json");
-  for (const std::string& path : {absl::GetFlag(FLAGS_out), report}) {
-    if (!first) break;
-    if (absl::Status status = CheckWritable(path); !status.ok()) return status;
-  }
-
-  // How long the part before a checkpoint took, nobody knows.
-  const bool whole = !(options->resume && HasCheckpoint(options->checkpoint));
-  const std::clock_t begin = std::clock();
-  absl::StatusOr<std::vector<Artifact>> artifacts = TrainAll(*task, *points, *options);
-  if (!artifacts.ok()) return artifacts.status();
-  TrainingRun run;
-  if (whole) run.set_processor_seconds(static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC);
-  const std::string label = absl::GetFlag(FLAGS_label);
-  run.set_recipe(label.empty() ? RecipeText(*recipe) : label);
-  run.set_network(task->architecture);
-  run.set_images(NameOfData(absl::GetFlag(FLAGS_data)));
-  run.set_seed(options->seed);
-  run.set_command(Command(*recipe, membership->launch.size));
   if (first) {
-    absl::Status status = Finish(*std::move(artifacts), *task, *points, *options, report, std::move(run));
-    if (!status.ok()) return status;
+    if (absl::Status status = CheckOutputs(report, options->checkpoint); !status.ok()) return status;
   }
-  return group == nullptr ? absl::OkStatus() : group->Barrier();
+  if (recipe->joint) {
+    if (absl::Status status = CheckOptions(task->spec, *points, *task->training, *options); !status.ok()) return status;
+  }
+  std::ostream silent(nullptr);
+  std::ostream& log = first ? std::cerr : silent;
+  log << "training rows: " << task->training->origin() << "\n";
+  if (task->test != nullptr) log << "test rows: " << task->test->origin() << "\n";
+  absl::Status status =
+      KeepWholeExamples(*task, absl::GetFlag(FLAGS_max_damaged), options->group, options->device, log);
+  if (!status.ok()) return status;
+
+  // From here on there is something to lose.
+  options->stop = HandleStopSignals(first);
+  status = TrainAndFinish(*task, *recipe, *points, *options, report);
+  if (status.ok() || absl::IsCancelled(status)) status = EndTogether(*membership, status, *options->stop);
+  if (absl::IsCancelled(status)) {
+    ending = {.signal = *options->stop, .silent = !first};
+    status = absl::CancelledError(absl::StrCat(SignalName(ending.signal), ": ", status.message()));
+  }
+  // What does not fit or diverges would do so again.
+  const bool again = !status.ok() && !absl::IsInvalidArgument(status) && !absl::IsAborted(status);
+  if (first && again) ending.advice = HowToGoOn(*options, command);
+  return status;
 }
 
 }  // namespace
 }  // namespace anybit
 
 int main(int argc, char** argv) {
+  const std::vector<std::string> command(argv, argv + argc);
   absl::Status status = anybit::ApplyConfig(argc, argv);
   if (status.ok()) {
     status = anybit::ExpectNone(anybit::ParseFlags(
         argc, argv, "/anybit_train.cc",
         absl::StrCat("trains an adaptive-bit-width network and writes its artifact\n\n"
+                     "SIGTERM, Ctrl-C and a lost terminal end it after the step that it is in: it saves, says how to go "
+                     "on and exits with 128 + the signal's number (143, 130, 129). A second signal ends it at once.\n\n"
                      "Recipes: ",
                      anybit::RecipeNames(), "\nand their keys, as in --recipe=coquant,teacher=closest,swap=0.3:\n",
                      anybit::RecipeKeys())));
   }
-  if (status.ok()) status = anybit::Main();
-  return anybit::ExitStatus("anybit-train", status);
+  anybit::Ending ending;
+  if (status.ok()) status = anybit::Main(command, ending);
+  const int code = ending.silent ? 1 : anybit::ExitStatus("anybit-train", status);
+  std::cerr << ending.advice;
+  return ending.signal == 0 ? code : 128 + ending.signal;
 }

@@ -58,10 +58,13 @@ grep -q "no architecture 'none'" "$work/error" || fail "the reason is not told: 
 
 # Who ends the comparison ends its runs.
 "$compare" coquant "$work/ended" --seeds 1 "${brief[@]}" --joint_steps=1000000 &
-until compgen -G "$work/ended/ladder/*.log" >/dev/null; do :; done
+until grep -qs " 50/" "$work"/ended/ladder/*.log; do :; done
 kill -TERM $!
-wait $! && fail "an ended comparison succeeded"
-while pgrep -f "$work/ended" >/dev/null; do :; done
+status=0
+wait $! || status=$?
+[[ $status == 143 ]] || fail "a comparison that SIGTERM ended exits with $status"
+! pgrep -f "$work/ended" >/dev/null || fail "a run goes on without its comparison"
+compgen -G "$work/ended/ladder/*.checkpoint" >/dev/null || fail "an ended run left no checkpoint"
 
 if "$compare" nonsense "$work/none" 2>"$work/error"; then fail "a table that is none was made"; fi
 grep -q "no table 'nonsense'; there are recipes, coquant" "$work/error" || fail "$(cat "$work/error")"

@@ -29,16 +29,18 @@ bool Fits(const ExampleSet& examples, const NetworkSpec& spec) {
 
 }  // namespace
 
-absl::StatusOr<Task> OpenTask(const std::string& architecture, const std::string& data) {
+absl::StatusOr<Task> OpenTask(const std::string& architecture, const std::string& data, TestRows test_rows) {
   absl::StatusOr<NetworkSpec> spec = ArchitectureByName(architecture);
   if (!spec.ok()) return spec.status();
   const ExampleShape shape = InputShape(*PlanNetwork(*spec));
   absl::StatusOr<std::unique_ptr<ExampleSet>> training = OpenExamples(data, Split::kTrain, shape);
   if (!training.ok()) return WithHint(training.status(), architecture);
-  absl::StatusOr<std::unique_ptr<ExampleSet>> test = OpenExamples(data, Split::kTest, shape);
-  if (!test.ok()) return WithHint(test.status(), architecture);
-
-  Task task{.architecture = architecture, .training = *std::move(training), .test = *std::move(test)};
+  Task task{.architecture = architecture, .training = *std::move(training)};
+  if (test_rows == TestRows::kNeeded) {
+    absl::StatusOr<std::unique_ptr<ExampleSet>> test = OpenExamples(data, Split::kTest, shape);
+    if (!test.ok()) return WithHint(test.status(), architecture);
+    task.test = *std::move(test);
+  }
   const int classes = task.training->classes();
   if (!Fits(*task.training, *spec)) {
     if (absl::StrContains(architecture, "classes=")) {
@@ -56,6 +58,20 @@ absl::StatusOr<Task> OpenTask(const std::string& architecture, const std::string
     task.spec.mutable_labels()->Assign(names.begin(), names.end());
   }
   return task;
+}
+
+absl::Status DropDamaged(const std::vector<DamagedRow>& rows, int64_t limit, int64_t& dropped,
+                         std::unique_ptr<ExampleSet>& examples, std::ostream& log) {
+  absl::StatusOr<std::unique_ptr<ExampleSet>> whole = WithoutDamaged(std::move(examples), rows, limit - dropped);
+  dropped += static_cast<int64_t>(rows.size());
+  if (absl::IsDataLoss(whole.status())) {
+    return absl::DataLossError(
+        absl::StrCat(whole.status().message(), " (--max_damaged=", dropped, " leaves them out)"));
+  }
+  if (!whole.ok()) return whole.status();
+  for (const DamagedRow& row : rows) log << "damaged, left out: " << row.status.message() << "\n";
+  examples = *std::move(whole);
+  return absl::OkStatus();
 }
 
 std::string NameOfData(const std::string& data) {

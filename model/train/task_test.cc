@@ -1,6 +1,8 @@
 // Architectures and examples that are brought together, or refused with what would help.
 #include "model/train/task.h"
 
+#include <sstream>
+
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
@@ -78,6 +80,36 @@ TEST(OpenTask, NamesTheOptionsThatOtherRowsNeed) {
             "NAME:side=28,channels=1,frames=8)");
   EXPECT_EQ(OpenTask("resnet19", CifarFolder()).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(OpenTask("resnet20", "/no/such/folder").status().message(), "there is no folder '/no/such/folder'");
+}
+
+TEST(OpenTask, NeedsNoTestRowsWhereTheyAreUnused) {
+  const std::string folder = FreshFolder("task_test_untested");
+  for (const char* name : {"a", "b"}) WriteFile(folder + "/Train/" + name + "/1.png", PngBytes(Gradient(32, 32, 1)));
+  EXPECT_EQ(OpenTask("fashion_tiny", folder).status().code(), absl::StatusCode::kNotFound);
+  const absl::StatusOr<Task> task = OpenTask("fashion_tiny", folder, TestRows::kUnused);
+  ASSERT_TRUE(task.ok()) << task.status();
+  EXPECT_EQ(task->training->count(), 2);
+  EXPECT_EQ(task->test, nullptr);
+}
+
+TEST(DropDamaged, TakesFromALimitOfAllSplitsAndNamesWhatItLeavesOut) {
+  const std::string folder = FreshFolder("task_test_damaged");
+  for (const char* split : {"train", "test"}) {
+    for (const char* name : {"a/1", "b/1"}) {
+      WriteFile(folder + "/" + split + "/" + name + ".png", PngBytes(Gradient(32, 32, 1)));
+    }
+    WriteFile(folder + "/" + split + "/a/3.png", "no image");
+  }
+  Task task = *OpenTask("fashion_tiny", folder);
+  int64_t dropped = 0;
+  std::ostringstream log;
+  const absl::Status training = DropDamaged(FindDamaged(*task.training), 1, dropped, task.training, log);
+  EXPECT_TRUE(training.ok()) << training;
+  EXPECT_EQ(task.training->count(), 2);
+  EXPECT_EQ(log.str(), "damaged, left out: '" + folder + "/train/a/3.png': not a PNG, JPEG or PGM image\n");
+  const absl::Status test = DropDamaged(FindDamaged(*task.test), 1, dropped, task.test, log);
+  EXPECT_EQ(test.message(), "1 example of 3 cannot be read, limit 0: '" + folder +
+                                "/test/a/3.png': not a PNG, JPEG or PGM image (--max_damaged=2 leaves them out)");
 }
 
 TEST(NameOfData, IsTheLastFolderAndTheKind) {

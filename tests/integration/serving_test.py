@@ -464,7 +464,12 @@ class DamagedArtifactTest(unittest.TestCase):
             "it is damaged": bytes(flipped),
             "tensor data has a gap": self.rewritten(drop),
             "tensor 'store.stem.scale' is missing": self.rewritten(rename),
-            "has dtype 'F64', expected F32, F16, BF16, I64 or I8": self.rewritten(set_in("store.stem.scale", "dtype", "F64")),
+            "has dtype 'F80', which safetensors does not have": self.rewritten(
+                set_in("store.stem.scale", "dtype", "F80")
+            ),
+            "tensor 'store.stem.scale' has the wrong element type": self.rewritten(
+                set_in("store.stem.scale", "dtype", "I32")
+            ),
             "whose product overflows": self.rewritten(set_in("store.stem.scale", "shape", [1 << 40, 1 << 40])),
             "artifact format '7'": self.rewritten(set_metadata("anybit.format", "7")),
             "metadata 'anybit.header' is missing": self.rewritten(lambda header: header["__metadata__"].pop("anybit.header")),

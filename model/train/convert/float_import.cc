@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -23,7 +24,8 @@ namespace anybit {
 namespace {
 
 constexpr double kHighestCode = 255;
-constexpr char kDataParallelPrefix[] = "module.";
+// What stands before the names of a network that something wraps: DataParallel, torch.compile, training frameworks.
+constexpr const char* kWrappers[] = {"module.", "_orig_mod.", "model.", "net.", "network.", "backbone.", "state_dict."};
 
 // The tensors of one layer: `weight`.weight, and `norm`.{weight,bias,running_mean,running_var} or, of the last layer,
 // `weight`.bias.
@@ -95,6 +97,10 @@ std::vector<T> Elements(absl::string_view bytes) {
 std::vector<float> ToFloats(const TensorView& tensor) {
   if (tensor.type == ElementType::kFloat32) return Elements<float>(tensor.bytes);
   std::vector<float> values;
+  if (tensor.type == ElementType::kFloat64) {
+    for (const double value : Elements<double>(tensor.bytes)) values.push_back(static_cast<float>(value));
+    return values;
+  }
   for (const uint16_t bits : Elements<uint16_t>(tensor.bytes)) {
     values.push_back(tensor.type == ElementType::kFloat16 ? FromHalf(bits)
                                                           : std::bit_cast<float>(static_cast<uint32_t>(bits) << 16));
@@ -102,7 +108,28 @@ std::vector<float> ToFloats(const TensorView& tensor) {
   return values;
 }
 
-bool IsFloat(ElementType type) { return type != ElementType::kInt8 && type != ElementType::kInt64; }
+bool IsFloat(ElementType type) {
+  return type == ElementType::kFloat16 || type == ElementType::kBFloat16 || type == ElementType::kFloat32 ||
+         type == ElementType::kFloat64;
+}
+
+absl::string_view WithoutWrappers(absl::string_view name) {
+  const auto strip = [&] {
+    return std::any_of(std::begin(kWrappers), std::end(kWrappers),
+                       [&](const char* wrapper) { return absl::ConsumePrefix(&name, wrapper); });
+  };
+  while (strip()) {
+  }
+  return name;
+}
+
+// Whether `name` is of a part of a ResNet: its stem, a block or its head.
+bool IsOfResNet(absl::string_view name) {
+  absl::string_view part = name.substr(0, name.find('.'));
+  if (part == "conv1" || part == "bn1" || part == "fc" || part == "linear") return true;
+  int stage = 0;
+  return absl::ConsumePrefix(&part, "layer") && absl::SimpleAtoi(part, &stage);
+}
 
 std::string ShapeText(absl::string_view name, const std::vector<int64_t>& shape) {
   return absl::StrCat("'", name, "' [", absl::StrJoin(shape, ","), "]");
@@ -118,13 +145,36 @@ void AppendList(std::string& text, absl::string_view what, const std::vector<std
       items.size() > kShown ? ", ..." : "");
 }
 
+// Tensors in one line: those whose last parts are the same as one.
+std::string Together(const std::vector<std::pair<std::string, const TensorView*>>& tensors) {
+  std::map<std::string, std::vector<std::string>> groups;
+  for (const auto& [name, tensor] : tensors) {
+    groups[name.substr(name.rfind('.') + 1)].push_back(
+        absl::StrCat("'", name, "' ", tensor->type_name, " [", absl::StrJoin(tensor->shape, ","), "]"));
+  }
+  std::vector<std::string> texts;
+  for (const auto& [last, names] : groups) {
+    texts.push_back(names.size() == 1 ? names[0] : absl::StrCat(names.size(), " named *.", last));
+  }
+  return absl::StrJoin(texts, ", ");
+}
+
 // Takes tensors by name and remembers what did not fit, so that all of it is told at once.
 class Checkpoint {
  public:
-  explicit Checkpoint(const TensorFile& file) {
-    for (const auto& [name, tensor] : file.tensors) {
-      tensors_.emplace(absl::StripPrefix(name, kDataParallelPrefix), &tensor);
+  static absl::StatusOr<Checkpoint> Create(const TensorFile& file) {
+    Checkpoint checkpoint;
+    std::map<std::string, std::string> whole_names;
+    for (const auto& [whole, tensor] : file.tensors) {
+      const std::string name(WithoutWrappers(whole));
+      const auto [other, fresh] = whole_names.emplace(name, whole);
+      if (!fresh) {
+        return absl::InvalidArgumentError(absl::StrCat("tensors '", other->second, "' and '", whole,
+                                                       "' are both '", name, "': keep one of the two networks"));
+      }
+      checkpoint.tensors_.emplace(name, &tensor);
     }
+    return checkpoint;
   }
 
   bool HasPart(absl::string_view part) const {
@@ -144,7 +194,8 @@ class Checkpoint {
     taken_.insert(name);
     const TensorView& tensor = *found->second;
     if (tensor.shape != shape || !IsFloat(tensor.type)) {
-      misshapen_.push_back(absl::StrCat(ShapeText(name, tensor.shape), IsFloat(tensor.type) ? "" : " of integers",
+      misshapen_.push_back(absl::StrCat(ShapeText(name, tensor.shape),
+                                        IsFloat(tensor.type) ? "" : absl::StrCat(" of ", tensor.type_name),
                                         ", expected [", absl::StrJoin(shape, ","), "]"));
       return std::vector<float>(count);
     }
@@ -156,10 +207,7 @@ class Checkpoint {
   absl::Status status() const {
     std::vector<std::string> unexpected;
     for (const auto& [name, tensor] : tensors_) {
-      // PyTorch counts batches for a momentum that nobody needs any more.
-      if (!taken_.contains(name) && !name.ends_with("num_batches_tracked")) {
-        unexpected.push_back(ShapeText(name, tensor->shape));
-      }
+      if (!taken_.contains(name) && Computes(name, *tensor)) unexpected.push_back(ShapeText(name, tensor->shape));
     }
     std::string text;
     AppendList(text, "missing", missing_);
@@ -169,8 +217,24 @@ class Checkpoint {
     return text.empty() ? absl::OkStatus() : absl::InvalidArgumentError(text);
   }
 
+  std::string Unneeded() const {
+    std::vector<std::pair<std::string, const TensorView*>> unneeded;
+    for (const auto& entry : tensors_) {
+      if (!taken_.contains(entry.first)) unneeded.push_back(entry);
+    }
+    return Together(unneeded);
+  }
+
  private:
-  std::map<std::string, const TensorView*> tensors_;
+  Checkpoint() = default;
+
+  // Whether leaving the tensor out would make another network. PyTorch counts batches for a momentum that nobody needs
+  // any more; masks of pruned weights are already in these.
+  static bool Computes(absl::string_view name, const TensorView& tensor) {
+    return IsOfResNet(name) && IsFloat(tensor.type) && !absl::EndsWith(name, "num_batches_tracked");
+  }
+
+  std::map<std::string, const TensorView*> tensors_;  // by their names without wrappers'; into the file
   std::set<std::string> taken_;
   std::vector<std::string> missing_, misshapen_, infinite_;
 };
@@ -269,13 +333,15 @@ absl::Status CheckNormalisation(const InputNormalisation& normalisation, int64_t
 
 }  // namespace
 
-absl::StatusOr<Artifact> ImportFloatNetwork(const TensorFile& file, const NetworkSpec& spec,
-                                            const InputNormalisation& normalisation, double norm_epsilon) {
+absl::StatusOr<FloatNetwork> ImportFloatNetwork(const TensorFile& file, const NetworkSpec& spec,
+                                                const InputNormalisation& normalisation, double norm_epsilon) {
   const absl::StatusOr<NetworkPlan> plan = PlanNetwork(spec);
   if (!plan.ok()) return plan.status();
   if (absl::Status status = CheckNormalisation(normalisation, plan->input.channels); !status.ok()) return status;
   if (absl::Status status = CheckShortcuts(*plan, file.metadata.contains(kShortcutRelu)); !status.ok()) return status;
-  Checkpoint checkpoint(file);
+  absl::StatusOr<Checkpoint> read = Checkpoint::Create(file);
+  if (!read.ok()) return read.status();
+  Checkpoint& checkpoint = *read;
   const Dialect dialect = DialectOf(checkpoint);
   Artifact artifact{.spec = spec};
   ArtifactPoint& point = artifact.points.emplace_back();
@@ -314,7 +380,7 @@ absl::StatusOr<Artifact> ImportFloatNetwork(const TensorFile& file, const Networ
     store.q8 = std::move(rounded.q8);
     store.scale = std::move(rounded.scale);
   }
-  return artifact;
+  return FloatNetwork{std::move(artifact), checkpoint.Unneeded()};
 }
 
 absl::StatusOr<std::string> ExportFloatNetwork(const Artifact& artifact, double norm_epsilon) {

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <set>
 #include <utility>
 
@@ -44,11 +45,18 @@ std::vector<float> Floats(const TensorView& tensor) {
   return values;
 }
 
+absl::StatusOr<Artifact> Import(const TensorFile& file, const NetworkSpec& spec,
+                                const InputNormalisation& normalisation) {
+  absl::StatusOr<FloatNetwork> network = ImportFloatNetwork(file, spec, normalisation);
+  if (!network.ok()) return network.status();
+  return std::move(network->artifact);
+}
+
 std::string ImportError(const std::string& text, const NetworkSpec& spec,
                         const InputNormalisation& normalisation = {}) {
   const absl::StatusOr<TensorFile> file = ParseSafetensors(text);
   EXPECT_TRUE(file.ok()) << file.status();
-  return std::string(ImportFloatNetwork(*file, spec, normalisation).status().message());
+  return std::string(Import(*file, spec, normalisation).status().message());
 }
 
 // What the fp32 point multiplies an input code by, for each weight of each layer.
@@ -64,7 +72,7 @@ std::vector<double> Products(const Artifact& artifact) {
 
 TEST(FloatImport, ReadsWhatExportWrites) {
   const std::string text = SmallFile();
-  const absl::StatusOr<Artifact> imported = ImportFloatNetwork(*ParseSafetensors(text), SmallSpec(), {});
+  const absl::StatusOr<Artifact> imported = Import(*ParseSafetensors(text), SmallSpec(), {});
   ASSERT_TRUE(imported.ok()) << imported.status();
   ASSERT_TRUE(ValidateArtifact(*imported).ok()) << ValidateArtifact(*imported);
   const Artifact original = SmallArtifact();
@@ -81,9 +89,9 @@ TEST(FloatImport, ReadsWhatExportWrites) {
 TEST(FloatImport, FoldsTheInputsNormalisationIntoTheFirstLayer) {
   const std::string text = SmallFile();
   const TensorFile file = *ParseSafetensors(text);
-  const Artifact plain = *ImportFloatNetwork(file, SmallSpec(), {});
+  const Artifact plain = *Import(file, SmallSpec(), {});
   const Artifact folded =
-      *ImportFloatNetwork(file, SmallSpec(), {.mean = {0.5f, 0.25f, 0.0f}, .deviation = {0.5f, 0.25f, 2.0f}});
+      *Import(file, SmallSpec(), {.mean = {0.5f, 0.25f, 0.0f}, .deviation = {0.5f, 0.25f, 2.0f}});
   // By definition at one pixel of codes c: sum of w * (c / 255 - mean) / deviation over the 27 taps.
   const double codes[] = {10, 200, 90}, mean[] = {0.5, 0.25, 0}, deviation[] = {0.5, 0.25, 2};
   const LayerEpilogue &before = plain.points[0].layers[0], &after = folded.points[0].layers[0];
@@ -140,7 +148,7 @@ std::set<std::string> ExportedTensors(const NetworkSpec& spec) {
   for (const auto& [name, tensor] : file.tensors) {
     tensors.insert(absl::StrCat(name, " [", absl::StrJoin(tensor.shape, ","), "]"));
   }
-  EXPECT_TRUE(ImportFloatNetwork(file, spec, {}).ok());
+  EXPECT_TRUE(Import(file, spec, {}).ok());
   return tensors;
 }
 
@@ -152,63 +160,132 @@ TEST(FloatImport, NamesResNetsWithImageNetStemsAsTorchvisionDoes) {
             TorchvisionTensors(stages, {3, 4, 6, 3}, {{1, 1}, {1, 3}, {4, 1}}, 7));
 }
 
-TEST(FloatImport, KnowsOtherDialects) {
-  const Artifact plain = *ImportFloatNetwork(*ParseSafetensors(SmallFile()), SmallSpec(), {});
+// The small network's file with its names changed.
+std::string Renamed(const std::function<std::string(const std::string&)>& rename) {
+  SafetensorsWriter writer;
+  const std::string text = SmallFile();
+  const TensorFile file = *ParseSafetensors(text);
+  for (const auto& [name, tensor] : file.tensors) writer.AddFloat(rename(name), tensor.shape, Floats(tensor));
+  return writer.Finish();
+}
+
+TEST(FloatImport, KnowsOtherDialectsAndTheNamesOfWrappers) {
+  const std::string text = SmallFile();
+  const std::string plain = SerializeArtifact(*Import(*ParseSafetensors(text), SmallSpec(), {}));
+  for (const char* prefix : {"", "module.", "_orig_mod.", "model.", "module.module.", "model._orig_mod.module."}) {
+    const std::string other = Renamed([&](const std::string& name) {
+      return prefix + absl::StrReplaceAll(name, {{"fc.", "linear."}, {"downsample", "shortcut"}});
+    });
+    const absl::StatusOr<Artifact> imported = Import(*ParseSafetensors(other), SmallSpec(), {});
+    ASSERT_TRUE(imported.ok()) << prefix << imported.status();
+    EXPECT_EQ(SerializeArtifact(*imported), plain) << prefix;
+  }
+}
+
+// A file with the tensors of `text` and others behind them, of `type`, whose bytes are all 0.
+struct Extra {
+  const char* name;
+  const char* type;
+  std::vector<int64_t> shape;
+  int64_t bytes;
+};
+std::string WithExtras(const std::string& text, const std::vector<Extra>& extras) {
+  uint64_t size = 0;
+  std::memcpy(&size, text.data(), sizeof(size));
+  std::string header = text.substr(sizeof(size), size), data = text.substr(sizeof(size) + size);
+  header.resize(header.rfind('}'));
+  for (const Extra& extra : extras) {
+    absl::StrAppend(&header, ",\"", extra.name, "\":{\"dtype\":\"", extra.type, "\",\"shape\":[",
+                    absl::StrJoin(extra.shape, ","), "],\"data_offsets\":[", data.size(), ",",
+                    data.size() + extra.bytes, "]}");
+    data.append(extra.bytes, '\0');
+  }
+  header += "}";
+  size = header.size();
+  return std::string(reinterpret_cast<const char*>(&size), sizeof(size)) + header + data;
+}
+
+TEST(FloatImport, ListsTensorsThatAreNotNeededInOneLine) {
+  const std::string text = WithExtras(SmallFile(), {{"bn1.num_batches_tracked", "I64", {}, 8},
+                                                    {"layer1.0.bn1.num_batches_tracked", "F32", {}, 4},
+                                                    {"layer1.0.conv1.mask", "U8", {4, 4}, 16},
+                                                    {"criterion.weight", "F32", {5}, 20},
+                                                    {"n_averaged", "BOOL", {}, 1}});
+  const absl::StatusOr<TensorFile> file = ParseSafetensors(text);
+  ASSERT_TRUE(file.ok()) << file.status();
+  const absl::StatusOr<FloatNetwork> network = ImportFloatNetwork(*file, SmallSpec(), {});
+  ASSERT_TRUE(network.ok()) << network.status();
+  EXPECT_EQ(network->unneeded,
+            "'layer1.0.conv1.mask' U8 [4,4], 'n_averaged' BOOL [], 2 named *.num_batches_tracked, 'criterion.weight' "
+            "F32 [5]");
+  const std::string plain = SmallFile();
+  EXPECT_EQ(ImportFloatNetwork(*ParseSafetensors(plain), SmallSpec(), {})->unneeded, "");
+}
+
+TEST(FloatImport, RefusesNumbersOfALayerThatItWouldLeaveOut) {
+  EXPECT_EQ(ImportError(WithExtras(SmallFile(), {{"module.conv1.bias", "F32", {4}, 16}}), SmallSpec()),
+            "1 tensor unexpected: 'conv1.bias' [4]");
+  EXPECT_EQ(ImportError(WithExtras(SmallFile(), {{"layer1.1.conv1.weight", "F16", {1}, 2}}), SmallSpec()),
+            "1 tensor unexpected: 'layer1.1.conv1.weight' [1]");
+}
+
+TEST(FloatImport, RefusesTwoTensorsOfOneName) {
+  EXPECT_EQ(ImportError(WithExtras(SmallFile(), {{"module.bn1.bias", "F32", {4}, 16}}), SmallSpec()),
+            "tensors 'bn1.bias' and 'module.bn1.bias' are both 'bn1.bias': keep one of the two networks");
+}
+
+TEST(FloatImport, SaysWhichTypeWeightsHaveThatItCannotRead) {
   SafetensorsWriter writer;
   const std::string text = SmallFile();
   const TensorFile file = *ParseSafetensors(text);
   for (const auto& [name, tensor] : file.tensors) {
-    const std::vector<float> values = Floats(tensor);
-    writer.AddFloat("module." + absl::StrReplaceAll(name, {{"fc.", "linear."}, {"downsample", "shortcut"}}),
-                    tensor.shape, values);
+    if (name != "fc.bias") writer.AddFloat(name, tensor.shape, Floats(tensor));
   }
-  const std::string other = writer.Finish();
-  const absl::StatusOr<Artifact> imported = ImportFloatNetwork(*ParseSafetensors(other), SmallSpec(), {});
-  ASSERT_TRUE(imported.ok()) << imported.status();
-  EXPECT_EQ(SerializeArtifact(*imported), SerializeArtifact(plain));
+  EXPECT_EQ(ImportError(WithExtras(writer.Finish(), {{"fc.bias", "U8", {5}, 5}}), SmallSpec()),
+            "1 tensor of another shape: 'fc.bias' [5] of U8, expected [5]");
 }
 
-// The same tensors in 16 bits, cut off below.
-std::string InSixteenBits(const TensorFile& file, const char* type, uint16_t (*encode)(float)) {
+// The same tensors as another type.
+template <typename T>
+std::string Encoded(const TensorFile& file, const char* type, T (*encode)(float)) {
   std::string header, data;
   for (const auto& [name, tensor] : file.tensors) {
     const size_t begin = data.size();
     for (const float value : Floats(tensor)) {
-      const uint16_t bits = encode(value);
-      data.append(reinterpret_cast<const char*>(&bits), sizeof(bits));
+      const T encoded = encode(value);
+      data.append(reinterpret_cast<const char*>(&encoded), sizeof(encoded));
     }
     absl::StrAppend(&header, header.empty() ? "{" : ",", "\"", name, "\":{\"dtype\":\"", type, "\",\"shape\":[",
                     absl::StrJoin(tensor.shape, ","), "],\"data_offsets\":[", begin, ",", data.size(), "]}");
   }
-  // A counter such as PyTorch leaves, which nobody needs.
-  const size_t begin = data.size();
-  data.append(8, '\1');
-  absl::StrAppend(&header, ",\"bn1.num_batches_tracked\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[", begin,
-                  ",", data.size(), "]}}");
+  header += "}";
   const uint64_t size = header.size();
   return std::string(reinterpret_cast<const char*>(&size), sizeof(size)) + header + data;
 }
 
-TEST(FloatImport, ReadsBothFormatsOfSixteenBits) {
+TEST(FloatImport, ReadsWeightsOfSixteenAndOfSixtyFourBits) {
   const std::string text = SmallFile();
   const TensorFile file = *ParseSafetensors(text);
-  const std::vector<double> expected = Products(*ImportFloatNetwork(file, SmallSpec(), {}));
-  const std::string brain =
-      InSixteenBits(file, "BF16", [](float v) { return static_cast<uint16_t>(std::bit_cast<uint32_t>(v) >> 16); });
-  const std::string half = InSixteenBits(file, "F16", [](float v) {
+  const std::vector<double> expected = Products(*Import(file, SmallSpec(), {}));
+  const std::string brain = Encoded<uint16_t>(
+      file, "BF16", [](float v) { return static_cast<uint16_t>(std::bit_cast<uint32_t>(v) >> 16); });
+  const std::string half = Encoded<uint16_t>(file, "F16", [](float v) {
     const uint32_t bits = std::bit_cast<uint32_t>(v);
     const int exponent = static_cast<int>(bits >> 23 & 255) - 112;
     const uint32_t magnitude = exponent <= 0 ? ((bits >> 13 & 1023) | 1024) >> std::min(1 - exponent, 11)
                                              : static_cast<uint32_t>(exponent) << 10 | (bits >> 13 & 1023);
     return static_cast<uint16_t>((bits >> 16 & 0x8000) | magnitude);
   });
-  for (const std::string* encoded : {&brain, &half}) {
+  const std::string full = Encoded<double>(file, "F64", [](float v) { return double{v}; });
+  for (const auto& [encoded, tolerance] : {std::pair(&brain, 0.016), std::pair(&half, 0.016), std::pair(&full, 0.0)}) {
     const absl::StatusOr<TensorFile> parsed = ParseSafetensors(*encoded);
     ASSERT_TRUE(parsed.ok()) << parsed.status();
-    const absl::StatusOr<Artifact> imported = ImportFloatNetwork(*parsed, SmallSpec(), {});
+    const absl::StatusOr<Artifact> imported = Import(*parsed, SmallSpec(), {});
     ASSERT_TRUE(imported.ok()) << imported.status();
     const std::vector<double> got = Products(*imported);
-    for (size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], expected[i], 1e-4 + 0.016 * std::abs(expected[i])) << i;
+    for (size_t i = 0; i < got.size(); ++i) {
+      ASSERT_NEAR(got[i], expected[i], tolerance * (0.01 + std::abs(expected[i]))) << i;
+    }
   }
 }
 
@@ -232,7 +309,7 @@ TEST(FloatImport, TellsShortcutsWithReluFromThoseWithout) {
   Artifact artifact = SmallArtifact();
   artifact.spec = with_relu;
   const std::string text = *ExportFloatNetwork(artifact);
-  EXPECT_TRUE(ImportFloatNetwork(*ParseSafetensors(text), with_relu, {}).ok());
+  EXPECT_TRUE(Import(*ParseSafetensors(text), with_relu, {}).ok());
   EXPECT_EQ(ImportError(text, SmallSpec()), "node 'stage2.block1.shortcut' has no ReLU, the file's shortcuts have one");
 }
 

@@ -158,7 +158,7 @@ struct Converted {
 
   explicit Converted(const InputNormalisation& normalisation = {}) {
     const std::string text = network.Save();
-    full = *ImportFloatNetwork(*ParseSafetensors(text), SmallSpec(), normalisation);
+    full = ImportFloatNetwork(*ParseSafetensors(text), SmallSpec(), normalisation)->artifact;
   }
 
   Artifact Quantize(const char* points, Rounding rounding = Rounding::kJoint) const {

@@ -63,6 +63,13 @@ absl::Status WriteCheckpoint(const Checkpoint& checkpoint, const std::string& pa
   return absl::OkStatus();
 }
 
+absl::StatusOr<bool> KeepEarlierCheckpoint(const std::string& path) {
+  const std::string kept = path + ".previous";
+  if (std::rename(path.c_str(), kept.c_str()) == 0) return true;
+  if (errno == ENOENT) return false;
+  return Failed("rename to", kept);
+}
+
 absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) {

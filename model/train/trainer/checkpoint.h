@@ -29,6 +29,10 @@ struct Checkpoint {
 // Unavailable where the file cannot be written.
 absl::Status WriteCheckpoint(const Checkpoint& checkpoint, const std::string& path);
 
+// Renames a checkpoint at `path` to `path`.previous: a run that begins anew does not write over what another one
+// learned. Whether there was one. Unavailable where it cannot be renamed.
+absl::StatusOr<bool> KeepEarlierCheckpoint(const std::string& path);
+
 // NotFound where there is no file, Unavailable where it cannot be read, DataLoss where it is no checkpoint.
 absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& path);
 

@@ -5,11 +5,13 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <memory>
 #include <numeric>
 #include <stdexcept>
 #include <string_view>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -59,10 +61,12 @@ BatchSource MakeSource(const ExampleSet& training, const TrainerOptions& options
 }
 
 // Measures `artifact` by simulating what would be served, and notes the accuracies in it.
-absl::Status Measure(Artifact& artifact, const ExampleSet& held_out) {
+// Stops early where `stop`, if any, is set.
+absl::Status Measure(Artifact& artifact, const ExampleSet& held_out, const std::atomic<int>* stop) {
   absl::StatusOr<std::unique_ptr<TorchNetwork>> simulation = TorchNetwork::Create(artifact);
   if (!simulation.ok()) return simulation.status();
   for (size_t p = 0; p < artifact.points.size(); ++p) {
+    if (stop != nullptr && *stop != 0) return absl::OkStatus();
     absl::StatusOr<double> accuracy = EvaluateTop1(**simulation, static_cast<int>(p), held_out);
     if (!accuracy.ok()) return accuracy.status();
     artifact.points[p].info.accuracy = *accuracy;
@@ -121,7 +125,8 @@ class TrainingRun {
                .joint_peak = options.joint_learning_rate > 0 ? options.joint_learning_rate : options.learning_rate,
                .start_steps = options.start_steps,
                .joint_steps = options.joint_steps}),
-        identity_(Identity(spec, points, examples, options)) {
+        identity_(Identity(spec, points, examples, options)),
+        ours_(options.resume) {
     // Convolutions over codes must not be rounded to ten bits behind our back.
     at::globalContext().setAllowTF32CuDNN(false);
     // For one seed to be one result on a GPU too.
@@ -143,14 +148,18 @@ class TrainingRun {
     if (step == 0 && options_.start != nullptr) Adopt(*options_.start);
     if (options_.group != nullptr) step = JoinGroup(step);
     ProgressLine line(progress_, live_, options_.progress_interval, total_, step);
+    const int64_t first = step;
     while (step < total_) {
+      const TensorBatch batch = BatchOrSave(step, first);
       if (step == options_.start_steps) StartJointPhase();
-      TrainStep(step++);
+      TrainStep(step++, batch);
       line.Show(step, [this] { return LossText(); });
-      if (step % options_.checkpoint_interval == 0 || step == total_) {
+      const bool stopped = StopAgreed();
+      if (stopped || step % options_.checkpoint_interval == 0 || step == total_) {
         CheckFinite(step);
         Save(step);
       }
+      if (stopped) Check(Stopped(step));
       if (options_.evaluation_interval > 0 && step % options_.evaluation_interval == 0 && step != total_ &&
           options_.rank() == 0) {
         line.Say(EvaluationText(step));
@@ -159,7 +168,8 @@ class TrainingRun {
     if (options_.ema > 0) TakeAverage();
     ReestimateNorms();
     Artifact artifact = network_->Export(results_);
-    if (options_.rank() == 0) Check(Measure(artifact, split_.held_out));
+    if (options_.rank() == 0) Check(Measure(artifact, split_.held_out, options_.stop));
+    if (StopAgreed()) Check(Stopped(total_));
     return artifact;
   }
 
@@ -236,6 +246,16 @@ class TrainingRun {
       tensors.other_labels = to_device(batch->other_labels.data(), {rows}, torch::kInt64);
     }
     return tensors;
+  }
+
+  // The batch of `step`. Rows that cannot be read end the run, but do not cost what it has learned since `first`.
+  TensorBatch BatchOrSave(int64_t step, int64_t first) {
+    try {
+      return BatchAt(source_, step);
+    } catch (const absl::Status&) {
+      if (step > first) Save(step);
+      throw;
+    }
   }
 
   // What is measured once is measured on the batches of all processes, by each of them.
@@ -347,8 +367,7 @@ class TrainingRun {
     return {.point = point, .logits = logits.detach(), .label_loss = OverGroup(label_loss)};
   }
 
-  void TrainStep(int64_t step) {
-    const TensorBatch batch = BatchAt(source_, step);
+  void TrainStep(int64_t step, const TensorBatch& batch) {
     optimizer_->ClearGradients();
     std::vector<Pass> done;
     const std::vector<int> due = Due(step);
@@ -398,7 +417,7 @@ class TrainingRun {
   // result, which may be points higher at few bits.
   std::string EvaluationText(int64_t step) {
     Artifact artifact = network_->Export(results_);
-    Check(Measure(artifact, split_.held_out));
+    Check(Measure(artifact, split_.held_out, nullptr));
     std::string text = absl::StrCat("step ", step, " held-out");
     for (const ArtifactPoint& point : artifact.points) {
       absl::StrAppendFormat(&text, " %s %.2f%%", point.info.name, 100 * point.info.accuracy);
@@ -415,6 +434,7 @@ class TrainingRun {
       batches.push_back(BatchAt(source_, total_ + i).images.cpu());
     }
     for (int point : results_) {
+      if (StopAgreed()) Check(Stopped(total_));
       progress_ << "batch norm of " << points_[point].name << "\n";
       network_->EstimateNorms(point, batches);
     }
@@ -455,8 +475,34 @@ class TrainingRun {
     }
   }
 
+  // Whether any process was told to stop; if so its number, of several the highest, is what all then have. Called by all
+  // processes after the same step. Costs a small message a step and, on a GPU, the wait for it.
+  bool StopAgreed() {
+    if (options_.stop == nullptr) return false;
+    if (options_.group == nullptr) return *options_.stop != 0;
+    // A group has sums and no maximum: a place for each number.
+    torch::Tensor votes = torch::zeros({kMaxSignal + 1}, torch::TensorOptions(device_));
+    if (const int own = *options_.stop; own != 0) votes[std::clamp(own, 1, kMaxSignal)].fill_(1);
+    Check(options_.group->Sum({votes}));
+    const torch::Tensor asked = votes.nonzero().cpu();
+    if (asked.numel() == 0) return false;
+    *options_.stop = static_cast<int>(asked.max().item<int64_t>());
+    return true;
+  }
+
+  absl::Status Stopped(int64_t step) const {
+    return absl::CancelledError(absl::StrCat(
+        "stopped after step ", step, " of ", total_, ", ",
+        options_.checkpoint.empty() ? "nothing saved" : absl::StrCat("saved in '", options_.checkpoint, "'")));
+  }
+
   void Save(int64_t step) {
     if (options_.checkpoint.empty() || options_.rank() != 0) return;
+    if (!std::exchange(ours_, true)) {
+      const absl::StatusOr<bool> kept = KeepEarlierCheckpoint(options_.checkpoint);
+      Check(kept.status());
+      if (*kept) progress_ << "an earlier checkpoint is kept as '" << options_.checkpoint << ".previous'\n";
+    }
     Checkpoint checkpoint{.identity = identity_, .step = step};
     for (const auto& [name, tensor] : State()) checkpoint.tensors[name] = ToValues(tensor);
     Check(WriteCheckpoint(checkpoint, options_.checkpoint));
@@ -480,6 +526,7 @@ class TrainingRun {
   }
 
   static constexpr double kMomentum = 0.1;  // of running statistics
+  static constexpr int kMaxSignal = 64;
 
   const TrainerOptions options_;
   const Recipe& recipe_;
@@ -498,6 +545,7 @@ class TrainingRun {
   const int64_t total_;
   const LearningRate rate_;
   const std::string identity_;
+  bool ours_;                           // what lies at the checkpoint's path, if anything, is of this run
   torch::Tensor losses_;                // moving averages of the labels' loss, per point; 0: none yet
   std::vector<torch::Tensor> average_;  // of the parameters, with options_.ema
 };

@@ -23,7 +23,8 @@ namespace anybit {
 
 // Trains on `examples` and returns the artifact, its accuracies measured on the held-out part. Progress goes to
 // `progress`, one line rewritten in place where `live`. InvalidArgument for options that do not fit; what
-// ExampleSet::Read says of an example that cannot be read; Unavailable where a process of the group is gone; Internal
+// ExampleSet::Read says of an example that cannot be read, after saving what was learned before; Cancelled, saying what
+// was saved, where TrainerOptions::stop asks for it; Unavailable where a process of the group is gone; Internal
 // where LibTorch fails.
 absl::StatusOr<Artifact> Train(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
                                const ExampleSet& examples, const TrainerOptions& options, std::ostream& progress,

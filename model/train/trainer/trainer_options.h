@@ -2,6 +2,7 @@
 #ifndef ANYBIT_MODEL_TRAIN_TRAINER_TRAINER_OPTIONS_H_
 #define ANYBIT_MODEL_TRAIN_TRAINER_TRAINER_OPTIONS_H_
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -43,7 +44,12 @@ struct TrainerOptions {
   // Starts from the full-precision point of this artifact, which must have one; must outlive the call.
   const Artifact* start = nullptr;
 
-  std::string checkpoint;             // path; empty: none
+  // A wish to end: another number than 0, of a signal mostly (1..64), that a signal handler or another thread sets.
+  // The step that is being made is finished and saved, then the run is Cancelled; in a group all processes are, as soon
+  // as one wishes it, and find its number here. Null: never. Must outlive the call.
+  std::atomic<int>* stop = nullptr;
+
+  std::string checkpoint;             // path; empty: none. A file of another run that is there is kept as *.previous
   int64_t checkpoint_interval = 100;  // steps
   bool resume = false;                // go on from `checkpoint` if it exists
   int64_t progress_interval = 50;     // steps between lines where there is no terminal
