@@ -68,8 +68,9 @@ TEST(WithoutDamaged, NamesTheFilesThatAreTooMany) {
   const std::vector<DamagedRow> damaged = FindDamaged(*set);
   const absl::Status status = WithoutDamaged(std::move(set), damaged, 1).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_EQ(status.message(), "2 examples of 9 cannot be read, limit 1: '" + folder + "a/1.png': PNG: the file ends too early; '" +
-                                  folder + "c/8.png': PNG: the file ends too early");
+  EXPECT_EQ(status.message(), "2 examples of 9 cannot be read, limit 1: '" + folder +
+                                  "a/1.png': PNG: the file ends too early; '" + folder +
+                                  "c/8.png': PNG: the file ends too early");
 }
 
 TEST(WithoutDamaged, RefusesToLeaveNothing) {

@@ -43,7 +43,8 @@ absl::Status AppendImages(const std::string& root, const std::string& relative, 
   above.push_back(fs::canonical(path, error));
   if (error) return absl::UnavailableError(absl::StrCat("cannot list '", path, "': ", error.message()));
   if (std::find(above.begin(), above.end() - 1, above.back()) != above.end() - 1) {
-    return absl::InvalidArgumentError(absl::StrCat("'", path, "' leads back to '", above.back().string(), "' above it"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", path, "' leads back to '", above.back().string(), "' above it"));
   }
   const absl::StatusOr<FolderEntries> entries = ListFolder(path);
   if (!entries.ok()) return entries.status();
@@ -114,9 +115,9 @@ std::string HoldsText(const ClassListing& listing, const std::string& wanted) {
 
 std::string OriginOf(const Listing& listing, const std::string& rows, const PassedOver& passed_over, int64_t nested,
                      const std::vector<std::string>& absent) {
-  std::string text = absl::StrCat(listing.labels.size(), " ", rows, " of ",
-                                  listing.split.class_names.size() - absent.size(), " classes in '",
-                                  listing.split.path, "'");
+  std::string text =
+      absl::StrCat(listing.labels.size(), " ", rows, " of ", listing.split.class_names.size() - absent.size(),
+                   " classes in '", listing.split.path, "'");
   if (nested > 0) absl::StrAppend(&text, ", ", nested, " of them in folders below their class's");
   if (!absent.empty()) absl::StrAppend(&text, "; none of class ", NamesText(absent));
   if (const std::string others = passed_over.Text(); !others.empty()) {
@@ -127,10 +128,9 @@ std::string OriginOf(const Listing& listing, const std::string& rows, const Pass
 }
 
 // `list` gives the rows of one class. `rows` and `wanted` say what they are and where they lie.
-absl::StatusOr<Listing> List(const std::string& folder, Split split, int64_t frames, const std::string& rows,
-                             const std::string& wanted,
-                             const std::function<absl::StatusOr<ClassListing>(const std::string& root,
-                                                                              const std::string& name)>& list) {
+absl::StatusOr<Listing> List(
+    const std::string& folder, Split split, int64_t frames, const std::string& rows, const std::string& wanted,
+    const std::function<absl::StatusOr<ClassListing>(const std::string& root, const std::string& name)>& list) {
   absl::StatusOr<SplitFolder> found = FindSplit(folder, split);
   if (!found.ok()) return found.status();
   Listing listing{.split = *std::move(found)};
@@ -145,8 +145,8 @@ absl::StatusOr<Listing> List(const std::string& folder, Split split, int64_t fra
   for (const std::string& name : listing.split.entries.folders) {
     const auto label = std::lower_bound(classes.begin(), classes.end(), name);
     if (label == classes.end() || *label != name) {
-      return absl::InvalidArgumentError(absl::StrCat("'", root, "/", name, "' is of no class of the training rows: ",
-                                                     NamesText(classes)));
+      return absl::InvalidArgumentError(
+          absl::StrCat("'", root, "/", name, "' is of no class of the training rows: ", NamesText(classes)));
     }
     const absl::StatusOr<ClassListing> own = list(root, name);
     if (!own.ok()) return own.status();
@@ -205,7 +205,8 @@ absl::StatusOr<std::unique_ptr<FolderExamples>> FolderExamples::Open(const std::
   absl::StatusOr<Listing> listing =
       rows == Rows::kImages
           ? List(folder, split, 1, "images", absl::StrCat("files that end in ", kEndings), &ListImages)
-          : List(folder, split, shape.frames, "clips", absl::StrCat("clips, which are folders of ", kEndings, " files,"),
+          : List(folder, split, shape.frames, "clips",
+                 absl::StrCat("clips, which are folders of ", kEndings, " files,"),
                  [&](const std::string& root, const std::string& name) { return ListClips(root, name, shape.frames); });
   if (!listing.ok()) return listing.status();
   auto examples = std::unique_ptr<FolderExamples>(

@@ -22,10 +22,10 @@ namespace anybit {
 // one.
 class FolderExamples final : public ExampleSet {
  public:
-  // Lists <folder>/train/<class>/ and below. NotFound, naming what was looked for and what is there; InvalidArgument for
-  // a class without an example, naming it and what its folder holds, for one that training does not know, for a link
-  // that leads back to a folder above it, more than kMaxClasses, or a shape of several frames. A class of the test rows
-  // may have none if its folder is absent or empty; origin() names it.
+  // Lists <folder>/train/<class>/ and below. NotFound, naming what was looked for and what is there; InvalidArgument
+  // for a class without an example, naming it and what its folder holds, for one that training does not know, for a
+  // link that leads back to a folder above it, more than kMaxClasses, or a shape of several frames. A class of the test
+  // rows may have none if its folder is absent or empty; origin() names it.
   static absl::StatusOr<std::unique_ptr<FolderExamples>> OfImages(const std::string& folder, Split split,
                                                                   const ExampleShape& shape);
   // Lists <folder>/train/<class>/<clip>/*; a clip without an image file is InvalidArgument.

@@ -135,8 +135,8 @@ absl::StatusOr<IdxFiles> FindIdxFiles(const std::string& data, Split split) {
   const char* const lacking = images == parts.end() ? "images-idx3" : "labels-idx1";
   std::vector<std::string> others;
   for (const auto& [key, found] : parts) others.push_back(std::filesystem::path(found.path).filename().string());
-  return absl::NotFoundError(absl::StrCat("'", places[0].folder, "' has ", NamesText(others), " and no ", set, part, "-",
-                                          lacking, "-ubyte[.gz]"));
+  return absl::NotFoundError(absl::StrCat("'", places[0].folder, "' has ", NamesText(others), " and no ", set, part,
+                                          "-", lacking, "-ubyte[.gz]"));
 }
 
 }  // namespace anybit

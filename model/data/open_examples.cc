@@ -120,8 +120,9 @@ Opened OpenExamples(const std::string& data, Split split, const ExampleShape& sh
   if (kind.empty()) {
     kind = KindOf(folder);
     if (kind == "images" && shape.frames > 1) {
-      return absl::InvalidArgumentError(absl::StrCat("still images for a network of ", shape.frames,
-                                                     " frames; clips, folders of frames, are opened as clips:", folder));
+      return absl::InvalidArgumentError(
+          absl::StrCat("still images for a network of ", shape.frames,
+                       " frames; clips, folders of frames, are opened as clips:", folder));
     }
   }
   if (kind == "idx") return OpenIdx(folder, split, shape);

@@ -19,8 +19,8 @@ namespace anybit {
 //   clips:    train/<class>/<clip>/*.png, *.jpg and test/ likewise (folder_examples.h), scaled and cut
 //   moving:   clips of moving objects, drawn from IDX files of grey images (moving_clips.h)
 // Clips are never found by themselves: folders below a class's may as well only sort its images. Rows have `shape`;
-// labels are the same in both splits; origin() says where the rows lie. NotFound, saying what was looked for and what is
-// there; else as the readers say.
+// labels are the same in both splits; origin() says where the rows lie. NotFound, saying what was looked for and what
+// is there; else as the readers say.
 absl::StatusOr<std::unique_ptr<ExampleSet>> OpenExamples(const std::string& data, Split split,
                                                          const ExampleShape& shape);
 

@@ -34,7 +34,8 @@ std::string PassedOver::Text() const {
   // Names such as "3.14159" have endings of their own: a summary shows those that occur most.
   constexpr size_t kShown = 8;
   std::vector<std::pair<std::string, Ending>> most(endings_.begin(), endings_.end());
-  std::stable_sort(most.begin(), most.end(), [](const auto& a, const auto& b) { return a.second.count > b.second.count; });
+  std::stable_sort(most.begin(), most.end(),
+                   [](const auto& a, const auto& b) { return a.second.count > b.second.count; });
   std::vector<std::string> parts;
   for (size_t i = 0; i < std::min(kShown, most.size()); ++i) {
     const auto& [name, ending] = most[i];

@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <iostream>
 #include <limits>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -84,8 +85,8 @@ ABSL_FLAG(bool, sync_norm, TrainerOptions{}.sync_norm,
           "batch norm over the images of all processes, else over each one's own");
 ABSL_FLAG(int, threads, TrainerOptions{}.threads, "of LibTorch; 0: its own choice");
 ABSL_FLAG(std::string, checkpoint, "",
-          "file to save to every --checkpoint_interval steps and when a signal ends the run; empty: beside --out, named "
-          "*.ckpt, and removed when all is done, the test included; none: no file");
+          "file to save to every --checkpoint_interval steps and when a signal ends the run; empty: beside --out, "
+          "named *.ckpt, and removed when all is done, the test included; none: no file");
 ABSL_FLAG(int64_t, checkpoint_interval, TrainerOptions{}.checkpoint_interval, "steps");
 ABSL_FLAG(bool, resume, false, "go on from --checkpoint");
 ABSL_FLAG(int64_t, progress_interval, TrainerOptions{}.progress_interval,
@@ -171,20 +172,6 @@ absl::StatusOr<Artifact> ReadStart(const std::string& path, const NetworkSpec& s
   return absl::InvalidArgumentError(absl::StrCat("'", path, "' is no artifact (", artifact.status().message(),
                                                  ") and no checkpoint of this network (", checkpoint.status().message(),
                                                  ")"));
-}
-
-// The files at `path` that hold a checkpoint: of a joint run, or of any of the networks that are trained separately.
-std::vector<std::filesystem::path> CheckpointsAt(const std::string& path) {
-  std::vector<std::filesystem::path> files;
-  const std::filesystem::path wanted(path);
-  std::error_code none;
-  const std::filesystem::path folder = wanted.has_parent_path() ? wanted.parent_path() : ".";
-  for (const auto& entry : std::filesystem::directory_iterator(folder, none)) {
-    const std::string name = entry.path().filename().string();
-    if (name.ends_with(".previous") || name.ends_with(".partial")) continue;
-    if (name == wanted.filename() || name.starts_with(wanted.filename().string() + ".")) files.push_back(entry.path());
-  }
-  return files;
 }
 
 // "dir/network.safetensors" to "dir/network" + `ending`.
@@ -319,19 +306,29 @@ absl::Status CheckOutputs(const std::string& report, const std::string& checkpoi
   return absl::OkStatus();
 }
 
-// What a run that ended early leaves: how to go on, or nothing where nothing was saved.
-std::string HowToGoOn(const TrainerOptions& options, const std::vector<std::string>& command) {
-  if (CheckpointsAt(options.checkpoint).empty()) return "";
-  const std::string where =
-      options.processes() > 1 ? absl::StrCat(", in all ", options.processes(), " processes") : "";
-  return absl::StrCat("to go on", where, ": ", ResumeCommand(command), "\n");
+// The files of a run's checkpoints that exist, with their times: of the joint network, or of those trained separately.
+std::map<std::string, std::filesystem::file_time_type> Checkpoints(const TrainerOptions& options,
+                                                                   const std::vector<PointRecipe>& points) {
+  std::map<std::string, std::filesystem::file_time_type> found;
+  if (options.checkpoint.empty()) return found;
+  std::vector<std::string> paths = {options.checkpoint};
+  if (!options.recipe.joint) {
+    paths = {absl::StrCat(options.checkpoint, ".", kStartName)};
+    for (const PointRecipe& point : points) paths.push_back(absl::StrCat(options.checkpoint, ".", point.name));
+  }
+  for (const std::string& path : paths) {
+    std::error_code none;
+    const auto time = std::filesystem::last_write_time(path, none);
+    if (!none) found.emplace(path, time);
+  }
+  return found;
 }
 
 // Trains, measures and writes. Cancelled where a signal asked for it.
 absl::Status TrainAndFinish(const Task& task, const Recipe& recipe, const std::vector<PointRecipe>& points,
                             const TrainerOptions& options, const std::string& report) {
   // How long the part before a checkpoint took, nobody knows.
-  const bool whole = !(options.resume && !CheckpointsAt(options.checkpoint).empty());
+  const bool whole = !(options.resume && !Checkpoints(options, points).empty());
   const std::clock_t begin = std::clock();
   absl::StatusOr<std::vector<Artifact>> artifacts = TrainAll(task, points, options);
   if (!artifacts.ok()) return artifacts.status();
@@ -344,13 +341,12 @@ absl::Status TrainAndFinish(const Task& task, const Recipe& recipe, const std::v
   run.set_seed(options.seed);
   run.set_command(Command(recipe, options.processes()));
   if (options.rank() != 0) return absl::OkStatus();
-  if (absl::Status status = Finish(*std::move(artifacts), task, points, options, report, std::move(run)); !status.ok()) {
-    return status;
-  }
+  const absl::Status status = Finish(*std::move(artifacts), task, points, options, report, std::move(run));
+  if (!status.ok()) return status;
   // A checkpoint that nobody asked for is of no use any more, unless the test is yet to come.
   if (!absl::GetFlag(FLAGS_checkpoint).empty() || task.test == nullptr) return absl::OkStatus();
   std::error_code kept;
-  for (const std::filesystem::path& file : CheckpointsAt(options.checkpoint)) std::filesystem::remove(file, kept);
+  for (const auto& [path, time] : Checkpoints(options, points)) std::filesystem::remove(path, kept);
   return absl::OkStatus();
 }
 
@@ -404,15 +400,21 @@ absl::Status Main(const std::vector<std::string>& command, Ending& ending) {
 
   // From here on there is something to lose.
   options->stop = HandleStopSignals(first);
+  const auto before = Checkpoints(*options, *points);
   status = TrainAndFinish(*task, *recipe, *points, *options, report);
   if (status.ok() || absl::IsCancelled(status)) status = EndTogether(*membership, status, *options->stop);
   if (absl::IsCancelled(status)) {
     ending = {.signal = *options->stop, .silent = !first};
     status = absl::CancelledError(absl::StrCat(SignalName(ending.signal), ": ", status.message()));
   }
-  // What does not fit or diverges would do so again.
+  // What does not fit or diverges would do so again, and another run's checkpoint is of no use.
   const bool again = !status.ok() && !absl::IsInvalidArgument(status) && !absl::IsAborted(status);
-  if (first && again) ending.advice = HowToGoOn(*options, command);
+  const auto after = Checkpoints(*options, *points);
+  if (first && again && !after.empty() && (options->resume || after != before)) {
+    const int processes = options->processes();
+    ending.advice = absl::StrCat("to go on", processes == 1 ? "" : absl::StrCat(", in all ", processes, " processes"),
+                                 ": ", ResumeCommand(command), "\n");
+  }
   return status;
 }
 
@@ -426,8 +428,8 @@ int main(int argc, char** argv) {
     status = anybit::ExpectNone(anybit::ParseFlags(
         argc, argv, "/anybit_train.cc",
         absl::StrCat("trains an adaptive-bit-width network and writes its artifact\n\n"
-                     "SIGTERM, Ctrl-C and a lost terminal end it after the step that it is in: it saves, says how to go "
-                     "on and exits with 128 + the signal's number (143, 130, 129). A second signal ends it at once.\n\n"
+                     "SIGTERM, Ctrl-C and a lost terminal end it after the step that it is in: it saves, says how to "
+                     "go on and exits with 128 + the signal's number (143, 130, 129). A second one ends it at once.\n\n"
                      "Recipes: ",
                      anybit::RecipeNames(), "\nand their keys, as in --recipe=coquant,teacher=closest,swap=0.3:\n",
                      anybit::RecipeKeys())));

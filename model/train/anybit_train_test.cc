@@ -459,7 +459,9 @@ std::string ImageFolder(const std::string& name, const std::vector<std::string>&
   return folder;
 }
 
-void CutInTheMiddle(const std::string& path) { std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2); }
+void CutInTheMiddle(const std::string& path) {
+  std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
+}
 
 TEST(AnybitTrain, FindsDamagedImagesOfBothSplitsBeforeTheFirstStepAndLeavesThemOutWhereAllowed) {
   const std::string folder = ImageFolder("damaged", {"train", "test"});

@@ -14,7 +14,8 @@ namespace anybit {
 
 // Reads every example once, each process of `group` (null: this one alone) its share, and takes the damaged ones out of
 // the task, the same in all processes. Errors are those of DropDamaged, with at most `limit` of both splits, of
-// CheckClassesRemain for the training rows, and of the group. `device` is where the group's tensors are; `log` hears of each.
+// CheckClassesRemain for the training rows, and of the group. `device` is where the group's tensors are; `log` hears of
+// each.
 absl::Status KeepWholeExamples(Task& task, int64_t limit, ProcessGroup* group, const std::string& device,
                                std::ostream& log);
 

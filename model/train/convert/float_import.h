@@ -2,8 +2,8 @@
 //
 // Tensors are found by name: those of torchvision's and timm's ResNets (conv1, bn1, layer1.0.conv1,
 // layer1.0.downsample.0, fc, ...; "shortcut" and "linear" of many CIFAR ones as well), behind any number of the names
-// that wrappers put before them ("module.", "_orig_mod.", "model.", "net.", "network.", "backbone.", "state_dict."), for
-// networks whose nodes are named as model/arch names them, with shortcuts without ReLU as theirs are. Batch norm
+// that wrappers put before them ("module.", "_orig_mod.", "model.", "net.", "network.", "backbone.", "state_dict."),
+// for networks whose nodes are named as model/arch names them, with shortcuts without ReLU as theirs are. Batch norm
 // folds into scales and biases. So does the normalisation of the input, with one exception: outside the image the
 // float network pads with its mean, ours with code 0 (black). Where the mean is not 0, the first convolution's
 // outputs at the border differ; those inside are the same.
@@ -42,8 +42,8 @@ struct FloatNetwork {
 
 // The artifact of `spec` with the weights of `file`, which are F16, BF16, F32 or F64. Its accuracy is 0, its store the
 // weights rounded to the nearest. InvalidArgument, listing what is missing, unexpected or of another shape, where names
-// or shapes do not fit; for two tensors that have one name without their wrappers'; and for a network with a ReLU behind
-// its shortcuts' convolutions, unless the file is an export of such a one. Unexpected are numbers of a layer, which
+// or shapes do not fit; for two tensors that have one name without their wrappers'; and for a network with a ReLU
+// behind its shortcuts' convolutions, unless the file is an export of such a one. Unexpected are numbers of a layer, which
 // would compute something with them: a bias, another block. Counters, masks and what lies beside the network are
 // unneeded.
 absl::StatusOr<FloatNetwork> ImportFloatNetwork(const TensorFile& file, const NetworkSpec& spec,

@@ -475,8 +475,8 @@ class TrainingRun {
     }
   }
 
-  // Whether any process was told to stop; if so its number, of several the highest, is what all then have. Called by all
-  // processes after the same step. Costs a small message a step and, on a GPU, the wait for it.
+  // Whether any process was told to stop; all then have its number, of several the highest. Called by all processes
+  // after the same step. Costs a small message a step and, on a GPU, the wait for it.
   bool StopAgreed() {
     if (options_.stop == nullptr) return false;
     if (options_.group == nullptr) return *options_.stop != 0;
@@ -501,7 +501,10 @@ class TrainingRun {
     if (!std::exchange(ours_, true)) {
       const absl::StatusOr<bool> kept = KeepEarlierCheckpoint(options_.checkpoint);
       Check(kept.status());
-      if (*kept) progress_ << "an earlier checkpoint is kept as '" << options_.checkpoint << ".previous'\n";
+      if (*kept) {
+        progress_ << (live_ ? "\r\033[K" : "") << "an earlier checkpoint is kept as '" << options_.checkpoint
+                  << ".previous'\n";
+      }
     }
     Checkpoint checkpoint{.identity = identity_, .step = step};
     for (const auto& [name, tensor] : State()) checkpoint.tensors[name] = ToValues(tensor);
