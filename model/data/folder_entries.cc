@@ -30,7 +30,7 @@ absl::StatusOr<FolderEntries> ListFolder(const std::string& folder) {
 
 bool IsImageName(absl::string_view name) {
   return absl::EndsWithIgnoreCase(name, ".png") || absl::EndsWithIgnoreCase(name, ".jpg") ||
-         absl::EndsWithIgnoreCase(name, ".jpeg");
+         absl::EndsWithIgnoreCase(name, ".jpeg") || absl::EndsWithIgnoreCase(name, ".pgm");
 }
 
 std::string NamesText(const std::vector<std::string>& names, size_t shown) {

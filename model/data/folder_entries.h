@@ -21,7 +21,7 @@ struct FolderEntries {
 // change what is learned.
 absl::StatusOr<FolderEntries> ListFolder(const std::string& folder);
 
-// Whether the name ends in .png, .jpg or .jpeg, in any case.
+// Whether the name ends in .png, .jpg, .jpeg or .pgm, in any case.
 bool IsImageName(absl::string_view name);
 
 // "'a', 'b', 'c' and 5 more", of at most `shown` names; "nothing" of none.

@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kEndings[] = ".png, .jpg or .jpeg";
+constexpr char kEndings[] = ".png, .jpg, .jpeg or .pgm";
 
 // The rows of one class: for each its `frames` files, below the split's folder.
 struct ClassListing {

@@ -2,8 +2,8 @@
 //
 // split_folder.h says which folder holds a split. Classes are the folders of the training split sorted by name
 // (bytewise), rows follow sorted by class and path. Still images are all image files below a class's folder, however
-// deep. Image files end in .png, .jpg or .jpeg in any case; other files are counted and named in origin(), as are names
-// that begin with a dot, which are passed over. Only names are kept in memory: a row is decoded when it is read.
+// deep. Image files end in .png, .jpg, .jpeg or .pgm in any case; other files are counted and named in origin(), as are
+// names that begin with a dot, which are passed over. Only names are kept in memory: a row is decoded when it is read.
 #ifndef ANYBIT_MODEL_DATA_FOLDER_EXAMPLES_H_
 #define ANYBIT_MODEL_DATA_FOLDER_EXAMPLES_H_
 

@@ -39,6 +39,18 @@ TEST(ImageFolder, SortsClassesAndFilesByName) {
   }
 }
 
+TEST(ImageFolder, TakesEveryFormatThatItDecodes) {
+  const std::string folder = FreshFolder("folder_test_formats");
+  WriteFile(folder + "/train/a/1.png", Flat(7));
+  WriteFile(folder + "/train/a/2.jpg", JpegBytes({2, 2, 1, {7, 7, 7, 7}}, 100));
+  WriteFile(folder + "/train/a/3.pgm", "P5 2 2 255 \7\7\7\7");
+  WriteFile(folder + "/train/a/4.PGM", "P2 2 2 255 7 7 7 7");
+  const auto set = FolderExamples::OfImages(folder, Split::kTrain, kShape);
+  ASSERT_TRUE(set.ok()) << set.status();
+  ASSERT_EQ((*set)->count(), 4);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(Row(**set, i), (std::vector<uint8_t>{7, 7, 7, 7})) << i;
+}
+
 TEST(ImageFolder, CountsAndNamesTheFilesThatItPassesOver) {
   const std::string folder = FreshFolder("folder_test_other");
   WriteFile(folder + "/train/a/1.png", Flat(1));
@@ -86,15 +98,15 @@ TEST(ImageFolder, RefusesAClassOfWhichItReadsNothingAndSaysWhatItsFolderHolds) {
   EXPECT_EQ(status(Split::kTrain).code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(status(Split::kTrain).message(),
             "class 'dog' has no example: '" + folder +
-                "/train/dog' holds 1 .bmp ('dog/2.bmp'), 1 .webp ('dog/1.webp'); files that end in .png, .jpg or .jpeg "
-                "are read");
+                "/train/dog' holds 1 .bmp ('dog/2.bmp'), 1 .webp ('dog/1.webp'); files that end in .png, .jpg, .jpeg "
+                "or .pgm are read");
   std::filesystem::create_directories(folder + "/train/emu");
   EXPECT_TRUE(absl::EndsWith(status(Split::kTrain).message(), "are read; without example are 'dog', 'emu'"))
       << status(Split::kTrain);
   std::filesystem::remove_all(folder + "/train/dog");
   EXPECT_EQ(status(Split::kTrain).message(), "class 'emu' has no example: '" + folder +
-                                                 "/train/emu' holds nothing; files that end in .png, .jpg or .jpeg are "
-                                                 "read");
+                                                 "/train/emu' holds nothing; files that end in .png, .jpg, .jpeg or "
+                                                 ".pgm are read");
 }
 
 // Rare classes may have no test image, but one that is there and not read would be missed in silence.
@@ -222,15 +234,15 @@ TEST(ClipFolder, RefusesAClassWithoutClips) {
   WriteFile(folder + "/train/run/1.png", Flat(1));
   EXPECT_EQ(FolderExamples::OfClips(folder, Split::kTrain, kShape).status().message(),
             "class 'run' has no example: '" + folder +
-                "/train/run' holds 1 .png ('run/1.png'); clips, which are folders of .png, .jpg or .jpeg files, are "
-                "read");
+                "/train/run' holds 1 .png ('run/1.png'); clips, which are folders of .png, .jpg, .jpeg or .pgm files, "
+                "are read");
 }
 
 TEST(ClipFolder, RefusesAClipWithoutFrames) {
   const std::string folder = FreshFolder("folder_test_empty_clip");
   WriteFile(folder + "/train/jump/1/notes.txt", "text");
   EXPECT_EQ(FolderExamples::OfClips(folder, Split::kTrain, kShape).status().message(),
-            "clip '" + folder + "/train/jump/1' has no .png, .jpg or .jpeg file");
+            "clip '" + folder + "/train/jump/1' has no .png, .jpg, .jpeg or .pgm file");
 }
 
 }  // namespace
