@@ -19,6 +19,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "base/signal_name.h"
 #include "client/argument_parser.h"
 #include "client/connection.h"
 #include "client/image_file.h"

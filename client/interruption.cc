@@ -1,9 +1,6 @@
 #include "client/interruption.h"
 
-#include <csignal>
 #include <utility>
-
-#include "absl/strings/str_cat.h"
 
 namespace anybit {
 
@@ -31,12 +28,6 @@ bool Interruption::Raise(int signal) {
 bool Interruption::WaitUntil(std::chrono::steady_clock::time_point when) const {
   std::unique_lock lock(mutex_);
   return raised_.wait_until(lock, when, [this] { return signal_ != 0; });
-}
-
-std::string SignalName(int signal) {
-  if (signal == SIGINT) return "SIGINT";
-  if (signal == SIGTERM) return "SIGTERM";
-  return absl::StrCat("signal ", signal);
 }
 
 }  // namespace anybit

@@ -10,7 +10,6 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
-#include <string>
 
 namespace anybit {
 
@@ -45,9 +44,6 @@ class Interruption {
   std::atomic<int> signal_ = 0;  // written under the mutex by who raises it, read by any thread
   std::function<void()> on_raise_;
 };
-
-// "SIGINT" or "SIGTERM"; "signal N" for others.
-std::string SignalName(int signal);
 
 }  // namespace anybit
 

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "base/signal_name.h"
 #include "client/argument_parser.h"
 #include "client/connection.h"
 #include "client/image_file.h"

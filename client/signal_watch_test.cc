@@ -90,11 +90,5 @@ TEST(SignalWatchDeathTest, LeavesTheProcessToTheSecondSignal) {
       ::testing::KilledBySignal(SIGTERM), "");
 }
 
-TEST(SignalName, IsTheNameOfTheSignal) {
-  EXPECT_EQ(SignalName(SIGINT), "SIGINT");
-  EXPECT_EQ(SignalName(SIGTERM), "SIGTERM");
-  EXPECT_EQ(SignalName(1), "signal 1");
-}
-
 }  // namespace
 }  // namespace anybit

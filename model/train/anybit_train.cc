@@ -25,6 +25,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
+#include "base/signal_name.h"
 #include "model/artifact.h"
 #include "model/data/augmentation.h"
 #include "model/evaluate.h"

@@ -48,13 +48,4 @@ std::atomic<int>* HandleStopSignals(bool speaks) {
   return &stop;
 }
 
-const char* SignalName(int signal) {
-  switch (signal) {
-    case SIGTERM: return "SIGTERM";
-    case SIGINT: return "SIGINT";
-    case SIGHUP: return "SIGHUP";
-    default: return "a signal";
-  }
-}
-
 }  // namespace anybit

@@ -11,9 +11,6 @@ namespace anybit {
 // error. Called once in a process.
 std::atomic<int>* HandleStopSignals(bool speaks);
 
-// "SIGTERM" of SIGTERM.
-const char* SignalName(int signal);
-
 }  // namespace anybit
 
 #endif  // ANYBIT_MODEL_TRAIN_STOP_SIGNALS_H_
