@@ -63,13 +63,6 @@ Duration WorkOf(const SchedulerView& view, size_t count) {
   return work;
 }
 
-// How late who is admitted may be by the fastest plan.
-Duration GivenUp(const SchedulerView& view, const PendingRequest& request, Duration slack) {
-  const Duration batches =
-      kBatchesGivenUp * view.latency.max_batch() * view.latency.RowCost(request.allowed);
-  return std::min(batches, slack / 2) * static_cast<int64_t>(view.slots.size());
-}
-
 // The first one heavier, whose deadline is later, that would be late behind the request, and was not before.
 std::optional<size_t> HeavierMadeLate(const SchedulerView& view, const PendingRequest& request, Duration work,
                                       size_t ahead) {
@@ -155,10 +148,9 @@ Admission AdmissionControl::Admit(const SchedulerView& view, const PendingReques
   }
   if (request.deadline == kNever) return {};
   const size_t ahead = CountAhead(view, request.deadline);
-  const Duration work = busy.sum + WorkOf(view, ahead);
+  const Duration work = WorkBefore(view, ahead);
   const Duration needed = work + view.latency.RowCost(request.allowed) * request.rows;
-  const Duration room = slack * static_cast<int64_t>(view.slots.size()) + GivenUp(view, request, slack);
-  if (needed > room) {
+  if (!Fits(needed, slack, static_cast<int>(view.slots.size()), MostGivenUp(view, request.allowed))) {
     if (const std::optional<int> lighter = LighterThan(view, request, ahead)) return {.instead = lighter};
     return {.status = NoPointInTime(view, request, needed / static_cast<int64_t>(view.slots.size())),
             .predicted = true};
@@ -170,6 +162,16 @@ Admission AdmissionControl::Admit(const SchedulerView& view, const PendingReques
     return {.status = absl::ResourceExhaustedError("a waiting request of more weight would miss its deadline")};
   }
   return {};
+}
+
+Duration WorkBefore(const SchedulerView& view, size_t count) { return BusyTime(view).sum + WorkOf(view, count); }
+
+Duration MostGivenUp(const SchedulerView& view, PointSet allowed) {
+  return kBatchesGivenUp * view.latency.max_batch() * view.latency.RowCost(allowed);
+}
+
+bool Fits(Duration work, Duration slack, int slots, Duration most_given_up) {
+  return work <= (slack + std::min(most_given_up, slack / 2)) * int64_t{slots};
 }
 
 Duration PredictedDrain(const SchedulerView& view) {

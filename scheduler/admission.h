@@ -2,6 +2,7 @@
 #ifndef ANYBIT_SCHEDULER_ADMISSION_H_
 #define ANYBIT_SCHEDULER_ADMISSION_H_
 
+#include <cstddef>
 #include <optional>
 
 #include "absl/status/status.h"
@@ -29,6 +30,16 @@ class AdmissionControl {
   // it would make one who weighs more late.
   Admission Admit(const SchedulerView& view, const PendingRequest& request) const;
 };
+
+// Slot time that is spent before a request behind the first `count` of the waiting: what runs, then those at their
+// cheapest points in the best batches.
+Duration WorkBefore(const SchedulerView& view, size_t count);
+
+// What of a queue may be given up in overload: two full batches of requests that accept `allowed`.
+Duration MostGivenUp(const SchedulerView& view, PointSet allowed);
+
+// Whether a request that has `slack` has room, if it and those before it need `work` of all slots together.
+bool Fits(Duration work, Duration slack, int slots, Duration most_given_up);
 
 // When the present queue will have drained, at the cheapest points in the best batches: when to try again.
 Duration PredictedDrain(const SchedulerView& view);

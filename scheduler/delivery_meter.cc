@@ -31,9 +31,9 @@ Duration DeliveryMeter::margin(MonoTime now) {
   return margin_ = *holding;
 }
 
-MonoTime DeliveryMeter::EndFor(MonoTime deadline, MonoTime now) {
+MonoTime DeliveryMeter::EndFor(MonoTime deadline, MonoTime now, Duration margin) {
   if (deadline == kNever || deadline <= now) return deadline;
-  return deadline - std::min(margin(now), (deadline - now) / kMostPart);
+  return deadline - std::min(margin, (deadline - now) / kMostPart);
 }
 
 }  // namespace anybit

@@ -29,7 +29,8 @@ class DeliveryMeter {
   Duration margin(MonoTime now);
 
   // The instant by which the batch of a request must have ended that came at `now` and is to be answered by `deadline`.
-  MonoTime EndFor(MonoTime deadline, MonoTime now);
+  MonoTime EndFor(MonoTime deadline, MonoTime now) { return EndFor(deadline, now, margin(now)); }
+  static MonoTime EndFor(MonoTime deadline, MonoTime now, Duration margin);
 
  private:
   static constexpr size_t kWindow = 64;   // as many as batches in the latency model

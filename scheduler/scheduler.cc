@@ -87,6 +87,25 @@ RequestId Scheduler::Submit(SubmitRequest request, Done done) {
   return id;
 }
 
+std::optional<Duration> Scheduler::RefuseEarly(MonoTime deadline) {
+  const std::optional<Duration> retry_after = early_refusal_.Refuses(loop_.Now(), deadline);
+  if (retry_after) refused_early_.fetch_add(1, std::memory_order_relaxed);
+  return retry_after;
+}
+
+void Scheduler::ReportRefused(SlaClassId sla_class, TenantId tenant, int rows) {
+  loop_.Post([this, sla_class, tenant, rows] {
+    for (SchedulerObserver* observer : observers_) {
+      observer->OnEnded({.at = loop_.Now(),
+                         .kind = OutcomeKind::kShed,
+                         .sla_class = sla_class,
+                         .tenant = tenant,
+                         .rows = rows,
+                         .has_deadline = true});
+    }
+  });
+}
+
 void Scheduler::Cancel(RequestId id) {
   loop_.Post([this, id] { CancelNow(id); });
 }
@@ -119,6 +138,9 @@ void Scheduler::RequestStep() {
 void Scheduler::Step() {
   const MonoTime now = loop_.Now();
   latency_.Forget(now);
+  if (const int refused = refused_early_.exchange(0, std::memory_order_relaxed); refused > 0) {
+    arrivals_.Count(now, SaturatingAdd(now, arrivals_.objective()), refused);
+  }
   Expire(now);
   MonoTime wake_at = kNever;
   if (!queue_.empty() && running_batches_ < static_cast<int>(slots_.size())) {
@@ -131,6 +153,11 @@ void Scheduler::Step() {
     Apply(view, trial);
   }
   SetTimer(wake_at);
+  if (draining_ || trials_.running() > 0) {
+    early_refusal_.Clear();
+  } else {
+    early_refusal_.Publish(View(now), deliveries_.margin(now));
+  }
   ReportQueue(now);
   ReportDrained();
 }

@@ -21,6 +21,7 @@
 #include "scheduler/batch_runner.h"
 #include "scheduler/decision.h"
 #include "scheduler/delivery_meter.h"
+#include "scheduler/early_refusal.h"
 #include "scheduler/event_loop.h"
 #include "scheduler/latency_model.h"
 #include "scheduler/observer.h"
@@ -66,6 +67,12 @@ class Scheduler {
   // Takes the request; `done` is called exactly once, on the loop thread. Arrival is stamped in Submit.
   // Any thread; never blocks.
   RequestId Submit(SubmitRequest request, Done done);
+
+  // When to try again, if Submit would have to refuse a request with this deadline at present, as of the last turn, even
+  // if it had one row and accepted every point; then the caller refuses it, and it counts as an arrival. A caller that
+  // knows more of the request says so by ReportRefused. Any thread; never blocks.
+  std::optional<Duration> RefuseEarly(MonoTime deadline);
+  void ReportRefused(SlaClassId sla_class, TenantId tenant, int rows);
 
   // The client went away: ends it as kCancelled if it waits; if it runs, its row is computed and dropped, and it ends
   // as kCancelled when the batch finishes. Unknown or ended ids are ignored. Any thread.
@@ -192,6 +199,9 @@ class Scheduler {
   DecisionCheck check_;
   int64_t replaced_decisions_ = 0;
   QueueEvent reported_;
+
+  EarlyRefusal early_refusal_;                  // loop thread writes, threads of callers read
+  std::atomic<int> refused_early_ = 0;          // since the last turn; threads of callers, loop thread
 
   // Any thread that submits takes the next id; only its uniqueness matters, it orders nothing else.
   std::atomic<uint64_t> last_id_ = 0;

@@ -59,6 +59,11 @@ Duration NearTheEnd(Duration time_limit) {
   return kWay + std::min(time_limit / 100, kMostRounding);
 }
 
+absl::Status TooLate(Duration left) {
+  return absl::ResourceExhaustedError(
+      absl::StrCat("no operating point can meet the deadline: ", ToMicros(left), " us are left behind a longer queue"));
+}
+
 // A call that is not read: its answer is `status`.
 class RefusedCall final : public grpc::ServerGenericBidiReactor {
  public:
@@ -102,6 +107,14 @@ class InferenceService::InferReactor final : public grpc::ServerGenericBidiReact
       service_.observer_.OnUnavailable();
       Finish(ToGrpcStatus(absl::UnavailableError("the server is starting")));
       return;
+    }
+    // What the message asks for can only make it later.
+    if (const Duration left = LeftOfGrpcDeadline(context_); left < Duration::max()) {
+      if (const auto retry_after = service_.scheduler_.RefuseEarly(SaturatingAdd(service_.loop_.Now(), left))) {
+        service_.observer_.OnShed();
+        Shed(TooLate(left), *retry_after);
+        return;
+      }
     }
     // How large the message is will be known when it is read.
     if (!Hold(LargestRawRequestBytes(service_.model_))) return;
@@ -161,13 +174,19 @@ class InferenceService::InferReactor final : public grpc::ServerGenericBidiReact
     }
     request_id_ = request.id();
     call_ = *std::move(call);
+    const Duration time_limit = std::min(call_.time_limit, LeftOfGrpcDeadline(context_));
+    const MonoTime deadline = SaturatingAdd(arrival, time_limit);
+    if (const std::optional<Duration> retry_after = service_.scheduler_.RefuseEarly(deadline)) {
+      service_.scheduler_.ReportRefused(call_.sla_class, call_.tenant, call_.rows);
+      Shed(TooLate(time_limit), *retry_after);
+      return;
+    }
     auto payload = std::make_unique<InferencePayload>();
     payload->input = std::move(call_.input);
     payload->output.reserve(call_.rows * service_.model_.network.output.elements);
     // The outputs are held twice while the response is made of them.
     if (!Hold(static_cast<int64_t>(payload->input.size() + 2 * payload->output.capacity() * sizeof(float)))) return;
-    const Duration time_limit = std::min(call_.time_limit, LeftOfGrpcDeadline(context_));
-    id_ = static_cast<uint64_t>(service_.scheduler_.Submit({.deadline = SaturatingAdd(arrival, time_limit),
+    id_ = static_cast<uint64_t>(service_.scheduler_.Submit({.deadline = deadline,
                                                             .allowed = call_.allowed,
                                                             .sla_class = call_.sla_class,
                                                             .tenant = call_.tenant,
