@@ -26,7 +26,7 @@ Duration DeliveryMeter::margin(MonoTime now) {
   if (count_ < kLeastCount) return margin_;
   std::array<Duration, kWindow> sorted;
   for (size_t i = 0; i < count_; ++i) sorted[i] = recent_[(oldest_ + i) % kWindow].took;
-  const auto holding = sorted.begin() + static_cast<std::ptrdiff_t>(RankHolding(count_));
+  const auto holding = sorted.begin() + static_cast<std::ptrdiff_t>(RankHolding(count_, kHoldsForPercent));
   std::nth_element(sorted.begin(), holding, sorted.begin() + static_cast<std::ptrdiff_t>(count_));
   return margin_ = *holding;
 }

@@ -22,10 +22,14 @@ class DeliveryMeter {
   // served would be refused for what may be late.
   static constexpr int kMostPart = 4;
 
+  // The margin holds for all but one answer in a hundred; a batch's prediction only for all but one in twenty. A late
+  // answer has cost as much as one in time, and a slow delivery delays every answer of its batch.
+  static constexpr size_t kHoldsForPercent = 99;
+
   // An answer was under way for `took`, until `at`; instants never go back.
   void Observe(Duration took, MonoTime at);
 
-  // What all but one in twenty of the last kWindow answers kept to; 0 if there are too few.
+  // What kHoldsForPercent of the last kWindow answers kept to; 0 if there are too few.
   Duration margin(MonoTime now);
 
   // The instant by which the batch of a request must have ended that came at `now` and is to be answered by `deadline`.
@@ -33,7 +37,7 @@ class DeliveryMeter {
   static MonoTime EndFor(MonoTime deadline, MonoTime now, Duration margin);
 
  private:
-  static constexpr size_t kWindow = 64;   // as many as batches in the latency model
+  static constexpr size_t kWindow = 256;
 
   struct Delivery {
     Duration took{};

@@ -13,8 +13,8 @@ inline constexpr size_t kHoldsForPercent = 95;
 // The rank, from 0, among `count` >= 1 sorted values of the least that so many of a hundred are not above; but the
 // largest of several values is never taken. Of fewer than twenty values the largest would be the quantile, and one
 // outlier would be all that deadlines are kept by.
-constexpr size_t RankHolding(size_t count) {
-  const size_t rank = (count * kHoldsForPercent + 99) / 100 - 1;
+constexpr size_t RankHolding(size_t count, size_t percent = kHoldsForPercent) {
+  const size_t rank = (count * percent + 99) / 100 - 1;
   return count < 2 ? rank : std::min(rank, count - 2);
 }
 

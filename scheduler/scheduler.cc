@@ -110,8 +110,8 @@ void Scheduler::Cancel(RequestId id) {
   loop_.Post([this, id] { CancelNow(id); });
 }
 
-void Scheduler::Delivered(MonoTime ended) {
-  loop_.Post([this, took = loop_.Now() - ended] {
+void Scheduler::Delivered(MonoTime ended, Duration at_least) {
+  loop_.Post([this, took = std::max(loop_.Now() - ended, at_least)] {
     const MonoTime now = loop_.Now();
     deliveries_.Observe(took, now);
     for (SchedulerObserver* observer : observers_) observer->OnDelivered({.at = now, .took = took});

@@ -78,9 +78,9 @@ class Scheduler {
   // as kCancelled when the batch finishes. Unknown or ended ids are ignored. Any thread.
   void Cancel(RequestId id);
 
-  // The answer to a request that ran is sent: from Outcome::ended until now it was under way. Later requests have so
-  // much less time (DeliveryMeter). May be told of some only. Any thread.
-  void Delivered(MonoTime ended);
+  // The answer to a request that ran is sent: from Outcome::ended until now it was under way, or for `at_least` if that
+  // is more. Later requests have so much less time (DeliveryMeter). May be told of some only. Any thread.
+  void Delivered(MonoTime ended, Duration at_least = Duration::zero());
 
   // New requests end as kUnavailable from now on; `drained` runs on the loop thread once none waits or runs and every
   // answer is out.

@@ -142,10 +142,8 @@ class InferenceService::InferReactor final : public grpc::ServerGenericBidiReact
     if (const uint64_t id = id_; id != 0) service_.scheduler_.Cancel(static_cast<RequestId>(id));
   }
   void OnDone() override {
-    // The server's stop waits for this, and the scheduler outlives it. Some are enough to know, and what nobody waited
-    // for was not sent.
-    const bool told = id_ % kToldOneIn == 0 && !context_.IsCancelled();
-    if (ended_ && told) service_.scheduler_.Delivered(*ended_);
+    // The server's stop waits for this, and the scheduler outlives it. Some are enough to know.
+    if (ended_ && id_ % kToldOneIn == 0) TellDelivery();
     InferenceService& service = service_;
     delete this;
     service.CallEnded();
@@ -153,6 +151,16 @@ class InferenceService::InferReactor final : public grpc::ServerGenericBidiReact
 
  private:
   static constexpr uint64_t kToldOneIn = 8;
+
+  // A client that gave up at its deadline would have had to be answered earlier by more than what was left then. What was
+  // cancelled before tells nothing.
+  void TellDelivery() {
+    if (!context_.IsCancelled()) {
+      service_.scheduler_.Delivered(*ended_);
+    } else if (LeftOfGrpcDeadline(context_) <= near_the_end_) {
+      service_.scheduler_.Delivered(*ended_, deadline_ - *ended_);
+    }
+  }
 
   // Submits the request of the message that was read, or ends the call.
   void Begin(MonoTime arrival) {
@@ -175,8 +183,8 @@ class InferenceService::InferReactor final : public grpc::ServerGenericBidiReact
     request_id_ = request.id();
     call_ = *std::move(call);
     const Duration time_limit = std::min(call_.time_limit, LeftOfGrpcDeadline(context_));
-    const MonoTime deadline = SaturatingAdd(arrival, time_limit);
-    if (const std::optional<Duration> retry_after = service_.scheduler_.RefuseEarly(deadline)) {
+    deadline_ = SaturatingAdd(arrival, time_limit);
+    if (const std::optional<Duration> retry_after = service_.scheduler_.RefuseEarly(deadline_)) {
       service_.scheduler_.ReportRefused(call_.sla_class, call_.tenant, call_.rows);
       Shed(TooLate(time_limit), *retry_after);
       return;
@@ -186,7 +194,7 @@ class InferenceService::InferReactor final : public grpc::ServerGenericBidiReact
     payload->output.reserve(call_.rows * service_.model_.network.output.elements);
     // The outputs are held twice while the response is made of them.
     if (!Hold(static_cast<int64_t>(payload->input.size() + 2 * payload->output.capacity() * sizeof(float)))) return;
-    id_ = static_cast<uint64_t>(service_.scheduler_.Submit({.deadline = deadline,
+    id_ = static_cast<uint64_t>(service_.scheduler_.Submit({.deadline = deadline_,
                                                             .allowed = call_.allowed,
                                                             .sla_class = call_.sla_class,
                                                             .tenant = call_.tenant,
@@ -252,6 +260,7 @@ class InferenceService::InferReactor final : public grpc::ServerGenericBidiReact
   grpc::ByteBuffer message_;
   std::string request_id_;
   InferCall call_;   // its input has moved on
+  MonoTime deadline_{};
   grpc::ByteBuffer response_;
   std::optional<MonoTime> ended_;         // its batch, if it was served
   std::atomic<uint64_t> id_ = 0;          // 0: not submitted yet; threads of OnReadDone and OnCancel

@@ -74,12 +74,19 @@ TEST(AccuracyScalingTest, DoesNotWaitWhileSomeoneIsLeftOver) {
   EXPECT_EQ(Ids(snapshot.view(), MembersOfPlan(Decide(snapshot), 0)), (IdList{1}));
 }
 
-TEST(AccuracyScalingTest, RefusesAHeadThatThePointOfTheDemandCannotServeInTime) {
+TEST(AccuracyScalingTest, ServesAHeadAtAFasterPointWhereThatOfTheDemandIsTooSlowForIt) {
   Snapshot snapshot(ThreePoints());
-  snapshot.Add(T(milliseconds(9))).Add(T(milliseconds(10)));
+  snapshot.Add(T(milliseconds(9)));   // hi: 10 ms
+  snapshot.At(T(milliseconds(4)));    // mid: 5 ms
   const Decision decision = Decide(snapshot);
-  EXPECT_EQ(Ids(snapshot.view(), decision.shed), (IdList{1}));
-  EXPECT_EQ(Ids(snapshot.view(), MembersOfPlan(decision, 0)), (IdList{2}));
+  EXPECT_EQ(Ids(snapshot.view(), MembersOfPlan(decision, 0)), (IdList{1}));
+  EXPECT_EQ(decision.plans.at(0).point, kMid);
+}
+
+TEST(AccuracyScalingTest, RefusesAHeadThatNoPointCanServeInTime) {
+  Snapshot snapshot(ThreePoints());
+  snapshot.Add(T(milliseconds(1))).Add(T(milliseconds(10)));
+  EXPECT_EQ(Ids(snapshot.view(), Decide(snapshot).shed), (IdList{1}));
 }
 
 TEST(AccuracyScalingTest, ARequestWithoutADeadlineStartsAtOnce) {
