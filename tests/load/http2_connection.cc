@@ -222,8 +222,7 @@ Http2Connection::Stream* Http2Connection::Start(size_t call, std::optional<std::
     char* end = std::to_chars(stream->timeout.begin(), stream->timeout.end(), micros).ptr;
     *end++ = 'u';
     // Almost every value is another one: in the table of headers it would only displace the others.
-    headers[count++] = Header("grpc-timeout", {stream->timeout.data(), static_cast<size_t>(end - stream->timeout.data())},
-                              NGHTTP2_NV_FLAG_NO_INDEX);
+    headers[count++] = Header("grpc-timeout", std::string_view(stream->timeout.data(), end), NGHTTP2_NV_FLAG_NO_INDEX);
   }
   const nghttp2_data_provider body = {.source = {.ptr = stream}, .read_callback = Callbacks::ReadMessage};
   stream->id = nghttp2_submit_request(session_, nullptr, headers.data(), count, &body, stream);

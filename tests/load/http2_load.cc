@@ -125,7 +125,9 @@ double MicrosPerCall(std::chrono::nanoseconds time, int64_t calls) {
 }
 
 void PrintFailures(const std::map<std::string, int64_t>& failures) {
-  for (const auto& [what, count] : failures) std::cerr << "http2-load: " << count << " calls ended with " << what << "\n";
+  for (const auto& [what, count] : failures) {
+    std::cerr << "http2-load: " << count << " calls ended with " << what << "\n";
+  }
 }
 
 absl::Status RunClosed(const Command& command, const LoadTarget& target) {
@@ -208,9 +210,10 @@ absl::Status RunRates(const Command& command, const LoadTarget& target) {
     PrintTable(*rates, result->steps);
   }
   for (size_t s = 0; s < steps.size(); ++s) {
+    const double lag = Milliseconds(result->steps[s].lag_p99);
     if (result->steps[s].lag_p99 <= kMaxLag) continue;
     std::cerr << absl::StrFormat("http2-load: at %.0f calls/s this program was the bottleneck: p99 of its lag %.1f ms\n",
-                                 (*rates)[s], Milliseconds(result->steps[s].lag_p99));
+                                 (*rates)[s], lag);
   }
   PrintFailures(result->failures);
   return absl::OkStatus();
