@@ -212,7 +212,7 @@ absl::Status RunRates(const Command& command, const LoadTarget& target) {
   for (size_t s = 0; s < steps.size(); ++s) {
     const double lag = Milliseconds(result->steps[s].lag_p99);
     if (result->steps[s].lag_p99 <= kMaxLag) continue;
-    std::cerr << absl::StrFormat("http2-load: at %.0f calls/s this program was the bottleneck: p99 of its lag %.1f ms\n",
+    std::cerr << absl::StrFormat("http2-load: at %.0f calls/s this program was the bottleneck: p99 lag %.1f ms\n",
                                  (*rates)[s], lag);
   }
   PrintFailures(result->failures);

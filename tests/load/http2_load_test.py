@@ -61,11 +61,20 @@ class Http2LoadTest(unittest.TestCase):
         self.assertNotEqual(offered[0], offered[2])
 
     def test_calls_above_the_servers_streams_wait_for_their_turn(self):
-        # One connection of two streams, and all calls at once: the server would end the connection at the third.
+        # One connection of two streams, and all calls at once.
         (report,) = self.reports("--rates", "100000", "--seconds", "0.003", "--connections", "1", *NO_DEADLINE)
         self.assert_each_ended_once(report)
         self.assertGreater(report["offered"], 100)
         self.assertEqual(report["attained"] + report["shed"], report["offered"])
+
+    def test_calls_that_find_no_stream_until_their_deadline_are_never_sent(self):
+        # Thousands of calls through two streams, which no server answers within the deadline.
+        (report,) = self.reports(
+            "--rates", "100000", "--seconds", "0.05", "--connections", "1", "--deadline_ms", "10"
+        )  # fmt: skip
+        self.assert_each_ended_once(report)
+        self.assertGreater(report["unsent"], 0)
+        self.assertGreaterEqual(report["expired"], report["unsent"])
 
     def test_no_call_is_in_time_for_a_deadline_of_a_microsecond(self):
         (report,) = self.reports("--rates", "2000", "--seconds", "0.2", "--deadline_ms", "0.001")
