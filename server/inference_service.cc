@@ -59,9 +59,18 @@ Duration NearTheEnd(Duration time_limit) {
   return kWay + std::min(time_limit / 100, kMostRounding);
 }
 
-absl::Status TooLate(Duration left) {
-  return absl::ResourceExhaustedError(
-      absl::StrCat("no operating point can meet the deadline: ", ToMicros(left), " us are left behind a longer queue"));
+// The status of an early refusal. Most of many in a row are equal, and making one takes as long as checking the call.
+const grpc::Status& TooLate(std::chrono::milliseconds retry_after) {
+  thread_local std::chrono::milliseconds made_for(-1);
+  thread_local grpc::Status status;
+  if (made_for != retry_after) {
+    status = ToGrpcStatus(absl::ResourceExhaustedError(absl::StrCat(
+                              "no operating point can meet the deadline behind the requests that wait; they take ",
+                              retry_after.count(), " ms")),
+                          retry_after);
+    made_for = retry_after;
+  }
+  return status;
 }
 
 // A call that is not read: its answer is `status`.
@@ -112,7 +121,7 @@ class InferenceService::InferReactor final : public grpc::ServerGenericBidiReact
     if (const Duration left = LeftOfGrpcDeadline(context_); left < Duration::max()) {
       if (const auto retry_after = service_.scheduler_.RefuseEarly(SaturatingAdd(service_.loop_.Now(), left))) {
         service_.observer_.OnShed();
-        Shed(TooLate(left), *retry_after);
+        ShedEarly(*retry_after);
         return;
       }
     }
@@ -186,7 +195,7 @@ class InferenceService::InferReactor final : public grpc::ServerGenericBidiReact
     deadline_ = SaturatingAdd(arrival, time_limit);
     if (const std::optional<Duration> retry_after = service_.scheduler_.RefuseEarly(deadline_)) {
       service_.scheduler_.ReportRefused(call_.sla_class, call_.tenant, call_.rows);
-      Shed(TooLate(time_limit), *retry_after);
+      ShedEarly(*retry_after);
       return;
     }
     auto payload = std::make_unique<InferencePayload>();
@@ -247,10 +256,15 @@ class InferenceService::InferReactor final : public grpc::ServerGenericBidiReact
   }
 
   void Shed(const absl::Status& status, Duration retry_after) {
-    // Said twice: gRPC's own retries read the trailer, applications the detail.
+    Finish(ToGrpcStatus(status, AddPushback(retry_after)));
+  }
+  void ShedEarly(Duration retry_after) { Finish(TooLate(AddPushback(retry_after))); }
+
+  // When to try again is said twice: gRPC's own retries read the trailer, applications the status' detail.
+  std::chrono::milliseconds AddPushback(Duration retry_after) {
     const auto wait = std::chrono::ceil<std::chrono::milliseconds>(retry_after);
     context_.AddTrailingMetadata("grpc-retry-pushback-ms", absl::StrCat(wait.count()));
-    Finish(ToGrpcStatus(status, wait));
+    return wait;
   }
 
   InferenceService& service_;

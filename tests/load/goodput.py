@@ -9,12 +9,14 @@ Needs a machine of two processors or more: the server runs on the first, http2-l
     bazel build //server:anybit-server //tests/load:http2-load
 
 Loads are multiples of one capacity, measured once: what 64 callers without deadlines are answered under the first
-policy. Even a refused call costs the server something: r, measured as its processor time for an empty call. Of the
-processor time of a second, calls offered at a rate leave 1 - rate * r; no policy can answer more than
+policy. Even a refused call costs the server something: r, measured as its processor time for an empty call that arrives
+at the same rate (the more arrive at a time, the less each costs). Of the processor time of a second, calls offered at a
+rate leave 1 - rate * r; if a refusal costs r, no policy can answer more than
 
     (1 - rate * r) / (1 / capacity - r)
 
-calls with it, and that is the dashed line. Writes goodput.json and goodput.svg into the folder.
+calls with it, and that is the dashed line. After 3 and after 10 times the capacity comes a light load: whether the server
+has recovered. Writes goodput.json and goodput.svg into the folder.
 """
 
 import argparse
@@ -34,7 +36,8 @@ from charts import COLOURS, LEFT, Axis, LogAxis, Panel, document, legend_entry  
 from server_process import ServerProcess  # noqa: E402
 
 STEPS = [0.5, 0.75, 1, 1.5, 2, 3, 5, 10]
-AFTER = 0.2  # the last step: whether the server has recovered
+AFTER = 0.2  # whether the server has recovered
+SENT = [0.5, 0.75, 1, 1.5, 2, 3, AFTER, 5, 10, AFTER]
 CALLERS = 64
 
 
@@ -55,13 +58,11 @@ def processor_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def measure_capacity(arguments, server):
-    """(calls/s answered, processor seconds of an empty call)"""
-    callers = ("--closed", CALLERS, "--seconds", arguments.seconds)
-    capacity = send(arguments, server, *callers)[0]["calls_per_second"]
+def echo_seconds(arguments, server, rate):
+    """The server's processor seconds for an empty call, of those that arrive at that rate."""
     before = processor_seconds(server.process.pid)
-    calls = send(arguments, server, "--echo", *callers)[0]["calls"]
-    return capacity, (processor_seconds(server.process.pid) - before) / calls
+    report = send(arguments, server, "--echo", "--rates", rate, "--seconds", arguments.seconds)[0]
+    return (processor_seconds(server.process.pid) - before) / report["offered"]
 
 
 def bound(rate, capacity, echo):
@@ -75,7 +76,7 @@ def run(arguments):
         "processor": re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text()).group(1),
         "callers": CALLERS,
         "deadline_ms": arguments.deadline_ms,
-        "steps": [*STEPS, AFTER],
+        "steps": SENT,
         "policies": {},
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -86,11 +87,13 @@ def run(arguments):
             flags += [f"--profile={profile}", f"--save_profile={profile}"]
             with pinned_server(arguments, folder, flags) as server:
                 if not results["policies"]:
-                    results["capacity"], results["echo_seconds"] = measure_capacity(arguments, server)
-                    print(
-                        f"capacity {results['capacity']:.0f} calls/s,"
-                        f" {1e6 * results['echo_seconds']:.1f} us of the server for an empty call"
-                    )
+                    callers = ("--closed", CALLERS, "--seconds", arguments.seconds)
+                    results["capacity"] = send(arguments, server, *callers)[0]["calls_per_second"]
+                    results["echo_seconds"] = {
+                        step: echo_seconds(arguments, server, step * results["capacity"]) for step in sorted(set(SENT))
+                    }
+                    print(f"capacity {results['capacity']:.0f} calls/s; the server's microseconds for an empty call:")
+                    print(", ".join(f"{1e6 * r:.1f} at {step}x" for step, r in results["echo_seconds"].items()))
                 rates = ",".join(str(results["capacity"] * step) for step in results["steps"])
                 load = ("--rates", rates, "--seconds", arguments.seconds, "--deadline_ms", arguments.deadline_ms)
                 results["policies"][policy] = send(arguments, server, *load)
@@ -115,7 +118,7 @@ def print_policy(policy, results):
     print(f"{policy}\n  {titles}")
     for step, report in zip(results["steps"], results["policies"][policy]):
         rate = report["offered"] / report["seconds"]
-        most = bound(rate, results["capacity"], results["echo_seconds"])
+        most = bound(rate, results["capacity"], results["echo_seconds"][step])
         remark = "  after" if step == AFTER else ""
         if report["was_bottleneck"]:
             remark += "  the load generator was the bottleneck"
@@ -136,14 +139,17 @@ def share(part, whole):
 
 def draw(results):
     capacity, echo, deadline = results["capacity"], results["echo_seconds"], results["deadline_ms"]
-    policies = {policy: reports[: len(STEPS)] for policy, reports in results["policies"].items()}
+    policies = {
+        policy: [report for step, report in zip(SENT, reports) if step != AFTER]
+        for policy, reports in results["policies"].items()
+    }
     reports = [report for steps in policies.values() for report in steps]
     loads = LogAxis(min(STEPS), max(STEPS))
     loads.marks = [(step, f"{step:g}×") for step in (0.5, 1, 2, 3, 5, 10)]
     most = [
         (x, value)
-        for x in (min(STEPS) * (max(STEPS) / min(STEPS)) ** (i / 200) for i in range(201))
-        if (value := bound(x * capacity, capacity, echo)) is not None
+        for x in STEPS
+        if (value := bound(x * capacity, capacity, echo[x])) is not None
     ]
     known = [100 * r["expected_accuracy"] for r in reports if r.get("expected_accuracy")]
     highest = max([capacity, *map(goodput, reports)])
