@@ -60,7 +60,7 @@ struct Outcome {
   int batch_rows = 0;                   // rows of the whole batch it ran in
   Duration queue_time{};                // arrival to batch start
   Duration compute_time{};              // batch start to batch finish
-  MonoTime ended{};                     // when the scheduler took the batch back
+  MonoTime ended{};                     // when the scheduler took the batch back, or refused it
   bool deadline_met = false;
   Duration retry_after{};               // for kShed: when capacity is expected; 0 = not known
   std::unique_ptr<Payload> payload;     // the one submitted

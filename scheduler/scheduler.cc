@@ -118,6 +118,13 @@ void Scheduler::Delivered(MonoTime ended, Duration at_least) {
   });
 }
 
+void Scheduler::RefusalSent(MonoTime ended) {
+  loop_.Post([this, took = loop_.Now() - ended] {
+    backlog_.Observe(took, loop_.Now());
+    if (!queue_.empty()) RequestStep();   // the wait may be over
+  });
+}
+
 void Scheduler::Drain(absl::AnyInvocable<void()> drained) {
   loop_.Post([this, drained = std::move(drained)]() mutable {
     draining_ = true;
@@ -143,7 +150,10 @@ void Scheduler::Step() {
   }
   Expire(now);
   MonoTime wake_at = kNever;
-  if (!queue_.empty() && running_batches_ < static_cast<int>(slots_.size())) {
+  const MonoTime wait_until = draining_ ? now : backlog_.WaitUntil(arrivals_.objective(), batch_ended_);
+  if (!queue_.empty() && now < wait_until) {
+    wake_at = wait_until;
+  } else if (!queue_.empty() && running_batches_ < static_cast<int>(slots_.size())) {
     SchedulerView view = View(now);
     view.arrivals = arrivals_.Forecast(now);
     Decide(view, decision_);
@@ -384,6 +394,7 @@ void Scheduler::FinishBatch(int slot, BatchResult result) {
   Running running = std::exchange(running_[static_cast<size_t>(slot)], Running());
   slots_[static_cast<size_t>(slot)] = {};
   --running_batches_;
+  batch_ended_ = now;
   result.batch.members.resize(running.members.size());   // whatever the runner gave back, each member gets an answer
 
   const bool ok = result.status.ok();
@@ -501,6 +512,7 @@ void Scheduler::Refuse(MonoTime now, Waiting waiting, OutcomeKind kind, absl::St
   Finish(now, waiting.request,
          Outcome{.kind = kind,
                  .status = std::move(status),
+                 .ended = now,
                  .retry_after = retry_after,
                  .payload = std::move(waiting.payload)},
          std::move(waiting.done));

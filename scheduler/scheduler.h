@@ -22,6 +22,7 @@
 #include "scheduler/decision.h"
 #include "scheduler/delivery_meter.h"
 #include "scheduler/early_refusal.h"
+#include "scheduler/edge_backlog.h"
 #include "scheduler/event_loop.h"
 #include "scheduler/latency_model.h"
 #include "scheduler/observer.h"
@@ -81,6 +82,10 @@ class Scheduler {
   // The answer to a request that ran is sent: from Outcome::ended until now it was under way, or for `at_least` if that
   // is more. Later requests have so much less time (DeliveryMeter). May be told of some only. Any thread.
   void Delivered(MonoTime ended, Duration at_least = Duration::zero());
+
+  // A refusal is sent that was decided at `ended`. Slots wait while refusals are long under way (EdgeBacklog). May be
+  // told of some only. Any thread.
+  void RefusalSent(MonoTime ended);
 
   // New requests end as kUnavailable from now on; `drained` runs on the loop thread once none waits or runs and every
   // answer is out.
@@ -179,6 +184,8 @@ class Scheduler {
   TrialGate trials_;
   ArrivalMeter arrivals_;
   DeliveryMeter deliveries_;
+  EdgeBacklog backlog_;
+  MonoTime batch_ended_{};                            // the last one, of any slot
   AimdLimit aimd_;
   TenantMeter tenants_;
   RequestQueue queue_;

@@ -149,6 +149,40 @@ TEST(SchedulerTest, LeavesAnswersTheTimeThatTheyAreUnderWay) {
   EXPECT_TRUE(rig.answer(2).outcome.deadline_met);
 }
 
+// At `when` it becomes known that refusals are so long under way.
+void RefusalsSentAt(Rig& rig, MonoTime when, Duration took) {
+  rig.loop.PostAt(when, [&rig, when, took] {
+    for (size_t i = 0; i < EdgeBacklog::kWindow; ++i) rig.scheduler.RefusalSent(when - took);
+  });
+}
+
+TEST(SchedulerTest, SlotsWaitUntilRefusalsAreNoLongerBehind) {
+  Rig rig = SlackFitRig();
+  rig.SubmitAt(T(milliseconds(0)), 1, Request(T(milliseconds(40))));
+  RefusalsSentAt(rig, T(milliseconds(11)), milliseconds(20));
+  rig.SubmitAt(T(milliseconds(12)), 2, Request(T(milliseconds(52))));
+  rig.loop.Run();
+  EXPECT_EQ(rig.answer(2).outcome.queue_time, milliseconds(19)) << "the backlog is worked off at 31 ms";
+  EXPECT_TRUE(rig.answer(2).outcome.deadline_met);
+}
+
+TEST(SchedulerTest, AQuickRefusalEndsTheWaitAtOnce) {
+  Rig rig = SlackFitRig();
+  rig.SubmitAt(T(milliseconds(0)), 1, Request(T(milliseconds(40))));
+  RefusalsSentAt(rig, T(milliseconds(11)), milliseconds(20));
+  rig.SubmitAt(T(milliseconds(12)), 2, Request(T(milliseconds(52))));
+  RefusalsSentAt(rig, T(milliseconds(15)), microseconds(100));
+  rig.loop.Run();
+  EXPECT_EQ(rig.answer(2).outcome.queue_time, milliseconds(3));
+}
+
+TEST(SchedulerTest, WhatItRefusesSaysWhen) {
+  Rig rig = SlackFitRig();
+  rig.SubmitAt(T(milliseconds(7)), 1, Request(T(milliseconds(8))));
+  rig.loop.Run();
+  EXPECT_EQ(rig.answer(1).outcome.ended, T(milliseconds(7)));
+}
+
 TEST(SchedulerTest, WhetherADeadlineWasMetIsSaidOfTheCallersOwn) {
   Rig rig = SlackFitRig({.least_permille = 1100, .most_permille = 1100});
   DeliverAt(rig, T(milliseconds(50)), milliseconds(2));

@@ -1,0 +1,54 @@
+// How far the edge is behind with refusals, and until when idle slots wait for it.
+//
+// Refusals are work for the processors that the slots compute on. Beyond some load, receiving and refusing calls needs
+// more than the share that is left beside slots that always compute. Then calls are seen late, answers wait behind the
+// backlog and arrive late, and everything is computed in vain. A slot that waits until the backlog is gone serves all
+// that the processor allows. The backlog shows in how long a refusal is under way: it is small, and sent at once unless
+// others come first. Where nothing is refused, nothing is measured and no slot waits.
+#ifndef ANYBIT_SCHEDULER_EDGE_BACKLOG_H_
+#define ANYBIT_SCHEDULER_EDGE_BACKLOG_H_
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+#include "scheduler/time.h"
+
+namespace anybit {
+
+class EdgeBacklog {
+ public:
+  // The quickest of so many refusals in a row tells the backlog: each may be slow for its own connection's sake.
+  static constexpr size_t kWindow = 4;
+  // A backlog of up to this part of the objective is tolerated. In simulated overload of 1.5 to 3 times the capacity,
+  // goodput is the same from a fifth to a twentieth.
+  static constexpr int kToleratedPart = 8;
+  // A slot waits at most so many objectives, whatever is measured: refusals may be slow for another reason, and no
+  // belief closes the server. At three times the capacity the waits are 1.1 objectives long.
+  static constexpr int kLongestWait = 2;
+
+  // A refusal was under way for `took`, until `at`; instants never go back.
+  void Observe(Duration took, MonoTime at) {
+    recent_[observed_++ % kWindow] = took;
+    at_ = at;
+  }
+
+  // Idle slots get no batch before this instant. A backlog that nobody confirms any more is worked off by then.
+  // `objective`: what requests typically have; `idle_since`: the end of the last batch.
+  MonoTime WaitUntil(Duration objective, MonoTime idle_since) const {
+    if (observed_ < kWindow) return MonoTime::min();
+    const Duration backlog = *std::min_element(recent_.begin(), recent_.end());
+    if (backlog <= objective / kToleratedPart) return MonoTime::min();
+    const MonoTime limit = SaturatingAdd(idle_since, kLongestWait * objective);
+    return std::min(SaturatingAdd(at_, backlog), limit);
+  }
+
+ private:
+  std::array<Duration, kWindow> recent_{};   // a ring
+  size_t observed_ = 0;
+  MonoTime at_{};                            // of the last one
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_SCHEDULER_EDGE_BACKLOG_H_

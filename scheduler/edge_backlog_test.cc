@@ -1,0 +1,47 @@
+#include "scheduler/edge_backlog.h"
+
+#include <chrono>
+
+#include "gtest/gtest.h"
+
+namespace anybit {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr milliseconds kObjective(80);   // a backlog of 80 / kToleratedPart is tolerated
+constexpr Duration kTolerated = kObjective / EdgeBacklog::kToleratedPart;
+
+MonoTime T(Duration since_start) { return MonoTime(since_start); }
+
+TEST(EdgeBacklogTest, NothingIsWaitedForBeforeEnoughRefusalsWereMeasured) {
+  EdgeBacklog backlog;
+  for (size_t i = 0; i + 1 < EdgeBacklog::kWindow; ++i) backlog.Observe(milliseconds(50), T(milliseconds(100)));
+  EXPECT_EQ(backlog.WaitUntil(kObjective, T(milliseconds(100))), MonoTime::min());
+  backlog.Observe(milliseconds(50), T(milliseconds(100)));
+  EXPECT_EQ(backlog.WaitUntil(kObjective, T(milliseconds(100))), T(milliseconds(150)));
+}
+
+TEST(EdgeBacklogTest, TheQuickestOfTheLastRefusalsTellsTheBacklog) {
+  EdgeBacklog backlog;
+  for (const int took : {5, 70, 30, 90, 40}) backlog.Observe(milliseconds(took), T(milliseconds(100)));
+  EXPECT_EQ(backlog.WaitUntil(kObjective, T(milliseconds(100))), T(milliseconds(130)));
+  backlog.Observe(kTolerated, T(milliseconds(110)));
+  EXPECT_EQ(backlog.WaitUntil(kObjective, T(milliseconds(100))), MonoTime::min()) << "one quick refusal is enough";
+}
+
+TEST(EdgeBacklogTest, SlotsWaitTwoObjectivesAtMostWhateverIsMeasured) {
+  EdgeBacklog backlog;
+  for (int i = 0; i < 10; ++i) backlog.Observe(seconds(5), T(seconds(10)));
+  EXPECT_EQ(backlog.WaitUntil(kObjective, T(seconds(10))), T(seconds(10) + 2 * kObjective));
+}
+
+TEST(EdgeBacklogTest, ABacklogThatNobodyConfirmsIsWorkedOff) {
+  EdgeBacklog backlog;
+  for (int i = 0; i < 4; ++i) backlog.Observe(milliseconds(20), T(seconds(1)));
+  EXPECT_LT(backlog.WaitUntil(kObjective, T(seconds(2))), T(seconds(2)));
+}
+
+}  // namespace
+}  // namespace anybit
