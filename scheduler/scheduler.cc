@@ -118,8 +118,8 @@ void Scheduler::Delivered(MonoTime ended, Duration at_least) {
   });
 }
 
-void Scheduler::RefusalSent(MonoTime ended) {
-  loop_.Post([this, took = loop_.Now() - ended] {
+void Scheduler::RefusalSent(MonoTime ended, Duration at_least) {
+  loop_.Post([this, took = std::max(loop_.Now() - ended, at_least)] {
     backlog_.Observe(took, loop_.Now());
     if (!queue_.empty()) RequestStep();   // the wait may be over
   });

@@ -83,9 +83,9 @@ class Scheduler {
   // is more. Later requests have so much less time (DeliveryMeter). May be told of some only. Any thread.
   void Delivered(MonoTime ended, Duration at_least = Duration::zero());
 
-  // A refusal is sent that was decided at `ended`. Slots wait while refusals are long under way (EdgeBacklog). May be
-  // told of some only. Any thread.
-  void RefusalSent(MonoTime ended);
+  // A refusal is sent that was decided at `ended`: it was under way until now, or for `at_least` if that is more. Slots
+  // wait while refusals are long under way (EdgeBacklog). May be told of some only. Any thread.
+  void RefusalSent(MonoTime ended, Duration at_least = Duration::zero());
 
   // New requests end as kUnavailable from now on; `drained` runs on the loop thread once none waits or runs and every
   // answer is out.

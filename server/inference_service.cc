@@ -119,6 +119,7 @@ class InferenceService::InferReactor final : public grpc::ServerGenericBidiReact
     }
     // What the message asks for can only make it later.
     if (const Duration left = LeftOfGrpcDeadline(context_); left < Duration::max()) {
+      had_ = left;
       if (const auto retry_after = service_.scheduler_.RefuseEarly(SaturatingAdd(service_.loop_.Now(), left))) {
         service_.observer_.OnShed();
         ShedEarly(*retry_after);
@@ -153,6 +154,10 @@ class InferenceService::InferReactor final : public grpc::ServerGenericBidiReact
   void OnDone() override {
     // The server's stop waits for this, and the scheduler outlives it. Some are enough to know.
     if (ended_ && id_ % kToldOneIn == 0) TellDelivery();
+    if (refused_ && service_.refusals_.fetch_add(1, std::memory_order_relaxed) % kToldOneIn == 0) {
+      // A client that gave up before its refusal came waited for all its time, most of it unseen in the socket.
+      service_.scheduler_.RefusalSent(*refused_, context_.IsCancelled() ? had_ : Duration::zero());
+    }
     InferenceService& service = service_;
     delete this;
     service.CallEnded();
@@ -216,6 +221,7 @@ class InferenceService::InferReactor final : public grpc::ServerGenericBidiReact
 
   void Answer(Outcome outcome) {
     if (outcome.kind == OutcomeKind::kShed) {
+      refused_ = outcome.ended;
       Shed(outcome.status, outcome.retry_after > Duration::zero() ? outcome.retry_after : kDefaultRetryAfter);
       return;
     }
@@ -258,7 +264,10 @@ class InferenceService::InferReactor final : public grpc::ServerGenericBidiReact
   void Shed(const absl::Status& status, Duration retry_after) {
     Finish(ToGrpcStatus(status, AddPushback(retry_after)));
   }
-  void ShedEarly(Duration retry_after) { Finish(TooLate(AddPushback(retry_after))); }
+  void ShedEarly(Duration retry_after) {
+    refused_ = service_.loop_.Now();
+    Finish(TooLate(AddPushback(retry_after)));
+  }
 
   // When to try again is said twice: gRPC's own retries read the trailer, applications the status' detail.
   std::chrono::milliseconds AddPushback(Duration retry_after) {
@@ -277,6 +286,8 @@ class InferenceService::InferReactor final : public grpc::ServerGenericBidiReact
   MonoTime deadline_{};
   grpc::ByteBuffer response_;
   std::optional<MonoTime> ended_;         // its batch, if it was served
+  std::optional<MonoTime> refused_;       // when, if it was shed for the queue
+  Duration had_{};                        // of its gRPC deadline as it arrived; 0: there is none
   std::atomic<uint64_t> id_ = 0;          // 0: not submitted yet; threads of OnReadDone and OnCancel
   std::atomic<bool> cancelled_ = false;   // likewise
 };

@@ -109,6 +109,7 @@ class InferenceService final : public internal::OfferedMethods, public grpc::Cal
   const EventLoop& loop_;
   RequestMemory& memory_;
   EdgeObserver& observer_;
+  std::atomic<uint32_t> refusals_ = 0;                          // gRPC threads
   std::atomic<ServingState> state_ = ServingState::kStarting;   // whoever starts and stops the server; gRPC threads
 
   absl::Mutex mutex_;
