@@ -45,6 +45,20 @@ TEST(AdmissionTest, CountsTheRowsOfTheRequestItself) {
   EXPECT_FALSE(Admit(idle, T(microseconds(3499)), kAnyPoint, 4).ok());
 }
 
+TEST(AdmissionTest, TellsWhatAnIdleServerCouldNotServeEitherThatATryIsNoUse) {
+  Snapshot idle(ThreePoints());
+  ExpectRefused(Admit(idle, T(microseconds(1500)), kAnyPoint, 8), absl::StatusCode::kResourceExhausted, "1500 us");   // a profile that nothing has confirmed
+  for (int i = 0; i < 5; ++i) idle.latency().Observe(kHi, 8, milliseconds(24), T(Duration::zero()));
+  ExpectRefused(Admit(idle, T(microseconds(1500)), kAnyPoint, 8), absl::StatusCode::kDeadlineExceeded,
+                "1500 us are left, and 8 rows take at least 5500 us on an idle server");
+}
+
+TEST(AdmissionTest, ASlowSpellIsNoReasonNotToTryAgain) {
+  Snapshot slow(ThreePoints());
+  for (int i = 0; i < 20; ++i) slow.latency().Observe(kHi, 1, milliseconds(400), T(Duration::zero()));
+  ExpectRefused(Admit(slow, T(milliseconds(20))), absl::StatusCode::kResourceExhausted, "20000 us are left");
+}
+
 TEST(AdmissionTest, WaitsForTheFirstSlotThatGetsFree) {
   Snapshot busy(ThreePoints(), 2);
   busy.Occupy(0, T(milliseconds(30))).Occupy(1, T(milliseconds(4)));
