@@ -35,6 +35,8 @@
 #include "scheduler/sim/sweep.h"
 #include "scheduler/sim/sweep_report.h"
 #include "scheduler/sim/workloads.h"
+#include "scheduler/sim/world_bound.h"
+#include "scheduler/sim/world_options.h"
 #include "server/profile_file.h"
 
 namespace anybit::sim {
@@ -58,6 +60,9 @@ the trace:
   --objective D          arrival to deadline, such as 40ms; default 2.5 full batches of the most accurate point
                          (--load, given with --arrival_times or --azure, stretches the times to that load)
 the server:
+  --world ideal|server   ideal, the default: only batches take time. server: receiving, refusing and answering calls
+                         take processor time from the slots, answers are under way, batches vary and stall; --load and
+                         the bound are of that world
   --policy NAME[,NAME]   a wrong NAME lists them all
   --slots N              batches that run at once, default 1
   --noise X              latencies vary by up to this share, default 0
@@ -140,6 +145,14 @@ absl::StatusOr<std::vector<uint64_t>> ParseSeeds(const std::string& text) {
   return seeds;
 }
 
+absl::StatusOr<World> ParseWorld(const std::string& text) {
+  if (text == "ideal") return World::kIdeal;
+  if (text == "server") return World::kServer;
+  return absl::InvalidArgumentError(absl::StrCat("--world takes ideal or server, not '", text, "'"));
+}
+
+bool IsServerWorld(const Command& command) { return command.simulation.world.world == World::kServer; }
+
 // Whether options are given together that exclude one another, or without one that they need.
 absl::Status CheckTogether(const Command& command, bool loads_given, bool workload_given) {
   if (command.profile.empty()) return absl::InvalidArgumentError("--profile is missing");
@@ -173,7 +186,7 @@ absl::Status CheckTogether(const Command& command, bool loads_given, bool worklo
 
 absl::StatusOr<Command> ParseCommand(std::span<const std::string> arguments) {
   Command command;
-  std::string workloads, seeds, loads, objective, policies, point_ratios;
+  std::string workloads, seeds, loads, objective, policies, point_ratios, world;
   std::string bound = "true";
   std::optional<int64_t> slots, first_minute, minutes, jobs;
   std::optional<double> noise, profile_ratio;
@@ -195,6 +208,7 @@ absl::StatusOr<Command> ParseCommand(std::span<const std::string> arguments) {
   parser.AddReal("noise", 0, 0.999, &noise);
   parser.AddReal("profile_ratio", 0.001, 1000, &profile_ratio);
   parser.AddText("point_ratios", &point_ratios);
+  parser.AddText("world", &world);
   parser.AddSwitch("json", &command.json);
   parser.AddText("bound", &bound);
   parser.AddText("outcomes", &command.outcomes);
@@ -226,6 +240,11 @@ absl::StatusOr<Command> ParseCommand(std::span<const std::string> arguments) {
     absl::StatusOr<std::vector<uint64_t>> parsed = ParseSeeds(seeds);
     if (!parsed.ok()) return parsed.status();
     command.seeds = *std::move(parsed);
+  }
+  if (!world.empty()) {
+    const absl::StatusOr<World> parsed = ParseWorld(world);
+    if (!parsed.ok()) return parsed.status();
+    command.simulation.world.world = *parsed;
   }
   if (!policies.empty()) command.policies = absl::StrSplit(policies, ',');
   if (!workloads.empty()) command.workloads = workloads;
@@ -354,6 +373,7 @@ void PrintJson(const Command& command, const Trace& trace, const PointTable& poi
         .Add("slots", command.simulation.slots)
         .Add("noise", command.simulation.noise)
         .Add("profile_ratio", command.simulation.profile_ratio);
+    if (IsServerWorld(command)) line.Add("world", "server");
     if (trace.objective) line.Add("objective_ms", 1e3 * ToSeconds(*trace.objective));
     line.Add("policy", report.policy)
         .Add("offered", s.offered)
@@ -394,6 +414,7 @@ void PrintTable(const Command& command, const Trace& trace, const PointTable& po
   if (trace.load) out << absl::StrFormat(", load %g (of %.1f requests/s)", *trace.load, capacity);
   if (trace.objective) out << ", objective " << Milliseconds(*trace.objective);
   out << ", " << command.simulation.slots << (command.simulation.slots == 1 ? " slot" : " slots");
+  if (IsServerWorld(command)) out << ", the server's world";
   if (command.simulation.noise > 0) out << absl::StrFormat(", noise %g", command.simulation.noise);
   if (command.simulation.profile_ratio != 1) out << absl::StrFormat(", profile x %g", command.simulation.profile_ratio);
   if (!command.simulation.point_ratios.empty()) {
@@ -407,7 +428,7 @@ absl::Status RunOne(const Command& command, const Profile& profile, std::ostream
   std::vector<std::string> policies = command.policies;
   if (policies.empty()) policies.push_back(SimulationOptions().policy);
   if (absl::Status status = CheckPolicies(policies, profile); !status.ok()) return status;
-  const double capacity = Capacity(profile, command.simulation.slots);
+  const double capacity = CapacityIn(command.simulation.world, profile, command.simulation.slots);
   const absl::StatusOr<Trace> trace = MakeTrace(command, profile, capacity);
   if (!trace.ok()) return trace.status();
   const std::vector<OfferedRequest>& requests = trace->requests;
@@ -417,7 +438,9 @@ absl::Status RunOne(const Command& command, const Profile& profile, std::ostream
     if (!status.ok()) return status;
   }
   std::optional<UtilityBound> bound;
-  if (command.bound) bound = BoundUtility(profile, requests, command.simulation.slots);
+  if (command.bound) {
+    bound = BoundUtilityIn(command.simulation.world, profile, requests, command.simulation.slots);
+  }
 
   std::vector<PolicyReport> reports;
   for (const std::string& policy : policies) {
@@ -505,7 +528,8 @@ absl::Status RunMany(const Command& command, const Profile& profile, std::ostrea
   if (!runs.ok()) return runs.status();
   const std::string setting =
       absl::StrCat(std::filesystem::path(command.profile).filename().string(), ", ", options.simulation.slots,
-                   options.simulation.slots == 1 ? " slot" : " slots", ", objective ", Milliseconds(options.objective));
+                   options.simulation.slots == 1 ? " slot" : " slots", ", objective ", Milliseconds(options.objective),
+                   IsServerWorld(command) ? ", the server's world" : "");
   std::vector<std::pair<std::string, std::string>> files = {
       {"sweep.csv", SweepCsv(*runs)},
       {"sweep.md", SweepMarkdown(absl::StrCat("Policies on ", setting, ", ", options.requests, " requests, seeds ",

@@ -181,6 +181,28 @@ TEST_F(SimulateCommandTest, ASweepWritesItsTableAndItsFigures) {
   EXPECT_THAT(ReadFile(directory + "/points-step.svg"), HasSubstr("slackfit on step at load 1; profile.json"));
 }
 
+TEST_F(SimulateCommandTest, TheServersWorldCountsTheEdgeInCapacityAndLatency) {
+  // 750 us a row at "lo", 35 us at the edge.
+  const Ran ran = Simulated({"--profile", profile_, "--requests", "10", "--world", "server"});
+  EXPECT_EQ(ran.exit_code, 0) << ran.err;
+  EXPECT_THAT(ran.out, AllOf(StartsWith("poisson, load 0.8 (of 1273.9 requests/s)"),
+                             HasSubstr(", the server's world")));
+  EXPECT_THAT(Simulated({"--profile", profile_, "--requests", "10", "--world", "server", "--json"}).out,
+              HasSubstr("\"world\":\"server\""));
+  const std::vector<std::string> common = {"--profile", profile_, "--requests", "10"};
+  std::vector<std::string> ideal = common;
+  ideal.insert(ideal.end(), {"--world", "ideal"});
+  EXPECT_THAT(Simulated(ideal).out, Not(HasSubstr("world")));
+}
+
+TEST_F(SimulateCommandTest, ASweepRunsInTheServersWorldToo) {
+  const std::string directory = PathOf("server-world");
+  const Ran ran = Simulated({"--profile", profile_, "--sweep", "--out", directory, "--loads", "1", "--requests", "50",
+                             "--policy", "anybit", "--world", "server"});
+  EXPECT_EQ(ran.exit_code, 0) << ran.err;
+  EXPECT_THAT(ReadFile(directory + "/sweep.md"), HasSubstr("objective 15 ms, the server's world, 50 requests"));
+}
+
 TEST_F(SimulateCommandTest, ASweepWithoutPoliciesComparesAllThereAre) {
   const std::string directory = PathOf("all");
   const Ran ran = Simulated({"--profile", profile_, "--sweep", "--out", directory, "--loads", "1", "--requests", "20"});
@@ -212,6 +234,7 @@ TEST_F(SimulateCommandTest, SaysInOneLineWhatIsWrongAndExitsWithTwo) {
       {{"--noise", "1"}, "--noise takes a number from 0 to 0.999, not '1'"},
       {{"--load", "0"}, "--load takes a number from 1e-06 to 1000, not '0'"},
       {{"--objective", "40"}, "--objective takes a duration from 1us to 24h, such as 40ms, not '40'"},
+      {{"--world", "real"}, "--world takes ideal or server, not 'real'"},
       {{"--bound", "maybe"}, "--bound takes true or false, not 'maybe'"},
       {{"--seed", "-1"}, "--seed takes whole numbers from 0 on, not '-1'"},
       {{"--seed", "1,2"}, "one trace takes one --seed, not 2"},

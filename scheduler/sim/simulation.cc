@@ -15,6 +15,8 @@
 #include "scheduler/observer.h"
 #include "scheduler/policies/registry.h"
 #include "scheduler/policy.h"
+#include "scheduler/sim/edge.h"
+#include "scheduler/sim/shared_runner.h"
 #include "scheduler/sim/sim_event_loop.h"
 #include "scheduler/sim/sim_runner.h"
 
@@ -24,6 +26,7 @@ namespace {
 // Beyond it latencies of a day would overflow.
 constexpr double kMaxRatio = 1000;
 constexpr double kMaxNoise = 0.999;   // a batch takes some time
+constexpr Duration kMaxCost = std::chrono::hours(1);
 
 // Decides as another policy does and notes how long that took.
 class TimedPolicy final : public SchedulingPolicy {
@@ -57,12 +60,13 @@ class BatchRecorder final : public SchedulerObserver {
   std::vector<BatchRecord>& batches_;
 };
 
-// Submits each request at its arrival. One timer walks through them, so that the loop's timers stay few.
+// Submits each request at its arrival, through the edge where there is one. One timer walks through them, so that the
+// loop's timers stay few.
 class Arrivals {
  public:
   Arrivals(const Profile& profile, std::span<const OfferedRequest> requests, SimEventLoop& loop, Scheduler& scheduler,
-           std::vector<RequestRecord>& records)
-      : profile_(profile), requests_(requests), loop_(loop), scheduler_(scheduler), records_(records) {}
+           Edge* edge, std::vector<RequestRecord>& records)
+      : profile_(profile), requests_(requests), loop_(loop), scheduler_(scheduler), edge_(edge), records_(records) {}
 
   void Start() { WaitForNext(); }
 
@@ -84,7 +88,12 @@ class Arrivals {
                             .allowed = AllowedBy(request.min_accuracy),
                             .sla_class = request.sla_class,
                             .tenant = request.tenant};
-    scheduler_.Submit(std::move(submitted), [this, i](Outcome outcome) { Record(i, outcome); });
+    auto record = [this, i](Outcome outcome) { Record(i, outcome); };
+    if (edge_ != nullptr) {
+      edge_->Call(std::move(submitted), std::move(record));
+    } else {
+      scheduler_.Submit(std::move(submitted), std::move(record));
+    }
   }
 
   void Record(size_t i, const Outcome& outcome) {
@@ -93,11 +102,18 @@ class Arrivals {
     record.kind = outcome.kind;
     if (outcome.status.code() == absl::StatusCode::kInvalidArgument) record.kind = OutcomeKind::kShed;
     if (outcome.kind != OutcomeKind::kServed) return;
-    record.in_time = outcome.deadline_met;
     record.point = outcome.point;
     record.batch_rows = outcome.batch_rows;
-    record.start = requests_[i].arrival + outcome.queue_time;
-    record.finish = record.start + outcome.compute_time;
+    if (edge_ != nullptr) {
+      record.finish = outcome.ended;
+      record.start = outcome.ended - outcome.compute_time;
+      record.answered = loop_.Now();
+      record.in_time = record.answered <= requests_[i].deadline;
+    } else {
+      record.start = requests_[i].arrival + outcome.queue_time;
+      record.finish = record.answered = record.start + outcome.compute_time;
+      record.in_time = outcome.deadline_met;
+    }
   }
 
   // Neighbours mostly have the same floor.
@@ -113,6 +129,7 @@ class Arrivals {
   const std::span<const OfferedRequest> requests_;
   SimEventLoop& loop_;
   Scheduler& scheduler_;
+  Edge* const edge_;
   std::vector<RequestRecord>& records_;
 
   size_t next_ = 0;
@@ -121,12 +138,30 @@ class Arrivals {
   PointSet allowed_ = PointsAbove(profile_, 0);
 };
 
+absl::Status ValidateWorld(const WorldOptions& world) {
+  if (!(world.noise >= 0 && world.noise <= kMaxNoise)) {
+    return absl::InvalidArgumentError(absl::StrCat("noise ", world.noise, " is outside 0 to ", kMaxNoise));
+  }
+  if (world.stall_one_in < 0) {
+    return absl::InvalidArgumentError(absl::StrCat("one stall in ", world.stall_one_in, " batches is below 0"));
+  }
+  for (const Duration cost : {world.receive_cost, world.refuse_cost, world.answer_cost, world.transmission_median,
+                              world.transmission_limit, world.stall}) {
+    if (cost < Duration::zero() || cost > kMaxCost) {
+      return absl::InvalidArgumentError(absl::StrCat("a cost or time of ", cost.count(),
+                                                     " ns in the world is outside 0 to ", kMaxCost.count(), " ns"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Validate(std::span<const OfferedRequest> requests, const SimulationOptions& options) {
   if (options.slots < 1) return absl::InvalidArgumentError(absl::StrCat(options.slots, " slots are fewer than 1"));
   // Written so that a NaN is refused.
   if (!(options.noise >= 0 && options.noise <= kMaxNoise)) {
     return absl::InvalidArgumentError(absl::StrCat("noise ", options.noise, " is outside 0 to ", kMaxNoise));
   }
+  if (absl::Status status = ValidateWorld(options.world); !status.ok()) return status;
   const auto check = [](double ratio) -> absl::Status {
     if (ratio > 0 && ratio <= kMaxRatio) return absl::OkStatus();
     return absl::InvalidArgumentError(absl::StrCat("profile ratio ", ratio, " is not above 0 and at most ", kMaxRatio));
@@ -157,6 +192,21 @@ Profile Shown(Profile profile, const SimulationOptions& options) {
   return profile;
 }
 
+std::unique_ptr<SimRunner> MakeSimRunner(SimEventLoop& loop, const Profile& truth, const SimulationOptions& options) {
+  const int spread = static_cast<int>(std::lround(options.noise * 1000));
+  return std::make_unique<SimRunner>(loop, truth,
+                                     SimRunnerOptions{.slots = options.slots,
+                                                      .seed = options.seed,
+                                                      .least_permille = 1000 - spread,
+                                                      .most_permille = 1000 + spread});
+}
+
+std::unique_ptr<SharedRunner> MakeSharedRunner(SimEventLoop& loop, const Profile& truth,
+                                               const SimulationOptions& options) {
+  const double noise = std::max(options.noise, options.world.noise);
+  return std::make_unique<SharedRunner>(loop, truth, options.world, options.slots, noise, options.seed);
+}
+
 }  // namespace
 
 absl::StatusOr<SimulationResult> Simulate(const Profile& true_profile, std::span<const OfferedRequest> requests,
@@ -175,17 +225,24 @@ absl::StatusOr<SimulationResult> Simulate(const Profile& true_profile, std::span
   if (requests.empty()) return result;
   const TimedPolicy timed(**policy, result.decision_ns);
   const SchedulingPolicy* const asked = options.time_decisions ? &timed : policy->get();
-  const int spread = static_cast<int>(std::lround(options.noise * 1000));
   const AdmissionControl admission;
   BatchRecorder recorder(result.batches);
   SimEventLoop loop(requests.front().arrival);
-  SimRunner runner(loop, true_profile,
-                   {.slots = options.slots,
-                    .seed = options.seed,
-                    .least_permille = 1000 - spread,
-                    .most_permille = 1000 + spread});
+  const WorldOptions& world = options.world;
+  std::unique_ptr<SharedRunner> shared;
+  std::unique_ptr<BatchRunner> alone;
+  if (world.world == World::kServer) {
+    shared = MakeSharedRunner(loop, true_profile, options);
+  } else {
+    alone = MakeSimRunner(loop, true_profile, options);
+  }
+  BatchRunner& runner = shared != nullptr ? *shared : *alone;
   Scheduler scheduler(loop, runner, *asked, admission, shown, {&recorder}, options.scheduler);
-  Arrivals arrivals(true_profile, requests, loop, scheduler, result.requests);
+  std::unique_ptr<Edge> edge;
+  if (shared != nullptr) {
+    edge = std::make_unique<Edge>(loop, shared->edge_processor(), scheduler, world, ~options.seed);
+  }
+  Arrivals arrivals(true_profile, requests, loop, scheduler, edge.get(), result.requests);
   arrivals.Start();
   loop.Run();
   if (arrivals.answered() != requests.size()) {

@@ -1,7 +1,8 @@
 // One run of the production scheduler in virtual time: offered requests in, what became of each out.
 //
-// The engine, its admission control, its latency model and the policy are the ones that serve; only time and the
-// network are simulated. Equal arguments give equal results, but for the decision times, which are measured.
+// The engine, its admission control, its latency model and the policy are the ones that serve; only time, the network
+// and the world around them (WorldOptions) are simulated. Equal arguments give equal results, but for the decision
+// times, which are measured.
 #ifndef ANYBIT_SCHEDULER_SIM_SIMULATION_H_
 #define ANYBIT_SCHEDULER_SIM_SIMULATION_H_
 
@@ -15,6 +16,7 @@
 #include "scheduler/request.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/sim/offered_request.h"
+#include "scheduler/sim/world_options.h"
 #include "scheduler/time.h"
 
 namespace anybit::sim {
@@ -28,16 +30,18 @@ struct SimulationOptions {
   uint64_t seed = 0;                 // of the noise
   bool time_decisions = false;       // reads a clock around each decision; nothing depends on what it says
   SchedulerOptions scheduler;
+  WorldOptions world;
 };
 
 // What became of one request. A request that no point is accurate enough for is refused, so kShed.
 struct RequestRecord {
   OutcomeKind kind = OutcomeKind::kFailed;
-  bool in_time = false;     // served by its deadline
+  bool in_time = false;     // served, and answered by its deadline
   PointId point{};          // this and the rest: of the served
   int batch_rows = 0;       // of the batch it ran in
   MonoTime start{};         // of that batch
   MonoTime finish{};
+  MonoTime answered{};      // when the answer reached the caller; in the ideal world that is `finish`
 };
 
 struct BatchRecord {

@@ -32,7 +32,7 @@ void CountOutcomes(const PointTable& points, const SimulationResult& result, Sum
 Duration Span(std::span<const OfferedRequest> requests, const SimulationResult& result) {
   MonoTime last = requests.back().arrival;
   for (const RequestRecord& record : result.requests) {
-    if (record.kind == OutcomeKind::kServed) last = std::max(last, record.finish);
+    if (record.kind == OutcomeKind::kServed) last = std::max(last, record.answered);
   }
   return last - requests.front().arrival;
 }
@@ -41,7 +41,7 @@ std::optional<LatencyQuantiles> Latencies(std::span<const OfferedRequest> reques
   std::vector<Duration> latencies;
   latencies.reserve(requests.size());
   for (size_t i = 0; i < requests.size(); ++i) {
-    if (result.requests[i].in_time) latencies.push_back(result.requests[i].finish - requests[i].arrival);
+    if (result.requests[i].in_time) latencies.push_back(result.requests[i].answered - requests[i].arrival);
   }
   if (latencies.empty()) return std::nullopt;
   return LatencyQuantiles{.p50 = Quantile(latencies, .5),

@@ -40,7 +40,8 @@ Scenario TenRequests() {
                          .point = point,
                          .batch_rows = 1,
                          .start = T(milliseconds(100 * i)),
-                         .finish = T(milliseconds(100 * i + latency_ms))};
+                         .finish = T(milliseconds(100 * i + latency_ms)),
+                         .answered = T(milliseconds(100 * i + latency_ms))};
   };
   run.result.requests = {served(0, kHi, 20, true),        served(1, kHi, 10, true),
                          served(2, kHi, 40, true),        served(3, kHi, 30, true),

@@ -9,6 +9,7 @@
 #include "scheduler/sim/load.h"
 #include "scheduler/sim/offered_request.h"
 #include "scheduler/sim/workloads.h"
+#include "scheduler/sim/world_bound.h"
 
 namespace anybit::sim {
 namespace {
@@ -32,15 +33,17 @@ std::vector<Trace> TracesOf(const SweepOptions& options) {
 
 absl::StatusOr<std::vector<SweepRun>> RunTrace(const Profile& profile, const SweepOptions& options,
                                                const Trace& trace) {
+  const WorldOptions& world = options.simulation.world;
+  const double capacity = CapacityIn(world, profile, options.simulation.slots);
   absl::StatusOr<std::vector<MonoTime>> arrivals =
       MakeArrivals(trace.workload, {.count = options.requests,
-                                    .per_second = trace.load * Capacity(profile, options.simulation.slots),
+                                    .per_second = trace.load * capacity,
                                     .objective = options.objective,
                                     .seed = trace.seed});
   if (!arrivals.ok()) return arrivals.status();
   const std::vector<OfferedRequest> requests = RequestsAt(*arrivals, options.objective);
   std::optional<UtilityBound> bound;
-  if (options.bound) bound = BoundUtility(profile, requests, options.simulation.slots);
+  if (options.bound) bound = BoundUtilityIn(world, profile, requests, options.simulation.slots);
 
   std::vector<SweepRun> runs;
   for (const std::string& policy : options.policies) {

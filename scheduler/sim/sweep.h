@@ -18,7 +18,7 @@ namespace anybit::sim {
 
 struct SweepOptions {
   std::vector<std::string> workloads;
-  std::vector<double> loads;         // of Capacity()
+  std::vector<double> loads;         // of CapacityIn()
   std::vector<uint64_t> seeds;
   std::vector<std::string> policies;
   int requests = 20000;              // of each trace
