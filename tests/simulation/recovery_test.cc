@@ -1,5 +1,6 @@
 // After any trouble that made the server slow it serves as before: within a second, and with at most two requests lost
-// on the way. Every policy, a thousand seeds, on the production scheduler in virtual time.
+// on the way. Every policy, a thousand seeds in the ideal world and two hundred in a server's, where receiving,
+// refusing and answering take processor time from the slots, on the production scheduler in virtual time.
 //
 // A request is lost if it was not answered in time although it would have been in the same world without trouble.
 // Requests that arrive before the trouble has ended are not counted.
@@ -9,6 +10,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <deque>
 #include <map>
 #include <memory>
 #include <random>
@@ -20,8 +23,11 @@
 #include "scheduler/admission.h"
 #include "scheduler/policies/registry.h"
 #include "scheduler/scheduler.h"
+#include "scheduler/sim/edge.h"
 #include "scheduler/sim/samplers.h"
+#include "scheduler/sim/shared_processor.h"
 #include "scheduler/sim/sim_event_loop.h"
+#include "scheduler/sim/world_options.h"
 #include "scheduler/testing/rig.h"
 #include "scheduler/testing/snapshot.h"
 
@@ -34,6 +40,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr int kWorlds = 1000;
+constexpr int kServerWorlds = 200;
 constexpr int kMostLost = 2;
 constexpr Duration kRecovery = seconds(1);
 constexpr Duration kTimeLeft = milliseconds(50);   // of each request; the fastest point takes 2 ms
@@ -69,6 +76,7 @@ struct World {
   int slots = 1;
   double per_second = 1;
   double profile_ratio = 1;   // shown / true
+  bool edge = false;          // whether calls come and go through a server's edge
   uint64_t seed = 0;
 };
 
@@ -76,19 +84,28 @@ struct World {
 class TroubledRunner final : public BatchRunner {
  public:
   TroubledRunner(EventLoop& loop, const Profile& profile, const World& world)
-      : loop_(loop), profile_(profile), world_(world) {}
+      : loop_(loop), profile_(profile), world_(world) {
+    for (int i = 0; i < world.slots; ++i) processors_.emplace_back(loop);
+  }
 
   int slots() const override { return world_.slots; }
 
-  void Run(int, Batch batch, Done done) override {
+  void Run(int slot, Batch batch, Done done) override {
     const MonoTime started = loop_.Now();
-    const MonoTime finished = FinishOf(started, profile_.At(batch.point, batch.rows));
-    if (finished > started + profile_.At(batch.point, batch.rows)) trouble_ended_ = std::max(trouble_ended_, finished);
-    BatchResult result{.batch = std::move(batch), .started = started, .finished = finished};
-    loop_.PostAt(finished, [result = std::move(result), done = std::move(done)]() mutable {
-      std::move(done)(std::move(result));
-    });
+    const Duration profiled = profile_.At(batch.point, batch.rows);
+    const Duration work = FinishOf(started, profiled) - started;
+    const bool troubled = work > profiled;
+    BatchResult result{.batch = std::move(batch), .started = started};
+    // In the ideal world nobody shares the processor.
+    processors_[static_cast<size_t>(slot)].Add(
+        sim::Worker::kSlot, work, [this, troubled, result = std::move(result), done = std::move(done)]() mutable {
+          result.finished = loop_.Now();
+          if (troubled) trouble_ended_ = std::max(trouble_ended_, result.finished);
+          std::move(done)(std::move(result));
+        });
   }
+
+  sim::SharedProcessor& edge_processor() { return processors_.front(); }
 
   // When the last batch ended that took longer than it should.
   MonoTime trouble_ended() const { return trouble_ended_; }
@@ -123,6 +140,7 @@ class TroubledRunner final : public BatchRunner {
   EventLoop& loop_;
   const Profile& profile_;
   const World& world_;
+  std::deque<sim::SharedProcessor> processors_;   // by slot
   bool slow_batch_ran_ = false;
   MonoTime trouble_ended_{};
 };
@@ -148,6 +166,13 @@ std::vector<MonoTime> Arrivals(const World& world) {
   return arrivals;
 }
 
+// As on a server, but every answer takes as long: the world with trouble and the one without are compared.
+sim::WorldOptions ServerWorld() {
+  return {.world = sim::World::kServer,
+          .transmission_median = std::chrono::hours(1),
+          .transmission_limit = microseconds(500)};
+}
+
 struct Run {
   std::map<MonoTime, bool> in_time;   // by arrival
   MonoTime trouble_ended{};
@@ -165,12 +190,19 @@ Run Simulate(const World& world) {
   const std::unique_ptr<SchedulingPolicy> policy = *MakePolicy(world.policy, shown);
   const AdmissionControl admission;
   Scheduler scheduler(loop, runner, *policy, admission, shown, {}, {});
+  sim::Edge edge(loop, runner.edge_processor(), scheduler, ServerWorld(), /*seed=*/1);
   Run run;
   for (const MonoTime at : Arrivals(world)) {
     loop.PostAt(at, [&, at] {
-      scheduler.Submit({.deadline = at + kTimeLeft, .allowed = testing::kAnyPoint,
-                        .payload = std::make_unique<testing::TaggedPayload>(0)},
-                       [&run, at](Outcome outcome) { run.in_time[at] = outcome.deadline_met; });
+      SubmitRequest request{.deadline = at + kTimeLeft, .allowed = testing::kAnyPoint,
+                            .payload = std::make_unique<testing::TaggedPayload>(0)};
+      if (world.edge) {
+        edge.Call(std::move(request), [&, at](Outcome outcome) {
+          run.in_time[at] = outcome.kind == OutcomeKind::kServed && loop.Now() <= at + kTimeLeft;
+        });
+      } else {
+        scheduler.Submit(std::move(request), [&run, at](Outcome outcome) { run.in_time[at] = outcome.deadline_met; });
+      }
     });
   }
   loop.Run();
@@ -202,19 +234,20 @@ Lost CountLost(World world) {
   return lost;
 }
 
-class RecoveryTest : public ::testing::TestWithParam<Trouble> {};
-
-TEST_P(RecoveryTest, TakesASecondAndTwoRequestsAtMostUnderEveryPolicy) {
+void ExpectRecovery(Trouble trouble, bool edge, uint64_t worlds) {
   std::vector<std::string> policies = PolicyNames(testing::ThreePoints().points);
   policies.push_back("slackfit:64");
+  // It starts batches at the last instant at which they would be in time. As long as too few answers were measured to
+  // keep a margin for their way, chance decides which are, so a world with trouble and one without cannot be compared.
+  if (edge) std::erase(policies, "accuracy-scaling");
   std::map<std::string, int> most;
   std::map<std::string, int> sum;
-  for (uint64_t seed = 0; seed < kWorlds; ++seed) {
+  for (uint64_t seed = 0; seed < worlds; ++seed) {
     std::mt19937_64 random(seed);
-    World world{.trouble = GetParam(), .seed = seed};
+    World world{.trouble = trouble, .edge = edge, .seed = seed};
     world.slots = static_cast<int>(UniformInt(random, 1, 2));
     world.per_second = std::pow(10, static_cast<double>(UniformInt(random, 0, 2)));
-    if (world.trouble == Trouble::kWrongProfile) {
+    if (trouble == Trouble::kWrongProfile) {
       world.profile_ratio = 0.05 * std::pow(400, static_cast<double>(UniformInt(random, 0, 1000)) / 1000);   // to 20
     }
     const std::string& policy = policies[seed % policies.size()];
@@ -228,10 +261,18 @@ TEST_P(RecoveryTest, TakesASecondAndTwoRequestsAtMostUnderEveryPolicy) {
                                  << " slots, profile times " << world.profile_ratio;
   }
   for (const auto& [policy, lost] : most) {
-    std::printf("%-16s %-18s lost at most %d, of all its worlds %d\n", NameOf(GetParam()).c_str(), policy.c_str(),
-                lost, sum[policy]);
+    std::printf("%-16s %-18s lost at most %d, of all its worlds %d\n", NameOf(trouble).c_str(), policy.c_str(), lost,
+                sum[policy]);
   }
 }
+
+class RecoveryTest : public ::testing::TestWithParam<Trouble> {};
+
+TEST_P(RecoveryTest, TakesASecondAndTwoRequestsAtMostUnderEveryPolicy) {
+  ExpectRecovery(GetParam(), /*edge=*/false, kWorlds);
+}
+
+TEST_P(RecoveryTest, TakesNoLongerInAServersWorld) { ExpectRecovery(GetParam(), /*edge=*/true, kServerWorlds); }
 
 INSTANTIATE_TEST_SUITE_P(Troubles, RecoveryTest, ::testing::ValuesIn(kTroubles),
                          [](const auto& info) { return NameOf(info.param); });
