@@ -4,6 +4,7 @@
 #include <cmath>
 #include <memory>
 #include <numbers>
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -29,21 +30,29 @@ void Edge::Call(SubmitRequest request, Done done) {
 
 void Edge::Submit(SubmitRequest request, Done done) {
   const MonoTime deadline = request.deadline;
+  if (const std::optional<Duration> retry_after = scheduler_.RefuseEarly(deadline)) {
+    Outcome refused{.kind = OutcomeKind::kShed,
+                    .status = absl::ResourceExhaustedError("refused at the edge"),
+                    .retry_after = *retry_after};
+    return Reply(deadline, /*sampled=*/false, std::move(refused), std::move(done));
+  }
   auto id = std::make_shared<RequestId>();   // is known before the outcome, but only after Submit
   *id = scheduler_.Submit(std::move(request), [this, deadline, id, done = std::move(done)](Outcome outcome) mutable {
-    Reply(deadline, *id, std::move(outcome), std::move(done));
+    const bool sampled = static_cast<uint64_t>(*id) % kDeliverySampling == 0;
+    Reply(deadline, sampled, std::move(outcome), std::move(done));
   });
 }
 
-void Edge::Reply(MonoTime deadline, RequestId id, Outcome outcome, Done done) {
+void Edge::Reply(MonoTime deadline, bool sampled, Outcome outcome, Done done) {
   const bool served = outcome.kind == OutcomeKind::kServed;
-  auto send = [this, deadline, id, outcome = std::move(outcome), done = std::move(done)]() mutable {
+  auto send = [this, deadline, sampled, outcome = std::move(outcome), done = std::move(done)]() mutable {
     const MonoTime reached = loop_.Now() + TransmissionTime();
-    loop_.PostAt(reached, [this, deadline, id, reached, outcome = std::move(outcome),
+    loop_.PostAt(reached, [this, deadline, sampled, reached, outcome = std::move(outcome),
                            done = std::move(done)]() mutable {
-      const bool told = static_cast<uint64_t>(id) % kDeliverySampling == 0 && reached <= deadline;
-      if (told && outcome.kind == OutcomeKind::kServed) scheduler_.Delivered(outcome.ended);
-      if (told && outcome.kind != OutcomeKind::kServed) scheduler_.RefusalSent(outcome.ended);
+      if (sampled && outcome.kind == OutcomeKind::kServed) {
+        scheduler_.Delivered(outcome.ended, reached > deadline ? deadline - outcome.ended : Duration::zero());
+      }
+      if (sampled && outcome.kind != OutcomeKind::kServed) scheduler_.RefusalSent(outcome.ended);
       std::move(done)(std::move(outcome));
     });
   };

@@ -4,8 +4,11 @@
 // waits behind others is seen late, and its deadline runs on; an answer is under way until its task is done, and then
 // for the time of its transmission. A client gives up at its deadline. If its call has not been received by then, it
 // costs its receiving all the same, but it is not submitted and needs no refusal. If it has, nobody tells the
-// scheduler, which knows the deadline; its answer is sent to nobody. As in the server, the scheduler is told of one
-// delivery in eight, and of none that the client did not wait for.
+// scheduler, which knows the deadline; its answer is sent to nobody.
+//
+// As in the server, a call that RefuseEarly refuses does not reach the scheduler's queue, and the scheduler is told how
+// long one answer in eight was under way: at least as long as its caller waited. It is told the same of one in eight of
+// the refusals that it decided.
 #ifndef ANYBIT_SCHEDULER_SIM_EDGE_H_
 #define ANYBIT_SCHEDULER_SIM_EDGE_H_
 
@@ -37,7 +40,8 @@ class Edge {
 
  private:
   void Submit(SubmitRequest request, Done done);
-  void Reply(MonoTime deadline, RequestId id, Outcome outcome, Done done);
+  // `sampled`: the scheduler is told how long it was under way.
+  void Reply(MonoTime deadline, bool sampled, Outcome outcome, Done done);
   Duration TransmissionTime();
 
   EventLoop& loop_;
