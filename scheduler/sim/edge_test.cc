@@ -139,7 +139,7 @@ TEST_F(EdgeTest, OneDeliveryInEightIsTold) {
   EXPECT_EQ(deliveries_.delivered, std::vector<Duration>(5, microseconds(500)));
 }
 
-TEST_F(EdgeTest, AnAnswerThatCameTooLateIsToldAsLongAsItsCallerWaited) {
+TEST_F(EdgeTest, AnAnswerThatCameTooLateIsToldToo) {
   Start(kExact);
   // The batch ends 2.2 ms after the call, the answer is there after 2.7 ms; its caller gave up after 2.6 ms.
   for (int i = 1; i <= 8; ++i) CallAt(milliseconds(10 * i), microseconds(2600));
