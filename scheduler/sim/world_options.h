@@ -20,8 +20,8 @@ enum class EdgeProcessor : uint8_t {
   kOwn,         // one more, which it has to itself
 };
 
-// All but `world` applies to kServer only. Costs were measured on a server with one Zen 3 core: an echo through gRPC
-// takes about 30 us of it, and more where the request carries a tensor.
+// All but `world` applies to kServer only. Costs are round figures of a real server, where an echo through gRPC takes
+// about 30 us of a core.
 struct WorldOptions {
   World world = World::kIdeal;
   EdgeProcessor edge = EdgeProcessor::kFirstSlot;
