@@ -1,7 +1,9 @@
 #include "scheduler/admission.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 
@@ -12,6 +14,9 @@ namespace {
 // requests behind them are not lost yet. Of simulated utility, refusing without this costs a thousandth; without any
 // refusal all waited in vain whom there is no room for.
 constexpr int kBatchesGivenUp = 2;
+
+// Deadlines come from clients and may be centuries away; times as many slots as there are they must not overflow.
+constexpr Duration kLongestSlack = std::chrono::hours(24 * 365);
 
 // What the slots still have to do.
 struct Busy {
@@ -71,7 +76,7 @@ std::optional<size_t> HeavierMadeLate(const SchedulerView& view, const PendingRe
   const Duration own = costs.Of(request.allowed) * request.rows;
   for (size_t i = ahead; i < view.waiting.size() && view.waiting[i].deadline != kNever; ++i) {
     work += costs.Of(view.waiting[i].allowed) * view.waiting[i].rows;
-    const Duration room = Slack(view, view.waiting[i]) * static_cast<int64_t>(view.slots.size());
+    const Duration room = std::min(Slack(view, view.waiting[i]), kLongestSlack) * int64_t{std::ssize(view.slots)};
     if (work <= room && work + own > room && RequestWeight(view, view.waiting[i]) > weight) return i;
   }
   return std::nullopt;
@@ -116,7 +121,7 @@ absl::Status Impossible(const SchedulerView& view, const PendingRequest& request
   return absl::DeadlineExceededError(
       absl::StrCat("no operating point can meet the deadline: ", ToMicros(Until(view.now, AnswerBy(request))),
                    " us are left, and ", request.rows, request.rows == 1 ? " row takes" : " rows take", " at least ",
-                   ToMicros(least + request.delivery), " us on an idle server"));
+                   ToMicros(least), " us on an idle server"));
 }
 
 absl::Status NoPointInTime(const SchedulerView& view, const PendingRequest& request, Duration earliest) {
@@ -135,7 +140,7 @@ Admission AdmissionControl::Admit(const SchedulerView& view, const PendingReques
   const Duration own_start = busy.shortest + view.latency.Fastest(request.allowed, request.rows);
   if (own_start > slack) {
     const Duration least = view.latency.FastestHoped(request.allowed, request.rows);
-    const bool impossible = view.latency.measured() && least > slack;
+    const bool impossible = view.latency.measured() && least > Until(view.now, AnswerBy(request));
     return {.status = impossible ? Impossible(view, request, least) : NoPointInTime(view, request, own_start),
             .predicted = true};
   }
@@ -171,7 +176,8 @@ Duration MostGivenUp(const SchedulerView& view, PointSet allowed) {
 }
 
 bool Fits(Duration work, Duration slack, int slots, Duration most_given_up) {
-  return work <= (slack + std::min(most_given_up, slack / 2)) * int64_t{slots};
+  const Duration bounded = std::min(slack, kLongestSlack);
+  return work <= (bounded + std::min(most_given_up, bounded / 2)) * int64_t{slots};
 }
 
 Duration PredictedDrain(const SchedulerView& view) {

@@ -1,7 +1,7 @@
 // Refuses on any thread what the loop would refuse: the queue of the last turn in a few numbers.
 //
 // A refusal is work: handed to the loop and back it costs two changes of thread, which under overload a slot lacks. The
-// loop publishes how much work stands before some of the deadlines that wait, and whoever receives a call compares. It
+// loop publishes how much work stands before some of the deadlines that wait, and the receiving thread compares. It
 // errs on the side of letting through: a request that passes is decided by AdmissionControl as ever.
 #ifndef ANYBIT_SCHEDULER_EARLY_REFUSAL_H_
 #define ANYBIT_SCHEDULER_EARLY_REFUSAL_H_
@@ -19,28 +19,27 @@ namespace anybit {
 
 class EarlyRefusal {
  public:
-  // From now on `view` decides, as it will look while its slots go on: all are busy, and weights do not vary, for a
-  // heavier request may find room where a lighter one does not. `margin` is what deliveries take (DeliveryMeter).
-  // Otherwise nothing is refused early. Loop thread.
-  void Publish(const SchedulerView& view, Duration margin);
+  // From now on the queue of `view` decides, and its slots work it off from `busy_from` on. Nothing is refused early if
+  // a slot is idle now and need not wait until then, or if weights vary, since a heavier request may find room where a
+  // lighter one does not. `margin` is what deliveries take (DeliveryMeter). Loop thread.
+  void Publish(const SchedulerView& view, Duration margin, MonoTime busy_from);
   void Clear();
 
-  // When to try again, if at `now` a request with this deadline would be refused even if it had one row and accepted
-  // every point. Any thread.
+  // A retry delay if at `now` every request with this deadline would be refused. Any thread.
   std::optional<Duration> Refuses(MonoTime now, MonoTime deadline) const;
 
  private:
-  // Whoever has a deadline no earlier than `deadline` stands behind `work`, its own row included.
+  // A request with a deadline no earlier than `deadline` stands behind `work`, its own row included.
   struct Mark {
     MonoTime deadline{};
     Duration work{};
   };
-  static constexpr size_t kMarks = 4;   // at each quarter of the queue: a request is let through for want of a mark
-                                        // only where the queue has more than a quarter of its work before it
+  static constexpr size_t kMarks = 4;   // at each quarter of the queue: at most a quarter of the work before a request
+                                        // is overlooked
   struct Queue {
     size_t marks = 0;
     std::array<Mark, kMarks> mark;      // by deadline
-    MonoTime at{};
+    MonoTime busy_from{};               // the slots work from then on
     int slots = 1;
     Duration most_given_up{};           // see AdmissionControl
     Duration margin{};

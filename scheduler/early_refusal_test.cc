@@ -31,38 +31,48 @@ TEST(EarlyRefusalTest, RefusesNothingThatAdmissionWouldAccept) {
   for (int waiting = 0; waiting < 400; ++waiting) {
     const Snapshot snapshot = Queue(waiting);
     EarlyRefusal early;
-    early.Publish(snapshot.view(), Duration::zero());
+    early.Publish(snapshot.view(), Duration::zero(), snapshot.now);
     for (int deadline = 1; deadline < 600; deadline += 7) {
       if (!early.Refuses(snapshot.now, T(milliseconds(deadline)))) continue;
       ++refused;
-      const PendingRequest request{.deadline = T(milliseconds(deadline)), .allowed = kAnyPoint};
-      EXPECT_FALSE(admission.Admit(snapshot.view(), request).status.ok()) << waiting << " waiting, " << deadline;
+      for (const PointSet allowed : {kAnyPoint, PointSet::Of(testing::kHi), PointSet::Of(testing::kMid)}) {
+        const PendingRequest request{.deadline = T(milliseconds(deadline)), .allowed = allowed};
+        EXPECT_FALSE(admission.Admit(snapshot.view(), request).status.ok()) << waiting << " waiting, " << deadline;
+      }
     }
   }
   EXPECT_GT(refused, 1000);
 }
 
 TEST(EarlyRefusalTest, RefusesWhatStandsBehindTheWholeQueueAndIsLate) {
-  const Snapshot snapshot = Queue(200);   // 137.5 ms of work behind the 5 ms that run, 11 ms may be given up
+  const Snapshot snapshot = Queue(200);   // 137.5 ms of work behind the 5 ms that run, 48 ms may be given up
   EarlyRefusal early;
-  early.Publish(snapshot.view(), Duration::zero());
+  early.Publish(snapshot.view(), Duration::zero(), snapshot.now);
   EXPECT_EQ(early.Refuses(snapshot.now, T(milliseconds(61))), std::nullopt) << "only the first quarter is before it";
-  EXPECT_EQ(early.Refuses(snapshot.now, T(milliseconds(133))), std::nullopt);
-  EXPECT_EQ(early.Refuses(snapshot.now, T(milliseconds(131))), PredictedDrain(snapshot.view()));
+  EXPECT_EQ(early.Refuses(snapshot.now, T(milliseconds(96))), std::nullopt);
+  EXPECT_EQ(early.Refuses(snapshot.now, T(milliseconds(95))), PredictedDrain(snapshot.view()));
 }
 
 TEST(EarlyRefusalTest, TheWorkIsDoneWhileTimePasses) {
   const Snapshot snapshot = Queue(400);
   EarlyRefusal early;
-  early.Publish(snapshot.view(), Duration::zero());
+  early.Publish(snapshot.view(), Duration::zero(), snapshot.now);
   EXPECT_TRUE(early.Refuses(snapshot.now, T(milliseconds(160))).has_value());
   EXPECT_FALSE(early.Refuses(T(milliseconds(200)), T(milliseconds(360))).has_value());
+}
+
+TEST(EarlyRefusalTest, SlotsThatWaitAreAsGoodAsBusyOnes) {
+  Snapshot idle(ThreePoints());
+  for (int i = 0; i < 1000; ++i) idle.Add(T(milliseconds(60)));
+  EarlyRefusal early;
+  early.Publish(idle.view(), Duration::zero(), idle.now + milliseconds(40));
+  EXPECT_TRUE(early.Refuses(idle.now, T(milliseconds(100))).has_value());
 }
 
 TEST(EarlyRefusalTest, RefusesNothingWithoutADeadlineOrWithAPastOne) {
   const Snapshot snapshot = Queue(10000);
   EarlyRefusal early;
-  early.Publish(snapshot.view(), Duration::zero());
+  early.Publish(snapshot.view(), Duration::zero(), snapshot.now);
   EXPECT_TRUE(early.Refuses(snapshot.now, T(milliseconds(5000))).has_value());
   EXPECT_FALSE(early.Refuses(snapshot.now, kNever).has_value());
   EXPECT_FALSE(early.Refuses(T(milliseconds(6000)), T(milliseconds(5000))).has_value());
@@ -71,7 +81,7 @@ TEST(EarlyRefusalTest, RefusesNothingWithoutADeadlineOrWithAPastOne) {
 TEST(EarlyRefusalTest, RefusesNothingBesideAnIdleSlotOrWhereWeightsVaryOrWhenCleared) {
   const auto refuses = [](const Snapshot& snapshot, bool cleared = false) {
     EarlyRefusal early;
-    early.Publish(snapshot.view(), Duration::zero());
+    early.Publish(snapshot.view(), Duration::zero(), snapshot.now);
     if (cleared) early.Clear();
     return early.Refuses(snapshot.now, T(milliseconds(5000))).has_value();
   };

@@ -418,7 +418,7 @@ void LatencyModel::CorrectAdditive() {
       sorting_times_.push_back(Recent(i).overhead + beyond(Recent(i), upper_permille_));
     }
     sorting_times_.resize(std::max(count_, kProfileCounts), Duration::zero());
-    const Duration most = most_tail_ < kMostTime ? typical_additive_ + most_tail_ : kMostTime;
+    const Duration most = typical_additive_ + std::min(most_tail_, kMostTime);
     upper_additive_ = std::clamp(RankedTime(RankHolding(sorting_times_.size())), typical_additive_, most);
   }
   const Duration ranked(std::min(typical_additive_.count() * kExact / typical_permille_, kMostNanoseconds));

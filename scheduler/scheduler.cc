@@ -166,7 +166,7 @@ void Scheduler::Step() {
   if (draining_ || trials_.running() > 0) {
     early_refusal_.Clear();
   } else {
-    early_refusal_.Publish(View(now), deliveries_.margin(now));
+    early_refusal_.Publish(View(now), deliveries_.margin(now), std::max(now, wait_until));
   }
   ReportQueue(now);
   ReportDrained();
@@ -189,7 +189,9 @@ void Scheduler::Arrive(RequestId id, MonoTime arrival, SubmitRequest submitted, 
   arrivals_.Count(now, waiting.request.deadline, waiting.request.rows);
   const SchedulerView view = View(now);
   Admission admission = admission_.Admit(view, waiting.request);
-  if (admission.predicted && MayHope(view, waiting.request)) admission = {};
+  if (admission.predicted) {
+    if (std::optional<Admission> hoped = Hope(view, waiting.request)) admission = *std::move(hoped);
+  }
   if (!admission.status.ok()) {
     const OutcomeKind kind = KindOfRefusal(admission.status);
     if (admission.predicted && IsHopeful(view, waiting.request)) trials_.CountRefusal();
@@ -290,13 +292,14 @@ const LatencyModel& Scheduler::HopefulModel(int permille) {
   return hopeful_;
 }
 
-bool Scheduler::MayHope(const SchedulerView& view, const PendingRequest& request) {
+std::optional<Admission> Scheduler::Hope(const SchedulerView& view, const PendingRequest& request) {
   const bool idle = running_batches_ < static_cast<int>(slots_.size());
   const bool hopeful = IsHopeful(view, request);
-  if (idle) return queue_.empty() && trials_.IsOpen(view.now, hopeful);
-  if (trials_.running() == 0 || !hopeful) return false;
-  const SchedulerView hoped = WithLatency(view, HopefulModel(latency_.hoped_permille()));
-  return admission_.Admit(hoped, request).status.ok();
+  if (idle && queue_.empty() && trials_.IsOpen(view.now, hopeful)) return Admission();
+  if (idle || trials_.running() == 0 || !hopeful) return std::nullopt;
+  Admission hoped = admission_.Admit(WithLatency(view, HopefulModel(latency_.hoped_permille())), request);
+  if (!hoped.status.ok()) return std::nullopt;
+  return hoped;
 }
 
 bool Scheduler::TryOne(const SchedulerView& view) {
@@ -305,12 +308,15 @@ bool Scheduler::TryOne(const SchedulerView& view) {
     return view.waiting[static_cast<size_t>(a)].deadline < view.waiting[static_cast<size_t>(b)].deadline;
   });
   const PendingRequest& request = view.waiting[static_cast<size_t>(*position)];
+  bool hopeful = IsHopeful(view, request);
   std::optional<Plan> plan;
-  if (trials_.IsOpen(view.now, IsHopeful(view, request))) plan = PlanTrial(view, request, latency_.hoped_permille());
+  if (hopeful && trials_.IsOpen(view.now, hopeful)) plan = PlanTrial(view, request, latency_.hoped_permille());
   if (!plan && trials_.IsOpen(view.now, /*hopeful=*/false)) {
+    hopeful = false;
     plan = PlanTrial(view, request, latency_.PermilleWithin(request.allowed, request.rows, Slack(view, request)));
   }
   if (!plan) return false;
+  trials_.Start(view.now, hopeful);
   decision_.AddPlan(plan->slot, plan->point, std::span(&*position, 1));
   decision_.shed.erase(position);
   return true;
@@ -371,7 +377,6 @@ void Scheduler::Dispatch(MonoTime now, int slot, PointId point, std::vector<Wait
   running.dispatched_at = now;
   running.predicted = (trial ? hopeful_ : latency_).Predict(point, batch.rows);
   running.trial = trial;
-  if (trial) trials_.Start();
   slots_[static_cast<size_t>(slot)] = {.idle = false, .free_at = SaturatingAdd(now, running.predicted)};
   ++running_batches_;
   for (SchedulerObserver* observer : observers_) {
@@ -419,11 +424,7 @@ void Scheduler::FinishBatch(int slot, BatchResult result) {
   } else if (ok) {
     latency_.Observe(running.point, running.rows, compute, now, actual - compute, warm);
   }
-  if (running.trial) {
-    trials_.End(now, ok && all_in_time);
-  } else {
-    trials_.Ran(now);
-  }
+  if (running.trial) trials_.End(now, ok && all_in_time);
   for (SchedulerObserver* observer : observers_) {
     observer->OnBatchFinished({.at = now,
                                .slot = slot,

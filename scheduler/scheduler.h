@@ -69,9 +69,9 @@ class Scheduler {
   // Any thread; never blocks.
   RequestId Submit(SubmitRequest request, Done done);
 
-  // When to try again, if Submit would have to refuse a request with this deadline at present, as of the last turn, even
-  // if it had one row and accepted every point; then the caller refuses it, and it counts as an arrival. A caller that
-  // knows more of the request says so by ReportRefused. Any thread; never blocks.
+  // A retry delay if Submit would refuse any request with this deadline, judged by the last turn. The caller then refuses
+  // the request; it counts as an arrival. ReportRefused tells the observers of a refused request whose class and tenant
+  // are known. Any thread; never blocks.
   std::optional<Duration> RefuseEarly(MonoTime deadline);
   void ReportRefused(SlaClassId sla_class, TenantId tenant, int rows);
 
@@ -140,8 +140,9 @@ class Scheduler {
   // A slot is idle and predictions would have all that waits refused: one of them is tried instead, as far as the gate
   // is open. Changes decision_, which is a trial if that returns true.
   bool TryOne(const SchedulerView& view);
-  // Whether a request that predictions refuse may wait: for the trial that it will be, or for the end of one.
-  bool MayHope(const SchedulerView& view, const PendingRequest& request);
+  // How a request that predictions refuse may wait: for the trial that it will be, or for the end of one. nullopt: it may
+  // not.
+  std::optional<Admission> Hope(const SchedulerView& view, const PendingRequest& request);
   bool IsHopeful(const SchedulerView& view, const PendingRequest& request) const;
   // The policy's plan for `request` alone if batches took `permille` / 1000 of the profile; nullopt if it has none.
   std::optional<Plan> PlanTrial(const SchedulerView& view, const PendingRequest& request, int permille);

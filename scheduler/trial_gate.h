@@ -3,10 +3,12 @@
 // While a slot is idle and nothing waits, a refusal costs a request and a trial costs time that nobody else wants. So
 // the gate stands open, and one request a slot goes through at a time. A trial that is late closes it for the next
 // kRefusedAfterFailure hopeful requests, or until `interval` has passed. A hopeful request needs no more time than the
-// best that can be expected (LatencyModel::FastestHoped); any other goes through only when nothing has run for an
-// interval, so that no belief, not even this one, can close a server for good.
+// best that can be expected (LatencyModel::FastestHoped). Of any other, one an interval is tried: the profile of a
+// single point or size may be wrong while batches of others run every second. So no prediction refuses for good.
 #ifndef ANYBIT_SCHEDULER_TRIAL_GATE_H_
 #define ANYBIT_SCHEDULER_TRIAL_GATE_H_
+
+#include <algorithm>
 
 #include "scheduler/time.h"
 
@@ -14,31 +16,32 @@ namespace anybit {
 
 class TrialGate {
  public:
-  // At 100 requests a second one more lost request is 10 ms less of useless work; at two, two of three refused ones
-  // cost nothing while a machine is really slow.
+  // While a machine stays slow, every second hopeful request is tried in vain. When it is fast again, at most this many
+  // requests are lost before the next trial.
   static constexpr int kRefusedAfterFailure = 1;
 
   explicit TrialGate(Duration interval) : interval_(interval) {}
 
   // Whether a request may be tried on an idle slot. Instants never go back.
   bool IsOpen(MonoTime now, bool hopeful) const {
-    if (SaturatingAdd(ran_at_, interval_) <= now) return true;
+    const MonoTime last = hopeful ? ended_at_ : hopeless_at_;
+    if (SaturatingAdd(last, interval_) <= now) return true;
     return hopeful && (!failed_ || refused_ >= kRefusedAfterFailure);
   }
 
   // A hopeful request was refused by prediction.
-  void CountRefusal() { ++refused_; }
+  void CountRefusal() { refused_ = std::min(refused_ + 1, kRefusedAfterFailure); }
 
-  void Start() { ++running_; }
+  void Start(MonoTime now, bool hopeful) {
+    ++running_;
+    if (!hopeful) hopeless_at_ = now;
+  }
   void End(MonoTime now, bool in_time) {
     --running_;
     failed_ = !in_time;
     refused_ = 0;
-    ran_at_ = now;
+    ended_at_ = now;
   }
-
-  // A batch that was no trial has ended.
-  void Ran(MonoTime now) { ran_at_ = now; }
 
   // Trials under way: what they show is worth waiting for.
   int running() const { return running_; }
@@ -47,8 +50,9 @@ class TrialGate {
   const Duration interval_;
   int running_ = 0;
   bool failed_ = false;   // the last one
-  int refused_ = 0;       // hopeful ones since
-  MonoTime ran_at_{};     // the last batch of any kind
+  int refused_ = 0;       // hopeful ones since, up to kRefusedAfterFailure
+  MonoTime ended_at_{};   // the last trial
+  MonoTime hopeless_at_{};   // the start of the last trial that was not hopeful
 };
 
 }  // namespace anybit

@@ -15,27 +15,27 @@ using testing::T;
 constexpr MonoTime kStart = T(seconds(100));
 constexpr bool kHopeful = true;
 
-// A gate behind which a batch ran just before kStart.
+// A gate through which one request of each kind just went.
 TrialGate Fresh() {
   TrialGate gate(seconds(1));
-  gate.Ran(kStart - milliseconds(1));
+  for (const bool hopeful : {true, false}) {
+    gate.Start(kStart, hopeful);
+    gate.End(kStart, /*in_time=*/true);
+  }
   return gate;
 }
 
 TEST(TrialGateTest, IsOpenToHopefulRequestsUntilATrialFails) {
   TrialGate gate = Fresh();
   EXPECT_TRUE(gate.IsOpen(kStart, kHopeful));
-  gate.Start();
-  gate.End(kStart, /*in_time=*/true);
-  EXPECT_TRUE(gate.IsOpen(kStart, kHopeful));
-  gate.Start();
+  gate.Start(kStart, kHopeful);
   gate.End(kStart, /*in_time=*/false);
   EXPECT_FALSE(gate.IsOpen(kStart, kHopeful));
 }
 
 TEST(TrialGateTest, OpensAgainAfterOneRefusalOrOneInterval) {
   TrialGate gate = Fresh();
-  gate.Start();
+  gate.Start(kStart, kHopeful);
   gate.End(kStart, /*in_time=*/false);
   EXPECT_FALSE(gate.IsOpen(kStart + seconds(1) - Duration(1), kHopeful));
   EXPECT_TRUE(gate.IsOpen(kStart + seconds(1), kHopeful));
@@ -43,18 +43,19 @@ TEST(TrialGateTest, OpensAgainAfterOneRefusalOrOneInterval) {
   EXPECT_TRUE(gate.IsOpen(kStart, kHopeful));
 }
 
-TEST(TrialGateTest, TriesWhatIsBeyondHopeOnlyWhenNothingRanForAnInterval) {
+TEST(TrialGateTest, TriesWhatIsBeyondHopeOnceAnIntervalWhateverElseRuns) {
   TrialGate gate = Fresh();
-  gate.Ran(kStart);
   for (int i = 0; i < 100; ++i) gate.CountRefusal();
+  gate.Start(kStart + milliseconds(900), kHopeful);
+  gate.End(kStart + milliseconds(950), /*in_time=*/true);
   EXPECT_FALSE(gate.IsOpen(kStart + seconds(1) - Duration(1), !kHopeful));
   EXPECT_TRUE(gate.IsOpen(kStart + seconds(1), !kHopeful));
 }
 
 TEST(TrialGateTest, KnowsHowManyTrialsAreUnderWay) {
   TrialGate gate = Fresh();
-  gate.Start();
-  gate.Start();
+  gate.Start(kStart, kHopeful);
+  gate.Start(kStart, !kHopeful);
   EXPECT_EQ(gate.running(), 2);
   gate.End(kStart, true);
   EXPECT_EQ(gate.running(), 1);

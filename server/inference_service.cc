@@ -119,7 +119,7 @@ class InferenceService::InferReactor final : public grpc::ServerGenericBidiReact
     }
     // What the message asks for can only make it later.
     if (const Duration left = LeftOfGrpcDeadline(context_); left < Duration::max()) {
-      had_ = left;
+      time_at_arrival_ = left;
       if (const auto retry_after = service_.scheduler_.RefuseEarly(SaturatingAdd(service_.loop_.Now(), left))) {
         service_.observer_.OnShed();
         ShedEarly(*retry_after);
@@ -155,8 +155,9 @@ class InferenceService::InferReactor final : public grpc::ServerGenericBidiReact
     // The server's stop waits for this, and the scheduler outlives it. Some are enough to know.
     if (ended_ && id_ % kToldOneIn == 0) TellDelivery();
     if (refused_ && service_.refusals_.fetch_add(1, std::memory_order_relaxed) % kToldOneIn == 0) {
-      // A client that gave up before its refusal came waited for all its time, most of it unseen in the socket.
-      service_.scheduler_.RefusalSent(*refused_, context_.IsCancelled() ? had_ : Duration::zero());
+      // A client whose deadline ended before its refusal came waited all that time, most of it unseen in the socket.
+      const bool gave_up = id_ == 0 && context_.IsCancelled() && LeftOfGrpcDeadline(context_) <= near_the_end_;
+      service_.scheduler_.RefusalSent(*refused_, gave_up ? time_at_arrival_ : Duration::zero());
     }
     InferenceService& service = service_;
     delete this;
@@ -166,8 +167,8 @@ class InferenceService::InferReactor final : public grpc::ServerGenericBidiReact
  private:
   static constexpr uint64_t kToldOneIn = 8;
 
-  // A client that gave up at its deadline would have had to be answered earlier by more than what was left then. What was
-  // cancelled before tells nothing.
+  // An answer whose client gave up at its deadline was under way for longer than the time that was left when its batch
+  // ended. A call that was cancelled earlier tells nothing.
   void TellDelivery() {
     if (!context_.IsCancelled()) {
       service_.scheduler_.Delivered(*ended_);
@@ -287,7 +288,7 @@ class InferenceService::InferReactor final : public grpc::ServerGenericBidiReact
   grpc::ByteBuffer response_;
   std::optional<MonoTime> ended_;         // its batch, if it was served
   std::optional<MonoTime> refused_;       // when, if it was shed for the queue
-  Duration had_{};                        // of its gRPC deadline as it arrived; 0: there is none
+  Duration time_at_arrival_{};            // to the gRPC deadline; 0: there is none
   std::atomic<uint64_t> id_ = 0;          // 0: not submitted yet; threads of OnReadDone and OnCancel
   std::atomic<bool> cancelled_ = false;   // likewise
 };
