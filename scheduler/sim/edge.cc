@@ -33,8 +33,10 @@ void Edge::Submit(SubmitRequest request, Done done) {
   if (const std::optional<Duration> retry_after = scheduler_.RefuseEarly(deadline)) {
     Outcome refused{.kind = OutcomeKind::kShed,
                     .status = absl::ResourceExhaustedError("refused at the edge"),
+                    .ended = loop_.Now(),
                     .retry_after = *retry_after};
-    return Reply(deadline, /*sampled=*/false, std::move(refused), std::move(done));
+    const bool sampled = early_refusals_++ % kDeliverySampling == 0;
+    return Reply(deadline, sampled, std::move(refused), std::move(done));
   }
   auto id = std::make_shared<RequestId>();   // is known before the outcome, but only after Submit
   *id = scheduler_.Submit(std::move(request), [this, deadline, id, done = std::move(done)](Outcome outcome) mutable {

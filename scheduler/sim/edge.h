@@ -7,8 +7,7 @@
 // scheduler, which knows the deadline; its answer is sent to nobody.
 //
 // As in the server, a call that RefuseEarly refuses does not reach the scheduler's queue, and the scheduler is told how
-// long one answer in eight was under way: at least as long as its caller waited. It is told the same of one in eight of
-// the refusals that it decided.
+// long one answer in eight was under way: at least as long as its caller waited. It is told of one refusal in eight too.
 #ifndef ANYBIT_SCHEDULER_SIM_EDGE_H_
 #define ANYBIT_SCHEDULER_SIM_EDGE_H_
 
@@ -49,6 +48,7 @@ class Edge {
   Scheduler& scheduler_;
   const WorldOptions world_;
   std::mt19937_64 random_;
+  uint64_t early_refusals_ = 0;
 };
 
 }  // namespace anybit::sim
