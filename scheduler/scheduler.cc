@@ -23,26 +23,6 @@ bool WeightsVary(const SchedulerOptions& options) {
   return !uniform || options.tenant_shares.size() > 1;
 }
 
-// The same view with other predictions.
-SchedulerView WithLatency(const SchedulerView& view, const LatencyModel& latency) {
-  return {.now = view.now,
-          .waiting = view.waiting,
-          .waiting_rows = view.waiting_rows,
-          .waiting_special = view.waiting_special,
-          .slots = view.slots,
-          .latency = latency,
-          .arrivals = view.arrivals,
-          .weights_vary = view.weights_vary,
-          .class_weights = view.class_weights,
-          .tenants = view.tenants,
-          .attained_with_floor = view.attained_with_floor,
-          .attained_without_floor = view.attained_without_floor,
-          .aimd_rows = view.aimd_rows,
-          .max_queue_requests = view.max_queue_requests,
-          .draining = view.draining,
-          .hurry = view.hurry};
-}
-
 OutcomeKind KindOfRefusal(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:
@@ -297,7 +277,7 @@ std::optional<Admission> Scheduler::Hope(const SchedulerView& view, const Pendin
   const bool hopeful = IsHopeful(view, request);
   if (idle && queue_.empty() && trials_.IsOpen(view.now, hopeful)) return Admission();
   if (idle || trials_.running() == 0 || !hopeful) return std::nullopt;
-  Admission hoped = admission_.Admit(WithLatency(view, HopefulModel(latency_.hoped_permille())), request);
+  Admission hoped = admission_.Admit(View(view.now, HopefulModel(latency_.hoped_permille())), request);
   if (!hoped.status.ok()) return std::nullopt;
   return hoped;
 }
@@ -323,11 +303,10 @@ bool Scheduler::TryOne(const SchedulerView& view) {
 }
 
 std::optional<Plan> Scheduler::PlanTrial(const SchedulerView& view, const PendingRequest& request, int permille) {
-  SchedulerView hoped = WithLatency(view, HopefulModel(permille));
+  SchedulerView hoped = View(view.now, HopefulModel(permille));
   hoped.waiting = std::span(&request, 1);
   hoped.waiting_rows = request.rows;
   hoped.waiting_special = std::min(view.waiting_special, 1);
-  hoped.arrivals = {};
   hoped.hurry = true;
   Decide(hoped, trial_decision_);
   if (trial_decision_.plans.empty()) return std::nullopt;
@@ -552,13 +531,13 @@ void Scheduler::ReportDrained() {
   for (auto& drained : std::exchange(drained_, {})) std::move(drained)();
 }
 
-SchedulerView Scheduler::View(MonoTime now) const {
+SchedulerView Scheduler::View(MonoTime now, const LatencyModel& latency) const {
   return {.now = now,
           .waiting = queue_.waiting(),
           .waiting_rows = queue_.rows(),
           .waiting_special = queue_.special(),
           .slots = slots_,
-          .latency = latency_,
+          .latency = latency,
           .weights_vary = weights_vary_,
           .class_weights = options_.class_weights,
           .tenants = tenants_.tenants(),

@@ -165,7 +165,8 @@ class Scheduler {
   void RefuseLate(MonoTime now, Waiting waiting, Duration retry_after);
   void Refuse(MonoTime now, Waiting waiting, OutcomeKind kind, absl::Status status, Duration retry_after = {});
 
-  SchedulerView View(MonoTime now) const;
+  SchedulerView View(MonoTime now) const { return View(now, latency_); }
+  SchedulerView View(MonoTime now, const LatencyModel& latency) const;
   Waiting TakeWaiting(RequestId id);
 
   // Fixed at construction.
