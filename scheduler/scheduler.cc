@@ -143,7 +143,7 @@ void Scheduler::Step() {
     Apply(view, trial);
   }
   SetTimer(wake_at);
-  if (draining_ || trials_.running() > 0) {
+  if (draining_ || trials_.IsUnderWay(now)) {
     early_refusal_.Clear();
   } else {
     early_refusal_.Publish(View(now), deliveries_.margin(now), std::max(now, wait_until));
@@ -276,7 +276,7 @@ std::optional<Admission> Scheduler::Hope(const SchedulerView& view, const Pendin
   const bool idle = running_batches_ < static_cast<int>(slots_.size());
   const bool hopeful = IsHopeful(view, request);
   if (idle && queue_.empty() && trials_.IsOpen(view.now, hopeful)) return Admission();
-  if (idle || trials_.running() == 0 || !hopeful) return std::nullopt;
+  if (idle || !trials_.IsUnderWay(view.now) || !hopeful) return std::nullopt;
   Admission hoped = admission_.Admit(View(view.now, HopefulModel(latency_.hoped_permille())), request);
   if (!hoped.status.ok()) return std::nullopt;
   return hoped;

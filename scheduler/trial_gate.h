@@ -34,6 +34,7 @@ class TrialGate {
 
   void Start(MonoTime now, bool hopeful) {
     ++running_;
+    started_at_ = now;
     if (!hopeful) hopeless_at_ = now;
   }
   void End(MonoTime now, bool in_time) {
@@ -43,12 +44,13 @@ class TrialGate {
     ended_at_ = now;
   }
 
-  // Trials under way: what they show is worth waiting for.
-  int running() const { return running_; }
+  // Whether a trial is under way whose end is worth waiting for. One that has taken an interval may never end.
+  bool IsUnderWay(MonoTime now) const { return running_ > 0 && now < SaturatingAdd(started_at_, interval_); }
 
  private:
   const Duration interval_;
   int running_ = 0;
+  MonoTime started_at_{};    // the last trial
   bool failed_ = false;   // the last one
   int refused_ = 0;       // hopeful ones since, up to kRefusedAfterFailure
   MonoTime ended_at_{};   // the last trial

@@ -52,13 +52,16 @@ TEST(TrialGateTest, TriesWhatIsBeyondHopeOnceAnIntervalWhateverElseRuns) {
   EXPECT_TRUE(gate.IsOpen(kStart + seconds(1), !kHopeful));
 }
 
-TEST(TrialGateTest, KnowsHowManyTrialsAreUnderWay) {
+TEST(TrialGateTest, KnowsWhetherATrialIsUnderWayButDoesNotWaitForOneThatHangs) {
   TrialGate gate = Fresh();
   gate.Start(kStart, kHopeful);
   gate.Start(kStart, !kHopeful);
-  EXPECT_EQ(gate.running(), 2);
+  EXPECT_TRUE(gate.IsUnderWay(kStart + seconds(1) - Duration(1)));
+  EXPECT_FALSE(gate.IsUnderWay(kStart + seconds(1)));
   gate.End(kStart, true);
-  EXPECT_EQ(gate.running(), 1);
+  EXPECT_TRUE(gate.IsUnderWay(kStart));
+  gate.End(kStart, true);
+  EXPECT_FALSE(gate.IsUnderWay(kStart));
 }
 
 }  // namespace
