@@ -23,9 +23,8 @@ class EdgeBacklog {
   // A backlog of up to this part of the objective is tolerated. In simulated overload of 1.5 to 3 times the capacity
   // at an objective of 30 ms, goodput is about the same from a fifth to a twentieth.
   static constexpr int kToleratedPart = 8;
-  // A slot waits at most so many objectives, whatever is measured: refusals may be slow for another reason, and no
-  // belief closes the server. By calculation, draining what a batch of 64
-  // rows leaves at three times the capacity takes about one objective of 30 ms.
+  // A slot waits at most so many objectives, whatever is measured: refusals may be slow for another reason. By
+  // calculation, draining what a batch of 64 rows leaves at three times the capacity takes about one objective of 30 ms.
   static constexpr int kLongestWait = 2;
 
   // A refusal was under way for `took`, until `at`; instants never go back.

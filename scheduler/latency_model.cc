@@ -23,8 +23,8 @@ constexpr int kMostPermille = 1000 * 1000;
 constexpr int64_t kMostNanoseconds = int64_t{3600} * 1000 * 1000 * 1000;
 constexpr Duration kMostTime(kMostNanoseconds);
 
-// With fewer batches than this the profile stands in for those that are missing: a first outlier is outvoted two to one,
-// two batches that agree are believed.
+// With fewer batches than this the profile stands in for those that are missing: a first outlier is outvoted two to
+// one, two batches that agree are believed.
 constexpr size_t kProfileCounts = 3;
 
 // Another regime begins where the median moved by more than this share of itself and by more than three times the
@@ -34,7 +34,8 @@ constexpr int kRegimePermille = 60;
 // Beside a point's own ratios the profile counts as so many.
 constexpr size_t kProfileCountsForOwn = 2;
 
-// The points are ranked anew when the additive part has changed by this part of itself and by this part of the shortest batch.
+// The points are ranked anew when the additive part has changed by this part of itself and by this part of the shortest
+// batch.
 constexpr int64_t kAdditivePart = 4;
 constexpr int64_t kShortestPart = 50;
 
@@ -405,21 +406,19 @@ void LatencyModel::CorrectAdditive() {
     const auto beyond = [this](const Observation& o, int permille) {
       return std::max(o.compute - Corrected(o.point, o.rows, permille), Duration::zero());
     };
-    const auto median_of = [this](auto time) {
+    const size_t counted = std::max(count_, kProfileCounts);   // the profile has no additive part
+    const auto ranked_of = [&](size_t rank, auto time) {
       sorting_times_.clear();
       for (size_t i = 0; i < count_; ++i) sorting_times_.push_back(time(Recent(i)));
-      sorting_times_.resize(std::max(count_, kProfileCounts), Duration::zero());
-      return RankedTime(sorting_times_.size() / 2);
+      sorting_times_.resize(counted, Duration::zero());
+      return RankedTime(rank);
     };
-    interruption_ = median_of([&](const Observation& o) { return beyond(o, typical_permille_); });
-    typical_additive_ = interruption_ + median_of([](const Observation& o) { return o.overhead; });
-    sorting_times_.clear();
-    for (size_t i = 0; i < count_; ++i) {
-      sorting_times_.push_back(Recent(i).overhead + beyond(Recent(i), upper_permille_));
-    }
-    sorting_times_.resize(std::max(count_, kProfileCounts), Duration::zero());
+    interruption_ = ranked_of(counted / 2, [&](const Observation& o) { return beyond(o, typical_permille_); });
+    typical_additive_ = interruption_ + ranked_of(counted / 2, [](const Observation& o) { return o.overhead; });
+    const Duration upper = ranked_of(
+        RankHolding(counted), [&](const Observation& o) { return o.overhead + beyond(o, upper_permille_); });
     const Duration most = typical_additive_ + std::min(most_tail_, kMostTime);
-    upper_additive_ = std::clamp(RankedTime(RankHolding(sorting_times_.size())), typical_additive_, most);
+    upper_additive_ = std::clamp(upper, typical_additive_, most);
   }
   const Duration ranked(std::min(typical_additive_.count() * kExact / typical_permille_, kMostNanoseconds));
   Duration shortest = Duration::max();
