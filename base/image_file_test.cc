@@ -53,13 +53,16 @@ TEST(DecodeImage, ScalesSixteenBitsToEightAndRounds) {
     EXPECT_THAT(image->pixels, ElementsAre(0, 32, 64, 128, 192, 255));
   }
   // 128 / 257 is below a half, 129 / 257 above.
-  const StoredPng halves{.height = 1, .width = 3, .colour_type = PNG_COLOR_TYPE_GRAY, .bit_depth = 16,
-                         .rows = {0, 128, 0, 129, 255, 126}};
+  const StoredPng halves{
+      .height = 1, .width = 3, .colour_type = PNG_COLOR_TYPE_GRAY, .bit_depth = 16, .rows = {0, 128, 0, 129, 255, 126}};
   EXPECT_THAT(DecodeImage(Span(PngBytes(halves)))->pixels, ElementsAre(0, 1, 254));
 }
 
 TEST(DecodeImage, ReadsSixteenBitColourWithAlpha) {
-  const StoredPng png{.height = 1, .width = 1, .colour_type = PNG_COLOR_TYPE_RGB_ALPHA, .bit_depth = 16,
+  const StoredPng png{.height = 1,
+                      .width = 1,
+                      .colour_type = PNG_COLOR_TYPE_RGB_ALPHA,
+                      .bit_depth = 16,
                       .rows = {200, 200, 30, 30, 10, 10, 0, 0}};
   EXPECT_THAT(DecodeImage(Span(PngBytes(png)))->pixels, ElementsAre(200, 30, 10));
 }
@@ -76,8 +79,12 @@ TEST(DecodeImage, StretchesFewerBitsToTheFullRange) {
 }
 
 TEST(DecodeImage, LooksUpThePalette) {
-  StoredPng png{.height = 1, .width = 4, .colour_type = PNG_COLOR_TYPE_PALETTE, .bit_depth = 2,
-                .palette = {10, 20, 30, 40, 50, 60, 70, 80, 90}, .rows = {0b10'00'01'00}};
+  StoredPng png{.height = 1,
+                .width = 4,
+                .colour_type = PNG_COLOR_TYPE_PALETTE,
+                .bit_depth = 2,
+                .palette = {10, 20, 30, 40, 50, 60, 70, 80, 90},
+                .rows = {0b10'00'01'00}};
   const std::vector<uint8_t> expected = {70, 80, 90, 10, 20, 30, 40, 50, 60, 10, 20, 30};
   const absl::StatusOr<Image> image = DecodeImage(Span(PngBytes(png)));
   ASSERT_TRUE(image.ok()) << image.status();
@@ -87,8 +94,8 @@ TEST(DecodeImage, LooksUpThePalette) {
 
 TEST(DecodeImage, PutsTheRowsOfAnInterlacedImageInOrder) {
   const Image image = Gradient(13, 11, 3);
-  const StoredPng png{.height = 13, .width = 11, .colour_type = PNG_COLOR_TYPE_RGB, .interlaced = true,
-                      .rows = image.pixels};
+  const StoredPng png{
+      .height = 13, .width = 11, .colour_type = PNG_COLOR_TYPE_RGB, .interlaced = true, .rows = image.pixels};
   EXPECT_EQ(DecodeImage(Span(PngBytes(png)))->pixels, image.pixels);
 }
 

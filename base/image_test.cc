@@ -14,8 +14,8 @@ TEST(WithChannels, RepeatsGreyAndLeavesWhatHasTheChannelsAlready) {
 }
 
 TEST(WithChannels, TakesTheLumaOfTheStoredValues) {
-  const Image colours{.height = 1, .width = 5, .channels = 3,
-                      .pixels = {200, 30, 30, 255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255}};
+  const Image colours{
+      .height = 1, .width = 5, .channels = 3, .pixels = {200, 30, 30, 255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255}};
   EXPECT_EQ(WithChannels(colours, 1).pixels, (Pixels{81, 76, 150, 29, 255}));
 }
 

@@ -43,19 +43,17 @@ absl::StatusOr<Addresses> Resolve(absl::string_view text, const HostAndPort& add
 absl::Status Failure(absl::string_view text, const HostAndPort& address, int error) {
   switch (error) {
     case EADDRINUSE:
-      return absl::UnavailableError(
-          absl::StrCat(text, " is in use: another socket listens on port ", address.port));
+      return absl::UnavailableError(absl::StrCat(text, " is in use: another socket listens on port ", address.port));
     case EADDRNOTAVAIL:
       return absl::InvalidArgumentError(absl::StrCat(text, ": '", address.host, "' is not an address of this machine"));
     case EAFNOSUPPORT:
-      return absl::InvalidArgumentError(absl::StrCat(text, ": this machine does not have the address family of '",
-                                                     address.host, "'"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(text, ": this machine does not have the address family of '", address.host, "'"));
     case EACCES:
     case EPERM:
       return absl::PermissionDeniedError(absl::StrCat(text, ": the system does not permit port ", address.port,
                                                       address.port < 1024 ? ", which is below 1024" : ""));
-    default:
-      return absl::UnavailableError(absl::StrCat(text, ": ", std::strerror(error)));
+    default: return absl::UnavailableError(absl::StrCat(text, ": ", std::strerror(error)));
   }
 }
 
@@ -121,7 +119,7 @@ absl::StatusOr<ListeningSockets> ListeningSockets::Open(absl::string_view text) 
   absl::StatusOr<Addresses> list = Resolve(text, *address);
   if (!list.ok()) return list.status();
   ListeningSockets sockets;
-  absl::Status missing;   // the first address that this machine does not have
+  absl::Status missing;  // the first address that this machine does not have
   for (addrinfo* one = list->get(); one != nullptr; one = one->ai_next) {
     if (sockets.port_ != 0) SetPort(one->ai_addr, sockets.port_);
     const int descriptor = OpenOne(*one, /*only=*/(*list)->ai_next == nullptr);

@@ -15,8 +15,8 @@
 namespace anybit {
 
 struct HostAndPort {
-  std::string host;   // a name or a number; of IPv6 without brackets
-  int port = 0;       // 0..65535
+  std::string host;  // a name or a number; of IPv6 without brackets
+  int port = 0;      // 0..65535
 
   friend bool operator==(const HostAndPort&, const HostAndPort&) = default;
 };

@@ -26,9 +26,9 @@ bool Connects(int port, bool ipv6) {
   six_or_four.sin_port = htons(static_cast<uint16_t>(port));
   six_or_four.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   const int descriptor = socket(ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0);
-  const bool connected = connect(descriptor, ipv6 ? reinterpret_cast<sockaddr*>(&six)
-                                                  : reinterpret_cast<sockaddr*>(&six_or_four),
-                                 ipv6 ? sizeof(six) : sizeof(six_or_four)) == 0;
+  const bool connected =
+      connect(descriptor, ipv6 ? reinterpret_cast<sockaddr*>(&six) : reinterpret_cast<sockaddr*>(&six_or_four),
+              ipv6 ? sizeof(six) : sizeof(six_or_four)) == 0;
   close(descriptor);
   return connected;
 }
@@ -81,12 +81,11 @@ TEST(ListeningSocketsTest, AnAddressInUseIsUnavailableAndSaysSo) {
   const std::string address = "127.0.0.1:" + std::to_string(first->port());
   const absl::Status second = ListeningSockets::CanOpen(address);
   EXPECT_EQ(second.code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(Message(second),
-            address + " is in use: another socket listens on port " + std::to_string(first->port()));
+  EXPECT_EQ(Message(second), address + " is in use: another socket listens on port " + std::to_string(first->port()));
 }
 
 TEST(ListeningSocketsTest, AForeignAddressIsToldFromOneInUse) {
-  const absl::Status status = ListeningSockets::CanOpen("192.0.2.1:0");   // of documentation (RFC 5737), nobody's
+  const absl::Status status = ListeningSockets::CanOpen("192.0.2.1:0");  // of documentation (RFC 5737), nobody's
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(Message(status), "192.0.2.1:0: '192.0.2.1' is not an address of this machine");
 }

@@ -10,9 +10,9 @@
 namespace anybit {
 
 struct ProgramFlags {
-  std::string usage;      // "anybit-server --artifact=FILE: what it does"
-  std::string version;    // a line or more
-  std::string file;       // end of the path of the source file that defines the program's own flags
+  std::string usage;    // "anybit-server --artifact=FILE: what it does"
+  std::string version;  // a line or more
+  std::string file;     // end of the path of the source file that defines the program's own flags
 };
 
 // The text to print where the words ask for help (-h, --help) or the version (--version); none where they do not.

@@ -170,11 +170,17 @@ TEST_F(ClientCommandTest, ShowsTheServersStateAndWhatTheModelAdvertises) {
 }
 
 TEST_F(ClientCommandTest, ExplainsAWrongCommandLineAndExitsWithTwo) {
-  for (const std::vector<std::string>& wrong : std::vector<std::vector<std::string>>{
-           {}, {"classify"}, {"dance"}, {"status", "x"}, {"classify", "x", "--bits", "3"},
-           {"classify", "x", "--first", "0"},
-           {"classify", "x", "--first", "1", "--index", "1"}, {"classify", "x", "y", "--first", "1"},
-           {"status", "--server", "127.0.0.1"}, {"status", "--server", "localhost:http"}}) {
+  for (const std::vector<std::string>& wrong :
+       std::vector<std::vector<std::string>>{{},
+                                             {"classify"},
+                                             {"dance"},
+                                             {"status", "x"},
+                                             {"classify", "x", "--bits", "3"},
+                                             {"classify", "x", "--first", "0"},
+                                             {"classify", "x", "--first", "1", "--index", "1"},
+                                             {"classify", "x", "y", "--first", "1"},
+                                             {"status", "--server", "127.0.0.1"},
+                                             {"status", "--server", "localhost:http"}}) {
     const Ran ran = Run(wrong);
     EXPECT_EQ(ran.exit_code, 2) << ::testing::PrintToString(wrong);
     EXPECT_THAT(ran.err, HasSubstr("usage: anybit-client"));

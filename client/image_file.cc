@@ -60,9 +60,9 @@ absl::StatusOr<GrayImages> ParseIdxImages(std::span<const uint8_t> bytes) {
   absl::StatusOr<Idx> idx = ParseIdx(bytes, 3);
   if (!idx.ok()) return idx.status();
   return GrayImages{.count = static_cast<int>(idx->dims[0]),
-                  .height = static_cast<int>(idx->dims[1]),
-                  .width = static_cast<int>(idx->dims[2]),
-                  .pixels = std::vector<uint8_t>(idx->body.begin(), idx->body.end())};
+                    .height = static_cast<int>(idx->dims[1]),
+                    .width = static_cast<int>(idx->dims[2]),
+                    .pixels = std::vector<uint8_t>(idx->body.begin(), idx->body.end())};
 }
 
 // What `parse` makes of the file's content; its errors get the path in front.

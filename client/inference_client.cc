@@ -168,8 +168,8 @@ absl::StatusOr<InferResult> ReadResponse(const ModelDescription& model, int64_t 
   const std::string& raw = response.raw_output_contents(0);
   InferResult result{.rows = rows, .classes = model.classes};
   if (raw.size() != static_cast<size_t>(rows * model.classes) * sizeof(float)) {
-    return absl::InternalError(absl::StrCat("the server answered ", raw.size(), " bytes for [", rows, ",",
-                                            model.classes, "] floats"));
+    return absl::InternalError(
+        absl::StrCat("the server answered ", raw.size(), " bytes for [", rows, ",", model.classes, "] floats"));
   }
   result.logits.resize(rows * model.classes);
   std::memcpy(result.logits.data(), raw.data(), raw.size());

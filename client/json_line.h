@@ -21,8 +21,10 @@ class JsonLine {
   JsonLine& Add(const std::string& key, std::floating_point auto number) { return AddReal(key, number); }
   template <std::integral T>
   JsonLine& Add(const std::string& key, T value) {
-    if constexpr (std::same_as<T, bool>) return AddRaw(key, value ? "true" : "false");
-    else return AddRaw(key, absl::StrCat(value));
+    if constexpr (std::same_as<T, bool>)
+      return AddRaw(key, value ? "true" : "false");
+    else
+      return AddRaw(key, absl::StrCat(value));
   }
   // Nothing is added where there is no value.
   template <typename T>

@@ -57,11 +57,11 @@ TEST_F(LoadCommandTest, ReportsEachStepAsOneJsonObject) {
   const Ran ran = Run({"--images", images_, "--labels", labels_, "--steps", "1x,5x", "--capacity", "1000",
                        "--step-seconds", "0.02", "--arrivals", "constant", "--deadline-ms", "0", "--json"});
   EXPECT_EQ(ran.exit_code, 0) << ran.err;
-  EXPECT_THAT(ran.out, AllOf(StartsWith(R"({"step":0,"calls_per_second":1000,"capacity":1000,"seconds":0.02,)"),
-                             HasSubstr(R"("offered":20,"attained":20,"late":0,"shed":0,"expired":0,"failed":0,)"
-                                       R"("attainment":1,"expected_accuracy":0.9321,"top1":0.)"),
-                             HasSubstr(R"("step":1,"calls_per_second":5000)"),
-                             HasSubstr(R"("operating_points":{"w8a8":100})")));
+  EXPECT_THAT(ran.out,
+              AllOf(StartsWith(R"({"step":0,"calls_per_second":1000,"capacity":1000,"seconds":0.02,)"),
+                    HasSubstr(R"("offered":20,"attained":20,"late":0,"shed":0,"expired":0,"failed":0,)"
+                              R"("attainment":1,"expected_accuracy":0.9321,"top1":0.)"),
+                    HasSubstr(R"("step":1,"calls_per_second":5000)"), HasSubstr(R"("operating_points":{"w8a8":100})")));
   EXPECT_EQ(server_.infer_requests().size(), 120u);
 }
 
@@ -137,13 +137,13 @@ TEST_F(LoadCommandTest, SaysThatItWasInterruptedBeforeTheFirstStep) {
 }
 
 TEST_F(LoadCommandTest, ExplainsAWrongCommandLineAndExitsWithTwo) {
-  for (const std::vector<std::string>& wrong : std::vector<std::vector<std::string>>{
-           {},
-           {"--images", images_, "--steps", "0x"},
-           {"--images", images_, "--capacity", "-3"},
-           {"--images", images_, "--arrivals", "bursty"},
-           {"--images", images_, "extra"},
-           {"--images", images_, "--server", "localhost"}}) {
+  for (const std::vector<std::string>& wrong :
+       std::vector<std::vector<std::string>>{{},
+                                             {"--images", images_, "--steps", "0x"},
+                                             {"--images", images_, "--capacity", "-3"},
+                                             {"--images", images_, "--arrivals", "bursty"},
+                                             {"--images", images_, "extra"},
+                                             {"--images", images_, "--server", "localhost"}}) {
     const Ran ran = Run(wrong);
     EXPECT_EQ(ran.exit_code, 2) << ::testing::PrintToString(wrong);
     EXPECT_THAT(ran.err, HasSubstr("usage: anybit-load"));

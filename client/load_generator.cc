@@ -67,15 +67,13 @@ std::vector<CallOutcome> RunLoad(InferenceClient& client, std::span<const Planne
     }
     InferOptions request = source.request;
     request.deadline = DeadlineLeft(request.deadline, SteadyClock::now() - planned);
-    client.InferAsync(source.images.image(plan[i].image), request,
-                      [&, i, planned](absl::StatusOr<InferResult> answer) {
-                        const bool cancelled =
-                            interruption.signal() != 0 && answer.status().code() == absl::StatusCode::kCancelled;
-                        if (!cancelled) {
-                          outcomes[i] = JudgeCall(answer, SteadyClock::now() - planned, source.request.deadline);
-                        }
-                        under_way.DecrementCount();
-                      });
+    client.InferAsync(source.images.image(plan[i].image), request, [&, i, planned](absl::StatusOr<InferResult> answer) {
+      const bool cancelled = interruption.signal() != 0 && answer.status().code() == absl::StatusCode::kCancelled;
+      if (!cancelled) {
+        outcomes[i] = JudgeCall(answer, SteadyClock::now() - planned, source.request.deadline);
+      }
+      under_way.DecrementCount();
+    });
   }
   under_way.Wait();
   return outcomes;

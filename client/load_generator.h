@@ -45,7 +45,7 @@ CallOutcome JudgeCall(const absl::StatusOr<InferResult>& answer, std::chrono::na
 
 struct LoadSource {
   const GrayImages& images;  // of the model's input size
-  InferOptions request;    // its deadline counts from the planned instant
+  InferOptions request;      // its deadline counts from the planned instant
 };
 
 // Sends `plan` and waits for its end; outcomes are in the plan's order. One thread sends. An interruption, whose
@@ -61,15 +61,15 @@ absl::StatusOr<double> MeasureCapacity(InferenceClient& client, const LoadSource
                                        std::chrono::nanoseconds duration);
 
 struct StepReport {
-  double calls_per_second = 0;               // planned
-  bool complete = true;                      // all its calls ended
-  int64_t offered = 0;                       // calls that ended
-  std::map<Ending, int64_t> endings;         // of all `offered`
-  double attainment = 0;                     // attained / offered
-  std::optional<double> expected_accuracy;   // mean over the attained of what the server expects of their point, 0..1
-  std::optional<double> top1;                // share of right answers among the attained, where there are labels
-  std::chrono::nanoseconds p50{0}, p99{0};   // latency of the answered, by nearest rank; zero where there are none
-  std::map<std::string, int64_t> points;     // answers by operating point
+  double calls_per_second = 0;              // planned
+  bool complete = true;                     // all its calls ended
+  int64_t offered = 0;                      // calls that ended
+  std::map<Ending, int64_t> endings;        // of all `offered`
+  double attainment = 0;                    // attained / offered
+  std::optional<double> expected_accuracy;  // mean over the attained of what the server expects of their point, 0..1
+  std::optional<double> top1;               // share of right answers among the attained, where there are labels
+  std::chrono::nanoseconds p50{0}, p99{0};  // latency of the answered, by nearest rank; zero where there are none
+  std::map<std::string, int64_t> points;    // answers by operating point
 };
 
 // One report per step; of an interrupted load only up to the last step of which a call ended. `labels` is empty or has

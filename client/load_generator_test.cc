@@ -37,13 +37,16 @@ TEST(JudgeCall, TellsTheFiveEndingsApart) {
 TEST(ReportLoad, CountsEachStepByItself) {
   const std::vector<LoadStep> steps = {{.calls_per_second = 4, .duration = seconds(1)},
                                        {.calls_per_second = 1, .duration = seconds(1)}};
-  const std::vector<PlannedCall> plan = {{.step = 0, .image = 0}, {.step = 0, .image = 1}, {.step = 0, .image = 0},
-                                         {.step = 0, .image = 1}, {.step = 1, .image = 0}};
+  const std::vector<PlannedCall> plan = {{.step = 0, .image = 0},
+                                         {.step = 0, .image = 1},
+                                         {.step = 0, .image = 0},
+                                         {.step = 0, .image = 1},
+                                         {.step = 1, .image = 0}};
   const std::vector<uint8_t> labels = {3, 5};
   const std::vector<CallOutcome> outcomes = {
-      JudgeCall(AnswerAt("w8a8", 9200, 3), milliseconds(10), milliseconds(20)),   // right
-      JudgeCall(AnswerAt("w1a1", 8000, 3), milliseconds(12), milliseconds(20)),   // wrong
-      JudgeCall(AnswerAt("w1a1", 1000, 3), milliseconds(30), milliseconds(20)),   // late: no part in the accuracies
+      JudgeCall(AnswerAt("w8a8", 9200, 3), milliseconds(10), milliseconds(20)),  // right
+      JudgeCall(AnswerAt("w1a1", 8000, 3), milliseconds(12), milliseconds(20)),  // wrong
+      JudgeCall(AnswerAt("w1a1", 1000, 3), milliseconds(30), milliseconds(20)),  // late: no part in the accuracies
       JudgeCall(absl::ResourceExhaustedError(""), milliseconds(1), milliseconds(20)),
       JudgeCall(absl::DeadlineExceededError(""), milliseconds(1), milliseconds(20)),
   };

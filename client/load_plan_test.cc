@@ -21,9 +21,9 @@ std::vector<PlannedCall> Plan(std::vector<LoadStep> steps, Arrivals arrivals, in
 }
 
 TEST(LoadPlan, SpacesConstantArrivalsEvenlyAndJoinsTheSteps) {
-  const std::vector<PlannedCall> plan = Plan({{.calls_per_second = 4, .duration = seconds(1)},
-                                              {.calls_per_second = 2, .duration = seconds(1)}},
-                                             Arrivals::kConstant, 1, 1);
+  const std::vector<PlannedCall> plan =
+      Plan({{.calls_per_second = 4, .duration = seconds(1)}, {.calls_per_second = 2, .duration = seconds(1)}},
+           Arrivals::kConstant, 1, 1);
   std::vector<std::pair<nanoseconds, int>> calls;
   for (const PlannedCall& call : plan) calls.emplace_back(call.at, call.step);
   EXPECT_THAT(calls, ElementsAre(std::pair(milliseconds(0), 0), std::pair(milliseconds(250), 0),

@@ -30,7 +30,9 @@ TEST(Interruption, EndsAWaitAndCallsTheListenerOnce) {
 TEST(Interruption, IsNotHeededWhileNobodyListens) {
   Interruption interruption;
   EXPECT_FALSE(interruption.Raise(SIGINT));
-  { const Interruption::Listener listener(interruption, [] {}); }
+  {
+    const Interruption::Listener listener(interruption, [] {});
+  }
   EXPECT_FALSE(interruption.Raise(SIGINT));
   EXPECT_EQ(interruption.signal(), 0);
 }

@@ -96,7 +96,7 @@ grpc::Status TestingServer::ModelInfer(grpc::ServerContext*, const inference::Mo
   const auto pin = request->parameters().find("operating_point");
   auto& parameters = *response->mutable_parameters();
   parameters["operating_point"].set_string_param(pin == request->parameters().end() ? "w8a8"
-                                                                                     : pin->second.string_param());
+                                                                                    : pin->second.string_param());
   parameters["bits"].set_int64_param(8);
   parameters["expected_accuracy_bp"].set_int64_param(9321);
   parameters["queue_us"].set_int64_param(1500);

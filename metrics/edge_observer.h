@@ -6,9 +6,9 @@ namespace anybit {
 
 // Why a call was refused that never became a request to the network.
 enum class RefusedCallReason {
-  kUnknownMethod,       // no such method, or one that is not offered
-  kMalformedMessage,    // its bytes are not the method's message
-  kIncompleteMessage,   // the call ended, or exceeded the size limit, before its message was there
+  kUnknownMethod,      // no such method, or one that is not offered
+  kMalformedMessage,   // its bytes are not the method's message
+  kIncompleteMessage,  // the call ended, or exceeded the size limit, before its message was there
 };
 inline constexpr int kRefusedCallReasons = 3;
 

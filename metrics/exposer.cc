@@ -141,7 +141,7 @@ class Exposer::Listener {
 
     void Answer(Response response) {
       response_ = std::move(response);
-      if (is_head_) response_.body().clear();   // its length stays in the header
+      if (is_head_) response_.body().clear();  // its length stays in the header
       stream_.expires_after(listener_.limits_.idle);
       http::async_write(stream_, response_, [self = shared_from_this()](error_code error, size_t) {
         error_code ignored;
@@ -154,10 +154,9 @@ class Exposer::Listener {
     // Until the client has closed its side.
     void Linger() {
       buffer_.clear();
-      stream_.async_read_some(buffer_.prepare(kMaxHeaderBytes),
-                              [self = shared_from_this()](error_code error, size_t) {
-                                if (!error) self->Linger();
-                              });
+      stream_.async_read_some(buffer_.prepare(kMaxHeaderBytes), [self = shared_from_this()](error_code error, size_t) {
+        if (!error) self->Linger();
+      });
     }
 
     Listener& listener_;
@@ -176,7 +175,7 @@ class Exposer::Listener {
         std::make_shared<Connection>(*this, std::move(socket))->Read();
         return Accept(acceptor);
       }
-      if (!connections_.empty()) connections_.front()->Close();   // perhaps there is no descriptor left
+      if (!connections_.empty()) connections_.front()->Close();  // perhaps there is no descriptor left
       acceptor.again.expires_after(kAcceptAgain);
       acceptor.again.async_wait([this, &acceptor](error_code stopped) {
         if (!stopped) Accept(acceptor);
@@ -188,26 +187,24 @@ class Exposer::Listener {
   Response Metrics() {
     try {
       return MakeResponse(http::status::ok, "text/plain; version=0.0.4; charset=utf-8", pages_.metrics());
-    } catch (const std::exception&) {   // no memory
+    } catch (const std::exception&) {  // no memory
       return Plain(http::status::internal_server_error, "the metrics cannot be written\n");
     }
   }
 
   const Pages pages_;
   const ExposerLimits limits_;
-  std::list<Connection*> connections_;   // in the order of their coming
-  asio::io_context io_{1};               // owns the connections
+  std::list<Connection*> connections_;  // in the order of their coming
+  asio::io_context io_{1};              // owns the connections
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   asio::thread_pool writing_metrics_{1};
   std::thread thread_;
 };
 
-absl::StatusOr<std::unique_ptr<Exposer>> Exposer::Start(const std::string& address, Pages pages,
-                                                        ExposerLimits limits) {
+absl::StatusOr<std::unique_ptr<Exposer>> Exposer::Start(const std::string& address, Pages pages, ExposerLimits limits) {
   absl::StatusOr<ListeningSockets> sockets = ListeningSockets::Open(address);
   if (!sockets.ok()) {
-    return absl::Status(sockets.status().code(),
-                        absl::StrCat("cannot serve HTTP: ", sockets.status().message()));
+    return absl::Status(sockets.status().code(), absl::StrCat("cannot serve HTTP: ", sockets.status().message()));
   }
   const int port = sockets->port();
   return std::unique_ptr<Exposer>(

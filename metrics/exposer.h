@@ -25,8 +25,8 @@ struct ExposerLimits {
 class Exposer {
  public:
   struct Pages {
-    std::function<std::string()> metrics;   // Prometheus' text format; called on one thread, not that of `ready`
-    std::function<bool()> ready;            // called on one thread; must not block
+    std::function<std::string()> metrics;  // Prometheus' text format; called on one thread, not that of `ready`
+    std::function<bool()> ready;           // called on one thread; must not block
   };
 
   // Listens on `address` (base/listening_sockets.h says which are possible, and the errors); port 0 picks a free one.

@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include <boost/asio.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <boost/asio.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
@@ -38,7 +38,7 @@ class ExposerTest : public ::testing::Test {
     ready_ = false;
   }
 
-  static inline std::atomic<bool> ready_ = false;   // test thread and HTTP threads
+  static inline std::atomic<bool> ready_ = false;  // test thread and HTTP threads
   static inline Exposer* exposer_ = nullptr;
 };
 
@@ -133,7 +133,7 @@ TEST_F(SlowClientsTest, ProbesAreAnsweredBesideIdleConnectionsAndHalfARequest) {
 }
 
 TEST_F(SlowClientsTest, ProbesAreAnsweredBesideReadersThatDoNotRead) {
-  Start([] { return std::string(20'000'000, 'x'); }, {.idle = std::chrono::hours(1)});   // more than sockets hold
+  Start([] { return std::string(20'000'000, 'x'); }, {.idle = std::chrono::hours(1)});  // more than sockets hold
   for (int i = 0; i < 5; ++i) Connect("GET /metrics HTTP/1.1\r\n\r\n");
   EXPECT_EQ(HttpGet(exposer_->port(), "/livez").code, 200);
   EXPECT_EQ(HttpGet(exposer_->port(), "/metrics").body.size(), 20'000'000u);
@@ -142,11 +142,13 @@ TEST_F(SlowClientsTest, ProbesAreAnsweredBesideReadersThatDoNotRead) {
 
 TEST_F(SlowClientsTest, ProbesAreAnsweredWhileAPageIsMade) {
   absl::Notification making, go_on;
-  Start([&] {
-    making.Notify();
-    go_on.WaitForNotification();
-    return std::string("made");
-  }, {.idle = std::chrono::hours(1)});
+  Start(
+      [&] {
+        making.Notify();
+        go_on.WaitForNotification();
+        return std::string("made");
+      },
+      {.idle = std::chrono::hours(1)});
   std::string body;
   std::thread scraper([&] { body = HttpGet(exposer_->port(), "/metrics").body; });
   making.WaitForNotification();

@@ -79,9 +79,10 @@ ServingMetrics::ServingMetrics(const ServingMetricsLabels& labels)
 
   auto& refused_calls = prometheus::BuildCounter()
                             .Name("anybit_refused_calls_total")
-                            .Help("Calls that ended before they were a request, by why: a method that is not offered, "
-                                  "a message that cannot be parsed, one that did not arrive as a whole or was too "
-                                  "large.")
+                            .Help(
+                                "Calls that ended before they were a request, by why: a method that is not offered, "
+                                "a message that cannot be parsed, one that did not arrive as a whole or was too "
+                                "large.")
                             .Register(registry);
   const std::array<const char*, kRefusedCallReasons> reasons = {"unknown_method", "malformed_message",
                                                                 "incomplete_message"};
@@ -89,8 +90,9 @@ ServingMetrics::ServingMetrics(const ServingMetricsLabels& labels)
 
   auto& slo_requests = prometheus::BuildCounter()
                            .Name("anybit_slo_requests_total")
-                           .Help("Requests with a deadline, by whether they were answered in time. Refused, expired and "
-                                 "failed ones were not; cancelled ones are left out.")
+                           .Help(
+                               "Requests with a deadline, by whether they were answered in time. Refused, expired and "
+                               "failed ones were not; cancelled ones are left out.")
                            .Register(registry);
   for (const auto& sla_class : labels.sla_classes) {
     sla_classes_.push_back({.met = &slo_requests.Add({{"sla_class", sla_class.name}, {"met", "true"}}),
@@ -99,18 +101,19 @@ ServingMetrics::ServingMetrics(const ServingMetricsLabels& labels)
 
   auto& tenant_requests = prometheus::BuildCounter()
                               .Name("anybit_tenant_requests_total")
-                              .Help("Requests of a tenant, by whether they were answered, and in time if they had a "
-                                    "deadline; cancelled ones are left out.")
+                              .Help(
+                                  "Requests of a tenant, by whether they were answered, and in time if they had a "
+                                  "deadline; cancelled ones are left out.")
                               .Register(registry);
   auto& tenant_accuracy = prometheus::BuildHistogram()
                               .Name("anybit_tenant_served_accuracy_ratio")
                               .Help("Expected accuracy of a tenant's served requests, as a fraction.")
                               .Register(registry);
   for (const std::string& tenant : labels.tenants) {
-    tenants_.push_back({.met = &tenant_requests.Add({{"tenant", tenant}, {"met", "true"}}),
-                        .missed = &tenant_requests.Add({{"tenant", tenant}, {"met", "false"}}),
-                        .served_accuracy =
-                            &tenant_accuracy.Add({{"tenant", tenant}}, AccuracyBoundaries(labels.points))});
+    tenants_.push_back(
+        {.met = &tenant_requests.Add({{"tenant", tenant}, {"met", "true"}}),
+         .missed = &tenant_requests.Add({{"tenant", tenant}, {"met", "false"}}),
+         .served_accuracy = &tenant_accuracy.Add({{"tenant", tenant}}, AccuracyBoundaries(labels.points))});
   }
 
   auto& batches = prometheus::BuildCounter()
@@ -148,17 +151,17 @@ ServingMetrics::ServingMetrics(const ServingMetricsLabels& labels)
                                    durations);
   request_duration_ = AddHistogram(registry, "anybit_request_duration_seconds",
                                    "From arrival to answer, of requests that were served.", durations);
-  batch_rows_ = AddHistogram(registry, "anybit_batch_rows", "Rows of a batch, at dispatch.",
-                             RowBoundaries(labels.max_batch));
+  batch_rows_ =
+      AddHistogram(registry, "anybit_batch_rows", "Rows of a batch, at dispatch.", RowBoundaries(labels.max_batch));
   prediction_ratio_ = AddHistogram(registry, "anybit_batch_latency_prediction_ratio",
                                    "Measured over predicted latency of a batch; 1 is a perfect prediction.",
                                    {0.25, 0.5, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 4, 10});
   delivery_duration_ = AddHistogram(registry, "anybit_delivery_duration_seconds",
                                     "From the end of a batch until an answer was sent, of one answer in eight.",
                                     {0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1});
-  served_accuracy_ = AddHistogram(registry, "anybit_served_accuracy_ratio",
-                                  "Expected accuracy of served requests, as a fraction.",
-                                  AccuracyBoundaries(labels.points));
+  served_accuracy_ =
+      AddHistogram(registry, "anybit_served_accuracy_ratio", "Expected accuracy of served requests, as a fraction.",
+                   AccuracyBoundaries(labels.points));
   accuracy_deficit_ = AddHistogram(registry, "anybit_accuracy_deficit_ratio",
                                    "Accuracy of the best operating point minus the one served, as a fraction.",
                                    DeficitBoundaries(labels.points, best_accuracy_));
@@ -210,9 +213,7 @@ void ServingMetrics::OnBatchFinished(const BatchFinishedEvent& event) {
   prediction_ratio_->Observe(ToSeconds(event.actual) / ToSeconds(event.predicted));
 }
 
-void ServingMetrics::OnDelivered(const DeliveredEvent& event) {
-  delivery_duration_->Observe(ToSeconds(event.took));
-}
+void ServingMetrics::OnDelivered(const DeliveredEvent& event) { delivery_duration_->Observe(ToSeconds(event.took)); }
 
 void ServingMetrics::OnEnded(const EndedEvent& event) {
   requests_[static_cast<int>(event.kind)]->Increment();

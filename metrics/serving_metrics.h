@@ -29,16 +29,16 @@ namespace anybit {
 struct ServingMetricsLabels {
   struct SlaClass {
     std::string name;
-    Duration objective{};   // 0: none
+    Duration objective{};  // 0: none
   };
 
   std::string model;
   int64_t version = 1;
-  std::string isa;                     // of the kernels; "": they are not chosen, and there is no such label
-  PointTable points;                   // not empty; PointId indexes it
-  std::vector<SlaClass> sla_classes;   // not empty; SlaClassId indexes it
-  std::vector<std::string> tenants;    // not empty; TenantId indexes it
-  int max_batch = 1;                   // rows
+  std::string isa;                    // of the kernels; "": they are not chosen, and there is no such label
+  PointTable points;                  // not empty; PointId indexes it
+  std::vector<SlaClass> sla_classes;  // not empty; SlaClassId indexes it
+  std::vector<std::string> tenants;   // not empty; TenantId indexes it
+  int max_batch = 1;                  // rows
   int slots = 1;
 };
 
@@ -83,13 +83,13 @@ class ServingMetrics : public SchedulerObserver, public EdgeObserver {
 
   const std::unique_ptr<prometheus::Registry> registry_;
   double best_accuracy_ = 0;
-  std::array<prometheus::Counter*, kOutcomeKinds> requests_{};   // by OutcomeKind
+  std::array<prometheus::Counter*, kOutcomeKinds> requests_{};  // by OutcomeKind
   prometheus::Counter* invalid_requests_;
-  std::array<prometheus::Counter*, kRefusedCallReasons> refused_calls_{};   // by RefusedCallReason
-  std::vector<Point> points_;                                    // by PointId
-  std::vector<SlaClass> sla_classes_;                            // by SlaClassId
-  std::vector<Tenant> tenants_;                                  // by TenantId
-  std::vector<prometheus::Counter*> slot_busy_;                  // by slot
+  std::array<prometheus::Counter*, kRefusedCallReasons> refused_calls_{};  // by RefusedCallReason
+  std::vector<Point> points_;                                              // by PointId
+  std::vector<SlaClass> sla_classes_;                                      // by SlaClassId
+  std::vector<Tenant> tenants_;                                            // by TenantId
+  std::vector<prometheus::Counter*> slot_busy_;                            // by slot
   prometheus::Histogram* queue_duration_;
   prometheus::Histogram* compute_duration_;
   prometheus::Histogram* request_duration_;

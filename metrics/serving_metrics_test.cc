@@ -96,7 +96,7 @@ TEST(ServingMetricsTest, CancelledRequestsAndThoseWithoutDeadlineSayNothingOfObj
 
 TEST(ServingMetricsTest, ATenantsRequestsAreMetWhenAnsweredAndInTimeIfTheyHadADeadline) {
   ServingMetrics metrics(Labels());
-  for (const Duration total : {milliseconds(10), milliseconds(40)}) {   // in time, late
+  for (const Duration total : {milliseconds(10), milliseconds(40)}) {  // in time, late
     EndedEvent event = Served(kExact, 0.92, total);
     event.tenant = kSearch;
     metrics.OnEnded(event);

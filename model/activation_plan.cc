@@ -42,15 +42,19 @@ ActivationPlan PlanActivations(const NetworkPlan& plan) {
     }
     if (node.kind == NodeKind::kMaxPool) {
       // Zeros, which no code is below.
-      const auto beyond = [&](int64_t in, int64_t out) { return (out - 1) * node.stride + node.pool - node.padding - in; };
+      const auto beyond = [&](int64_t in, int64_t out) {
+        return (out - 1) * node.stride + node.pool - node.padding - in;
+      };
       map->before = std::max<int64_t>(map->before, node.padding);
-      map->after = std::max({map->after, beyond(node.in.height, node.out.height), beyond(node.in.width, node.out.width)});
+      map->after =
+          std::max({map->after, beyond(node.in.height, node.out.height), beyond(node.in.width, node.out.width)});
     }
     if (node.input == kNetworkInput && (node.kind != NodeKind::kConv || node.depthwise)) {
       map->stored_channels = Padded(map->channels);
     }
     // The linear node after a global pool reads what the pool would: the pool itself stores nothing.
-    if (const PlannedNode* pool = node.kind == NodeKind::kLinear ? plan.PoolReadBy(node) : nullptr) read(i, pool->input);
+    if (const PlannedNode* pool = node.kind == NodeKind::kLinear ? plan.PoolReadBy(node) : nullptr)
+      read(i, pool->input);
     if (node.has_residual && node.residual == kNetworkInput) {
       activations.input.stored_channels = Padded(activations.input.channels);
     }

@@ -20,18 +20,18 @@ class KernelChooser;
 // One row of the network's input or output. Inputs are u8 codes, outputs are float32; both are row-major (NHWC).
 struct TensorDescription {
   std::string name;
-  std::vector<int64_t> shape;    // without the batch dimension, e.g. {32, 32, 1}
-  int64_t elements = 0;          // the product of shape
+  std::vector<int64_t> shape;  // without the batch dimension, e.g. {32, 32, 1}
+  int64_t elements = 0;        // the product of shape
 };
 
 struct NetworkDescription {
   std::string name;
-  int64_t version = 1;                    // > 0
-  TensorDescription input;                // u8
-  TensorDescription output;               // float32 logits
-  std::vector<std::string> labels;        // one per logit, or empty
-  std::vector<OperatingPoint> points;     // 1..64
-  std::string checksum;                   // of the artifact's file; empty: of none
+  int64_t version = 1;                 // > 0
+  TensorDescription input;             // u8
+  TensorDescription output;            // float32 logits
+  std::vector<std::string> labels;     // one per logit, or empty
+  std::vector<OperatingPoint> points;  // 1..64
+  std::string checksum;                // of the artifact's file; empty: of none
 };
 
 class AdaptiveNetwork {
@@ -58,8 +58,9 @@ class AdaptiveNetwork {
   virtual KernelChooser* kernel_chooser() { return nullptr; }
 };
 
-// How many rows `inputs` codes and `outputs` logits are. InvalidArgument, naming value and limit, where the point does not
-// exist or the sizes are no whole, equal and positive numbers of rows: what every implementation of Run checks first.
+// How many rows `inputs` codes and `outputs` logits are. InvalidArgument, naming value and limit, where the point does
+// not exist or the sizes are no whole, equal and positive numbers of rows: what every implementation of Run checks
+// first.
 absl::StatusOr<int64_t> RowsOf(const NetworkDescription& network, int point, size_t inputs, size_t outputs);
 
 }  // namespace anybit

@@ -61,7 +61,8 @@ absl::Status CheckCount(absl::string_view what, size_t got, int64_t expected) {
 absl::Status CheckStore(const LayerStore& store, const PlannedNode& node, bool needs_full) {
   const std::string name = absl::StrCat("store of '", node.name, "'");
   if (absl::Status s = CheckCount(name, store.q8.size(), node.weights()); !s.ok()) return s;
-  if (absl::Status s = CheckCount(absl::StrCat(name, " scale"), store.scale.size(), node.out.channels); !s.ok()) return s;
+  if (absl::Status s = CheckCount(absl::StrCat(name, " scale"), store.scale.size(), node.out.channels); !s.ok())
+    return s;
   for (float scale : store.scale) {
     if (!(scale > 0) || !std::isfinite(scale)) return Invalid(name, ": scale ", scale, " is not a positive number");
   }
@@ -75,7 +76,8 @@ absl::Status CheckStore(const LayerStore& store, const PlannedNode& node, bool n
 
 absl::Status CheckEpilogue(const LayerEpilogue& layer, const PlannedNode& node, const ArtifactPoint& point) {
   const std::string name = absl::StrCat("point '", point.info.name, "', node '", node.name, "'");
-  if (absl::Status s = CheckCount(absl::StrCat(name, " scale"), layer.scale.size(), node.out.channels); !s.ok()) return s;
+  if (absl::Status s = CheckCount(absl::StrCat(name, " scale"), layer.scale.size(), node.out.channels); !s.ok())
+    return s;
   if (absl::Status s = CheckCount(absl::StrCat(name, " bias"), layer.bias.size(), node.out.channels); !s.ok()) return s;
   if (!AllFinite(layer.scale) || !AllFinite(layer.bias) || !std::isfinite(layer.residual_scale)) {
     return Invalid(name, ": a scale or bias is not finite");
@@ -259,8 +261,8 @@ absl::Status ValidateArtifact(const Artifact& artifact) {
     if (!names.insert(point.info.name).second) return Invalid("two operating points are named '", point.info.name, "'");
     needs_full |= point.full_precision;
   }
-  if (absl::Status s = CheckCount("the store's layer list", artifact.store.size(),
-                                  static_cast<int64_t>(plan->layers.size()));
+  if (absl::Status s =
+          CheckCount("the store's layer list", artifact.store.size(), static_cast<int64_t>(plan->layers.size()));
       !s.ok()) {
     return s;
   }
@@ -297,7 +299,8 @@ std::string SerializeArtifact(const Artifact& artifact) {
     const LayerStore& store = artifact.store[i];
     writer.AddInt8(absl::StrCat("store.", node.name, ".weight"), WeightShape(node), store.q8);
     writer.AddFloat(absl::StrCat("store.", node.name, ".scale"), {node.out.channels}, store.scale);
-    if (!store.full.empty()) writer.AddFloat(absl::StrCat("full.", node.name, ".weight"), WeightShape(node), store.full);
+    if (!store.full.empty())
+      writer.AddFloat(absl::StrCat("full.", node.name, ".weight"), WeightShape(node), store.full);
     for (const ArtifactPoint& point : artifact.points) {
       const std::string prefix = absl::StrCat(point.info.name, ".", node.name);
       writer.AddFloat(prefix + ".scale", {node.out.channels}, point.layers[i].scale);

@@ -1,7 +1,8 @@
 // The artifact: one safetensors file that holds one adaptive-bit-width network.
 //
 // Tensors, for each conv and linear node N and each operating point P (O outputs):
-//   store.N.weight   I8 [O, kernel, kernel, channels] (linear: [O, inputs])   the int8 codes, the only truth of the weights;
+//   store.N.weight   I8 [O, kernel, kernel, channels] (linear: [O, inputs])   the int8 codes, the only truth of the
+//   weights;
 //                    where depthwise [O, kernel, kernel, 1]
 //   store.N.scale    F32 [O]                                                  value of one code step
 //   full.N.weight    F32, as store.N.weight                                   only where a full-precision point exists
@@ -35,11 +36,11 @@ struct LayerStore {
 
 // One layer at one operating point.
 struct LayerEpilogue {
-  CodeRange weights;          // ignored at full precision
-  int highest_code = 0;       // 1..255; 0 for the last layer and at full precision
-  std::vector<float> scale;   // [out]; of quantized conv layers: ExactScale
-  std::vector<float> bias;    // [out]
-  float residual_scale = 0;   // where the node adds
+  CodeRange weights;         // ignored at full precision
+  int highest_code = 0;      // 1..255; 0 for the last layer and at full precision
+  std::vector<float> scale;  // [out]; of quantized conv layers: ExactScale
+  std::vector<float> bias;   // [out]
+  float residual_scale = 0;  // where the node adds
 };
 
 struct ArtifactPoint {

@@ -86,7 +86,8 @@ TEST(Artifact, ReadsBackWhatWasWritten) {
 
 // Of nodes that came later: what an older program must not misread stands in the header, where it refuses it.
 TEST(Artifact, ReadsBackEveryKindOfNode) {
-  for (const char* narrow : {"mobilenetv2:width=0.125,side=8", "clip:width=0.125,side=8", "resnet18_imagenet:width=0.1,side=32"}) {
+  for (const char* narrow :
+       {"mobilenetv2:width=0.125,side=8", "clip:width=0.125,side=8", "resnet18_imagenet:width=0.1,side=32"}) {
     const Artifact written = RandomArtifact(*ArchitectureByName(narrow), 1);
     const std::string text = SerializeArtifact(written);
     const absl::StatusOr<Artifact> read = ParseArtifact(text);
@@ -94,7 +95,8 @@ TEST(Artifact, ReadsBackEveryKindOfNode) {
     EXPECT_EQ(SerializeArtifact(*read), text);
     EXPECT_EQ(read->spec.SerializeAsString(), written.spec.SerializeAsString());
   }
-  const std::string mobile = SerializeArtifact(RandomArtifact(*ArchitectureByName("mobilenetv2:width=0.125,side=8"), 1));
+  const std::string mobile =
+      SerializeArtifact(RandomArtifact(*ArchitectureByName("mobilenetv2:width=0.125,side=8"), 1));
   EXPECT_NE(mobile.find("without_relu"), std::string::npos);
   EXPECT_NE(mobile.find("groups"), std::string::npos);
 }
@@ -137,14 +139,25 @@ TEST(Artifact, RefusesWhatItDoesNotUnderstand) {
   EXPECT_EQ(ParseError(Rewritten([](std::string&) {})), "");
   EXPECT_EQ(ParseError(Rewritten([](std::string&) {}, "w8a8.stem.bias")), "tensor 'w8a8.stem.bias' is missing");
   EXPECT_EQ(ParseError(Rewritten([](std::string&) {}, "store.head.weight")), "tensor 'store.head.weight' is missing");
-  EXPECT_EQ(ParseError(Rewritten([](std::string& h) { h = absl::StrReplaceAll(h, {{"\"w1a2\"", "\"w1a3\""}}); })),
+  EXPECT_EQ(ParseError(Rewritten([](std::string& h) {
+              h = absl::StrReplaceAll(h, {{"\"w1a2\"", "\"w1a3\""}});
+            })),
             "tensor 'w1a3.stem.scale' is missing");
-  EXPECT_NE(ParseError(Rewritten([](std::string& h) { h = absl::StrReplaceAll(h, {{"\"version\"", "\"revision\""}}); })), "");
-  EXPECT_EQ(ParseError(Rewritten([](std::string& h) { h = absl::StrReplaceAll(h, {{"\"highest_code\":12", "\"highest_code\":300"}}); })),
+  EXPECT_NE(ParseError(Rewritten([](std::string& h) {
+              h = absl::StrReplaceAll(h, {{"\"version\"", "\"revision\""}});
+            })),
+            "");
+  EXPECT_EQ(ParseError(Rewritten([](std::string& h) {
+              h = absl::StrReplaceAll(h, {{"\"highest_code\":12", "\"highest_code\":300"}});
+            })),
             "point 'w4a4f', node 'stem': highest activation code 300 is outside 1..255");
-  EXPECT_EQ(ParseError(Rewritten([](std::string& h) { h = absl::StrReplaceAll(h, {{"\"step\":21", "\"step\":20"}}); })),
+  EXPECT_EQ(ParseError(Rewritten([](std::string& h) {
+              h = absl::StrReplaceAll(h, {{"\"step\":21", "\"step\":20"}});
+            })),
             "point 'w4a4f', node 'stage1.block1.conv1': weight step 20 is neither odd nor a power of two");
-  EXPECT_EQ(ParseError(Rewritten([](std::string& h) { h = absl::StrReplaceAll(h, {{"\"stride\":2", "\"stride\":3"}}); })),
+  EXPECT_EQ(ParseError(Rewritten([](std::string& h) {
+              h = absl::StrReplaceAll(h, {{"\"stride\":2", "\"stride\":3"}});
+            })),
             "node 'stage2.pool': input of 3x3 is no multiple of pool size 2");
   SafetensorsWriter writer;
   writer.AddMetadata("anybit.format", "2");
@@ -158,7 +171,8 @@ TEST(ValidateArtifact, NamesWhatDoesNotFit) {
   EXPECT_EQ(ValidationError([](Artifact&) {}), "");
   EXPECT_EQ(ValidationError([](Artifact& a) { a.version = 0; }), "network version 0 is below 1");
   EXPECT_EQ(ValidationError([](Artifact& a) { a.points.clear(); }), "0 operating points, expected 1..64");
-  EXPECT_EQ(ValidationError([](Artifact& a) { a.points[1].info.name = "fp32"; }), "two operating points are named 'fp32'");
+  EXPECT_EQ(ValidationError([](Artifact& a) { a.points[1].info.name = "fp32"; }),
+            "two operating points are named 'fp32'");
   EXPECT_EQ(ValidationError([](Artifact& a) { a.points[1].info.accuracy = 1.5; }),
             "point 'w8a8': accuracy 1.5 is outside 0..1");
   EXPECT_EQ(ValidationError([](Artifact& a) { a.points[1].info.accuracy = std::nan(""); }),
@@ -167,15 +181,17 @@ TEST(ValidateArtifact, NamesWhatDoesNotFit) {
             "point 'w8a8': bit-width 9 is not one of 1..8 or 32");
   EXPECT_EQ(ValidationError([](Artifact& a) { a.points[1].layers.pop_back(); }),
             "point 'w8a8': layer list has 6 values, expected 7");
-  EXPECT_EQ(ValidationError([](Artifact& a) { a.points[1].layers[0].scale[2] = std::numeric_limits<float>::infinity(); }),
-            "point 'w8a8', node 'stem': a scale or bias is not finite");
+  EXPECT_EQ(
+      ValidationError([](Artifact& a) { a.points[1].layers[0].scale[2] = std::numeric_limits<float>::infinity(); }),
+      "point 'w8a8', node 'stem': a scale or bias is not finite");
   EXPECT_EQ(ValidationError([](Artifact& a) { a.points[1].layers[0].scale[2] = 0.1f; }),
             "point 'w8a8', node 'stem': scale 0.1 is not 48 times a number of 21 bits");
   EXPECT_EQ(ValidationError([](Artifact& a) { a.store[0].scale[1] = 0; }),
             "store of 'stem': scale 0 is not a positive number");
   EXPECT_EQ(ValidationError([](Artifact& a) { a.store[0].full.clear(); }),
             "store of 'stem' full precision has 0 values, expected 36");
-  EXPECT_EQ(ValidationError([](Artifact& a) { a.store.pop_back(); }), "the store's layer list has 6 values, expected 7");
+  EXPECT_EQ(ValidationError([](Artifact& a) { a.store.pop_back(); }),
+            "the store's layer list has 6 values, expected 7");
 }
 
 TEST(Describe, SaysWhatClientsNeed) {

@@ -93,8 +93,8 @@ std::string Description(const Artifact& artifact) {
   if (!google::protobuf::util::MessageToJsonString(artifact.spec, &network, options).ok()) network = "null";
   const auto point = [](std::string* out, const ArtifactPoint& p) {
     absl::StrAppend(out, "{\"name\": \"", p.info.name, "\", \"weight_bits\": ", p.info.weight_bits,
-                    ", \"activation_bits\": ", p.info.activation_bits, ", \"accuracy\": ",
-                    p.accuracy_images > 0 ? absl::StrCat(p.info.accuracy) : "null", "}");
+                    ", \"activation_bits\": ", p.info.activation_bits,
+                    ", \"accuracy\": ", p.accuracy_images > 0 ? absl::StrCat(p.info.accuracy) : "null", "}");
   };
   return absl::StrCat("{\"macs\": ", PlanNetwork(artifact.spec)->macs, ", \"points\": [",
                       absl::StrJoin(artifact.points, ", ", point), "], \"network\": ", network, "}");
@@ -181,7 +181,8 @@ absl::Status Main() {
   if (!kernels.ok()) return kernels.status();
   const absl::StatusOr<Artifact> artifact = NetworkToTime();
   if (!artifact.ok()) return artifact.status();
-  const absl::StatusOr<std::unique_ptr<PackedNetwork>> packed = PackedNetwork::Create(*artifact, **kernels, {.threads = absl::GetFlag(FLAGS_threads)});
+  const absl::StatusOr<std::unique_ptr<PackedNetwork>> packed =
+      PackedNetwork::Create(*artifact, **kernels, {.threads = absl::GetFlag(FLAGS_threads)});
   if (!packed.ok()) return packed.status();
   (*packed)->MeasureChoices(kMaxBatch, absl::ToInt64Nanoseconds(absl::GetFlag(FLAGS_choose)),
                             [] { return std::chrono::steady_clock::now().time_since_epoch().count(); });

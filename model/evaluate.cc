@@ -16,8 +16,8 @@ absl::StatusOr<double> EvaluateTop1(const AdaptiveNetwork& network, int point, c
   const int64_t classes = network.description().output.elements;
   const int64_t elements = examples.shape().elements();
   if (elements != network.description().input.elements) {
-    return absl::InvalidArgumentError(absl::StrCat("rows of ", elements, " codes for an input of ",
-                                                   network.description().input.elements));
+    return absl::InvalidArgumentError(
+        absl::StrCat("rows of ", elements, " codes for an input of ", network.description().input.elements));
   }
   if (examples.count() == 0) return absl::InvalidArgumentError("no examples to evaluate");
   const auto scratch = network.MakeScratch(kRows);

@@ -19,9 +19,9 @@ class KernelChooser {
   // What has been set or measured, and, of points that have run, what was guessed from the number of multiplications.
   virtual KernelChoices choices() const = 0;
 
-  // InvalidArgument, naming it, for a choice of another instruction set, or of a layer, point or algorithm that does not
-  // exist; then nothing changes. Points and layers that are not named keep what they have; where a choice would not be
-  // exact, a guess stands in for it. Any thread.
+  // InvalidArgument, naming it, for a choice of another instruction set, or of a layer, point or algorithm that does
+  // not exist; then nothing changes. Points and layers that are not named keep what they have; where a choice would not
+  // be exact, a guess stands in for it. Any thread.
   virtual absl::Status SetChoices(const KernelChoices& choices) = 0;
 
   // Measures every algorithm of every layer at every point and chooses the fastest, for as many of kChoiceRows as are

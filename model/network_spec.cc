@@ -15,10 +15,10 @@ constexpr int kMaxNodes = 4096;
 constexpr int64_t kMaxSide = 4096;
 constexpr int64_t kMaxChannels = 65536;
 constexpr int64_t kMaxFrames = 256;
-constexpr int64_t kMaxElements = int64_t{1} << 24;      // of one frame of all tensors together
-constexpr int64_t kMaxRowElements = int64_t{1} << 27;   // of all frames of a row
-constexpr int64_t kMaxWeights = int64_t{1} << 30;   // of all layers together
-constexpr int64_t kMaxMacs = int64_t{1} << 38;      // of one row: minutes on the slowest kernel
+constexpr int64_t kMaxElements = int64_t{1} << 24;     // of one frame of all tensors together
+constexpr int64_t kMaxRowElements = int64_t{1} << 27;  // of all frames of a row
+constexpr int64_t kMaxWeights = int64_t{1} << 30;      // of all layers together
+constexpr int64_t kMaxMacs = int64_t{1} << 38;         // of one row: minutes on the slowest kernel
 constexpr int64_t kHighestCode = 255;
 constexpr int64_t kLargestWeight = 128;
 
@@ -76,16 +76,15 @@ class NodePlanner {
     }
     if (!status.ok()) return status;
     if (planned_.out.elements() > kMaxElements) {
-      return Invalid("node '", node_.name(), "': output of ", planned_.out.elements(), " elements exceeds ", kMaxElements);
+      return Invalid("node '", node_.name(), "': output of ", planned_.out.elements(), " elements exceeds ",
+                     kMaxElements);
     }
     return planned_;
   }
 
  private:
   FeatureShape ShapeOf(int index) const { return index == kNetworkInput ? plan_.input : plan_.nodes[index].out; }
-  bool IsSum(int index) const {
-    return index != kNetworkInput && plan_.nodes[index].kind == NodeKind::kGlobalPool;
-  }
+  bool IsSum(int index) const { return index != kNetworkInput && plan_.nodes[index].kind == NodeKind::kGlobalPool; }
   // Whether code 0 stands for a value below 0.
   bool HasZeroPoint(int index) const {
     return index != kNetworkInput && plan_.nodes[index].kind == NodeKind::kConv && !plan_.nodes[index].relu;
@@ -175,8 +174,8 @@ class NodePlanner {
     planned_.out = {height / conv.stride() + 1, width / conv.stride() + 1, conv.out_channels()};
     if (planned_.has_residual && ShapeOf(planned_.residual) != planned_.out) {
       const FeatureShape r = ShapeOf(planned_.residual);
-      return Invalid("node '", node_.name(), "': adds a tensor of ", r.height, "x", r.width, "x", r.channels, " to one of ",
-                     planned_.out.height, "x", planned_.out.width, "x", planned_.out.channels);
+      return Invalid("node '", node_.name(), "': adds a tensor of ", r.height, "x", r.width, "x", r.channels,
+                     " to one of ", planned_.out.height, "x", planned_.out.width, "x", planned_.out.channels);
     }
     return absl::OkStatus();
   }
@@ -227,7 +226,8 @@ class NodePlanner {
     int64_t highest = kHighestCode;
     if (const PlannedNode* pool = plan_.PoolReadBy(planned_)) highest *= pool->pooled();
     if (planned_.frames > 1) {
-      return Invalid("node '", node_.name(), "' reads ", planned_.frames, " frames; of clips it must read a global pool");
+      return Invalid("node '", node_.name(), "' reads ", planned_.frames,
+                     " frames; of clips it must read a global pool");
     }
     planned_.out = {1, 1, linear.out_features()};
     return CheckAccumulator(highest, 53);
@@ -257,8 +257,8 @@ absl::Status CheckEnd(const NetworkSpec& spec, const NetworkPlan& plan) {
   }
   if (spec.output().name().empty()) return Invalid("the network's output has no name");
   if (spec.output().shape_size() != 1 || spec.output().shape(0) != plan.classes()) {
-    return Invalid("the network's output has shape [", absl::StrJoin(spec.output().shape(), ","), "], its last node gives [",
-                   plan.classes(), "]");
+    return Invalid("the network's output has shape [", absl::StrJoin(spec.output().shape(), ","),
+                   "], its last node gives [", plan.classes(), "]");
   }
   if (spec.labels_size() != 0 && spec.labels_size() != plan.classes()) {
     return Invalid(spec.labels_size(), " labels for ", plan.classes(), " classes");
@@ -296,7 +296,8 @@ absl::StatusOr<NetworkPlan> PlanNetwork(const NetworkSpec& spec) {
     if (planned->layer >= 0) weights += planned->weights();
     plan.nodes.push_back(*std::move(planned));
     if (elements > kMaxElements) {
-      return Invalid("node '", node.name(), "': one frame's tensors reach ", elements, " elements, the limit is ", kMaxElements);
+      return Invalid("node '", node.name(), "': one frame's tensors reach ", elements, " elements, the limit is ",
+                     kMaxElements);
     }
     if (elements * plan.frames > kMaxRowElements) {
       return Invalid("node '", node.name(), "': one row's tensors reach ", elements * plan.frames, " elements in ",
@@ -306,7 +307,8 @@ absl::StatusOr<NetworkPlan> PlanNetwork(const NetworkSpec& spec) {
       return Invalid("node '", node.name(), "': the network reaches ", weights, " weights, the limit is ", kMaxWeights);
     }
     if (plan.macs > kMaxMacs) {
-      return Invalid("node '", node.name(), "': one row reaches ", plan.macs, " multiplications, the limit is ", kMaxMacs);
+      return Invalid("node '", node.name(), "': one row reaches ", plan.macs, " multiplications, the limit is ",
+                     kMaxMacs);
     }
   }
   if (absl::Status status = CheckEnd(spec, plan); !status.ok()) return status;

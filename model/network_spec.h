@@ -1,7 +1,7 @@
 // A NetworkSpec checked and laid out: inputs resolved to indices, shapes and sizes inferred.
 //
-// The spec itself is data (proto/artifact.proto, which states what each node computes). Trainer and engine both work from
-// the NetworkPlan made here, so neither checks a spec or infers a shape by itself.
+// The spec itself is data (proto/artifact.proto, which states what each node computes). Trainer and engine both work
+// from the NetworkPlan made here, so neither checks a spec or infers a shape by itself.
 #ifndef ANYBIT_MODEL_NETWORK_SPEC_H_
 #define ANYBIT_MODEL_NETWORK_SPEC_H_
 
@@ -36,16 +36,16 @@ struct PlannedNode {
   int input = kNetworkInput;  // index of the node whose output this one reads, or kNetworkInput
   int residual = kNetworkInput;
   bool has_residual = false;
-  int layer = -1;             // index among the nodes with weights (conv, linear), in node order; else -1
+  int layer = -1;  // index among the nodes with weights (conv, linear), in node order; else -1
   FeatureShape in;
-  FeatureShape out;           // of kLinear: {1, 1, out_features}
-  int kernel = 0;             // of kConv; of kLinear 1
-  int stride = 0;             // of kMaxPool too
-  int padding = 0;            // likewise
-  int pool = 0;               // of kMaxPool: the window's size
-  bool depthwise = false;     // of kConv: each output reads its own channel only
-  bool relu = true;           // of kConv
-  int64_t frames = 1;         // of one row, that the node runs on or, of kGlobalPool, sums
+  FeatureShape out;        // of kLinear: {1, 1, out_features}
+  int kernel = 0;          // of kConv; of kLinear 1
+  int stride = 0;          // of kMaxPool too
+  int padding = 0;         // likewise
+  int pool = 0;            // of kMaxPool: the window's size
+  bool depthwise = false;  // of kConv: each output reads its own channel only
+  bool relu = true;        // of kConv
+  int64_t frames = 1;      // of one row, that the node runs on or, of kGlobalPool, sums
   // Weights as [out][depth], depth in (kernel row, kernel column, channel) order, where depthwise without channel; of
   // kLinear: its input's NHWC order.
   int64_t depth = 0;
@@ -55,11 +55,11 @@ struct PlannedNode {
 };
 
 struct NetworkPlan {
-  FeatureShape input;         // of one frame
+  FeatureShape input;  // of one frame
   int64_t frames = 1;
   std::vector<PlannedNode> nodes;
-  std::vector<int> layers;    // node index of each layer
-  int64_t macs = 0;           // multiplications of one row
+  std::vector<int> layers;  // node index of each layer
+  int64_t macs = 0;         // multiplications of one row
 
   const PlannedNode& layer(int index) const { return nodes[layers[index]]; }
   // The global pool whose sums `node` reads, or null.

@@ -22,7 +22,8 @@ std::string Error(const std::function<void(NetworkSpec&)>& change) {
   return std::string(plan.status().message());
 }
 
-// Node order of Small(): stem, stage1.block1.{conv1,conv2}, stage2.pool, stage2.block1.{shortcut,conv1,conv2}, pool, head.
+// Node order of Small(): stem, stage1.block1.{conv1,conv2}, stage2.pool, stage2.block1.{shortcut,conv1,conv2}, pool,
+// head.
 constexpr int kStem = 0, kStage2Pool = 3, kShortcut = 4, kConv2 = 6, kGlobalPool = 7, kHead = 8;
 
 TEST(PlanNetwork, ResolvesInputsAndInfersShapes) {
@@ -44,7 +45,8 @@ TEST(PlanNetwork, NamesWhatIsWrong) {
   EXPECT_EQ(Error([](auto& s) {}), "");
   EXPECT_EQ(Error([](auto& s) { s.clear_nodes(); }), "network of 0 nodes, expected 1..4096");
   EXPECT_EQ(Error([](auto& s) { s.mutable_input()->mutable_shape()->RemoveLast(); }),
-            "the network's input has 2 dimensions, expected 3 (height, width, channels) or, of clips, 4 (frames before those)");
+            "the network's input has 2 dimensions, expected 3 (height, width, channels) or, of clips, 4 (frames before "
+            "those)");
   EXPECT_EQ(Error([](auto& s) { s.mutable_input()->set_shape(0, 0); }), "input dimension 0 is outside 1..4096");
   EXPECT_EQ(Error([](auto& s) { s.mutable_input()->set_shape(0, INT64_MAX); }),
             "input dimension 9223372036854775807 is outside 1..4096");
@@ -67,7 +69,8 @@ TEST(PlanNetwork, NamesWhatIsWrong) {
   EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kStem)->set_inputs(0, "head"); }),
             "node 'stem' reads 'head', which no earlier node computes");
   EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kStem)->clear_inputs(); }), "node 'stem' has 0 inputs, expected 1..2");
-  EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kHead)->add_inputs("stem"); }), "node 'head' has 2 inputs, expected 1..1");
+  EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kHead)->add_inputs("stem"); }),
+            "node 'head' has 2 inputs, expected 1..1");
   EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kConv2)->set_inputs(1, "stem"); }),
             "node 'stage2.block1.conv2': adds a tensor of 4x4x4 to one of 2x2x8");
   EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kStage2Pool)->mutable_max_pool()->set_size(3); }),
@@ -117,9 +120,12 @@ TEST(PlanNetwork, TakesConvolutionsThatAreDenseOrDepthwise) {
   EXPECT_EQ(groups(0, 12), "");
   EXPECT_EQ(groups(1, 12), "");
   EXPECT_EQ(groups(8, 8), "");
-  EXPECT_EQ(groups(2, 8), "node 'new': 2 groups of 8 input and 8 output channels; either 1 or, depthwise, as many as both");
-  EXPECT_EQ(groups(8, 16), "node 'new': 8 groups of 8 input and 16 output channels; either 1 or, depthwise, as many as both");
-  EXPECT_EQ(groups(-1, 8), "node 'new': -1 groups of 8 input and 8 output channels; either 1 or, depthwise, as many as both");
+  EXPECT_EQ(groups(2, 8),
+            "node 'new': 2 groups of 8 input and 8 output channels; either 1 or, depthwise, as many as both");
+  EXPECT_EQ(groups(8, 16),
+            "node 'new': 8 groups of 8 input and 16 output channels; either 1 or, depthwise, as many as both");
+  EXPECT_EQ(groups(-1, 8),
+            "node 'new': -1 groups of 8 input and 8 output channels; either 1 or, depthwise, as many as both");
 }
 
 TEST(PlanNetwork, ADepthwiseConvolutionHasOneWeightForEachTapAndChannel) {
@@ -163,16 +169,19 @@ TEST(PlanNetwork, LetsOutputsWithoutReluBeReadOnlyWhereAConstantMakesUpForTheirZ
     });
   };
   const std::string refusal =
-      "node 'new' reads 'stage2.block1.conv2', which has no ReLU: only a convolution without padding, or an addition, may";
+      "node 'new' reads 'stage2.block1.conv2', which has no ReLU: only a convolution without padding, or an addition, "
+      "may";
   EXPECT_EQ(reader([](auto& node) { AddConv(node, 5, 1, 0); }), "");
   EXPECT_EQ(reader([](auto& node) { AddConv(node, 5, 2, 0); }), "");
   EXPECT_EQ(reader([](auto& node) { AddConv(node, 5, 3, 1); }), refusal);
   EXPECT_EQ(reader([](auto& node) { node.mutable_max_pool()->set_size(2); }), refusal);
   EXPECT_EQ(reader([](auto& node) { node.mutable_global_pool(); }), refusal);
-  EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kShortcut)->mutable_conv()->set_without_relu(true); }), "") << "an addition";
-  EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kConv2)->mutable_conv()->set_without_relu(true); }),
-            "node 'pool' reads 'stage2.block1.conv2', which has no ReLU: only a convolution without padding, or an addition, "
-            "may");
+  EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kShortcut)->mutable_conv()->set_without_relu(true); }), "")
+      << "an addition";
+  EXPECT_EQ(
+      Error([](auto& s) { s.mutable_nodes(kConv2)->mutable_conv()->set_without_relu(true); }),
+      "node 'pool' reads 'stage2.block1.conv2', which has no ReLU: only a convolution without padding, or an addition, "
+      "may");
 }
 
 TEST(PlanNetwork, RunsClipsFrameByFrameUpToTheGlobalPool) {
@@ -223,7 +232,8 @@ TEST(PlanNetwork, RefusesNetworksThatWouldTakeTheMachine) {
   EXPECT_EQ(ChainError(3, 2, 64), "");
   EXPECT_EQ(ChainError(200, 1, 512), "node 'n64': one frame's tensors reach 17039360 elements, the limit is 16777216");
   EXPECT_EQ(ChainError(9, 16384, 1), "node 'n4': the network reaches 1073758208 weights, the limit is 1073741824");
-  EXPECT_EQ(ChainError(9, 1024, 32, 7), "node 'n6': one row reaches 315731476480 multiplications, the limit is 274877906944");
+  EXPECT_EQ(ChainError(9, 1024, 32, 7),
+            "node 'n6': one row reaches 315731476480 multiplications, the limit is 274877906944");
 }
 
 TEST(PlanNetwork, LimitsAllFramesOfAClipTogether) {

@@ -9,14 +9,14 @@
 namespace anybit {
 
 struct OperatingPoint {
-  std::string name;           // unique within an artifact: "fp32", "w8a8", "w4a4f"
-  int weight_bits = 0;        // of the codes between first and last layer: 1..8, or 32
-  int activation_bits = 0;    // likewise
-  double accuracy = 0;        // top-1 on the held-out test set, as a fraction 0..1
+  std::string name;         // unique within an artifact: "fp32", "w8a8", "w4a4f"
+  int weight_bits = 0;      // of the codes between first and last layer: 1..8, or 32
+  int activation_bits = 0;  // likewise
+  double accuracy = 0;      // top-1 on the held-out test set, as a fraction 0..1
 };
 
-// InvalidArgument unless `name` has 1..64 characters of [a-z0-9_] and is neither "store" nor "full", which name tensors of
-// an artifact (model/artifact.h). No dots and commas: names stand in tensor names and in lists.
+// InvalidArgument unless `name` has 1..64 characters of [a-z0-9_] and is neither "store" nor "full", which name tensors
+// of an artifact (model/artifact.h). No dots and commas: names stand in tensor names and in lists.
 absl::Status CheckPointName(const std::string& name);
 
 }  // namespace anybit

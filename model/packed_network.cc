@@ -57,7 +57,7 @@ struct Part {
   AlignedBuffer input, float_input;
   std::vector<AlignedBuffer> codes, floats;  // by buffer of the plan
   AlignedBuffer workspace;
-  std::vector<int32_t> pool_sums;            // one row's input of the linear node
+  std::vector<int32_t> pool_sums;  // one row's input of the linear node
   std::vector<float> float_sums;
 };
 
@@ -98,7 +98,8 @@ class Crew {
     }
     work_(0);
     if (threads_.empty()) return;
-    absl::MutexLock lock(&mutex_, absl::Condition(+[](int* pending) { return *pending == 0; }, &pending_));
+    absl::MutexLock lock(&mutex_, absl::Condition(
+                                      +[](int* pending) { return *pending == 0; }, &pending_));
   }
 
  private:
@@ -110,11 +111,10 @@ class Crew {
           Crew* crew;
           int64_t seen;
         } wait{this, seen};
-        absl::MutexLock lock(&mutex_, absl::Condition(
-                                          +[](Wait* w) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-                                            return w->crew->generation_ != w->seen;
-                                          },
-                                          &wait));
+        absl::MutexLock lock(
+            &mutex_,
+            absl::Condition(
+                +[](Wait* w) ABSL_NO_THREAD_SAFETY_ANALYSIS { return w->crew->generation_ != w->seen; }, &wait));
         seen = generation_;
         if (stopping_) return;
       }
@@ -194,7 +194,8 @@ class PackedNetworkImpl : public PackedNetwork {
   }
 
   ConvMaps MapsOf(const PlannedNode& node) const {
-    ConvMaps maps{.in = activations_.map(node.input), .residual = {}, .out = activations_.maps[plan_.layers[node.layer]]};
+    ConvMaps maps{
+        .in = activations_.map(node.input), .residual = {}, .out = activations_.maps[plan_.layers[node.layer]]};
     if (node.has_residual) maps.residual = activations_.map(node.residual);
     return maps;
   }
@@ -208,7 +209,8 @@ class PackedNetworkImpl : public PackedNetwork {
   }
   std::shared_ptr<const ConvLayer> Pack(int layer, const LayerWeights& weights, ConvAlgorithm algorithm) const;
   std::shared_ptr<const PointPanels> Load(int point) const;
-  void MeasurePoint(int point, int most_rows, int64_t end, const std::function<int64_t()>& now_ns, Rows rows, Part& part);
+  void MeasurePoint(int point, int most_rows, int64_t end, const std::function<int64_t()>& now_ns, Rows rows,
+                    Part& part);
   std::shared_ptr<const PointPanels> Panels(int point) const;
   void DropLeastRecentlyUsed(int keep) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int64_t WorkspaceBytes() const;
@@ -490,13 +492,14 @@ absl::Status PackedNetworkImpl::SetChoices(const KernelChoices& choices) {
       return absl::InvalidArgumentError(
           absl::StrCat("kernel choice for point '", choice.point, "', layer '", choice.node, "': no such convolution"));
     }
-    const int p = static_cast<int>(point - artifact_.points.begin()), l = static_cast<int>(layer - plan_.layers.begin());
+    const int p = static_cast<int>(point - artifact_.points.begin()),
+              l = static_cast<int>(layer - plan_.layers.begin());
     for (int size = 0; size < kSizes; ++size) {
       const std::string& name = choice.algorithms[size];
       const std::optional<ConvAlgorithm> algorithm = ConvAlgorithmByName(name);
       if (!algorithm.has_value()) {
-        return absl::InvalidArgumentError(absl::StrCat("kernel choice '", name, "' for point '", choice.point, "', layer '",
-                                                       choice.node, "': no such algorithm"));
+        return absl::InvalidArgumentError(absl::StrCat("kernel choice '", name, "' for point '", choice.point,
+                                                       "', layer '", choice.node, "': no such algorithm"));
       }
       algorithms[p][l][size] = *algorithm;
     }
@@ -508,8 +511,8 @@ absl::Status PackedNetworkImpl::SetChoices(const KernelChoices& choices) {
   return absl::OkStatus();
 }
 
-// Each candidate has its turn as often, so that a busy moment of the machine does not fall on one alone; a turn is so many
-// runs, of which the first finds the caches as the candidate before left them and does not count.
+// Each candidate has its turn as often, so that a busy moment of the machine does not fall on one alone; a turn is so
+// many runs, of which the first finds the caches as the candidate before left them and does not count.
 constexpr int kTurns = 3, kRunsOfTurn = 4;
 
 // The algorithms that are still in the running for one layer, and how long each has taken.
@@ -650,7 +653,8 @@ int64_t PackedNetworkImpl::WorkspaceBytes() const {
 }
 
 Part PackedNetworkImpl::MakePart(int rows) const {
-  return Part(activations_, rows * plan_.frames, has_full_precision_, WorkspaceBytes(), plan_.nodes.back().depth + kLanes);
+  return Part(activations_, rows * plan_.frames, has_full_precision_, WorkspaceBytes(),
+              plan_.nodes.back().depth + kLanes);
 }
 
 // ---- Running
@@ -755,7 +759,8 @@ void PackedNetworkImpl::RunLinearFloats(const PlannedNode& node, const Rows& row
         }
       }
     } else {
-      for (int64_t i = 0; i < pixels; ++i) std::copy_n(pixel(i), map.channels, part.float_sums.data() + i * map.channels);
+      for (int64_t i = 0; i < pixels; ++i)
+        std::copy_n(pixel(i), map.channels, part.float_sums.data() + i * map.channels);
     }
     for (int64_t o = 0; o < node.out.channels; ++o) {
       float sum = 0;
@@ -786,7 +791,8 @@ void PackedNetworkImpl::RunRows(const Rows& rows, Part& part, const AfterNode& a
   }
 }
 
-void PackedNetworkImpl::Record(const PlannedNode& node, int index, const Rows& rows, Part& part, LayerTrace& trace) const {
+void PackedNetworkImpl::Record(const PlannedNode& node, int index, const Rows& rows, Part& part,
+                               LayerTrace& trace) const {
   NodeTrace& out = trace.emplace_back();
   out.node = node.name;
   if (node.kind == NodeKind::kLinear) return;

@@ -25,8 +25,8 @@ struct PackedNetworkOptions {
   int threads = 1;
   // Bytes of panels to keep. One point's are kept whatever they take.
   int64_t panel_budget = int64_t{1} << 30;
-  // Bytes of activations that each thread may hold; those of one row it holds whatever they take. More rows run one group
-  // after the other.
+  // Bytes of activations that each thread may hold; those of one row it holds whatever they take. More rows run one
+  // group after the other.
   int64_t activation_budget = int64_t{256} << 20;
 };
 

@@ -40,9 +40,8 @@ int64_t AllocationsOfASecondRound(const PackedNetwork& network) {
     before = AllocationsOfProcess();
     for (int point = 0; point < static_cast<int>(description.points.size()); ++point) {
       for (int rows = 1; rows <= kMaxRows; ++rows) {
-        const absl::Status status =
-            network.Run(point, std::span(images).first(rows * description.input.elements),
-                        std::span(logits).first(rows * description.output.elements), *scratch);
+        const absl::Status status = network.Run(point, std::span(images).first(rows * description.input.elements),
+                                                std::span(logits).first(rows * description.output.elements), *scratch);
         if (!status.ok()) ADD_FAILURE() << "point " << point << ", rows " << rows;
       }
     }

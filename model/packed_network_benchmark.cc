@@ -1,6 +1,6 @@
-// What it costs to change the operating point from one batch to the next: a small network alternates between two points,
-// and runs each twice. switch_ns is the median time of a batch after a change less that of one without, the mean of both
-// points: it includes that the other point has used the caches. Run:
+// What it costs to change the operating point from one batch to the next: a small network alternates between two
+// points, and runs each twice. switch_ns is the median time of a batch after a change less that of one without, the
+// mean of both points: it includes that the other point has used the caches. Run:
 //   bazel run -c opt //model:packed_network_benchmark
 #include <benchmark/benchmark.h>
 

@@ -30,7 +30,8 @@ NetworkSpec AwkwardNetwork() {
   for (int extent : {14, 10, 3}) spec.mutable_input()->add_shape(extent);
   spec.mutable_output()->set_name("logits");
   spec.mutable_output()->add_shape(5);
-  const auto conv = [&](const char* name, std::vector<const char*> inputs, int channels, int kernel, int stride, int padding) {
+  const auto conv = [&](const char* name, std::vector<const char*> inputs, int channels, int kernel, int stride,
+                        int padding) {
     proto::Node& node = *spec.add_nodes();
     node.set_name(name);
     for (const char* input : inputs) node.add_inputs(input);
@@ -49,14 +50,15 @@ NetworkSpec AwkwardNetwork() {
   add("half", "a").mutable_max_pool()->set_size(2);  // 7x5x7
   conv("b", {"half"}, 7, 1, 1, 0);
   conv("c", {"b", "half"}, 7, 3, 1, 1);
-  conv("d", {"c"}, 67, 3, 2, 1);                     // 4x3x67: more than one word of signs
-  conv("e", {"d"}, 13, 2, 3, 0);                     // 1x1x13
+  conv("d", {"c"}, 67, 3, 2, 1);  // 4x3x67: more than one word of signs
+  conv("e", {"d"}, 13, 2, 3, 0);  // 1x1x13
   add("head", "e").mutable_linear()->set_out_features(5);
   return spec;
 }
 
-// Clips, and what mobile and ImageNet networks have: depthwise convolutions (of the input too, with an addition, larger than
-// 3x3), overlapping and padded pools of odd maps, outputs without ReLU, added and read by convolutions without padding.
+// Clips, and what mobile and ImageNet networks have: depthwise convolutions (of the input too, with an addition, larger
+// than 3x3), overlapping and padded pools of odd maps, outputs without ReLU, added and read by convolutions without
+// padding.
 NetworkSpec MobileNetwork() {
   NetworkSpec spec;
   spec.set_name("mobile");
@@ -131,14 +133,16 @@ void ExpectEqualToReference(const Artifact& artifact, const PackedNetwork& netwo
   const std::vector<float> logits = Logits(network, point, images);
   for (int row = 0; row < rows; ++row) {
     std::vector<float> expected;
-    const LayerTrace reference = ReferenceRun(artifact, point, std::span(images).subspan(row * inputs, inputs), expected);
+    const LayerTrace reference =
+        ReferenceRun(artifact, point, std::span(images).subspan(row * inputs, inputs), expected);
     for (size_t i = 0; i < reference.size(); ++i) {
       const auto& codes = reference[i].codes;
       const std::vector<int32_t> got(trace[i].codes.begin() + row * codes.size(),
                                      trace[i].codes.begin() + (row + 1) * codes.size());
       ASSERT_EQ(got, codes) << "node " << reference[i].node << " row " << row;
       if (codes.size() > 30 && point == 1) {
-        EXPECT_GT(std::set(codes.begin(), codes.end()).size(), 8u) << "the test's codes say little: " << reference[i].node;
+        EXPECT_GT(std::set(codes.begin(), codes.end()).size(), 8u)
+            << "the test's codes say little: " << reference[i].node;
       }
     }
     ASSERT_EQ(std::vector<float>(logits.begin() + row * classes, logits.begin() + (row + 1) * classes), expected);
@@ -197,7 +201,8 @@ TEST_P(PackedNetworkTest, GivesTheSameLogitsWithAnyNumberOfThreads) {
     const auto crew = Pack(artifact, kernels(), {.threads = threads});
     for (int rows : {1, 2, 5, 16}) {
       const std::vector<uint8_t> images = RandomImages(artifact, rows, 12);
-      EXPECT_EQ(Logits(*crew, point(), images), Logits(*alone, point(), images)) << threads << " threads, " << rows << " rows";
+      EXPECT_EQ(Logits(*crew, point(), images), Logits(*alone, point(), images))
+          << threads << " threads, " << rows << " rows";
     }
   }
 }
@@ -239,7 +244,8 @@ TEST(KernelChoices, AreMeasuredForEveryConvolutionAndSizeUpToTheLargest) {
   EXPECT_EQ(choices.isa, SupportedKernels().front()->name);
   EXPECT_EQ(choices.layers.size(), 9u * artifact.points.size());
   for (const LayerChoice& layer : choices.layers) {
-    for (const std::string& name : layer.algorithms) EXPECT_TRUE(ConvAlgorithmByName(name).has_value()) << layer.node << name;
+    for (const std::string& name : layer.algorithms)
+      EXPECT_TRUE(ConvAlgorithmByName(name).has_value()) << layer.node << name;
     EXPECT_EQ(layer.algorithms[3], layer.algorithms[2]) << "8 rows follow 4, the largest that was measured";
     EXPECT_EQ(layer.algorithms[4], layer.algorithms[2]);
   }
@@ -282,8 +288,9 @@ TEST(KernelChoices, ThatFitAnotherNetworkOrMachineAreRefusedAndChangeNothing) {
             absl::StrCat("kernel choices are for instruction set 'neon', not '", before.isa, "'"));
   EXPECT_EQ(refusal([](KernelChoices& c) { c.layers.back().point = "w9a9"; }),
             "kernel choice for point 'w9a9', layer 'stage3.block1.conv2': no such convolution");
-  EXPECT_EQ(refusal([](KernelChoices& c) { c.layers.back().node = "head"; }),
-            absl::StrCat("kernel choice for point '", before.layers.back().point, "', layer 'head': no such convolution"));
+  EXPECT_EQ(
+      refusal([](KernelChoices& c) { c.layers.back().node = "head"; }),
+      absl::StrCat("kernel choice for point '", before.layers.back().point, "', layer 'head': no such convolution"));
   EXPECT_EQ(refusal([](KernelChoices& c) { c.layers.back().algorithms[4] = "im2col"; }),
             absl::StrCat("kernel choice 'im2col' for point '", before.layers.back().point,
                          "', layer 'stage3.block1.conv2': no such algorithm"));
@@ -366,7 +373,9 @@ std::vector<double> LogitsInDoubles(const Artifact& artifact, const std::vector<
   const NetworkPlan plan = *PlanNetwork(artifact.spec);
   std::vector<std::vector<double>> values(plan.nodes.size());
   const std::vector<double> input(row.begin(), row.end());
-  const auto value = [&](int index) -> const std::vector<double>& { return index == kNetworkInput ? input : values[index]; };
+  const auto value = [&](int index) -> const std::vector<double>& {
+    return index == kNetworkInput ? input : values[index];
+  };
   for (size_t n = 0; n < plan.nodes.size(); ++n) {
     const PlannedNode& node = plan.nodes[n];
     const auto& x = value(node.input);
@@ -406,7 +415,8 @@ TEST(PackedNetwork, ComputesTheFullPrecisionPointNearADoublePrecisionSum) {
     const std::vector<float> logits = Logits(*network, kFullPrecision, rows);
     for (int row = 0; row < 2; ++row) {
       const auto first = rows.begin() + row * network->description().input.elements;
-      const std::vector<double> expected = LogitsInDoubles(artifact, {first, first + network->description().input.elements});
+      const std::vector<double> expected =
+          LogitsInDoubles(artifact, {first, first + network->description().input.elements});
       for (int o = 0; o < 5; ++o) {
         EXPECT_NEAR(logits[row * 5 + o], expected[o], 1e-4 * (1 + std::abs(expected[o]))) << spec.name();
       }
@@ -421,7 +431,8 @@ TEST(PackedNetwork, RunsRowsInGroupsWhereTheirActivationsExceedABudget) {
   for (int64_t budget : {0, 1'000'000}) {
     const auto narrow = Pack(artifact, *SupportedKernels().front(), {.threads = 2, .activation_budget = budget});
     narrow->MeasureChoices(16, 1'000'000, TickingClock());
-    for (int point = 0; point < kPoints; ++point) EXPECT_EQ(Logits(*narrow, point, images), Logits(*roomy, point, images));
+    for (int point = 0; point < kPoints; ++point)
+      EXPECT_EQ(Logits(*narrow, point, images), Logits(*roomy, point, images));
   }
 }
 

@@ -25,21 +25,12 @@ struct NamedType {
   ElementType type;
   int64_t bytes;
 };
-constexpr NamedType kTypes[] = {{"I8", ElementType::kInt8, 1},
-                                {"I64", ElementType::kInt64, 8},
-                                {"F16", ElementType::kFloat16, 2},
-                                {"BF16", ElementType::kBFloat16, 2},
-                                {"F32", ElementType::kFloat32, 4},
-                                {"F64", ElementType::kFloat64, 8},
-                                {"BOOL", ElementType::kOther, 1},
-                                {"U8", ElementType::kOther, 1},
-                                {"F8_E4M3", ElementType::kOther, 1},
-                                {"F8_E5M2", ElementType::kOther, 1},
-                                {"I16", ElementType::kOther, 2},
-                                {"U16", ElementType::kOther, 2},
-                                {"I32", ElementType::kOther, 4},
-                                {"U32", ElementType::kOther, 4},
-                                {"U64", ElementType::kOther, 8}};
+constexpr NamedType kTypes[] = {
+    {"I8", ElementType::kInt8, 1},       {"I64", ElementType::kInt64, 8},   {"F16", ElementType::kFloat16, 2},
+    {"BF16", ElementType::kBFloat16, 2}, {"F32", ElementType::kFloat32, 4}, {"F64", ElementType::kFloat64, 8},
+    {"BOOL", ElementType::kOther, 1},    {"U8", ElementType::kOther, 1},    {"F8_E4M3", ElementType::kOther, 1},
+    {"F8_E5M2", ElementType::kOther, 1}, {"I16", ElementType::kOther, 2},   {"U16", ElementType::kOther, 2},
+    {"I32", ElementType::kOther, 4},     {"U32", ElementType::kOther, 4},   {"U64", ElementType::kOther, 8}};
 
 template <typename... Parts>
 absl::Status Broken(const Parts&... parts) {

@@ -68,9 +68,9 @@ TEST(Safetensors, ReadsEveryElementTypeOfTheFormat) {
       {"BOOL", 1}, {"U8", 1},  {"I8", 1},  {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"I16", 2}, {"U16", 2}, {"F16", 2},
       {"BF16", 2}, {"I32", 4}, {"U32", 4}, {"F32", 4},     {"F64", 8},     {"I64", 8}, {"U64", 8}};
   for (const auto& [type, bytes] : types) {
-    const std::string text = File(absl::StrCat(R"({"t":{"dtype":")", type, R"(","shape":[2],"data_offsets":[0,)",
-                                               2 * bytes, "]}}"),
-                                  std::string(static_cast<size_t>(2 * bytes), 'x'));
+    const std::string text =
+        File(absl::StrCat(R"({"t":{"dtype":")", type, R"(","shape":[2],"data_offsets":[0,)", 2 * bytes, "]}}"),
+             std::string(static_cast<size_t>(2 * bytes), 'x'));
     const auto file = ParseSafetensors(text);
     ASSERT_TRUE(file.ok()) << file.status();
     EXPECT_EQ(file->tensors.at("t").type_name, type);

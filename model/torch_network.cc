@@ -38,7 +38,8 @@ class TorchNetworkImpl : public TorchNetwork {
   const NetworkDescription& description() const override { return description_; }
   std::unique_ptr<Scratch> MakeScratch(int max_rows) const override { return std::make_unique<NoScratch>(); }
 
-  absl::Status Run(int point, std::span<const uint8_t> input, std::span<float> output, Scratch& scratch) const override {
+  absl::Status Run(int point, std::span<const uint8_t> input, std::span<float> output,
+                   Scratch& scratch) const override {
     const absl::StatusOr<int64_t> rows = RowsOf(description_, point, input.size(), output.size());
     if (!rows.ok()) return rows.status();
     return Stopped([&] {
@@ -66,7 +67,8 @@ class TorchNetworkImpl : public TorchNetwork {
   }
 
   // The epilogue over sums [N, O, H, W] (whole numbers); codes as float32 of the same shape.
-  static torch::Tensor ApplyEpilogue(const torch::Tensor& sums, const LayerEpilogue& layer, const torch::Tensor* residual) {
+  static torch::Tensor ApplyEpilogue(const torch::Tensor& sums, const LayerEpilogue& layer,
+                                     const torch::Tensor* residual) {
     const torch::Tensor acc = sums.to(torch::kInt32).contiguous();
     torch::Tensor codes = torch::empty(acc.sizes(), torch::kFloat32);
     const torch::Tensor added = residual != nullptr ? residual->contiguous() : torch::Tensor();
@@ -76,9 +78,10 @@ class TorchNetworkImpl : public TorchNetwork {
     const int64_t channels = acc.size(1), area = acc.size(2) * acc.size(3);
     for (int64_t i = 0; i < acc.numel(); ++i) {
       const int64_t o = i / area % channels;
-      out[i] = add == nullptr ? Requantize(in[i], layer.scale[o], layer.bias[o], layer.highest_code)
-                              : RequantizeWithResidual(in[i], layer.scale[o], layer.bias[o], static_cast<uint8_t>(add[i]),
-                                                       layer.residual_scale, layer.highest_code);
+      out[i] = add == nullptr
+                   ? Requantize(in[i], layer.scale[o], layer.bias[o], layer.highest_code)
+                   : RequantizeWithResidual(in[i], layer.scale[o], layer.bias[o], static_cast<uint8_t>(add[i]),
+                                            layer.residual_scale, layer.highest_code);
     }
     return codes;
   }
@@ -91,7 +94,8 @@ class TorchNetworkImpl : public TorchNetwork {
 
   static torch::Tensor Floats(const std::vector<float>& values) { return torch::tensor(values); }
 
-  torch::Tensor ComputeConv(int point, const PlannedNode& node, const torch::Tensor& x, const torch::Tensor* residual) const {
+  torch::Tensor ComputeConv(int point, const PlannedNode& node, const torch::Tensor& x,
+                            const torch::Tensor* residual) const {
     const ArtifactPoint& p = artifact_.points[point];
     const LayerEpilogue& layer = p.layers[node.layer];
     const torch::Tensor& w = weights_[point][node.layer];
@@ -123,13 +127,15 @@ class TorchNetworkImpl : public TorchNetwork {
 
   torch::Tensor Compute(int point, std::span<const uint8_t> input, int64_t rows, LayerTrace* trace) const {
     const FeatureShape& shape = plan_.input;
-    const torch::Tensor images = torch::from_blob(const_cast<uint8_t*>(input.data()),
-                                                  {rows * plan_.frames, shape.height, shape.width, shape.channels},
-                                                  torch::kUInt8)
-                                     .to(torch::kFloat32)
-                                     .permute({0, 3, 1, 2});
+    const torch::Tensor images =
+        torch::from_blob(const_cast<uint8_t*>(input.data()),
+                         {rows * plan_.frames, shape.height, shape.width, shape.channels}, torch::kUInt8)
+            .to(torch::kFloat32)
+            .permute({0, 3, 1, 2});
     std::vector<torch::Tensor> values(plan_.nodes.size());
-    const auto value = [&](int index) -> const torch::Tensor& { return index == kNetworkInput ? images : values[index]; };
+    const auto value = [&](int index) -> const torch::Tensor& {
+      return index == kNetworkInput ? images : values[index];
+    };
     for (size_t i = 0; i < plan_.nodes.size(); ++i) {
       const PlannedNode& node = plan_.nodes[i];
       const torch::Tensor& x = value(node.input);
@@ -138,9 +144,7 @@ class TorchNetworkImpl : public TorchNetwork {
           values[i] = ComputeConv(point, node, x, node.has_residual ? &value(node.residual) : nullptr);
           break;
         case NodeKind::kMaxPool: values[i] = torch::max_pool2d(x, node.pool, node.stride, node.padding); break;
-        case NodeKind::kGlobalPool:
-          values[i] = GlobalSums(node, x, rows);
-          break;
+        case NodeKind::kGlobalPool: values[i] = GlobalSums(node, x, rows); break;
         case NodeKind::kLinear: values[i] = ComputeHead(point, node, x); break;
       }
       if (trace != nullptr) trace->push_back({node.name, TraceCodes(node, values[i])});

@@ -1,7 +1,8 @@
 // An artifact run by LibTorch: the trainer's simulation of what is served.
 //
-// Quantized points compute the serving contract to the last integer (convolutions over whole numbers in a float type wide
-// enough to hold every sum exactly, then the shared epilogue), so an accuracy measured here is the accuracy served.
+// Quantized points compute the serving contract to the last integer (convolutions over whole numbers in a float type
+// wide enough to hold every sum exactly, then the shared epilogue), so an accuracy measured here is the accuracy
+// served.
 #ifndef ANYBIT_MODEL_TORCH_NETWORK_H_
 #define ANYBIT_MODEL_TORCH_NETWORK_H_
 

@@ -46,9 +46,8 @@ TEST_P(TrainEqualsServeAt, EveryNodeOfRandomWeights) { ExpectEqual(RandomArtifac
 
 // Pools that are padded or leave out a row, depthwise convolutions, outputs without ReLU, clips.
 TEST_P(TrainEqualsServeAt, EveryNodeOfEveryKind) {
-  for (const char* narrow :
-       {"clip:width=0.25,side=16,frames=3", "mobilenetv2:width=0.25,side=16", "resnet50_imagenet:width=0.0625,side=44,classes=10",
-        "vgg16:width=0.0625,side=28"}) {
+  for (const char* narrow : {"clip:width=0.25,side=16,frames=3", "mobilenetv2:width=0.25,side=16",
+                             "resnet50_imagenet:width=0.0625,side=44,classes=10", "vgg16:width=0.0625,side=28"}) {
     SCOPED_TRACE(narrow);
     ExpectEqual(RandomArtifact(*ArchitectureByName(narrow), 26), GetParam());
   }

@@ -10,11 +10,12 @@
 
 namespace anybit {
 
-// The float weights of a layer, float32 [O, C, k, k] channels last; of a linear one [O, depth]. The store must have them.
+// The float weights of a layer, float32 [O, C, k, k] channels last; of a linear one [O, depth]. The store must have
+// them.
 torch::Tensor FullWeights(const LayerStore& store, const PlannedNode& node);
 
-// The child codes of a layer of `plan`, shaped likewise: whole numbers, in float32 where every sum over the largest inputs
-// stays exact in any order (below 2^24), else in float64 (2^53).
+// The child codes of a layer of `plan`, shaped likewise: whole numbers, in float32 where every sum over the largest
+// inputs stays exact in any order (below 2^24), else in float64 (2^53).
 torch::Tensor ChildWeights(const LayerStore& store, const CodeRange& range, const NetworkPlan& plan,
                            const PlannedNode& node);
 

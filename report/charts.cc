@@ -14,11 +14,11 @@ namespace anybit::report {
 namespace {
 
 constexpr int kPanelHeight = 230;
-constexpr int kLeft = 58;            // of a panel: its y axis' texts
-constexpr int kLabels = 110;         // right of a panel: its lines' names
+constexpr int kLeft = 58;     // of a panel: its y axis' texts
+constexpr int kLabels = 110;  // right of a panel: its lines' names
 constexpr int kNoLabels = 24;
-constexpr int kAbove = 34;           // a panel: its title
-constexpr int kBelow = 36;           // a panel: its x axis' texts
+constexpr int kAbove = 34;  // a panel: its title
+constexpr int kBelow = 36;  // a panel: its x axis' texts
 constexpr int kLegendRow = 20;
 constexpr int kCaption = 26;
 constexpr double kLabelHeight = 12;  // names of lines are at least this far apart
@@ -79,7 +79,7 @@ class PlacedPanel {
     std::string svg;
     std::vector<double> floor(panel_.steps.empty() ? 0 : panel_.steps.size() - 1);
     for (const Area& area : panel_.areas) {
-      std::string above, below;   // the outline: forth along the upper edge, back along the lower one
+      std::string above, below;  // the outline: forth along the upper edge, back along the lower one
       for (size_t i = 0; i < floor.size(); ++i) {
         const double left = X(panel_.steps[i]), right = X(panel_.steps[i + 1]);
         below = absl::StrFormat("%.1f,%.1f %.1f,%.1f ", right, Y(floor[i]), left, Y(floor[i])) + below;

@@ -15,36 +15,36 @@ struct Axis {
   double low = 0;
   double high = 1;
   bool logarithmic = false;
-  std::vector<std::pair<double, std::string>> marks;   // where, and what stands there
+  std::vector<std::pair<double, std::string>> marks;  // where, and what stands there
 };
 
 // Holds [low, high] between round numbers, with about five marks, each followed by `unit`.
 Axis RoundAxis(double low, double high, const std::string& unit = "");
 
 struct Line {
-  std::string name;                                 // written at its right end; empty: not
+  std::string name;  // written at its right end; empty: not
   std::string colour;
   bool bold = false;
   bool dashed = false;
-  bool dots = true;                                 // at its points
-  bool joined = true;                               // its points, by a line
-  std::vector<std::pair<double, double>> points;    // (x, y)
-  std::vector<double> spreads;                      // at each point, half the height of a bar through it; or none
+  bool dots = true;                               // at its points
+  bool joined = true;                             // its points, by a line
+  std::vector<std::pair<double, double>> points;  // (x, y)
+  std::vector<double> spreads;                    // at each point, half the height of a bar through it; or none
 };
 
 // One layer of a stack, on top of the panel's areas before it.
 struct Area {
   std::string colour;
-  std::vector<double> heights;   // at each of the panel's steps
+  std::vector<double> heights;  // at each of the panel's steps
 };
 
 struct Panel {
   std::string title;
   Axis x;
   Axis y;
-  std::vector<double> steps;     // the areas' borders along x: one more than each has heights
+  std::vector<double> steps;  // the areas' borders along x: one more than each has heights
   std::vector<Area> areas;
-  std::vector<Line> lines;       // the first one is drawn last, above all others
+  std::vector<Line> lines;  // the first one is drawn last, above all others
 };
 
 struct LegendEntry {
@@ -52,13 +52,13 @@ struct LegendEntry {
   std::string colour;
   bool bold = false;
   bool dashed = false;
-  bool filled = false;           // an area's: a square instead of a line
+  bool filled = false;  // an area's: a square instead of a line
 };
 
 struct Figure {
   std::vector<Panel> panels;
-  int columns = 2;               // panels side by side
-  int panel_width = 360;         // pixels, like all that follows from it
+  int columns = 2;        // panels side by side
+  int panel_width = 360;  // pixels, like all that follows from it
   std::vector<LegendEntry> legend;
   std::string caption;
 };

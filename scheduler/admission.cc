@@ -147,9 +147,8 @@ Admission AdmissionControl::Admit(const SchedulerView& view, const PendingReques
 
   if (view.waiting.size() >= static_cast<size_t>(view.max_queue_requests)) {
     if (const std::optional<int> lighter = LighterThan(view, request, view.waiting.size())) return {.instead = lighter};
-    return {.status = absl::ResourceExhaustedError(absl::StrCat("queue of ", view.waiting.size(),
-                                                                " requests is full (limit ", view.max_queue_requests,
-                                                                ")"))};
+    return {.status = absl::ResourceExhaustedError(absl::StrCat(
+                "queue of ", view.waiting.size(), " requests is full (limit ", view.max_queue_requests, ")"))};
   }
   if (request.deadline == kNever) return {};
   const size_t ahead = CountAhead(view, request.deadline);

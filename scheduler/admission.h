@@ -13,9 +13,9 @@
 namespace anybit {
 
 struct Admission {
-  absl::Status status;          // OK: it may wait
-  std::optional<int> instead;   // with OK: there is no room for all, and this position is to be refused for it
-  bool predicted = false;       // the refusal rests on predictions alone
+  absl::Status status;         // OK: it may wait
+  std::optional<int> instead;  // with OK: there is no room for all, and this position is to be refused for it
+  bool predicted = false;      // the refusal rests on predictions alone
 };
 
 class AdmissionControl {

@@ -47,7 +47,8 @@ TEST(AdmissionTest, CountsTheRowsOfTheRequestItself) {
 
 TEST(AdmissionTest, TellsWhatAnIdleServerCouldNotServeEitherThatATryIsNoUse) {
   Snapshot idle(ThreePoints());
-  ExpectRefused(Admit(idle, T(microseconds(1500)), kAnyPoint, 8), absl::StatusCode::kResourceExhausted, "1500 us");   // a profile that nothing has confirmed
+  ExpectRefused(Admit(idle, T(microseconds(1500)), kAnyPoint, 8), absl::StatusCode::kResourceExhausted,
+                "1500 us");  // a profile that nothing has confirmed
   for (int i = 0; i < 5; ++i) idle.latency().Observe(kHi, 8, milliseconds(24), T(Duration::zero()));
   ExpectRefused(Admit(idle, T(microseconds(1500)), kAnyPoint, 8), absl::StatusCode::kDeadlineExceeded,
                 "1500 us are left, and 8 rows take at least 5500 us on an idle server");
@@ -108,7 +109,7 @@ TEST(AdmissionTest, ToleratesNoMoreThanHalfOfTheSlack) {
 
 TEST(AdmissionTest, WorkThatMayNotRunCheaplyCountsFully) {
   Snapshot queue(ThreePoints());
-  for (int i = 0; i < 16; ++i) queue.Add(T(milliseconds(30)), PointSet::Of(kHi));   // 16 rows at 24 ms / 8
+  for (int i = 0; i < 16; ++i) queue.Add(T(milliseconds(30)), PointSet::Of(kHi));  // 16 rows at 24 ms / 8
   // 48 ms of them, 0.6875 of its own, and 11 may be given up.
   EXPECT_FALSE(Admit(queue, T(microseconds(37687))).ok());
   EXPECT_TRUE(Admit(queue, T(microseconds(37688))).ok());
@@ -158,9 +159,8 @@ Snapshot Weighted() {
 }
 
 Admission AdmitOfClass(const Snapshot& snapshot, int sla_class, MonoTime deadline = kNever) {
-  return AdmissionControl().Admit(snapshot.view(), {.deadline = deadline,
-                                                    .allowed = kAnyPoint,
-                                                    .sla_class = static_cast<SlaClassId>(sla_class)});
+  return AdmissionControl().Admit(
+      snapshot.view(), {.deadline = deadline, .allowed = kAnyPoint, .sla_class = static_cast<SlaClassId>(sla_class)});
 }
 
 void Wait(Snapshot& snapshot, int count, int sla_class, MonoTime deadline) {
@@ -218,7 +218,7 @@ TEST(AdmissionTest, ALighterLessUrgentRequestIsOfNoUseToAHeavierOne) {
 
 TEST(AdmissionTest, AnUrgentRequestDoesNotMakeAHeavierOneLate) {
   Snapshot queue = Weighted();
-  Wait(queue, 16, 1, T(milliseconds(11)));   // exactly in time, 16 rows at 5.5 ms / 8
+  Wait(queue, 16, 1, T(milliseconds(11)));  // exactly in time, 16 rows at 5.5 ms / 8
   ExpectRefused(AdmitOfClass(queue, 0, T(milliseconds(10))).status, absl::StatusCode::kResourceExhausted,
                 "of more weight would miss its deadline");
   EXPECT_TRUE(AdmitOfClass(queue, 1, T(milliseconds(10))).status.ok()) << "of equal weight: the policy's business";

@@ -21,8 +21,8 @@ struct ArrivalForecast {
   double fast = 0;
   double medium = 0;
   double slow = 0;
-  double dispersion = 1;   // variance over mean of the rows that arrive in a fixed time; at least 1, as Poisson's
-  Duration objective{};    // zero before the first request with a deadline
+  double dispersion = 1;  // variance over mean of the rows that arrive in a fixed time; at least 1, as Poisson's
+  Duration objective{};   // zero before the first request with a deadline
 };
 
 class ArrivalMeter {
@@ -39,8 +39,8 @@ class ArrivalMeter {
  private:
   // Exponentially fading counts: each row weighs exp(-age / length).
   struct Average {
-    double weight = 0;       // of all rows, as of last_
-    double seen = 0;         // of the time since the first arrival, 0..1: what is missing to a full past
+    double weight = 0;  // of all rows, as of last_
+    double seen = 0;    // of the time since the first arrival, 0..1: what is missing to a full past
   };
   static constexpr std::array<double, 3> kLengths = {ArrivalForecast::kFastLength, ArrivalForecast::kMediumLength,
                                                      ArrivalForecast::kSlowLength};
@@ -49,7 +49,7 @@ class ArrivalMeter {
   void CloseWindows(MonoTime now);
   static double Rate(const Average& average, double length, double elapsed);
 
-  double objective_ = 0;     // nanoseconds; 0: none yet
+  double objective_ = 0;  // nanoseconds; 0: none yet
   MonoTime last_{};
   std::array<Average, 3> averages_;
 

@@ -27,7 +27,7 @@ MonoTime Feed(ArrivalMeter& meter, MonoTime start, Duration gap, int count, int 
 double DispersionOf(int rows, double per_objective) {
   std::mt19937_64 random(1);
   ArrivalMeter meter;
-  double at = 0;   // objectives
+  double at = 0;  // objectives
   MonoTime last{};
   while (at < 500) {
     last = MonoTime(Duration(static_cast<int64_t>(at * static_cast<double>(kObjective.count()))));
@@ -72,7 +72,7 @@ TEST(ArrivalMeterTest, CountsRowsNotRequests) {
 TEST(ArrivalMeterTest, ACrowdIsSeenAtOnceByTheFastAverageAndHardlyByTheSlowOne) {
   ArrivalMeter meter;
   const MonoTime calm = Feed(meter, MonoTime(), kObjective / 10, 1000);
-  const MonoTime end = Feed(meter, calm, kObjective / 100, 30);   // 0.3 objectives
+  const MonoTime end = Feed(meter, calm, kObjective / 100, 30);  // 0.3 objectives
   const ArrivalForecast forecast = meter.Forecast(end);
   EXPECT_GT(forecast.fast, 85);
   EXPECT_GT(forecast.medium, 20);
@@ -128,7 +128,7 @@ TEST(ArrivalMeterTest, RequestsOfAnotherObjectiveLeaveNeitherTheirRateNorTheirDi
   std::mt19937_64 random(1);
   ArrivalMeter meter;
   const MonoTime start = Feed(meter, MonoTime(), milliseconds(1), 3000, 1, 300 * kObjective);
-  double at = 0;   // objectives since `start`
+  double at = 0;  // objectives since `start`
   MonoTime last = start;
   const auto poisson_for = [&](double objectives) {
     for (const double end = at + objectives; at < end; at += sim::Exponential(random) / 20) {

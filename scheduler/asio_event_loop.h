@@ -30,7 +30,7 @@ class AsioEventLoop final : public EventLoop {
   bool Cancel(TimerId timer) override;
 
  private:
-  struct Context;   // keeps Asio out of this header
+  struct Context;  // keeps Asio out of this header
 
   void SetTimer();
   void RunDueTimers();
@@ -39,7 +39,7 @@ class AsioEventLoop final : public EventLoop {
 
   // Loop thread only.
   TimerQueue timers_;
-  MonoTime timer_at_ = kNever;   // what the Asio timer is set to
+  MonoTime timer_at_ = kNever;  // what the Asio timer is set to
 };
 
 }  // namespace anybit

@@ -34,7 +34,7 @@ MonoTime LatestStart(const SchedulerView& view, const PendingRequest& request) {
 absl::Status Check(const SchedulerView& view, const Decision& decision) { return DecisionCheck()(view, decision); }
 
 absl::Status DecisionCheck::operator()(const SchedulerView& view, const Decision& decision) {
-  if (++turn_ == 0) {   // after four thousand million turns the marks of the first ones would count again
+  if (++turn_ == 0) {  // after four thousand million turns the marks of the first ones would count again
     position_taken_.assign(position_taken_.size(), 0);
     slot_taken_.assign(slot_taken_.size(), 0);
     turn_ = 1;
@@ -52,7 +52,7 @@ absl::Status DecisionCheck::operator()(const SchedulerView& view, const Decision
 
 // A position that is there and not marked yet is the rule; everything else is said by Take.
 bool DecisionCheck::Marks(const SchedulerView& view, int position) {
-  if (static_cast<size_t>(position) >= view.waiting.size()) return false;   // negative ones too
+  if (static_cast<size_t>(position) >= view.waiting.size()) return false;  // negative ones too
   uint32_t& taken = position_taken_[static_cast<size_t>(position)];
   if (taken == turn_) return false;
   taken = turn_;
@@ -85,8 +85,8 @@ absl::Status DecisionCheck::TakeSlot(const SchedulerView& view, int slot) {
 absl::Status DecisionCheck::CheckPlan(const SchedulerView& view, const Decision& decision, const Plan& plan) {
   if (plan.first < 0 || plan.count < 0 || static_cast<size_t>(plan.first) > decision.members.size() ||
       static_cast<size_t>(plan.count) > decision.members.size() - static_cast<size_t>(plan.first)) {
-    return absl::InternalError(absl::StrCat("plan names ", plan.count, " members from ", plan.first, " on, of ",
-                                            decision.members.size()));
+    return absl::InternalError(
+        absl::StrCat("plan names ", plan.count, " members from ", plan.first, " on, of ", decision.members.size()));
   }
   if (absl::Status status = TakeSlot(view, plan.slot); !status.ok()) return status;
   if (static_cast<size_t>(ToIndex(plan.point)) >= view.latency.points().size()) {

@@ -22,27 +22,27 @@ namespace anybit {
 
 struct SlotView {
   bool idle = true;
-  MonoTime free_at{};   // predicted, if not idle; may already be past
+  MonoTime free_at{};  // predicted, if not idle; may already be past
 };
 
 // A policy remembers nothing: the engine does, and shows it here.
 struct SchedulerView {
   MonoTime now{};
-  std::span<const PendingRequest> waiting;   // by (deadline, id); for Decide, every deadline is after `now`
+  std::span<const PendingRequest> waiting;  // by (deadline, id); for Decide, every deadline is after `now`
   int waiting_rows = 0;
-  int waiting_special = 0;                   // of the waiting, those of several rows or that do not accept every point
+  int waiting_special = 0;  // of the waiting, those of several rows or that do not accept every point
   std::span<const SlotView> slots;
-  const LatencyModel& latency;               // has the point table and the largest batch too
-  ArrivalForecast arrivals;                  // what is likely to come, from what came
-  bool weights_vary = false;                 // whether RequestWeight can differ between requests
-  std::span<const double> class_weights;     // by SlaClassId; beyond its end: 1
-  std::span<const TenantView> tenants;       // by TenantId; beyond its end: one of weight 1
-  double attained_with_floor = 1;            // lately answered in time, of those that did not accept every point
-  double attained_without_floor = 1;         // of the others
-  double aimd_rows = 1;                      // batch limit that grew with batches in time and shrank with late ones
+  const LatencyModel& latency;            // has the point table and the largest batch too
+  ArrivalForecast arrivals;               // what is likely to come, from what came
+  bool weights_vary = false;              // whether RequestWeight can differ between requests
+  std::span<const double> class_weights;  // by SlaClassId; beyond its end: 1
+  std::span<const TenantView> tenants;    // by TenantId; beyond its end: one of weight 1
+  double attained_with_floor = 1;         // lately answered in time, of those that did not accept every point
+  double attained_without_floor = 1;      // of the others
+  double aimd_rows = 1;                   // batch limit that grew with batches in time and shrank with late ones
   int max_queue_requests = 0;
   bool draining = false;
-  bool hurry = false;                        // run what waits now rather than wait for more
+  bool hurry = false;  // run what waits now rather than wait for more
 };
 
 // Runs these requests as one batch: `count` members of Decision::members from `first` on.
@@ -105,8 +105,8 @@ class DecisionCheck {
   absl::Status CheckPlan(const SchedulerView& view, const Decision& decision, const Plan& plan);
   absl::Status CheckIdleness(const SchedulerView& view, const Decision& decision) const;
 
-  uint32_t turn_ = 0;                      // marks made in other turns count for nothing
-  std::vector<uint32_t> position_taken_;   // the turn in which it was
+  uint32_t turn_ = 0;                     // marks made in other turns count for nothing
+  std::vector<uint32_t> position_taken_;  // the turn in which it was
   std::vector<uint32_t> slot_taken_;
 };
 

@@ -90,7 +90,7 @@ TEST(CheckTest, AcceptsAnIdleSlotBesideInfeasibleRequestsOnly) {
 
 TEST(CheckTest, AcceptsWaitingOnlyUntilTheLastInstantThatIsInTime) {
   Snapshot snapshot(ThreePoints());
-  snapshot.Add(T(milliseconds(50)));   // "lo" needs 2 ms
+  snapshot.Add(T(milliseconds(50)));  // "lo" needs 2 ms
   EXPECT_TRUE(Check(snapshot.view(), {.wake_at = T(milliseconds(48))}).ok());
   ExpectRefused(snapshot, {.wake_at = T(milliseconds(48) + Duration(1))}, "nobody wakes in time");
   ExpectRefused(snapshot, {.wake_at = snapshot.now}, "nobody wakes in time");
@@ -142,8 +142,8 @@ TEST(RequestWeightTest, IsThatOfTheClassTimesThatOfTheTenant) {
   snapshot.class_weights = {1, 4};
   snapshot.tenants = {{.weight = 1}, {.weight = 0.5}};
   const auto weight = [&](int sla_class, int tenant) {
-    return RequestWeight(snapshot.view(), {.sla_class = static_cast<SlaClassId>(sla_class),
-                                           .tenant = static_cast<TenantId>(tenant)});
+    return RequestWeight(snapshot.view(),
+                         {.sla_class = static_cast<SlaClassId>(sla_class), .tenant = static_cast<TenantId>(tenant)});
   };
   EXPECT_EQ(weight(0, 0), 1);
   EXPECT_EQ(weight(1, 0), 4);

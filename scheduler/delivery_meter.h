@@ -43,10 +43,10 @@ class DeliveryMeter {
     Duration took{};
     MonoTime at{};
   };
-  std::array<Delivery, kWindow> recent_;   // a ring
+  std::array<Delivery, kWindow> recent_;  // a ring
   size_t oldest_ = 0;
   size_t count_ = 0;
-  bool changed_ = false;                   // since margin_ was found
+  bool changed_ = false;  // since margin_ was found
   Duration margin_{};
 };
 

@@ -9,8 +9,8 @@
 namespace anybit {
 
 void EarlyRefusal::Publish(const SchedulerView& view, Duration margin, MonoTime busy_from) {
-  const bool idle = busy_from <= view.now && std::any_of(view.slots.begin(), view.slots.end(),
-                                                         [](const SlotView& slot) { return slot.idle; });
+  const bool idle = busy_from <= view.now &&
+                    std::any_of(view.slots.begin(), view.slots.end(), [](const SlotView& slot) { return slot.idle; });
   const size_t waiting = view.waiting.size();
   if (idle || view.weights_vary || waiting < kMarks) {
     Clear();

@@ -34,21 +34,21 @@ class EarlyRefusal {
     MonoTime deadline{};
     Duration work{};
   };
-  static constexpr size_t kMarks = 4;   // at each quarter of the queue: at most a quarter of the work before a request
-                                        // is overlooked
+  static constexpr size_t kMarks = 4;  // at each quarter of the queue: at most a quarter of the work before a request
+                                       // is overlooked
   struct Queue {
     size_t marks = 0;
-    std::array<Mark, kMarks> mark;      // by deadline
-    MonoTime busy_from{};               // the slots work from then on
+    std::array<Mark, kMarks> mark;  // by deadline
+    MonoTime busy_from{};           // the slots work from then on
     int slots = 1;
-    Duration most_given_up{};           // see AdmissionControl
+    Duration most_given_up{};  // see AdmissionControl
     Duration margin{};
     Duration drain{};
   };
 
   mutable absl::Mutex mutex_;
   Queue queue_ ABSL_GUARDED_BY(mutex_);
-  bool published_ = false;              // loop thread
+  bool published_ = false;  // loop thread
 };
 
 }  // namespace anybit

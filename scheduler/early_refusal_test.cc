@@ -45,7 +45,7 @@ TEST(EarlyRefusalTest, RefusesNothingThatAdmissionWouldAccept) {
 }
 
 TEST(EarlyRefusalTest, RefusesWhatStandsBehindTheWholeQueueAndIsLate) {
-  const Snapshot snapshot = Queue(200);   // 137.5 ms of work behind the 5 ms that run, 48 ms may be given up
+  const Snapshot snapshot = Queue(200);  // 137.5 ms of work behind the 5 ms that run, 48 ms may be given up
   EarlyRefusal early;
   early.Publish(snapshot.view(), Duration::zero(), snapshot.now);
   EXPECT_EQ(early.Refuses(snapshot.now, T(milliseconds(61))), std::nullopt) << "only the first quarter is before it";

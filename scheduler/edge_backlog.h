@@ -24,7 +24,8 @@ class EdgeBacklog {
   // at an objective of 30 ms, goodput is about the same from a fifth to a twentieth.
   static constexpr int kToleratedPart = 8;
   // A slot waits at most so many objectives, whatever is measured: refusals may be slow for another reason. By
-  // calculation, draining what a batch of 64 rows leaves at three times the capacity takes about one objective of 30 ms.
+  // calculation, draining what a batch of 64 rows leaves at three times the capacity takes about one objective of 30
+  // ms.
   static constexpr int kLongestWait = 2;
 
   // A refusal was under way for `took`, until `at`; instants never go back.
@@ -44,9 +45,9 @@ class EdgeBacklog {
   }
 
  private:
-  std::array<Duration, kWindow> recent_{};   // a ring
+  std::array<Duration, kWindow> recent_{};  // a ring
   size_t observed_ = 0;
-  MonoTime at_{};                            // of the last one
+  MonoTime at_{};  // of the last one
 };
 
 }  // namespace anybit

@@ -10,7 +10,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr milliseconds kObjective(80);   // a backlog of 80 / kToleratedPart is tolerated
+constexpr milliseconds kObjective(80);  // a backlog of 80 / kToleratedPart is tolerated
 constexpr Duration kTolerated = kObjective / EdgeBacklog::kToleratedPart;
 
 MonoTime T(Duration since_start) { return MonoTime(since_start); }

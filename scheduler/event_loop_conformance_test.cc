@@ -83,7 +83,7 @@ TYPED_TEST(EventLoopTest, WhatACallbackPostsRunsAfterWhatWasPostedBefore) {
   this->loop_.Post([this] {
     this->order_.push_back(1);
     this->loop_.Post(this->NoteAndEnd(3));
-    this->order_.push_back(-1);   // and not inside the callback that posts
+    this->order_.push_back(-1);  // and not inside the callback that posts
   });
   this->loop_.Post(this->Note(2));
   this->time_.Run();
@@ -214,7 +214,7 @@ TYPED_TEST(EventLoopTest, AnyThreadMayPostAndItRunsOnTheLoopThread) {
     for (int i = 0; i < kEach; ++i) {
       this->loop_.Post([&, loop_thread = std::this_thread::get_id()] {
         EXPECT_NE(std::this_thread::get_id(), loop_thread);
-        ++ran;   // no lock: one callback at a time
+        ++ran;  // no lock: one callback at a time
       });
     }
   };

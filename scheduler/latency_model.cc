@@ -39,8 +39,8 @@ constexpr size_t kProfileCountsForOwn = 2;
 constexpr int64_t kAdditivePart = 4;
 constexpr int64_t kShortestPart = 50;
 
-// A point's own correction counts from the first part on, for few ratios from more, and only beyond three times what the
-// median of so many ratios of their scatter is off by; it moves when it has changed by the last part.
+// A point's own correction counts from the first part on, for few ratios from more, and only beyond three times what
+// the median of so many ratios of their scatter is off by; it moves when it has changed by the last part.
 constexpr int kOwnPermille = 60;
 constexpr int kOwnFewPermille = 300;
 constexpr int kOwnChangePermille = 30;
@@ -119,7 +119,8 @@ Duration LatencyModel::FastestHoped(PointSet allowed, int rows) const {
 
 int LatencyModel::PermilleWithin(PointSet allowed, int rows, Duration limit) const {
   const Duration slowest = -LeastOf(allowed, [&](PointId point) { return -profile_.At(point, rows); });
-  return static_cast<int>(std::clamp<int64_t>(std::min(limit, kMostTime).count() * kExact / slowest.count(), 1, kExact));
+  return static_cast<int>(
+      std::clamp<int64_t>(std::min(limit, kMostTime).count() * kExact / slowest.count(), 1, kExact));
 }
 
 bool LatencyModel::checked() const { return observed_ >= kProfileCounts; }
@@ -264,7 +265,7 @@ void LatencyModel::MoveAnchor() {
     }
   }
   CorrectOwn();
-  Correct();   // the common part is of the new one now
+  Correct();  // the common part is of the new one now
 }
 
 void LatencyModel::TakeBackOwn(size_t count) {
@@ -325,7 +326,7 @@ void LatencyModel::ApplyOwn() {
 void LatencyModel::SelectLong() {
   by_length_.clear();
   for (size_t i = 0; i < count_; ++i) by_length_.push_back({Profiled(Recent(i)).count(), i});
-  std::sort(by_length_.begin(), by_length_.end(), std::greater<>());   // of equal ones the newest first
+  std::sort(by_length_.begin(), by_length_.end(), std::greater<>());  // of equal ones the newest first
   const int64_t least = LeastLong().count();
   sorting_.clear();
   for (const auto& [length, i] : by_length_) {
@@ -371,7 +372,7 @@ void LatencyModel::DropFormerRegime() {
   const int least_change = std::max(kRegimePermille, 3 * scatter / 2);
   if (std::abs(ShareSince(first) - kExact) <= least_change) return;
   TakeBackOwn(count_ - first);
-  const int now = ShareSince(first);   // of what is left to the machine
+  const int now = ShareSince(first);  // of what is left to the machine
   // Nor may the last few of the former regime stay: they would count as the new one's tail until the window is full.
   const auto former = [&] {
     const int share = ShareOfTypical(Recent(0));
@@ -406,7 +407,7 @@ void LatencyModel::CorrectAdditive() {
     const auto beyond = [this](const Observation& o, int permille) {
       return std::max(o.compute - Corrected(o.point, o.rows, permille), Duration::zero());
     };
-    const size_t counted = std::max(count_, kProfileCounts);   // the profile has no additive part
+    const size_t counted = std::max(count_, kProfileCounts);  // the profile has no additive part
     const auto ranked_of = [&](size_t rank, auto time) {
       sorting_times_.clear();
       for (size_t i = 0; i < count_; ++i) sorting_times_.push_back(time(Recent(i)));
@@ -415,8 +416,8 @@ void LatencyModel::CorrectAdditive() {
     };
     interruption_ = ranked_of(counted / 2, [&](const Observation& o) { return beyond(o, typical_permille_); });
     typical_additive_ = interruption_ + ranked_of(counted / 2, [](const Observation& o) { return o.overhead; });
-    const Duration upper = ranked_of(
-        RankHolding(counted), [&](const Observation& o) { return o.overhead + beyond(o, upper_permille_); });
+    const Duration upper =
+        ranked_of(RankHolding(counted), [&](const Observation& o) { return o.overhead + beyond(o, upper_permille_); });
     const Duration most = typical_additive_ + std::min(most_tail_, kMostTime);
     upper_additive_ = std::clamp(upper, typical_additive_, most);
   }

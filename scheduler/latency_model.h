@@ -31,8 +31,8 @@
 namespace anybit {
 
 struct LatencyModelOptions {
-  int window = 64;                          // batches, at least 1
-  int regime = 5;                           // batches that outvote all before them; odd, at least 1
+  int window = 64;  // batches, at least 1
+  int regime = 5;   // batches that outvote all before them; odd, at least 1
   Duration memory = std::chrono::seconds(10);
   Duration own_memory = std::chrono::seconds(15);   // of the points' own corrections
   Duration hope_memory = std::chrono::seconds(60);  // of the best ratio, see FastestHoped
@@ -84,11 +84,10 @@ class LatencyModel {
   // are as good as can be.
   Duration RowCost(PointSet allowed) const;
 
-  // A batch took `compute`, and `overhead` more from dispatch until the scheduler had it back at `at`; instants never go
-  // back.
-  // `warm`: its slot ran the same point before, so that the point's weights were at hand; what fetching them takes says
-  // nothing of what the point would take if it kept running, so other batches count for its own correction only as long
-  // as there are few of these.
+  // A batch took `compute`, and `overhead` more from dispatch until the scheduler had it back at `at`; instants never
+  // go back. `warm`: its slot ran the same point before, so that the point's weights were at hand; what fetching them
+  // takes says nothing of what the point would take if it kept running, so other batches count for its own correction
+  // only as long as there are few of these.
   void Observe(PointId point, int rows, Duration compute, MonoTime at, Duration overhead = Duration::zero(),
                bool warm = true);
 
@@ -122,26 +121,26 @@ class LatencyModel {
   struct Observation {
     PointId point{};
     int rows = 0;
-    int ratio_permille = 0;      // computing / profile
+    int ratio_permille = 0;  // computing / profile
     Duration compute{};
-    Duration overhead{};         // from dispatch to return, without computing
+    Duration overhead{};  // from dispatch to return, without computing
     bool warm = true;
     MonoTime at{};
-    bool own_too = false;        // counted among its point's own ratios
+    bool own_too = false;  // counted among its point's own ratios
   };
 
   static constexpr size_t kOwnWindow = 15;
   struct OwnCorrection {
     struct Ratio {
-      int permille = 0;          // computing / (profile as commonly corrected)
+      int permille = 0;  // computing / (profile as commonly corrected)
       bool warm = true;
       MonoTime at{};
     };
-    std::array<Ratio, kOwnWindow> ratios;   // oldest first
+    std::array<Ratio, kOwnWindow> ratios;  // oldest first
     size_t count = 0;
     int permille = 1000;
-    std::array<MonoTime, 4> ran_at{};       // its last batches, oldest first
-    int ran = 0;                            // how many of them are there
+    std::array<MonoTime, 4> ran_at{};  // its last batches, oldest first
+    int ran = 0;                       // how many of them are there
     bool known() const { return ran == static_cast<int>(ran_at.size()); }
   };
 
@@ -154,7 +153,7 @@ class LatencyModel {
   void DropOldest(size_t count);
   // The ratio without the point's own part.
   int CommonPart(const Observation& observation) const;
-  int MedianOfSorting();   // which is not empty, and is reordered
+  int MedianOfSorting();  // which is not empty, and is reordered
   void ObserveOwn(Observation& latest);
   void DropColdRatios(PointId point);
   // The common part of the ratios of other points' batches of about as many rows; 0 if there are too few. A point
@@ -189,30 +188,30 @@ class LatencyModel {
 
   const Profile profile_;
   const LatencyModelOptions options_;
-  std::vector<Observation> recent_;   // a ring of `window`
+  std::vector<Observation> recent_;  // a ring of `window`
   size_t oldest_ = 0;
   size_t count_ = 0;
-  size_t observed_ = 0;               // since the start, up to what checked() asks for
-  int profile_permille_ = 1000;       // what the profile counts as where few batches were measured
-  int good_permille_ = 1000;          // the least typical_permille_ within hope_memory
+  size_t observed_ = 0;          // since the start, up to what checked() asks for
+  int profile_permille_ = 1000;  // what the profile counts as where few batches were measured
+  int good_permille_ = 1000;     // the least typical_permille_ within hope_memory
   MonoTime good_at_{};
   Duration most_tail_ = Duration::max();
-  std::vector<int> sorting_;          // scratch of medians
-  std::vector<std::pair<int64_t, size_t>> by_length_;   // scratch of SelectLong: (profiled time, index)
-  std::vector<Duration> sorting_times_;                 // scratch of RankedTime
+  std::vector<int> sorting_;                           // scratch of medians
+  std::vector<std::pair<int64_t, size_t>> by_length_;  // scratch of SelectLong: (profiled time, index)
+  std::vector<Duration> sorting_times_;                // scratch of RankedTime
   int typical_permille_ = 1000;
   int scatter_permille_ = 0;
   int upper_permille_ = 1000;
-  Duration interruption_{};           // what a typical batch takes beyond its ratio, without overhead
-  Duration typical_additive_{};       // with overhead
+  Duration interruption_{};      // what a typical batch takes beyond its ratio, without overhead
+  Duration typical_additive_{};  // with overhead
   Duration upper_additive_{};
-  Duration ranked_additive_{};        // what corrected_ has: of a batch, in the profile's time
-  std::vector<Duration> predicted_;   // [point * max_batch + rows - 1]
-  std::vector<Duration> typical_;     // likewise
-  std::vector<OwnCorrection> own_;    // [point]
-  PointId anchor_{};                  // whose own part is 1 by definition
-  Profile corrected_;                 // by the points' own corrections and the additive part, not by the common one
-  std::vector<Duration> row_cost_;    // [point], of corrected_
+  Duration ranked_additive_{};       // what corrected_ has: of a batch, in the profile's time
+  std::vector<Duration> predicted_;  // [point * max_batch + rows - 1]
+  std::vector<Duration> typical_;    // likewise
+  std::vector<OwnCorrection> own_;   // [point]
+  PointId anchor_{};                 // whose own part is 1 by definition
+  Profile corrected_;                // by the points' own corrections and the additive part, not by the common one
+  std::vector<Duration> row_cost_;   // [point], of corrected_
   PointRanking ranking_;
   PointSet untried_;
 };

@@ -44,7 +44,7 @@ TEST(LatencyModelTest, AFastMachineQuickensThePrediction) {
 TEST(LatencyModelTest, SingleOutliersDoNotMoveThePrediction) {
   LatencyModel model(ThreePoints());
   Feed(model, 60, milliseconds(10));
-  Feed(model, 2, seconds(2));   // a stopped process, not a slow machine
+  Feed(model, 2, seconds(2));  // a stopped process, not a slow machine
   EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10));
 }
 
@@ -77,7 +77,7 @@ TEST(LatencyModelTest, AProfileWrongByTenIsCorrectedByTheFirstBatches) {
 
 TEST(LatencyModelTest, PredictsForDeadlinesAboveAndForGivingUpBelowTheScatter) {
   LatencyModel model(ThreePoints());
-  for (int i = 0; i < 60; ++i) Feed(model, 1, milliseconds(8 + i % 5));   // 8 .. 12 ms, every one as often
+  for (int i = 0; i < 60; ++i) Feed(model, 1, milliseconds(8 + i % 5));  // 8 .. 12 ms, every one as often
   EXPECT_EQ(model.typical_permille(), 1000);
   EXPECT_EQ(model.Predict(kHi, 1), milliseconds(12));
   EXPECT_EQ(model.PredictLeast(kHi, 1), milliseconds(8));
@@ -236,8 +236,8 @@ TEST(LatencyModelTest, PointsStandToEachOtherAsBeforeWhicheverRunsMost) {
   EXPECT_EQ(model.Predict(kMid, 1), std::chrono::microseconds(7500)) << "of which nothing is known but the machine";
 }
 
-// Points that change places by any factor, in any order: whatever is concluded, there is always something left to conclude
-// it from.
+// Points that change places by any factor, in any order: whatever is concluded, there is always something left to
+// conclude it from.
 TEST(LatencyModelTest, AnyHistoryLeavesAPrediction) {
   for (uint64_t seed = 0; seed < 200; ++seed) {
     std::mt19937_64 random(seed);
@@ -248,7 +248,8 @@ TEST(LatencyModelTest, AnyHistoryLeavesAPrediction) {
       if (random() % 8 == 0) point = ToPointId(static_cast<int>(random() % 3));
       if (random() % 16 == 0) milli = 100 + static_cast<int64_t>(random() % 4000);
       const int64_t noise = 900 + static_cast<int64_t>(random() % 200);
-      model.Observe(point, 1, model.profile().At(point, 1) * milli * noise / 1000000 * (1 + ToIndex(point)), T(milliseconds(i)));
+      model.Observe(point, 1, model.profile().At(point, 1) * milli * noise / 1000000 * (1 + ToIndex(point)),
+                    T(milliseconds(i)));
       ASSERT_GT(model.Predict(point, 1), Duration::zero());
       ASSERT_LT(model.Predict(point, 8), std::chrono::hours(1));
     }
@@ -285,7 +286,7 @@ TEST(LatencyModelTest, RanksPointsAsTheyHaveBecome) {
   LatencyModel model(ThreePoints());
   EXPECT_EQ(model.ranking().by_value().front(), 2u) << "lo";
   Feed(model, 20, milliseconds(10));
-  FeedInTurn(model, 20, milliseconds(10), milliseconds(11));   // lo is no faster than hi any more
+  FeedInTurn(model, 20, milliseconds(10), milliseconds(11));  // lo is no faster than hi any more
   EXPECT_NE(model.ranking().points()[2].dominated_by, 0u);
   EXPECT_NE(model.ranking().by_value().front(), 2u);
 }
@@ -320,7 +321,7 @@ TEST(LatencyModelTest, OneOutlierAmongFewBatchesSetsNeitherTheMedianNorTheTail) 
 TEST(LatencyModelTest, TheTailOfShortBatchesDoesNotScaleToLongOnes) {
   LatencyModel model(ThreePoints());
   for (int i = 0; i < 60; ++i) {
-    model.Observe(kLo, 1, milliseconds(i % 10 == 9 ? 12 : 2), T(seconds(1)));   // one in ten is interrupted for 10 ms
+    model.Observe(kLo, 1, milliseconds(i % 10 == 9 ? 12 : 2), T(seconds(1)));  // one in ten is interrupted for 10 ms
   }
   EXPECT_EQ(model.Predict(kLo, 1), milliseconds(12));
   EXPECT_EQ(model.Predict(kHi, 8), milliseconds(34)) << "not six times 24 ms";
@@ -376,7 +377,7 @@ TEST(LatencyModelTest, NeitherAStoppedNorAnInstantBatchBreaksThePrediction) {
 
 TEST(LatencyModelTest, TheFastestPointIsFoundByMeasurementNotByOrder) {
   Profile profile = ThreePoints();
-  profile.latency[ToIndex(kHi)][3] = milliseconds(1);   // faster than every cheaper point, at four rows only
+  profile.latency[ToIndex(kHi)][3] = milliseconds(1);  // faster than every cheaper point, at four rows only
   const LatencyModel model(profile);
   EXPECT_EQ(model.Fastest(testing::kAnyPoint, 4), milliseconds(1));
   EXPECT_EQ(model.Fastest(testing::kAnyPoint, 3), milliseconds(3));

@@ -22,11 +22,11 @@ struct DispatchedEvent {
   MonoTime at{};
   int slot = 0;
   PointId point{};
-  double point_accuracy = 0;       // 0..1
+  double point_accuracy = 0;  // 0..1
   int requests = 0;
   int rows = 0;
-  Duration predicted{};            // by the latency model, for this point and rows
-  Duration earliest_slack{};       // earliest member deadline minus `at`; Duration::max() if none has one
+  Duration predicted{};       // by the latency model, for this point and rows
+  Duration earliest_slack{};  // earliest member deadline minus `at`; Duration::max() if none has one
 };
 
 struct BatchFinishedEvent {
@@ -35,24 +35,24 @@ struct BatchFinishedEvent {
   PointId point{};
   int rows = 0;
   Duration predicted{};
-  Duration actual{};               // from dispatch until the loop knew of the end: what `predicted` predicts
-  Duration computed{};             // of it, what the runner took
+  Duration actual{};    // from dispatch until the loop knew of the end: what `predicted` predicts
+  Duration computed{};  // of it, what the runner took
   bool ok = false;
 };
 
 // One for every submitted request, admitted or not.
 struct EndedEvent {
   RequestId id{};
-  MonoTime at{};                   // of what ran: when its batch ended; the next batch may have been dispatched since
+  MonoTime at{};  // of what ran: when its batch ended; the next batch may have been dispatched since
   OutcomeKind kind{};
   SlaClassId sla_class{};
   TenantId tenant{};
-  PointId point{};                 // of kServed and kFailed
-  double expected_accuracy = 0;    // of kServed
+  PointId point{};               // of kServed and kFailed
+  double expected_accuracy = 0;  // of kServed
   int rows = 0;
-  Duration queue_time{};           // of kServed and kFailed
-  Duration compute_time{};         // of kServed and kFailed
-  Duration total_time{};           // arrival to end
+  Duration queue_time{};    // of kServed and kFailed
+  Duration compute_time{};  // of kServed and kFailed
+  Duration total_time{};    // arrival to end
   bool has_deadline = false;
   bool deadline_met = false;
 };
@@ -60,7 +60,7 @@ struct EndedEvent {
 // Of those answers that the scheduler was told of.
 struct DeliveredEvent {
   MonoTime at{};
-  Duration took{};                 // from the end of its batch until it was sent
+  Duration took{};  // from the end of its batch until it was sent
 };
 
 // After each step of the engine that changed it.

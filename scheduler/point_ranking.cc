@@ -6,7 +6,7 @@
 namespace anybit {
 namespace {
 
-constexpr double kForever = 1e18;   // ns
+constexpr double kForever = 1e18;  // ns
 
 bool NeverSlower(const Profile& profile, int point, int than) {
   for (int rows = 1; rows <= profile.max_batch; ++rows) {
@@ -79,7 +79,7 @@ void PointRanking::Rank(const Profile& profile) {
   margins_.clear();
   for (const RankedPoint& p : points_) {
     for (const RankedPoint& q : points_) {
-      const double gain = (p.accuracy - q.accuracy) / (p.cost - q.cost);   // asked for only where q is cheaper
+      const double gain = (p.accuracy - q.accuracy) / (p.cost - q.cost);  // asked for only where q is cheaper
       margins_.push_back(p.cost > q.cost ? UpperQuantile(gain / most_value) : 0);
     }
   }

@@ -17,7 +17,7 @@ TEST(PointRankingTest, StandsByAccuracyThenByCost) {
   Profile profile = ThreePoints();
   std::swap(profile.points[0], profile.points[2]);
   std::swap(profile.latency[0], profile.latency[2]);
-  profile.points[1].accuracy = profile.points[2].accuracy;   // as accurate as the slowest, and faster
+  profile.points[1].accuracy = profile.points[2].accuracy;  // as accurate as the slowest, and faster
   const PointRanking ranking(profile);
   ASSERT_EQ(ranking.points().size(), 3u);
   EXPECT_EQ(ToIndex(ranking.points()[0].id), 1);
@@ -29,7 +29,7 @@ TEST(PointRankingTest, StandsByAccuracyThenByCost) {
 
 TEST(PointRankingTest, ARowCostsItsShareOfTheBestBatchAndNoSizeIsEfficientThatCostsMore) {
   Profile profile = ThreePoints();
-  profile.latency[ToIndex(kHi)] = {milliseconds(4), milliseconds(6), milliseconds(12), milliseconds(12),
+  profile.latency[ToIndex(kHi)] = {milliseconds(4),  milliseconds(6),  milliseconds(12), milliseconds(12),
                                    milliseconds(30), milliseconds(30), milliseconds(30), milliseconds(30)};
   const PointRanking ranking(profile);
   const RankedPoint& hi = ranking.points()[0];
@@ -42,7 +42,8 @@ TEST(PointRankingTest, ARowCostsItsShareOfTheBestBatchAndNoSizeIsEfficientThatCo
 TEST(PointRankingTest, TheMarginGrowsAsAPointGainsLess) {
   Profile profile = ThreePoints();
   const double before = PointRanking(profile).Margin(0, 1);
-  profile.points[0].accuracy = profile.points[1].accuracy + (profile.points[0].accuracy - profile.points[1].accuracy) / 10;
+  profile.points[0].accuracy =
+      profile.points[1].accuracy + (profile.points[0].accuracy - profile.points[1].accuracy) / 10;
   EXPECT_GT(PointRanking(profile).Margin(0, 1), before);
   EXPECT_EQ(PointRanking(profile).Margin(1, 0), 0) << "nothing is risked for the dearer one";
 }

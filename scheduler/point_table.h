@@ -42,8 +42,8 @@ class PointSet {
 };
 
 struct PointInfo {
-  std::string name;       // as in the artifact: "fp32", "w8a8", "w4a4f"
-  double accuracy = 0;    // measured top-1 as a fraction, 0..1
+  std::string name;     // as in the artifact: "fp32", "w8a8", "w4a4f"
+  double accuracy = 0;  // measured top-1 as a fraction, 0..1
 };
 
 // At most kMaxPoints entries; PointId indexes it.

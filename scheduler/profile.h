@@ -14,8 +14,8 @@ namespace anybit {
 
 struct Profile {
   PointTable points;
-  int max_batch = 0;                             // rows
-  std::vector<std::vector<Duration>> latency;    // [point][rows - 1], each > 0
+  int max_batch = 0;                           // rows
+  std::vector<std::vector<Duration>> latency;  // [point][rows - 1], each > 0
 
   Duration At(PointId point, int rows) const { return latency[ToIndex(point)][rows - 1]; }
 };

@@ -113,19 +113,19 @@ TEST(RealTimeTest, EveryRequestOfManyThreadsIsAnsweredExactlyOnce) {
       const int64_t number = thread * kEach + i;
       // None can be late: deadlines are hours away, or there is none.
       const MonoTime deadline = i % 2 == 0 ? kNever : loop.Now() + hours(1 + i % 3);
-      const RequestId id = scheduler.Submit(
-          {.deadline = deadline, .allowed = kAnyPoint, .payload = std::make_unique<Number>(number)},
-          [&, number](Outcome outcome) {
-            ++answers[static_cast<size_t>(number)];
-            if (outcome.kind == OutcomeKind::kServed) {
-              ++served;
-              EXPECT_EQ(static_cast<const Number&>(*outcome.payload).doubled, 2 * number);
-            } else {
-              ++cancelled;
-              EXPECT_EQ(outcome.kind, OutcomeKind::kCancelled) << outcome.status;
-            }
-            answered.DecrementCount();
-          });
+      const RequestId id =
+          scheduler.Submit({.deadline = deadline, .allowed = kAnyPoint, .payload = std::make_unique<Number>(number)},
+                           [&, number](Outcome outcome) {
+                             ++answers[static_cast<size_t>(number)];
+                             if (outcome.kind == OutcomeKind::kServed) {
+                               ++served;
+                               EXPECT_EQ(static_cast<const Number&>(*outcome.payload).doubled, 2 * number);
+                             } else {
+                               ++cancelled;
+                               EXPECT_EQ(outcome.kind, OutcomeKind::kCancelled) << outcome.status;
+                             }
+                             answered.DecrementCount();
+                           });
       if (i % 5 == 0) scheduler.Cancel(id);
     }
   };
@@ -183,7 +183,7 @@ TEST(RealTimeTest, ARequestExpiresWhileTheOnlySlotIsHeld) {
     ended_at = loop.Now();
     ended.Notify();
   });
-  ended.WaitForNotification();   // by the timer: nothing else happens
+  ended.WaitForNotification();  // by the timer: nothing else happens
   EXPECT_EQ(kind, OutcomeKind::kExpired);
   EXPECT_GE(ended_at, deadline);
 

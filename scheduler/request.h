@@ -21,12 +21,12 @@ enum class TenantId : uint8_t {};
 struct PendingRequest {
   RequestId id{};
   MonoTime arrival{};
-  MonoTime deadline = kNever;   // its batch is to have ended by then
-  Duration delivery{};          // what is left from then to the caller's deadline, for the answer to be under way
-  PointSet allowed;             // the points it accepts (floors and pins, already resolved); never empty
+  MonoTime deadline = kNever;  // its batch is to have ended by then
+  Duration delivery{};         // what is left from then to the caller's deadline, for the answer to be under way
+  PointSet allowed;            // the points it accepts (floors and pins, already resolved); never empty
   SlaClassId sla_class{};
   TenantId tenant{};
-  int rows = 1;                 // of the batch dimension; 1..max_batch
+  int rows = 1;  // of the batch dimension; 1..max_batch
 };
 
 // The caller's deadline.
@@ -54,16 +54,16 @@ const char* OutcomeName(OutcomeKind kind);
 // How one request ended. Fields after `status` are meaningful for kServed (and kFailed, which ran too).
 struct Outcome {
   OutcomeKind kind = OutcomeKind::kFailed;
-  absl::Status status;                  // OK exactly for kServed
+  absl::Status status;  // OK exactly for kServed
   PointId point{};
-  double expected_accuracy = 0;         // of the point, 0..1
-  int batch_rows = 0;                   // rows of the whole batch it ran in
-  Duration queue_time{};                // arrival to batch start
-  Duration compute_time{};              // batch start to batch finish
-  MonoTime ended{};                     // when the scheduler took the batch back, or refused it
+  double expected_accuracy = 0;  // of the point, 0..1
+  int batch_rows = 0;            // rows of the whole batch it ran in
+  Duration queue_time{};         // arrival to batch start
+  Duration compute_time{};       // batch start to batch finish
+  MonoTime ended{};              // when the scheduler took the batch back, or refused it
   bool deadline_met = false;
-  Duration retry_after{};               // for kShed: when capacity is expected; 0 = not known
-  std::unique_ptr<Payload> payload;     // the one submitted
+  Duration retry_after{};            // for kShed: when capacity is expected; 0 = not known
+  std::unique_ptr<Payload> payload;  // the one submitted
 };
 
 }  // namespace anybit

@@ -38,7 +38,7 @@ class RequestQueue {
   bool IsSpecial(const PendingRequest& request) const { return request.rows != 1 || !(request.allowed == all_); }
 
   const PointSet all_;
-  std::vector<PendingRequest> requests_;   // [front_, end) is the queue
+  std::vector<PendingRequest> requests_;  // [front_, end) is the queue
   size_t front_ = 0;
   int rows_ = 0;
   int special_ = 0;

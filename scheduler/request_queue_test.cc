@@ -51,10 +51,8 @@ TEST(RequestQueueTest, CountsThoseOfSeveralRowsOrThatDoNotAcceptAllPoints) {
   const PointSet all = PointSet::First(3);
   RequestQueue queue(all);
   const auto insert = [&](uint64_t id, PointSet allowed, int rows) {
-    queue.Insert({.id = static_cast<RequestId>(id),
-                  .deadline = MonoTime(Duration(id)),
-                  .allowed = allowed,
-                  .rows = rows});
+    queue.Insert(
+        {.id = static_cast<RequestId>(id), .deadline = MonoTime(Duration(id)), .allowed = allowed, .rows = rows});
   };
   for (uint64_t id = 1; id <= 5; ++id) insert(id, all, 1);
   EXPECT_EQ(queue.special(), 0);
@@ -72,7 +70,7 @@ TEST(RequestQueueTest, CountsThoseOfSeveralRowsOrThatDoNotAcceptAllPoints) {
 TEST(RequestQueueTest, StaysEqualToASortedSetThroughRandomUse) {
   std::mt19937_64 random(7);
   RequestQueue queue(PointSet::First(3));
-  std::set<std::tuple<int, uint64_t, int>> model;   // deadline, id, rows
+  std::set<std::tuple<int, uint64_t, int>> model;  // deadline, id, rows
   for (uint64_t id = 1; id <= 5000; ++id) {
     const int deadline = static_cast<int>(id / 4 + random() % 100);
     const int rows = static_cast<int>(1 + random() % 4);

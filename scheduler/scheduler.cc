@@ -25,14 +25,10 @@ bool WeightsVary(const SchedulerOptions& options) {
 
 OutcomeKind KindOfRefusal(const absl::Status& status) {
   switch (status.code()) {
-    case absl::StatusCode::kUnavailable:
-      return OutcomeKind::kUnavailable;
-    case absl::StatusCode::kDeadlineExceeded:
-      return OutcomeKind::kExpired;
-    case absl::StatusCode::kResourceExhausted:
-      return OutcomeKind::kShed;
-    default:
-      return OutcomeKind::kFailed;
+    case absl::StatusCode::kUnavailable: return OutcomeKind::kUnavailable;
+    case absl::StatusCode::kDeadlineExceeded: return OutcomeKind::kExpired;
+    case absl::StatusCode::kResourceExhausted: return OutcomeKind::kShed;
+    default: return OutcomeKind::kFailed;
   }
 }
 
@@ -101,7 +97,7 @@ void Scheduler::Delivered(MonoTime ended, Duration at_least) {
 void Scheduler::RefusalSent(MonoTime ended, Duration at_least) {
   loop_.Post([this, took = std::max(loop_.Now() - ended, at_least)] {
     backlog_.Observe(took, loop_.Now());
-    if (!queue_.empty()) RequestStep();   // the wait may be over
+    if (!queue_.empty()) RequestStep();  // the wait may be over
   });
 }
 
@@ -154,7 +150,7 @@ void Scheduler::Step() {
 
 void Scheduler::Arrive(RequestId id, MonoTime arrival, SubmitRequest submitted, Done done) {
   const MonoTime now = loop_.Now();
-  latency_.Forget(now);   // a server that refuses all takes no other turn
+  latency_.Forget(now);  // a server that refuses all takes no other turn
   const MonoTime end = deliveries_.EndFor(submitted.deadline, now);
   Waiting waiting{.request = {.id = id,
                               .arrival = arrival,
@@ -232,12 +228,12 @@ void Scheduler::Expire(MonoTime now) {
   }
   queue_.RemoveAt(std::move(positions));
   for (Waiting& waiting : expired) {
-    if (now < AnswerBy(waiting.request)) {   // it would be answered late, and may still ask elsewhere
+    if (now < AnswerBy(waiting.request)) {  // it would be answered late, and may still ask elsewhere
       RefuseLate(now, std::move(waiting), PredictedDrain(View(now)));
       continue;
     }
-    absl::Status status = absl::DeadlineExceededError(absl::StrCat(
-        "the deadline passed after ", ToMicros(now - waiting.request.arrival), " us of waiting"));
+    absl::Status status = absl::DeadlineExceededError(
+        absl::StrCat("the deadline passed after ", ToMicros(now - waiting.request.arrival), " us of waiting"));
     Refuse(now, std::move(waiting), OutcomeKind::kExpired, std::move(status));
   }
 }
@@ -331,7 +327,7 @@ void Scheduler::Apply(const SchedulerView& view, bool trial) {
       leaving.push_back(position);
     }
   }
-  queue_.RemoveAt(std::move(leaving));   // the view is stale from here on
+  queue_.RemoveAt(std::move(leaving));  // the view is stale from here on
 
   for (size_t i = 0; i < decision.plans.size(); ++i) {
     Dispatch(now, decision.plans[i].slot, decision.plans[i].point, std::move(batches[i]), trial);
@@ -379,12 +375,12 @@ void Scheduler::FinishBatch(int slot, BatchResult result) {
   slots_[static_cast<size_t>(slot)] = {};
   --running_batches_;
   batch_ended_ = now;
-  result.batch.members.resize(running.members.size());   // whatever the runner gave back, each member gets an answer
+  result.batch.members.resize(running.members.size());  // whatever the runner gave back, each member gets an answer
 
   const bool ok = result.status.ok();
   const Duration actual = now - running.dispatched_at;
-  const bool knows_times = running.dispatched_at <= result.started && result.started <= result.finished &&
-                           result.finished <= now;
+  const bool knows_times =
+      running.dispatched_at <= result.started && result.started <= result.finished && result.finished <= now;
   const Duration compute = knows_times ? result.finished - result.started : actual;
   bool all_in_time = true;
   for (Member& member : running.members) {
@@ -470,8 +466,7 @@ void Scheduler::Finish(MonoTime now, const PendingRequest& request, Outcome outc
 }
 
 void Scheduler::CountAttained(const PendingRequest& request, OutcomeKind kind, bool in_time) {
-  const bool told =
-      kind == OutcomeKind::kServed || kind == OutcomeKind::kShed || kind == OutcomeKind::kExpired;
+  const bool told = kind == OutcomeKind::kServed || kind == OutcomeKind::kShed || kind == OutcomeKind::kExpired;
   if (!told || request.deadline == kNever) return;
   // What becomes of a flood says nothing of those within their share.
   const auto tenant = static_cast<size_t>(request.tenant);
@@ -479,7 +474,7 @@ void Scheduler::CountAttained(const PendingRequest& request, OutcomeKind kind, b
   const bool has_floor = request.allowed.size() < static_cast<int>(latency_.points().size());
   // Both fade together, or the more frequent ones would be judged by a shorter time than the others.
   for (Attained& attained : attained_) {
-    if (attained.told < kLeastTold) continue;   // long gone; the share stays what it was
+    if (attained.told < kLeastTold) continue;  // long gone; the share stays what it was
     attained.in_time *= kAttainedKept;
     attained.told *= kAttainedKept;
   }
@@ -519,8 +514,7 @@ void Scheduler::ReportQueue(MonoTime now) {
                          .waiting_rows = queue_.rows(),
                          .running_batches = running_batches_};
   const bool same = event.waiting_requests == reported_.waiting_requests &&
-                    event.waiting_rows == reported_.waiting_rows &&
-                    event.running_batches == reported_.running_batches;
+                    event.waiting_rows == reported_.waiting_rows && event.running_batches == reported_.running_batches;
   if (same) return;
   reported_ = event;
   for (SchedulerObserver* observer : observers_) observer->OnQueue(event);

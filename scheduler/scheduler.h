@@ -40,19 +40,19 @@ namespace anybit {
 // One call of a client, as handed to Submit.
 struct SubmitRequest {
   MonoTime deadline = kNever;
-  PointSet allowed;               // not empty, within the point table
+  PointSet allowed;  // not empty, within the point table
   SlaClassId sla_class{};
   TenantId tenant{};
-  int rows = 1;                   // 1..max_batch
+  int rows = 1;  // 1..max_batch
   std::unique_ptr<Payload> payload;
 };
 
 struct SchedulerOptions {
   int max_queue_requests = 10000;
-  std::vector<double> class_weights;   // by SlaClassId, above 0; of classes beyond its end: 1
-  std::vector<double> tenant_shares;   // by TenantId, above 0; empty: everybody is one tenant
+  std::vector<double> class_weights;  // by SlaClassId, above 0; of classes beyond its end: 1
+  std::vector<double> tenant_shares;  // by TenantId, above 0; empty: everybody is one tenant
   LatencyModelOptions latency;
-  Duration trial_interval = std::chrono::seconds(1);   // see TrialGate
+  Duration trial_interval = std::chrono::seconds(1);  // see TrialGate
 };
 
 class Scheduler {
@@ -69,9 +69,9 @@ class Scheduler {
   // Any thread; never blocks.
   RequestId Submit(SubmitRequest request, Done done);
 
-  // A retry delay if Submit would refuse any request with this deadline, judged by the last turn. The caller then refuses
-  // the request; it counts as an arrival. ReportRefused tells the observers of a refused request whose class and tenant
-  // are known. Any thread; never blocks.
+  // A retry delay if Submit would refuse any request with this deadline, judged by the last turn. The caller then
+  // refuses the request; it counts as an arrival. ReportRefused tells the observers of a refused request whose class
+  // and tenant are known. Any thread; never blocks.
   std::optional<Duration> RefuseEarly(MonoTime deadline);
   void ReportRefused(SlaClassId sla_class, TenantId tenant, int rows);
 
@@ -107,7 +107,7 @@ class Scheduler {
     PendingRequest request;
     Done done;
     bool cancelled = false;
-    bool in_time = false;          // for the caller; known once the batch has ended
+    bool in_time = false;  // for the caller; known once the batch has ended
   };
   struct Running {
     PointId point{};
@@ -115,7 +115,7 @@ class Scheduler {
     MonoTime dispatched_at{};
     Duration predicted{};
     bool trial = false;
-    std::vector<Member> members;   // in dispatch order; empty while the slot is idle
+    std::vector<Member> members;  // in dispatch order; empty while the slot is idle
   };
 
   // One turn: expire, decide, apply, set the timer, report.
@@ -140,8 +140,8 @@ class Scheduler {
   // A slot is idle and predictions would have all that waits refused: one of them is tried instead, as far as the gate
   // is open. Changes decision_, which is a trial if that returns true.
   bool TryOne(const SchedulerView& view);
-  // How a request that predictions refuse may wait: for the trial that it will be, or for the end of one. nullopt: it may
-  // not.
+  // How a request that predictions refuse may wait: for the trial that it will be, or for the end of one. nullopt: it
+  // may not.
   std::optional<Admission> Hope(const SchedulerView& view, const PendingRequest& request);
   bool IsHopeful(const SchedulerView& view, const PendingRequest& request) const;
   // The policy's plan for `request` alone if batches took `permille` / 1000 of the profile; nullopt if it has none.
@@ -181,36 +181,36 @@ class Scheduler {
 
   // Loop thread only.
   LatencyModel latency_;
-  LatencyModel hopeful_;                              // what a trial is decided by
+  LatencyModel hopeful_;  // what a trial is decided by
   int hopeful_permille_ = 1000;
   TrialGate trials_;
   ArrivalMeter arrivals_;
   DeliveryMeter deliveries_;
   EdgeBacklog backlog_;
-  MonoTime batch_ended_{};                            // the last one, of any slot
+  MonoTime batch_ended_{};  // the last one, of any slot
   AimdLimit aimd_;
   TenantMeter tenants_;
   RequestQueue queue_;
-  absl::flat_hash_map<RequestId, Waiting> waiting_;   // the same requests as queue_
-  std::vector<Running> running_;                      // by slot
-  std::vector<std::optional<PointId>> last_points_;   // by slot: of the last batch that ended there
-  std::vector<SlotView> slots_;                       // by slot
+  absl::flat_hash_map<RequestId, Waiting> waiting_;  // the same requests as queue_
+  std::vector<Running> running_;                     // by slot
+  std::vector<std::optional<PointId>> last_points_;  // by slot: of the last batch that ended there
+  std::vector<SlotView> slots_;                      // by slot
   int running_batches_ = 0;
-  int unanswered_batches_ = 0;                        // ended, their answers are posted
+  int unanswered_batches_ = 0;  // ended, their answers are posted
   bool step_requested_ = false;
   TimerId timer_ = TimerId::kNone;
   MonoTime timer_at_ = kNever;
   bool draining_ = false;
   std::vector<absl::AnyInvocable<void()>> drained_;
-  std::array<Attained, 2> attained_;                  // without, with a floor; see SchedulerView
-  Decision decision_;                                 // of this turn; its memory is kept
+  std::array<Attained, 2> attained_;  // without, with a floor; see SchedulerView
+  Decision decision_;                 // of this turn; its memory is kept
   Decision trial_decision_;
   DecisionCheck check_;
   int64_t replaced_decisions_ = 0;
   QueueEvent reported_;
 
-  EarlyRefusal early_refusal_;                  // loop thread writes, threads of callers read
-  std::atomic<int> refused_early_ = 0;          // since the last turn; threads of callers, loop thread
+  EarlyRefusal early_refusal_;          // loop thread writes, threads of callers read
+  std::atomic<int> refused_early_ = 0;  // since the last turn; threads of callers, loop thread
 
   // Any thread that submits takes the next id; only its uniqueness matters, it orders nothing else.
   std::atomic<uint64_t> last_id_ = 0;

@@ -28,7 +28,7 @@ Profile FivePoints() {
                                 64);
 }
 
-constexpr Duration kObjective = std::chrono::milliseconds(1280);   // 2.5 times a full batch at fp32
+constexpr Duration kObjective = std::chrono::milliseconds(1280);  // 2.5 times a full batch at fp32
 
 // What the queue and the forecast are set to: deadlines of the waiting are even over `deadlines`, and `rate` rows are
 // expected within an objective.
@@ -56,7 +56,7 @@ std::vector<testing::Snapshot> Snapshots(int waiting, bool floors, const Pressur
     for (int i = 0; i < waiting; ++i) {
       deadlines.push_back(sim::UniformInt(random, 9'000'000, pressure.deadlines.count()));
     }
-    std::sort(deadlines.begin(), deadlines.end());   // each then belongs at the back
+    std::sort(deadlines.begin(), deadlines.end());  // each then belongs at the back
     for (const int64_t deadline : deadlines) {
       const PointSet allowed = PointSet::First(floors ? static_cast<int>(sim::UniformInt(random, 1, 5)) : 5);
       snapshot.Add(MonoTime(Duration(deadline)), allowed);
@@ -112,8 +112,8 @@ void BM_Admit(benchmark::State& state) {
   Measure(state, Overload(), [&](const SchedulerView& view) {
     SchedulerView roomy = view;
     roomy.max_queue_requests = 100000;
-    const absl::Status status = admission.Admit(
-        roomy, {.deadline = MonoTime(std::chrono::hours(1)), .allowed = PointSet::First(5)}).status;
+    const absl::Status status =
+        admission.Admit(roomy, {.deadline = MonoTime(std::chrono::hours(1)), .allowed = PointSet::First(5)}).status;
     if (!status.ok()) state.SkipWithError("refused");
   });
 }

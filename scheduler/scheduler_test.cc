@@ -17,8 +17,8 @@ namespace {
 
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
-using ::testing::HasSubstr;
 using testing::Answer;
+using ::testing::HasSubstr;
 using testing::kAnyPoint;
 using testing::kHi;
 using testing::kLo;
@@ -136,7 +136,8 @@ void DeliverAt(Rig& rig, MonoTime when, Duration took) {
   });
 }
 
-// A batch that ends 2 ms before its deadline is too late for an answer that takes 4; at most a quarter of 12 ms is kept.
+// A batch that ends 2 ms before its deadline is too late for an answer that takes 4; at most a quarter of 12 ms is
+// kept.
 TEST(SchedulerTest, LeavesAnswersTheTimeThatTheyAreUnderWay) {
   Rig rig = SlackFitRig();
   rig.SubmitAt(T(milliseconds(10)), 1, Request(T(milliseconds(22))));
@@ -186,7 +187,7 @@ TEST(SchedulerTest, WhatItRefusesSaysWhen) {
 TEST(SchedulerTest, WhetherADeadlineWasMetIsSaidOfTheCallersOwn) {
   Rig rig = SlackFitRig({.least_permille = 1100, .most_permille = 1100});
   DeliverAt(rig, T(milliseconds(50)), milliseconds(2));
-  rig.SubmitAt(T(milliseconds(60)), 1, Request(T(milliseconds(72)), PointSet::Of(kHi)));   // to end by 70, ends at 71
+  rig.SubmitAt(T(milliseconds(60)), 1, Request(T(milliseconds(72)), PointSet::Of(kHi)));  // to end by 70, ends at 71
   rig.loop.Run();
   EXPECT_EQ(rig.answer(1).outcome.ended, T(milliseconds(71)));
   EXPECT_TRUE(rig.answer(1).outcome.deadline_met);
@@ -248,8 +249,8 @@ TEST(SchedulerTest, AWaitingRequestExpiresAtItsDeadlineAndNotOnlyAtTheNextEvent)
 
 TEST(SchedulerTest, ShedsAHeadThatBecameInfeasibleWhileTheSlotWasBusy) {
   Rig rig = SlackFitRig({.least_permille = 2000, .most_permille = 2000});
-  rig.Submit(1, Request(T(milliseconds(60)), PointSet::Of(kHi)));                           // ends at 20, not 10
-  rig.SubmitAt(T(milliseconds(1)), 2, Request(T(milliseconds(21)), PointSet::Of(kMid)));    // needs 5
+  rig.Submit(1, Request(T(milliseconds(60)), PointSet::Of(kHi)));                         // ends at 20, not 10
+  rig.SubmitAt(T(milliseconds(1)), 2, Request(T(milliseconds(21)), PointSet::Of(kMid)));  // needs 5
   rig.SubmitAt(T(milliseconds(1)), 3, Request(T(milliseconds(90)), PointSet::Of(kMid)));
   rig.loop.Run();
   ExpectAnswer(rig, 2, OutcomeKind::kShed, absl::StatusCode::kResourceExhausted, T(milliseconds(20)));
@@ -368,7 +369,7 @@ TEST(SchedulerTest, LearnsThatTheMachineIsSlowerThanItsProfile) {
     rig.SubmitAt(at, i, Request(at + milliseconds(15)));
   }
   rig.loop.Run();
-  EXPECT_EQ(rig.answer(0).outcome.point, kHi);   // 10 ms foretold, 20 taken
+  EXPECT_EQ(rig.answer(0).outcome.point, kHi);  // 10 ms foretold, 20 taken
   EXPECT_FALSE(rig.answer(0).outcome.deadline_met);
   EXPECT_EQ(rig.answer(99).outcome.point, kMid);
   EXPECT_TRUE(rig.answer(99).outcome.deadline_met);

@@ -14,9 +14,9 @@
 namespace anybit {
 
 struct TenantView {
-  double share = 1;         // of the capacity, beside the others' shares; above 0
-  double recent_rows = 0;   // admitted lately, older ones counting less
-  double weight = 1;        // of its requests beside those of others, 0..1: 1 while it keeps to its share
+  double share = 1;        // of the capacity, beside the others' shares; above 0
+  double recent_rows = 0;  // admitted lately, older ones counting less
+  double weight = 1;       // of its requests beside those of others, 0..1: 1 while it keeps to its share
 };
 
 class TenantMeter {

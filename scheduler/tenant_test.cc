@@ -27,9 +27,7 @@ MonoTime Take(TenantMeter& meter, MonoTime start, int objectives, int a, int b, 
   return now;
 }
 
-double Weight(const TenantMeter& meter, TenantId tenant) {
-  return meter.tenants()[static_cast<size_t>(tenant)].weight;
-}
+double Weight(const TenantMeter& meter, TenantId tenant) { return meter.tenants()[static_cast<size_t>(tenant)].weight; }
 
 TEST(TenantMeterTest, EverybodyWeighsOneBeforeAnythingIsTakenAndWhileAllTakeTheSame) {
   TenantMeter meter({1, 1, 1});

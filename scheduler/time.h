@@ -53,9 +53,7 @@ constexpr Duration SaturatingMicros(int64_t microseconds) {
 
 // For reports only; decisions are taken on Durations.
 constexpr double ToSeconds(Duration d) { return std::chrono::duration<double>(d).count(); }
-constexpr int64_t ToMicros(Duration d) {
-  return std::chrono::duration_cast<std::chrono::microseconds>(d).count();
-}
+constexpr int64_t ToMicros(Duration d) { return std::chrono::duration_cast<std::chrono::microseconds>(d).count(); }
 
 }  // namespace anybit
 

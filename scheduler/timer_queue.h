@@ -31,7 +31,7 @@ class TimerQueue {
 
   uint64_t last_id_ = 0;
   std::map<Key, EventLoop::Callback> timers_;
-  absl::flat_hash_map<uint64_t, MonoTime> when_;   // of each id in timers_
+  absl::flat_hash_map<uint64_t, MonoTime> when_;  // of each id in timers_
 };
 
 }  // namespace anybit

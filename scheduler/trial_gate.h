@@ -49,12 +49,12 @@ class TrialGate {
 
  private:
   const Duration interval_;
-  int running_ = 0;          // trials
-  bool failed_ = false;      // the trial that ended last
-  int refused_ = 0;          // hopeful requests since its end, up to kRefusedAfterFailure
-  MonoTime ended_at_{};      // its end
-  MonoTime started_at_{};    // start of the last trial
-  MonoTime hopeless_at_{};   // start of the last trial that was not hopeful
+  int running_ = 0;         // trials
+  bool failed_ = false;     // the trial that ended last
+  int refused_ = 0;         // hopeful requests since its end, up to kRefusedAfterFailure
+  MonoTime ended_at_{};     // its end
+  MonoTime started_at_{};   // start of the last trial
+  MonoTime hopeless_at_{};  // start of the last trial that was not hopeful
 };
 
 }  // namespace anybit

@@ -19,7 +19,7 @@
 namespace anybit {
 namespace {
 
-std::atomic<size_t> failing_size = 0;   // the next allocation of exactly this size fails; 0: none
+std::atomic<size_t> failing_size = 0;  // the next allocation of exactly this size fails; 0: none
 
 bool Fails(size_t bytes) {
   size_t expected = bytes;
@@ -43,13 +43,13 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(AllocationFailureTest, EndsOneRequestWhereverItHappensAndTheServerServesOn) {
-  constexpr int kRows = 4096;   // 16 KiB of input, 48 KiB of output
-  auto server = Server::Listen(
-      {.artifact = "in memory", .grpc_address = "127.0.0.1:0", .http_address = "", .max_batch = kRows});
+  constexpr int kRows = 4096;  // 16 KiB of input, 48 KiB of output
+  auto server =
+      Server::Listen({.artifact = "in memory", .grpc_address = "127.0.0.1:0", .http_address = "", .max_batch = kRows});
   ASSERT_TRUE(server.ok()) << server.status();
   ASSERT_TRUE((*server)->Serve(std::make_unique<testing::SumNetwork>()).ok());
-  const auto stub = inference::GRPCInferenceService::NewStub(grpc::CreateChannel(
-      absl::StrCat("127.0.0.1:", (*server)->grpc_port()), grpc::InsecureChannelCredentials()));
+  const auto stub = inference::GRPCInferenceService::NewStub(
+      grpc::CreateChannel(absl::StrCat("127.0.0.1:", (*server)->grpc_port()), grpc::InsecureChannelCredentials()));
   inference::ModelInferRequest request;
   request.set_model_name("sums");
   auto& input = *request.add_inputs();

@@ -6,9 +6,9 @@
 #include <string>
 #include <utility>
 
-#include <boost/asio.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <boost/asio.hpp>
 
 #include "server/server.h"
 #include "server/testing/sum_network.h"
@@ -41,7 +41,7 @@ class Connection {
   }
 
   void Send(FrameType type, const std::string& payload) {
-    const auto size = static_cast<char>(payload.size());   // below 128 here
+    const auto size = static_cast<char>(payload.size());  // below 128 here
     Write(std::string({0, 0, size, static_cast<char>(type), 0, 0, 0, 0, 0}) + payload);
   }
 
@@ -58,7 +58,7 @@ class Connection {
 
  private:
   void Write(const std::string& bytes) {
-    boost::system::error_code ignored;   // the server may have closed it, which reading tells
+    boost::system::error_code ignored;  // the server may have closed it, which reading tells
     boost::asio::write(socket_, boost::asio::buffer(bytes), ignored);
   }
   std::string Read(size_t size) {

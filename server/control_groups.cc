@@ -25,10 +25,10 @@ namespace {
 constexpr int64_t kNoMemoryLimit = int64_t{1} << 60;
 
 struct Mount {
-  std::string group;          // that stands at `path`, a path within the hierarchy
+  std::string group;  // that stands at `path`, a path within the hierarchy
   std::string path;
   bool version_2 = false;
-  std::string controllers;    // of version 1: "rw,cpu,cpuacct"
+  std::string controllers;  // of version 1: "rw,cpu,cpuacct"
 };
 
 std::vector<std::string> ReadLines(const std::string& path) {
@@ -117,7 +117,7 @@ ControlGroupLimits ReadControlGroupLimits(const std::string& root) {
     if (mount.version_2) {
       for (const std::string& folder : GroupFolders(root, mount, "")) {
         LowerMemory(folder + "/memory.max", limits.memory_bytes);
-        LowerMemory(folder + "/memory.high", limits.memory_bytes);   // beyond it the kernel stalls the process
+        LowerMemory(folder + "/memory.high", limits.memory_bytes);  // beyond it the kernel stalls the process
         const std::vector<std::string> fields = absl::StrSplit(ReadFirstLine(folder + "/cpu.max"), ' ');
         if (fields.size() == 2) LowerProcessors(fields[0], fields[1], limits.processors);
       }

@@ -9,8 +9,8 @@
 namespace anybit {
 
 struct ControlGroupLimits {
-  std::optional<double> processors;       // processor time per time, such as 0.5; none: no quota
-  std::optional<int64_t> memory_bytes;    // none: no limit
+  std::optional<double> processors;     // processor time per time, such as 0.5; none: no quota
+  std::optional<int64_t> memory_bytes;  // none: no limit
 
   friend bool operator==(const ControlGroupLimits&, const ControlGroupLimits&) = default;
 };

@@ -10,8 +10,8 @@
 namespace anybit {
 
 struct InferencePayload : Payload {
-  std::vector<uint8_t> input;    // rows x input elements, row-major
-  std::vector<float> output;     // rows x output elements; room for them from the start, filled by the runner
+  std::vector<uint8_t> input;  // rows x input elements, row-major
+  std::vector<float> output;   // rows x output elements; room for them from the start, filled by the runner
 };
 
 }  // namespace anybit

@@ -83,7 +83,7 @@ class RefusedCall final : public grpc::ServerGenericBidiReactor {
 // What a caller of a method that is not offered can do instead.
 std::string Instead(absl::string_view method) {
   struct Advice {
-    absl::string_view part;   // of the method's name
+    absl::string_view part;  // of the method's name
     absl::string_view text;
   };
   constexpr Advice kAdvice[] = {
@@ -233,8 +233,7 @@ class InferenceService::InferReactor final : public grpc::ServerGenericBidiReact
     ended_ = outcome.ended;
     try {
       bool own_buffer;
-      const inference::ModelInferResponse response =
-          TranslateOutcome(outcome, request_id_, call_, service_.model_);
+      const inference::ModelInferResponse response = TranslateOutcome(outcome, request_id_, call_, service_.model_);
       const grpc::Status status =
           grpc::SerializationTraits<inference::ModelInferResponse>::Serialize(response, &response_, &own_buffer);
       if (status.ok()) {
@@ -283,14 +282,14 @@ class InferenceService::InferReactor final : public grpc::ServerGenericBidiReact
   RequestMemory::Share share_;
   grpc::ByteBuffer message_;
   std::string request_id_;
-  InferCall call_;   // its input has moved on
+  InferCall call_;  // its input has moved on
   MonoTime deadline_{};
   grpc::ByteBuffer response_;
-  std::optional<MonoTime> ended_;         // its batch, if it was served
-  std::optional<MonoTime> refused_;       // when, if it was shed for the queue
-  Duration time_at_arrival_{};            // to the gRPC deadline; 0: there is none
-  std::atomic<uint64_t> id_ = 0;          // 0: not submitted yet; threads of OnReadDone and OnCancel
-  std::atomic<bool> cancelled_ = false;   // likewise
+  std::optional<MonoTime> ended_;        // its batch, if it was served
+  std::optional<MonoTime> refused_;      // when, if it was shed for the queue
+  Duration time_at_arrival_{};           // to the gRPC deadline; 0: there is none
+  std::atomic<uint64_t> id_ = 0;         // 0: not submitted yet; threads of OnReadDone and OnCancel
+  std::atomic<bool> cancelled_ = false;  // likewise
 };
 
 ServerUnaryReactor* InferenceService::ServerLive(CallbackServerContext* context,
@@ -366,8 +365,8 @@ grpc::ServerGenericBidiReactor* InferenceService::CreateReactor(grpc::GenericCal
 
 int64_t InferenceService::LargestCallBytes(const ServedModel& model) {
   const int64_t outputs = model.network.output.elements * model.max_batch * static_cast<int64_t>(sizeof(float));
-  return kCallOverhead + std::max<int64_t>(LargestRequestBytes(model),
-                                           model.network.input.elements * model.max_batch + 2 * outputs);
+  return kCallOverhead +
+         std::max<int64_t>(LargestRequestBytes(model), model.network.input.elements * model.max_batch + 2 * outputs);
 }
 
 void InferenceService::WhenIdle(absl::AnyInvocable<void()> idle) {

@@ -26,9 +26,9 @@ namespace anybit {
 inline constexpr absl::string_view kServerName = "anybit";
 
 enum class ServingState {
-  kStarting,   // requests are refused
+  kStarting,  // requests are refused
   kReady,
-  kLeaving,    // no longer ready; what still comes goes to the scheduler, which refuses it once it drains
+  kLeaving,  // no longer ready; what still comes goes to the scheduler, which refuses it once it drains
 };
 
 // Base with each of Methods, class templates that gRPC generates, around it.
@@ -43,17 +43,17 @@ struct WithMethods<Base, First, Rest...> {
 
 namespace internal {
 using Wire = inference::GRPCInferenceService;
-using OfferedMethods = WithMethods<
-    Wire::Service, Wire::WithCallbackMethod_ServerLive, Wire::WithCallbackMethod_ServerReady,
-    Wire::WithCallbackMethod_ModelReady, Wire::WithCallbackMethod_ServerMetadata,
-    Wire::WithCallbackMethod_ModelMetadata, Wire::WithCallbackMethod_ModelConfig,
-    Wire::WithCallbackMethod_RepositoryIndex, Wire::WithGenericMethod_ModelInfer,
-    Wire::WithGenericMethod_ModelStreamInfer, Wire::WithGenericMethod_ModelStatistics,
-    Wire::WithGenericMethod_RepositoryModelLoad, Wire::WithGenericMethod_RepositoryModelUnload,
-    Wire::WithGenericMethod_SystemSharedMemoryStatus, Wire::WithGenericMethod_SystemSharedMemoryRegister,
-    Wire::WithGenericMethod_SystemSharedMemoryUnregister, Wire::WithGenericMethod_CudaSharedMemoryStatus,
-    Wire::WithGenericMethod_CudaSharedMemoryRegister, Wire::WithGenericMethod_CudaSharedMemoryUnregister,
-    Wire::WithGenericMethod_TraceSetting, Wire::WithGenericMethod_LogSettings>::Type;
+using OfferedMethods =
+    WithMethods<Wire::Service, Wire::WithCallbackMethod_ServerLive, Wire::WithCallbackMethod_ServerReady,
+                Wire::WithCallbackMethod_ModelReady, Wire::WithCallbackMethod_ServerMetadata,
+                Wire::WithCallbackMethod_ModelMetadata, Wire::WithCallbackMethod_ModelConfig,
+                Wire::WithCallbackMethod_RepositoryIndex, Wire::WithGenericMethod_ModelInfer,
+                Wire::WithGenericMethod_ModelStreamInfer, Wire::WithGenericMethod_ModelStatistics,
+                Wire::WithGenericMethod_RepositoryModelLoad, Wire::WithGenericMethod_RepositoryModelUnload,
+                Wire::WithGenericMethod_SystemSharedMemoryStatus, Wire::WithGenericMethod_SystemSharedMemoryRegister,
+                Wire::WithGenericMethod_SystemSharedMemoryUnregister, Wire::WithGenericMethod_CudaSharedMemoryStatus,
+                Wire::WithGenericMethod_CudaSharedMemoryRegister, Wire::WithGenericMethod_CudaSharedMemoryUnregister,
+                Wire::WithGenericMethod_TraceSetting, Wire::WithGenericMethod_LogSettings>::Type;
 }  // namespace internal
 
 // Registered twice with a server: as its service and as its generic service.
@@ -109,11 +109,11 @@ class InferenceService final : public internal::OfferedMethods, public grpc::Cal
   const EventLoop& loop_;
   RequestMemory& memory_;
   EdgeObserver& observer_;
-  std::atomic<uint32_t> refusals_ = 0;                          // gRPC threads
-  std::atomic<ServingState> state_ = ServingState::kStarting;   // whoever starts and stops the server; gRPC threads
+  std::atomic<uint32_t> refusals_ = 0;                         // gRPC threads
+  std::atomic<ServingState> state_ = ServingState::kStarting;  // whoever starts and stops the server; gRPC threads
 
   absl::Mutex mutex_;
-  int open_calls_ ABSL_GUARDED_BY(mutex_) = 0;   // of ModelInfer
+  int open_calls_ ABSL_GUARDED_BY(mutex_) = 0;  // of ModelInfer
   absl::AnyInvocable<void()> idle_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -87,8 +87,8 @@ std::string Version() {
   for (const KernelTable* table : SupportedKernels()) {
     absl::StrAppend(&kernels, kernels.empty() ? "" : ", ", table->name);
   }
-  return absl::StrCat("anybit-server ", kVersion, "\ncommit ", kCommit, "\nkernels that this processor runs: ",
-                      kernels);
+  return absl::StrCat("anybit-server ", kVersion, "\ncommit ", kCommit,
+                      "\nkernels that this processor runs: ", kernels);
 }
 
 absl::StatusOr<ServerOptions> OptionsFromFlags() {
@@ -165,7 +165,8 @@ int Main(int argc, char** argv) {
     std::cerr << "anybit-server: " << kernels.status().message() << std::endl;
     return 2;
   }
-  return ServeUntilStopped(*options, [&] { return LoadArtifact(*options, **kernels); }, kExample);
+  return ServeUntilStopped(
+      *options, [&] { return LoadArtifact(*options, **kernels); }, kExample);
 }
 
 }  // namespace

@@ -131,7 +131,7 @@ class ModelRunner::Slot {
     for (const auto& member : batch.members) {
       auto& payload = static_cast<InferencePayload&>(*member);
       const auto end = next + payload.input.size() / input_elements_ * output_elements_;
-      payload.output.assign(next, end);   // into memory that came with the request
+      payload.output.assign(next, end);  // into memory that came with the request
       next = end;
     }
   }
@@ -148,11 +148,11 @@ class ModelRunner::Slot {
   std::vector<float> output_;
   std::unique_ptr<AdaptiveNetwork::Scratch> scratch_;
 
-  absl::Status pinning_;       // fixed once ready
+  absl::Status pinning_;  // fixed once ready
   absl::Notification ready_;
 
   absl::Mutex mutex_;
-  std::vector<Job> jobs_ ABSL_GUARDED_BY(mutex_);   // at most one, unless the caller broke its promise
+  std::vector<Job> jobs_ ABSL_GUARDED_BY(mutex_);  // at most one, unless the caller broke its promise
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 
   std::thread thread_;
@@ -163,7 +163,7 @@ ModelRunner::ModelRunner(const AdaptiveNetwork& network, const EventLoop& loop, 
     slots_.push_back(std::make_unique<Slot>(network, loop, options.max_batch,
                                             options.processors.empty() ? ProcessorSet() : options.processors[i]));
   }
-  (void)pinning();   // waits for them
+  (void)pinning();  // waits for them
 }
 
 ModelRunner::~ModelRunner() = default;

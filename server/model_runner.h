@@ -1,7 +1,7 @@
 // Runs batches on a network: one thread for each slot, each with its own scratch and buffers.
 //
-// A thread gathers the members' rows into one contiguous input, runs the network, and scatters the outputs. None of that
-// allocates where the members have room for their outputs. A network that fails or throws fails that batch only.
+// A thread gathers the members' rows into one contiguous input, runs the network, and scatters the outputs. None of
+// that allocates where the members have room for their outputs. A network that fails or throws fails that batch only.
 #ifndef ANYBIT_SERVER_MODEL_RUNNER_H_
 #define ANYBIT_SERVER_MODEL_RUNNER_H_
 
@@ -17,9 +17,9 @@
 namespace anybit {
 
 struct ModelRunnerOptions {
-  int slots = 1;                          // >= 1
-  int max_batch = 1;                      // rows, >= 1
-  std::vector<ProcessorSet> processors;   // of each slot's threads; empty: any
+  int slots = 1;                         // >= 1
+  int max_batch = 1;                     // rows, >= 1
+  std::vector<ProcessorSet> processors;  // of each slot's threads; empty: any
 };
 
 class ModelRunner : public BatchRunner {

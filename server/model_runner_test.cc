@@ -22,10 +22,10 @@ namespace anybit {
 namespace {
 
 using std::chrono::milliseconds;
-using testing::ManualClock;
-using testing::SumNetwork;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::ManualClock;
+using testing::SumNetwork;
 
 std::unique_ptr<Payload> Rows(std::vector<uint8_t> codes) {
   auto payload = std::make_unique<InferencePayload>();
@@ -59,8 +59,8 @@ TEST(ModelRunnerTest, EachMemberGetsTheOutputsOfItsOwnRows) {
   const SumNetwork network;
   ManualClock clock;
   ModelRunner runner(network, clock, {.slots = 1, .max_batch = 4});
-  const BatchResult result = RunAndWait(
-      runner, MakeBatch(SumNetwork::kW8a8, 3, {{1, 2, 3, 4}, {10, 10, 10, 10, 255, 255, 255, 255}}));
+  const BatchResult result =
+      RunAndWait(runner, MakeBatch(SumNetwork::kW8a8, 3, {{1, 2, 3, 4}, {10, 10, 10, 10, 255, 255, 255, 255}}));
   ASSERT_TRUE(result.status.ok()) << result.status;
   EXPECT_THAT(OutputOf(result, 0), ElementsAre(10.25f, 1010.25f, 2010.25f));
   EXPECT_THAT(OutputOf(result, 1), ElementsAre(40.25f, 1040.25f, 2040.25f, 1020.25f, 2020.25f, 3020.25f));
@@ -116,8 +116,7 @@ TEST(ModelRunnerTest, RowsThatDoNotMatchTheMembersAreRefusedBeforeTheNetworkRuns
   ModelRunner runner(network, clock, {.slots = 1, .max_batch = 2});
   EXPECT_EQ(RunAndWait(runner, MakeBatch(0, 2, {{0, 0, 0, 0}})).status.code(), absl::StatusCode::kInternal);
   EXPECT_EQ(RunAndWait(runner, MakeBatch(0, 1, {{0, 0, 0}})).status.code(), absl::StatusCode::kInternal);
-  EXPECT_EQ(RunAndWait(runner, MakeBatch(0, 1, {{0, 0, 0, 0, 0, 0, 0, 0}})).status.code(),
-            absl::StatusCode::kInternal);
+  EXPECT_EQ(RunAndWait(runner, MakeBatch(0, 1, {{0, 0, 0, 0, 0, 0, 0, 0}})).status.code(), absl::StatusCode::kInternal);
   EXPECT_EQ(RunAndWait(runner, MakeBatch(0, 3, {{0, 0, 0, 0}})).status.code(), absl::StatusCode::kInternal);
   EXPECT_FALSE(ran);
 }
@@ -126,7 +125,7 @@ TEST(ModelRunnerTest, SlotsRunAtTheSameTime) {
   ManualClock clock;
   absl::Notification other_ran;
   const SumNetwork network([&](int point, int) {
-    if (point == SumNetwork::kFp32) other_ran.WaitForNotification();   // for ever, were there one thread only
+    if (point == SumNetwork::kFp32) other_ran.WaitForNotification();  // for ever, were there one thread only
     if (point == SumNetwork::kW1a1) other_ran.Notify();
     return absl::OkStatus();
   });
@@ -187,7 +186,7 @@ TEST(ModelRunnerTest, ABatchWhoseMembersHaveRoomForTheirOutputsAllocatesNothing)
   ModelRunner runner(network, clock, {.slots = 1, .max_batch = 3});
   struct Answer {
     BatchResult result;
-    int64_t allocations = 0;   // of the slot's thread so far; it waits between batches
+    int64_t allocations = 0;  // of the slot's thread so far; it waits between batches
     absl::Notification done;
   };
   int64_t slots_allocations = 0;

@@ -21,14 +21,14 @@ namespace {
 
 // Limits far above what is useful, below what overflows or exhausts memory by mistake.
 constexpr int kMaxSlots = 256;
-constexpr int kMaxThreadsPerSlot = 64;       // the engine's limit
-constexpr int kMaxPanelMemory = 1 << 20;     // MiB
+constexpr int kMaxThreadsPerSlot = 64;    // the engine's limit
+constexpr int kMaxPanelMemory = 1 << 20;  // MiB
 constexpr int kMaxBatch = 4096;
 constexpr int kMaxQueue = 10'000'000;
 constexpr int kMaxStreams = 10'000'000;
 constexpr size_t kMaxSlaClasses = 64;
 constexpr size_t kMaxTenants = 255;
-constexpr double kLeastWeight = 1e-6;        // of a class, and least share of a tenant
+constexpr double kLeastWeight = 1e-6;  // of a class, and least share of a tenant
 constexpr double kMostWeight = 1e6;
 constexpr auto kMaxDuration = std::chrono::hours(24);
 
@@ -143,8 +143,8 @@ absl::StatusOr<std::vector<Item>> ParseItems(absl::string_view flag, size_t most
     absl::StatusOr<Item> parsed = parse(field);
     if (!parsed.ok()) return parsed.status();
     const bool is_default = parsed->name == kDefaultName;
-    const bool repeated = std::any_of(items.begin() + 1, items.end(),
-                                      [&](const Item& other) { return other.name == parsed->name; });
+    const bool repeated =
+        std::any_of(items.begin() + 1, items.end(), [&](const Item& other) { return other.name == parsed->name; });
     if (repeated || (is_default && default_listed)) {
       return absl::InvalidArgumentError(absl::StrCat("--", flag, " has '", parsed->name, "' twice"));
     }

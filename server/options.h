@@ -28,28 +28,28 @@ struct ConnectionOptions {
 };
 
 struct ServerOptions {
-  std::string artifact;                            // path of the file that holds the network
-  std::string grpc_address = "127.0.0.1:8001";     // port 0: any free one
-  std::string http_address = "127.0.0.1:8002";     // empty: no metrics, no probes
-  std::string policy = "anybit";                   // a name of scheduler/policies/registry.h
-  std::string isa = "auto";                        // of the kernels: a name of model/kernels/instruction_set.h
-  int panel_memory = 1024;                         // MiB of panels that the network keeps
-  int slots = 1;                                   // batches that run at the same time
-  int threads_per_slot = 1;                        // that share the rows of a batch
-  bool pin = true;                                 // keep each slot on processors of its own
-  std::vector<Processor> processors;               // that this process may use; empty: not known
-  std::optional<double> processor_quota;           // processor time per time; none: no limit
-  std::string layout_reason;                       // why so many slots and threads, for people; may be empty
-  int max_batch = 64;                              // rows
-  std::string profile;                             // file to read latencies and kernel choices from; empty: measured
-  std::string save_profile;                        // file to write them to; empty: nowhere; `profile` itself: a cache
-  std::vector<SlaClass> sla_classes = {{.name = "default"}};   // the first is that of requests that name none
-  std::vector<Tenant> tenants = {{.name = "default"}};         // likewise
-  int max_queue = 10000;                           // requests
-  int64_t max_queue_bytes = 0;                     // that requests hold; 0: half of the memory left when it serves
+  std::string artifact;                         // path of the file that holds the network
+  std::string grpc_address = "127.0.0.1:8001";  // port 0: any free one
+  std::string http_address = "127.0.0.1:8002";  // empty: no metrics, no probes
+  std::string policy = "anybit";                // a name of scheduler/policies/registry.h
+  std::string isa = "auto";                     // of the kernels: a name of model/kernels/instruction_set.h
+  int panel_memory = 1024;                      // MiB of panels that the network keeps
+  int slots = 1;                                // batches that run at the same time
+  int threads_per_slot = 1;                     // that share the rows of a batch
+  bool pin = true;                              // keep each slot on processors of its own
+  std::vector<Processor> processors;            // that this process may use; empty: not known
+  std::optional<double> processor_quota;        // processor time per time; none: no limit
+  std::string layout_reason;                    // why so many slots and threads, for people; may be empty
+  int max_batch = 64;                           // rows
+  std::string profile;                          // file to read latencies and kernel choices from; empty: measured
+  std::string save_profile;                     // file to write them to; empty: nowhere; `profile` itself: a cache
+  std::vector<SlaClass> sla_classes = {{.name = "default"}};  // the first is that of requests that name none
+  std::vector<Tenant> tenants = {{.name = "default"}};        // likewise
+  int max_queue = 10000;                                      // requests
+  int64_t max_queue_bytes = 0;  // that requests hold; 0: half of the memory left when it serves
   ConnectionOptions connections;
-  Duration drain_delay = std::chrono::seconds(5);      // from not ready to not accepting
-  Duration drain_timeout = std::chrono::seconds(20);   // for what then still waits or runs
+  Duration drain_delay = std::chrono::seconds(5);     // from not ready to not accepting
+  Duration drain_timeout = std::chrono::seconds(20);  // for what then still waits or runs
 };
 
 // InvalidArgument, naming flag, value and limit, unless every value is one the server can start with. What depends on

@@ -183,8 +183,8 @@ TEST(TenantsTest, ThereIsAlwaysADefaultTenantAndItComesFirst) {
 }
 
 TEST(TenantsTest, AnythingElseIsRefusedWithTheTenantInTheMessage) {
-  for (const char* text : {":1", "Search", "a b", "a:", "a:0", "a:-1", "a:nan", "a:inf", "a:1e-300", "a:1e7", "a:1:",
-                           "a:1:-1", "a:1:10001", "a:1:0.5", "a:1:0:1"}) {
+  for (const char* text : {":1", "Search", "a b", "a:", "a:0", "a:-1", "a:nan", "a:inf", "a:1e-300", "a:1e7",
+                           "a:1:", "a:1:-1", "a:1:10001", "a:1:0.5", "a:1:0:1"}) {
     const auto tenants = ParseTenants(text);
     EXPECT_EQ(tenants.status().code(), absl::StatusCode::kInvalidArgument) << text;
     EXPECT_THAT(std::string(tenants.status().message()), HasSubstr(std::string("--tenants has '") + text + "'"));

@@ -83,12 +83,12 @@ SlotLayout ChooseSlotLayout(int processors, std::optional<double> quota, const S
   const auto counted = [](int count, const char* thing) {
     return absl::StrCat(count, " ", thing, count == 1 ? "" : "s");
   };
-  layout.reason = absl::StrCat(
-      counted(processors, "processor"),
-      limited ? absl::StrCat(", a control group's quota of ", *quota, " of them") : std::string(), ": ",
-      counted(layout.slots, "slot"), wishes.slots != 0 ? " (given)" : "", " of ",
-      counted(layout.threads_per_slot, "thread"), wishes.threads_per_slot != 0 ? " (given)" : "",
-      layout.pin ? ", pinned" : ", not pinned", wishes.pin.has_value() ? " (given)" : "");
+  layout.reason =
+      absl::StrCat(counted(processors, "processor"),
+                   limited ? absl::StrCat(", a control group's quota of ", *quota, " of them") : std::string(), ": ",
+                   counted(layout.slots, "slot"), wishes.slots != 0 ? " (given)" : "", " of ",
+                   counted(layout.threads_per_slot, "thread"), wishes.threads_per_slot != 0 ? " (given)" : "",
+                   layout.pin ? ", pinned" : ", not pinned", wishes.pin.has_value() ? " (given)" : "");
   return layout;
 }
 
@@ -96,10 +96,10 @@ std::vector<ProcessorSet> AssignProcessors(const std::vector<Processor>& allowed
   const size_t wanted = static_cast<size_t>(slots) * threads_per_slot;
   if (wanted > allowed.size() || (slots == 1 && wanted == allowed.size())) return {};
   struct Ranked {
-    int rank;   // among the processors of its core
+    int rank;  // among the processors of its core
     Processor processor;
   };
-  std::map<int, int> seen;   // of each core
+  std::map<int, int> seen;  // of each core
   std::vector<Ranked> ranked;
   for (const Processor& processor : allowed) ranked.push_back({seen[processor.core]++, processor});
   std::stable_sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) { return a.rank < b.rank; });

@@ -12,8 +12,8 @@
 namespace anybit {
 
 struct Processor {
-  int number = 0;   // the system's
-  int core = 0;     // processors of one core share its arithmetic units
+  int number = 0;  // the system's
+  int core = 0;    // processors of one core share its arithmetic units
 
   friend bool operator==(const Processor&, const Processor&) = default;
 };
@@ -32,7 +32,7 @@ struct SlotLayout {
   int slots = 1;
   int threads_per_slot = 1;
   bool pin = true;
-  std::string reason;   // for people: what was found, and what was chosen or given
+  std::string reason;  // for people: what was found, and what was chosen or given
 
   friend bool operator==(const SlotLayout&, const SlotLayout&) = default;
 };

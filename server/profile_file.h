@@ -31,7 +31,7 @@ struct ProfileFingerprint {
 
 struct MeasuredProfile {
   Profile latencies;
-  std::optional<KernelChoices> kernels;   // what the latencies were measured with; none: a network without a choice
+  std::optional<KernelChoices> kernels;  // what the latencies were measured with; none: a network without a choice
   std::optional<ProfileFingerprint> fingerprint;
 };
 

@@ -17,8 +17,8 @@
 namespace anybit {
 
 struct FoundProfile {
-  MeasuredProfile profile;   // points in the network's order, accuracies from the network; up to max_batch rows
-  std::string note;          // for people: why it was measured anew, or that it could not be checked; often empty
+  MeasuredProfile profile;  // points in the network's order, accuracies from the network; up to max_batch rows
+  std::string note;         // for people: why it was measured anew, or that it could not be checked; often empty
 };
 
 // Reads or measures, on the calling thread, and saves where the options say so. NotFound or InvalidArgument for a

@@ -49,12 +49,11 @@ class FileNetwork : public testing::SumNetwork, public KernelChooser {
 
 // Latencies that no measurement would find: a profile that has them was read.
 MeasuredProfile Stored() {
-  MeasuredProfile stored{.latencies = {.max_batch = 2},
-                         .kernels = KernelChoices{.isa = "abacus", .layers = {}},
-                         .fingerprint = ProfileFingerprint{.network = kNetwork,
-                                                           .isa = "abacus",
-                                                           .processor = ProcessorModel(),
-                                                           .threads_per_slot = 1}};
+  MeasuredProfile stored{
+      .latencies = {.max_batch = 2},
+      .kernels = KernelChoices{.isa = "abacus", .layers = {}},
+      .fingerprint = ProfileFingerprint{
+          .network = kNetwork, .isa = "abacus", .processor = ProcessorModel(), .threads_per_slot = 1}};
   for (const char* name : {"fp32", "w8a8", "w4a4f", "w1a1"}) {
     stored.latencies.points.push_back({.name = name, .accuracy = 0.5});
     stored.latencies.latency.push_back({std::chrono::milliseconds(41), std::chrono::milliseconds(42)});
@@ -70,8 +69,8 @@ class ProfileFinderTest : public ::testing::Test {
   void StoreText(const std::string& text) { std::ofstream(path_) << text; }
 
   absl::StatusOr<FoundProfile> Find(bool cache) {
-    return FindProfile(network_, clock_, {.artifact = "in memory", .max_batch = 2, .profile = path_,
-                                          .save_profile = cache ? path_ : ""});
+    return FindProfile(network_, clock_,
+                       {.artifact = "in memory", .max_batch = 2, .profile = path_, .save_profile = cache ? path_ : ""});
   }
 
   static bool WasRead(const absl::StatusOr<FoundProfile>& found) {
@@ -178,8 +177,7 @@ TEST_F(ProfileFinderTest, ACacheThatDoesNotFitIsMeasuredAnewAndReplaced) {
 
 TEST_F(ProfileFinderTest, WhatCannotBeSavedIsSaidBeforeAnythingIsMeasured) {
   for (const std::string& path : {std::string("/nonexistent/profile.json"), ::testing::TempDir()}) {
-    const auto found =
-        FindProfile(network_, clock_, {.artifact = "in memory", .max_batch = 2, .save_profile = path});
+    const auto found = FindProfile(network_, clock_, {.artifact = "in memory", .max_batch = 2, .save_profile = path});
     EXPECT_EQ(found.status().code(), absl::StatusCode::kUnavailable);
     EXPECT_THAT(std::string(found.status().message()), HasSubstr("cannot write profile " + path));
     EXPECT_EQ(network_.runs, 0);

@@ -28,7 +28,7 @@ Duration Median(std::vector<Duration> values) {
 
 struct Measurement {
   int rows = 0;
-  std::vector<Duration> runs;   // not empty
+  std::vector<Duration> runs;  // not empty
 };
 
 // One latency for each number of rows, from ascending measurements.
@@ -64,9 +64,8 @@ class Bench {
   absl::StatusOr<Duration> Run(int point, int rows) {
     const auto& description = network_.description();
     const MonoTime start = loop_.Now();
-    const absl::Status status =
-        network_.Run(point, std::span(input_).first(rows * description.input.elements),
-                     std::span(output_).first(rows * description.output.elements), *scratch_);
+    const absl::Status status = network_.Run(point, std::span(input_).first(rows * description.input.elements),
+                                             std::span(output_).first(rows * description.output.elements), *scratch_);
     const Duration taken = loop_.Now() - start;
     if (status.ok()) return taken;
     return absl::Status(status.code(), absl::StrCat("profiling ", rows, " rows at ", description.points[point].name,
@@ -132,8 +131,8 @@ absl::StatusOr<Profile> MeasureProfile(const AdaptiveNetwork& network, const Eve
     if (!once.ok()) return once.status();
     measured.push_back(*std::move(once));
   }
-  // Points take turns: a machine that is slower for a while is so for all of them, and they still stand to each other as
-  // they are.
+  // Points take turns: a machine that is slower for a while is so for all of them, and they still stand to each other
+  // as they are.
   const MonoTime end = SaturatingAdd(loop.Now(), options.budget - spent);
   for (int repetition = 1; repetition < options.repetitions; ++repetition) {
     for (size_t point = 0; point < points.size(); ++point) {

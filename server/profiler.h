@@ -13,9 +13,9 @@
 namespace anybit {
 
 struct ProfilerOptions {
-  int max_batch = 64;                        // rows
-  Duration budget = std::chrono::seconds(2); // in all but first runs; of the first run of each size, a point's share
-  int repetitions = 9;                       // of each measurement, where the budget allows
+  int max_batch = 64;                         // rows
+  Duration budget = std::chrono::seconds(2);  // in all but first runs; of the first run of each size, a point's share
+  int repetitions = 9;                        // of each measurement, where the budget allows
 };
 
 // Runs batches of 1, 2, 4, ... max_batch rows on the calling thread, points in turn, and takes the median of each

@@ -16,9 +16,9 @@ namespace {
 
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
+using ::testing::HasSubstr;
 using testing::ManualClock;
 using testing::SumNetwork;
-using ::testing::HasSubstr;
 
 // 1 ms and 200 us for each row; half of that at point w1a1.
 Duration Cost(int point, int rows) {
@@ -29,7 +29,7 @@ Duration Cost(int point, int rows) {
 class ProfilerTest : public ::testing::Test {
  protected:
   ManualClock clock_;
-  std::vector<std::pair<int, int>> runs_;   // point, rows
+  std::vector<std::pair<int, int>> runs_;  // point, rows
   const SumNetwork network_{[this](int point, int rows) {
     runs_.emplace_back(point, rows);
     clock_.Advance(Cost(point, rows));

@@ -56,11 +56,11 @@ class RequestMemory {
   void TrimWhenAsked();
 
   const int64_t limit_bytes_;
-  absl::AnyInvocable<void()> trim_;           // trimming_ only
+  absl::AnyInvocable<void()> trim_;  // trimming_ only
 
   // Every thread that holds a share, and trimming_.
   std::atomic<int64_t> held_bytes_ = 0;
-  std::atomic<int64_t> peak_bytes_ = 0;       // since the last trim
+  std::atomic<int64_t> peak_bytes_ = 0;  // since the last trim
   absl::Mutex mutex_;
   bool trim_wanted_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

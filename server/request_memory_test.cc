@@ -72,7 +72,7 @@ TEST(RequestMemoryTest, AfterAFloodTheHeapIsTrimmedOnce) {
   {
     RequestMemory memory(100 * kMegabyte, [&] {
       ++trims;
-      trimmed.Notify();   // a second time would end the program
+      trimmed.Notify();  // a second time would end the program
     });
     std::vector<std::unique_ptr<RequestMemory::Share>> flood;
     for (int i = 0; i < 50; ++i) {

@@ -31,7 +31,7 @@ constexpr Duration kLastWrites = std::chrono::seconds(1);
 constexpr char kDrained = 'd';
 
 // The writing end of the pipe that signals go into; -1 while there is nothing to leave in good order.
-std::atomic<int> stop_pipe = -1;   // main thread and signal handler
+std::atomic<int> stop_pipe = -1;  // main thread and signal handler
 static_assert(std::atomic<int>::is_always_lock_free);
 
 void OnStopSignal(int signal) {
@@ -152,7 +152,7 @@ int ServeUntilStopped(const ServerOptions& options, const LoadNetwork& load, con
   absl::StatusOr<std::unique_ptr<AdaptiveNetwork>> network = load();
   if (!network.ok()) {
     std::cerr << "anybit-server: " << network.status().message() << std::endl;
-    return 1;   // whatever is wrong with the file, the options were well-formed
+    return 1;  // whatever is wrong with the file, the options were well-formed
   }
   if (absl::Status status = (*server)->Serve(*std::move(network)); !status.ok()) return Fail(status);
 

@@ -88,7 +88,7 @@ class Process {
   FILE* stdout_ = nullptr;
 };
 
-constexpr char kHours[] = "9999";   // longer than any test runs
+constexpr char kHours[] = "9999";  // longer than any test runs
 
 TEST(ServeUntilStoppedTest, ASignalWhileLoadingEndsTheProcessAtOnce) {
   for (int signal : {SIGTERM, SIGINT}) {
@@ -126,7 +126,7 @@ TEST(ServeUntilStoppedTest, OtherSignalsThanThoseThatStopItLeaveItServing) {
                        SIGXFSZ, SIGRTMIN, SIGRTMAX}) {
       process.Send(signal);
     }
-    process.Send(SIGINT);   // all are delivered before or at the same time
+    process.Send(SIGINT);  // all are delivered before or at the same time
     EXPECT_EQ(process.WaitForExit(), 0);
   }
 }
@@ -151,8 +151,8 @@ TEST(ServeUntilStoppedTest, SigintSkipsTheDelay) {
 TEST(ServeUntilStoppedTest, WhatWasAcceptedIsAnsweredBeforeTheProcessEnds) {
   Process process("0", "hold");
   const std::string address = process.ReadAddress();
-  const auto stub = inference::GRPCInferenceService::NewStub(
-      grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+  const auto stub =
+      inference::GRPCInferenceService::NewStub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
   inference::ModelInferRequest request;
   request.set_model_name("sums");
   request.add_inputs()->set_name("image");
@@ -186,8 +186,8 @@ TEST(ServeUntilStoppedTest, WrongOptionsAreOneLineAndExitCodeTwo) {
 
 TEST(ServeUntilStoppedTest, ANetworkThatCannotBeLoadedIsOneLineAndExitCodeOne) {
   ::testing::internal::CaptureStderr();
-  const int code = ServeUntilStopped({.artifact = "some", .http_address = ""},
-                                     [] { return absl::InvalidArgumentError("no header in some"); }, "");
+  const int code = ServeUntilStopped(
+      {.artifact = "some", .http_address = ""}, [] { return absl::InvalidArgumentError("no header in some"); }, "");
   EXPECT_EQ(::testing::internal::GetCapturedStderr(), "anybit-server: no header in some\n");
   EXPECT_EQ(code, 1);
 }

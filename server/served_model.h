@@ -12,10 +12,10 @@
 namespace anybit {
 
 struct ServedModel {
-  NetworkDescription network;            // PointId indexes its points
-  int max_batch = 1;                     // rows of one request, and of one batch
-  std::vector<SlaClass> sla_classes;     // SlaClassId indexes them; the first is that of requests that name none
-  std::vector<Tenant> tenants;           // TenantId indexes them; the first is that of requests that name none
+  NetworkDescription network;         // PointId indexes its points
+  int max_batch = 1;                  // rows of one request, and of one batch
+  std::vector<SlaClass> sla_classes;  // SlaClassId indexes them; the first is that of requests that name none
+  std::vector<Tenant> tenants;        // TenantId indexes them; the first is that of requests that name none
 };
 
 // An accuracy in basis points, as floors and responses state it.

@@ -72,7 +72,7 @@ SchedulerOptions MakeSchedulerOptions(const ServerOptions& options) {
 // Runs `work` where a slot's batches will run, which is what its measurements are for.
 void RunOn(const ProcessorSet& processors, absl::FunctionRef<void()> work) {
   std::thread([&] {
-    (void)PinThisThread(processors);   // refused again for the slot, and reported then
+    (void)PinThisThread(processors);  // refused again for the slot, and reported then
     work();
   }).join();
 }
@@ -151,13 +151,13 @@ struct Server::Serving {
   AdmissionControl admission;
   std::optional<ServingMetrics> metrics;
   std::optional<Scheduler> scheduler;
-  std::unique_ptr<ModelRunner> runner;         // its threads answer to scheduler and loop, so it goes before both
+  std::unique_ptr<ModelRunner> runner;  // its threads answer to scheduler and loop, so it goes before both
   std::optional<RequestMemory> memory;
   std::optional<InferenceService> service;
-  int64_t grpc_bytes = 0;                      // that gRPC should stay below, what requests hold included
+  int64_t grpc_bytes = 0;  // that gRPC should stay below, what requests hold included
   int grpc_port = 0;
-  std::unique_ptr<grpc::Server> grpc;          // its threads use all of the above
-  grpc_completion_queue* goaway = nullptr;     // of the drain: gets one event when the last call has ended
+  std::unique_ptr<grpc::Server> grpc;       // its threads use all of the above
+  grpc_completion_queue* goaway = nullptr;  // of the drain: gets one event when the last call has ended
   std::thread loop_thread;
 };
 
@@ -224,9 +224,8 @@ absl::Status Server::Serve(std::unique_ptr<AdaptiveNetwork> network) {
 void Server::LimitMemory() {
   Serving& s = *serving_;
   const int64_t left = std::max<int64_t>(UsableMemoryBytes() - ResidentMemoryBytes(), 0);
-  const int64_t limit = options_.max_queue_bytes != 0
-                            ? options_.max_queue_bytes
-                            : std::max(left / 2, InferenceService::LargestCallBytes(s.model));
+  const int64_t limit = options_.max_queue_bytes != 0 ? options_.max_queue_bytes
+                                                      : std::max(left / 2, InferenceService::LargestCallBytes(s.model));
   s.memory.emplace(limit);
   s.grpc_bytes = limit + limit / 2;
 }
@@ -252,7 +251,7 @@ absl::Status Server::StartGrpc() {
   const int streams = connections.max_streams != 0 ? connections.max_streams : static_cast<int>(fitting);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, streams);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kUnreadBytes);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);   // it would raise the above to the connection's bandwidth
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);  // it would raise the above to the connection's bandwidth
 
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              ArgumentMillis(connections.min_ping_interval, 0));
@@ -266,8 +265,8 @@ absl::Status Server::StartGrpc() {
   s.grpc = builder.BuildAndStart();
   if (s.grpc != nullptr && s.grpc_port != 0) return absl::OkStatus();
   if (absl::Status status = CanServeGrpc(options_.grpc_address); !status.ok()) return status;
-  return absl::UnavailableError(absl::StrCat("cannot serve gRPC: ", options_.grpc_address,
-                                             " could not be bound; now it could be"));
+  return absl::UnavailableError(
+      absl::StrCat("cannot serve gRPC: ", options_.grpc_address, " could not be bound; now it could be"));
 }
 
 void Server::StopBeingReady() {
@@ -287,7 +286,7 @@ void Server::Drain(absl::AnyInvocable<void()> drained) {
 
 void Server::Stop(Duration grace) {
   ready_ = false;
-  exposer_.reset();   // first, because its pages look at the rest
+  exposer_.reset();  // first, because its pages look at the rest
   shown_ = nullptr;
   if (serving_ == nullptr) return;
   Serving& s = *serving_;

@@ -50,17 +50,17 @@ class Server {
   // What /metrics shows; "" before Serve.
   std::string MetricsText() const;
 
-  int http_port() const;               // 0: no HTTP
-  int grpc_port() const;               // after Serve
-  const Profile& profile() const;      // after Serve
+  int http_port() const;                    // 0: no HTTP
+  int grpc_port() const;                    // after Serve
+  const Profile& profile() const;           // after Serve
   const AdaptiveNetwork& network() const;   // after Serve
-  const std::string& isa() const;      // after Serve: of the network's kernels; "": there is no choice of them
-  const std::string& profile_note() const;   // after Serve: where the profile came from, if that is worth a line
-  int64_t request_limit_bytes() const;       // after Serve: that requests may hold
-  absl::Status pinning() const;        // after Serve: why a slot does not have processors of its own, though it should
+  const std::string& isa() const;           // after Serve: of the network's kernels; "": there is no choice of them
+  const std::string& profile_note() const;  // after Serve: where the profile came from, if that is worth a line
+  int64_t request_limit_bytes() const;      // after Serve: that requests may hold
+  absl::Status pinning() const;  // after Serve: why a slot does not have processors of its own, though it should
 
  private:
-  struct Serving;   // what exists between Serve and Stop
+  struct Serving;  // what exists between Serve and Stop
 
   explicit Server(ServerOptions options);
 
@@ -70,10 +70,10 @@ class Server {
   absl::Status StartGrpc();
 
   const ServerOptions options_;
-  std::atomic<bool> ready_ = false;                  // whoever starts and stops; HTTP threads
+  std::atomic<bool> ready_ = false;  // whoever starts and stops; HTTP threads
   std::unique_ptr<Serving> serving_;
-  std::atomic<Serving*> shown_ = nullptr;      // serving_ once it has metrics; HTTP threads
-  std::unique_ptr<Exposer> exposer_;                 // joins HTTP threads, which look at all of the above
+  std::atomic<Serving*> shown_ = nullptr;  // serving_ once it has metrics; HTTP threads
+  std::unique_ptr<Exposer> exposer_;       // joins HTTP threads, which look at all of the above
 };
 
 }  // namespace anybit

@@ -39,10 +39,10 @@ using inference::ModelInferRequest;
 using inference::ModelInferResponse;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-using testing::HttpGet;
-using testing::SumNetwork;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::HttpGet;
+using testing::SumNetwork;
 
 // The scheduler believes these latencies, so no test depends on how fast this machine is.
 constexpr char kProfile[] = R"({"max_batch": 4, "points": [
@@ -54,13 +54,13 @@ constexpr char kProfile[] = R"({"max_batch": 4, "points": [
 ServerOptions Options(const std::string& http_address = "") {
   const std::string profile = ::testing::TempDir() + "/profile.json";
   std::ofstream(profile) << kProfile;
-  return {.artifact = "in memory",
-          .grpc_address = "127.0.0.1:0",
-          .http_address = http_address,
-          .max_batch = 4,
-          .profile = profile,
-          .sla_classes = {{.name = "default"},
-                          {.name = "careful", .objective = seconds(60), .accuracy_floor_bp = 9200}}};
+  return {
+      .artifact = "in memory",
+      .grpc_address = "127.0.0.1:0",
+      .http_address = http_address,
+      .max_batch = 4,
+      .profile = profile,
+      .sla_classes = {{.name = "default"}, {.name = "careful", .objective = seconds(60), .accuracy_floor_bp = 9200}}};
 }
 
 // A server and a client of it.
@@ -248,8 +248,8 @@ TEST_F(SharedServerTest, TypedContentsAreServedAlike) {
 }
 
 TEST_F(SharedServerTest, APinnedPointIsTheOneThatRuns) {
-  for (const auto& [name, index] : {std::pair("fp32", 0), std::pair("w8a8", 1), std::pair("w4a4f", 2),
-                                    std::pair("w1a1", 3)}) {
+  for (const auto& [name, index] :
+       {std::pair("fp32", 0), std::pair("w8a8", 1), std::pair("w4a4f", 2), std::pair("w1a1", 3)}) {
     ModelInferResponse response;
     ASSERT_TRUE(stage_->Infer(Pinned(name), &response).ok());
     EXPECT_EQ(response.parameters().at("operating_point").string_param(), name);
@@ -278,7 +278,7 @@ TEST_F(SharedServerTest, AClassificationIsServedAsText) {
 
 TEST_F(SharedServerTest, ADeadlineTheFastestPointCannotMeetIsRefusedWithAHintWhenToRetry) {
   ModelInferRequest request = Request();
-  (*request.mutable_parameters())["timeout"].set_int64_param(1);   // below every latency of the profile
+  (*request.mutable_parameters())["timeout"].set_int64_param(1);  // below every latency of the profile
   Call call(stage_->stub(), request);
   const StatusCode code = call.Wait().error_code();
   // By the time the scheduler looks, this microsecond may have passed.
@@ -373,8 +373,9 @@ TEST_F(SharedServerTest, CallsNotOfferedAreUnimplementedAndSayWhatToDoInstead) {
   inference::ModelStatisticsResponse response;
   const grpc::Status status = stage_->stub().ModelStatistics(&statistics, {}, &response);
   EXPECT_EQ(status.error_code(), StatusCode::UNIMPLEMENTED);
-  EXPECT_EQ(status.error_message(), "this server does not offer '/inference.GRPCInferenceService/ModelStatistics': the "
-                                    "server's HTTP port has them at /metrics");
+  EXPECT_EQ(status.error_message(),
+            "this server does not offer '/inference.GRPCInferenceService/ModelStatistics': the "
+            "server's HTTP port has them at /metrics");
   inference::RepositoryModelLoadResponse loaded;
   EXPECT_THAT(stage_->stub().RepositoryModelLoad(&load, {}, &loaded).error_message(), HasSubstr("--artifact"));
 }
@@ -455,8 +456,8 @@ TEST(ServerTest, ACallThatEndsBeforeItsMessageIsCounted) {
   Stage stage(Options());
   grpc::ClientContext context;
   grpc::CompletionQueue queue;
-  const auto call = grpc::GenericStub(stage.channel())
-                        .PrepareCall(&context, "/inference.GRPCInferenceService/ModelInfer", &queue);
+  const auto call =
+      grpc::GenericStub(stage.channel()).PrepareCall(&context, "/inference.GRPCInferenceService/ModelInfer", &queue);
   const auto next = [&queue] {
     void* tag = nullptr;
     bool ok = false;
@@ -526,7 +527,7 @@ std::string Reflect(const std::shared_ptr<grpc::Channel>& channel, const std::st
 }
 
 TEST_F(SharedServerTest, ReflectionListsTheServices) {
-  const std::string services = Reflect(stage_->channel(), std::string("\x3a\x00", 2));   // list_services: field 7, ""
+  const std::string services = Reflect(stage_->channel(), std::string("\x3a\x00", 2));  // list_services: field 7, ""
   EXPECT_THAT(services, HasSubstr("inference.GRPCInferenceService"));
   EXPECT_THAT(services, HasSubstr("grpc.health.v1.Health"));
 }
@@ -684,8 +685,7 @@ TEST(ServerTest, ATenantThatFloodsMakesRoomForOneThatKeepsToItsShare) {
   EXPECT_TRUE(running.Wait().ok());
   for (auto& call : flood) (void)call->Wait();
   const auto requests = [&](const std::string& tenant, const std::string& met) {
-    return Metric(stage.server(),
-                  "anybit_tenant_requests_total{met=\"" + met + "\",tenant=\"" + tenant + "\"}");
+    return Metric(stage.server(), "anybit_tenant_requests_total{met=\"" + met + "\",tenant=\"" + tenant + "\"}");
   };
   EXPECT_EQ(requests("loud", "true"), 3);
   EXPECT_EQ(requests("loud", "false"), 1);
@@ -709,7 +709,7 @@ TEST(ServerTest, ATenantsFloorHoldsWhereThePolicyWouldGoBelow) {
 TEST(ServerTest, WhatExceedsTheMemoryForRequestsIsRefusedAtOnceAndTheOthersAreServed) {
   Gate gate;
   ServerOptions options = Options();
-  options.max_queue_bytes = 310'000;   // the largest request, of 262 KiB and overhead, beside one small one
+  options.max_queue_bytes = 310'000;  // the largest request, of 262 KiB and overhead, beside one small one
   Stage stage(options, gate.Hold());
   EXPECT_EQ(stage.server().request_limit_bytes(), 310'000);
   Call running(stage.stub(), Request());
@@ -909,7 +909,7 @@ TEST(ServerTest, StoppingEndsEveryCallAndEveryThread) {
   std::thread stopper([&] { stage->server().Stop(Duration::zero()); });
   EXPECT_FALSE(waiting.Wait().ok());
   EXPECT_FALSE(running.Wait().ok());
-  gate.Open();   // a run cannot be interrupted; Stop waits for it
+  gate.Open();  // a run cannot be interrupted; Stop waits for it
   stopper.join();
 }
 
@@ -984,10 +984,10 @@ TEST(ServerStartTest, Ipv6IsServedOnBothPorts) {
   if (!ListeningSockets::CanOpen("[::1]:0").ok()) GTEST_SKIP() << "this machine has no IPv6";
   ServerOptions options = Options("[::1]:0");
   options.grpc_address = "[::]:0";
-  Stage stage(options);   // its client comes by IPv4, which [::] takes as well
+  Stage stage(options);  // its client comes by IPv4, which [::] takes as well
   EXPECT_TRUE(stage.Infer(Request()).ok());
-  const auto channel = grpc::CreateChannel(absl::StrCat("[::1]:", stage.server().grpc_port()),
-                                           grpc::InsecureChannelCredentials());
+  const auto channel =
+      grpc::CreateChannel(absl::StrCat("[::1]:", stage.server().grpc_port()), grpc::InsecureChannelCredentials());
   grpc::ClientContext context;
   inference::ServerLiveResponse response;
   EXPECT_TRUE(GRPCInferenceService::NewStub(channel)->ServerLive(&context, {}, &response).ok());
@@ -1070,7 +1070,7 @@ class ChoosingNetwork : public SumNetwork, public KernelChooser {
     int max_rows = 0;
     int runs_at_first_choice = -1;
     int runs = 0;
-    KernelChoices choices;   // as the server left them
+    KernelChoices choices;  // as the server left them
   };
 
   explicit ChoosingNetwork(Log& log)

@@ -9,10 +9,10 @@
 namespace anybit {
 
 struct SlaClass {
-  std::string name;             // [a-z0-9_-]+, unique; also a label of metrics
-  Duration objective{};         // deadline of its requests, from arrival; 0: none
-  int accuracy_floor_bp = 0;    // least accuracy of their answers, in basis points (0..10000)
-  double weight = 1;            // > 0; what a request counts for beside others' when not all can be served
+  std::string name;           // [a-z0-9_-]+, unique; also a label of metrics
+  Duration objective{};       // deadline of its requests, from arrival; 0: none
+  int accuracy_floor_bp = 0;  // least accuracy of their answers, in basis points (0..10000)
+  double weight = 1;          // > 0; what a request counts for beside others' when not all can be served
 };
 
 }  // namespace anybit

@@ -8,9 +8,9 @@
 namespace anybit {
 
 struct Tenant {
-  std::string name;             // [a-z0-9_-]+, unique; also a label of metrics
-  double share = 1;             // > 0; of the capacity, beside the other tenants' shares
-  int accuracy_floor_bp = 0;    // least accuracy of its answers, in basis points (0..10000)
+  std::string name;           // [a-z0-9_-]+, unique; also a label of metrics
+  double share = 1;           // > 0; of the capacity, beside the other tenants' shares
+  int accuracy_floor_bp = 0;  // least accuracy of its answers, in basis points (0..10000)
 };
 
 }  // namespace anybit

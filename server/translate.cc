@@ -142,8 +142,8 @@ absl::StatusOr<size_t> FindNamed(const Parameters& parameters, const char* param
     if (configured[i].name == **name) return i;
     if (i < kMaxShown) known.push_back(configured[i].name);
   }
-  return absl::InvalidArgumentError(absl::StrCat("unknown '", parameter, "' ", Quoted(**name), ", known: ",
-                                                 absl::StrJoin(known, ", "),
+  return absl::InvalidArgumentError(absl::StrCat("unknown '", parameter, "' ", Quoted(**name),
+                                                 ", known: ", absl::StrJoin(known, ", "),
                                                  known.size() < configured.size() ? ", ..." : ""));
 }
 
@@ -285,8 +285,8 @@ absl::StatusOr<std::vector<uint8_t>> ReadInput(const ModelInferRequest& request,
                      of_model, "."));
   }
   if (request.raw_input_contents_size() != 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("expected 1 entry in raw_input_contents but got ", request.raw_input_contents_size(), of_model, "."));
+    return absl::InvalidArgumentError(absl::StrCat("expected 1 entry in raw_input_contents but got ",
+                                                   request.raw_input_contents_size(), of_model, "."));
   }
   const std::string& raw = request.raw_input_contents(0);
   if (raw.size() != elements) {
@@ -313,8 +313,8 @@ absl::Status TranslateInput(const ModelInferRequest& request, const ServedModel&
   if (absl::Status status = RefuseSharedMemory(input.parameters(), input.name()); !status.ok()) return status;
   if (absl::Status status = CheckForeignParameters(input.parameters()); !status.ok()) return status;
   if (input.datatype() != "UINT8") {
-    return absl::InvalidArgumentError(absl::StrCat("inference input ", Quoted(input.name()), of_model,
-                                                   " has datatype ", Quoted(input.datatype()), ", expected 'UINT8'."));
+    return absl::InvalidArgumentError(absl::StrCat("inference input ", Quoted(input.name()), of_model, " has datatype ",
+                                                   Quoted(input.datatype()), ", expected 'UINT8'."));
   }
   const absl::StatusOr<int> rows = CheckShape(input, model);
   if (!rows.ok()) return rows.status();
@@ -336,8 +336,8 @@ absl::Status TranslateOutputs(const ModelInferRequest& request, const ServedMode
   for (const auto& output : request.outputs()) {
     if (output.name() != expected.name) {
       return absl::InvalidArgumentError(absl::StrCat("unexpected inference output ", Quoted(output.name()),
-                                                     " for model '", model.network.name, "', expected '",
-                                                     expected.name, "'."));
+                                                     " for model '", model.network.name, "', expected '", expected.name,
+                                                     "'."));
     }
     if (absl::Status status = RefuseSharedMemory(output.parameters(), output.name()); !status.ok()) return status;
     if (absl::Status status = CheckForeignParameters(output.parameters()); !status.ok()) return status;
@@ -436,7 +436,7 @@ absl::StatusOr<InferCall> TranslateRequest(const ModelInferRequest& request, con
   const absl::StatusOr<Duration> limit = FindTimeLimit(request.parameters(), sla_class);
   if (!limit.ok()) return limit.status();
   call.time_limit = *limit;
-  const absl::StatusOr<PointSet> allowed = 
+  const absl::StatusOr<PointSet> allowed =
       FindAllowedPoints(request.parameters(), sla_class, model.tenants[*tenant_index], model);
   if (!allowed.ok()) return allowed.status();
   call.allowed = *allowed;
@@ -508,9 +508,8 @@ inference::ModelMetadataResponse DescribeModel(const ServedModel& model) {
   properties["tenants"] = absl::StrJoin(tenants, ",");
   properties["labels_json"] = JsonArray(model.network.labels);
   // For clients that split at commas: only where that gives the labels back.
-  const bool splittable = absl::c_none_of(model.network.labels, [](const std::string& label) {
-    return absl::StrContains(label, ',');
-  });
+  const bool splittable =
+      absl::c_none_of(model.network.labels, [](const std::string& label) { return absl::StrContains(label, ','); });
   if (splittable) properties["labels"] = absl::StrJoin(model.network.labels, ",");
   return response;
 }
@@ -555,8 +554,7 @@ grpc::Status ToGrpcStatus(const absl::Status& status, std::chrono::milliseconds 
   google::rpc::RetryInfo retry;
   const auto seconds = std::chrono::floor<std::chrono::seconds>(retry_after);
   retry.mutable_retry_delay()->set_seconds(seconds.count());
-  retry.mutable_retry_delay()->set_nanos(
-      static_cast<int32_t>(std::chrono::nanoseconds(retry_after - seconds).count()));
+  retry.mutable_retry_delay()->set_nanos(static_cast<int32_t>(std::chrono::nanoseconds(retry_after - seconds).count()));
   google::rpc::Status detailed;
   detailed.set_code(static_cast<int>(status.code()));
   detailed.set_message(std::string(status.message()));

@@ -26,16 +26,17 @@ inline constexpr absl::string_view kPlatform = "anybit_adaptive_network";
 
 // What a valid ModelInferRequest asks for.
 struct InferCall {
-  Duration time_limit = Duration::max();   // from arrival: the least of `timeout`, `slo_us` and the class's objective
-  PointSet allowed;                        // not empty
+  Duration time_limit = Duration::max();  // from arrival: the least of `timeout`, `slo_us` and the class's objective
+  PointSet allowed;                       // not empty
   SlaClassId sla_class{};
   TenantId tenant{};
-  int rows = 1;                            // 1..max_batch
-  std::vector<uint8_t> input;              // rows x input elements
-  int top_classes = 0;                     // of the output, as text; 0: all logits, as FP32
+  int rows = 1;                // 1..max_batch
+  std::vector<uint8_t> input;  // rows x input elements
+  int top_classes = 0;         // of the output, as text; 0: all logits, as FP32
 };
 
-// NotFound unless `name` and `version` ("" for the newest) are the model's; InvalidArgument if the version is no number.
+// NotFound unless `name` and `version` ("" for the newest) are the model's; InvalidArgument if the version is no
+// number.
 absl::Status CheckModel(absl::string_view name, absl::string_view version, const NetworkDescription& network);
 
 // InvalidArgument or NotFound, naming value and limit.

@@ -26,9 +26,9 @@ namespace {
 using inference::ModelInferRequest;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
-using testing::SumNetwork;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::SumNetwork;
 
 constexpr int64_t kInt64Max = std::numeric_limits<int64_t>::max();
 constexpr int64_t kInt64Min = std::numeric_limits<int64_t>::min();
@@ -437,8 +437,7 @@ std::vector<std::string> Elements(const std::string& raw) {
 }
 
 TEST(TranslateTest, AClassificationIsTextHighestFirstForEachRow) {
-  const auto response =
-      TranslateOutcome(ServedOutcome({1, 3, 2, 9, 7, 8}), "", {.rows = 2, .top_classes = 2}, Model());
+  const auto response = TranslateOutcome(ServedOutcome({1, 3, 2, 9, 7, 8}), "", {.rows = 2, .top_classes = 2}, Model());
   EXPECT_EQ(response.outputs(0).datatype(), "BYTES");
   EXPECT_THAT(response.outputs(0).shape(), ElementsAre(2, 2));
   EXPECT_THAT(Elements(response.raw_output_contents(0)),

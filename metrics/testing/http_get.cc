@@ -21,7 +21,7 @@ HttpAnswer HttpSend(int port, const std::string& bytes, const std::string& host)
   if (error) return {};
   asio::write(socket, asio::buffer(bytes), error);
   std::string text;
-  asio::read(socket, asio::dynamic_buffer(text), error);   // until the end of the stream, which is an "error"
+  asio::read(socket, asio::dynamic_buffer(text), error);  // until the end of the stream, which is an "error"
   const auto end_of_header = text.find("\r\n\r\n");
   const auto space = text.find(' ');
   if (end_of_header == std::string::npos || space > end_of_header) return {};

@@ -7,8 +7,8 @@
 namespace anybit::testing {
 
 struct HttpAnswer {
-  int code = 0;         // 0: no answer
-  std::string header;   // status line and header fields
+  int code = 0;        // 0: no answer
+  std::string header;  // status line and header fields
   std::string body;
 };
 

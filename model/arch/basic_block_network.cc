@@ -10,8 +10,8 @@ std::vector<int> Scaled(std::vector<int> stages, double width) {
   return stages;
 }
 
-NetworkSpec PublishedResNet(const char* name, const ImageTask& task, const std::vector<int>& stages, int blocks_per_stage,
-                            bool imagenet_stem) {
+NetworkSpec PublishedResNet(const char* name, const ImageTask& task, const std::vector<int>& stages,
+                            int blocks_per_stage, bool imagenet_stem) {
   return BasicBlockNetwork({.name = name,
                             .side = task.side,
                             .input_channels = task.channels,
@@ -57,8 +57,8 @@ NetworkSpec BasicBlockNetwork(const BasicBlockShape& shape) {
 
 NetworkSpec FashionNetwork(int width_divisor) {
   NetworkSpec spec = FashionNetwork({.channels = 1, .width = 1.0 / width_divisor});
-  for (const char* label : {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
-                            "Ankle boot"}) {
+  for (const char* label :
+       {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"}) {
     spec.add_labels(label);
   }
   return spec;

@@ -22,15 +22,15 @@ enum class Downsampling : uint8_t {
 
 struct BasicBlockShape {
   std::string name;
-  int side = 32;                              // input height and width
+  int side = 32;  // input height and width
   int input_channels = 1;
   int stem_stride = 2;
-  std::vector<int> stages = {64, 128, 256};   // channels
+  std::vector<int> stages = {64, 128, 256};  // channels
   int blocks_per_stage = 1;
   Downsampling downsampling = Downsampling::kMaxPool;
   int classes = 10;
-  bool imagenet_stem = false;                 // a 7x7 convolution of stride 2 and a 3x3 pool of stride 2
-  bool shortcut_relu = true;                  // behind a shortcut's convolution; as published there is none
+  bool imagenet_stem = false;  // a 7x7 convolution of stride 2 and a 3x3 pool of stride 2
+  bool shortcut_relu = true;   // behind a shortcut's convolution; as published there is none
 };
 
 // The network of `shape`: nodes "stem" (and "stem.pool"), then "stage<i>.pool" (with kMaxPool) and
@@ -47,7 +47,8 @@ NetworkSpec FashionNetwork(const ImageTask& task);
 
 // He et al.'s networks, with 1x1 convolutions without ReLU as shortcuts. For 32x32x3 inputs and ten classes: ResNet-18
 // (stages of 64 to 512 channels, two blocks each; 555 million multiplications a row) and ResNet-20 (16 to 64, three
-// blocks each; 41 million; five times as wide, as in Yu et al., "Any-Precision Deep Neural Networks", 2021: 1.0 billion).
+// blocks each; 41 million; five times as wide, as in Yu et al., "Any-Precision Deep Neural Networks", 2021: 1.0
+// billion).
 NetworkSpec ResNet18(const ImageTask& task = {});
 NetworkSpec ResNet20(const ImageTask& task = {});
 

@@ -11,7 +11,7 @@ namespace {
 struct Stage {
   int expansion, channels, blocks, stride;
 };
-constexpr Stage kStages[] = {{1, 16, 1, 1}, {6, 24, 2, 2}, {6, 32, 3, 2}, {6, 64, 4, 2},
+constexpr Stage kStages[] = {{1, 16, 1, 1}, {6, 24, 2, 2},  {6, 32, 3, 2}, {6, 64, 4, 2},
                              {6, 96, 3, 1}, {6, 160, 3, 2}, {6, 320, 1, 1}};
 constexpr int kStem = 32, kLast = 1280;
 
@@ -27,10 +27,9 @@ void WriteBlock(const std::string& name, int expansion, int channels, int stride
   const int from = writer.channels();
   if (expansion > 1) writer.Conv(absl::StrCat(name, ".expand"), {.channels = expansion * from, .kernel = 1});
   writer.Conv(absl::StrCat(name, ".depthwise"), {.channels = expansion * from, .stride = stride, .depthwise = true});
-  writer.Conv(absl::StrCat(name, ".project"), {.channels = channels,
-                                               .kernel = 1,
-                                               .relu = false,
-                                               .residual = stride == 1 && from == channels ? input : ""});
+  writer.Conv(
+      absl::StrCat(name, ".project"),
+      {.channels = channels, .kernel = 1, .relu = false, .residual = stride == 1 && from == channels ? input : ""});
 }
 
 NetworkSpec MakeMobileNetV2(const char* name, const ImageTask& task, bool small_images) {

@@ -17,8 +17,8 @@ namespace anybit {
 //   channels  of the input, 1..4096
 //   frames    of each clip, 1..256: then the network takes clips
 //   width     times the channels of every layer, 1/64..16
-// NotFound, listing the known names, for an unknown one; InvalidArgument for an option that is unknown, repeated or out of
-// range, or whose network would break a rule of PlanNetwork. Labels stand only where no option but width does.
+// NotFound, listing the known names, for an unknown one; InvalidArgument for an option that is unknown, repeated or out
+// of range, or whose network would break a rule of PlanNetwork. Labels stand only where no option but width does.
 absl::StatusOr<NetworkSpec> ArchitectureByName(absl::string_view text);
 
 std::vector<std::string> ArchitectureNames();

@@ -43,7 +43,8 @@ TEST(Architectures, AllMakeValidArtifacts) {
 TEST(Architectures, AllTakeDataOfAnySizeAndNumberOfClasses) {
   for (const std::string& name : ArchitectureNames()) {
     for (int side : {28, 32, 96}) {
-      const NetworkPlan plan = PlanOf(absl::StrCat(name, ":side=", side, ",channels=1,classes=100,frames=3,width=0.25"));
+      const NetworkPlan plan =
+          PlanOf(absl::StrCat(name, ":side=", side, ",channels=1,classes=100,frames=3,width=0.25"));
       EXPECT_EQ(plan.input, (FeatureShape{side, side, 1})) << name;
       EXPECT_EQ(plan.frames, 3) << name;
       EXPECT_EQ(plan.classes(), 100) << name;
@@ -63,9 +64,10 @@ TEST(Architectures, FashionIsTheNetworkOfTheDefaultArtifact) {
 }
 
 TEST(Architectures, AnUnknownNameIsAnsweredWithTheKnownOnes) {
-  EXPECT_EQ(Error("alexnet"),
-            "no architecture 'alexnet'; known: clip, fashion, fashion_tiny, mobilenetv2, mobilenetv2_imagenet, resnet18, "
-            "resnet18_imagenet, resnet20, resnet20_wide, resnet50, resnet50_imagenet, vgg16");
+  EXPECT_EQ(
+      Error("alexnet"),
+      "no architecture 'alexnet'; known: clip, fashion, fashion_tiny, mobilenetv2, mobilenetv2_imagenet, resnet18, "
+      "resnet18_imagenet, resnet20, resnet20_wide, resnet50, resnet50_imagenet, vgg16");
 }
 
 TEST(Architectures, OptionsThatDoNotFitAreNamed) {
@@ -77,7 +79,8 @@ TEST(Architectures, OptionsThatDoNotFitAreNamed) {
             "architecture 'vgg16:side=big': option side is 'big', expected a whole number of 1..4096");
   EXPECT_EQ(Error("vgg16:width=0"), "architecture 'vgg16:width=0': option width is '0', expected a number of 1/64..16");
   EXPECT_EQ(Error("vgg16:side=8,side=9"), "architecture 'vgg16:side=8,side=9': option side is given twice");
-  EXPECT_EQ(Error("vgg16:frames"), "architecture 'vgg16:frames': option frames is '', expected a whole number of 1..256");
+  EXPECT_EQ(Error("vgg16:frames"),
+            "architecture 'vgg16:frames': option frames is '', expected a whole number of 1..256");
   EXPECT_EQ(Error("vgg16:side=4096"), "architecture 'vgg16:side=4096': input of 50331648 elements exceeds 16777216");
 }
 
@@ -116,13 +119,11 @@ TEST(Architectures, HaveThePublishedSizes) {
     int64_t weights;
     double macs;
   };
-  for (const Published& p : {Published{"resnet20_wide", 25 * 269824 + 5 * (27 * 16 + 640), 1.0115e9},
-                             Published{"resnet18_imagenet", 11678912, 1.814e9},
-                             Published{"resnet50_imagenet", 25502912, 4.089e9},
-                             Published{"resnet50", 23467712, 1.298e9},
-                             Published{"vgg16", 14710464 + 5120, 313.2e6},
-                             Published{"mobilenetv2_imagenet", 3469760, 300.8e6},
-                             Published{"mobilenetv2", 2202560, 88e6}}) {
+  for (const Published& p :
+       {Published{"resnet20_wide", 25 * 269824 + 5 * (27 * 16 + 640), 1.0115e9},
+        Published{"resnet18_imagenet", 11678912, 1.814e9}, Published{"resnet50_imagenet", 25502912, 4.089e9},
+        Published{"resnet50", 23467712, 1.298e9}, Published{"vgg16", 14710464 + 5120, 313.2e6},
+        Published{"mobilenetv2_imagenet", 3469760, 300.8e6}, Published{"mobilenetv2", 2202560, 88e6}}) {
     const NetworkPlan plan = PlanOf(p.name);
     EXPECT_EQ(WeightsOf(plan), p.weights) << p.name;
     EXPECT_NEAR(static_cast<double>(plan.macs), p.macs, 0.002 * p.macs) << p.name;

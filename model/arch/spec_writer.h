@@ -11,18 +11,18 @@ namespace anybit {
 
 // What a network is to read and to tell apart, and how wide it is.
 struct ImageTask {
-  int side = 32;      // height and width of the input
-  int channels = 3;   // of the input
+  int side = 32;     // height and width of the input
+  int channels = 3;  // of the input
   int classes = 10;
-  double width = 1;   // times the channels of every layer
+  double width = 1;  // times the channels of every layer
 };
 
 // `channels` times `width`, rounded, at least 1.
 int ScaledChannels(int channels, double width);
 
 struct ConvOptions {
-  int channels = 0;          // of the output
-  int kernel = 3;            // padding is half of it
+  int channels = 0;  // of the output
+  int kernel = 3;    // padding is half of it
   int stride = 1;
   bool depthwise = false;
   bool relu = true;

@@ -1,5 +1,5 @@
-// VGG-16 after Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015, as it is
-// used for small images: batch norm behind every convolution, and one linear layer instead of three.
+// VGG-16 after Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015, as
+// it is used for small images: batch norm behind every convolution, and one linear layer instead of three.
 #ifndef ANYBIT_MODEL_ARCH_VGG_H_
 #define ANYBIT_MODEL_ARCH_VGG_H_
 
@@ -8,8 +8,8 @@
 
 namespace anybit {
 
-// Nodes "stage<i>.conv<j>", "stage<i>.pool" (where more than one pixel is left), "pool", "head". For 32x32x3 inputs and ten
-// classes 313 million multiplications a row and 14.7 million weights.
+// Nodes "stage<i>.conv<j>", "stage<i>.pool" (where more than one pixel is left), "pool", "head". For 32x32x3 inputs and
+// ten classes 313 million multiplications a row and 14.7 million weights.
 NetworkSpec Vgg16(const ImageTask& task = {});
 
 }  // namespace anybit

@@ -22,7 +22,7 @@ struct Augmentation {
   double scale = 0;     // larger or smaller by up to this share, 0..0.5
   int cutout = 0;       // a square of this side set to 0, its middle anywhere in the picture (DeVries and Taylor, 2017)
   double erase = 0;     // the share of rows of which a rectangle becomes noise, 0..1: 2 to 33 % of the picture,
-                     // proportions 0.3 to 3.3 (Zhong et al., "Random Erasing Data Augmentation", 2020)
+                        // proportions 0.3 to 3.3 (Zhong et al., "Random Erasing Data Augmentation", 2020)
   double mixup =
       0;  // alpha of the Beta distribution of the shares of two mixed rows, 0.05..1; 0: none (Zhang et al., 2018)
 

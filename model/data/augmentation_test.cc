@@ -161,8 +161,7 @@ TEST(Augment, CutsOutOneSquareWhoseMiddleIsAnywhere) {
     for (int i = 0; i < 64; ++i) {
       if (out[i] == 0) {
         corners.insert(i);
-      }
-      else
+      } else
         ASSERT_EQ(out[i], i + 1);
     }
   }

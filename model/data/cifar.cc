@@ -75,8 +75,8 @@ absl::StatusOr<std::vector<std::string>> ReadNames(const std::string& path, int 
     line = absl::StripAsciiWhitespace(line);
     if (line.empty()) continue;
     if (!IsValidUtf8({line.data(), line.size()})) {
-      return absl::DataLossError(absl::StrCat("'", path, "' names a class '", absl::CHexEscape(line),
-                                              "', which is not valid UTF-8"));
+      return absl::DataLossError(
+          absl::StrCat("'", path, "' names a class '", absl::CHexEscape(line), "', which is not valid UTF-8"));
     }
     names.emplace_back(line);
   }

@@ -18,7 +18,7 @@ absl::StatusOr<FolderEntries> ListFolder(const std::string& folder) {
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     std::string name = it->path().filename().string();
     std::error_code unknown;
-    auto& names = absl::StartsWith(name, ".")  ? entries.hidden
+    auto& names = absl::StartsWith(name, ".") ? entries.hidden
                   : it->is_directory(unknown) ? entries.folders
                                               : entries.files;
     names.push_back(std::move(name));

@@ -107,8 +107,7 @@ TEST(ReadIdxFolder, FindsTheNamesThatPublishersAndToolsGive) {
 TEST(ReadIdxFolder, AsksWhichOfSeveralSetsIsMeantAndTakesItsName) {
   const std::string folder = FreshFolder("idx_test_sets");
   for (const char* set : {"emnist-digits", "emnist-letters"}) {
-    WritePart(folder + "/" + set + "-train-images-idx3-ubyte", folder + "/" + set + "-train-labels-idx1-ubyte",
-              set[7]);
+    WritePart(folder + "/" + set + "-train-images-idx3-ubyte", folder + "/" + set + "-train-labels-idx1-ubyte", set[7]);
   }
   const absl::Status status = ReadIdxFolder(folder, Split::kTrain).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);

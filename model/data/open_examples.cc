@@ -136,8 +136,8 @@ Opened OpenExamples(const std::string& data, Split split, const ExampleShape& sh
   return absl::NotFoundError(absl::StrCat(
       "'", folder, "' has no examples. Looked for: train-images-idx3-ubyte[.gz] or t10k-images-idx3-ubyte[.gz] (IDX), ",
       "there, in raw/ or in NAME/raw/; data_batch_1.bin or test_batch.bin (CIFAR-10), train.bin or test.bin ",
-      "(CIFAR-100), there or in cifar-10-batches-bin or cifar-100-binary; ", part,
-      "/<class>/*.png, *.jpg (images). ", HoldsText(folder)));
+      "(CIFAR-100), there or in cifar-10-batches-bin or cifar-100-binary; ", part, "/<class>/*.png, *.jpg (images). ",
+      HoldsText(folder)));
 }
 
 }  // namespace anybit

@@ -46,10 +46,13 @@ class AlignedBuffer {
   }
 
  private:
-  // Panels of megabytes are read from end to end for every group of tiles: on large pages, without a table walk for each 4 KiB.
+  // Panels of megabytes are read from end to end for every group of tiles: on large pages, without a table walk for
+  // each 4 KiB.
   static constexpr size_t kLargePage = size_t{2} << 20;
 
-  static std::align_val_t AlignmentOf(size_t bytes) { return std::align_val_t{bytes >= kLargePage ? kLargePage : kAlignment}; }
+  static std::align_val_t AlignmentOf(size_t bytes) {
+    return std::align_val_t{bytes >= kLargePage ? kLargePage : kAlignment};
+  }
 
   uint8_t* data_ = nullptr;
   size_t bytes_ = 0;

@@ -41,7 +41,8 @@ struct Isa {
   }
 
   static void Finish(const int32_t* sums, const Epilogue& e, const uint8_t* residual, uint8_t* out) {
-    __m512 y = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_load_si512(sums)), _mm512_loadu_ps(e.scale), _mm512_loadu_ps(e.bias));
+    __m512 y =
+        _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_load_si512(sums)), _mm512_loadu_ps(e.scale), _mm512_loadu_ps(e.bias));
     if (residual != nullptr) {
       const __m128i codes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(residual));
       y = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(codes)), _mm512_set1_ps(e.residual_scale), y);
@@ -76,7 +77,8 @@ struct PlainSums {
   }
 };
 
-// GCC 12 copies and spills accumulators around the intrinsics of dot products; an instruction of its own it leaves alone.
+// GCC 12 copies and spills accumulators around the intrinsics of dot products; an instruction of its own it leaves
+// alone.
 struct Words : PlainSums {
   static Isa::Vector Step(Isa::Vector acc, Isa::Vector x, Isa::Vector w) {
     asm("vpdpwssd %2, %1, %0" : "+v"(acc) : "v"(x), "v"(w));
@@ -107,7 +109,8 @@ struct Floats : PlainSums {
   static constexpr bool kFloats = true;
 
   static Isa::Vector Step(Isa::Vector acc, Isa::Vector x, Isa::Vector w) {
-    return _mm512_castps_si512(_mm512_fmadd_ps(_mm512_castsi512_ps(x), _mm512_castsi512_ps(w), _mm512_castsi512_ps(acc)));
+    return _mm512_castps_si512(
+        _mm512_fmadd_ps(_mm512_castsi512_ps(x), _mm512_castsi512_ps(w), _mm512_castsi512_ps(acc)));
   }
 };
 

@@ -16,12 +16,17 @@ struct AlgorithmName {
 };
 
 constexpr AlgorithmName kNames[kConvAlgorithms] = {
-    {ConvAlgorithm::kFloats, "direct_floats"},        {ConvAlgorithm::kWords, "direct_words"},
-    {ConvAlgorithm::kBytes, "direct_bytes"},          {ConvAlgorithm::kSigns, "direct_signs"},
+    {ConvAlgorithm::kFloats, "direct_floats"},
+    {ConvAlgorithm::kWords, "direct_words"},
+    {ConvAlgorithm::kBytes, "direct_bytes"},
+    {ConvAlgorithm::kSigns, "direct_signs"},
     {ConvAlgorithm::kDepthwise, "depthwise"},
-    {ConvAlgorithm::kWords4x4, "winograd_words_4x4"}, {ConvAlgorithm::kWords2x4, "winograd_words_2x4"},
-    {ConvAlgorithm::kBytes1x4, "winograd_bytes_1x4"}, {ConvAlgorithm::kBytes2x2, "winograd_bytes_2x2"},
-    {ConvAlgorithm::kBytes2x4, "winograd_bytes_2x4"}, {ConvAlgorithm::kBytes4x4, "winograd_bytes_4x4"},
+    {ConvAlgorithm::kWords4x4, "winograd_words_4x4"},
+    {ConvAlgorithm::kWords2x4, "winograd_words_2x4"},
+    {ConvAlgorithm::kBytes1x4, "winograd_bytes_1x4"},
+    {ConvAlgorithm::kBytes2x2, "winograd_bytes_2x2"},
+    {ConvAlgorithm::kBytes2x4, "winograd_bytes_2x4"},
+    {ConvAlgorithm::kBytes4x4, "winograd_bytes_4x4"},
     {ConvAlgorithm::kWordsStride2_4x4, "winograd_words_stride2_4x4"},
     {ConvAlgorithm::kBytesStride2_2x2, "winograd_bytes_stride2_2x2"},
     {ConvAlgorithm::kBytesStride2_4x4, "winograd_bytes_stride2_4x4"},
@@ -93,7 +98,8 @@ int64_t DirectWorkspaceBytes(Operand operand, const PlannedNode& node, const Fea
     case Operand::kFloats: return 0;
     case Operand::kWords: return GroupImages(node) * in.image_stride() * 2 + 64;
     case Operand::kSigns:
-      return GroupImages(node) * (planes * PlaneBytes(in) + StoredPixels(in) * static_cast<int64_t>(sizeof(int32_t))) + 128;
+      return GroupImages(node) * (planes * PlaneBytes(in) + StoredPixels(in) * static_cast<int64_t>(sizeof(int32_t))) +
+             128;
   }
   return 0;
 }
@@ -110,9 +116,9 @@ class DirectConv : public ConvLayer {
         exact_steps_(exact_steps),
         blocks_(BlocksFor(node.out.channels)),
         // Signs run over whole words of each pixel; the others over the pixels of a kernel row without a seam.
-        row_steps_(operand == Operand::kSigns
-                       ? node.kernel * SignWords(maps.in)
-                       : RoundUp(node.kernel * maps.in.stored_channels, ValuesPerStep(operand)) / ValuesPerStep(operand)),
+        row_steps_(operand == Operand::kSigns ? node.kernel * SignWords(maps.in)
+                                              : RoundUp(node.kernel * maps.in.stored_channels, ValuesPerStep(operand)) /
+                                                    ValuesPerStep(operand)),
         panel_(blocks_ * node.kernel * row_steps_ * kBlockStepBytes /
                (operand == Operand::kWords ? 2 / kernels.word_weight_bytes : 1)),
         epilogue_(weights, node.relu, 1) {
@@ -164,8 +170,8 @@ class DirectConv : public ConvLayer {
 
   // What the kernel's windows are read from: the input itself, or a copy in the operand's form.
   struct Windows {
-    const uint8_t* base;       // of the group's first image
-    int64_t element_bytes;     // per value of a FeatureMap offset; of signs per pixel and word
+    const uint8_t* base;               // of the group's first image
+    int64_t element_bytes;             // per value of a FeatureMap offset; of signs per pixel and word
     int64_t image_stride, row_stride;  // bytes
   };
 
@@ -174,7 +180,8 @@ class DirectConv : public ConvLayer {
     const int64_t image = maps_.in.image_stride();
     switch (operand_) {
       case Operand::kBytes:
-        return {.base = in + first * image, .element_bytes = 1, .image_stride = image, .row_stride = maps_.in.row_stride()};
+        return {
+            .base = in + first * image, .element_bytes = 1, .image_stride = image, .row_stride = maps_.in.row_stride()};
       case Operand::kFloats:
         return {.base = in + 4 * first * image,
                 .element_bytes = 4,
@@ -182,11 +189,13 @@ class DirectConv : public ConvLayer {
                 .row_stride = 4 * maps_.in.row_stride()};
       case Operand::kWords:
         kernels_.widen(in + first * image, count * image, reinterpret_cast<int16_t*>(workspace));
-        return {.base = workspace, .element_bytes = 2, .image_stride = 2 * image, .row_stride = 2 * maps_.in.row_stride()};
+        return {
+            .base = workspace, .element_bytes = 2, .image_stride = 2 * image, .row_stride = 2 * maps_.in.row_stride()};
       case Operand::kSigns: break;
     }
     kernels_.split_planes(in + first * image, count * StoredPixels(maps_.in), maps_.in.stored_channels, planes_,
-                          reinterpret_cast<uint32_t*>(workspace), GroupImages(node_) * PlaneBytes(maps_.in) / 4, PixelSums(workspace));
+                          reinterpret_cast<uint32_t*>(workspace), GroupImages(node_) * PlaneBytes(maps_.in) / 4,
+                          PixelSums(workspace));
     return {.base = workspace,
             .element_bytes = 4,
             .image_stride = PlaneBytes(maps_.in),
@@ -304,7 +313,8 @@ class DepthwiseConv : public ConvLayer {
         if (floats_) {
           panel_.as<float>()[(block * taps + t) * kLanes + lane] = weights.floats[o * node.depth + t];
         } else {
-          panel_.as<int16_t>()[((block * taps / 2 + t / 2) * kLanes + lane) * 2 + t % 2] = weights.codes[o * node.depth + t];
+          panel_.as<int16_t>()[((block * taps / 2 + t / 2) * kLanes + lane) * 2 + t % 2] =
+              weights.codes[o * node.depth + t];
         }
       }
     }
@@ -320,7 +330,8 @@ class DepthwiseConv : public ConvLayer {
     auto* out = static_cast<uint8_t*>(images.out);
     for (int64_t image = 0; image < images.count; ++image) {
       for (int64_t y = 0; y < node_.out.height; ++y) {
-        const int64_t from = image * maps_.in.image_stride() + maps_.in.at(y * node_.stride - node_.padding, -node_.padding);
+        const int64_t from =
+            image * maps_.in.image_stride() + maps_.in.at(y * node_.stride - node_.padding, -node_.padding);
         const int64_t add = image * maps_.residual.image_stride() + maps_.residual.at(y, 0);
         const int64_t to = image * maps_.out.image_stride() + maps_.out.at(y, 0);
         const DepthwiseCall call{.in = in + from * bytes,
@@ -364,7 +375,7 @@ struct TileBlocking {
   int64_t position_stride = 0;  // of V
   int64_t v_bytes = 0;
   int64_t m_tile_stride = 0;
-  int64_t m_bytes = 0;          // of one block
+  int64_t m_bytes = 0;  // of one block
 
   TileBlocking(const KernelTable& kernels, const WinogradShape& shape, int64_t stored_channels)
       : tile_bytes(stored_channels * shape.depth_rows() * shape.value_bytes()),
@@ -420,9 +431,11 @@ class WinogradConv : public ConvLayer {
     const uint8_t* residuals[kMostTiles];
     TileExtent extents[kMostTiles];
     for (int i = 0; i < count; ++i) {
-      const int64_t tile = first + i, image = tile / (tile_rows_ * tile_cols_), in_image = tile % (tile_rows_ * tile_cols_);
+      const int64_t tile = first + i, image = tile / (tile_rows_ * tile_cols_),
+                    in_image = tile % (tile_rows_ * tile_cols_);
       const int64_t y = in_image / tile_cols_ * shape_.out_rows, x = in_image % tile_cols_ * shape_.out_cols;
-      tiles[i] = static_cast<const uint8_t*>(images.in) + image * maps_.in.image_stride() + maps_.in.at(y * shape_.stride - 1, x * shape_.stride - 1);
+      tiles[i] = static_cast<const uint8_t*>(images.in) + image * maps_.in.image_stride() +
+                 maps_.in.at(y * shape_.stride - 1, x * shape_.stride - 1);
       outputs[i] = static_cast<uint8_t*>(images.out) + image * maps_.out.image_stride() + maps_.out.at(y, x);
       if (images.residual != nullptr) {
         residuals[i] = static_cast<const uint8_t*>(images.residual) + image * maps_.residual.image_stride() +

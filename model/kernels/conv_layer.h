@@ -1,7 +1,7 @@
 // One convolution of a network at one operating point, packed for one algorithm of one kernel table.
 //
-// Every algorithm gives the same codes; they differ in speed, and in the weights and codes for which they are exact. Which
-// is fastest is for the caller to measure.
+// Every algorithm gives the same codes; they differ in speed, and in the weights and codes for which they are exact.
+// Which is fastest is for the caller to measure.
 #ifndef ANYBIT_MODEL_KERNELS_CONV_LAYER_H_
 #define ANYBIT_MODEL_KERNELS_CONV_LAYER_H_
 
@@ -19,12 +19,12 @@
 namespace anybit {
 
 enum class ConvAlgorithm : uint8_t {
-  kFloats,    // full precision, depthwise or not; the others are integers
-  kWords,     // direct, 16-bit operands: always exact
-  kBytes,     // direct, 8-bit operands
-  kSigns,     // direct, weights -1 and +1 on codes of one or two bits
+  kFloats,     // full precision, depthwise or not; the others are integers
+  kWords,      // direct, 16-bit operands: always exact
+  kBytes,      // direct, 8-bit operands
+  kSigns,      // direct, weights -1 and +1 on codes of one or two bits
   kDepthwise,  // all depthwise layers, and only those: always exact
-  kWords4x4,  // Winograd's, as WinogradKind
+  kWords4x4,   // Winograd's, as WinogradKind
   kWords2x4,
   kBytes1x4,
   kBytes2x2,
@@ -42,19 +42,20 @@ std::optional<ConvAlgorithm> ConvAlgorithmByName(absl::string_view name);
 
 // The weights and the epilogue of one layer at one point.
 struct ConvWeights {
-  std::span<const int16_t> codes;  // [out][kernel][kernel][channels]; empty at full precision
-  std::span<const float> floats;   // likewise, at full precision only
-  bool signs = false;              // codes are -1 and +1
-  int highest_input = 255;         // largest code of the input
+  std::span<const int16_t> codes;      // [out][kernel][kernel][channels]; empty at full precision
+  std::span<const float> floats;       // likewise, at full precision only
+  bool signs = false;                  // codes are -1 and +1
+  int highest_input = 255;             // largest code of the input
   std::span<const float> scale, bias;  // [out]
   float residual_scale = 0;
-  int highest_output = 0;          // largest code of the output
+  int highest_output = 0;  // largest code of the output
 };
 
-// What one call computes. Images of a map lie image_stride() elements apart. Elements are codes; at full precision floats.
+// What one call computes. Images of a map lie image_stride() elements apart. Elements are codes; at full precision
+// floats.
 struct ConvImages {
   const void* in;
-  const void* residual;            // or null
+  const void* residual;  // or null
   void* out;
   int64_t count;
 };
@@ -89,8 +90,8 @@ std::unique_ptr<ConvLayer> PackConv(ConvAlgorithm algorithm, const KernelTable& 
 // The workspace that suffices for any algorithm.
 int64_t MostWorkspaceBytes(const KernelTable& kernels, const PlannedNode& node, const ConvMaps& maps);
 
-// How many multiplications an output takes, and in what operand, as a rough guess of what is fastest before anything has
-// been measured: smaller is better.
+// How many multiplications an output takes, and in what operand, as a rough guess of what is fastest before anything
+// has been measured: smaller is better.
 double GuessedCost(ConvAlgorithm algorithm, const KernelTable& kernels, const PlannedNode& node, int64_t images);
 
 }  // namespace anybit

@@ -1,9 +1,9 @@
 // Whole 3x3 layers by every algorithm, beside the direct int8 convolution of the same shape, run in turns:
 //   bazel run -c opt //model/kernels:conv_layer_benchmark
-// Counters: GMAC/s; peak%, of the instruction set's fastest exact inner loop on operands in the first-level cache, measured
-// in this process (`spin`); x_direct, times the speed of the direct 8-bit path (bytes, or words where bytes are too narrow) (median over rounds). A layer is
-// compared with the direct path code by code before it is timed. Instruction set: the best of this machine, or
-// --isa=NAME as the first argument.
+// Counters: GMAC/s; peak%, of the instruction set's fastest exact inner loop on operands in the first-level cache,
+// measured in this process (`spin`); x_direct, times the speed of the direct 8-bit path (bytes, or words where bytes
+// are too narrow) (median over rounds). A layer is compared with the direct path code by code before it is timed.
+// Instruction set: the best of this machine, or --isa=NAME as the first argument.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -36,8 +36,8 @@ struct Case {
   int stride = 1;
 };
 // The layers of kernels.md's tables: the default network's, ResNet-18's and ResNet-20's.
-constexpr Case kCases[] = {{16, 32, 8}, {32, 16, 8}, {64, 16, 8}, {64, 32, 2}, {128, 8, 8}, {128, 16, 4}, {256, 4, 32},
-                           {256, 8, 8}, {512, 4, 32}, {64, 32, 8, 2}, {128, 16, 8, 2}, {256, 8, 16, 2}};
+constexpr Case kCases[] = {{16, 32, 8},  {32, 16, 8}, {64, 16, 8},  {64, 32, 2},    {128, 8, 8},     {128, 16, 4},
+                           {256, 4, 32}, {256, 8, 8}, {512, 4, 32}, {64, 32, 8, 2}, {128, 16, 8, 2}, {256, 8, 16, 2}};
 
 struct Range {
   const char* name;
@@ -45,7 +45,7 @@ struct Range {
   bool signs;
 };
 constexpr Range kRanges[] = {{"w8a8", -127, 127, 255, false}, {"w5a6f", -14, 14, 63, false}, {"w4a4", -8, 7, 15, false},
-                             {"w4a4f", -6, 6, 12, false},     {"w3a2f", -2, 2, 2, false},     {"w2a2", -2, 1, 3, false},
+                             {"w4a4f", -6, 6, 12, false},     {"w3a2f", -2, 2, 2, false},    {"w2a2", -2, 1, 3, false},
                              {"w1a2", -1, 1, 3, true},        {"w1a1", -1, 1, 1, true}};
 
 // One layer's operands, and a direct 8-bit convolution of the same shape to compare with.
@@ -199,8 +199,9 @@ int Main(int argc, char** argv) {
     for (const Range& range : kRanges) {
       for (int a = 1; a < kConvAlgorithms; ++a) {
         const auto algorithm = static_cast<ConvAlgorithm>(a);
-        const std::string name = absl::StrCat(range.name, "/", NameOf(algorithm), "/C", shape.channels, "/", shape.side, "x",
-                                              shape.side, "/images", shape.images, shape.stride > 1 ? "/stride2" : "");
+        const std::string name =
+            absl::StrCat(range.name, "/", NameOf(algorithm), "/C", shape.channels, "/", shape.side, "x", shape.side,
+                         "/images", shape.images, shape.stride > 1 ? "/stride2" : "");
         benchmark::RegisterBenchmark(name.c_str(), RunLayer, **kernels, shape, range, algorithm, peak)
             ->UseManualTime()
             ->Unit(benchmark::kMicrosecond)

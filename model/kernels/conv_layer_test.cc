@@ -27,16 +27,37 @@ struct Shape {
 
 // Sizes that fit no block: odd maps and channels, one pixel, windows as large as the map.
 constexpr Shape kShapes[] = {
-    {8, 8, 16, 16, 3, 1, 1},   {7, 7, 32, 48, 3, 1, 1},  {4, 4, 64, 32, 3, 1, 1}, {1, 1, 16, 16, 3, 1, 1},
-    {5, 9, 20, 35, 3, 1, 1},   {14, 3, 1, 1, 3, 1, 1},   {2, 2, 80, 16, 3, 1, 1}, {6, 5, 144, 17, 3, 1, 1},
-    {9, 7, 33, 40, 3, 2, 1},   {8, 8, 48, 33, 1, 1, 0},  {7, 7, 24, 16, 1, 2, 0}, {11, 6, 3, 19, 3, 2, 1},
-    {12, 12, 3, 16, 7, 2, 3},  {6, 6, 18, 18, 5, 1, 2},  {3, 4, 40, 20, 3, 1, 0}, {10, 10, 8, 8, 2, 3, 0},
-    {9, 9, 12, 31, 4, 2, 1},  {8, 8, 16, 16, 3, 2, 1},   {16, 16, 32, 48, 3, 2, 1},
-    {1, 1, 16, 16, 3, 2, 1},  {2, 15, 64, 16, 3, 2, 1},
+    {8, 8, 16, 16, 3, 1, 1},
+    {7, 7, 32, 48, 3, 1, 1},
+    {4, 4, 64, 32, 3, 1, 1},
+    {1, 1, 16, 16, 3, 1, 1},
+    {5, 9, 20, 35, 3, 1, 1},
+    {14, 3, 1, 1, 3, 1, 1},
+    {2, 2, 80, 16, 3, 1, 1},
+    {6, 5, 144, 17, 3, 1, 1},
+    {9, 7, 33, 40, 3, 2, 1},
+    {8, 8, 48, 33, 1, 1, 0},
+    {7, 7, 24, 16, 1, 2, 0},
+    {11, 6, 3, 19, 3, 2, 1},
+    {12, 12, 3, 16, 7, 2, 3},
+    {6, 6, 18, 18, 5, 1, 2},
+    {3, 4, 40, 20, 3, 1, 0},
+    {10, 10, 8, 8, 2, 3, 0},
+    {9, 9, 12, 31, 4, 2, 1},
+    {8, 8, 16, 16, 3, 2, 1},
+    {16, 16, 32, 48, 3, 2, 1},
+    {1, 1, 16, 16, 3, 2, 1},
+    {2, 15, 64, 16, 3, 2, 1},
     // Depthwise.
-    {8, 8, 32, 32, 3, 1, 1, true}, {7, 5, 19, 19, 3, 1, 1, true},  {9, 6, 50, 50, 3, 2, 1, true},
-    {1, 1, 16, 16, 3, 1, 1, true}, {12, 9, 7, 7, 7, 2, 3, true},   {6, 6, 33, 33, 5, 1, 2, true},
-    {5, 7, 16, 16, 1, 1, 0, true}, {10, 10, 40, 40, 4, 3, 0, true}, {8, 3, 1, 1, 2, 1, 1, true},
+    {8, 8, 32, 32, 3, 1, 1, true},
+    {7, 5, 19, 19, 3, 1, 1, true},
+    {9, 6, 50, 50, 3, 2, 1, true},
+    {1, 1, 16, 16, 3, 1, 1, true},
+    {12, 9, 7, 7, 7, 2, 3, true},
+    {6, 6, 33, 33, 5, 1, 2, true},
+    {5, 7, 16, 16, 1, 1, 0, true},
+    {10, 10, 40, 40, 4, 3, 0, true},
+    {8, 3, 1, 1, 2, 1, 1, true},
 };
 
 // Ranges of weights and input codes: what the points of the ladder use, and others at the limits of an algorithm.
@@ -44,9 +65,9 @@ struct Range {
   int lo, hi, highest;
   bool signs = false;
 };
-constexpr Range kRanges[] = {{-127, 127, 255},    {-128, 127, 255},  {-14, 14, 63},   {-18, 18, 19},    {-8, 7, 15},
-                             {-6, 6, 12},         {-4, 3, 7},        {-2, 2, 2},      {-2, 1, 3},       {-1, 1, 1, true},
-                             {-1, 1, 3, true}};
+constexpr Range kRanges[] = {{-127, 127, 255}, {-128, 127, 255}, {-14, 14, 63},   {-18, 18, 19},
+                             {-8, 7, 15},      {-6, 6, 12},      {-4, 3, 7},      {-2, 2, 2},
+                             {-2, 1, 3},       {-1, 1, 1, true}, {-1, 1, 3, true}};
 
 PlannedNode NodeOf(const Shape& shape) {
   PlannedNode node;
@@ -101,10 +122,11 @@ class ConvLayerTest : public testing::TestWithParam<std::tuple<const KernelTable
   }
 
   // Runs one layer and compares each code, every border and every padded channel. Says whether the algorithm took it.
-  bool Check(const Shape& shape, const Range& range, int64_t count, bool with_residual, bool pad_channels, bool extreme);
+  bool Check(const Shape& shape, const Range& range, int64_t count, bool with_residual, bool pad_channels,
+             bool extreme);
 
-  // The same, with scales so coarse that codes span all sums, or so fine that each output shows single units of the sums
-  // near that of one pixel.
+  // The same, with scales so coarse that codes span all sums, or so fine that each output shows single units of the
+  // sums near that of one pixel.
   bool CheckScaled(const Shape& shape, const Range& range, int64_t count, bool with_residual, bool pad_channels,
                    bool extreme, bool fine);
 
@@ -186,9 +208,10 @@ bool ConvLayerTest::CheckScaled(const Shape& shape, const Range& range, int64_t 
     for (int64_t y = 0; y < node.out.height; ++y) {
       for (int64_t x = 0; x < node.out.width; ++x) {
         for (int64_t o = 0; o < node.out.channels; ++o, ++next) {
-          expected.at(i, y, x, o) =
-              with_residual ? RequantizeWithResidual(sums[i][next], scale[o], bias[o], residual.at(i, y, x, o), 0.37f, highest_output)
-                            : Requantize(sums[i][next], scale[o], bias[o], highest_output);
+          expected.at(i, y, x, o) = with_residual
+                                        ? RequantizeWithResidual(sums[i][next], scale[o], bias[o],
+                                                                 residual.at(i, y, x, o), 0.37f, highest_output)
+                                        : Requantize(sums[i][next], scale[o], bias[o], highest_output);
         }
       }
     }
@@ -196,10 +219,11 @@ bool ConvLayerTest::CheckScaled(const Shape& shape, const Range& range, int64_t 
   const std::vector<uint8_t> got(out.memory.data(), out.memory.data() + out.memory.bytes());
   const std::vector<uint8_t> want(expected.memory.data(), expected.memory.data() + expected.memory.bytes());
   EXPECT_EQ(got == want, true) << (shape.depthwise ? "depthwise, map " : "map ") << shape.height << "x" << shape.width
-                               << ", channels " << shape.in << " to " << shape.out << ", kernel " << shape.kernel << ", stride " << shape.stride << ", padding "
-                               << shape.padding << "; weights " << range.lo << ".." << range.hi << ", codes to "
-                               << range.highest << "; images " << count << (with_residual ? ", residual" : "")
-                               << (extreme ? ", extreme" : "") << (fine ? ", fine" : "");
+                               << ", channels " << shape.in << " to " << shape.out << ", kernel " << shape.kernel
+                               << ", stride " << shape.stride << ", padding " << shape.padding << "; weights "
+                               << range.lo << ".." << range.hi << ", codes to " << range.highest << "; images " << count
+                               << (with_residual ? ", residual" : "") << (extreme ? ", extreme" : "")
+                               << (fine ? ", fine" : "");
   return true;
 }
 
@@ -284,11 +308,13 @@ TEST_P(ConvLayerTest, SumsFloatsToTheirPrecision) {
       }
       for (int64_t y = 0; y < node.out.height; ++y) {
         for (int64_t x = 0; x < node.out.width; ++x) {
-          for (int64_t c = 0; c < shape.out; ++c) residual.at(i, y, x, c) = static_cast<float>(Draw(0, 100, false)) / 64;
+          for (int64_t c = 0; c < shape.out; ++c)
+            residual.at(i, y, x, c) = static_cast<float>(Draw(0, 100, false)) / 64;
         }
       }
     }
-    layer->Run({.in = in.memory.data(), .residual = residual.memory.data(), .out = out.memory.data(), .count = 2}, nullptr);
+    layer->Run({.in = in.memory.data(), .residual = residual.memory.data(), .out = out.memory.data(), .count = 2},
+               nullptr);
     for (int64_t i = 0; i < 2; ++i) {
       for (int64_t y = 0; y < node.out.height; ++y) {
         for (int64_t x = 0; x < node.out.width; ++x) {

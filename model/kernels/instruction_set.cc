@@ -28,8 +28,9 @@ std::vector<const KernelTable*> SupportedKernels() {
   // These answers include the operating system's: whether it saves the registers.
   __builtin_cpu_init();
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni")) {
+  if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512vnni")) {
     tables.push_back(&Avx512Kernels(__builtin_cpu_supports("avx512vpopcntdq")));
   }
   if (avx2 && HasAvxVnni()) tables.push_back(&AvxVnniKernels());
@@ -45,10 +46,10 @@ absl::StatusOr<const KernelTable*> KernelsByName(absl::string_view name) {
   for (const KernelTable* table : tables) {
     if (name == table->name) return table;
   }
-  const std::string known = absl::StrCat(
-      "this processor runs auto, ", absl::StrJoin(tables, ", ", [](std::string* out, const KernelTable* table) {
-        absl::StrAppend(out, table->name);
-      }));
+  const std::string known = absl::StrCat("this processor runs auto, ",
+                                         absl::StrJoin(tables, ", ", [](std::string* out, const KernelTable* table) {
+                                           absl::StrAppend(out, table->name);
+                                         }));
   for (const char* built : {"avx512", "avx_vnni", "avx2"}) {
     if (name == built) {
       return absl::FailedPreconditionError(absl::StrCat("no instruction set '", name, "' here; ", known));

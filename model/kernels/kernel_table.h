@@ -6,7 +6,8 @@
 // the products inside Winograd's, in bytes, words, signs and floats, on every instruction set.
 //
 // Activations lie in NHWC with channels padded to kLanes (but for a network's input) and a zero border wide enough for
-// every window and tile that is read; padded channels are 0. Pointers to single pixels need no alignment beyond their type's.
+// every window and tile that is read; padded channels are 0. Pointers to single pixels need no alignment beyond their
+// type's.
 #ifndef ANYBIT_MODEL_KERNELS_KERNEL_TABLE_H_
 #define ANYBIT_MODEL_KERNELS_KERNEL_TABLE_H_
 
@@ -14,8 +15,8 @@
 
 namespace anybit {
 
-inline constexpr int kLanes = 16;                            // outputs of one panel block
-inline constexpr int kStepBytes = 4;                         // of one pixel, that one step multiplies
+inline constexpr int kLanes = 16;     // outputs of one panel block
+inline constexpr int kStepBytes = 4;  // of one pixel, that one step multiplies
 inline constexpr int64_t kUnlimitedSteps = int64_t{1} << 62;
 inline constexpr int kBlockStepBytes = kLanes * kStepBytes;  // of the panel: [16 outputs][4 bytes]
 
@@ -37,45 +38,45 @@ struct Epilogue {
   float lowest;   // of kFloats: 0, or minus infinity where there is no ReLU; else unused
 };
 
-// A run of output pixels against all outputs of a layer. Sums run over `rows` stretches of `row_steps` steps, `row_stride`
-// bytes apart: the rows of the kernel window, contiguous in NHWC.
+// A run of output pixels against all outputs of a layer. Sums run over `rows` stretches of `row_steps` steps,
+// `row_stride` bytes apart: the rows of the kernel window, contiguous in NHWC.
 struct ConvCall {
-  const uint8_t* const* windows;    // [pixels], each pixel's first byte
+  const uint8_t* const* windows;  // [pixels], each pixel's first byte
   int pixels;
   int rows;
-  int64_t row_stride;               // bytes
+  int64_t row_stride;  // bytes
   int64_t row_steps;
-  const uint8_t* panel;             // [blocks][rows * row_steps][kBlockStepBytes or less], 64-byte aligned
+  const uint8_t* panel;  // [blocks][rows * row_steps][kBlockStepBytes or less], 64-byte aligned
   int blocks;
-  int64_t exact_steps;              // kBytes: steps whose sum, pair by pair of weights, fits 16 bits; >= 1
-  int planes;                       // kSigns: 1 or 2
-  int64_t plane_stride;             // kSigns: bytes from a window's bits of plane 0 to those of plane 1
-  const int32_t* window_sums;       // kSigns: [pixels], the sum of each window's codes
+  int64_t exact_steps;         // kBytes: steps whose sum, pair by pair of weights, fits 16 bits; >= 1
+  int planes;                  // kSigns: 1 or 2
+  int64_t plane_stride;        // kSigns: bytes from a window's bits of plane 0 to those of plane 1
+  const int32_t* window_sums;  // kSigns: [pixels], the sum of each window's codes
   Epilogue epilogue;
-  const void* const* residuals;     // [pixels] codes (kFloats: floats) to add, or null
-  void* const* outputs;             // [pixels], 16 * blocks codes (kFloats: floats) each
+  const void* const* residuals;  // [pixels] codes (kFloats: floats) to add, or null
+  void* const* outputs;          // [pixels], 16 * blocks codes (kFloats: floats) each
 };
 
-// One row of output pixels of a depthwise convolution: every channel by itself. The codes that a tap of the window reads
-// lie `taps[t]` elements from those of the window's first; 16 channels are read at once.
+// One row of output pixels of a depthwise convolution: every channel by itself. The codes that a tap of the window
+// reads lie `taps[t]` elements from those of the window's first; 16 channels are read at once.
 struct DepthwiseCall {
-  const void* in;                   // the first window's first code (floats: value)
+  const void* in;  // the first window's first code (floats: value)
   int64_t pixels;
-  int64_t in_step;                  // elements from window to window
-  const int64_t* taps;              // [taps], of codes an even number: one more of weight 0 where there is none
-  int count;                        // of taps
-  const void* weights;              // s16 [blocks][taps / 2][16 lanes][2 taps]; floats [blocks][taps][16]; 64-byte aligned
+  int64_t in_step;      // elements from window to window
+  const int64_t* taps;  // [taps], of codes an even number: one more of weight 0 where there is none
+  int count;            // of taps
+  const void* weights;  // s16 [blocks][taps / 2][16 lanes][2 taps]; floats [blocks][taps][16]; 64-byte aligned
   int blocks;
   Epilogue epilogue;
-  const void* residual;             // of the first pixel, or null
-  int64_t residual_step;            // elements
-  void* out;                        // 16 * blocks of every pixel
-  int64_t out_step;                 // elements
+  const void* residual;   // of the first pixel, or null
+  int64_t residual_step;  // elements
+  void* out;              // 16 * blocks of every pixel
+  int64_t out_step;       // elements
 };
 
 // An exact Winograd convolution F(rows x cols) of a 3x3 kernel at stride 1, or 2 where the name says so, in words (16
-// bits) or bytes. kBytes1x4 is Winograd's along the row only. kernels/winograd.h has the arithmetic and says where each is
-// exact.
+// bits) or bytes. kBytes1x4 is Winograd's along the row only. kernels/winograd.h has the arithmetic and says where each
+// is exact.
 enum class WinogradKind : uint8_t {
   kWords4x4,
   kWords2x4,
@@ -89,35 +90,35 @@ enum class WinogradKind : uint8_t {
 };
 inline constexpr int kWinogradKinds = 9;
 
-// Input tiles into the transform domain: V[position][tile][depth], words or bytes; of kBytes1x4 a position's depth is three
-// input rows of `channels` one after the other.
+// Input tiles into the transform domain: V[position][tile][depth], words or bytes; of kBytes1x4 a position's depth is
+// three input rows of `channels` one after the other.
 struct TileInput {
-  const uint8_t* const* tiles;      // [count], each tile's first code
+  const uint8_t* const* tiles;  // [count], each tile's first code
   int count;
-  int64_t row_stride;               // bytes
-  int64_t channels;                 // stored; a multiple of kLanes; also the bytes from pixel to pixel
-  uint8_t offset;                   // bytes: added to make V unsigned
-  uint8_t corner_offset;            // bytes: likewise, at position (1, 1), of kBytes1x4 at position 1; at stride 2 none
+  int64_t row_stride;     // bytes
+  int64_t channels;       // stored; a multiple of kLanes; also the bytes from pixel to pixel
+  uint8_t offset;         // bytes: added to make V unsigned
+  uint8_t corner_offset;  // bytes: likewise, at position (1, 1), of kBytes1x4 at position 1; at stride 2 none
   uint8_t* v;
-  int64_t position_stride;          // bytes
-  int64_t tile_stride;              // bytes
+  int64_t position_stride;  // bytes
+  int64_t tile_stride;      // bytes
 };
 
 // One position's product M[tile][16 outputs] = V[tile][depth] * U[depth][16 outputs] + init. Sums wrap: a lane of M is
 // 32 bits, or 16 where the table says so for bytes.
 struct TileProduct {
   const uint8_t* v;
-  int64_t tile_stride;              // bytes
+  int64_t tile_stride;  // bytes
   int tiles;
   int64_t steps;
-  const uint8_t* u;                 // a block's [steps][kBlockStepBytes], 64-byte aligned
-  int64_t u_stride;                 // bytes from block to block
+  const uint8_t* u;  // a block's [steps][kBlockStepBytes], 64-byte aligned
+  int64_t u_stride;  // bytes from block to block
   int blocks;
-  const int32_t* init;              // a block's [16], or null for zeros
-  int64_t init_stride;              // ints from block to block
+  const int32_t* init;  // a block's [16], or null for zeros
+  int64_t init_stride;  // ints from block to block
   uint8_t* m;
-  int64_t m_tile_stride;            // bytes
-  int64_t m_stride;                 // bytes from block to block
+  int64_t m_tile_stride;  // bytes
+  int64_t m_stride;       // bytes from block to block
 };
 
 // How much of an output tile lies within the map.
@@ -128,18 +129,18 @@ struct TileExtent {
 
 // Tiles of one block of 16 outputs back from the transform domain, through the epilogue.
 struct TileOutput {
-  const uint8_t* m;                 // [count] tiles of [position][16 lanes]
-  int64_t m_tile_stride;            // bytes
+  const uint8_t* m;       // [count] tiles of [position][16 lanes]
+  int64_t m_tile_stride;  // bytes
   int count;
   // 16-bit lanes: [16], the middle of each output's possible results, and its low 16 bits.
   const int32_t* centers;
   const int16_t* low_centers;
-  Epilogue epilogue;                // of this block; scales divided by the kind's factor
-  const TileExtent* extents;        // [count]
-  const uint8_t* const* residuals;  // [count], or null
+  Epilogue epilogue;                                   // of this block; scales divided by the kind's factor
+  const TileExtent* extents;                           // [count]
+  const uint8_t* const* residuals;                     // [count], or null
   int64_t residual_row_stride, residual_pixel_stride;  // bytes
-  uint8_t* const* outputs;          // [count]
-  int64_t row_stride, pixel_stride; // bytes
+  uint8_t* const* outputs;                             // [count]
+  int64_t row_stride, pixel_stride;                    // bytes
 };
 
 struct WinogradKernels {
@@ -151,7 +152,7 @@ struct WinogradKernels {
 struct MaxPoolCall {
   int64_t out_height, out_width, channels;  // stored channels
   int size, stride;
-  int64_t in_row_stride, out_row_stride;    // elements
+  int64_t in_row_stride, out_row_stride;  // elements
 };
 
 struct KernelTable {

@@ -10,8 +10,8 @@
 
 namespace anybit {
 
-// Multiplications a nanosecond of one core in the table's fastest exact inner loop on bytes (or words, where that is what it
-// has): the best of 40 spells of a fraction of a millisecond.
+// Multiplications a nanosecond of one core in the table's fastest exact inner loop on bytes (or words, where that is
+// what it has): the best of 40 spells of a fraction of a millisecond.
 inline double MeasurePeak(const KernelTable& kernels) {
   using Clock = std::chrono::steady_clock;
   double best = 0;

@@ -1,5 +1,5 @@
-// Plain C++ that compilers vectorise for whatever the build targets; where that is x86-64, with the one instruction of its
-// baseline that they do not find by themselves.
+// Plain C++ that compilers vectorise for whatever the build targets; where that is x86-64, with the one instruction of
+// its baseline that they do not find by themselves.
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -91,7 +91,8 @@ struct PlainSums {
 struct Words : PlainSums {
   static Isa::Vector Step(Isa::Vector acc, Isa::Vector x, Isa::Vector w) {
 #if defined(__SSE2__)
-    return acc + reinterpret_cast<Isa::Vector>(_mm_madd_epi16(reinterpret_cast<__m128i>(x), reinterpret_cast<__m128i>(w)));
+    return acc +
+           reinterpret_cast<Isa::Vector>(_mm_madd_epi16(reinterpret_cast<__m128i>(x), reinterpret_cast<__m128i>(w)));
 #else
     const Isa::Vector x0 = (x << 16) >> 16, w0 = (w << 16) >> 16, x1 = x >> 16, w1 = w >> 16;
     return acc + x0 * w0 + x1 * w1;
@@ -106,7 +107,8 @@ struct Floats : PlainSums {
   typedef float Lanes __attribute__((vector_size(16)));
 
   static Isa::Vector Step(Isa::Vector acc, Isa::Vector x, Isa::Vector w) {
-    return reinterpret_cast<Isa::Vector>(reinterpret_cast<Lanes>(acc) + reinterpret_cast<Lanes>(x) * reinterpret_cast<Lanes>(w));
+    return reinterpret_cast<Isa::Vector>(reinterpret_cast<Lanes>(acc) +
+                                         reinterpret_cast<Lanes>(x) * reinterpret_cast<Lanes>(w));
   }
 };
 

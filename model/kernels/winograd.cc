@@ -33,10 +33,8 @@ constexpr Transform kStride2F4 = {
     .positive = {3, 3, 3, 1, 3, 1, 1, 1, 1},
     .negative = {3, 1, 3, 1, 3, 0, 0, 0, 0}};
 // No transform: each position is one row of the kernel.
-constexpr Transform kIdentity = {.positions = 3,
-                                 .g = {{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}},
-                                 .positive = {1, 1, 1},
-                                 .negative = {0, 0, 0}};
+constexpr Transform kIdentity = {
+    .positions = 3, .g = {{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}}, .positive = {1, 1, 1}, .negative = {0, 0, 0}};
 
 const Transform& Vertical(const WinogradShape& shape) {
   if (shape.stride == 2) return shape.out_rows == 2 ? kStride2F2 : kStride2F4;
@@ -147,7 +145,8 @@ WinogradShape ShapeOf(WinogradKind kind) {
 }
 
 std::optional<WinogradPanel> PackWinograd(WinogradKind kind, bool narrow_bytes, std::span<const int16_t> weights,
-                                          int64_t outputs, int64_t channels, int64_t stored_channels, int highest_input) {
+                                          int64_t outputs, int64_t channels, int64_t stored_channels,
+                                          int highest_input) {
   const WinogradShape shape = ShapeOf(kind);
   const Transform &v = Vertical(shape), &h = Horizontal(shape);
   const bool narrow = narrow_bytes && !shape.words;

@@ -19,15 +19,12 @@ struct Limit {
   int weight, input;
 };
 
-// The largest codes for which transformed operands fit bytes: rows of G sum to 3 and 7 at most, products of rows to 9, 21
-// and 49, at stride 2 to 4 and 9; transformed codes spread over 4, 10, 20 and 100 times the largest code, at stride 2 over
-// 4 and 36.
-constexpr Limit kByteLimits[] = {{WinogradKind::kBytes1x4, 18, 25},
-                                 {WinogradKind::kBytes2x2, 14, 63},
-                                 {WinogradKind::kBytes2x4, 6, 12},
-                                 {WinogradKind::kBytes4x4, 2, 2},
-                                 {WinogradKind::kBytesStride2_2x2, 31, 63},
-                                 {WinogradKind::kBytesStride2_4x4, 14, 7}};
+// The largest codes for which transformed operands fit bytes: rows of G sum to 3 and 7 at most, products of rows to 9,
+// 21 and 49, at stride 2 to 4 and 9; transformed codes spread over 4, 10, 20 and 100 times the largest code, at stride
+// 2 over 4 and 36.
+constexpr Limit kByteLimits[] = {{WinogradKind::kBytes1x4, 18, 25},         {WinogradKind::kBytes2x2, 14, 63},
+                                 {WinogradKind::kBytes2x4, 6, 12},          {WinogradKind::kBytes4x4, 2, 2},
+                                 {WinogradKind::kBytesStride2_2x2, 31, 63}, {WinogradKind::kBytesStride2_4x4, 14, 7}};
 
 TEST(Winograd, InBytesTakesOperandsUpToWhatFitsBytes) {
   for (const Limit& limit : kByteLimits) {
@@ -94,7 +91,9 @@ TEST(Winograd, InNarrowBytesRefusesPairsOfProductsThatSaturate) {
 
 TEST(Winograd, DividesTheOddPartOutOfItsFactorWhereLanesWrapAnyway) {
   const std::vector<int16_t> codes(16 * 9 * 16, 1);
-  const auto factor = [&](WinogradKind kind, bool narrow) { return PackWinograd(kind, narrow, codes, 16, 16, 16, 1)->factor; };
+  const auto factor = [&](WinogradKind kind, bool narrow) {
+    return PackWinograd(kind, narrow, codes, 16, 16, 16, 1)->factor;
+  };
   EXPECT_EQ(factor(WinogradKind::kWords4x4, false), 64);
   EXPECT_EQ(factor(WinogradKind::kWords2x4, false), 16);
   EXPECT_EQ(factor(WinogradKind::kBytes1x4, false), 24);

@@ -16,8 +16,7 @@ absl::Status ValidateCodeRange(const CodeRange& range) {
   const bool odd = range.step % 2 == 1;
   const bool power_of_two = (range.step & (range.step - 1)) == 0;
   if (!odd && !power_of_two) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("weight step ", range.step, " is neither odd nor a power of two"));
+    return absl::InvalidArgumentError(absl::StrCat("weight step ", range.step, " is neither odd nor a power of two"));
   }
   if (range.lo < -128 || range.lo > 0) {
     return absl::InvalidArgumentError(absl::StrCat("lowest weight code ", range.lo, " is outside -128..0"));

@@ -50,10 +50,8 @@ Artifact RandomArtifact(const NetworkSpec& spec, uint64_t seed) {
   double accuracy = 0.95;
   for (const TestPoint& p : kPoints) {
     ArtifactPoint& point = artifact.points.emplace_back();
-    point.info = {.name = p.name,
-                  .weight_bits = p.weight_bits,
-                  .activation_bits = p.activation_bits,
-                  .accuracy = accuracy};
+    point.info = {
+        .name = p.name, .weight_bits = p.weight_bits, .activation_bits = p.activation_bits, .accuracy = accuracy};
     accuracy -= 0.01;
     point.full_precision = p.full_precision;
     point.accuracy_images = 100;
@@ -65,12 +63,14 @@ Artifact RandomArtifact(const NetworkSpec& spec, uint64_t seed) {
         layer.weights = wide ? CodeRange{} : p.weights;
         layer.highest_code = node.kind == NodeKind::kConv ? p.highest_code : 0;
       }
-      // Sums of `depth` random products have a deviation near sqrt(depth) * rms(weight) * rms(code): spread it over the codes.
+      // Sums of `depth` random products have a deviation near sqrt(depth) * rms(weight) * rms(code): spread it over the
+      // codes.
       const double weight = wide ? 52.0 : p.weights.sign ? 1.0 : 0.41 * p.weights.hi;
       const double code = index == plan.layers.front() ? 147.0 : 0.6 * std::max(1, p.highest_code);
       const double spread = std::sqrt(static_cast<double>(node.depth)) * weight * code;
       for (int64_t o = 0; o < node.out.channels; ++o) {
-        const double scale = p.full_precision ? uniform(0.5, 1.0) : uniform(-1, 1) * std::max(1, p.highest_code) / spread;
+        const double scale =
+            p.full_precision ? uniform(0.5, 1.0) : uniform(-1, 1) * std::max(1, p.highest_code) / spread;
         layer.scale.push_back(p.full_precision ? static_cast<float>(scale) : ExactScale(scale));
         layer.bias.push_back(static_cast<float>(uniform(-0.2, 0.8) * std::max(1, p.highest_code)));
       }

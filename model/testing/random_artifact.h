@@ -1,4 +1,5 @@
-// A complete artifact of random numbers, for tests: every kind of code range, scales that spread codes over their range.
+// A complete artifact of random numbers, for tests: every kind of code range, scales that spread codes over their
+// range.
 #ifndef ANYBIT_MODEL_TESTING_RANDOM_ARTIFACT_H_
 #define ANYBIT_MODEL_TESTING_RANDOM_ARTIFACT_H_
 
@@ -9,7 +10,8 @@
 
 namespace anybit {
 
-// Points fp32, w8a8, w4a4f, w3a2f, w1a1, w1a2 (index order) of `spec`, which must plan. Accuracies fall from .95 by .01.
+// Points fp32, w8a8, w4a4f, w3a2f, w1a1, w1a2 (index order) of `spec`, which must plan. Accuracies fall from .95 by
+// .01.
 Artifact RandomArtifact(const NetworkSpec& spec, uint64_t seed);
 
 // Random image codes for `rows` rows of the artifact's input.

@@ -77,7 +77,8 @@ std::vector<float> Linear(const PlannedNode& node, const LayerEpilogue& layer, c
 
 }  // namespace
 
-LayerTrace ReferenceRun(const Artifact& artifact, int point, std::span<const uint8_t> input, std::vector<float>& logits) {
+LayerTrace ReferenceRun(const Artifact& artifact, int point, std::span<const uint8_t> input,
+                        std::vector<float>& logits) {
   const NetworkPlan plan = *PlanNetwork(artifact.spec);
   const std::vector<int32_t> image(input.begin(), input.end());
   LayerTrace trace(plan.nodes.size());
@@ -101,7 +102,8 @@ LayerTrace ReferenceRun(const Artifact& artifact, int point, std::span<const uin
         });
         break;
       case NodeKind::kMaxPool:
-        trace[i].codes = EachFrame(node, x, [&](int64_t, const std::vector<int32_t>& codes) { return MaxPool(node, codes); });
+        trace[i].codes =
+            EachFrame(node, x, [&](int64_t, const std::vector<int32_t>& codes) { return MaxPool(node, codes); });
         break;
       case NodeKind::kGlobalPool: trace[i].codes = GlobalPool(node, x); break;
       case NodeKind::kLinear:

@@ -15,7 +15,8 @@ namespace anybit {
 
 // `input` is one row; `point` a quantized point of `artifact`, which must be valid. Returns what every node computed;
 // `logits` receives the last node's output.
-LayerTrace ReferenceRun(const Artifact& artifact, int point, std::span<const uint8_t> input, std::vector<float>& logits);
+LayerTrace ReferenceRun(const Artifact& artifact, int point, std::span<const uint8_t> input,
+                        std::vector<float>& logits);
 
 }  // namespace anybit
 

@@ -33,12 +33,14 @@
 #include "model/train/text_file.h"
 
 ABSL_FLAG(std::string, weights, "", "safetensors file of the float network, in torchvision's or timm's names");
-ABSL_FLAG(std::string, arch, "fashion", "its architecture: resnet18, resnet20, resnet20_wide, resnet50, "
-                                        "resnet18_imagenet, resnet50_imagenet, or that of an exported artifact");
+ABSL_FLAG(std::string, arch, "fashion",
+          "its architecture: resnet18, resnet20, resnet20_wide, resnet50, "
+          "resnet18_imagenet, resnet50_imagenet, or that of an exported artifact");
 ABSL_FLAG(std::string, data, "/usr/share/datasets/fashion-mnist", "examples, see model/data/open_examples.h");
 ABSL_FLAG(std::string, points, anybit::kDefaultPoints, "operating points, see model/train/recipe/point_recipe.h");
-ABSL_FLAG(std::vector<std::string>, mean, {}, "of pixels 0..1, what the float network's input was normalised by: one "
-                                              "number, or one per channel; empty: 0");
+ABSL_FLAG(std::vector<std::string>, mean, {},
+          "of pixels 0..1, what the float network's input was normalised by: one "
+          "number, or one per channel; empty: 0");
 ABSL_FLAG(std::vector<std::string>, std, {}, "likewise, the deviation; empty: 1");
 ABSL_FLAG(int64_t, images, 256, "training images that ranges and batch norm are estimated from; labels are not used");
 ABSL_FLAG(int64_t, test_images, 0, "test images that accuracies are measured on; 0: all");
@@ -46,11 +48,13 @@ ABSL_FLAG(int64_t, max_damaged, 0, "images, of those that are read, that may be 
 ABSL_FLAG(std::string, rounding, "joint", "of weights: joint (one code for all points at once) or nearest");
 ABSL_FLAG(std::string, out, "network.safetensors", "file to write");
 ABSL_FLAG(std::string, report, "", "JSON file to write for anybit-train-report; empty: none");
-ABSL_FLAG(std::string, label, "", "name of the network in reports, where those of one name are averaged; empty: "
-                                 "\"converted, joint rounding\"");
+ABSL_FLAG(std::string, label, "",
+          "name of the network in reports, where those of one name are averaged; empty: "
+          "\"converted, joint rounding\"");
 ABSL_FLAG(int64_t, version, 1, "model version on the wire");
-ABSL_FLAG(std::string, export_float, "", "the other way: writes the fp32 point of this artifact to --out in "
-                                         "torchvision's names, for inputs of 0..1, and ends");
+ABSL_FLAG(std::string, export_float, "",
+          "the other way: writes the fp32 point of this artifact to --out in "
+          "torchvision's names, for inputs of 0..1, and ends");
 
 namespace anybit {
 namespace {
@@ -109,8 +113,7 @@ absl::StatusOr<Artifact> ReadFloatNetwork(const std::string& path, const Network
 
 // `count` rows drawn evenly from the whole, or all of them.
 std::unique_ptr<ExampleSet> SomeOf(const ExampleSet& whole, int64_t count) {
-  return std::make_unique<Subset>(
-      HoldOut(whole, count <= 0 ? whole.count() : std::min(count, whole.count())).held_out);
+  return std::make_unique<Subset>(HoldOut(whole, count <= 0 ? whole.count() : std::min(count, whole.count())).held_out);
 }
 
 // The rows that are read, without those that cannot be. All are checked before the work begins.
@@ -151,8 +154,8 @@ absl::Status ReportBorder(const Artifact& full, std::span<const uint8_t> images,
 
 std::string Command() {
   const std::filesystem::path weights(absl::GetFlag(FLAGS_weights));
-  return absl::StrCat("anybit-convert --weights=", weights.filename().string(), " --arch=", absl::GetFlag(FLAGS_arch), " --points=", absl::GetFlag(FLAGS_points),
-                      " --data=", NameOfData(absl::GetFlag(FLAGS_data)),
+  return absl::StrCat("anybit-convert --weights=", weights.filename().string(), " --arch=", absl::GetFlag(FLAGS_arch),
+                      " --points=", absl::GetFlag(FLAGS_points), " --data=", NameOfData(absl::GetFlag(FLAGS_data)),
                       " --mean=", absl::StrJoin(absl::GetFlag(FLAGS_mean), ","),
                       " --std=", absl::StrJoin(absl::GetFlag(FLAGS_std), ","),
                       " --images=", absl::GetFlag(FLAGS_images), " --test_images=", absl::GetFlag(FLAGS_test_images),

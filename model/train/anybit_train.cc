@@ -58,8 +58,7 @@ ABSL_FLAG(std::string, augment, anybit::ToText(TrainerOptions{}.augmentation),
           "changes of training rows, see model/data/augmentation.h; or none");
 ABSL_FLAG(std::string, out, "network.safetensors",
           "artifact to write; of a recipe that trains points alone one per point, named *.<point>.safetensors");
-ABSL_FLAG(std::string, report, "",
-          "JSON file to write for anybit-train-report; empty: beside --out, named *.json");
+ABSL_FLAG(std::string, report, "", "JSON file to write for anybit-train-report; empty: beside --out, named *.json");
 ABSL_FLAG(std::string, points, anybit::kDefaultPoints, "operating points, see model/train/recipe/point_recipe.h");
 ABSL_FLAG(std::string, start, "",
           "artifact with a full-precision point, or a checkpoint, whose float weights to start from");
@@ -78,7 +77,7 @@ ABSL_FLAG(double, weight_decay, TrainerOptions{}.weight_decay, "of the layers' w
 ABSL_FLAG(double, label_smoothing, TrainerOptions{}.label_smoothing, "share of the labels spread over all classes");
 ABSL_FLAG(double, ema, TrainerOptions{}.ema, "decay per step of averaged weights, which become the result; 0: none");
 ABSL_FLAG(int64_t, held_out, TrainerOptions{}.held_out, "training images kept for validation");
-ABSL_FLAG(int64_t, norm_batches, TrainerOptions{}.norm_batches, 
+ABSL_FLAG(int64_t, norm_batches, TrainerOptions{}.norm_batches,
           "batches that estimate batch norm after training, all in memory as bytes; 0: the running averages stay");
 ABSL_FLAG(uint64_t, seed, TrainerOptions{}.seed, "of weights, order, augmentation, teachers and swaps");
 ABSL_FLAG(std::string, device, TrainerOptions{}.device, "cpu, cuda, or cuda:1; cuda needs a build with --config=cuda");
@@ -92,9 +91,10 @@ ABSL_FLAG(int64_t, checkpoint_interval, TrainerOptions{}.checkpoint_interval, "s
 ABSL_FLAG(bool, resume, false, "go on from --checkpoint");
 ABSL_FLAG(int64_t, progress_interval, TrainerOptions{}.progress_interval,
           "steps between lines where there is no terminal");
-ABSL_FLAG(int64_t, evaluation_interval, TrainerOptions{}.evaluation_interval,
-          "steps between looks at the held-out images, with running batch norm, which may cost points of few bits a lot; "
-          "0: only at the end");
+ABSL_FLAG(
+    int64_t, evaluation_interval, TrainerOptions{}.evaluation_interval,
+    "steps between looks at the held-out images, with running batch norm, which may cost points of few bits a lot; "
+    "0: only at the end");
 ABSL_FLAG(bool, test, true, "measure the test images once, at the end; false: leave them alone, for runs to choose by");
 ABSL_FLAG(int64_t, max_damaged, 0,
           "image files that may be damaged: they are named and left out; with more the run ends before its first step");
@@ -105,18 +105,40 @@ namespace anybit {
 namespace {
 
 // What decides the result; the other flags say where files lie and what is shown.
-constexpr const char* kDeciding[] = {"arch",          "augment",
-                                     "points",        "start",
-                                     "start_steps",   "joint_steps",
-                                     "batch",         "optimizer",
-                                     "learning_rate", "joint_learning_rate",
-                                     "momentum",      "weight_decay",
-                                     "label_smoothing", "ema",
-                                     "held_out",      "norm_batches",
-                                     "sync_norm",     "seed"};
-constexpr const char* kOther[] = {"recipe",     "data",   "out",     "report", "device",  "threads",
-                                  "backward",   "checkpoint", "checkpoint_interval", "resume", "progress_interval",
-                                  "evaluation_interval", "test", "version", "label", "max_damaged"};
+constexpr const char* kDeciding[] = {"arch",
+                                     "augment",
+                                     "points",
+                                     "start",
+                                     "start_steps",
+                                     "joint_steps",
+                                     "batch",
+                                     "optimizer",
+                                     "learning_rate",
+                                     "joint_learning_rate",
+                                     "momentum",
+                                     "weight_decay",
+                                     "label_smoothing",
+                                     "ema",
+                                     "held_out",
+                                     "norm_batches",
+                                     "sync_norm",
+                                     "seed"};
+constexpr const char* kOther[] = {"recipe",
+                                  "data",
+                                  "out",
+                                  "report",
+                                  "device",
+                                  "threads",
+                                  "backward",
+                                  "checkpoint",
+                                  "checkpoint_interval",
+                                  "resume",
+                                  "progress_interval",
+                                  "evaluation_interval",
+                                  "test",
+                                  "version",
+                                  "label",
+                                  "max_damaged"};
 
 absl::CommandLineFlag& Flag(const std::string& name) { return *absl::FindCommandLineFlag(name); }
 

@@ -38,8 +38,8 @@ absl::Status Main(const std::vector<std::string>& paths) {
     return status;
   }
   if (svg.empty()) return absl::OkStatus();
-  return WriteTextFile(svg, AccuracyFigure(runs, tested ? AccuracyOf::kTest : AccuracyOf::kHeldOut,
-                                       absl::GetFlag(FLAGS_caption)));
+  return WriteTextFile(
+      svg, AccuracyFigure(runs, tested ? AccuracyOf::kTest : AccuracyOf::kHeldOut, absl::GetFlag(FLAGS_caption)));
 }
 
 }  // namespace

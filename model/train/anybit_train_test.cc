@@ -560,7 +560,8 @@ TEST(AnybitTrain, RoundsTheBackwardPassWhereAskedToAndSaysSo) {
 }
 
 TEST(AnybitTrain, RefusesProcessesThatWereStartedForDifferentRuns) {
-  const std::vector<std::string> flags = BriefFlags("unlike", {}), others = BriefFlags("unlike", {"--weight_decay=0.5"});
+  const std::vector<std::string> flags = BriefFlags("unlike", {}),
+                                 others = BriefFlags("unlike", {"--weight_decay=0.5"});
   Two two(flags, others);
   EXPECT_EQ(two.second.Finish(), 1);
   EXPECT_NE(two.second.said().find("process 1 was started for another run than process 0"), std::string::npos)

@@ -12,7 +12,9 @@ namespace anybit {
 
 std::vector<std::string> ParseFlags(int argc, char** argv, absl::string_view source, const std::string& usage) {
   absl::FlagsUsageConfig config;
-  config.contains_help_flags = [end = std::string(source)](absl::string_view file) { return absl::EndsWith(file, end); };
+  config.contains_help_flags = [end = std::string(source)](absl::string_view file) {
+    return absl::EndsWith(file, end);
+  };
   absl::SetFlagsUsageConfig(config);
   absl::SetProgramUsageMessage(usage);
   const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);

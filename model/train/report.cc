@@ -129,8 +129,8 @@ double PlaceOf(const PointResult& point) {
 // a kink.
 bool StandsApart(const PointResult& point, const std::vector<PointResult>& points) {
   return absl::EndsWith(point.name(), "f") && std::any_of(points.begin(), points.end(), [&](const PointResult& other) {
-    return other.name() != point.name() && std::abs(PlaceOf(other) - PlaceOf(point)) < 0.5;
-  });
+           return other.name() != point.name() && std::abs(PlaceOf(other) - PlaceOf(point)) < 0.5;
+         });
 }
 
 report::Axis BitsAxis(const std::vector<PointResult>& points) {
@@ -251,9 +251,8 @@ absl::Status CheckAlike(std::span<const TrainingRun> runs) {
       std::string one = WithoutSeeds(first), other = WithoutSeeds(run.command());
       if (name.empty()) one = WithoutPoints(one), other = WithoutPoints(other);
       if (one == other) continue;
-      return absl::InvalidArgumentError(absl::StrCat("runs called '", run.recipe(),
-                                                     "' differ in more than their seeds: [", first, "] and [",
-                                                     run.command(), "]"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "runs called '", run.recipe(), "' differ in more than their seeds: [", first, "] and [", run.command(), "]"));
     }
   }
   return absl::OkStatus();

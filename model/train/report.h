@@ -39,8 +39,8 @@ enum class AccuracyOf { kHeldOut, kTest };
 std::string AccuracyTable(std::span<const TrainingRun> runs, AccuracyOf which);
 
 // A row per recipe but the first, a column per point: by how many percent its runs are above those of the first recipe
-// with the same seed, mean ± sample standard deviation; "-" where no seeds are equal. Runs of one seed start alike and see
-// the same images, so these spread less than the accuracies do. Markdown; empty where there is nothing to compare.
+// with the same seed, mean ± sample standard deviation; "-" where no seeds are equal. Runs of one seed start alike and
+// see the same images, so these spread less than the accuracies do. Markdown; empty where there is nothing to compare.
 std::string DifferenceTable(std::span<const TrainingRun> runs, AccuracyOf which);
 
 // InvalidArgument where runs of one name have commands that differ in more than their seeds: their mean would be of

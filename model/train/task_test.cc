@@ -37,7 +37,8 @@ std::string Cifar100Folder() {
 // Two grey images of 28x28, of classes 0 and 9.
 std::string IdxFolder(const char* name) {
   const std::string folder = FreshFolder(name);
-  const std::string images("\0\0\x08\x03\0\0\0\x02\0\0\0\x1c\0\0\0\x1c", 16), labels("\0\0\x08\x01\0\0\0\x02\0\x09", 10);
+  const std::string images("\0\0\x08\x03\0\0\0\x02\0\0\0\x1c\0\0\0\x1c", 16),
+      labels("\0\0\x08\x01\0\0\0\x02\0\x09", 10);
   for (const char* split : {"train", "t10k"}) {
     WriteFile(absl::StrCat(folder, "/", split, "-images-idx3-ubyte"), images + std::string(2 * 28 * 28, '\x40'));
     WriteFile(absl::StrCat(folder, "/", split, "-labels-idx1-ubyte"), labels);

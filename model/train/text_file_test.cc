@@ -25,7 +25,8 @@ TEST(TextFile, ReadsBackWhatWasWrittenAndLeavesNothingElse) {
 
 TEST(TextFile, SaysWhatCannotBeReadOrWritten) {
   const std::string absent = Fresh("absent");
-  EXPECT_EQ(ReadTextFile(absent).status(), absl::NotFoundError("cannot open '" + absent + "': No such file or directory"));
+  EXPECT_EQ(ReadTextFile(absent).status(),
+            absl::NotFoundError("cannot open '" + absent + "': No such file or directory"));
   EXPECT_EQ(WriteTextFile(absent + "/file", "x"),
             absl::UnavailableError("cannot write '" + absent + "/file': No such file or directory"));
   const std::string folder = Fresh("folder");

@@ -29,7 +29,7 @@ Snapshot Waiting(int count, double rows_per_second, Duration now = {}, int slots
   snapshot.At(T(now));
   for (int i = 0; i < count; ++i) snapshot.Add(T(milliseconds(100)));
   snapshot.arrivals.objective = std::chrono::seconds(1);
-  snapshot.arrivals.slow = rows_per_second;   // per objective
+  snapshot.arrivals.slow = rows_per_second;  // per objective
   return snapshot;
 }
 
@@ -58,12 +58,12 @@ TEST(AccuracyScalingTest, WaitsForAFullBatchUntilTheHeadMustStart) {
   const Decision early = Decide(Waiting(3, 0));
   EXPECT_TRUE(early.plans.empty());
   EXPECT_TRUE(early.shed.empty());
-  EXPECT_EQ(early.wake_at, T(milliseconds(86)));   // hi x 3: 14 ms
+  EXPECT_EQ(early.wake_at, T(milliseconds(86)));  // hi x 3: 14 ms
   EXPECT_EQ(Decide(Waiting(3, 0, milliseconds(86))).plans.at(0).count, 3);
 }
 
 TEST(AccuracyScalingTest, ABatchThatIsAsLargeAsTheSlackAllowsStartsAtOnce) {
-  EXPECT_TRUE(Decide(Waiting(3, 0, milliseconds(84))).plans.empty());              // hi x 4: 16 ms
+  EXPECT_TRUE(Decide(Waiting(3, 0, milliseconds(84))).plans.empty());  // hi x 4: 16 ms
   EXPECT_EQ(Decide(Waiting(3, 0, milliseconds(85))).plans.at(0).count, 3);
   EXPECT_EQ(Decide(Waiting(9, 0)).plans.at(0).count, 8);
 }
@@ -76,8 +76,8 @@ TEST(AccuracyScalingTest, DoesNotWaitWhileSomeoneIsLeftOver) {
 
 TEST(AccuracyScalingTest, ServesAHeadAtAFasterPointWhereThatOfTheDemandIsTooSlowForIt) {
   Snapshot snapshot(ThreePoints());
-  snapshot.Add(T(milliseconds(9)));   // hi: 10 ms
-  snapshot.At(T(milliseconds(4)));    // mid: 5 ms
+  snapshot.Add(T(milliseconds(9)));  // hi: 10 ms
+  snapshot.At(T(milliseconds(4)));   // mid: 5 ms
   const Decision decision = Decide(snapshot);
   EXPECT_EQ(Ids(snapshot.view(), MembersOfPlan(decision, 0)), (IdList{1}));
   EXPECT_EQ(decision.plans.at(0).point, kMid);

@@ -27,8 +27,8 @@ void Aimd::DecideInto(const SchedulerView& view, Decision& decision) const {
   const int limit = static_cast<int>(std::floor(std::clamp(view.aimd_rows, 1.0, most)));
   FillIdleSlots(view, decision, [&](const Unplanned& unplanned, int head) -> std::optional<BatchChoice> {
     const PendingRequest& request = unplanned.At(head);
-    const std::optional<PointId> point = MostAccurateWithin(view.latency, Preferring(point_, request.allowed),
-                                                            request.rows, Slack(view, request));
+    const std::optional<PointId> point =
+        MostAccurateWithin(view.latency, Preferring(point_, request.allowed), request.rows, Slack(view, request));
     if (!point) return std::nullopt;
     return LargestBatchInTime(unplanned, head, *point, limit);
   });

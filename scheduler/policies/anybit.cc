@@ -12,8 +12,8 @@
 namespace anybit {
 namespace {
 
-constexpr double kForever = 1e18;   // ns
-constexpr double kNothing = 1e-9;   // of accuracy: less than rounding
+constexpr double kForever = 1e18;  // ns
+constexpr double kNothing = 1e-9;  // of accuracy: less than rounding
 
 // More slots than this are planned as if there were so many: their time is a lower bound then.
 constexpr int kMostSlots = 64;
@@ -36,19 +36,21 @@ constexpr double kStillBusy = 0.8;
 // A batch without deadlines may be so long that those who come meanwhile wait; this part of an objective is within the
 // slack of most. Without any objective, as long as people do not notice.
 constexpr double kPartOfObjective = 0.25;
-constexpr double kLongestWithoutDeadline = 50e6;   // ns
+constexpr double kLongestWithoutDeadline = 50e6;  // ns
 
 // Requests without a deadline that waited so many objectives take this part of the rows of each batch.
 constexpr double kPatience = 20;
 constexpr double kAgedPart = 0.25;
 
-// In overload a point of which nothing is known but its profile is tried where it would be worth more than all others if
-// it took this part of its time. Beside other work points have been seen to differ by a third from what a quiet machine
-// says. The price are four batches now and then that may earn a quarter less, so they are small: this part of the largest.
+// In overload a point of which nothing is known but its profile is tried where it would be worth more than all others
+// if it took this part of its time. Beside other work points have been seen to differ by a third from what a quiet
+// machine says. The price are four batches now and then that may earn a quarter less, so they are small: this part of
+// the largest.
 constexpr double kHopedFor = 0.75;
 constexpr int kTriedPart = 4;
 
-// A batch whose rows take more than this many times what a row takes at best is not worth its time while there is another.
+// A batch whose rows take more than this many times what a row takes at best is not worth its time while there is
+// another.
 constexpr double kWasteful = 1.5;
 
 // Positions looked at for one batch when requests differ in what they accept.
@@ -100,7 +102,7 @@ class Planner {
   struct Kind {
     PointSet allowed;
     const RankedPoint* most_valuable = nullptr;
-    double least_cost = 0;   // of a row, ns
+    double least_cost = 0;  // of a row, ns
     int rows = 0;
     int rows_with_deadline = 0;
   };
@@ -135,14 +137,18 @@ class Planner {
     const MonoTime deadline = At(position).deadline;
     return deadline == kNever ? kForever : Nanoseconds(deadline - view_.now);
   }
-  double Predict(const RankedPoint& point, int rows) const { return Nanoseconds(view_.latency.Predict(point.id, rows)); }
+  double Predict(const RankedPoint& point, int rows) const {
+    return Nanoseconds(view_.latency.Predict(point.id, rows));
+  }
   // Of many batches, one after the other.
-  double Typical(const RankedPoint& point, int rows) const { return Nanoseconds(view_.latency.Typical(point.id, rows)); }
+  double Typical(const RankedPoint& point, int rows) const {
+    return Nanoseconds(view_.latency.Typical(point.id, rows));
+  }
   double Weight(const PendingRequest& request) const { return RequestWeight(view_, request); }
 
   bool IsTaken(int position) const {
     for (const Plan& plan : decision_.plans) {
-      const std::span<const int> members = decision_.MembersOf(plan);   // ascending
+      const std::span<const int> members = decision_.MembersOf(plan);  // ascending
       if (std::binary_search(members.begin(), members.end(), position)) return true;
     }
     return false;
@@ -191,11 +197,11 @@ class Planner {
   bool TriesUntried(int slot) {
     const PointSet untried = view_.latency.untried();
     if (untried.empty()) return false;
-    const RankedPoint* best = nullptr;   // of those that somebody accepts
+    const RankedPoint* best = nullptr;  // of those that somebody accepts
     for (const RankedPoint& point : ranking_.points()) {
       if (SomebodyAccepts(point) && (best == nullptr || point.value > best->value)) best = &point;
     }
-    if (best == nullptr || untried.Contains(best->id)) return false;   // it will run anyway
+    if (best == nullptr || untried.Contains(best->id)) return false;  // it will run anyway
     const int most = std::max(most_rows_ / kTriedPart, At(begin_).rows);
     for (size_t p = 0; p < ranking_.points().size(); ++p) {
       const RankedPoint& point = ranking_.points()[p];
@@ -290,8 +296,8 @@ class Planner {
     return p;
   }
 
-  // What those scanned are, by which points they accept: read once, since several levels and batches ask for it. They are
-  // the most urgent ones, as many as there is place for.
+  // What those scanned are, by which points they accept: read once, since several levels and batches ask for it. They
+  // are the most urgent ones, as many as there is place for.
   void LookAtKinds() {
     floors_part_ = static_cast<double>(view_.waiting_special) / end_;
     floors_point_ = nullptr;
@@ -342,7 +348,9 @@ class Planner {
     }
     return Typical(least);
   }
-  bool IsTakenOfScanned(int position) const { return kind_of_[static_cast<size_t>(position - scanned_from_)] == kTaken; }
+  bool IsTakenOfScanned(int position) const {
+    return kind_of_[static_cast<size_t>(position - scanned_from_)] == kTaken;
+  }
   const Kind& KindOf(int position) const { return kind_[kind_of_[static_cast<size_t>(position - scanned_from_)]]; }
 
   // The largest batch of up to `most` rows that `point` runs in time, from the most urgent of its company on.
@@ -352,7 +360,7 @@ class Planner {
       int rows = std::min(with_deadline_ - begin_, most);
       while (rows > 0 && Predict(point, rows) > limit) --rows;
       rows = point.efficient[static_cast<size_t>(rows)];
-      if (rows == 0 || Predict(point, rows) > limit) return {};   // fewer rows may be slower
+      if (rows == 0 || Predict(point, rows) > limit) return {};  // fewer rows may be slower
       return {.first = begin_, .count = rows, .rows = rows};
     }
     Candidate batch;
@@ -364,7 +372,7 @@ class Planner {
           company == Company::kAnybody ? kind.allowed.Contains(point.id) : &PointAt(level, kind) == &point;
     }
     const int scanned = std::min(with_deadline_, scanned_to_);
-    const bool single = view_.waiting_rows == end_;   // all of one row
+    const bool single = view_.waiting_rows == end_;  // all of one row
     for (int i = begin_; i < scanned && batch.rows < most; ++i) {
       if (IsTakenOfScanned(i)) continue;
       if (belongs[kind_of_[static_cast<size_t>(i - scanned_from_)]] && (single || batch.rows + At(i).rows <= most)) {
@@ -401,7 +409,7 @@ class Planner {
       if (Nanoseconds(view_.now - At(i).arrival) <= kPatience * objective_) break;
       if (IsTaken(i) || !At(i).allowed.Contains(point.id) || rows + At(i).rows > part) continue;
       const auto end = decision_.members.end();
-      if (std::find(end - batch.count, end, i) != end) continue;   // in overload they are members like any other
+      if (std::find(end - batch.count, end, i) != end) continue;  // in overload they are members like any other
       aged[static_cast<size_t>(count++)] = i;
       rows += At(i).rows;
     }
@@ -469,7 +477,7 @@ class Planner {
       size_t s = 0;
       for (size_t i = 1; i < static_cast<size_t>(slots_); ++i) s = free[i] < free[s] ? i : s;
       double start = free[s];
-      if (queued - served >= most_rows_) {   // what comes meanwhile does not matter yet
+      if (queued - served >= most_rows_) {  // what comes meanwhile does not matter yet
         const int index = static_cast<int>(rows_each == 1 ? served : served / rows_each);
         if (start + full_later > SlackOfLeft(batch, index)) return false;
         last_rows = most_rows_;
@@ -487,9 +495,8 @@ class Planner {
       }
       const int can_run = std::min(static_cast<int>(waiting), most_rows_);
       const int rows = point.efficient[static_cast<size_t>(can_run)];
-      const double slack = served < queued
-                               ? SlackOfLeft(batch, static_cast<int>(served / rows_each))
-                               : ArrivalOf(served + 1 - queued, margin) + objective_;
+      const double slack = served < queued ? SlackOfLeft(batch, static_cast<int>(served / rows_each))
+                                           : ArrivalOf(served + 1 - queued, margin) + objective_;
       // Batches that are not full and do not grow, on slots that have all been used since: the queue stays short.
       calm = served >= queued && start >= all_used && can_run < most_rows_ && can_run <= last_rows ? calm + 1 : 0;
       if (start + Later(point, next, rows) > slack) return false;
@@ -504,8 +511,7 @@ class Planner {
 
   // Time of a later batch, see kOwnPart; those who do not accept the cheap points take their part of it.
   double Later(const RankedPoint& point, const RankedPoint& next, int rows) const {
-    return Between(Predict(point, rows), Predict(next, rows),
-                   floors_part_ > 0 ? Predict(*floors_point_, rows) : 0);
+    return Between(Predict(point, rows), Predict(next, rows), floors_part_ > 0 ? Predict(*floors_point_, rows) : 0);
   }
   double LaterTypical(const RankedPoint& point, const RankedPoint& next, int rows) const {
     return Between(Typical(point, rows), Typical(next, rows), floors_part_ > 0 ? Typical(*floors_point_, rows) : 0);
@@ -594,9 +600,9 @@ class Planner {
   }
 
   int FirstWithSlack(double latency) const {
-    const auto first = std::partition_point(
-        view_.waiting.begin() + begin_, view_.waiting.begin() + with_deadline_,
-        [&](const PendingRequest& r) { return Nanoseconds(r.deadline - view_.now) < latency; });
+    const auto first =
+        std::partition_point(view_.waiting.begin() + begin_, view_.waiting.begin() + with_deadline_,
+                             [&](const PendingRequest& r) { return Nanoseconds(r.deadline - view_.now) < latency; });
     return static_cast<int>(first - view_.waiting.begin());
   }
 
@@ -624,7 +630,7 @@ class Planner {
         best_point = &point;
       }
     }
-    if (best_point == nullptr) return;   // not so: the head alone is feasible
+    if (best_point == nullptr) return;  // not so: the head alone is feasible
     const int skipped_from = begin_;
     Take(slot, *best_point, best, decision_.members.size());
     KeepOrRefuse(skipped_from, best.first);
@@ -644,8 +650,7 @@ class Planner {
         const auto [batch_of_group, latency] = LargestOf(group, targets[static_cast<size_t>(ToIndex(group.point->id))]);
         Candidate batch = batch_of_group;
         if (batch.count == 0) continue;
-        const bool worth_it =
-            Typical(*group.point, batch.rows) <= kWasteful * batch.rows * Typical(group.point->cost);
+        const bool worth_it = Typical(*group.point, batch.rows) <= kWasteful * batch.rows * Typical(group.point->cost);
         const bool weightier = group.weight > groups[1].weight;
         if (worth_it || weightier || !must_be_worth_it) {
           if (aged_) MakeRoomForAged(*group.point, latency, batch);
@@ -675,12 +680,12 @@ class Planner {
   struct Group {
     const RankedPoint* point = nullptr;
     double weight = 0;
-    int rows = 0;   // of the request that the group goes first by
+    int rows = 0;  // of the request that the group goes first by
   };
   // Those of the weightiest and then most urgent request with a floor and of the one without that can still be in time;
   // who is to go first first.
   std::array<Group, 2> GroupsByUrgency() const {
-    std::array<Group, 2> first;   // of those who accept every point, of the others
+    std::array<Group, 2> first;  // of those who accept every point, of the others
     for (int i = begin_; i < scanned_to_; ++i) {
       if (IsTakenOfScanned(i)) continue;
       const PendingRequest& request = At(i);
@@ -697,8 +702,8 @@ class Planner {
     return first;
   }
 
-  // The largest batch of a group, of up to `most` rows, and the latency that all of it have the slack for. It is not empty:
-  // in the end it has the place for the request that the group goes first by.
+  // The largest batch of a group, of up to `most` rows, and the latency that all of it have the slack for. It is not
+  // empty: in the end it has the place for the request that the group goes first by.
   std::pair<Candidate, double> LargestOf(const Group& group, int most) {
     const size_t scratch = decision_.members.size();
     for (int target = std::max(most, group.rows);; target = std::max(target / 2, group.rows)) {
@@ -785,7 +790,7 @@ class Planner {
   void RefuseHopeless() {
     for (int s = 0; s < slots_; ++s) {
       const bool idle = view_.slots[static_cast<size_t>(s)].idle && free_[static_cast<size_t>(s)] == 0;
-      if (idle) return;   // nobody is left for it
+      if (idle) return;  // nobody is left for it
     }
     // What is predicted errs upwards; so much earlier it may be over.
     const double least = view_.latency.typical_permille() - view_.latency.scatter_permille();
@@ -800,36 +805,34 @@ class Planner {
   const SchedulerView& view_;
   Decision& decision_;
   const int end_;
-  const int with_deadline_;   // positions from here on have none
+  const int with_deadline_;  // positions from here on have none
   const int most_rows_;
   const int slots_;
-  const double objective_;    // 0: not known
-  const double rate_;         // rows per ns
-  const bool aged_;           // whether some have waited too long without a deadline
-  bool alike_;                // what is left is [begin_, end_), of one row each, with equal floors and weights
-  int begin_ = 0;             // the first that is left
-  std::array<double, kMostSlots> free_;   // when each slot is free
-  double floors_part_ = 0;                // of those who wait, who do not accept every point
-  const RankedPoint* floors_point_ = nullptr;   // at which they run at the least
-  PointSet least_for_;                    // of IsHopeless: there are few different floors
+  const double objective_;  // 0: not known
+  const double rate_;       // rows per ns
+  const bool aged_;         // whether some have waited too long without a deadline
+  bool alike_;              // what is left is [begin_, end_), of one row each, with equal floors and weights
+  int begin_ = 0;           // the first that is left
+  std::array<double, kMostSlots> free_;        // when each slot is free
+  double floors_part_ = 0;                     // of those who wait, who do not accept every point
+  const RankedPoint* floors_point_ = nullptr;  // at which they run at the least
+  PointSet least_for_;                         // of IsHopeless: there are few different floors
   int least_rows_ = 0;
   double least_ = 0;
   static constexpr int kMostKinds = 32;
   static constexpr uint8_t kTaken = 254, kNoKind = 255;
   int kinds_ = 0;
-  int scanned_from_ = 0;                  // by LookAtKinds
+  int scanned_from_ = 0;  // by LookAtKinds
   int scanned_to_ = 0;
-  bool scanned_too_long_ = false;         // whether somebody scanned is late even if all run at their cheapest points
+  bool scanned_too_long_ = false;  // whether somebody scanned is late even if all run at their cheapest points
   std::array<Kind, kMostKinds> kind_;
-  std::array<uint8_t, kMostScanned> kind_of_;   // [position - scanned_from_]: index in kind_, or kTaken
-  int passed_over_ = 0;                   // by the last Gather
+  std::array<uint8_t, kMostScanned> kind_of_;  // [position - scanned_from_]: index in kind_, or kTaken
+  int passed_over_ = 0;                        // by the last Gather
   std::array<int, kMostScanned> passed_over_at_;
 };
 
 }  // namespace
 
-void Anybit::DecideInto(const SchedulerView& view, Decision& decision) const {
-  Planner(view, decision).PlanAll();
-}
+void Anybit::DecideInto(const SchedulerView& view, Decision& decision) const { Planner(view, decision).PlanAll(); }
 
 }  // namespace anybit

@@ -57,10 +57,8 @@ Snapshot Waiting(int count, Duration first = kObjective, Duration gap = Duration
 }
 
 ArrivalForecast Steady(double rows_per_objective) {
-  return {.fast = rows_per_objective,
-          .medium = rows_per_objective,
-          .slow = rows_per_objective,
-          .objective = kObjective};
+  return {
+      .fast = rows_per_objective, .medium = rows_per_objective, .slow = rows_per_objective, .objective = kObjective};
 }
 
 PointId PointFor(const Snapshot& snapshot) {
@@ -78,7 +76,7 @@ TEST(AnybitTest, RunsALoneRequestAtTheMostAccuratePointInTime) {
 
 TEST(AnybitTest, ServesARequestOfManyRowsWithAFloorThoughNoLargerBatchIsInTime) {
   Snapshot snapshot(ThreePoints());
-  snapshot.Add(T(milliseconds(20)), PointSet::Of(kHi), 5).Add(T(milliseconds(20)), PointSet::Of(kHi), 5);   // 18 ms each
+  snapshot.Add(T(milliseconds(20)), PointSet::Of(kHi), 5).Add(T(milliseconds(20)), PointSet::Of(kHi), 5);  // 18 ms each
   const Decision decision = Decide(snapshot);
   ASSERT_EQ(decision.plans.size(), 1u);
   EXPECT_EQ(decision.plans[0].point, kHi);
@@ -108,7 +106,7 @@ TEST(AnybitTest, TakesTheEarliestDeadlinesInAsLargeABatchAsIsInTime) {
   const Decision decision = Decide(tight);
   ASSERT_EQ(decision.plans.size(), 1u);
   EXPECT_EQ(decision.plans[0].point, kHi);
-  EXPECT_EQ(Members(tight, decision), FromTo(1, 3));   // hi x 3 takes 14 ms
+  EXPECT_EQ(Members(tight, decision), FromTo(1, 3));  // hi x 3 takes 14 ms
 }
 
 TEST(AnybitTest, GoesDownWhenTheForecastSaysSoAlthoughTheQueueIsShort) {
@@ -138,8 +136,8 @@ TEST(AnybitTest, AMomentsLullIsNoSpareTimeWhereTheLongAverageSaysThereIsNone) {
 
 TEST(AnybitTest, InOverloadTheFeasibleRunAtTheFastestAndTheHopelessAreRefused) {
   Snapshot snapshot(ThreePoints());
-  for (int i = 0; i < 4; ++i) snapshot.Add(T(milliseconds(1)));     // nothing is so fast
-  for (int i = 0; i < 6; ++i) snapshot.Add(T(milliseconds(3)));     // alone yes, but not 8 of them
+  for (int i = 0; i < 4; ++i) snapshot.Add(T(milliseconds(1)));  // nothing is so fast
+  for (int i = 0; i < 6; ++i) snapshot.Add(T(milliseconds(3)));  // alone yes, but not 8 of them
   for (int i = 0; i < 200; ++i) snapshot.Add(T(milliseconds(20)));
   const Decision decision = Decide(snapshot);
   ASSERT_EQ(decision.plans.size(), 1u);
@@ -196,7 +194,7 @@ TEST(AnybitTest, NobodyIsServedBelowItsFloor) {
   for (int i = 0; i < 60; ++i) {
     snapshot.Add(T(kObjective), i % 3 == 0 ? kHighFloor : i % 3 == 1 ? kMidFloor : kAnyPoint);
   }
-  const Decision decision = Decide(snapshot);   // Check has looked at each member
+  const Decision decision = Decide(snapshot);  // Check has looked at each member
   EXPECT_EQ(decision.plans.size(), 1u);
 }
 
@@ -241,7 +239,7 @@ TEST(AnybitTest, InOverloadTheHeavierAreMembersFirst) {
   Snapshot snapshot(ThreePoints());
   snapshot.class_weights = {1, 3};
   for (int i = 0; i < 100; ++i) snapshot.Add(T(milliseconds(20)));
-  for (int i = 0; i < 8; ++i) snapshot.Add(T(milliseconds(21)), kAnyPoint, 1, SlaClassId{1});   // 101 .. 108
+  for (int i = 0; i < 8; ++i) snapshot.Add(T(milliseconds(21)), kAnyPoint, 1, SlaClassId{1});  // 101 .. 108
   snapshot.arrivals = Steady(300);
   const Decision decision = Decide(snapshot);
   ASSERT_EQ(decision.plans.size(), 1u);
@@ -253,7 +251,7 @@ TEST(AnybitTest, InOverloadTenantsWithinTheirShareAreMembersFirst) {
   Snapshot snapshot(ThreePoints());
   snapshot.tenants = {{.weight = 0.2}, {.weight = 1}};
   for (int i = 0; i < 100; ++i) snapshot.Add(T(milliseconds(20)));
-  for (int i = 0; i < 3; ++i) snapshot.Add(T(milliseconds(21)), kAnyPoint, 1, {}, TenantId{1});   // 101 .. 103
+  for (int i = 0; i < 3; ++i) snapshot.Add(T(milliseconds(21)), kAnyPoint, 1, {}, TenantId{1});  // 101 .. 103
   const Decision decision = Decide(snapshot);
   IdList expected = FromTo(1, 5);
   for (const uint64_t id : FromTo(101, 103)) expected.push_back(id);
@@ -279,7 +277,7 @@ TEST(AnybitTest, RequestsWithoutADeadlineFillUpABatch) {
 
 TEST(AnybitTest, RequestsWithoutADeadlineDoNotMakeOthersLateOrLessAccurate) {
   Snapshot snapshot(ThreePoints());
-  for (int i = 0; i < 3; ++i) snapshot.Add(T(milliseconds(16)));   // hi x 4 takes 16 ms
+  for (int i = 0; i < 3; ++i) snapshot.Add(T(milliseconds(16)));  // hi x 4 takes 16 ms
   for (int i = 0; i < 20; ++i) snapshot.Add(kNever);
   const Decision decision = Decide(snapshot);
   EXPECT_EQ(decision.plans.at(0).point, kHi);
@@ -298,7 +296,7 @@ TEST(AnybitTest, RequestsWithoutADeadlineAloneRunAtTheMostAccuratePoint) {
 // Those that wait without a deadline came 30 objectives ago.
 Snapshot WithAged(int with_deadline, Duration slack, int aged) {
   Snapshot snapshot(ThreePoints());
-  for (int i = 0; i < aged; ++i) snapshot.Add(kNever);   // 1 .. aged
+  for (int i = 0; i < aged; ++i) snapshot.Add(kNever);  // 1 .. aged
   snapshot.At(T(30 * kObjective));
   for (int i = 0; i < with_deadline; ++i) snapshot.Add(snapshot.now + slack);
   snapshot.arrivals = Steady(10);
@@ -359,9 +357,8 @@ TEST(AnybitTest, ADominatedPointIsChosenByWhoIsPinnedToIt) {
 
 TEST(AnybitTest, APointThatIsBetterForLargeBatchesOnlyIsNotDominated) {
   // "batch" is less accurate and slower than "single" for one row, and faster for many.
-  const Profile profile = AffineProfile({{"single", 0.80, milliseconds(4), milliseconds(4)},
-                                         {"batch", 0.70, milliseconds(6), microseconds(100)}},
-                                        8);
+  const Profile profile = AffineProfile(
+      {{"single", 0.80, milliseconds(4), milliseconds(4)}, {"batch", 0.70, milliseconds(6), microseconds(100)}}, 8);
   Snapshot snapshot(profile);
   for (int i = 0; i < 60; ++i) snapshot.Add(T(milliseconds(60)), PointSet::First(2));
   EXPECT_EQ(PointFor(snapshot), ToPointId(1));
@@ -374,8 +371,8 @@ TEST(AnybitTest, FollowsTheLatencyModelNotTheProfileAlone) {
   EXPECT_EQ(PointFor(snapshot), kMid);
 }
 
-// One batch of ten is 15 ms late to be handed back. Each must reckon with it, but not three in a row all the time: they end
-// after 39, 56 and at the latest 88 ms, not after 39, 71 and 103.
+// One batch of ten is 15 ms late to be handed back. Each must reckon with it, but not three in a row all the time: they
+// end after 39, 56 and at the latest 88 ms, not after 39, 71 and 103.
 TEST(AnybitTest, ManyBatchesTakeWhatTheyTakeOnAverageNotAtWorst) {
   Snapshot snapshot = Waiting(24, milliseconds(100));
   for (int i = 0; i < 60; ++i) {
@@ -439,9 +436,8 @@ TEST(AnybitTest, ChoosesAmongSixtyFourPoints) {
 }
 
 TEST(AnybitTest, BatchesOfOneAreEnough) {
-  const Profile profile = AffineProfile({{"hi", 0.90, milliseconds(10), Duration::zero()},
-                                         {"lo", 0.70, milliseconds(2), Duration::zero()}},
-                                        1);
+  const Profile profile = AffineProfile(
+      {{"hi", 0.90, milliseconds(10), Duration::zero()}, {"lo", 0.70, milliseconds(2), Duration::zero()}}, 1);
   const auto point_with = [&](int count) {
     Snapshot snapshot(profile);
     for (int i = 0; i < count; ++i) snapshot.Add(T(milliseconds(40)), PointSet::First(2));
@@ -462,7 +458,7 @@ TEST(AnybitTest, CountsRowsNotRequests) {
   EXPECT_EQ(Members(snapshot, decision), (IdList{1, 3})) << "3 + 6 rows do not fit in 8, 3 + 5 do";
   EXPECT_EQ(decision.plans.at(0).point, kHi);
   Snapshot long_queue(ThreePoints());
-  for (int i = 0; i < 16; ++i) long_queue.Add(T(kObjective), kAnyPoint, 4);   // 64 rows
+  for (int i = 0; i < 16; ++i) long_queue.Add(T(kObjective), kAnyPoint, 4);  // 64 rows
   EXPECT_EQ(PointFor(long_queue), kLo);
 }
 

@@ -25,7 +25,7 @@ TEST(CheapestTest, RunsTheLargestBatchInTimeAtTheLeastAccuratePointHoweverMuchTi
   ample.Add(T(milliseconds(500)));
   EXPECT_EQ(Cheapest().Decide(ample.view()).plans.at(0).point, kLo);
   Snapshot tight(ThreePoints());
-  tight.Add(T(milliseconds(3)));   // lo x 3
+  tight.Add(T(milliseconds(3)));  // lo x 3
   for (int i = 0; i < 7; ++i) tight.Add(T(milliseconds(90)));
   EXPECT_EQ(Ids(tight.view(), MembersOfPlan(Cheapest().Decide(tight.view()), 0)), (IdList{1, 2, 3}));
 }
@@ -40,7 +40,7 @@ TEST(CheapestTest, TheHeadsFloorLeavesItTheLeastAccurateOfItsOwn) {
 
 TEST(CheapestTest, RefusesAHeadThatItsPointCannotServeInTimeEvenIfAnotherCould) {
   Profile profile = ThreePoints();
-  profile.points[static_cast<size_t>(ToIndex(kHi))].accuracy = 0.1;   // slow, and the least accurate
+  profile.points[static_cast<size_t>(ToIndex(kHi))].accuracy = 0.1;  // slow, and the least accurate
   Snapshot snapshot(profile);
   snapshot.Add(T(milliseconds(10) - Duration(1))).Add(T(milliseconds(10)));
   const Decision decision = Cheapest().Decide(snapshot.view());

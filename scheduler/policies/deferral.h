@@ -16,7 +16,7 @@ namespace anybit {
 
 struct DeferredBatch {
   BatchChoice batch;
-  MonoTime start_at{};   // not after now: run it; later: until then a fuller batch is hoped for
+  MonoTime start_at{};  // not after now: run it; later: until then a fuller batch is hoped for
 };
 
 // Asks `choose` for each idle slot and head; heads without a choice are shed. Once a head waits, the other idle slots

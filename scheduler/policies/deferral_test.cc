@@ -52,7 +52,7 @@ TEST(DeferralTest, WaitsForTheHeadsStartAndWakesThen) {
 
 TEST(DeferralTest, NeverWakesAfterSomeoneBehindTheHeadMustStart) {
   Snapshot snapshot(ThreePoints());
-  snapshot.Add(T(milliseconds(50))).Add(T(milliseconds(51)), PointSet::Of(kHi), 8);   // 24 ms: by 27
+  snapshot.Add(T(milliseconds(50))).Add(T(milliseconds(51)), PointSet::Of(kHi), 8);  // 24 ms: by 27
   EXPECT_EQ(Decide(snapshot).wake_at, T(milliseconds(27)));
 }
 

@@ -15,8 +15,8 @@ MonoTime StartOf(const Unplanned& unplanned, int head, const BatchChoice& batch)
   const int rows = SumRows(view, batch.members);
   const bool full = rows == view.latency.max_batch() || unplanned.MoreAccept(head, batch.point, batch.members);
   if (full || deadline == kNever) return view.now;
-  return SaturatingAdd(deadline, -std::max(view.latency.Predict(batch.point, rows),
-                                           view.latency.Predict(batch.point, rows + 1)));
+  return SaturatingAdd(deadline,
+                       -std::max(view.latency.Predict(batch.point, rows), view.latency.Predict(batch.point, rows + 1)));
 }
 
 }  // namespace

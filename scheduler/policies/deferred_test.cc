@@ -37,12 +37,12 @@ TEST(DeferredTest, WaitsUntilOneMoreCouldNoLongerJoin) {
   const Decision early = DecideAt(kMid, Waiting(3, milliseconds(0)));
   EXPECT_TRUE(early.plans.empty());
   EXPECT_TRUE(early.shed.empty());
-  EXPECT_EQ(early.wake_at, T(milliseconds(92)));   // mid x 4: 8 ms
+  EXPECT_EQ(early.wake_at, T(milliseconds(92)));  // mid x 4: 8 ms
   EXPECT_TRUE(DecideAt(kMid, Waiting(3, milliseconds(92) - Duration(1))).plans.empty());
 }
 
 TEST(DeferredTest, StartsAnywhereInsideTheWindow) {
-  for (const Duration now : {Duration(milliseconds(92)), Duration(milliseconds(93))}) {   // mid x 3: 7 ms
+  for (const Duration now : {Duration(milliseconds(92)), Duration(milliseconds(93))}) {  // mid x 3: 7 ms
     const Decision decision = DecideAt(kMid, Waiting(3, now));
     ASSERT_EQ(decision.plans.size(), 1u);
     EXPECT_EQ(decision.plans[0].count, 3);
@@ -61,7 +61,7 @@ TEST(DeferredTest, AFullBatchStartsAtOnce) {
 }
 
 TEST(DeferredTest, WithoutAPointTakesTheMostAccurateThatIsInTimeForTheHead) {
-  EXPECT_EQ(DecideAt(std::nullopt, Waiting(1, milliseconds(0))).wake_at, T(milliseconds(88)));   // hi x 2: 12 ms
+  EXPECT_EQ(DecideAt(std::nullopt, Waiting(1, milliseconds(0))).wake_at, T(milliseconds(88)));  // hi x 2: 12 ms
   EXPECT_EQ(DecideAt(std::nullopt, Waiting(1, milliseconds(90))).plans.at(0).point, kHi);
   EXPECT_EQ(DecideAt(std::nullopt, Waiting(1, milliseconds(90) + Duration(1))).wake_at, T(milliseconds(94)));
 }
@@ -82,7 +82,7 @@ TEST(DeferredTest, ARequestWithoutADeadlineStartsAtOnce) {
 
 TEST(DeferredTest, DoesNotWaitPastItsOwnStartThoughMoreRowsWouldBeFaster) {
   Profile profile = ThreePoints();
-  profile.latency[static_cast<size_t>(ToIndex(kLo))][1] = milliseconds(1);   // lo x 1 takes 2 ms
+  profile.latency[static_cast<size_t>(ToIndex(kLo))][1] = milliseconds(1);  // lo x 1 takes 2 ms
   Snapshot snapshot(profile);
   snapshot.Add(T(milliseconds(100)));
   EXPECT_EQ(DecideAt(kLo, snapshot).wake_at, T(milliseconds(98)));

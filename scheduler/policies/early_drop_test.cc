@@ -39,7 +39,7 @@ TEST(EarlyDropTest, RunsAtTheGivenPointOrTheOneWithTheMostRowsPerSecond) {
 }
 
 TEST(EarlyDropTest, TheBatchIsTheMostRowsInHalfTheObjective) {
-  EXPECT_EQ(DecideAt(kMid, Waiting(9, milliseconds(24))).plans.at(0).count, 8);                 // mid x 8: 12 ms
+  EXPECT_EQ(DecideAt(kMid, Waiting(9, milliseconds(24))).plans.at(0).count, 8);  // mid x 8: 12 ms
   EXPECT_EQ(DecideAt(kMid, Waiting(9, milliseconds(24) - Duration(2))).plans.at(0).count, 7);
   EXPECT_EQ(DecideAt(kMid, Waiting(9, milliseconds(14))).plans.at(0).count, 3);
   EXPECT_EQ(DecideAt(kMid, Waiting(9, milliseconds(9))).plans.at(0).count, 1) << "at least one";
@@ -59,7 +59,7 @@ TEST(EarlyDropTest, RefusesHeadsThatWouldBeLateWithTheirWholeWindow) {
   Snapshot snapshot(ThreePoints());
   snapshot.Add(T(milliseconds(5))).Add(T(milliseconds(7)));
   for (int i = 0; i < 3; ++i) snapshot.Add(T(milliseconds(8)));
-  snapshot.arrivals.objective = milliseconds(16);   // mid x 4: 8 ms
+  snapshot.arrivals.objective = milliseconds(16);  // mid x 4: 8 ms
   const Decision decision = DecideAt(kMid, snapshot);
   // 4 from the first on, and from the second on, would take 8 ms; the last three take 7 ms.
   EXPECT_EQ(Ids(snapshot.view(), decision.shed), (IdList{1, 2}));
@@ -69,7 +69,7 @@ TEST(EarlyDropTest, RefusesHeadsThatWouldBeLateWithTheirWholeWindow) {
 TEST(EarlyDropTest, ALateHeadOfAShortQueueIsMeasuredByWhatWaits) {
   Snapshot snapshot(ThreePoints());
   snapshot.Add(T(milliseconds(6))).Add(T(milliseconds(8)));
-  snapshot.arrivals.objective = milliseconds(24);   // the size is 8, but mid x 2 takes 6 ms
+  snapshot.arrivals.objective = milliseconds(24);  // the size is 8, but mid x 2 takes 6 ms
   EXPECT_EQ(Ids(snapshot.view(), MembersOfPlan(DecideAt(kMid, snapshot), 0)), (IdList{1, 2}));
 }
 

@@ -26,7 +26,7 @@ std::vector<int> Unplanned::Gather(int head, PointId point, int max_rows) const 
 }
 
 bool Unplanned::MoreAccept(int head, PointId point, std::span<const int> members) const {
-  size_t seen = 0;   // of the members, which are in order
+  size_t seen = 0;  // of the members, which are in order
   for (int i = head; static_cast<size_t>(i) < taken_.size(); ++i) {
     if (seen < members.size() && members[seen] == i) {
       ++seen;
@@ -108,8 +108,7 @@ PointId LeastAccurate(const LatencyModel& latency, PointSet allowed, int rows) {
 PointId HighestThroughput(const LatencyModel& latency, PointSet allowed) {
   return Best(allowed, [&](PointId a, PointId b) {
     const Duration saved = latency.RowCost(PointSet::Of(b)) - latency.RowCost(PointSet::Of(a));
-    return saved > Duration::zero() ||
-           (saved == Duration::zero() && AccuracyOf(latency, a) > AccuracyOf(latency, b));
+    return saved > Duration::zero() || (saved == Duration::zero() && AccuracyOf(latency, a) > AccuracyOf(latency, b));
   });
 }
 

@@ -42,12 +42,12 @@ class Unplanned {
  private:
   const SchedulerView& view_;
   std::vector<bool> taken_;
-  int head_ = 0;   // every position before it is taken
+  int head_ = 0;  // every position before it is taken
 };
 
 struct BatchChoice {
   PointId point{};
-  std::vector<int> members;   // includes the head
+  std::vector<int> members;  // includes the head
 };
 
 // Asks `choose` for each idle slot and head until slots or requests run out; heads without a choice are shed.

@@ -13,8 +13,8 @@ Fixed::Fixed(PointId point, const PointTable& points)
 void Fixed::DecideInto(const SchedulerView& view, Decision& decision) const {
   FillIdleSlots(view, decision, [&](const Unplanned& unplanned, int head) -> std::optional<BatchChoice> {
     const PendingRequest& request = unplanned.At(head);
-    const std::optional<PointId> point = MostAccurateWithin(view.latency, Preferring(point_, request.allowed),
-                                                            request.rows, Slack(view, request));
+    const std::optional<PointId> point =
+        MostAccurateWithin(view.latency, Preferring(point_, request.allowed), request.rows, Slack(view, request));
     if (!point) return std::nullopt;
     return LargestBatchInTime(unplanned, head, *point, view.latency.max_batch());
   });

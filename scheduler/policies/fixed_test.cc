@@ -10,10 +10,10 @@ namespace {
 
 using std::chrono::milliseconds;
 using testing::Ids;
-using testing::MembersOfPlan;
 using testing::kHi;
 using testing::kLo;
 using testing::kMid;
+using testing::MembersOfPlan;
 using testing::Snapshot;
 using testing::T;
 using testing::ThreePoints;

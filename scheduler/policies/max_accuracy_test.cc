@@ -29,11 +29,8 @@ struct Case {
 
 TEST(MaxAccuracyTest, TakesTheMostAccuratePointForTheHeadThenTheMostRows) {
   const Case cases[] = {
-      {milliseconds(10), kHi, 1},
-      {milliseconds(14), kHi, 3},
-      {milliseconds(10) - Duration(1), kMid, 5},
-      {microseconds(4999), kLo, 6},
-      {milliseconds(90), kHi, 8},
+      {milliseconds(10), kHi, 1},   {milliseconds(14), kHi, 3}, {milliseconds(10) - Duration(1), kMid, 5},
+      {microseconds(4999), kLo, 6}, {milliseconds(90), kHi, 8},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.head_slack.count());

@@ -27,7 +27,7 @@ void MaxBatch::DecideInto(const SchedulerView& view, Decision& decision) const {
     const Duration slack = Slack(view, request);
     if (!IsFeasible(view, request)) return std::nullopt;
     int room = view.latency.max_batch();
-    while (view.latency.Fastest(request.allowed, room) > slack) --room;   // the head's own rows are in time
+    while (view.latency.Fastest(request.allowed, room) > slack) --room;  // the head's own rows are in time
     const PointId fastest = FastestWith(view.latency, request.allowed, room);
     return MostAccurateBatch(unplanned, unplanned.Gather(head, fastest, room), slack);
   });

@@ -31,12 +31,11 @@ struct Case {
 
 TEST(MaxBatchTest, TakesTheMostRowsThenTheMostAccuratePointThatRunsThem) {
   const Case cases[] = {
-      {microseconds(2000), 8, kLo, 1},                 // lo x 1
-      {microseconds(5499), 8, kLo, 7},                 // lo x 7; nothing else does 7
-      {microseconds(11999), 8, kLo, 8},                // mid x 8 would take 12 ms
-      {milliseconds(12), 8, kMid, 8},
-      {milliseconds(24), 8, kHi, 8},
-      {milliseconds(12), 2, kHi, 2},                   // no more wait: hi x 2 takes 12 ms
+      {microseconds(2000), 8, kLo, 1},   // lo x 1
+      {microseconds(5499), 8, kLo, 7},   // lo x 7; nothing else does 7
+      {microseconds(11999), 8, kLo, 8},  // mid x 8 would take 12 ms
+      {milliseconds(12), 8, kMid, 8},   {milliseconds(24), 8, kHi, 8},
+      {milliseconds(12), 2, kHi, 2},  // no more wait: hi x 2 takes 12 ms
       {milliseconds(11), 2, kMid, 2},
   };
   for (const Case& c : cases) {

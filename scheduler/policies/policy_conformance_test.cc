@@ -21,9 +21,10 @@ using testing::Snapshot;
 
 // Accuracies out of order, two of them equal.
 const PointTable& Points() {
-  static const auto* const kTable = new PointTable{
-      {.name = "a", .accuracy = 0.7}, {.name = "b", .accuracy = 0.9}, {.name = "c", .accuracy = 0.8},
-      {.name = "d", .accuracy = 0.9}};
+  static const auto* const kTable = new PointTable{{.name = "a", .accuracy = 0.7},
+                                                   {.name = "b", .accuracy = 0.9},
+                                                   {.name = "c", .accuracy = 0.8},
+                                                   {.name = "d", .accuracy = 0.9}};
   return *kTable;
 }
 constexpr int kPoints = 4;
@@ -74,7 +75,7 @@ Snapshot WildSnapshot(const Profile& profile, std::mt19937_64& random) {
   }
   snapshot.attained_with_floor = static_cast<double>(UniformInt(random, 0, 100)) / 100;
   snapshot.attained_without_floor = static_cast<double>(UniformInt(random, 0, 100)) / 100;
-  const bool aged = random() % 4 == 0;   // some have waited long without a deadline
+  const bool aged = random() % 4 == 0;  // some have waited long without a deadline
   const Duration until_decision = std::chrono::milliseconds(aged ? UniformInt(random, 0, 2000) : 0);
   const int most = random() % 16 == 0 ? 200 : 40;
   for (int64_t i = UniformInt(random, 1, most); i > 0; --i) {
@@ -157,8 +158,8 @@ TEST_P(PolicyConformanceTest, RefusesNothingThatHasNoDeadline) {
 // The engine's fallback, whatever the registry has, and some of it with arguments.
 std::vector<std::string> AllPolicies() {
   std::vector<std::string> names = PolicyNames(Points());
-  for (const char* name : {"head-alone", "slackfit:1", "slackfit:64", "slackfit-literal:4", "aimd:a", "early-drop:c",
-                           "deferred:b"}) {
+  for (const char* name :
+       {"head-alone", "slackfit:1", "slackfit:64", "slackfit-literal:4", "aimd:a", "early-drop:c", "deferred:b"}) {
     names.push_back(name);
   }
   return names;
@@ -175,14 +176,13 @@ TEST_P(PolicyConformanceTest, AnUsedDecisionIsFilledLikeANewOne) {
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(Policies, PolicyConformanceTest,
-                         ::testing::ValuesIn(AllPolicies()), [](const auto& info) {
-                           std::string name = info.param;
-                           for (char& c : name) {
-                             if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
-                           }
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Policies, PolicyConformanceTest, ::testing::ValuesIn(AllPolicies()), [](const auto& info) {
+  std::string name = info.param;
+  for (char& c : name) {
+    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
+  }
+  return name;
+});
 
 }  // namespace
 }  // namespace anybit

@@ -110,15 +110,10 @@ std::optional<int> ParseBuckets(std::string_view text) {
 bool Parse(const Row& row, std::optional<std::string_view> text, const PointTable& points, Arguments& arguments) {
   if (!text) return row.takes != Takes::kPointAlways;
   switch (row.takes) {
-    case Takes::kNothing:
-      return false;
+    case Takes::kNothing: return false;
     case Takes::kPointAlways:
-    case Takes::kPointOrNothing:
-      arguments.point = FindPoint(points, *text);
-      return arguments.point.has_value();
-    case Takes::kBucketsOrNothing:
-      arguments.buckets = ParseBuckets(*text);
-      return arguments.buckets.has_value();
+    case Takes::kPointOrNothing: arguments.point = FindPoint(points, *text); return arguments.point.has_value();
+    case Takes::kBucketsOrNothing: arguments.buckets = ParseBuckets(*text); return arguments.buckets.has_value();
   }
   return false;
 }

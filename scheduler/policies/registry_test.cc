@@ -17,9 +17,9 @@ using testing::ThreePoints;
 TEST(RegistryTest, MakesEveryPolicyItNames) {
   const Profile profile = ThreePoints();
   const std::vector<std::string> names = PolicyNames(profile.points);
-  EXPECT_THAT(names, IsSupersetOf({"slackfit", "fixed:hi", "fixed:mid", "fixed:lo", "cheapest", "max-batch",
-                                   "max-accuracy", "slackfit-literal", "aimd", "early-drop", "deferred",
-                                   "accuracy-scaling"}));
+  EXPECT_THAT(names,
+              IsSupersetOf({"slackfit", "fixed:hi", "fixed:mid", "fixed:lo", "cheapest", "max-batch", "max-accuracy",
+                            "slackfit-literal", "aimd", "early-drop", "deferred", "accuracy-scaling"}));
   for (const std::string& name : names) {
     const auto policy = MakePolicy(name, profile);
     ASSERT_TRUE(policy.ok()) << name;
@@ -28,8 +28,8 @@ TEST(RegistryTest, MakesEveryPolicyItNames) {
 }
 
 TEST(RegistryTest, MakesPoliciesWithArgumentsAndNamesThemSo) {
-  for (const char* name : {"slackfit:1", "slackfit:4096", "slackfit-literal:3", "aimd:mid", "early-drop:lo",
-                           "deferred:hi"}) {
+  for (const char* name :
+       {"slackfit:1", "slackfit:4096", "slackfit-literal:3", "aimd:mid", "early-drop:lo", "deferred:hi"}) {
     const auto policy = MakePolicy(name, ThreePoints());
     ASSERT_TRUE(policy.ok()) << name;
     EXPECT_EQ((*policy)->name(), name);

@@ -15,8 +15,8 @@ namespace {
 // Whether `other` makes `point` superfluous at this batch size. Of two equal points the first stays.
 bool Dominates(const Profile& profile, int other, int point, int rows) {
   if (other == point) return false;
-  const double gain = profile.points[static_cast<size_t>(other)].accuracy -
-                      profile.points[static_cast<size_t>(point)].accuracy;
+  const double gain =
+      profile.points[static_cast<size_t>(other)].accuracy - profile.points[static_cast<size_t>(point)].accuracy;
   const Duration saved = profile.At(ToPointId(point), rows) - profile.At(ToPointId(other), rows);
   if (gain < 0 || saved < Duration::zero()) return false;
   return gain > 0 || saved > Duration::zero() || other < point;
@@ -84,9 +84,8 @@ std::vector<SlackFit::Entry> SlackFit::EntriesOf(PointSet allowed) const {
       if ((cell.dominated_by & allowed.mask()) != 0) continue;
       Entry& entry = entries[static_cast<size_t>(cell.bucket)];
       // Of two undominated points with equal rows the more accurate is the slower: latency never breaks a tie here.
-      if (rows > entry.rows ||
-          (variant_ == Variant::kRefill && rows == entry.rows &&
-           accuracy > points_[static_cast<size_t>(ToIndex(entry.point))].accuracy)) {
+      if (rows > entry.rows || (variant_ == Variant::kRefill && rows == entry.rows &&
+                                accuracy > points_[static_cast<size_t>(ToIndex(entry.point))].accuracy)) {
         entry = {.point = point, .rows = rows};
       }
     }
@@ -94,8 +93,7 @@ std::vector<SlackFit::Entry> SlackFit::EntriesOf(PointSet allowed) const {
   return entries;
 }
 
-SlackFit::Entry SlackFit::ClosestWithin(const LatencyModel& latency, const PendingRequest& head,
-                                        Duration slack) const {
+SlackFit::Entry SlackFit::ClosestWithin(const LatencyModel& latency, const PendingRequest& head, Duration slack) const {
   const bool all = head.allowed.size() == static_cast<int>(points_.size());
   std::vector<Entry> of_head;
   if (!all) of_head = EntriesOf(head.allowed);
@@ -116,8 +114,7 @@ std::optional<BatchChoice> SlackFit::ChooseRefilled(const Unplanned& unplanned, 
   const SchedulerView& view = unplanned.view();
   const PendingRequest& request = unplanned.At(head);
   const Duration slack = Slack(view, request);
-  const std::optional<PointId> most_accurate =
-      MostAccurateWithin(view.latency, request.allowed, request.rows, slack);
+  const std::optional<PointId> most_accurate = MostAccurateWithin(view.latency, request.allowed, request.rows, slack);
   if (!most_accurate) return std::nullopt;
   if (request.deadline == kNever) {
     const int rows = std::max(request.rows, LargestWithin(view.latency, *most_accurate, view.latency.max_batch(),

@@ -57,12 +57,12 @@ class SlackFit final : public SchedulingPolicy {
  private:
   struct Entry {
     PointId point{};
-    int rows = 0;   // 0: the bucket is empty
+    int rows = 0;  // 0: the bucket is empty
   };
   struct Cell {
     Duration latency{};
     int bucket = 0;
-    uint64_t dominated_by = 0;   // mask of points
+    uint64_t dominated_by = 0;  // mask of points
   };
 
   const Cell& CellOf(PointId point, int rows) const;
@@ -77,8 +77,8 @@ class SlackFit final : public SchedulingPolicy {
   const int buckets_;
   const Variant variant_;
   const std::string name_;
-  std::vector<Cell> cells_;          // [point * max_batch + rows - 1]
-  std::vector<Entry> all_entries_;   // of all points, the common case
+  std::vector<Cell> cells_;         // [point * max_batch + rows - 1]
+  std::vector<Entry> all_entries_;  // of all points, the common case
 };
 
 }  // namespace anybit

@@ -12,11 +12,11 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using testing::AffineProfile;
 using testing::Ids;
-using testing::MembersOfPlan;
 using testing::kAnyPoint;
 using testing::kHi;
 using testing::kLo;
 using testing::kMid;
+using testing::MembersOfPlan;
 using testing::Snapshot;
 using testing::T;
 using testing::ThreePoints;
@@ -54,7 +54,7 @@ TEST(SlackFitTest, TakesTheBucketClosestToTheSlackOfTheHead) {
 
 TEST(SlackFitTest, RunsAllThatWaitWhenNoBucketFitsAndRefusesTheHeadIfItCannot) {
   Snapshot two(ThreePoints());
-  two.Add(T(microseconds(5499))).Add(T(milliseconds(90)));   // the first bucket: lo x 8, 5.5 ms
+  two.Add(T(microseconds(5499))).Add(T(milliseconds(90)));  // the first bucket: lo x 8, 5.5 ms
   ExpectOnePlan(two, kLo, {1, 2});
   const Snapshot eight = EightWaiting(microseconds(5499));
   const Decision decision = Decide(eight);
@@ -64,10 +64,10 @@ TEST(SlackFitTest, RunsAllThatWaitWhenNoBucketFitsAndRefusesTheHeadIfItCannot) {
 
 TEST(SlackFitTest, RefillsToTheMostAccuratePointThatRunsTheFewWhoWaitInTime) {
   Snapshot one(ThreePoints());
-  one.Add(T(milliseconds(12)));   // bucket: mid x 8
+  one.Add(T(milliseconds(12)));  // bucket: mid x 8
   ExpectOnePlan(one, kHi, {1});
   Snapshot two(ThreePoints());
-  two.Add(T(milliseconds(11))).Add(T(milliseconds(90)));   // hi x 2 would take 12 ms
+  two.Add(T(milliseconds(11))).Add(T(milliseconds(90)));  // hi x 2 would take 12 ms
   ExpectOnePlan(two, kMid, {1, 2});
 }
 
@@ -82,7 +82,7 @@ TEST(SlackFitTest, RefusesInfeasibleHeadsAndServesTheNext) {
 
 TEST(SlackFitTest, ABatchPassesOverRequestsThatDoNotAcceptItsPoint) {
   Snapshot snapshot(ThreePoints());
-  snapshot.Add(T(microseconds(6000)));   // bucket: lo x 8
+  snapshot.Add(T(microseconds(6000)));  // bucket: lo x 8
   snapshot.Add(T(milliseconds(50)), PointSet::Of(kHi).With(kMid));
   for (int i = 0; i < 7; ++i) snapshot.Add(T(milliseconds(60)));
   ExpectOnePlan(snapshot, kLo, {1, 3, 4, 5, 6, 7, 8, 9});
@@ -90,7 +90,7 @@ TEST(SlackFitTest, ABatchPassesOverRequestsThatDoNotAcceptItsPoint) {
 
 TEST(SlackFitTest, TheHeadsFloorChoosesTheBucketFromItsOwnPoints) {
   Snapshot snapshot(ThreePoints());
-  snapshot.Add(T(milliseconds(16)), PointSet::Of(kHi));   // its second bucket keeps hi x 4, 16 ms
+  snapshot.Add(T(milliseconds(16)), PointSet::Of(kHi));  // its second bucket keeps hi x 4, 16 ms
   for (int i = 0; i < 7; ++i) snapshot.Add(T(milliseconds(60)));
   ExpectOnePlan(snapshot, kHi, {1, 2, 3, 4});
 }
@@ -98,7 +98,7 @@ TEST(SlackFitTest, TheHeadsFloorChoosesTheBucketFromItsOwnPoints) {
 TEST(SlackFitTest, RefillingKeepsToWhatEveryMemberAccepts) {
   Snapshot snapshot(ThreePoints());
   snapshot.Add(T(milliseconds(12))).Add(T(milliseconds(50)), PointSet::Of(kMid).With(kLo));
-  ExpectOnePlan(snapshot, kMid, {1, 2});   // the head alone would get hi
+  ExpectOnePlan(snapshot, kMid, {1, 2});  // the head alone would get hi
 }
 
 TEST(SlackFitTest, WithoutADeadlineTakesTheMostAccuratePointAndTheLargestBatch) {
@@ -126,7 +126,7 @@ TEST(SlackFitTest, CountsRowsNotRequests) {
   Snapshot snapshot(ThreePoints());
   snapshot.Add(T(milliseconds(24)), kAnyPoint, 3).Add(T(milliseconds(30)), kAnyPoint, 6);
   snapshot.Add(T(milliseconds(40)), kAnyPoint, 5);
-  ExpectOnePlan(snapshot, kHi, {1, 3});   // 3 + 6 rows do not fit in 8, 3 + 5 do
+  ExpectOnePlan(snapshot, kHi, {1, 3});  // 3 + 6 rows do not fit in 8, 3 + 5 do
 }
 
 TEST(SlackFitTest, ARequestOfManyRowsGetsNoSmallerBucket) {
@@ -149,9 +149,8 @@ TEST(SlackFitTest, FillsEveryIdleSlotAndNoOther) {
 
 TEST(SlackFitTest, ADominatedPointIsNeverChosenUnlessItAloneIsAccepted) {
   // "bad" is slower than "good" and less accurate, and alone in the top bucket.
-  const Profile profile = AffineProfile({{"bad", 0.70, milliseconds(20), milliseconds(2)},
-                                         {"good", 0.80, milliseconds(4), milliseconds(1)}},
-                                        4);
+  const Profile profile = AffineProfile(
+      {{"bad", 0.70, milliseconds(20), milliseconds(2)}, {"good", 0.80, milliseconds(4), milliseconds(1)}}, 4);
   const SlackFit policy(profile);
   Snapshot snapshot(profile);
   for (int i = 0; i < 4; ++i) snapshot.Add(T(milliseconds(100)), PointSet::First(2));
@@ -166,9 +165,8 @@ TEST(SlackFitTest, ADominatedPointIsNeverChosenUnlessItAloneIsAccepted) {
 }
 
 TEST(SlackFitTest, EqualBatchesInABucketGoToTheMoreAccuratePoint) {
-  const Profile profile = AffineProfile({{"a", 0.80, milliseconds(10), milliseconds(1)},
-                                         {"b", 0.90, milliseconds(11), milliseconds(1)}},
-                                        4);
+  const Profile profile = AffineProfile(
+      {{"a", 0.80, milliseconds(10), milliseconds(1)}, {"b", 0.90, milliseconds(11), milliseconds(1)}}, 4);
   Snapshot snapshot(profile);
   for (int i = 0; i < 4; ++i) snapshot.Add(T(milliseconds(100)), PointSet::First(2));
   EXPECT_EQ(SlackFit(profile, 1).Decide(snapshot.view()).plans.at(0).point, ToPointId(1));
@@ -186,7 +184,7 @@ TEST(SlackFitTest, FewerRowsThatTakeLongerAreNotRunLate) {
 TEST(SlackFitTest, FollowsTheLatencyModelNotTheProfileAlone) {
   Snapshot snapshot = EightWaiting(milliseconds(24));
   for (int i = 0; i < 64; ++i) snapshot.latency().Observe(kHi, 1, milliseconds(20), T(milliseconds(0)));
-  ExpectOnePlan(snapshot, kMid, kAllEight);   // twice as slow: mid x 8 takes 24 ms
+  ExpectOnePlan(snapshot, kMid, kAllEight);  // twice as slow: mid x 8 takes 24 ms
 }
 
 // The literal variant with three buckets, as above: lo x 8, mid x 8, hi x 8.
@@ -212,9 +210,8 @@ TEST(SlackFitLiteralTest, RefusesAHeadThatNoBucketFits) {
 }
 
 TEST(SlackFitLiteralTest, EqualBatchesInABucketGoToThePointFoundFirst) {
-  const Profile profile = AffineProfile({{"a", 0.80, milliseconds(10), milliseconds(1)},
-                                         {"b", 0.90, milliseconds(11), milliseconds(1)}},
-                                        4);
+  const Profile profile = AffineProfile(
+      {{"a", 0.80, milliseconds(10), milliseconds(1)}, {"b", 0.90, milliseconds(11), milliseconds(1)}}, 4);
   Snapshot snapshot(profile);
   for (int i = 0; i < 4; ++i) snapshot.Add(T(milliseconds(100)), PointSet::First(2));
   const SlackFit policy(profile, 1, SlackFit::Variant::kLiteral);

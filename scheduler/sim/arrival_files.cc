@@ -34,7 +34,7 @@ class Lines {
     while (std::getline(file_, text_)) {
       ++number_;
       line_ = text_;
-      if (number_ == 1) absl::ConsumePrefix(&line_, "\xEF\xBB\xBF");   // a byte order mark, as spreadsheets write it
+      if (number_ == 1) absl::ConsumePrefix(&line_, "\xEF\xBB\xBF");  // a byte order mark, as spreadsheets write it
       line_ = absl::StripAsciiWhitespace(line_);
       if (!line_.empty()) return true;
     }
@@ -71,8 +71,8 @@ void Split(absl::string_view line, std::vector<absl::string_view>& cells) {
 
 struct Unit {
   const char* name;
-  int digits;       // after the point, down to nanoseconds
-  int64_t nanos;    // 10^digits
+  int digits;     // after the point, down to nanoseconds
+  int64_t nanos;  // 10^digits
 };
 constexpr Unit kMicroseconds = {"us", 3, 1000};
 constexpr Unit kMilliseconds = {"ms", 6, 1'000'000};
@@ -111,7 +111,7 @@ absl::Status BadTime(const Lines& lines, absl::string_view name, absl::string_vi
 }
 
 constexpr std::array<absl::string_view, 6> kColumns = {"id",           "arrival_us", "deadline_us",
-                                                      "min_accuracy", "sla_class",  "tenant"};
+                                                       "min_accuracy", "sla_class",  "tenant"};
 constexpr size_t kNeeded = 4;
 constexpr absl::string_view kHeader = "id,arrival_us,deadline_us,min_accuracy";
 
@@ -227,7 +227,7 @@ absl::Status ValidateForFile(std::span<const OfferedRequest> requests) {
 }
 
 constexpr int kMinutesPerDay = 1440;
-constexpr size_t kNames = 4;   // columns before the counts
+constexpr size_t kNames = 4;  // columns before the counts
 constexpr size_t kTrigger = 3;
 constexpr size_t kMostInvocations = 100'000'000;
 constexpr absl::string_view kAzureHeader = "HashOwner,HashApp,HashFunction,Trigger,1,...,1440";
@@ -343,10 +343,9 @@ absl::StatusOr<std::vector<MonoTime>> ReadArrivalTimes(const std::string& path) 
 absl::StatusOr<std::vector<MonoTime>> ReadAzureInvocations(std::span<const std::string> paths,
                                                            const AzureOptions& options) {
   const auto available = static_cast<int64_t>(paths.size()) * kMinutesPerDay;
-  if (options.first_minute < 0 || options.minutes < 1 ||
-      int64_t{options.first_minute} + options.minutes > available) {
-    return absl::InvalidArgumentError(absl::StrCat(options.minutes, " minutes from ", options.first_minute,
-                                                   " on, the ", paths.size(), " files have ", available));
+  if (options.first_minute < 0 || options.minutes < 1 || int64_t{options.first_minute} + options.minutes > available) {
+    return absl::InvalidArgumentError(absl::StrCat(options.minutes, " minutes from ", options.first_minute, " on, the ",
+                                                   paths.size(), " files have ", available));
   }
   std::mt19937_64 random(options.seed);
   std::vector<double> instants;

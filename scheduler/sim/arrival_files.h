@@ -42,7 +42,7 @@ absl::StatusOr<std::vector<MonoTime>> ReadArrivalTimes(const std::string& path);
 struct AzureOptions {
   int first_minute = 0;
   int minutes = 60;
-  uint64_t seed = 0;   // of the instants within a minute
+  uint64_t seed = 0;  // of the instants within a minute
 };
 
 // Invocation counts in the schema of the Azure Functions trace of 2019: a file a day, in the order given, with the

@@ -105,17 +105,17 @@ TEST(ReadRequestsTest, LineEndsBlankLinesBlanksAndAMarkDoNotMatter) {
   ASSERT_EQ(requests.size(), 2u);
   EXPECT_EQ(requests[0].min_accuracy, 0.5);
   EXPECT_EQ(requests[1].arrival, MonoTime(microseconds(11)));
-  EXPECT_EQ(Requests(absl::StrCat(kHeader, "1,10,20,0")).size(), 1u);   // no end of the last line
+  EXPECT_EQ(Requests(absl::StrCat(kHeader, "1,10,20,0")).size(), 1u);  // no end of the last line
   EXPECT_TRUE(Requests(kHeader).empty());
 }
 
 TEST(ReadRequestsTest, TimesAreExactToTheNanosecondHoweverLate) {
-  const std::vector<OfferedRequest> requests = Requests(absl::StrCat(
-      kHeader, "1,9223372036854774.001,,0\n2,0.0005,0.00149,0\n3,.5,1.,0\n4,1.5e3,2E3,0\n"));
+  const std::vector<OfferedRequest> requests =
+      Requests(absl::StrCat(kHeader, "1,9223372036854774.001,,0\n2,0.0005,0.00149,0\n3,.5,1.,0\n4,1.5e3,2E3,0\n"));
   ASSERT_EQ(requests.size(), 4u);
   EXPECT_EQ(requests[0].id, 2);
-  EXPECT_EQ(requests[0].arrival, MonoTime(nanoseconds(1)));    // rounded up
-  EXPECT_EQ(requests[0].deadline, MonoTime(nanoseconds(1)));   // rounded down
+  EXPECT_EQ(requests[0].arrival, MonoTime(nanoseconds(1)));   // rounded up
+  EXPECT_EQ(requests[0].deadline, MonoTime(nanoseconds(1)));  // rounded down
   EXPECT_EQ(requests[1].arrival, MonoTime(nanoseconds(500)));
   EXPECT_EQ(requests[1].deadline, MonoTime(microseconds(1)));
   EXPECT_EQ(requests[2].arrival, MonoTime(microseconds(1500)));
@@ -222,8 +222,8 @@ TEST(WriteRequestsTest, WhatCouldNotBeReadBackIsNotWritten) {
 TEST(ReadArrivalTimesTest, EachLineIsATimeInMillisecondsAndTheyComeAscending) {
   const absl::StatusOr<std::vector<MonoTime>> times = ReadArrivalTimes(FileWith("2.5\r\n0\n1000.000001\n\n"));
   ASSERT_TRUE(times.ok()) << times.status();
-  EXPECT_EQ(*times, (std::vector<MonoTime>{MonoTime(), MonoTime(microseconds(2500)),
-                                           MonoTime(nanoseconds(1'000'000'001))}));
+  EXPECT_EQ(*times,
+            (std::vector<MonoTime>{MonoTime(), MonoTime(microseconds(2500)), MonoTime(nanoseconds(1'000'000'001))}));
 }
 
 TEST(ReadArrivalTimesTest, ALineThatIsNoTimeIsNamed) {
@@ -235,7 +235,7 @@ TEST(ReadArrivalTimesTest, ALineThatIsNoTimeIsNamed) {
 // A line of a day's file in the trace's schema.
 struct Row {
   std::string trigger;
-  std::vector<std::pair<int, int>> counts;   // (minute from 1, count); other minutes have 0
+  std::vector<std::pair<int, int>> counts;  // (minute from 1, count); other minutes have 0
 };
 
 std::string DayText(const std::vector<Row>& rows) {

@@ -13,9 +13,8 @@ namespace {
 using std::chrono::seconds;
 
 double CountBetween(const std::vector<MonoTime>& arrivals, seconds from, seconds to) {
-  return static_cast<double>(std::count_if(arrivals.begin(), arrivals.end(), [&](MonoTime t) {
-    return t >= MonoTime(from) && t < MonoTime(to);
-  }));
+  return static_cast<double>(std::count_if(arrivals.begin(), arrivals.end(),
+                                           [&](MonoTime t) { return t >= MonoTime(from) && t < MonoTime(to); }));
 }
 
 // Within four standard deviations of a Poisson count with this mean.
@@ -48,7 +47,7 @@ TEST(ArrivalsTest, GapsAreAsVariedAsTheirMeanIsLong) {
   }
   const double count = static_cast<double>(arrivals.size() - 1);
   const double mean = sum / count;
-  EXPECT_NEAR((squares / count - mean * mean) / (mean * mean), 1.0, 0.1);   // CV^2 of an exponential
+  EXPECT_NEAR((squares / count - mean * mean) / (mean * mean), 1.0, 0.1);  // CV^2 of an exponential
 }
 
 TEST(ArrivalsTest, InstantsAscendAndComeFromTheSeedAlone) {

@@ -111,10 +111,10 @@ enum class Cut {
 
 struct PassLimits {
   Cut cut = Cut::kRaise;
-  size_t front = 64;                // states kept for each i
-  const Fronts* rest = nullptr;     // fronts of the reversed problem, above the truth: what is still to be earned
-  const Fronts* guide = nullptr;    // like `rest`, but only to tell what is promising; without it `rest` is taken
-  Gain attained = 0;                // states that cannot exceed it are forgotten; needs `rest`
+  size_t front = 64;              // states kept for each i
+  const Fronts* rest = nullptr;   // fronts of the reversed problem, above the truth: what is still to be earned
+  const Fronts* guide = nullptr;  // like `rest`, but only to tell what is promising; without it `rest` is taken
+  Gain attained = 0;              // states that cannot exceed it are forgotten; needs `rest`
   bool keep_fronts = false;
 };
 
@@ -186,9 +186,8 @@ class Candidates {
     std::erase_if(found_, [this](const State& state) {
       return state.gain <= cells_[static_cast<size_t>((state.time - from_) >> shift_)].gain;
     });
-    std::sort(found_.begin(), found_.end(), [](const State& a, const State& b) {
-      return a.time != b.time ? a.time < b.time : a.gain > b.gain;
-    });
+    std::sort(found_.begin(), found_.end(),
+              [](const State& a, const State& b) { return a.time != b.time ? a.time < b.time : a.gain > b.gain; });
     front.clear();
     for (const State& state : found_) {
       if (front.empty() || state.gain > front.back().gain) front.push_back(state);
@@ -568,8 +567,8 @@ Gain FluidBound(const Profile& profile, const std::vector<Window>& windows, int 
   // Slopes are many, and MostWork rises from one to the next. Between two where it is known the higher value serves
   // for all, which errs by at most `loss`; the interval that errs most is divided.
   struct Interval {
-    size_t first, last;         // slopes
-    double work_before, work;   // MostWork of the slope before `first`; of `last`
+    size_t first, last;        // slopes
+    double work_before, work;  // MostWork of the slope before `first`; of `last`
     double loss;
     bool operator<(const Interval& other) const { return loss < other.loss; }
   };

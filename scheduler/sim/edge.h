@@ -7,7 +7,8 @@
 // scheduler, which knows the deadline; its answer is sent to nobody.
 //
 // As in the server, a call that RefuseEarly refuses does not reach the scheduler's queue, and the scheduler is told how
-// long one answer in eight was under way: at least as long as its caller waited. It is told of one refusal in eight too.
+// long one answer in eight was under way: at least as long as its caller waited. It is told of one refusal in eight
+// too.
 #ifndef ANYBIT_SCHEDULER_SIM_EDGE_H_
 #define ANYBIT_SCHEDULER_SIM_EDGE_H_
 

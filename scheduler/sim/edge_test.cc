@@ -50,8 +50,9 @@ class EdgeTest : public ::testing::Test {
 
   void CallAt(Duration when, Duration time_left = std::chrono::seconds(1)) {
     loop_.PostAt(T(when), [this, when, time_left] {
-      edge_->Call({.deadline = T(when + time_left), .allowed = kAnyPoint},
-                  [this](Outcome outcome) { ends_.push_back({outcome.kind, loop_.Now()}); });
+      edge_->Call({.deadline = T(when + time_left), .allowed = kAnyPoint}, [this](Outcome outcome) {
+        ends_.push_back({outcome.kind, loop_.Now()});
+      });
     });
   }
 
@@ -68,7 +69,7 @@ class EdgeTest : public ::testing::Test {
   std::unique_ptr<SharedRunner> runner_;
   std::unique_ptr<Scheduler> scheduler_;
   std::unique_ptr<Edge> edge_;
-  std::vector<End> ends_;   // in order
+  std::vector<End> ends_;  // in order
 };
 
 TEST_F(EdgeTest, ACallTakesItsReceivingItsBatchAndItsAnswer) {
@@ -125,7 +126,7 @@ TEST_F(EdgeTest, AClientThatGivesUpBeforeItsCallIsReceivedCostsItsReceivingOnly)
 
 TEST_F(EdgeTest, ARefusalCostsItsReceivingAndItsSending) {
   Start(kExact);
-  CallAt(milliseconds(0), milliseconds(1));   // the fastest point takes 2 ms
+  CallAt(milliseconds(0), milliseconds(1));  // the fastest point takes 2 ms
   loop_.Run();
   ASSERT_EQ(ends_.size(), 1u);
   EXPECT_NE(ends_[0].kind, OutcomeKind::kServed);

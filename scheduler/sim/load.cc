@@ -8,7 +8,7 @@
 namespace anybit::sim {
 
 double Capacity(const Profile& profile, int slots) {
-  double most = 0;   // rows per second of one slot
+  double most = 0;  // rows per second of one slot
   for (const std::vector<Duration>& latencies : profile.latency) {
     for (size_t i = 0; i < latencies.size(); ++i) {
       most = std::max(most, static_cast<double>(i + 1) / ToSeconds(latencies[i]));

@@ -13,9 +13,9 @@ namespace anybit::sim {
 
 // What one function was invoked in one minute.
 struct MinuteCount {
-  int64_t minute = 0;   // from 0
+  int64_t minute = 0;  // from 0
   int64_t count = 0;
-  bool timer = false;   // its trigger
+  bool timer = false;  // its trigger
 };
 
 // Appends `count` instants, in minutes: those of a timer all at the minute's start, where clocks fire; others anywhere

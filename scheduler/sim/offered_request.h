@@ -11,13 +11,13 @@ namespace anybit::sim {
 
 // Requests of a simulation stand in a vector by (arrival, place in their file).
 struct OfferedRequest {
-  int64_t id = 0;              // as in its file; unique
+  int64_t id = 0;  // as in its file; unique
   MonoTime arrival{};
   MonoTime deadline = kNever;  // to have been answered by; at or after arrival
   double min_accuracy = 0;     // the least accuracy of its answer, 0..1
   SlaClassId sla_class{};
   TenantId tenant{};
-  int64_t place = 0;           // in its file, where it comes from one; results are written in this order
+  int64_t place = 0;  // in its file, where it comes from one; results are written in this order
 };
 
 // The points of `profile` that are at least as accurate; may be empty.

@@ -28,7 +28,7 @@ std::string Microseconds(MonoTime time) {
 
 struct Row {
   std::string name;
-  std::vector<std::string> cells;   // by policy; empty: no such number
+  std::vector<std::string> cells;  // by policy; empty: no such number
 };
 
 std::string Percent(double share) { return absl::StrFormat("%.2f %%", 100 * share); }
@@ -103,9 +103,8 @@ std::string SummaryTable(const PointTable& points, std::span<const PolicyReport>
   const auto nanoseconds = [](std::optional<int32_t> time) { return time ? absl::StrCat(*time, " ns") : ""; };
   add("decision p50", [&](const Summary& s) { return nanoseconds(s.decision_p50_ns); });
   add("decision p99", [&](const Summary& s) { return nanoseconds(s.decision_p99_ns); });
-  add("decisions replaced", [](const Summary& s) {
-    return s.replaced_decisions > 0 ? absl::StrCat(s.replaced_decisions) : "";
-  });
+  add("decisions replaced",
+      [](const Summary& s) { return s.replaced_decisions > 0 ? absl::StrCat(s.replaced_decisions) : ""; });
 
   size_t width = 12;
   for (const PolicyReport& report : reports) width = std::max(width, report.policy.size());

@@ -52,10 +52,14 @@ TEST(ReportTest, OutcomesAreInTheRequestsOrderWithMicrosecondsToTheNanosecond) {
 TEST(ReportTest, TheTableHasAColumnForEachPolicyAndOnlyRowsWithSomethingInThem) {
   const std::vector<PolicyReport> reports = {
       {.policy = "one",
-       .summary = {.offered = 10, .attained = 8, .attainment = 0.8, .utility = 0.72, .utility_sum = 7.2,
-                   .served_accuracy = 0.9, .attained_by_point = {8, 0}}},
-      {.policy = "a-rather-long-name",
-       .summary = {.offered = 10, .shed = 10, .attained_by_point = {0, 0}}}};
+       .summary = {.offered = 10,
+                   .attained = 8,
+                   .attainment = 0.8,
+                   .utility = 0.72,
+                   .utility_sum = 7.2,
+                   .served_accuracy = 0.9,
+                   .attained_by_point = {8, 0}}},
+      {.policy = "a-rather-long-name", .summary = {.offered = 10, .shed = 10, .attained_by_point = {0, 0}}}};
   const std::string table = SummaryTable(Points(), reports, UtilityBound{.sum = 9, .exact = true});
   EXPECT_THAT(table, AllOf(HasSubstr("policy                             one  a-rather-long-name\n"),
                            HasSubstr("in time                              8                   0\n"),

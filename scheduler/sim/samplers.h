@@ -31,7 +31,7 @@ inline double Normal(std::mt19937_64& random) {
 // variables" (2000): the cube of a normal variable, rejected rarely; below shape 1, gamma(shape + 1) * U^(1 / shape).
 inline double Gamma(std::mt19937_64& random, double shape) {
   if (shape < 1) {
-    const double u = 1 - UniformUnit(random);   // in (0, 1]
+    const double u = 1 - UniformUnit(random);  // in (0, 1]
     return Gamma(random, shape + 1) * std::pow(u, 1 / shape);
   }
   const double d = shape - 1.0 / 3;

@@ -67,7 +67,7 @@ TEST(SamplersTest, GammaOfShape1IsExponential) {
 
 TEST(SamplersTest, GammaOfShapeAHalfIsHalfTheSquareOfANormal) {
   std::mt19937_64 random(5);
-  const double share = MomentsOf([&] { return Gamma(random, 0.5) < 0.5 ? 1.0 : 0.0; }).mean;   // |normal| < 1
+  const double share = MomentsOf([&] { return Gamma(random, 0.5) < 0.5 ? 1.0 : 0.0; }).mean;  // |normal| < 1
   EXPECT_NEAR(share, 0.682689, MeanTolerance(0.682689 * 0.317311));
 }
 

@@ -10,14 +10,14 @@ namespace anybit::sim {
 void SharedProcessor::Add(Worker worker, Duration work, Callback done) {
   Tasks& tasks = tasks_[static_cast<size_t>(worker)];
   const bool first = tasks.empty();
-  if (first) Advance();   // speeds change now
+  if (first) Advance();  // speeds change now
   tasks.push_back({.left = 2 * work.count(), .done = std::move(done)});
   if (first) SetTimer();
 }
 
 void SharedProcessor::Advance() {
   const MonoTime now = loop_.Now();
-  const int64_t speed = BothWork() ? 1 : 2;   // half nanoseconds of work a nanosecond
+  const int64_t speed = BothWork() ? 1 : 2;  // half nanoseconds of work a nanosecond
   const int64_t progress = speed * (now - advanced_to_).count();
   for (Tasks& tasks : tasks_) {
     if (!tasks.empty()) tasks.front().left = std::max<int64_t>(tasks.front().left - progress, 0);

@@ -35,10 +35,10 @@ class SharedProcessor {
 
  private:
   struct Task {
-    int64_t left = 0;   // in half nanoseconds of a whole processor
+    int64_t left = 0;  // in half nanoseconds of a whole processor
     Callback done;
   };
-  using Tasks = std::deque<Task>;   // the first is under way
+  using Tasks = std::deque<Task>;  // the first is under way
 
   bool BothWork() const { return !tasks_[0].empty() && !tasks_[1].empty(); }
   void Advance();
@@ -46,8 +46,8 @@ class SharedProcessor {
   void FinishDue();
 
   EventLoop& loop_;
-  std::array<Tasks, 2> tasks_;      // by Worker
-  MonoTime advanced_to_{};          // what is left is as of this instant
+  std::array<Tasks, 2> tasks_;  // by Worker
+  MonoTime advanced_to_{};      // what is left is as of this instant
   TimerId timer_ = TimerId::kNone;
 };
 

@@ -61,7 +61,7 @@ TEST_F(SharedProcessorTest, ABacklogOfTheEdgeStretchesABatchToTwiceItsLengthAndN
   AddAt(0, Worker::kSlot, 50, "batch");
   loop_.Run();
   ASSERT_EQ(finished_.size(), 11u);
-  EXPECT_EQ(finished_[2], (std::pair<std::string, int64_t>("batch", 100)));   // after the calls of 40 and 80
+  EXPECT_EQ(finished_[2], (std::pair<std::string, int64_t>("batch", 100)));  // after the calls of 40 and 80
   EXPECT_EQ(finished_.back().second, 250) << "no work is lost: 200 + 50";
 }
 

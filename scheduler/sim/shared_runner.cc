@@ -31,11 +31,10 @@ void SharedRunner::Run(int slot, Batch batch, Done done) {
     std::move(done)(
         {.batch = std::move(batch), .status = absl::OkStatus(), .started = started, .finished = loop_.Now()});
   };
-  processors_[static_cast<size_t>(slot)].Add(Worker::kSlot, work,
-                                             [this, stall, finish = std::move(finish)]() mutable {
-                                               if (stall == Duration::zero()) return std::move(finish)();
-                                               loop_.PostAt(loop_.Now() + stall, std::move(finish));
-                                             });
+  processors_[static_cast<size_t>(slot)].Add(Worker::kSlot, work, [this, stall, finish = std::move(finish)]() mutable {
+    if (stall == Duration::zero()) return std::move(finish)();
+    loop_.PostAt(loop_.Now() + stall, std::move(finish));
+  });
 }
 
 }  // namespace anybit::sim

@@ -34,7 +34,7 @@ class SharedRunner final : public BatchRunner {
   const int spread_permille_;
   const size_t edge_at_;
   std::mt19937_64 random_;
-  std::deque<SharedProcessor> processors_;   // by slot, then that of an edge that has its own
+  std::deque<SharedProcessor> processors_;  // by slot, then that of an edge that has its own
 };
 
 }  // namespace anybit::sim

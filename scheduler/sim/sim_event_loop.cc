@@ -40,7 +40,7 @@ void SimEventLoop::Post(Callback callback) {
 }
 
 TimerId SimEventLoop::PostAt(MonoTime when, Callback callback) {
-  return timers_.Add(std::max(when, Now()), std::move(callback));   // the past counts as the present
+  return timers_.Add(std::max(when, Now()), std::move(callback));  // the past counts as the present
 }
 
 bool SimEventLoop::Cancel(TimerId timer) { return timers_.Cancel(timer); }

@@ -18,9 +18,8 @@ void SimRunner::Run(int slot, Batch batch, Done done) {
                      .status = failed ? absl::InternalError("simulated failure") : absl::OkStatus(),
                      .started = started,
                      .finished = finished};
-  loop_.PostAt(finished + options_.overhead, [result = std::move(result), done = std::move(done)]() mutable {
-    std::move(done)(std::move(result));
-  });
+  loop_.PostAt(finished + options_.overhead,
+               [result = std::move(result), done = std::move(done)]() mutable { std::move(done)(std::move(result)); });
 }
 
 }  // namespace anybit::sim

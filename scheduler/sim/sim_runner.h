@@ -17,8 +17,8 @@ struct SimRunnerOptions {
   // Latency = profile * k / 1000 with k uniform in [least, most]; whole numbers, so that scaled times stay exact.
   int least_permille = 1000;
   int most_permille = 1000;
-  Duration overhead{};   // between the end of computing and the answer, not in the profile
-  int fail_one_in = 0;   // batches that end with an Internal error, at random; 0: none
+  Duration overhead{};  // between the end of computing and the answer, not in the profile
+  int fail_one_in = 0;  // batches that end with an Internal error, at random; 0: none
 };
 
 class SimRunner final : public BatchRunner {

@@ -98,8 +98,8 @@ struct Command {
   std::string arrival_times;
   std::string azure;
   AzureOptions azure_part;
-  std::optional<Duration> objective;   // unset: DefaultObjective()
-  std::vector<std::string> policies;   // none: the default one, or all in a sweep
+  std::optional<Duration> objective;  // unset: DefaultObjective()
+  std::vector<std::string> policies;  // none: the default one, or all in a sweep
   SimulationOptions simulation;
   bool json = false;
   bool bound = true;
@@ -271,8 +271,8 @@ absl::StatusOr<Command> ParseCommand(std::span<const std::string> arguments) {
 struct Trace {
   std::vector<OfferedRequest> requests;
   std::string name;
-  std::optional<double> load;           // of a made one or a stretched one
-  std::optional<Duration> objective;    // where all have the same
+  std::optional<double> load;         // of a made one or a stretched one
+  std::optional<Duration> objective;  // where all have the same
 };
 
 // Moves the instants apart or together until their mean rate is that.
@@ -420,8 +420,7 @@ void PrintTable(const Command& command, const Trace& trace, const PointTable& po
   if (!command.simulation.point_ratios.empty()) {
     out << ", points x " << absl::StrJoin(command.simulation.point_ratios, ",");
   }
-  out << ", seed " << command.seeds.front() << "\n"
-      << SummaryTable(points, reports, bound);
+  out << ", seed " << command.seeds.front() << "\n" << SummaryTable(points, reports, bound);
 }
 
 absl::Status RunOne(const Command& command, const Profile& profile, std::ostream& out) {
@@ -434,7 +433,7 @@ absl::Status RunOne(const Command& command, const Profile& profile, std::ostream
   const std::vector<OfferedRequest>& requests = trace->requests;
   if (!command.save_arrivals.empty()) {
     absl::Status status = WriteRequests(command.save_arrivals, requests);
-    if (absl::IsNotFound(status)) status = absl::UnavailableError(status.message());   // an output, no input
+    if (absl::IsNotFound(status)) status = absl::UnavailableError(status.message());  // an output, no input
     if (!status.ok()) return status;
   }
   std::optional<UtilityBound> bound;
@@ -497,10 +496,10 @@ std::vector<std::pair<std::string, std::string>> SweepFigures(const SweepOptions
     const auto shown = std::find_if(of_workload.begin(), of_workload.end(), [&](const SweepRun& run) {
       return run.load == middle && run.policy == options.policies.front();
     });
-    figures.emplace_back(absl::StrCat("points-", workload, ".svg"),
-                         TimelineFigure(profile.points, shown->timeline,
-                                        absl::StrCat(shown->policy, " on ", workload, " at load ", shown->load, "; ",
-                                                     setting)));
+    figures.emplace_back(
+        absl::StrCat("points-", workload, ".svg"),
+        TimelineFigure(profile.points, shown->timeline,
+                       absl::StrCat(shown->policy, " on ", workload, " at load ", shown->load, "; ", setting)));
   }
   return figures;
 }

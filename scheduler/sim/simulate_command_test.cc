@@ -81,9 +81,9 @@ TEST_F(SimulateCommandTest, WritesWhatBecameOfEachRequest) {
             "5,served,hi,1,1000,5000\n"
             "3,shed,,,,\n"
             "2,shed,,,,\n");
-  EXPECT_THAT(ran.out, AllOf(HasSubstr("offered                        4\n"),
-                             HasSubstr("shed                           2\n"),
-                             HasSubstr("attainment               50.00 %\n"), HasSubstr("utility / bound")));
+  EXPECT_THAT(ran.out,
+              AllOf(HasSubstr("offered                        4\n"), HasSubstr("shed                           2\n"),
+                    HasSubstr("attainment               50.00 %\n"), HasSubstr("utility / bound")));
 }
 
 TEST_F(SimulateCommandTest, PrintsOneJsonObjectForEachPolicy) {
@@ -139,8 +139,8 @@ TEST_F(SimulateCommandTest, ASavedTraceRunsAsTheOriginalDid) {
 TEST_F(SimulateCommandTest, ReplaysArrivalTimesAsTheyAreOrAtALoad) {
   const std::string times = WriteFile("times.txt", "0\n1\n2.5\n100\n");
   const std::string saved = PathOf("times.csv");
-  const std::vector<std::string> common = {"--profile", profile_, "--arrival_times", times, "--objective", "10ms",
-                                           "--save_arrivals", saved};
+  const std::vector<std::string> common = {"--profile",   profile_, "--arrival_times", times,
+                                           "--objective", "10ms",   "--save_arrivals", saved};
   EXPECT_EQ(Simulated(common).exit_code, 0);
   EXPECT_EQ(ReadFile(saved),
             "id,arrival_us,deadline_us,min_accuracy\n0,0,10000,0\n1,1000,11000,0\n2,2500,12500,0\n3,100000,110000,0\n");
@@ -156,16 +156,16 @@ TEST_F(SimulateCommandTest, ReplaysArrivalTimesAsTheyAreOrAtALoad) {
 TEST_F(SimulateCommandTest, AWrongProfileMakesBatchesLate) {
   // Shown a tenth of the latencies, the first batch at "hi" looks as if it met 2 ms.
   const std::string arrivals = WriteFile("one.csv", "id,arrival_us,deadline_us,min_accuracy\n1,0,2000,0\n");
-  const Ran ran = Simulated(
-      {"--profile", profile_, "--arrivals", arrivals, "--policy", "fixed:hi", "--profile_ratio", "0.1"});
+  const Ran ran =
+      Simulated({"--profile", profile_, "--arrivals", arrivals, "--policy", "fixed:hi", "--profile_ratio", "0.1"});
   EXPECT_THAT(ran.out, HasSubstr("late                           1\n"));
 }
 
 TEST_F(SimulateCommandTest, ASweepWritesItsTableAndItsFigures) {
   const std::string directory = PathOf("sweep/results");
-  const Ran ran = Simulated({"--profile", profile_, "--sweep", "--out", directory, "--workload", "poisson,step",
-                             "--loads", "0.5,1", "--requests", "50", "--seed", "1,2", "--policy", "slackfit,fixed:lo",
-                             "--jobs", "2"});
+  const Ran ran =
+      Simulated({"--profile", profile_, "--sweep", "--out", directory, "--workload", "poisson,step", "--loads", "0.5,1",
+                 "--requests", "50", "--seed", "1,2", "--policy", "slackfit,fixed:lo", "--jobs", "2"});
   EXPECT_EQ(ran.exit_code, 0) << ran.err;
   EXPECT_THAT(ran.out,
               AllOf(HasSubstr("16 runs of 50 requests"), HasSubstr("| fixed:lo |"), HasSubstr("wrote 7 files")));
@@ -185,8 +185,8 @@ TEST_F(SimulateCommandTest, TheServersWorldCountsTheEdgeInCapacityAndLatency) {
   // 750 us a row at "lo", 35 us at the edge.
   const Ran ran = Simulated({"--profile", profile_, "--requests", "10", "--world", "server"});
   EXPECT_EQ(ran.exit_code, 0) << ran.err;
-  EXPECT_THAT(ran.out, AllOf(StartsWith("poisson, load 0.8 (of 1273.9 requests/s)"),
-                             HasSubstr(", the server's world")));
+  EXPECT_THAT(ran.out,
+              AllOf(StartsWith("poisson, load 0.8 (of 1273.9 requests/s)"), HasSubstr(", the server's world")));
   EXPECT_THAT(Simulated({"--profile", profile_, "--requests", "10", "--world", "server", "--json"}).out,
               HasSubstr("\"world\":\"server\""));
   const std::vector<std::string> common = {"--profile", profile_, "--requests", "10"};
@@ -225,7 +225,7 @@ TEST_F(SimulateCommandTest, SinglePointsMayBeWrongToo) {
 TEST_F(SimulateCommandTest, SaysInOneLineWhatIsWrongAndExitsWithTwo) {
   const std::string bad_csv = WriteFile("bad.csv", "id,arrival_us,deadline_us,min_accuracy\n1,zero,2,0\n");
   const struct {
-    std::vector<std::string> arguments;   // after --profile
+    std::vector<std::string> arguments;  // after --profile
     std::string message;
   } cases[] = {
       {{"--no_such"}, "unknown option --no_such"},

@@ -25,7 +25,7 @@ namespace {
 
 // Beyond it latencies of a day would overflow.
 constexpr double kMaxRatio = 1000;
-constexpr double kMaxNoise = 0.999;   // a batch takes some time
+constexpr double kMaxNoise = 0.999;  // a batch takes some time
 constexpr Duration kMaxCost = std::chrono::hours(1);
 
 // Decides as another policy does and notes how long that took.

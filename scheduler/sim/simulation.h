@@ -22,7 +22,7 @@
 namespace anybit::sim {
 
 struct SimulationOptions {
-  std::string policy = "anybit";   // a name of scheduler/policies/registry.h
+  std::string policy = "anybit";  // a name of scheduler/policies/registry.h
   int slots = 1;
   double noise = 0;                  // 0..0.999; batches take their true latencies * [1 - noise, 1 + noise], uniform
   double profile_ratio = 1;          // above 0; the scheduler is shown the true latencies * profile_ratio
@@ -36,12 +36,12 @@ struct SimulationOptions {
 // What became of one request. A request that no point is accurate enough for is refused, so kShed.
 struct RequestRecord {
   OutcomeKind kind = OutcomeKind::kFailed;
-  bool in_time = false;     // served, and answered by its deadline
-  PointId point{};          // this and the rest: of the served
-  int batch_rows = 0;       // of the batch it ran in
-  MonoTime start{};         // of that batch
+  bool in_time = false;  // served, and answered by its deadline
+  PointId point{};       // this and the rest: of the served
+  int batch_rows = 0;    // of the batch it ran in
+  MonoTime start{};      // of that batch
   MonoTime finish{};
-  MonoTime answered{};      // when the answer reached the caller; in the ideal world that is `finish`
+  MonoTime answered{};  // when the answer reached the caller; in the ideal world that is `finish`
 };
 
 struct BatchRecord {
@@ -52,10 +52,10 @@ struct BatchRecord {
 };
 
 struct SimulationResult {
-  std::vector<RequestRecord> requests;   // one for each offered request, in the same order
-  std::vector<BatchRecord> batches;      // by start
-  std::vector<int32_t> decision_ns;      // of each decision, if they were timed
-  int64_t replaced_decisions = 0;        // of a policy that broke the rules, see Check
+  std::vector<RequestRecord> requests;  // one for each offered request, in the same order
+  std::vector<BatchRecord> batches;     // by start
+  std::vector<int32_t> decision_ns;     // of each decision, if they were timed
+  int64_t replaced_decisions = 0;       // of a policy that broke the rules, see Check
 };
 
 // Each request has one row. InvalidArgument for requests that are not in order of arrival, an unknown policy and

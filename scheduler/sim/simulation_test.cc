@@ -13,15 +13,15 @@
 namespace anybit::sim {
 namespace {
 
-using std::chrono::milliseconds;
-using ::testing::ElementsAre;
-using ::testing::Field;
-using ::testing::HasSubstr;
 using anybit::testing::kHi;
 using anybit::testing::kLo;
 using anybit::testing::kMid;
 using anybit::testing::T;
 using anybit::testing::ThreePoints;
+using std::chrono::milliseconds;
+using ::testing::ElementsAre;
+using ::testing::Field;
+using ::testing::HasSubstr;
 
 OfferedRequest Offer(int64_t id, Duration arrival, Duration objective, double min_accuracy = 0) {
   return {.id = id, .arrival = T(arrival), .deadline = T(arrival + objective), .min_accuracy = min_accuracy};
@@ -31,9 +31,8 @@ std::vector<OfferedRequest> OfferPoisson(double per_second, Duration length, Dur
   const RatePhase phase{.length = length, .from_per_second = per_second, .to_per_second = per_second};
   std::vector<OfferedRequest> requests;
   for (const MonoTime arrival : PoissonArrivals({&phase, 1}, MonoTime(), 1)) {
-    requests.push_back({.id = static_cast<int64_t>(requests.size()),
-                        .arrival = arrival,
-                        .deadline = arrival + objective});
+    requests.push_back(
+        {.id = static_cast<int64_t>(requests.size()), .arrival = arrival, .deadline = arrival + objective});
   }
   return requests;
 }
@@ -95,7 +94,7 @@ TEST(SimulationTest, TwoSlotsRunTwoBatchesAtOnce) {
 }
 
 TEST(SimulationTest, WhatNothingCouldServeIsRefusedAndWhatIsTooLateAtOnceExpires) {
-  const std::vector<OfferedRequest> requests = {Offer(1, milliseconds(0), milliseconds(50), 0.95),   // too high
+  const std::vector<OfferedRequest> requests = {Offer(1, milliseconds(0), milliseconds(50), 0.95),  // too high
                                                 Offer(2, milliseconds(0), milliseconds(1)),
                                                 Offer(3, milliseconds(0), milliseconds(0)),
                                                 Offer(4, milliseconds(0), milliseconds(50), 0.85)};
@@ -125,7 +124,7 @@ TEST(SimulationTest, NoiseStaysWithinItsLimitsAndReachesThem) {
   const std::vector<OfferedRequest> requests = OfferPoisson(20, std::chrono::seconds(50), milliseconds(500));
   const auto result = Simulate(ThreePoints(), requests, {.policy = "fixed:lo", .noise = 0.1, .seed = 3});
   ASSERT_TRUE(result.ok()) << result.status();
-  int64_t least = 2000, most = 0;   // permille
+  int64_t least = 2000, most = 0;  // permille
   for (const RequestRecord& record : result->requests) {
     const Duration exact = ThreePoints().At(record.point, record.batch_rows);
     const int64_t permille = (record.finish - record.start) * 1000 / exact;
@@ -190,8 +189,7 @@ TEST(SimulationTest, RefusesWhatItCannotRun) {
                                                  Offer(8, milliseconds(1), milliseconds(9))};
   EXPECT_EQ(Simulate(ThreePoints(), unordered, {}).status(),
             absl::InvalidArgumentError("request 8 arrives before request 7, which precedes it"));
-  EXPECT_EQ(Simulate(ThreePoints(), {}, {.slots = 0}).status(),
-            absl::InvalidArgumentError("0 slots are fewer than 1"));
+  EXPECT_EQ(Simulate(ThreePoints(), {}, {.slots = 0}).status(), absl::InvalidArgumentError("0 slots are fewer than 1"));
   EXPECT_EQ(Simulate(ThreePoints(), {}, {.noise = 1}).status(),
             absl::InvalidArgumentError("noise 1 is outside 0 to 0.999"));
   EXPECT_EQ(Simulate(ThreePoints(), {}, {.profile_ratio = 0}).status(),

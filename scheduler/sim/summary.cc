@@ -10,17 +10,10 @@ size_t IndexOf(PointId point) { return static_cast<size_t>(ToIndex(point)); }
 void CountOutcomes(const PointTable& points, const SimulationResult& result, Summary& summary) {
   for (const RequestRecord& record : result.requests) {
     switch (record.kind) {
-      case OutcomeKind::kServed:
-        ++(record.in_time ? summary.attained : summary.late);
-        break;
-      case OutcomeKind::kShed:
-        ++summary.shed;
-        break;
-      case OutcomeKind::kExpired:
-        ++summary.expired;
-        break;
-      default:
-        ++summary.otherwise;
+      case OutcomeKind::kServed: ++(record.in_time ? summary.attained : summary.late); break;
+      case OutcomeKind::kShed: ++summary.shed; break;
+      case OutcomeKind::kExpired: ++summary.expired; break;
+      default: ++summary.otherwise;
     }
     if (record.in_time) ++summary.attained_by_point[IndexOf(record.point)];
   }
@@ -70,12 +63,12 @@ std::optional<double> Fairness(std::span<const OfferedRequest> requests, const S
     sum += attainment;
     squares += attainment * attainment;
   }
-  if (squares == 0) return 1;   // all are served equally badly
+  if (squares == 0) return 1;  // all are served equally badly
   return sum * sum / (static_cast<double>(tenants.size()) * squares);
 }
 
 int64_t CountSwitches(const std::vector<BatchRecord>& batches) {
-  std::map<int, PointId> last;   // by slot
+  std::map<int, PointId> last;  // by slot
   int64_t switches = 0;
   for (const BatchRecord& batch : batches) {
     const auto [place, is_first] = last.try_emplace(batch.slot, batch.point);

@@ -30,25 +30,25 @@ struct LatencyQuantiles {
 
 struct Summary {
   int64_t offered = 0;
-  int64_t attained = 0;                         // served in time
-  int64_t late = 0;                             // served after the deadline
+  int64_t attained = 0;  // served in time
+  int64_t late = 0;      // served after the deadline
   int64_t shed = 0;
   int64_t expired = 0;
-  int64_t otherwise = 0;                        // none, unless something is broken
-  double attainment = 0;                        // attained / offered; 0 if none was offered
-  double utility = 0;                           // sum of accuracies over the attained / offered
-  double utility_sum = 0;                       // the same sum, not divided
-  std::optional<double> served_accuracy;        // mean over the attained
-  Duration span{};                              // first arrival to the last arrival or answer
-  double offered_per_second = 0;                // over the span
-  double goodput = 0;                           // attained per second of the span
-  std::optional<LatencyQuantiles> latency;      // arrival to answer, of the attained
-  std::vector<int64_t> attained_by_point;       // [point]
+  int64_t otherwise = 0;                    // none, unless something is broken
+  double attainment = 0;                    // attained / offered; 0 if none was offered
+  double utility = 0;                       // sum of accuracies over the attained / offered
+  double utility_sum = 0;                   // the same sum, not divided
+  std::optional<double> served_accuracy;    // mean over the attained
+  Duration span{};                          // first arrival to the last arrival or answer
+  double offered_per_second = 0;            // over the span
+  double goodput = 0;                       // attained per second of the span
+  std::optional<LatencyQuantiles> latency;  // arrival to answer, of the attained
+  std::vector<int64_t> attained_by_point;   // [point]
   int64_t batches = 0;
-  double mean_batch = 0;                        // rows
-  double switches_per_second = 0;               // batches at another point than the last one of their slot
-  std::optional<double> fairness;               // Jain's index over the tenants' attainments, if there are several
-  std::optional<int32_t> decision_p50_ns;       // if decisions were timed
+  double mean_batch = 0;                   // rows
+  double switches_per_second = 0;          // batches at another point than the last one of their slot
+  std::optional<double> fairness;          // Jain's index over the tenants' attainments, if there are several
+  std::optional<int32_t> decision_p50_ns;  // if decisions were timed
   std::optional<int32_t> decision_p99_ns;
   int64_t replaced_decisions = 0;
 };
@@ -60,7 +60,7 @@ Summary Summarize(const PointTable& points, std::span<const OfferedRequest> requ
 // empty and is left in another order.
 template <typename T>
 T Quantile(std::vector<T>& values, double share) {
-  const double rank = std::ceil(share * static_cast<double>(values.size()) - 1e-9);   // .07 * 100 is above 7
+  const double rank = std::ceil(share * static_cast<double>(values.size()) - 1e-9);  // .07 * 100 is above 7
   const auto index = std::clamp<ptrdiff_t>(static_cast<ptrdiff_t>(rank) - 1, 0, std::ssize(values) - 1);
   const auto place = values.begin() + index;
   std::nth_element(values.begin(), place, values.end());
@@ -71,8 +71,8 @@ T Quantile(std::vector<T>& values, double share) {
 struct Timeline {
   MonoTime start{};
   Duration bin{};
-  std::vector<int64_t> offered;                 // [bin]
-  std::vector<std::vector<int64_t>> attained;   // [point][bin]
+  std::vector<int64_t> offered;                // [bin]
+  std::vector<std::vector<int64_t>> attained;  // [point][bin]
 };
 
 // `bins` > 0. Without requests all counts are zero.

@@ -43,11 +43,10 @@ Scenario TenRequests() {
                          .finish = T(milliseconds(100 * i + latency_ms)),
                          .answered = T(milliseconds(100 * i + latency_ms))};
   };
-  run.result.requests = {served(0, kHi, 20, true),        served(1, kHi, 10, true),
-                         served(2, kHi, 40, true),        served(3, kHi, 30, true),
-                         served(4, kLo, 5, true),         served(5, kLo, 5, true),
-                         {.kind = OutcomeKind::kShed},    {.kind = OutcomeKind::kShed},
-                         {.kind = OutcomeKind::kExpired}, served(9, kHi, 100, false)};
+  run.result.requests = {served(0, kHi, 20, true),     served(1, kHi, 10, true),     served(2, kHi, 40, true),
+                         served(3, kHi, 30, true),     served(4, kLo, 5, true),      served(5, kLo, 5, true),
+                         {.kind = OutcomeKind::kShed}, {.kind = OutcomeKind::kShed}, {.kind = OutcomeKind::kExpired},
+                         served(9, kHi, 100, false)};
   return run;
 }
 
@@ -99,8 +98,10 @@ TEST(SummaryTest, AQuantileIsTheSmallestValueThatEnoughValuesDoNotExceed) {
 
 TEST(SummaryTest, ASwitchIsABatchAtAnotherPointThanTheLastOneOfItsSlot) {
   Scenario run = TenRequests();
-  run.result.batches = {{.slot = 0, .point = kHi, .rows = 1}, {.slot = 1, .point = kLo, .rows = 2},
-                        {.slot = 0, .point = kHi, .rows = 3}, {.slot = 1, .point = kHi, .rows = 4},
+  run.result.batches = {{.slot = 0, .point = kHi, .rows = 1},
+                        {.slot = 1, .point = kLo, .rows = 2},
+                        {.slot = 0, .point = kHi, .rows = 3},
+                        {.slot = 1, .point = kHi, .rows = 4},
                         {.slot = 0, .point = kLo, .rows = 5}};
   const Summary summary = Summarize(Points(), run.requests, run.result);
   EXPECT_DOUBLE_EQ(summary.switches_per_second, 2);

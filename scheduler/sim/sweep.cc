@@ -35,11 +35,10 @@ absl::StatusOr<std::vector<SweepRun>> RunTrace(const Profile& profile, const Swe
                                                const Trace& trace) {
   const WorldOptions& world = options.simulation.world;
   const double capacity = CapacityIn(world, profile, options.simulation.slots);
-  absl::StatusOr<std::vector<MonoTime>> arrivals =
-      MakeArrivals(trace.workload, {.count = options.requests,
-                                    .per_second = trace.load * capacity,
-                                    .objective = options.objective,
-                                    .seed = trace.seed});
+  absl::StatusOr<std::vector<MonoTime>> arrivals = MakeArrivals(trace.workload, {.count = options.requests,
+                                                                                 .per_second = trace.load * capacity,
+                                                                                 .objective = options.objective,
+                                                                                 .seed = trace.seed});
   if (!arrivals.ok()) return arrivals.status();
   const std::vector<OfferedRequest> requests = RequestsAt(*arrivals, options.objective);
   std::optional<UtilityBound> bound;
@@ -73,7 +72,7 @@ std::optional<double> UtilityOverBound(const Summary& summary, const std::option
 absl::StatusOr<std::vector<SweepRun>> RunSweep(const Profile& profile, const SweepOptions& options) {
   const std::vector<Trace> traces = TracesOf(options);
   std::vector<absl::StatusOr<std::vector<SweepRun>>> runs_of(traces.size());
-  std::atomic<size_t> next = 0;   // trace; taken by any of the threads
+  std::atomic<size_t> next = 0;  // trace; taken by any of the threads
   const auto work = [&] {
     for (size_t i = next++; i < traces.size(); i = next++) runs_of[i] = RunTrace(profile, options, traces[i]);
   };

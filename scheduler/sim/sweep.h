@@ -18,15 +18,15 @@ namespace anybit::sim {
 
 struct SweepOptions {
   std::vector<std::string> workloads;
-  std::vector<double> loads;         // of CapacityIn()
+  std::vector<double> loads;  // of CapacityIn()
   std::vector<uint64_t> seeds;
   std::vector<std::string> policies;
-  int requests = 20000;              // of each trace
-  Duration objective{};              // of each request
-  bool bound = true;                 // computed for each trace
-  int jobs = 1;                      // threads; at least 1
+  int requests = 20000;  // of each trace
+  Duration objective{};  // of each request
+  bool bound = true;     // computed for each trace
+  int jobs = 1;          // threads; at least 1
   int timeline_bins = 60;
-  SimulationOptions simulation;      // but for policy and seed
+  SimulationOptions simulation;  // but for policy and seed
 };
 
 struct SweepRun {
@@ -35,7 +35,7 @@ struct SweepRun {
   uint64_t seed = 0;
   std::string policy;
   Summary summary;
-  std::optional<UtilityBound> bound;   // of the trace
+  std::optional<UtilityBound> bound;  // of the trace
   Timeline timeline;
 };
 

@@ -121,14 +121,29 @@ std::string SweepCsv(std::span<const SweepRun> runs) {
     const auto latency = [&](Duration LatencyQuantiles::*of) {
       return s.latency ? real(1e3 * ToSeconds((*s.latency).*of)) : "";
     };
-    const std::vector<std::string> cells = {
-        run.workload, absl::StrCat(run.load), absl::StrCat(run.seed), run.policy, absl::StrCat(s.offered),
-        absl::StrCat(s.attained), absl::StrCat(s.late), absl::StrCat(s.shed), absl::StrCat(s.expired),
-        real(s.attainment), real(s.served_accuracy), real(s.utility), run.bound ? real(run.bound->sum) : "",
-        run.bound ? absl::StrCat(run.bound->exact ? 1 : 0) : "", real(UtilityOverBound(s, run.bound)), real(s.goodput),
-        latency(&LatencyQuantiles::p50), latency(&LatencyQuantiles::p90), latency(&LatencyQuantiles::p99),
-        latency(&LatencyQuantiles::p999), real(s.mean_batch), real(s.switches_per_second),
-        absl::StrCat(s.replaced_decisions)};
+    const std::vector<std::string> cells = {run.workload,
+                                            absl::StrCat(run.load),
+                                            absl::StrCat(run.seed),
+                                            run.policy,
+                                            absl::StrCat(s.offered),
+                                            absl::StrCat(s.attained),
+                                            absl::StrCat(s.late),
+                                            absl::StrCat(s.shed),
+                                            absl::StrCat(s.expired),
+                                            real(s.attainment),
+                                            real(s.served_accuracy),
+                                            real(s.utility),
+                                            run.bound ? real(run.bound->sum) : "",
+                                            run.bound ? absl::StrCat(run.bound->exact ? 1 : 0) : "",
+                                            real(UtilityOverBound(s, run.bound)),
+                                            real(s.goodput),
+                                            latency(&LatencyQuantiles::p50),
+                                            latency(&LatencyQuantiles::p90),
+                                            latency(&LatencyQuantiles::p99),
+                                            latency(&LatencyQuantiles::p999),
+                                            real(s.mean_batch),
+                                            real(s.switches_per_second),
+                                            absl::StrCat(s.replaced_decisions)};
     absl::StrAppend(&csv, absl::StrJoin(cells, ","), "\n");
   }
   return csv;
@@ -205,9 +220,8 @@ std::string SweepFigure(std::span<const SweepRun> runs, const std::string& capti
       line.dashed = is_fixed(policy);
       line.colour = LineColour(line.dashed ? next_fixed++ : next++);
       for (const double load : loads) {
-        const std::optional<double> mean = Mean(Values(runs, chart.measure, [&](const SweepRun& run) {
-          return run.load == load && run.policy == policy;
-        }));
+        const std::optional<double> mean = Mean(
+            Values(runs, chart.measure, [&](const SweepRun& run) { return run.load == load && run.policy == policy; }));
         if (mean.has_value()) line.points.emplace_back(load, *mean * chart.scale);
       }
     }
@@ -229,7 +243,7 @@ std::string TimelineFigure(const PointTable& points, const Timeline& timeline, c
   Panel& panel = figure.panels.emplace_back();
   panel.title = "requests per second, by the operating point that answered them in time, over seconds";
   panel.x = RoundAxis(0, length);
-  panel.x.high = length;   // the picture ends with the run
+  panel.x.high = length;  // the picture ends with the run
   std::erase_if(panel.x.marks, [&](const auto& mark) { return mark.first > length * (1 + 1e-9); });
   const int64_t most = *std::max_element(timeline.offered.begin(), timeline.offered.end());
   panel.y = RoundAxis(0, per_second(most));
@@ -254,9 +268,8 @@ std::string TimelineFigure(const PointTable& points, const Timeline& timeline, c
     area.colour = colour;
     for (const int64_t count : timeline.attained[order[i]]) area.heights.push_back(per_second(count));
     const PointInfo& point = points[order[i]];
-    figure.legend.push_back({.name = absl::StrFormat("%s (%.2f %%)", point.name, 100 * point.accuracy),
-                             .colour = colour,
-                             .filled = true});
+    figure.legend.push_back(
+        {.name = absl::StrFormat("%s (%.2f %%)", point.name, 100 * point.accuracy), .colour = colour, .filled = true});
   }
   return DrawSvg(figure);
 }

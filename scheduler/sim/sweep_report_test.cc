@@ -23,8 +23,13 @@ SweepRun RunOf(const std::string& workload, double load, const std::string& poli
           .load = load,
           .seed = 1,
           .policy = policy,
-          .summary = {.offered = 10, .attained = 9, .shed = 1, .attainment = 0.9, .utility = utility_sum / 10,
-                      .utility_sum = utility_sum, .served_accuracy = utility_sum / 9},
+          .summary = {.offered = 10,
+                      .attained = 9,
+                      .shed = 1,
+                      .attainment = 0.9,
+                      .utility = utility_sum / 10,
+                      .utility_sum = utility_sum,
+                      .served_accuracy = utility_sum / 9},
           .bound = UtilityBound{.sum = 10, .exact = true}};
 }
 
@@ -37,8 +42,8 @@ std::vector<SweepRun> TwoPoliciesOnFourTraces() {
 TEST(SweepReportTest, CsvHasALineForEachRunAndEmptyCellsForWhatIsNotThere) {
   std::vector<SweepRun> runs = {RunOf("step", 0.5, "bad", 5), RunOf("step", 1, "good", 9)};
   runs[1].bound.reset();
-  runs[1].summary.latency = {.p50 = milliseconds(1), .p90 = milliseconds(2), .p99 = milliseconds(3),
-                             .p999 = milliseconds(4)};
+  runs[1].summary.latency = {
+      .p50 = milliseconds(1), .p90 = milliseconds(2), .p99 = milliseconds(3), .p999 = milliseconds(4)};
   EXPECT_EQ(SweepCsv(runs),
             "workload,load,seed,policy,offered,attained,late,shed,expired,attainment,served_accuracy,utility,bound,"
             "bound_exact,utility_over_bound,goodput,p50_ms,p90_ms,p99_ms,p999_ms,mean_batch,switches_per_second,"

@@ -39,9 +39,9 @@ TEST(SweepTest, RunsEveryPolicyOnEveryTraceInTheOrderGiven) {
   options.workloads = {"step"};
   const auto runs = RunSweep(ThreePoints(), options);
   ASSERT_TRUE(runs.ok()) << runs.status();
-  EXPECT_THAT(Names(*runs), ElementsAre("step 0.5 1 slackfit", "step 0.5 1 fixed:lo", "step 0.5 2 slackfit",
-                                        "step 0.5 2 fixed:lo", "step 2.0 1 slackfit", "step 2.0 1 fixed:lo",
-                                        "step 2.0 2 slackfit", "step 2.0 2 fixed:lo"));
+  EXPECT_THAT(Names(*runs),
+              ElementsAre("step 0.5 1 slackfit", "step 0.5 1 fixed:lo", "step 0.5 2 slackfit", "step 0.5 2 fixed:lo",
+                          "step 2.0 1 slackfit", "step 2.0 1 fixed:lo", "step 2.0 2 slackfit", "step 2.0 2 fixed:lo"));
   for (const SweepRun& run : *runs) {
     EXPECT_EQ(run.summary.offered, 200);
     ASSERT_TRUE(run.bound.has_value());

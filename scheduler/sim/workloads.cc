@@ -39,7 +39,7 @@ Instants EqualGaps(const Trace& trace) {
 template <typename Gap>
 Instants Renewals(const Trace& trace, Gap gap) {
   Instants instants(static_cast<size_t>(trace.count));
-  double sum = std::numeric_limits<double>::min();   // above 0 even if every gap is 0
+  double sum = std::numeric_limits<double>::min();  // above 0 even if every gap is 0
   for (double& instant : instants) instant = sum += gap();
   sum += gap();
   for (double& instant : instants) instant = trace.length * (instant / sum);
@@ -64,7 +64,7 @@ Instants PoissonOver(const std::vector<Phase>& phases, int count, std::mt19937_6
   double whole = 0;
   for (const Phase& phase : phases) whole += phase.Area();
   Instants instants = Renewals({.count = count, .length = whole}, [&] { return Exponential(random); });
-  double start = 0;        // of the phase: time, and the area before it
+  double start = 0;  // of the phase: time, and the area before it
   double area_before = 0;
   size_t p = 0;
   for (double& instant : instants) {
@@ -137,11 +137,11 @@ Instants Step(const Trace& trace, std::mt19937_64& random) {
 }
 
 Instants Flash(const Trace& trace, std::mt19937_64& random) {
-  constexpr double kPeak = 5;       // times the base
-  constexpr double kHold = 5;       // objectives
-  constexpr double kDecay = 5;      // objectives
-  constexpr int kConstants = 6;     // after which 1 % of the base is left
-  constexpr int kChords = 8;        // to the time constant
+  constexpr double kPeak = 5;    // times the base
+  constexpr double kHold = 5;    // objectives
+  constexpr double kDecay = 5;   // objectives
+  constexpr int kConstants = 6;  // after which 1 % of the base is left
+  constexpr int kChords = 8;     // to the time constant
   constexpr double kCrowd = kHold + kConstants * kDecay;
   const auto excess = [](int chord) { return (kPeak - 1) * std::exp(-static_cast<double>(chord) / kChords); };
 
@@ -173,7 +173,7 @@ Instants Mmpp(const Trace& trace, std::mt19937_64& random) {
 
 Instants Diurnal(const Trace& trace, std::mt19937_64& random) {
   constexpr int kPeriods = 4;
-  constexpr int kChords = 256;   // to the period; off the sine by 0.8 (2 pi / 256)^2 / 8 < 0.0001 at most
+  constexpr int kChords = 256;  // to the period; off the sine by 0.8 (2 pi / 256)^2 / 8 < 0.0001 at most
   const auto rate = [](int chord) { return 1 + 0.8 * std::sin(2 * std::numbers::pi * chord / kChords); };
   std::vector<Phase> phases;
   for (int i = 0; i < kPeriods * kChords; ++i) {
@@ -198,13 +198,13 @@ std::vector<int> ActiveMinutes(int minutes, std::mt19937_64& random) {
 std::vector<MinuteCount> AzureCounts(int count, int minutes, std::mt19937_64& random) {
   enum class Kind { kTimer, kSteady, kBursty, kIdle };
   constexpr int kFunctions = 300;
-  constexpr double kTimerShare = 0.05;   // of the requests
+  constexpr double kTimerShare = 0.05;  // of the requests
   constexpr int kPeriods[] = {1, 5, 15};
   struct Function {
     Kind kind{};
     double weight = 0;
-    int period = 0;             // of a timer
-    std::vector<int> active;    // of a bursty one
+    int period = 0;           // of a timer
+    std::vector<int> active;  // of a bursty one
   };
   std::vector<Function> functions(kFunctions);
   const auto firings = [minutes](const Function& timer) { return (minutes - 1) / timer.period + 1; };
@@ -238,7 +238,7 @@ std::vector<MinuteCount> AzureCounts(int count, int minutes, std::mt19937_64& ra
     left -= firings(function) * at_once;
     function.weight = 0;
   }
-  std::vector<double> below;   // sum of the weights up to each function
+  std::vector<double> below;  // sum of the weights up to each function
   double sum = 0;
   for (const Function& function : functions) below.push_back(sum += function.weight);
   std::vector<std::vector<int>> invoked(functions.size());
@@ -260,7 +260,7 @@ std::vector<MinuteCount> AzureCounts(int count, int minutes, std::mt19937_64& ra
 }
 
 Instants Azure(const Trace& trace, std::mt19937_64& random) {
-  constexpr double kMinute = 20;   // objectives
+  constexpr double kMinute = 20;  // objectives
   const int minutes = std::max(1, static_cast<int>(std::lround(trace.length / kMinute)));
   Instants instants;
   instants.reserve(static_cast<size_t>(trace.count));
@@ -301,8 +301,8 @@ constexpr auto kNames = [] {
 }();
 
 constexpr Duration kLongest = std::chrono::hours(24 * 100);
-constexpr double kHighestRate = 1e12;     // a thousand in each nanosecond
-constexpr double kMostObjectives = 1e7;   // bounds the phases and minutes to be made
+constexpr double kHighestRate = 1e12;    // a thousand in each nanosecond
+constexpr double kMostObjectives = 1e7;  // bounds the phases and minutes to be made
 
 absl::Status Validate(const WorkloadOptions& options) {
   if (options.count < 1) {
@@ -310,9 +310,8 @@ absl::Status Validate(const WorkloadOptions& options) {
   }
   // Written so that NaN fails too.
   if (!(options.per_second > 0 && options.per_second <= kHighestRate)) {
-    return absl::InvalidArgumentError(absl::StrCat("workload of ", options.per_second,
-                                                   " requests per second, must be more than 0 and at most ",
-                                                   kHighestRate));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "workload of ", options.per_second, " requests per second, must be more than 0 and at most ", kHighestRate));
   }
   if (options.objective <= Duration::zero()) {
     return absl::InvalidArgumentError(
@@ -320,14 +319,14 @@ absl::Status Validate(const WorkloadOptions& options) {
   }
   const double seconds = options.count / options.per_second;
   if (!(seconds <= ToSeconds(kLongest))) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(options.count, " requests at ", options.per_second, " per second take ", seconds,
-                     " s, allowed are ", ToSeconds(kLongest), " s"));
+    return absl::InvalidArgumentError(absl::StrCat(options.count, " requests at ", options.per_second,
+                                                   " per second take ", seconds, " s, allowed are ",
+                                                   ToSeconds(kLongest), " s"));
   }
   if (!(seconds <= kMostObjectives * ToSeconds(options.objective))) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(options.count, " requests at ", options.per_second, " per second take ",
-                     seconds / ToSeconds(options.objective), " objectives, allowed are ", kMostObjectives));
+    return absl::InvalidArgumentError(absl::StrCat(options.count, " requests at ", options.per_second,
+                                                   " per second take ", seconds / ToSeconds(options.objective),
+                                                   " objectives, allowed are ", kMostObjectives));
   }
   return absl::OkStatus();
 }
@@ -340,9 +339,9 @@ absl::StatusOr<std::vector<MonoTime>> MakeArrivals(std::string_view workload, co
   const auto* found = std::find_if(std::begin(kWorkloads), std::end(kWorkloads),
                                    [workload](const Workload& known) { return known.name == workload; });
   if (found == std::end(kWorkloads)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "unknown workload '", std::string(workload), "', known are ",
-        absl::StrJoin(kNames, ", ", [](std::string* out, std::string_view name) { out->append(name); })));
+    return absl::InvalidArgumentError(
+        absl::StrCat("unknown workload '", std::string(workload), "', known are ",
+                     absl::StrJoin(kNames, ", ", [](std::string* out, std::string_view name) { out->append(name); })));
   }
   if (absl::Status valid = Validate(options); !valid.ok()) return valid;
 

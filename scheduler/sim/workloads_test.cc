@@ -119,7 +119,7 @@ TEST(WorkloadsTest, TenTimesTheObjectiveAtATenthOfTheRateIsTheSameTraceTenTimesA
       const Duration off = slow_arrivals[i].time_since_epoch() - 10 * arrivals[i].time_since_epoch();
       farthest = std::max(farthest, std::chrono::abs(off));
     }
-    EXPECT_LE(farthest.count(), 6) << workload;   // ten halves of a nanosecond, and one half
+    EXPECT_LE(farthest.count(), 6) << workload;  // ten halves of a nanosecond, and one half
   }
 }
 
@@ -152,8 +152,7 @@ TEST(WorkloadsTest, GapsAreAsVariedAsTheNameSays) {
   for (const Case& c : {Case{"poisson", 1}, {"gamma2", 2}, {"gamma4", 4}, {"gamma8", 8}}) {
     WorkloadOptions options = kUsual;
     options.count = 200000;
-    EXPECT_NEAR(Cv2OfGaps(Arrivals(c.workload, options)), c.cv2,
-                4 * c.cv2 * std::sqrt((2 + 2 * c.cv2) / options.count))
+    EXPECT_NEAR(Cv2OfGaps(Arrivals(c.workload, options)), c.cv2, 4 * c.cv2 * std::sqrt((2 + 2 * c.cv2) / options.count))
         << c.workload;
   }
 }
@@ -163,7 +162,7 @@ TEST(WorkloadsTest, GapsAreAsVariedAsTheNameSays) {
 TEST(WorkloadsTest, BurstyIsAnEvenBaseWithAGammaPart) {
   struct Case {
     std::string_view workload;
-    double bursts;   // rate of the gamma part, where the base has 1500
+    double bursts;  // rate of the gamma part, where the base has 1500
     double cv2;
   };
   for (const Case& c : {Case{"bursty2", 2950, 2}, {"bursty4", 4900, 4}, {"bursty8", 5550, 8}}) {
@@ -179,7 +178,7 @@ TEST(WorkloadsTest, BurstyIsAnEvenBaseWithAGammaPart) {
     const double base_gap = 1 / (options.per_second * (1 - share));
     double longest = 0;
     for (size_t i = 1; i < arrivals.size(); ++i) longest = std::max(longest, ToSeconds(arrivals[i] - arrivals[i - 1]));
-    EXPECT_LE(longest, 1.0001 * base_gap) << c.workload;   // the base's count is rounded
+    EXPECT_LE(longest, 1.0001 * base_gap) << c.workload;  // the base's count is rounded
     EXPECT_GT(longest, 0.9999 * base_gap) << c.workload;
   }
 }
@@ -209,7 +208,7 @@ TEST(WorkloadsTest, FlashCrowdsJumpToFiveTimesTheBaseEveryHundredObjectives) {
   const int objectives = 10000;
   const WorkloadOptions options = Dense(objectives);
   const std::vector<double> counts = CountsIn(Arrivals("flash", options), options, objectives);
-  const double quiet = Median(counts);   // roughly: most of the trace is
+  const double quiet = Median(counts);  // roughly: most of the trace is
   std::vector<size_t> starts;
   for (size_t i = 1; i + 7 < counts.size(); ++i) {
     if (counts[i - 1] < 2 * quiet && counts[i + 1] > 4 * quiet && (starts.empty() || i > starts.back() + 1)) {
@@ -263,8 +262,8 @@ TEST(WorkloadsTest, MmppStaysTwentyObjectivesLowAndTenAtFourTimesTheRate) {
   const int objectives = 20000;
   const WorkloadOptions options = Dense(objectives);
   std::vector<double> counts = CountsIn(Arrivals("mmpp", options), options, objectives);
-  const auto is_high = [&](size_t i) { return counts[i] > 100; };   // 50 or 200; a mixed one is either
-  std::vector<double> low;    // counts amid a stay
+  const auto is_high = [&](size_t i) { return counts[i] > 100; };  // 50 or 200; a mixed one is either
+  std::vector<double> low;                                         // counts amid a stay
   std::vector<double> high;
   int highs = 0;
   int changes = 0;
@@ -273,7 +272,7 @@ TEST(WorkloadsTest, MmppStaysTwentyObjectivesLowAndTenAtFourTimesTheRate) {
     changes += is_high(i) != is_high(i - 1);
     if (is_high(i) == is_high(i - 1) && is_high(i) == is_high(i + 1)) (is_high(i) ? high : low).push_back(counts[i]);
   }
-  const double stays = objectives / 30.0;   // of each kind
+  const double stays = objectives / 30.0;  // of each kind
   EXPECT_NEAR(MomentsOf(high).mean / MomentsOf(low).mean, 4, 0.04);
   // Stays of less than half an objective go unseen, in both kinds.
   EXPECT_NEAR(changes / 2.0, stays, 4 * std::sqrt(stays) + 0.08 * stays);
@@ -282,12 +281,12 @@ TEST(WorkloadsTest, MmppStaysTwentyObjectivesLowAndTenAtFourTimesTheRate) {
 }
 
 TEST(WorkloadsTest, AzureTimersShareTheStartsOfMinutes) {
-  const WorkloadOptions options = Dense(2000);   // 100 minutes
+  const WorkloadOptions options = Dense(2000);  // 100 minutes
   const std::vector<MonoTime> arrivals = Arrivals("azure", options);
   int together = 0;
   for (size_t i = 0; i < arrivals.size(); ++i) {
-    const bool shared = (i > 0 && arrivals[i - 1] == arrivals[i]) ||
-                        (i + 1 < arrivals.size() && arrivals[i + 1] == arrivals[i]);
+    const bool shared =
+        (i > 0 && arrivals[i - 1] == arrivals[i]) || (i + 1 < arrivals.size() && arrivals[i + 1] == arrivals[i]);
     if (shared && arrivals[i].time_since_epoch() % milliseconds(20) == Duration::zero()) ++together;
   }
   EXPECT_GT(together, 0.03 * options.count);

@@ -11,8 +11,8 @@ namespace {
 
 // One thing to do with a request.
 struct Way {
-  double seconds = 0;    // of processors
-  double accuracy = 0;   // 0: refused
+  double seconds = 0;   // of processors
+  double accuracy = 0;  // 0: refused
 };
 
 std::vector<Way> WaysOf(const WorldOptions& world, const Profile& profile) {
@@ -22,8 +22,8 @@ std::vector<Way> WaysOf(const WorldOptions& world, const Profile& profile) {
     for (size_t i = 0; i < profile.latency[p].size(); ++i) {
       row = std::min(row, ToSeconds(profile.latency[p][i]) / static_cast<double>(i + 1));
     }
-    ways.push_back({.seconds = row + ToSeconds(world.receive_cost + world.answer_cost),
-                    .accuracy = profile.points[p].accuracy});
+    ways.push_back(
+        {.seconds = row + ToSeconds(world.receive_cost + world.answer_cost), .accuracy = profile.points[p].accuracy});
   }
   return ways;
 }

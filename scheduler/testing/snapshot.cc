@@ -25,8 +25,7 @@ Profile ThreePoints() {
                        8);
 }
 
-Snapshot::Snapshot(Profile profile, int slots)
-    : latency_(std::move(profile)), slots_(static_cast<size_t>(slots)) {}
+Snapshot::Snapshot(Profile profile, int slots) : latency_(std::move(profile)), slots_(static_cast<size_t>(slots)) {}
 
 Snapshot& Snapshot::Add(MonoTime deadline, PointSet allowed, int rows, SlaClassId sla_class, TenantId tenant) {
   const PendingRequest request{.id = static_cast<RequestId>(++last_id_),

@@ -19,7 +19,7 @@ class ManualClock : public EventLoop {
   bool Cancel(TimerId) override { std::abort(); }
 
  private:
-  std::atomic<int64_t> now_ = 0;   // the test's thread and those of what it tests
+  std::atomic<int64_t> now_ = 0;  // the test's thread and those of what it tests
 };
 
 }  // namespace anybit::testing

@@ -1,5 +1,5 @@
-// A network small enough to compute in one's head: every row's logits tell its codes, its operating point and nothing of
-// its neighbours.
+// A network small enough to compute in one's head: every row's logits tell its codes, its operating point and nothing
+// of its neighbours.
 #ifndef ANYBIT_SERVER_TESTING_SUM_NETWORK_H_
 #define ANYBIT_SERVER_TESTING_SUM_NETWORK_H_
 

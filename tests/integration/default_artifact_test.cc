@@ -1,5 +1,5 @@
-// The committed default artifact keeps its word: on all 10,000 test images each operating point has exactly the accuracy
-// that the artifact states. One test per point, so that they can run side by side.
+// The committed default artifact keeps its word: on all 10,000 test images each operating point has exactly the
+// accuracy that the artifact states. One test per point, so that they can run side by side.
 #include <cmath>
 #include <string>
 

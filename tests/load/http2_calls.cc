@@ -155,8 +155,13 @@ uint32_t Micros(nanoseconds time) {
 class OpenLoop {
  public:
   OpenLoop(std::span<const PlannedCall> plan, int steps, const Deadline& deadline)
-      : plan_(plan), deadline_(deadline), places_(plan.size()), result_{.steps = std::vector<StepCounts>(steps)},
-        latencies_(steps), lags_(steps), accuracies_(steps) {}
+      : plan_(plan),
+        deadline_(deadline),
+        places_(plan.size()),
+        result_{.steps = std::vector<StepCounts>(steps)},
+        latencies_(steps),
+        lags_(steps),
+        accuracies_(steps) {}
 
   absl::StatusOr<OpenLoopResult> Run(const LoadTarget& target) {
     auto connections = Connections::Open(target, [this](const CallEnd& end) { Judge(end); });

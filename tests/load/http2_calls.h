@@ -45,7 +45,7 @@ struct StepCounts {
   std::chrono::nanoseconds p50{0}, p99{0};
   // How late calls were taken from the plan: above two milliseconds this program, not the server, was the bottleneck.
   std::chrono::nanoseconds lag_p99{0}, lag_max{0};
-  std::optional<double> expected_accuracy;  // mean over every 16th answer in time, 0..1
+  std::optional<double> expected_accuracy;     // mean over every 16th answer in time, 0..1
   std::chrono::nanoseconds processor_time{0};  // of this process, while the step's calls were being sent
 };
 
@@ -59,9 +59,9 @@ absl::StatusOr<OpenLoopResult> RunOpenLoop(const LoadTarget& target, std::span<c
                                            const Deadline& deadline);
 
 struct ClosedLoopResult {
-  double calls_per_second = 0;     // answered, while measured
-  double refused_per_second = 0;   // ended otherwise, while measured
-  int64_t calls = 0;               // that ended in any way, before, while and after it was measured
+  double calls_per_second = 0;                 // answered, while measured
+  double refused_per_second = 0;               // ended otherwise, while measured
+  int64_t calls = 0;                           // that ended in any way, before, while and after it was measured
   std::chrono::nanoseconds processor_time{0};  // of this process, for all of them
   std::map<std::string, int64_t> failures;
 };

@@ -158,8 +158,8 @@ Http2Connection::Http2Connection(const GrpcMethod& method, OnEnd on_end, std::st
   nghttp2_session_client_new2(&session_, callbacks, this, option);
   nghttp2_option_del(option);
   nghttp2_session_callbacks_del(callbacks);
-  const std::array<nghttp2_settings_entry, 2> settings = {{{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
-                                                           {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kReceiveWindow}}};
+  const std::array<nghttp2_settings_entry, 2> settings = {
+      {{NGHTTP2_SETTINGS_ENABLE_PUSH, 0}, {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kReceiveWindow}}};
   nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
   nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, kReceiveWindow);
 }
@@ -211,9 +211,12 @@ Http2Connection::Stream* Http2Connection::Start(size_t call, std::optional<std::
   stream->sent = 0;
   stream->answer.clear();
 
-  std::array<nghttp2_nv, 8> headers = {Header(":method", "POST"),       Header(":scheme", "http"),
-                                       Header(":path", path_),          Header(":authority", authority_),
-                                       Header("te", "trailers"),        Header("content-type", "application/grpc"),
+  std::array<nghttp2_nv, 8> headers = {Header(":method", "POST"),
+                                       Header(":scheme", "http"),
+                                       Header(":path", path_),
+                                       Header(":authority", authority_),
+                                       Header("te", "trailers"),
+                                       Header("content-type", "application/grpc"),
                                        Header("user-agent", "anybit-http2-load")};
   size_t count = 7;
   if (timeout) {

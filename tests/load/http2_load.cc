@@ -65,9 +65,7 @@ struct Command {
   bool json = false;
   bool help = false;
 
-  std::chrono::nanoseconds duration() const {
-    return std::chrono::nanoseconds(static_cast<int64_t>(*seconds * 1e9));
-  }
+  std::chrono::nanoseconds duration() const { return std::chrono::nanoseconds(static_cast<int64_t>(*seconds * 1e9)); }
 };
 
 absl::StatusOr<Command> ParseCommand(std::span<const std::string> arguments) {
@@ -198,11 +196,9 @@ absl::Status RunRates(const Command& command, const LoadTarget& target) {
       PlanLoad(steps, Arrivals::kPoisson, 1, static_cast<uint64_t>(*command.seed));
   if (!plan.ok()) return plan.status();
   const Deadline deadline =
-      command.slo_us
-          ? Deadline{.after = std::chrono::microseconds(*command.slo_us), .is_grpc = false}
-          : Deadline{.after = std::chrono::nanoseconds(static_cast<int64_t>(*command.deadline_ms * 1e6))};
-  const absl::StatusOr<OpenLoopResult> result =
-      RunOpenLoop(target, *plan, static_cast<int>(steps.size()), deadline);
+      command.slo_us ? Deadline{.after = std::chrono::microseconds(*command.slo_us), .is_grpc = false}
+                     : Deadline{.after = std::chrono::nanoseconds(static_cast<int64_t>(*command.deadline_ms * 1e6))};
+  const absl::StatusOr<OpenLoopResult> result = RunOpenLoop(target, *plan, static_cast<int>(steps.size()), deadline);
   if (!result.ok()) return result.status();
   if (command.json) {
     for (size_t s = 0; s < steps.size(); ++s) PrintJson(command, (*rates)[s], result->steps[s]);
@@ -222,9 +218,8 @@ absl::Status RunRates(const Command& command, const LoadTarget& target) {
 absl::Status Run(const Command& command) {
   absl::StatusOr<GrpcMethod> method = MethodOf(command);
   if (!method.ok()) return method.status();
-  const LoadTarget target = {.address = command.server,
-                             .connections = static_cast<int>(*command.connections),
-                             .method = *std::move(method)};
+  const LoadTarget target = {
+      .address = command.server, .connections = static_cast<int>(*command.connections), .method = *std::move(method)};
   return command.closed ? RunClosed(command, target) : RunRates(command, target);
 }
 

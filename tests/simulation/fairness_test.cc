@@ -28,7 +28,7 @@ constexpr seconds kLength(12);
 
 // Poisson arrivals of one kind.
 struct Stream {
-  double load = 0;   // of what the fastest point carries on all slots
+  double load = 0;  // of what the fastest point carries on all slots
   Duration objective = kObjective;
   bool has_deadline = true;
   double min_accuracy = 0;
@@ -63,8 +63,8 @@ std::vector<OfferedRequest> Merge(std::span<const Stream> streams, int slots) {
 struct Served {
   int64_t offered = 0;
   int64_t attained = 0;
-  double accuracy_sum = 0;     // over the attained
-  double least_accuracy = 1;   // of the served
+  double accuracy_sum = 0;    // over the attained
+  double least_accuracy = 1;  // of the served
 
   double attainment() const { return static_cast<double>(attained) / static_cast<double>(offered); }
   double accuracy() const { return accuracy_sum / static_cast<double>(attained); }
@@ -103,9 +103,8 @@ class FairnessTest : public ::testing::TestWithParam<int> {
 
 // A tenant of a varying load, one of a fifth of the capacity, and one that with its floor needs as much of the time.
 std::vector<Served> ServeThreeTenants(double first_load, const sim::SimulationOptions& options) {
-  const Stream streams[] = {{.load = first_load, .tenant = 0},
-                            {.load = 0.2, .tenant = 1},
-                            {.load = 0.1, .min_accuracy = 0.85, .tenant = 2}};
+  const Stream streams[] = {
+      {.load = first_load, .tenant = 0}, {.load = 0.2, .tenant = 1}, {.load = 0.1, .min_accuracy = 0.85, .tenant = 2}};
   return Serve(streams, options);
 }
 

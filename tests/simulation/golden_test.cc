@@ -54,11 +54,11 @@ struct Golden {
   const char* policy;
   int slots;
   bool weighted;
-  int served;              // of 600
-  int refused;             // shed or expired
-  int late;                // of the served
-  double mean_accuracy;    // of the served, to four digits
-  uint64_t hash;           // of every event
+  int served;            // of 600
+  int refused;           // shed or expired
+  int late;              // of the served
+  double mean_accuracy;  // of the served, to four digits
+  uint64_t hash;         // of every event
 };
 
 // policy, slots, weighted, served, refused, late, mean accuracy, hash

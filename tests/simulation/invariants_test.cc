@@ -75,7 +75,7 @@ class Ledger {
   size_t finished_ = 0;
   size_t dispatched_ = 0;
   std::set<RequestId> waiting_or_running_;
-  std::vector<int> requests_on_;   // by slot
+  std::vector<int> requests_on_;  // by slot
 };
 
 void ExpectRightlyServed(const WorkloadRequest& request, const testing::Answer& answer, const Workload& workload) {
@@ -99,9 +99,7 @@ bool HasWeights(const Workload& workload) {
 void ExpectRightlyEnded(const WorkloadRequest& request, const testing::Answer& answer, const Workload& workload) {
   EXPECT_EQ(answer.outcome.kind == OutcomeKind::kServed, answer.outcome.status.ok());
   switch (answer.outcome.kind) {
-    case OutcomeKind::kServed:
-      ExpectRightlyServed(request, answer, workload);
-      break;
+    case OutcomeKind::kServed: ExpectRightlyServed(request, answer, workload); break;
     case OutcomeKind::kFailed:
       EXPECT_GT(workload.runner.fail_one_in, 0);
       ExpectRightlyServed(request, answer, workload);
@@ -136,7 +134,7 @@ void ExpectRightlyEnded(const WorkloadRequest& request, const testing::Answer& a
 
 struct Counts {
   std::map<OutcomeKind, int> kinds;
-  int expired_waiting = 0;    // that were admitted first
+  int expired_waiting = 0;  // that were admitted first
   int shed_waiting = 0;
   int served_late = 0;
   int served_without_deadline = 0;
@@ -161,7 +159,7 @@ uint64_t RunWorld(const Workload& workload, Counts& counts) {
   for (size_t i = 0; i < workload.requests.size(); ++i) {
     const auto tag = static_cast<int64_t>(i);
     SCOPED_TRACE(tag);
-    const testing::Answer& answer = rig->answer(tag);   // exactly one
+    const testing::Answer& answer = rig->answer(tag);  // exactly one
     if (answer.outcome.payload == nullptr) {
       ADD_FAILURE() << "lost its payload";
       continue;

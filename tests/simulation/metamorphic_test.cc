@@ -88,17 +88,17 @@ Profile WithPoints(std::initializer_list<int> points) {
 
 struct Scene {
   std::string workload = "poisson";
-  double load = 1;   // of what one slot of ThreePoints carries
+  double load = 1;  // of what one slot of ThreePoints carries
   uint64_t seed = 0;
   int requests = 3000;
 };
 
 sim::Summary RunScene(const Profile& profile, const std::string& policy, const Scene& scene, int slots = 1) {
-  const auto arrivals = sim::MakeArrivals(
-      scene.workload, {.count = scene.requests,
-                       .per_second = scene.load * sim::Capacity(testing::ThreePoints(), 1),
-                       .objective = kObjective,
-                       .seed = scene.seed});
+  const auto arrivals =
+      sim::MakeArrivals(scene.workload, {.count = scene.requests,
+                                         .per_second = scene.load * sim::Capacity(testing::ThreePoints(), 1),
+                                         .objective = kObjective,
+                                         .seed = scene.seed});
   const std::vector<sim::OfferedRequest> requests = sim::RequestsAt(*arrivals, kObjective);
   return sim::Summarize(profile.points, requests,
                         *sim::Simulate(profile, requests, {.policy = policy, .slots = slots, .seed = scene.seed}));
@@ -120,7 +120,6 @@ void ExpectGoodputDoesNotFall(const std::string& policy) {
 }
 
 TEST(MetamorphicTest, AnybitsGoodputDoesNotFallAsLoadRisesToTenTimesTheCapacity) { ExpectGoodputDoesNotFall("anybit"); }
-
 
 // The mean over loads, kinds of arrivals and seeds.
 double MeanUtility(const Profile& profile, int slots) {
@@ -145,7 +144,8 @@ TEST(MetamorphicTest, AnotherPointToChooseFromDoesNotLowerTheUtility) {
     EXPECT_GT(all, MeanUtility(WithPoints({1, 2}), slots) - kMargin);
     EXPECT_GT(all, MeanUtility(WithPoints({0, 2}), slots) - kMargin);
     EXPECT_NEAR(MeanUtility(WithPoints({0, 1, 2, 3}), slots), all, 1e-9) << "a dominated point changes nothing";
-    EXPECT_GT(MeanUtility(WithPoints({0, 1, 2, 4}), slots), all - kMargin) << "one that might be better costs its trial";
+    EXPECT_GT(MeanUtility(WithPoints({0, 1, 2, 4}), slots), all - kMargin)
+        << "one that might be better costs its trial";
   }
 }
 

@@ -39,7 +39,7 @@ using std::chrono::seconds;
 
 constexpr milliseconds kObjective(30);
 constexpr seconds kLength(5);
-constexpr MonoTime kJudgedFrom{seconds(1)};   // until then the scheduler may learn the world
+constexpr MonoTime kJudgedFrom{seconds(1)};  // until then the scheduler may learn the world
 constexpr double kLeastShare = 0.85;
 
 // About the default network on one core, with kernels for 1-bit arithmetic: 64 rows in 19, 16.5, 11.4 and 4.8 ms.
@@ -92,9 +92,9 @@ double ClosedLoopRate(const Profile& profile, const WorldOptions& world) {
 }
 
 struct Judged {
-  double goodput = 0;    // answers in time, per second
-  double allowed = 0;    // by the processor
-  Duration p99{};        // of the answers, late ones too
+  double goodput = 0;  // answers in time, per second
+  double allowed = 0;  // by the processor
+  Duration p99{};      // of the answers, late ones too
   int64_t answered = 0;
 };
 
@@ -152,9 +152,8 @@ TEST_P(OverloadTest, TheFirstLightRequestsAfterwardsAreAnswered) {
   const Profile profile = OneCore();
   const WorldOptions world = ServerWorld(/*stalls=*/false);
   const double offered = GetParam() * ClosedLoopRate(profile, world);
-  std::vector<MonoTime> arrivals =
-      *sim::MakeArrivals("poisson", {.count = static_cast<int>(2 * offered), .per_second = offered,
-                                     .objective = kObjective, .seed = 4});
+  std::vector<MonoTime> arrivals = *sim::MakeArrivals(
+      "poisson", {.count = static_cast<int>(2 * offered), .per_second = offered, .objective = kObjective, .seed = 4});
   const size_t overload = arrivals.size();
   for (int i = 1; i <= 20; ++i) arrivals.push_back(arrivals[overload - 1] + i * milliseconds(100));
   const std::vector<OfferedRequest> requests = sim::RequestsAt(arrivals, kObjective);

@@ -25,7 +25,7 @@ constexpr seconds kPhase(4);
 struct PhaseResult {
   int offered = 0;
   int attained = 0;
-  double accuracy_sum = 0;   // over the attained
+  double accuracy_sum = 0;  // over the attained
 
   double attainment() const { return static_cast<double>(attained) / offered; }
   double accuracy() const { return accuracy_sum / attained; }
@@ -37,11 +37,8 @@ std::vector<PhaseResult> RunRamp(std::string_view policy, uint64_t* hash = nullp
   const double capacity = 8 / 0.024;
   const double low = 0.3 * capacity;
   const double high = 3 * capacity;
-  const sim::RatePhase phases[] = {{kPhase, low, low},
-                                   {kPhase, low, high},
-                                   {kPhase, high, high},
-                                   {kPhase, high, low},
-                                   {kPhase, low, low}};
+  const sim::RatePhase phases[] = {
+      {kPhase, low, low}, {kPhase, low, high}, {kPhase, high, high}, {kPhase, high, low}, {kPhase, low, low}};
   const std::vector<MonoTime> arrivals = sim::PoissonArrivals(phases, MonoTime(), 1);
   const Profile profile = testing::ThreePoints();
   testing::Rig rig(profile, *MakePolicy(policy, profile), {.least_permille = 900, .most_permille = 1100});

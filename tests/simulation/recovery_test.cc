@@ -43,7 +43,7 @@ constexpr int kWorlds = 1000;
 constexpr int kServerWorlds = 200;
 constexpr int kMostLost = 2;
 constexpr Duration kRecovery = seconds(1);
-constexpr Duration kTimeLeft = milliseconds(50);   // of each request; the fastest point takes 2 ms
+constexpr Duration kTimeLeft = milliseconds(50);  // of each request; the fastest point takes 2 ms
 constexpr MonoTime kTroubleStarts = testing::T(seconds(10));
 
 enum class Trouble { kOneSlowBatch, kFirstBatchSlow, kSlowSecond, kHalvedProcessor, kWrongProfile, kOverload };
@@ -52,18 +52,12 @@ constexpr std::array kTroubles = {Trouble::kOneSlowBatch,    Trouble::kFirstBatc
 
 std::string NameOf(Trouble trouble) {
   switch (trouble) {
-    case Trouble::kOneSlowBatch:
-      return "OneSlowBatch";
-    case Trouble::kFirstBatchSlow:
-      return "FirstBatchSlow";
-    case Trouble::kSlowSecond:
-      return "SlowSecond";
-    case Trouble::kHalvedProcessor:
-      return "HalvedProcessor";
-    case Trouble::kWrongProfile:
-      return "WrongProfile";
-    case Trouble::kOverload:
-      return "Overload";
+    case Trouble::kOneSlowBatch: return "OneSlowBatch";
+    case Trouble::kFirstBatchSlow: return "FirstBatchSlow";
+    case Trouble::kSlowSecond: return "SlowSecond";
+    case Trouble::kHalvedProcessor: return "HalvedProcessor";
+    case Trouble::kWrongProfile: return "WrongProfile";
+    case Trouble::kOverload: return "Overload";
   }
   return "";
 }
@@ -75,8 +69,8 @@ struct World {
   std::string policy;
   int slots = 1;
   double per_second = 1;
-  double profile_ratio = 1;   // shown / true
-  bool edge = false;          // whether calls come and go through a server's edge
+  double profile_ratio = 1;  // shown / true
+  bool edge = false;         // whether calls come and go through a server's edge
   uint64_t seed = 0;
 };
 
@@ -140,7 +134,7 @@ class TroubledRunner final : public BatchRunner {
   EventLoop& loop_;
   const Profile& profile_;
   const World& world_;
-  std::deque<sim::SharedProcessor> processors_;   // by slot
+  std::deque<sim::SharedProcessor> processors_;  // by slot
   bool slow_batch_ran_ = false;
   MonoTime trouble_ended_{};
 };
@@ -174,7 +168,7 @@ sim::WorldOptions ServerWorld() {
 }
 
 struct Run {
-  std::map<MonoTime, bool> in_time;   // by arrival
+  std::map<MonoTime, bool> in_time;  // by arrival
   MonoTime trouble_ended{};
   int replaced_decisions = 0;
 };
@@ -194,7 +188,8 @@ Run Simulate(const World& world) {
   Run run;
   for (const MonoTime at : Arrivals(world)) {
     loop.PostAt(at, [&, at] {
-      SubmitRequest request{.deadline = at + kTimeLeft, .allowed = testing::kAnyPoint,
+      SubmitRequest request{.deadline = at + kTimeLeft,
+                            .allowed = testing::kAnyPoint,
                             .payload = std::make_unique<testing::TaggedPayload>(0)};
       if (world.edge) {
         edge.Call(std::move(request), [&, at](Outcome outcome) {
@@ -248,15 +243,15 @@ void ExpectRecovery(Trouble trouble, bool edge, uint64_t worlds) {
     world.slots = static_cast<int>(UniformInt(random, 1, 2));
     world.per_second = std::pow(10, static_cast<double>(UniformInt(random, 0, 2)));
     if (trouble == Trouble::kWrongProfile) {
-      world.profile_ratio = 0.05 * std::pow(400, static_cast<double>(UniformInt(random, 0, 1000)) / 1000);   // to 20
+      world.profile_ratio = 0.05 * std::pow(400, static_cast<double>(UniformInt(random, 0, 1000)) / 1000);  // to 20
     }
     const std::string& policy = policies[seed % policies.size()];
     world.policy = policy;
     const Lost lost = CountLost(world);
     most[policy] = std::max(most[policy], lost.after);
     sum[policy] += lost.after;
-    EXPECT_LE(lost.after, kMostLost) << policy << ", seed " << seed << ", " << world.per_second << "/s, "
-                                     << world.slots << " slots, profile times " << world.profile_ratio;
+    EXPECT_LE(lost.after, kMostLost) << policy << ", seed " << seed << ", " << world.per_second << "/s, " << world.slots
+                                     << " slots, profile times " << world.profile_ratio;
     EXPECT_EQ(lost.recovered, 0) << policy << ", seed " << seed << ", " << world.per_second << "/s, " << world.slots
                                  << " slots, profile times " << world.profile_ratio;
   }

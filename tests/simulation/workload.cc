@@ -22,7 +22,7 @@ MonoTime WholeMicroseconds(MonoTime time) { return std::chrono::floor<microsecon
 Profile RandomProfile(std::mt19937_64& random) {
   Profile profile{.max_batch = static_cast<int>(UniformInt(random, 4, 16))};
   const int64_t points = UniformInt(random, 1, 5);
-  const bool wild = random() % 4 == 0;   // latencies without any order
+  const bool wild = random() % 4 == 0;  // latencies without any order
   for (int64_t p = 0; p < points; ++p) {
     profile.points.push_back({.name = std::string(1, static_cast<char>('a' + p)),
                               .accuracy = static_cast<double>(UniformInt(random, 50, 99)) / 100});
@@ -92,8 +92,9 @@ Workload RandomWorkload(uint64_t seed) {
   const double from = load();
   const double to = load();
   const auto lasting = [](double requests, double rate) {
-    return WholeMicroseconds(MonoTime(std::chrono::duration_cast<Duration>(
-        std::chrono::duration<double>(requests / rate)))).time_since_epoch();
+    return WholeMicroseconds(
+               MonoTime(std::chrono::duration_cast<Duration>(std::chrono::duration<double>(requests / rate))))
+        .time_since_epoch();
   };
   const sim::RatePhase phases[] = {
       {.length = lasting(80, before), .from_per_second = before, .to_per_second = before},
@@ -103,7 +104,7 @@ Workload RandomWorkload(uint64_t seed) {
   const int64_t objective = UniformInt(random, 5000, 60000);
   for (const MonoTime at : arrivals) {
     WorkloadRequest request{.arrival = WholeMicroseconds(at), .allowed = RandomFloor(workload.profile, random)};
-    const uint64_t kind = random() % 40;   // mostly one objective, some of any, a few passed, some without
+    const uint64_t kind = random() % 40;  // mostly one objective, some of any, a few passed, some without
     if (kind < 28) {
       request.deadline = request.arrival + microseconds(objective);
     } else if (kind < 37) {

@@ -31,7 +31,7 @@ struct Workload {
   std::string policy;
   sim::SimRunnerOptions runner;
   SchedulerOptions options;
-  std::vector<WorkloadRequest> requests;   // by arrival; a request's tag is its index
+  std::vector<WorkloadRequest> requests;  // by arrival; a request's tag is its index
   std::optional<MonoTime> drain_at;
 };
 

@@ -169,8 +169,8 @@ class Checkpoint {
       const std::string name(WithoutWrappers(whole));
       const auto [other, fresh] = whole_names.emplace(name, whole);
       if (!fresh) {
-        return absl::InvalidArgumentError(absl::StrCat("tensors '", other->second, "' and '", whole,
-                                                       "' are both '", name, "': keep one of the two networks"));
+        return absl::InvalidArgumentError(absl::StrCat("tensors '", other->second, "' and '", whole, "' are both '",
+                                                       name, "': keep one of the two networks"));
       }
       checkpoint.tensors_.emplace(name, &tensor);
     }

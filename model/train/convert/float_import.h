@@ -43,8 +43,8 @@ struct FloatNetwork {
 // The artifact of `spec` with the weights of `file`, which are F16, BF16, F32 or F64. Its accuracy is 0, its store the
 // weights rounded to the nearest. InvalidArgument, listing what is missing, unexpected or of another shape, where names
 // or shapes do not fit; for two tensors that have one name without their wrappers'; and for a network with a ReLU
-// behind its shortcuts' convolutions, unless the file is an export of such a one. Unexpected are numbers of a layer, which
-// would compute something with them: a bias, another block. Counters, masks and what lies beside the network are
+// behind its shortcuts' convolutions, unless the file is an export of such a one. Unexpected are numbers of a layer,
+// which would compute something with them: a bias, another block. Counters, masks and what lies beside the network are
 // unneeded.
 absl::StatusOr<FloatNetwork> ImportFloatNetwork(const TensorFile& file, const NetworkSpec& spec,
                                                 const InputNormalisation& normalisation, double norm_epsilon = 1e-5);

@@ -90,8 +90,7 @@ TEST(FloatImport, FoldsTheInputsNormalisationIntoTheFirstLayer) {
   const std::string text = SmallFile();
   const TensorFile file = *ParseSafetensors(text);
   const Artifact plain = *Import(file, SmallSpec(), {});
-  const Artifact folded =
-      *Import(file, SmallSpec(), {.mean = {0.5f, 0.25f, 0.0f}, .deviation = {0.5f, 0.25f, 2.0f}});
+  const Artifact folded = *Import(file, SmallSpec(), {.mean = {0.5f, 0.25f, 0.0f}, .deviation = {0.5f, 0.25f, 2.0f}});
   // By definition at one pixel of codes c: sum of w * (c / 255 - mean) / deviation over the 27 taps.
   const double codes[] = {10, 200, 90}, mean[] = {0.5, 0.25, 0}, deviation[] = {0.5, 0.25, 2};
   const LayerEpilogue &before = plain.points[0].layers[0], &after = folded.points[0].layers[0];
@@ -107,8 +106,8 @@ TEST(FloatImport, FoldsTheInputsNormalisationIntoTheFirstLayer) {
   }
 }
 
-// Names and shapes of a network's tensors in torchvision, whose `convs` are those of one block: (channels of the output,
-// kernel) each, times the stage's channels.
+// Names and shapes of a network's tensors in torchvision, whose `convs` are those of one block: (channels of the
+// output, kernel) each, times the stage's channels.
 std::set<std::string> TorchvisionTensors(const std::vector<int>& stages, const std::vector<int>& blocks,
                                          const std::vector<std::pair<int, int>>& convs, int classes) {
   std::set<std::string> tensors;
@@ -267,8 +266,8 @@ TEST(FloatImport, ReadsWeightsOfSixteenAndOfSixtyFourBits) {
   const std::string text = SmallFile();
   const TensorFile file = *ParseSafetensors(text);
   const std::vector<double> expected = Products(*Import(file, SmallSpec(), {}));
-  const std::string brain = Encoded<uint16_t>(
-      file, "BF16", [](float v) { return static_cast<uint16_t>(std::bit_cast<uint32_t>(v) >> 16); });
+  const std::string brain =
+      Encoded<uint16_t>(file, "BF16", [](float v) { return static_cast<uint16_t>(std::bit_cast<uint32_t>(v) >> 16); });
   const std::string half = Encoded<uint16_t>(file, "F16", [](float v) {
     const uint32_t bits = std::bit_cast<uint32_t>(v);
     const int exponent = static_cast<int>(bits >> 23 & 255) - 112;

@@ -43,10 +43,10 @@ class ChildTables {
 
  private:
   struct Table {
-    std::array<int, kCodes> codes;                // by store code
-    std::vector<std::pair<int, int>> intervals;   // by child, from the lowest on: its first and last store code
+    std::array<int, kCodes> codes;               // by store code
+    std::vector<std::pair<int, int>> intervals;  // by child, from the lowest on: its first and last store code
     int lowest = 0;
-    bool sign = false;                            // children are -1 and 1, and 0 has an interval of no codes
+    bool sign = false;  // children are -1 and 1, and 0 has an interval of no codes
   };
   std::vector<Table> tables_;
 };

@@ -281,9 +281,7 @@ class NormEstimatorImpl : public NormEstimator {
           for (const torch::Tensor& x : inputs) values[i].push_back(Pool(node, x));
           steps[i] = step(node.input) / static_cast<double>(node.pooled());
           break;
-        case NodeKind::kLinear:
-          EstimateHead(ranges, node, inputs, step(node.input), head_units, point);
-          break;
+        case NodeKind::kLinear: EstimateHead(ranges, node, inputs, step(node.input), head_units, point); break;
       }
       for (size_t j = 0; j < i; ++j) {
         if (last_reader[j] == static_cast<int>(i)) values[j].clear();
@@ -353,11 +351,10 @@ class NormEstimatorImpl : public NormEstimator {
 }  // namespace
 
 PointRanges UniformRanges(const PointRecipe& recipe, int layers) {
-  PointRanges ranges{.info = {.name = recipe.name,
-                              .weight_bits = recipe.weight_bits,
-                              .activation_bits = recipe.activation_bits},
-                     .weights = std::vector<CodeRange>(layers, recipe.weights),
-                     .highest_codes = std::vector<int>(layers, recipe.highest_code)};
+  PointRanges ranges{
+      .info = {.name = recipe.name, .weight_bits = recipe.weight_bits, .activation_bits = recipe.activation_bits},
+      .weights = std::vector<CodeRange>(layers, recipe.weights),
+      .highest_codes = std::vector<int>(layers, recipe.highest_code)};
   ranges.weights.front() = ranges.weights.back() = CodeRange{};
   return ranges;
 }

@@ -238,9 +238,9 @@ TEST(NormEstimator, GivesEachChannelTheMomentsOfTheFullPrecisionPoint) {
   const LayerTrace trace = *simulation->Trace(1, converted.codes);
   // Of the stem the float network's own values are at hand. Codes times their step are what stands for them, a ReLU
   // later.
-  const torch::Tensor real = torch::relu(torch::conv2d(
-      Pixels(converted.codes) * 255,
-      torch::tensor(artifact.store[0].full).reshape({16, 3, 3, 3}).permute({0, 3, 1, 2}), {}, 1, 1) *
+  const torch::Tensor real = torch::relu(
+      torch::conv2d(Pixels(converted.codes) * 255,
+                    torch::tensor(artifact.store[0].full).reshape({16, 3, 3, 3}).permute({0, 3, 1, 2}), {}, 1, 1) *
           torch::tensor(artifact.points[0].layers[0].scale).reshape({1, -1, 1, 1}) +
       torch::tensor(artifact.points[0].layers[0].bias).reshape({1, -1, 1, 1}));
   const torch::Tensor codes =

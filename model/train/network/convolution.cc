@@ -34,8 +34,8 @@ class RoundedBackward : public torch::autograd::Function<RoundedBackward> {
     // What nobody asks for is not computed: of images there is no gradient.
     const std::array<bool, 3> wanted = {context->needs_input_grad(0), context->needs_input_grad(1), false};
     const auto [of_x, of_weights, of_bias] = torch::convolution_backward(
-        rounded(gradients[0]), rounded(saved[0]), rounded(saved[1]), torch::OptionalIntArrayRef(),
-        {shape[0], shape[0]}, {shape[1], shape[1]}, {1, 1}, /*transposed=*/false, {0, 0}, shape[2], wanted);
+        rounded(gradients[0]), rounded(saved[0]), rounded(saved[1]), torch::OptionalIntArrayRef(), {shape[0], shape[0]},
+        {shape[1], shape[1]}, {1, 1}, /*transposed=*/false, {0, 0}, shape[2], wanted);
     const auto widened = [](const torch::Tensor& gradient) {
       return gradient.defined() ? gradient.to(torch::kBFloat16).to(torch::kFloat32) : gradient;
     };

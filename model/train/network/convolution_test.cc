@@ -53,8 +53,9 @@ TEST_P(ConvolveRounded, HasTheSumsOfFloatsAndTheGradientsOfRoundedOperands) {
   for (const BackwardOperands backward : kRoundings) {
     const Result result = Pass(x, weights, upstream, c.shape, backward);
     EXPECT_TRUE(torch::equal(result.sums, sums));
-    for (const auto& [got, rounded, unrounded] : {std::tuple(result.of_x, wanted.of_x, floats.of_x),
-                                                  std::tuple(result.of_weights, wanted.of_weights, floats.of_weights)}) {
+    for (const auto& [got, rounded, unrounded] :
+         {std::tuple(result.of_x, wanted.of_x, floats.of_x),
+          std::tuple(result.of_weights, wanted.of_weights, floats.of_weights)}) {
       EXPECT_EQ(got.scalar_type(), torch::kFloat32);
       EXPECT_TRUE(torch::equal(got, Rounded(got)));
       // What cancels in a sum leaves the float rounding of its terms, of size 1 here.
@@ -64,12 +65,13 @@ TEST_P(ConvolveRounded, HasTheSumsOfFloatsAndTheGradientsOfRoundedOperands) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Shapes, ConvolveRounded,
-    testing::Values(Case{"Plain", 16, 32, 3, {.padding = 1}}, Case{"OfOneChannel", 1, 8, 3, {.padding = 1}},
-                    Case{"WithStride", 16, 24, 3, {.stride = 2, .padding = 1}}, Case{"OfOnePixel", 16, 32, 1, {}},
-                    Case{"Depthwise", 16, 16, 3, {.padding = 1, .groups = 16}}),
-    [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(Shapes, ConvolveRounded,
+                         testing::Values(Case{"Plain", 16, 32, 3, {.padding = 1}},
+                                         Case{"OfOneChannel", 1, 8, 3, {.padding = 1}},
+                                         Case{"WithStride", 16, 24, 3, {.stride = 2, .padding = 1}},
+                                         Case{"OfOnePixel", 16, 32, 1, {}},
+                                         Case{"Depthwise", 16, 16, 3, {.padding = 1, .groups = 16}}),
+                         [](const auto& info) { return info.param.name; });
 
 TEST(Convolve, HasTheGradientOfWhatIsNoConstant) {
   for (const BackwardOperands backward : kRoundings) {

@@ -25,8 +25,7 @@ torch::Tensor ChildCodes(const torch::Tensor& q8, const CodeRange& range);
 // above, -zero below; scaled by 1 / sqrt(elements * highest) for LSQ, and left as it is for PACT, whose alpha = highest
 // * step makes of it AdaBits' q(x / alpha) - x / alpha inside and 1 above.
 torch::Tensor QuantizeActivations(const torch::Tensor& x, const torch::Tensor& step, int highest,
-                                  ActivationRule rule = ActivationRule::kLearnedStep, double margin = 0,
-                                  int zero = 0);
+                                  ActivationRule rule = ActivationRule::kLearnedStep, double margin = 0, int zero = 0);
 
 }  // namespace anybit
 

@@ -30,9 +30,8 @@ std::vector<torch::Tensor> NormResults(ProcessGroup* group, int64_t first, int64
   const torch::Tensor gamma = torch::tensor({0.5, 1.0, 2.0}, type).set_requires_grad(true);
   const torch::Tensor beta = torch::tensor({0.25, 0.5, 0.75}, type).set_requires_grad(true);
   const torch::Tensor mean = torch::zeros(3, type), variance = torch::ones(3, type);
-  const torch::Tensor y = group != nullptr
-                              ? SynchronizedBatchNorm(*group, x, gamma, beta, mean, variance, 0.25, 1e-5)
-                              : torch::batch_norm(x, gamma, beta, mean, variance, true, 0.25, 1e-5, true);
+  const torch::Tensor y = group != nullptr ? SynchronizedBatchNorm(*group, x, gamma, beta, mean, variance, 0.25, 1e-5)
+                                           : torch::batch_norm(x, gamma, beta, mean, variance, true, 0.25, 1e-5, true);
   (y * weights.slice(0, first, last)).sum().backward();
   return {y.detach(), x.grad(), gamma.grad(), beta.grad(), mean, variance};
 }
@@ -116,8 +115,8 @@ std::vector<double> LossCurve(ProcessGroup* group, Norms norms, int order = 0) {
     const auto [images, labels] = Batch(step, order);
     optimizer.zero_grad();
     for (int point = 0; point < 2; ++point) {
-      const torch::Tensor loss = torch::cross_entropy_loss(
-          network->Forward(point, images.slice(0, first, last)), labels.slice(0, first, last));
+      const torch::Tensor loss = torch::cross_entropy_loss(network->Forward(point, images.slice(0, first, last)),
+                                                           labels.slice(0, first, last));
       loss.backward();
       const torch::Tensor value = loss.detach().to(torch::kFloat64).reshape({1});
       if (group != nullptr) {
@@ -197,6 +196,5 @@ void TrainTwice(ProcessGroup& group) {
 
 int main(int argc, char** argv) {
   return anybit::RunTeamTests(
-      argc, argv,
-      {{"norm", anybit::CheckNorm}, {"estimates", anybit::CheckEstimates}, {"train", anybit::TrainTwice}});
+      argc, argv, {{"norm", anybit::CheckNorm}, {"estimates", anybit::CheckEstimates}, {"train", anybit::TrainTwice}});
 }

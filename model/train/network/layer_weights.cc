@@ -58,9 +58,7 @@ torch::Tensor Inside(const torch::Tensor& steps, const CodeRange& range) {
 
 }  // namespace
 
-int64_t GroupCount(int64_t filters, int group) {
-  return group == 0 ? 1 : (filters + group - 1) / group;
-}
+int64_t GroupCount(int64_t filters, int group) { return group == 0 ? 1 : (filters + group - 1) / group; }
 
 LayerWeights::LayerWeights(torch::Tensor weights, torch::Tensor learned, const WeightQuantization& quantization)
     : weights_(std::move(weights)), learned_(std::move(learned)), quantization_(quantization) {
@@ -108,18 +106,10 @@ void LayerWeights::Prepare() {
   const torch::Tensor rows = Rows(base_);
   torch::Tensor reach;  // per group
   switch (quantization_.rule) {
-    case WeightRule::kRms:
-      reach = quantization_.reach * GroupMean(rows.square().mean(1), group).sqrt();
-      break;
-    case WeightRule::kScaleClip:
-      reach = quantization_.reach * GroupMean(rows.abs().mean(1), group);
-      break;
-    case WeightRule::kLargest:
-      reach = GroupLargest(rows.abs().amax(1), group);
-      break;
-    case WeightRule::kLearned:
-      reach = learned_.detach();
-      break;
+    case WeightRule::kRms: reach = quantization_.reach * GroupMean(rows.square().mean(1), group).sqrt(); break;
+    case WeightRule::kScaleClip: reach = quantization_.reach * GroupMean(rows.abs().mean(1), group); break;
+    case WeightRule::kLargest: reach = GroupLargest(rows.abs().amax(1), group); break;
+    case WeightRule::kLearned: reach = learned_.detach(); break;
     case WeightRule::kDoReFa: {
       const torch::Tensor squashed = base_.tanh();
       const torch::Tensor largest = GroupLargest(Rows(squashed).abs().amax(1), group).clamp_min(kSmallestScale);

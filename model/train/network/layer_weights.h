@@ -78,7 +78,7 @@ class LayerWeights {
   torch::Tensor base_;   // what is rounded: the weights, centred or squashed
   torch::Tensor scale_;  // [O]
   torch::Tensor codes_;
-  torch::Tensor full_;   // leaf
+  torch::Tensor full_;  // leaf
   std::vector<ChildValues> children_;
 };
 

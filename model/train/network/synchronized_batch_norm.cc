@@ -69,17 +69,17 @@ Moments MomentsOf(const torch::Tensor& x) {
   const int64_t channels = x.size(1), rows = x.numel() / channels;
   const float* values = x.const_data_ptr<float>();
   // Of differences from the first row, which is about as large as the mean: squares of what is left do not cancel.
-  const torch::Tensor sums = SumRows(rows, channels, [&](int64_t first, int64_t n, float* __restrict a,
-                                                         float* __restrict b) {
-    for (int64_t row = first; row < first + n; ++row) {
-      const float* __restrict in = values + row * channels;
-      for (int64_t c = 0; c < channels; ++c) {
-        const float d = in[c] - values[c];
-        a[c] += d;
-        b[c] += d * d;
-      }
-    }
-  });
+  const torch::Tensor sums =
+      SumRows(rows, channels, [&](int64_t first, int64_t n, float* __restrict a, float* __restrict b) {
+        for (int64_t row = first; row < first + n; ++row) {
+          const float* __restrict in = values + row * channels;
+          for (int64_t c = 0; c < channels; ++c) {
+            const float d = in[c] - values[c];
+            a[c] += d;
+            b[c] += d * d;
+          }
+        }
+      });
   const double count = static_cast<double>(rows);
   const torch::Tensor shift = torch::from_blob(const_cast<float*>(values), {channels}).to(torch::kFloat64);
   const torch::Tensor mean = sums[0] / count;
@@ -115,17 +115,17 @@ torch::Tensor GradientSums(const torch::Tensor& x, const torch::Tensor& g, const
   const torch::Tensor means = mean.to(torch::kFloat32).contiguous();
   const float *values = x.const_data_ptr<float>(), *upstream = g.const_data_ptr<float>();
   const float* middle = means.const_data_ptr<float>();
-  return SumRows(x.numel() / channels, channels, [&](int64_t first, int64_t n, float* __restrict a,
-                                                     float* __restrict b) {
-    for (int64_t row = first; row < first + n; ++row) {
-      const float* __restrict in = values + row * channels;
-      const float* __restrict up = upstream + row * channels;
-      for (int64_t c = 0; c < channels; ++c) {
-        a[c] += up[c];
-        b[c] += up[c] * (in[c] - middle[c]);
-      }
-    }
-  });
+  return SumRows(x.numel() / channels, channels,
+                 [&](int64_t first, int64_t n, float* __restrict a, float* __restrict b) {
+                   for (int64_t row = first; row < first + n; ++row) {
+                     const float* __restrict in = values + row * channels;
+                     const float* __restrict up = upstream + row * channels;
+                     for (int64_t c = 0; c < channels; ++c) {
+                       a[c] += up[c];
+                       b[c] += up[c] * (in[c] - middle[c]);
+                     }
+                   }
+                 });
 }
 
 // g * scale - (x - mean) * slope - offset, per channel.
@@ -189,11 +189,12 @@ class Function : public torch::autograd::Function<Function> {
     const torch::Tensor sums = own.clone();
     SumOverGroup(*reinterpret_cast<ProcessGroup*>(context->saved_data["group"].toInt()), sums);
     const torch::Tensor scale = gamma.to(torch::kFloat64) * inverse;
-    const torch::Tensor x_gradient = InputGradient(x, g, mean, scale, scale * inverse * inverse * sums[1] / count,
-                                                   scale * sums[0] / count);
+    const torch::Tensor x_gradient =
+        InputGradient(x, g, mean, scale, scale * inverse * inverse * sums[1] / count, scale * sums[0] / count);
     const torch::Tensor none;
-    return {x_gradient, (own[1] * inverse).to(gamma.scalar_type()), own[0].to(gamma.scalar_type()), none, none,
-            none, none, none};
+    return {
+        x_gradient, (own[1] * inverse).to(gamma.scalar_type()), own[0].to(gamma.scalar_type()), none, none, none, none,
+        none};
   }
 };
 

@@ -62,9 +62,9 @@ TrainableNetworkImpl::TrainableNetworkImpl(NetworkSpec spec, std::vector<PointRe
     const std::string name = ParameterName(node.name);
     const bool conv = node.kind == NodeKind::kConv;
     const int64_t channels = node.depthwise ? 1 : node.in.channels;
-    const std::vector<int64_t> shape =
-        conv ? std::vector<int64_t>{node.out.channels, channels, node.kernel, node.kernel}
-             : std::vector<int64_t>{node.out.channels, node.depth};
+    const std::vector<int64_t> shape = conv
+                                           ? std::vector<int64_t>{node.out.channels, channels, node.kernel, node.kernel}
+                                           : std::vector<int64_t>{node.out.channels, node.depth};
     const double deviation = std::sqrt((conv ? 2.0 : 1.0) / static_cast<double>(node.depth));
     weights_.push_back(register_parameter(name + "_weight", RandomNormal(shape, deviation, random)));
     if (!conv) head_bias_ = register_parameter(name + "_bias", torch::zeros({node.out.channels}));
@@ -261,9 +261,7 @@ torch::Tensor TrainableNetworkImpl::RunNodes(int point, const torch::Tensor& ima
         values[i] = Activate(p, node.layer, y, own);
         break;
       }
-      case NodeKind::kMaxPool:
-        values[i] = torch::max_pool2d(x, node.pool, node.stride, node.padding);
-        break;
+      case NodeKind::kMaxPool: values[i] = torch::max_pool2d(x, node.pool, node.stride, node.padding); break;
       case NodeKind::kGlobalPool:
         values[i] = x.mean({2, 3}).reshape({rows, node.frames, -1}).mean(1).reshape({rows, -1, 1, 1});
         break;

@@ -83,9 +83,9 @@ class TrainableNetworkImpl : public torch::nn::Module {
   // Parameters by how they are trained: layer weights decay, batch norm and bias do not, steps and scales have a lower
   // rate.
   std::vector<torch::Tensor> weights() const;
-  std::vector<torch::Tensor> inner_weights() const;       // less the first and the last layer
+  std::vector<torch::Tensor> inner_weights() const;  // less the first and the last layer
   std::vector<torch::Tensor> norms() const;
-  std::vector<torch::Tensor> steps() const;               // of all points
+  std::vector<torch::Tensor> steps() const;  // of all points
   std::vector<torch::Tensor> steps(int point) const;
   std::vector<torch::Tensor> scales() const { return scales_; }  // learned ones; else empty
 

@@ -12,13 +12,13 @@
 namespace anybit {
 
 struct Launch {
-  int rank = 0;               // of this process, 0..size-1
-  int size = 1;               // processes in the group
-  int local_rank = 0;         // among those of its machine: which GPU it takes
+  int rank = 0;                       // of this process, 0..size-1
+  int size = 1;                       // processes in the group
+  int local_rank = 0;                 // among those of its machine: which GPU it takes
   std::string address = "localhost";  // where the store of the rendezvous is
-  int port = 0;               // its TCP port; 0: the serving process chooses one
-  bool serves_store = true;   // this process serves the store: rank 0, unless the launcher does
-  std::string prefix;         // of keys in the store: the launcher's attempts share one
+  int port = 0;                       // its TCP port; 0: the serving process chooses one
+  bool serves_store = true;           // this process serves the store: rank 0, unless the launcher does
+  std::string prefix;                 // of keys in the store: the launcher's attempts share one
 
   bool alone() const { return size == 1; }
 };

@@ -33,8 +33,12 @@ TEST(ParseLaunch, ReadsWhatKubeflowSets) {
 }
 
 TEST(ParseLaunch, UsesTheStoreThatTorchrunServesUnderItsAttempt) {
-  const Launch launch = *Parse({{"RANK", "0"}, {"WORLD_SIZE", "2"}, {"LOCAL_RANK", "1"}, {"MASTER_ADDR", "a"},
-                                {"MASTER_PORT", "1"}, {"TORCHELASTIC_USE_AGENT_STORE", "True"},
+  const Launch launch = *Parse({{"RANK", "0"},
+                                {"WORLD_SIZE", "2"},
+                                {"LOCAL_RANK", "1"},
+                                {"MASTER_ADDR", "a"},
+                                {"MASTER_PORT", "1"},
+                                {"TORCHELASTIC_USE_AGENT_STORE", "True"},
                                 {"TORCHELASTIC_RESTART_COUNT", "3"}});
   EXPECT_FALSE(launch.serves_store);
   EXPECT_EQ(launch.prefix, "/worker/attempt_3");

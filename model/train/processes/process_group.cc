@@ -52,8 +52,8 @@ absl::Status Attempt(const std::string& what, Work work) {
   return absl::OkStatus();
 }
 
-// Waits for `work`, at first without sleeping: a small all-reduce lasts less than a sleeping thread takes to wake, and a
-// core that yields stays awake for the transport's own threads.
+// Waits for `work`, at first without sleeping: a small all-reduce lasts less than a sleeping thread takes to wake, and
+// a core that yields stays awake for the transport's own threads.
 void Await(c10d::Work& work) {
   constexpr auto kAwake = std::chrono::milliseconds(50);
   const auto start = std::chrono::steady_clock::now();

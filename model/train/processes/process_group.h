@@ -2,9 +2,9 @@
 //
 // Every process holds the whole network and computes the gradients of its share of each batch; averaged over the group
 // they are those of the whole batch, so that all processes take the same step and stay equal. What is called here is
-// called by all processes in the same order. Over Gloo a call ends within the group's timeout: where a process is gone or
-// late, it is Unavailable and the group is of no further use. Over NCCL a call only queues work, and c10d's watchdog ends
-// the process after the timeout, unless TORCH_NCCL_BLOCKING_WAIT is set.
+// called by all processes in the same order. Over Gloo a call ends within the group's timeout: where a process is gone
+// or late, it is Unavailable and the group is of no further use. Over NCCL a call only queues work, and c10d's watchdog
+// ends the process after the timeout, unless TORCH_NCCL_BLOCKING_WAIT is set.
 #ifndef ANYBIT_MODEL_TRAIN_PROCESSES_PROCESS_GROUP_H_
 #define ANYBIT_MODEL_TRAIN_PROCESSES_PROCESS_GROUP_H_
 

@@ -61,8 +61,7 @@ TEST(ProcessGroup, DoesNotWaitLongerThanItsTimeoutForAProcessThatNeverComes) {
   const std::chrono::milliseconds timeout(200);
   const Launch launch{.rank = 0, .size = 2};
   const auto rendezvous = *ProcessGroup::Open(launch, timeout);
-  const absl::Status status =
-      ProcessGroup::Join(launch, *rendezvous, ProcessGroup::Transport::kGloo, timeout).status();
+  const absl::Status status = ProcessGroup::Join(launch, *rendezvous, ProcessGroup::Transport::kGloo, timeout).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
   EXPECT_NE(status.message().find("process 0 joining a group of 2"), std::string::npos) << status;
 }
@@ -75,6 +74,6 @@ TEST(ProcessGroup, RefusesARankOutsideTheGroup) {
 }  // namespace anybit
 
 int main(int argc, char** argv) {
-  return anybit::RunTeamTests(
-      argc, argv, {{"collectives", anybit::CheckCollectives}, {"leaves", [](anybit::ProcessGroup&) {}}});
+  return anybit::RunTeamTests(argc, argv,
+                              {{"collectives", anybit::CheckCollectives}, {"leaves", [](anybit::ProcessGroup&) {}}});
 }

@@ -24,11 +24,10 @@ Names BlockNames(const NetworkPlan& plan) {
 
 TEST(SwappableBlocks, AreEverythingBetweenTheForkAndTheAddition) {
   const NetworkPlan plan = *PlanNetwork(BasicBlockNetwork({.name = "deep", .stages = {8, 16}, .blocks_per_stage = 2}));
-  EXPECT_EQ(BlockNames(plan),
-            (Names{{"stage1.block1.conv1", "stage1.block1.conv2"},
-                   {"stage1.block2.conv1", "stage1.block2.conv2"},
-                   {"stage2.block1.shortcut", "stage2.block1.conv1", "stage2.block1.conv2"},
-                   {"stage2.block2.conv1", "stage2.block2.conv2"}}));
+  EXPECT_EQ(BlockNames(plan), (Names{{"stage1.block1.conv1", "stage1.block1.conv2"},
+                                     {"stage1.block2.conv1", "stage1.block2.conv2"},
+                                     {"stage2.block1.shortcut", "stage2.block1.conv1", "stage2.block1.conv2"},
+                                     {"stage2.block2.conv1", "stage2.block2.conv2"}}));
 }
 
 // in -> a -> b (+ in), then c (+ b) with d between.

@@ -8,10 +8,10 @@ namespace anybit {
 
 struct LearningRate {
   double peak = 0;
-  double joint_peak = 0;     // of the second phase
-  double warm_up = 0.1;      // share of a phase that rises linearly
-  int64_t start_steps = 0;   // the full-precision start, then
-  int64_t joint_steps = 0;   // the joint phase
+  double joint_peak = 0;    // of the second phase
+  double warm_up = 0.1;     // share of a phase that rises linearly
+  int64_t start_steps = 0;  // the full-precision start, then
+  int64_t joint_steps = 0;  // the joint phase
 
   // Each phase rises, then follows half a cosine to 0.
   double At(int64_t step) const;

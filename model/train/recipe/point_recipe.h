@@ -14,11 +14,11 @@ namespace anybit {
 struct PointRecipe {
   std::string name;
   bool full_precision = false;
-  CodeRange weights;          // of every layer but the first and the last, which keep the whole store (8 bits)
-  int highest_code = 255;     // of every activation, 1..255
-  int weight_bits = 8;        // what the codes need, for display and floors
+  CodeRange weights;       // of every layer but the first and the last, which keep the whole store (8 bits)
+  int highest_code = 255;  // of every activation, 1..255
+  int weight_bits = 8;     // what the codes need, for display and floors
   int activation_bits = 8;
-  int interval = 1;           // trained on every interval-th step
+  int interval = 1;  // trained on every interval-th step
 };
 
 // A comma-separated list, in the order of the artifact's points. Each item is one of

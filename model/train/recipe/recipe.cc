@@ -42,11 +42,8 @@ std::vector<Recipe> Rows() {
   hard.teacher = TeacherRule::kNone;
 
   // T = 2: teacher and student share their weights, so the teacher is already near; warmer targets only blur it.
-  const Recipe coquant{.name = "coquant",
-                       .loss = LossRule::kBoth,
-                       .teacher = TeacherRule::kLowestLoss,
-                       .temperature = 2,
-                       .swap = 0.5};
+  const Recipe coquant{
+      .name = "coquant", .loss = LossRule::kBoth, .teacher = TeacherRule::kLowestLoss, .temperature = 2, .swap = 0.5};
 
   // Rates x1, .1, .01, .001 at 8, 6, 4, 2 bits are half a decade per bit.
   const Recipe double_rounding{.name = "double-rounding",
@@ -73,7 +70,7 @@ std::vector<Recipe> Rows() {
 
 struct Field {
   std::string key;
-  std::string values;   // what is allowed
+  std::string values;  // what is allowed
   std::string meaning;
   std::function<bool(Recipe&, absl::string_view)> set;  // false where the value is not allowed
   std::function<std::string(const Recipe&)> get;
@@ -253,8 +250,8 @@ absl::StatusOr<Recipe> ParseRecipe(absl::string_view text) {
     return absl::InvalidArgumentError("recipe: loss=soft learns from a teacher, but teacher=none; set loss=labels");
   }
   if (recipe->activation_decay > 0 && recipe->activations != ActivationRule::kPact) {
-    return absl::InvalidArgumentError(absl::StrCat("recipe: activation_decay=", recipe->activation_decay,
-                                                   " is of the clips of activations=pact"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("recipe: activation_decay=", recipe->activation_decay, " is of the clips of activations=pact"));
   }
   if (!recipe->joint && recipe->teacher != TeacherRule::kNone) {
     return absl::InvalidArgumentError(

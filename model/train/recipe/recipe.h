@@ -65,7 +65,7 @@ struct Recipe {
   double distill = 1;    // lambda of labels + lambda T^2 KL
   int distill_bits = 8;  // points of more weight bits learn from the labels alone; their blocks may still be swapped
 
-  double swap = 0;  // probability that a residual block of a student's pass runs at the teacher's point, at first
+  double swap = 0;        // probability that a residual block of a student's pass runs at the teacher's point, at first
   double swap_end = 0.9;  // share of joint training after which it is 0
   ScheduleShape swap_shape = ScheduleShape::kLinear;
 

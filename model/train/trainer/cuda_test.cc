@@ -93,8 +93,7 @@ TEST_P(OnCuda, TeachesWhatTheEngineServes) { ExpectServesWell(TrainSmall(Options
 TEST_P(OnCuda, TrainsInAGroupOverNccl) {
   const Launch launch{.local_rank = 0};
   const auto rendezvous = *ProcessGroup::Open(launch, std::chrono::seconds(30));
-  const auto group =
-      ProcessGroup::Join(launch, *rendezvous, ProcessGroup::Transport::kNccl, std::chrono::seconds(30));
+  const auto group = ProcessGroup::Join(launch, *rendezvous, ProcessGroup::Transport::kNccl, std::chrono::seconds(30));
   if (absl::IsUnimplemented(group.status())) GTEST_SKIP() << group.status();
   ASSERT_TRUE(group.ok()) << group.status();
   TrainerOptions options = Options();

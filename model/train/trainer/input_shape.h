@@ -8,10 +8,8 @@
 namespace anybit {
 
 inline ExampleShape InputShape(const NetworkPlan& plan) {
-  return {.frames = plan.frames,
-          .height = plan.input.height,
-          .width = plan.input.width,
-          .channels = plan.input.channels};
+  return {
+      .frames = plan.frames, .height = plan.input.height, .width = plan.input.width, .channels = plan.input.channels};
 }
 
 }  // namespace anybit

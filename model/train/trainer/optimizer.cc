@@ -43,14 +43,16 @@ void Optimizer::Step(double learning_rate) {
     if (parameters.empty()) continue;
     const double rate = learning_rate * group.rate;
     if (kind_ == OptimizerKind::kAdamW) {
-      std::vector<torch::Tensor> magnitudes, moves;  // a relative parameter's move is that of a value of 1, times its own
+      std::vector<torch::Tensor> magnitudes,
+          moves;  // a relative parameter's move is that of a value of 1, times its own
       if (group.relative) {
         magnitudes = at::_foreach_abs(parameters);
         if (group.weight_decay > 0) at::_foreach_mul_(parameters, 1 - rate * group.weight_decay);
         for (const torch::Tensor& parameter : parameters) moves.push_back(torch::zeros_like(parameter));
       }
       at::_foreach_add_(steps, 1);
-      at::_fused_adamw_(group.relative ? moves : parameters, gradients, first, second, /*max_exp_avg_sqs=*/{}, steps, rate,
+      at::_fused_adamw_(group.relative ? moves : parameters, gradients, first, second, /*max_exp_avg_sqs=*/{}, steps,
+                        rate,
                         /*beta1=*/0.9, /*beta2=*/0.999, group.relative ? 0 : group.weight_decay, /*eps=*/1e-8,
                         /*amsgrad=*/false, /*maximize=*/false);
       if (group.relative) at::_foreach_addcmul_(parameters, moves, magnitudes);

@@ -34,8 +34,8 @@ void ProgressLine::Show(int64_t done, const std::function<std::string()>& text) 
   if (!due && done != total_) return;
   shown_ = now;
   const double seconds = std::chrono::duration<double>(now - start_).count();
-  out_ << (live_ ? "\r" : "") << ProgressText(done, total_, done - first_, seconds, text())
-       << (live_ ? "\033[K" : "") << (live_ && done != total_ ? "" : "\n") << std::flush;
+  out_ << (live_ ? "\r" : "") << ProgressText(done, total_, done - first_, seconds, text()) << (live_ ? "\033[K" : "")
+       << (live_ && done != total_ ? "" : "\n") << std::flush;
 }
 
 void ProgressLine::Say(const std::string& text) { out_ << (live_ ? "\r\033[K" : "") << text << "\n" << std::flush; }

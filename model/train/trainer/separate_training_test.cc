@@ -40,7 +40,8 @@ TEST(TrainSeparately, GivesEachPointOtherBatchesThanTheStartHad) {
   TrainerOptions options = SmallOptions("separate");
   options.start_steps = options.joint_steps = 1;
   std::ostringstream progress;
-  const auto alone = *TrainSeparately(StripesNetwork(), *ParsePoints("fp32"), Stripes(500, 1), options, progress, false);
+  const auto alone =
+      *TrainSeparately(StripesNetwork(), *ParsePoints("fp32"), Stripes(500, 1), options, progress, false);
   options.start_steps = 1;
   options.joint_steps = 0;
   const Artifact start = *TrainSmall(options, "fp32");

@@ -23,8 +23,8 @@ std::string Describe(const PlannedNode& node) {
                 static_cast<int>(NodeKind::kGlobalPool) == 2 && static_cast<int>(NodeKind::kLinear) == 3);
   return absl::StrCat(kKinds[static_cast<int>(node.kind)], " '", node.name, "' of ", node.in.channels, "x",
                       node.in.height, "x", node.in.width, " to ", node.out.channels, "x", node.out.height, "x",
-                      node.out.width, ", kernel ", node.kernel, " stride ", node.stride, node.depthwise ? " depthwise" : "",
-                      node.relu ? "" : " without ReLU");
+                      node.out.width, ", kernel ", node.kernel, " stride ", node.stride,
+                      node.depthwise ? " depthwise" : "", node.relu ? "" : " without ReLU");
 }
 
 }  // namespace

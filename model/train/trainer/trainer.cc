@@ -50,12 +50,11 @@ void Check(const absl::Status& status) {
 
 // The batches of all processes together, of which this source gives the share of `rank`.
 BatchSource MakeSource(const ExampleSet& training, const TrainerOptions& options, int rank, int world) {
-  absl::StatusOr<BatchSource> source =
-      BatchSource::Create(training, {.batch = options.batch * options.processes(),
-                                     .seed = options.seed,
-                                     .rank = rank,
-                                     .world_size = world,
-                                     .augmentation = options.augmentation});
+  absl::StatusOr<BatchSource> source = BatchSource::Create(training, {.batch = options.batch * options.processes(),
+                                                                      .seed = options.seed,
+                                                                      .rank = rank,
+                                                                      .world_size = world,
+                                                                      .augmentation = options.augmentation});
   Check(source.status());
   return *std::move(source);
 }
@@ -176,8 +175,8 @@ class TrainingRun {
  private:
   // Batch norm, bias and learned numbers do not decay; the fewer bits, the slower steps and scales may learn.
   std::vector<ParameterGroup> Groups() const {
-    std::vector<ParameterGroup> groups = {
-        {.parameters = network_->weights(), .weight_decay = options_.weight_decay}, {.parameters = network_->norms()}};
+    std::vector<ParameterGroup> groups = {{.parameters = network_->weights(), .weight_decay = options_.weight_decay},
+                                          {.parameters = network_->norms()}};
     const double clip_decay = recipe_.activations == ActivationRule::kPact ? recipe_.activation_decay : 0;
     for (size_t p = 0; p < points_.size(); ++p) {
       const double rate =
@@ -195,11 +194,11 @@ class TrainingRun {
     std::string text = absl::StrCat(
         "network ", spec.ShortDebugString(), "; recipe ", WholeRecipeText(options.recipe), "; examples ",
         examples.count(), " ", absl::Hex(Fingerprint(examples)), "; augmentation ", ToText(options.augmentation),
-        "; start ", options.start_steps, " joint ", options.joint_steps, " batch ", options.batch, " x ", options.processes(),
-        options.group != nullptr && !options.sync_norm ? " own norms" : "", options.sgd ? " sgd " : " adamw ",
-        options.sgd ? options.momentum : 0, " rate ", options.learning_rate, " then ", options.joint_learning_rate,
-        " decay ", options.weight_decay, " smoothing ", options.label_smoothing, " ema ", options.ema, " held out ",
-        options.held_out, " seed ", options.seed);
+        "; start ", options.start_steps, " joint ", options.joint_steps, " batch ", options.batch, " x ",
+        options.processes(), options.group != nullptr && !options.sync_norm ? " own norms" : "",
+        options.sgd ? " sgd " : " adamw ", options.sgd ? options.momentum : 0, " rate ", options.learning_rate,
+        " then ", options.joint_learning_rate, " decay ", options.weight_decay, " smoothing ", options.label_smoothing,
+        " ema ", options.ema, " held out ", options.held_out, " seed ", options.seed);
     if (options.bfloat16_backward) absl::StrAppend(&text, " gradients in bfloat16");
     if (options.first_batch > 0) absl::StrAppend(&text, " first batch ", options.first_batch);
     if (options.start != nullptr) absl::StrAppend(&text, " from ", absl::Hex(Fingerprint(*options.start)));
@@ -217,9 +216,8 @@ class TrainingRun {
     const torch::Tensor first = torch::tensor({step, own}, torch::kInt64).to(device_);
     Check(options_.group->Broadcast({first}));
     if (first[1].item<int64_t>() != own) {
-      Check(absl::InvalidArgumentError(absl::StrCat("process ", options_.rank(),
-                                                    " was started for another run than process 0: this one is [",
-                                                    identity_, "]")));
+      Check(absl::InvalidArgumentError(absl::StrCat(
+          "process ", options_.rank(), " was started for another run than process 0: this one is [", identity_, "]")));
     }
     std::vector<torch::Tensor> tensors;
     for (const auto& [name, tensor] : State()) tensors.push_back(tensor);
@@ -361,8 +359,8 @@ class TrainingRun {
     const torch::Tensor label_loss = LabelLossOf(logits, batch);
     const bool taught = teacher != nullptr && points_[point].weight_bits <= recipe_.distill_bits;
     const torch::Tensor loss = PassLoss(recipe_, label_loss, logits, taught ? teacher->logits : torch::Tensor());
-    const double gain = (points_[point].weights.sign ? recipe_.sign_gain : 1) /
-                        (recipe_.gradients == Combination::kMean ? due : 1);
+    const double gain =
+        (points_[point].weights.sign ? recipe_.sign_gain : 1) / (recipe_.gradients == Combination::kMean ? due : 1);
     (loss * gain).backward();
     return {.point = point, .logits = logits.detach(), .label_loss = OverGroup(label_loss)};
   }
@@ -539,7 +537,7 @@ class TrainingRun {
   TrainableNetwork network_;
   const std::vector<PointRecipe>& points_;  // the results, and perhaps the start
   std::vector<int> results_;
-  const std::vector<int> highest_first_;    // of the results
+  const std::vector<int> highest_first_;  // of the results
   const int start_point_;
   const std::vector<Block> blocks_;
   const HeldOutSplit split_;

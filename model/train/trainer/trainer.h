@@ -5,8 +5,8 @@
 // their augmentation, teachers, swapped blocks and the first weights follow from the seed and the step alone, so a
 // resumed run goes on exactly where it stopped.
 //
-// A pass that has blocks swapped is what it is for others too: its loss counts where a teacher is chosen by it, and what
-// it says is what it teaches. The highest point is never swapped.
+// A pass that has blocks swapped is what it is for others too: its loss counts where a teacher is chosen by it, and
+// what it says is what it teaches. The highest point is never swapped.
 #ifndef ANYBIT_MODEL_TRAIN_TRAINER_TRAINER_H_
 #define ANYBIT_MODEL_TRAIN_TRAINER_TRAINER_H_
 

@@ -20,14 +20,14 @@ absl::Status CheckIsDue(const PointRecipe& point, int64_t joint_steps) {
                                                  " joint steps, but there are ", joint_steps));
 }
 
-absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
-                          const ExampleSet& examples, const TrainerOptions& options) {
+absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe>& points, const ExampleSet& examples,
+                          const TrainerOptions& options) {
   const absl::StatusOr<NetworkPlan> plan = PlanNetwork(spec);
   if (!plan.ok()) return plan.status();
   if (points.empty()) return absl::InvalidArgumentError("no operating point to train");
   if (InputShape(*plan) != examples.shape()) {
-    return absl::InvalidArgumentError(absl::StrCat("rows of ", ToText(examples.shape()), " for a network of ",
-                                                   ToText(InputShape(*plan))));
+    return absl::InvalidArgumentError(
+        absl::StrCat("rows of ", ToText(examples.shape()), " for a network of ", ToText(InputShape(*plan))));
   }
   if (examples.classes() > plan->classes()) {
     return absl::InvalidArgumentError(

@@ -20,8 +20,8 @@ class ProcessGroup;
 
 struct TrainerOptions {
   Recipe recipe;
-  int64_t start_steps = 1000;      // at full precision only
-  int64_t first_batch = 0;         // of the sequence that `seed` gives: a run that goes on from another sees new ones
+  int64_t start_steps = 1000;  // at full precision only
+  int64_t first_batch = 0;     // of the sequence that `seed` gives: a run that goes on from another sees new ones
   int64_t joint_steps = 2000;
   int64_t batch = 128;             // of this process
   bool sgd = false;                // with Nesterov momentum; else AdamW
@@ -31,15 +31,15 @@ struct TrainerOptions {
   double momentum = 0.9;           // of SGD
   double weight_decay = 1e-2;      // AdamW's is decoupled, SGD's is part of the gradient
   double label_smoothing = 0;
-  double ema = 0;                  // decay per step of averaged weights, which are then the result; 0: none. After n
-                                   // steps of a phase at most (1 + n) / (10 + n): the phase before is soon forgotten
+  double ema = 0;  // decay per step of averaged weights, which are then the result; 0: none. After n
+                   // steps of a phase at most (1 + n) / (10 + n): the phase before is soon forgotten
   Augmentation augmentation = {.shift = 2, .mirror = true};
-  int64_t held_out = 2000;         // training images kept for validation
-  int64_t norm_batches = 40;       // batches that estimate batch norm after training (TrainableNetwork's
-                                   // EstimateNorms), all in memory as bytes; 0: its running averages stay
+  int64_t held_out = 2000;    // training images kept for validation
+  int64_t norm_batches = 40;  // batches that estimate batch norm after training (TrainableNetwork's
+                              // EstimateNorms), all in memory as bytes; 0: its running averages stay
   uint64_t seed = 1;
-  std::string device = "cpu";      // or "cuda", or "cuda:1"
-  int threads = 0;                 // of LibTorch; 0: its own choice. Another number may round sums otherwise
+  std::string device = "cpu";  // or "cuda", or "cuda:1"
+  int threads = 0;             // of LibTorch; 0: its own choice. Another number may round sums otherwise
 
   // Starts from the full-precision point of this artifact, which must have one; must outlive the call.
   const Artifact* start = nullptr;
@@ -66,8 +66,8 @@ struct TrainerOptions {
   int rank() const;       // in the group; 0 without one
 };
 
-// InvalidArgument names the first option that does not fit the network, its points, the examples or the machine, and the
-// limit.
+// InvalidArgument names the first option that does not fit the network, its points, the examples or the machine, and
+// the limit.
 absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe>& points, const ExampleSet& examples,
                           const TrainerOptions& options);
 

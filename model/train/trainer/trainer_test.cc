@@ -223,11 +223,11 @@ TEST(Train, DoesAllThatItsRecipeSays) {
   const auto weights = [](const char* recipe) { return BriefWeights(recipe); };
   const std::vector<float> all = weights("coquant");
   EXPECT_EQ(weights("coquant"), all);
-  for (const char* other : {"coquant,swap=0", "coquant,teacher=next", "coquant,teacher=highest", "coquant,distill=0",
-                            "coquant,temperature=4", "coquant,loss=soft", "coquant,sign_gain=3",
-                            "coquant,gradients=sum", "coquant,kure=1", "coquant,skew=1", "coquant,clip_gradient=1",
-                            "coquant,sign_window=1", "coquant,sign_margin=1", "coquant,step_rate=1",
-                            "coquant,scale_clip=1"}) {
+  for (const char* other :
+       {"coquant,swap=0", "coquant,teacher=next", "coquant,teacher=highest", "coquant,distill=0",
+        "coquant,temperature=4", "coquant,loss=soft", "coquant,sign_gain=3", "coquant,gradients=sum", "coquant,kure=1",
+        "coquant,skew=1", "coquant,clip_gradient=1", "coquant,sign_window=1", "coquant,sign_margin=1",
+        "coquant,step_rate=1", "coquant,scale_clip=1"}) {
     EXPECT_NE(weights(other), all) << other;
   }
 }
@@ -376,15 +376,15 @@ TEST(Train, RefusesOptionsThatDoNotFit) {
             "batch of 401 and 100 held-out images do not fit 500 images");
   EXPECT_EQ(error([](TrainerOptions& o) { o.start_steps = -1; }), "start steps -1 is outside 0..1e+12");
   EXPECT_EQ(error([](TrainerOptions& o) { o.start_steps = o.joint_steps = 0; }), "0 + 0 steps are no training");
-  EXPECT_EQ(error([](TrainerOptions& o) { o.joint_steps = 0; }), "point 'w4a4f' runs every 1 joint steps, but there are 0");
+  EXPECT_EQ(error([](TrainerOptions& o) { o.joint_steps = 0; }),
+            "point 'w4a4f' runs every 1 joint steps, but there are 0");
   EXPECT_EQ(error([](TrainerOptions& o) { o.batch = 1; }), "batch 1 is outside 2..1e+06");
   EXPECT_EQ(error([](TrainerOptions& o) { o.resume = true; }), "resume without a checkpoint");
   EXPECT_EQ(error([](TrainerOptions& o) { o.device = "tpu"; }), "device 'tpu' is not cpu or cuda");
   EXPECT_EQ(error([](TrainerOptions& o) { o.learning_rate = NAN; }), "learning rate nan is outside 1e-09..100");
   EXPECT_EQ(error([](TrainerOptions& o) { o.norm_batches = -1; }), "norm batches -1 is outside 0..1e+09");
   EXPECT_EQ(error([](TrainerOptions& o) { o.weight_decay = -1; }), "weight decay -1 is outside 0..10");
-  EXPECT_EQ(error([](TrainerOptions& o) { o.ema = 1; }),
-            "ema 1 is outside 0..0.999999");
+  EXPECT_EQ(error([](TrainerOptions& o) { o.ema = 1; }), "ema 1 is outside 0..0.999999");
   EXPECT_EQ(error([](TrainerOptions& o) { o.ema = 0.9, o.norm_batches = 0; }),
             "averaged weights (ema) need norm batches, or their batch norm is another's");
   TrainerOptions brief = SmallOptions();
