@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "scheduler/arrival_meter.h"
-#include "scheduler/latency_model.h"
+#include "scheduler/latency/arrival_meter.h"
+#include "scheduler/latency/latency_model.h"
 #include "scheduler/point_table.h"
 #include "scheduler/request.h"
 #include "scheduler/tenant.h"

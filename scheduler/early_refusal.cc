@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "scheduler/admission.h"
-#include "scheduler/delivery_meter.h"
+#include "scheduler/latency/delivery_meter.h"
 
 namespace anybit {
 

@@ -11,7 +11,7 @@
 #include "benchmark/benchmark.h"
 #include "scheduler/admission.h"
 #include "scheduler/policies/registry.h"
-#include "scheduler/sim/samplers.h"
+#include "scheduler/sim/traces/samplers.h"
 #include "scheduler/testing/snapshot.h"
 
 namespace anybit {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "model/adaptive_network.h"
+#include "model/engine/adaptive_network.h"
 #include "scheduler/batch_runner.h"
 #include "scheduler/event_loop.h"
 #include "server/processors.h"

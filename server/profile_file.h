@@ -14,8 +14,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "model/kernel_choices.h"
-#include "scheduler/profile.h"
+#include "model/engine/kernel_choices.h"
+#include "scheduler/latency/profile.h"
 
 namespace anybit {
 

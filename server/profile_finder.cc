@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "model/kernel_chooser.h"
+#include "model/engine/kernel_chooser.h"
 #include "server/processors.h"
 #include "server/profiler.h"
 

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "model/adaptive_network.h"
+#include "model/engine/adaptive_network.h"
 #include "scheduler/event_loop.h"
 #include "server/options.h"
 #include "server/profile_file.h"

@@ -10,7 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "model/kernel_chooser.h"
+#include "model/engine/kernel_chooser.h"
 #include "server/processors.h"
 #include "server/testing/manual_clock.h"
 #include "server/testing/sum_network.h"

@@ -6,9 +6,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "model/adaptive_network.h"
+#include "model/engine/adaptive_network.h"
 #include "scheduler/event_loop.h"
-#include "scheduler/profile.h"
+#include "scheduler/latency/profile.h"
 
 namespace anybit {
 

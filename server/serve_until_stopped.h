@@ -13,7 +13,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "model/adaptive_network.h"
+#include "model/engine/adaptive_network.h"
 #include "server/options.h"
 
 namespace anybit {

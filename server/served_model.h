@@ -5,7 +5,7 @@
 #include <cmath>
 #include <vector>
 
-#include "model/adaptive_network.h"
+#include "model/engine/adaptive_network.h"
 #include "server/sla_class.h"
 #include "server/tenant.h"
 

@@ -23,7 +23,7 @@
 #include "absl/synchronization/notification.h"
 #include "base/listening_sockets.h"
 #include "metrics/testing/http_get.h"
-#include "model/kernel_chooser.h"
+#include "model/engine/kernel_chooser.h"
 #include "proto/inference.grpc.pb.h"
 #include "proto/rpc_status.pb.h"
 #include "server/control_groups.h"

@@ -13,9 +13,9 @@
 #include <gtest/gtest.h>
 
 #include "model/arch/registry.h"
-#include "model/artifact.h"
-#include "model/kernels/instruction_set.h"
-#include "model/packed_network.h"
+#include "model/engine/packed_network.h"
+#include "model/format/artifact.h"
+#include "model/kernels/cpu/instruction_set.h"
 #include "model/testing/random_artifact.h"
 #include "proto/rpc_status.pb.h"
 #include "server/testing/sum_network.h"

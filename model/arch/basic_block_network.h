@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "model/arch/spec_writer.h"
-#include "model/network_spec.h"
+#include "model/format/network_spec.h"
 
 namespace anybit {
 

@@ -4,7 +4,7 @@
 #ifndef ANYBIT_MODEL_ARCH_CLIP_NETWORK_H_
 #define ANYBIT_MODEL_ARCH_CLIP_NETWORK_H_
 
-#include "model/network_spec.h"
+#include "model/format/network_spec.h"
 
 namespace anybit {
 

@@ -5,7 +5,7 @@
 #define ANYBIT_MODEL_ARCH_MOBILENET_V2_H_
 
 #include "model/arch/spec_writer.h"
-#include "model/network_spec.h"
+#include "model/format/network_spec.h"
 
 namespace anybit {
 

@@ -7,7 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "model/network_spec.h"
+#include "model/format/network_spec.h"
 
 namespace anybit {
 

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/arch/basic_block_network.h"
-#include "model/artifact.h"
+#include "model/format/artifact.h"
 #include "model/testing/random_artifact.h"
 
 namespace anybit {

@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-#include "model/network_spec.h"
+#include "model/format/network_spec.h"
 
 namespace anybit {
 

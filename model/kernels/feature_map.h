@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "model/network_spec.h"
+#include "model/format/network_spec.h"
 
 namespace anybit {
 

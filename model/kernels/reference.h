@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "model/network_spec.h"
+#include "model/format/network_spec.h"
 
 namespace anybit {
 

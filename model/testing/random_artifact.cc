@@ -3,7 +3,7 @@
 #include <cmath>
 #include <random>
 
-#include "model/quant/requantize.h"
+#include "model/format/requantize.h"
 
 namespace anybit {
 namespace {

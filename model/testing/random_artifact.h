@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "model/artifact.h"
+#include "model/format/artifact.h"
 
 namespace anybit {
 

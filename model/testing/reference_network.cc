@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "model/format/code_range.h"
+#include "model/format/requantize.h"
 #include "model/kernels/reference.h"
-#include "model/quant/code_range.h"
-#include "model/quant/requantize.h"
 
 namespace anybit {
 namespace {

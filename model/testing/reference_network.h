@@ -8,8 +8,8 @@
 #include <span>
 #include <vector>
 
-#include "model/artifact.h"
-#include "model/layer_trace.h"
+#include "model/engine/layer_trace.h"
+#include "model/format/artifact.h"
 
 namespace anybit {
 

@@ -12,7 +12,7 @@
 #include "absl/status/statusor.h"
 #include "model/data/damaged_rows.h"
 #include "model/data/example_set.h"
-#include "model/network_spec.h"
+#include "model/format/network_spec.h"
 
 namespace anybit {
 

@@ -10,7 +10,7 @@
 #include "gtest/gtest.h"
 #include "scheduler/policies/head_alone.h"
 #include "scheduler/policies/registry.h"
-#include "scheduler/sim/samplers.h"
+#include "scheduler/sim/traces/samplers.h"
 #include "scheduler/testing/snapshot.h"
 
 namespace anybit {

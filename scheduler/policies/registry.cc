@@ -10,7 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "scheduler/policies/accuracy_scaling.h"
 #include "scheduler/policies/aimd.h"
-#include "scheduler/policies/anybit.h"
+#include "scheduler/policies/anybit/anybit.h"
 #include "scheduler/policies/cheapest.h"
 #include "scheduler/policies/deferred.h"
 #include "scheduler/policies/early_drop.h"

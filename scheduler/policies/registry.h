@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "scheduler/latency/profile.h"
 #include "scheduler/policy.h"
-#include "scheduler/profile.h"
 
 namespace anybit {
 

@@ -24,9 +24,9 @@
 #include <string>
 #include <vector>
 
+#include "scheduler/latency/profile.h"
 #include "scheduler/policies/edf_filling.h"
 #include "scheduler/policy.h"
-#include "scheduler/profile.h"
 
 namespace anybit {
 

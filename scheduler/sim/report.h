@@ -6,11 +6,11 @@
 #include <span>
 #include <string>
 
-#include "scheduler/profile.h"
-#include "scheduler/sim/bound.h"
-#include "scheduler/sim/offered_request.h"
+#include "scheduler/latency/profile.h"
+#include "scheduler/sim/bound/bound.h"
 #include "scheduler/sim/simulation.h"
 #include "scheduler/sim/summary.h"
+#include "scheduler/sim/traces/offered_request.h"
 
 namespace anybit::sim {
 

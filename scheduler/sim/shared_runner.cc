@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "scheduler/sim/samplers.h"
+#include "scheduler/sim/traces/samplers.h"
 
 namespace anybit::sim {
 

@@ -9,7 +9,7 @@
 
 #include "scheduler/batch_runner.h"
 #include "scheduler/event_loop.h"
-#include "scheduler/profile.h"
+#include "scheduler/latency/profile.h"
 #include "scheduler/sim/shared_processor.h"
 #include "scheduler/sim/world_options.h"
 

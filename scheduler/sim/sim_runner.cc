@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "scheduler/sim/samplers.h"
+#include "scheduler/sim/traces/samplers.h"
 
 namespace anybit::sim {
 

@@ -7,7 +7,7 @@
 
 #include "scheduler/batch_runner.h"
 #include "scheduler/event_loop.h"
-#include "scheduler/profile.h"
+#include "scheduler/latency/profile.h"
 
 namespace anybit::sim {
 

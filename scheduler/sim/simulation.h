@@ -12,10 +12,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "scheduler/profile.h"
+#include "scheduler/latency/profile.h"
 #include "scheduler/request.h"
 #include "scheduler/scheduler.h"
-#include "scheduler/sim/offered_request.h"
+#include "scheduler/sim/traces/offered_request.h"
 #include "scheduler/sim/world_options.h"
 #include "scheduler/time.h"
 

@@ -7,7 +7,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "scheduler/sim/arrivals.h"
+#include "scheduler/sim/traces/arrivals.h"
 #include "scheduler/testing/snapshot.h"
 
 namespace anybit::sim {

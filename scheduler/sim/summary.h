@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "scheduler/point_table.h"
-#include "scheduler/sim/offered_request.h"
 #include "scheduler/sim/simulation.h"
+#include "scheduler/sim/traces/offered_request.h"
 #include "scheduler/time.h"
 
 namespace anybit::sim {

@@ -6,10 +6,10 @@
 #include <thread>
 #include <utility>
 
-#include "scheduler/sim/load.h"
-#include "scheduler/sim/offered_request.h"
-#include "scheduler/sim/workloads.h"
-#include "scheduler/sim/world_bound.h"
+#include "scheduler/sim/bound/world_bound.h"
+#include "scheduler/sim/traces/load.h"
+#include "scheduler/sim/traces/offered_request.h"
+#include "scheduler/sim/traces/workloads.h"
 
 namespace anybit::sim {
 namespace {

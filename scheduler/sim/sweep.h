@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "scheduler/profile.h"
-#include "scheduler/sim/bound.h"
+#include "scheduler/latency/profile.h"
+#include "scheduler/sim/bound/bound.h"
 #include "scheduler/sim/simulation.h"
 #include "scheduler/sim/summary.h"
 #include "scheduler/time.h"

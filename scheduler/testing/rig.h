@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "scheduler/admission.h"
+#include "scheduler/latency/profile.h"
 #include "scheduler/policy.h"
-#include "scheduler/profile.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/sim/sim_event_loop.h"
 #include "scheduler/sim/sim_runner.h"

@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "scheduler/arrival_meter.h"
 #include "scheduler/decision.h"
-#include "scheduler/latency_model.h"
-#include "scheduler/profile.h"
+#include "scheduler/latency/arrival_meter.h"
+#include "scheduler/latency/latency_model.h"
+#include "scheduler/latency/profile.h"
 
 namespace anybit::testing {
 

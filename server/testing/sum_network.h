@@ -7,7 +7,7 @@
 #include <memory>
 #include <span>
 
-#include "model/adaptive_network.h"
+#include "model/engine/adaptive_network.h"
 
 namespace anybit::testing {
 

@@ -30,7 +30,7 @@ RULES = [
     (r"scheduler/(?!sim/simulate_command_test\.cc)", r"google/protobuf"),
     (r"scheduler/(?!asio_)", r"boost/"),
     (r"model/", rf"{GRPC}|boost/|prometheus/|(client|metrics|scheduler|server)/"),
-    (r"model/(?!train/|torch_)", LIBTORCH),
+    (r"model/(?!train/|engine/torch_)", LIBTORCH),
     (r"model/(?!train/)", r"model/train/"),
     (r"model/train/recipe/", rf"{LIBTORCH}|model/train/(?!recipe/)"),
     (r"model/train/processes/", r"model/train/(?!processes/|testing/team\.h)"),
@@ -39,7 +39,7 @@ RULES = [
     (r"model/train/convert/", r"model/train/(?!convert/|recipe/)"),
     (r"metrics/", rf"{GRPC}|{LIBTORCH}|(client|model|proto|server)/"),
     (r"metrics/(?!exposer|testing/)", r"boost/"),
-    (r"server/", rf"{LIBTORCH}|model/(train/|torch_)|client/"),
+    (r"server/", rf"{LIBTORCH}|model/(train/|engine/torch_)|client/"),
     (r"server/(?!testing/|.*_test\.cc)", r"scheduler/sim/"),
     (
         r"base/",

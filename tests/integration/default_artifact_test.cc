@@ -5,11 +5,11 @@
 
 #include <gtest/gtest.h>
 
-#include "model/artifact.h"
 #include "model/data/open_examples.h"
-#include "model/evaluate.h"
-#include "model/kernels/instruction_set.h"
-#include "model/packed_network.h"
+#include "model/engine/evaluate.h"
+#include "model/engine/packed_network.h"
+#include "model/format/artifact.h"
+#include "model/kernels/cpu/instruction_set.h"
 
 namespace anybit {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/numbers.h"
-#include "model/artifact.h"
+#include "model/format/artifact.h"
 #include "model/testing/random_artifact.h"
 #include "proto/artifact.pb.h"
 

@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "scheduler/sim/arrivals.h"
-#include "scheduler/sim/load.h"
-#include "scheduler/sim/offered_request.h"
 #include "scheduler/sim/simulation.h"
+#include "scheduler/sim/traces/arrivals.h"
+#include "scheduler/sim/traces/load.h"
+#include "scheduler/sim/traces/offered_request.h"
 #include "scheduler/testing/snapshot.h"
 
 namespace anybit::simulation {

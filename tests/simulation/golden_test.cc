@@ -12,7 +12,7 @@
 #include <string>
 
 #include "gtest/gtest.h"
-#include "scheduler/sim/samplers.h"
+#include "scheduler/sim/traces/samplers.h"
 #include "scheduler/testing/snapshot.h"
 #include "tests/simulation/workload.h"
 

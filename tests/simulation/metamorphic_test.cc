@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "scheduler/sim/load.h"
 #include "scheduler/sim/simulation.h"
 #include "scheduler/sim/summary.h"
-#include "scheduler/sim/workloads.h"
+#include "scheduler/sim/traces/load.h"
+#include "scheduler/sim/traces/workloads.h"
 #include "scheduler/testing/snapshot.h"
 #include "tests/simulation/workload.h"
 

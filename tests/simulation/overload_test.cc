@@ -18,11 +18,11 @@
 #include "scheduler/policies/registry.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/sim/edge.h"
-#include "scheduler/sim/load.h"
 #include "scheduler/sim/shared_runner.h"
 #include "scheduler/sim/sim_event_loop.h"
 #include "scheduler/sim/simulation.h"
-#include "scheduler/sim/workloads.h"
+#include "scheduler/sim/traces/load.h"
+#include "scheduler/sim/traces/workloads.h"
 #include "scheduler/sim/world_options.h"
 
 namespace anybit::simulation {

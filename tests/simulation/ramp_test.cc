@@ -9,7 +9,7 @@
 
 #include "gtest/gtest.h"
 #include "scheduler/policies/registry.h"
-#include "scheduler/sim/arrivals.h"
+#include "scheduler/sim/traces/arrivals.h"
 #include "scheduler/testing/rig.h"
 #include "scheduler/testing/snapshot.h"
 

@@ -6,10 +6,10 @@
 #include <utility>
 
 #include "scheduler/policies/registry.h"
-#include "scheduler/sim/arrivals.h"
-#include "scheduler/sim/load.h"
-#include "scheduler/sim/offered_request.h"
-#include "scheduler/sim/samplers.h"
+#include "scheduler/sim/traces/arrivals.h"
+#include "scheduler/sim/traces/load.h"
+#include "scheduler/sim/traces/offered_request.h"
+#include "scheduler/sim/traces/samplers.h"
 
 namespace anybit::simulation {
 namespace {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "scheduler/profile.h"
+#include "scheduler/latency/profile.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/sim/sim_runner.h"
 #include "scheduler/testing/rig.h"

@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from charts import COLOURS, LEFT, PANEL_HEIGHT, TOP, Axis, LogAxis, Panel, document, legend_entry  # noqa: E402
 
-ENGINE = ROOT / ".bazel/bin/model/engine_benchmark"
+ENGINE = ROOT / ".bazel/bin/model/engine/engine_benchmark"
 PACKAGES = ROOT / ".cache/peers"
 OURS = "anybit"
 PEER = ROOT / "tests/speed/peer.py"
@@ -41,7 +41,7 @@ class Refused(Exception):
 
 
 class TimedProcess:
-    """A program that speaks the protocol of model/engine_benchmark.cc; use it in a with statement."""
+    """A program that speaks the protocol of model/engine/engine_benchmark.cc; use it in a with statement."""
 
     def __init__(self, command, cores, **environment):
         self._command = [str(word) for word in command]

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "model/quant/requantize.h"
+#include "model/format/requantize.h"
 
 namespace anybit {
 

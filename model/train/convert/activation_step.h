@@ -7,7 +7,7 @@
 namespace anybit {
 
 // Mean of (max(x, 0) - step * clamp(rne(x / step), 0, highest))^2, behind a ReLU. Without one code `zero` > 0 stands
-// for 0 (model/zero_points.h): of (x - step * (clamp(rne(x / step + zero), 0, highest) - zero))^2.
+// for 0 (model/format/zero_points.h): of (x - step * (clamp(rne(x / step + zero), 0, highest) - zero))^2.
 double StepError(std::span<const float> values, int highest, int zero, double step);
 
 // The step > 0 that makes it least, searched on a grid between a fifth more than reaches all values and a hundredth of

@@ -17,7 +17,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "model/full_precision_point.h"
+#include "model/format/full_precision_point.h"
 #include "model/train/convert/joint_rounding.h"
 
 namespace anybit {

@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "model/artifact.h"
-#include "model/network_spec.h"
-#include "model/safetensors.h"
+#include "model/format/artifact.h"
+#include "model/format/network_spec.h"
+#include "model/format/safetensors.h"
 
 namespace anybit {
 

@@ -11,7 +11,7 @@
 #include <span>
 #include <vector>
 
-#include "model/quant/code_range.h"
+#include "model/format/code_range.h"
 
 namespace anybit {
 

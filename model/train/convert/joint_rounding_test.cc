@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "model/bit_width.h"
+#include "model/format/bit_width.h"
 
 namespace anybit {
 namespace {

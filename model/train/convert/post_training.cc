@@ -8,11 +8,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "model/full_precision_point.h"
-#include "model/quant/requantize.h"
-#include "model/torch_weights.h"
+#include "model/engine/torch_weights.h"
+#include "model/format/full_precision_point.h"
+#include "model/format/requantize.h"
+#include "model/format/zero_points.h"
 #include "model/train/convert/activation_step.h"
-#include "model/zero_points.h"
 
 namespace anybit {
 namespace {

@@ -13,9 +13,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "model/artifact.h"
-#include "model/operating_point.h"
-#include "model/quant/code_range.h"
+#include "model/format/artifact.h"
+#include "model/format/code_range.h"
+#include "model/format/operating_point.h"
 #include "model/train/convert/joint_rounding.h"
 #include "model/train/recipe/point_recipe.h"
 

@@ -10,10 +10,10 @@
 #include <gtest/gtest.h>
 
 #include "model/arch/basic_block_network.h"
-#include "model/kernels/instruction_set.h"
-#include "model/packed_network.h"
-#include "model/safetensors.h"
-#include "model/torch_network.h"
+#include "model/engine/packed_network.h"
+#include "model/engine/torch_network.h"
+#include "model/format/safetensors.h"
+#include "model/kernels/cpu/instruction_set.h"
 #include "model/train/convert/float_import.h"
 
 namespace anybit {

@@ -10,9 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "model/arch/registry.h"
-#include "model/kernels/instruction_set.h"
-#include "model/packed_network.h"
-#include "model/torch_network.h"
+#include "model/engine/packed_network.h"
+#include "model/engine/torch_network.h"
+#include "model/kernels/cpu/instruction_set.h"
 #include "model/train/recipe/recipe.h"
 
 namespace anybit {

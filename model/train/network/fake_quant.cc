@@ -6,7 +6,7 @@
 #include <cmath>
 #include <vector>
 
-#include "model/quant/requantize.h"
+#include "model/format/requantize.h"
 
 namespace anybit {
 namespace {

@@ -9,7 +9,7 @@
 
 #include <vector>
 
-#include "model/quant/code_range.h"
+#include "model/format/code_range.h"
 #include "model/train/recipe/recipe.h"
 
 namespace anybit {

@@ -8,11 +8,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "model/quant/requantize.h"
-#include "model/torch_weights.h"
+#include "model/engine/torch_weights.h"
+#include "model/format/requantize.h"
+#include "model/format/zero_points.h"
 #include "model/train/network/fake_quant.h"
 #include "model/train/network/synchronized_batch_norm.h"
-#include "model/zero_points.h"
 
 namespace anybit {
 namespace {

@@ -12,8 +12,8 @@
 #include <span>
 #include <vector>
 
-#include "model/artifact.h"
-#include "model/network_spec.h"
+#include "model/format/artifact.h"
+#include "model/format/network_spec.h"
 #include "model/train/network/convolution.h"
 #include "model/train/network/layer_weights.h"
 #include "model/train/processes/process_group.h"

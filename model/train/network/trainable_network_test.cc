@@ -9,8 +9,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "model/quant/code_range.h"
-#include "model/torch_network.h"
+#include "model/engine/torch_network.h"
+#include "model/format/code_range.h"
 #include "model/train/network/fake_quant.h"
 #include "model/train/network/layer_weights.h"
 #include "model/train/network/losses.h"

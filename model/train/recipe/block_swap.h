@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "model/network_spec.h"
+#include "model/format/network_spec.h"
 #include "model/train/recipe/recipe.h"
 
 namespace anybit {

@@ -8,7 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "model/operating_point.h"
+#include "model/format/operating_point.h"
 
 namespace anybit {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "model/quant/code_range.h"
+#include "model/format/code_range.h"
 
 namespace anybit {
 

@@ -1,8 +1,8 @@
 // A training system as data: what is quantized how, who teaches whom, and what the shared weights are asked for.
 //
 // Named rows are ours and the systems of the literature; `key=value` overrides make any other, so an ablation is a line
-// of text. Whatever the rule, children are made by the serving formula (model/quant/code_range.h): rules differ only in
-// how float weights become the int8 store and its scales, and in how gradients come back.
+// of text. Whatever the rule, children are made by the serving formula (model/format/code_range.h): rules differ only
+// in how float weights become the int8 store and its scales, and in how gradients come back.
 #ifndef ANYBIT_MODEL_TRAIN_RECIPE_RECIPE_H_
 #define ANYBIT_MODEL_TRAIN_RECIPE_RECIPE_H_
 

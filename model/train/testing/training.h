@@ -9,10 +9,10 @@
 #include <gtest/gtest.h>
 
 #include "absl/status/statusor.h"
-#include "model/artifact.h"
-#include "model/evaluate.h"
-#include "model/kernels/instruction_set.h"
-#include "model/packed_network.h"
+#include "model/engine/evaluate.h"
+#include "model/engine/packed_network.h"
+#include "model/format/artifact.h"
+#include "model/kernels/cpu/instruction_set.h"
 #include "model/train/recipe/point_recipe.h"
 #include "model/train/recipe/recipe.h"
 #include "model/train/testing/stripes.h"

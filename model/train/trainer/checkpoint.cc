@@ -11,7 +11,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "model/safetensors.h"
+#include "model/format/safetensors.h"
 
 namespace anybit {
 namespace {

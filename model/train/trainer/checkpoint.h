@@ -1,7 +1,7 @@
 // The state of a training run in a file that survives kill -9 at any instant.
 //
-// A safetensors file (model/safetensors.h) of float tensors. It is written beside its place, flushed to the disk, then
-// renamed: a reader finds the last whole checkpoint or the one before it, never half of one.
+// A safetensors file (model/format/safetensors.h) of float tensors. It is written beside its place, flushed to the
+// disk, then renamed: a reader finds the last whole checkpoint or the one before it, never half of one.
 #ifndef ANYBIT_MODEL_TRAIN_TRAINER_CHECKPOINT_H_
 #define ANYBIT_MODEL_TRAIN_TRAINER_CHECKPOINT_H_
 

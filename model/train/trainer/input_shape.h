@@ -3,7 +3,7 @@
 #define ANYBIT_MODEL_TRAIN_TRAINER_INPUT_SHAPE_H_
 
 #include "model/data/example_set.h"
-#include "model/network_spec.h"
+#include "model/format/network_spec.h"
 
 namespace anybit {
 

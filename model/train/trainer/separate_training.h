@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "model/artifact.h"
 #include "model/data/example_set.h"
+#include "model/format/artifact.h"
 #include "model/train/recipe/point_recipe.h"
 #include "model/train/trainer/trainer_options.h"
 

@@ -6,8 +6,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "model/full_precision_point.h"
-#include "model/network_spec.h"
+#include "model/format/full_precision_point.h"
+#include "model/format/network_spec.h"
 #include "model/train/network/trainable_network.h"
 #include "model/train/recipe/recipe.h"
 #include "model/train/trainer/checkpoint.h"

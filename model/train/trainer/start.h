@@ -7,7 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "model/artifact.h"
+#include "model/format/artifact.h"
 #include "model/train/recipe/point_recipe.h"
 
 namespace anybit {

@@ -4,7 +4,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "model/network_spec.h"
+#include "model/format/network_spec.h"
 #include "model/train/processes/process_group.h"
 #include "model/train/trainer/input_shape.h"
 #include "model/train/trainer/start.h"

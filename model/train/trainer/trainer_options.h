@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "model/artifact.h"
 #include "model/data/augmentation.h"
 #include "model/data/example_set.h"
+#include "model/format/artifact.h"
 #include "model/train/recipe/point_recipe.h"
 #include "model/train/recipe/recipe.h"
 

@@ -10,9 +10,9 @@
 
 #include <gtest/gtest.h>
 
-#include "model/kernels/instruction_set.h"
-#include "model/packed_network.h"
-#include "model/torch_network.h"
+#include "model/engine/packed_network.h"
+#include "model/engine/torch_network.h"
+#include "model/kernels/cpu/instruction_set.h"
 #include "model/train/processes/process_group.h"
 #include "model/train/testing/stripes.h"
 #include "model/train/testing/training.h"

@@ -1,0 +1,84 @@
+#include "model/engine/activation_plan.h"
+
+#include <algorithm>
+
+#include "model/kernels/cpu/conv_layer.h"
+#include "model/kernels/cpu/kernel_table.h"
+
+namespace anybit {
+namespace {
+
+int64_t Padded(int64_t channels) { return (channels + kLanes - 1) / kLanes * kLanes; }
+
+}  // namespace
+
+ActivationPlan PlanActivations(const NetworkPlan& plan) {
+  const int count = static_cast<int>(plan.nodes.size());
+  ActivationPlan activations;
+  activations.input = {.height = plan.input.height,
+                       .width = plan.input.width,
+                       .channels = plan.input.channels,
+                       .stored_channels = plan.input.channels};
+  activations.buffers.assign(count, -1);
+  for (const PlannedNode& node : plan.nodes) {
+    activations.maps.push_back({.height = node.out.height,
+                                .width = node.out.width,
+                                .channels = node.out.channels,
+                                .stored_channels = Padded(node.out.channels)});
+  }
+
+  std::vector<int> last_reader(count, -1);
+  const auto read = [&](int reader, int tensor) {
+    if (tensor != kNetworkInput) last_reader[tensor] = reader;
+    return tensor == kNetworkInput ? &activations.input : &activations.maps[tensor];
+  };
+  for (int i = 0; i < count; ++i) {
+    const PlannedNode& node = plan.nodes[i];
+    FeatureMap* map = read(i, node.input);
+    if (node.kind == NodeKind::kConv) {
+      const Border border = BorderFor(node);
+      map->before = std::max(map->before, border.before);
+      map->after = std::max(map->after, border.after);
+    }
+    if (node.kind == NodeKind::kMaxPool) {
+      // Zeros, which no code is below.
+      const auto beyond = [&](int64_t in, int64_t out) {
+        return (out - 1) * node.stride + node.pool - node.padding - in;
+      };
+      map->before = std::max<int64_t>(map->before, node.padding);
+      map->after =
+          std::max({map->after, beyond(node.in.height, node.out.height), beyond(node.in.width, node.out.width)});
+    }
+    if (node.input == kNetworkInput && (node.kind != NodeKind::kConv || node.depthwise)) {
+      map->stored_channels = Padded(map->channels);
+    }
+    // The linear node after a global pool reads what the pool would: the pool itself stores nothing.
+    if (const PlannedNode* pool = node.kind == NodeKind::kLinear ? plan.PoolReadBy(node) : nullptr)
+      read(i, pool->input);
+    if (node.has_residual && node.residual == kNetworkInput) {
+      activations.input.stored_channels = Padded(activations.input.channels);
+    }
+    if (node.has_residual) read(i, node.residual);
+  }
+
+  std::vector<FeatureMap> layout;  // by buffer
+  std::vector<int> owner;          // by buffer, the node whose values it holds, or -1
+  for (int i = 0; i < count; ++i) {
+    if (plan.nodes[i].kind != NodeKind::kConv && plan.nodes[i].kind != NodeKind::kMaxPool) continue;
+    size_t buffer = 0;
+    const auto taken = [&](size_t b) {
+      return layout[b] != activations.maps[i] || (owner[b] >= 0 && last_reader[owner[b]] >= i);
+    };
+    while (buffer < layout.size() && taken(buffer)) ++buffer;
+    if (buffer == layout.size()) {
+      layout.push_back(activations.maps[i]);
+      owner.push_back(-1);
+      activations.elements.push_back(activations.maps[i].image_stride());
+    }
+    owner[buffer] = i;
+    activations.buffers[i] = static_cast<int>(buffer);
+  }
+  return activations;
+}
+
+}  // namespace anybit

@@ -1,0 +1,49 @@
+// One network that runs at any of its operating points. Implementations: PackedNetwork (the engine), TorchNetwork.
+#ifndef ANYBIT_MODEL_ENGINE_ADAPTIVE_NETWORK_H_
+#define ANYBIT_MODEL_ENGINE_ADAPTIVE_NETWORK_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "model/format/network_description.h"
+
+namespace anybit {
+
+class KernelChooser;
+
+class AdaptiveNetwork {
+ public:
+  // Working memory of one slot; never shared between concurrent runs.
+  class Scratch {
+   public:
+    virtual ~Scratch() = default;
+  };
+
+  virtual ~AdaptiveNetwork() = default;
+
+  virtual const NetworkDescription& description() const = 0;
+
+  // Scratch for batches of up to `max_rows` rows.
+  virtual std::unique_ptr<Scratch> MakeScratch(int max_rows) const = 0;
+
+  // Runs input.size() / description().input.elements rows at points[point]. InvalidArgument, naming value and limit,
+  // if the point does not exist or the sizes do not fit each other or the scratch. Any thread: weights are immutable.
+  virtual absl::Status Run(int point, std::span<const uint8_t> input, std::span<float> output,
+                           Scratch& scratch) const = 0;
+
+  // Where the kernels of this network are to choose; null if there is no choice. Lives as long as the network.
+  virtual KernelChooser* kernel_chooser() { return nullptr; }
+};
+
+// How many rows `inputs` codes and `outputs` logits are. InvalidArgument, naming value and limit, where the point does
+// not exist or the sizes are no whole, equal and positive numbers of rows: what every implementation of Run checks
+// first.
+absl::StatusOr<int64_t> RowsOf(const NetworkDescription& network, int point, size_t inputs, size_t outputs);
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_ENGINE_ADAPTIVE_NETWORK_H_

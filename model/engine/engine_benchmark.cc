@@ -1,0 +1,207 @@
+// Times whole networks, asked line by line on standard input, so that a driver (tests/speed) can let this engine and
+// the processes of other runtimes take turns.
+//
+// Each request is one line, each answer one line of JSON; {"error": "..."} answers what could not be done.
+//   describe                  the network (a proto::NetworkSpec), its multiplications a row, its operating points
+//   run POINT BATCH MILLIS    runs batches of BATCH rows at the point named POINT, for MILLIS ms but at least one:
+//                             {"runs": how many, "median_us": of a run, "min_us": of a run}. One more run goes before
+//                             where the batch is the point's first of that size.
+//   peak                      {"gmacs": what this core does at most with the instruction set's products}
+#include <google/protobuf/util/json_util.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/flags/usage.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/time.h"
+#include "model/arch/registry.h"
+#include "model/engine/packed_network.h"
+#include "model/format/artifact.h"
+#include "model/format/network_spec.h"
+#include "model/kernels/cpu/instruction_set.h"
+#include "model/kernels/cpu/kernel_table.h"
+#include "model/kernels/cpu/peak.h"
+#include "model/testing/random_artifact.h"
+
+ABSL_FLAG(std::string, artifact, "", "network to time; or else:");
+ABSL_FLAG(std::string, arch, "fashion", "architecture (model/arch) to time with random weights");
+ABSL_FLAG(std::vector<std::string>, points, {}, "operating points to keep; default: all; of --arch, the ladder");
+ABSL_FLAG(std::string, isa, "auto", "instruction set of the kernels: auto, avx512, avx_vnni, avx2 or portable");
+ABSL_FLAG(int, threads, 1, "threads that a run uses");
+ABSL_FLAG(absl::Duration, choose, absl::Seconds(40), "at most how long to measure which kernels are fastest; 0: guess");
+
+namespace anybit {
+namespace {
+
+constexpr int kMaxBatch = 1024;
+constexpr uint64_t kSeed = 1;
+
+class Stopwatch {
+ public:
+  double Microseconds() const {
+    return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+absl::StatusOr<Artifact> NetworkToTime() {
+  std::vector<std::string> names = absl::GetFlag(FLAGS_points);
+  absl::StatusOr<Artifact> artifact;
+  if (const std::string path = absl::GetFlag(FLAGS_artifact); !path.empty()) {
+    artifact = ReadArtifact(path);
+  } else {
+    const absl::StatusOr<NetworkSpec> spec = ArchitectureByName(absl::GetFlag(FLAGS_arch));
+    if (!spec.ok()) return spec.status();
+    artifact = RandomArtifact(*spec, kSeed);
+    for (ArtifactPoint& point : artifact->points) point.accuracy_images = 0;  // nobody measured it
+    if (names.empty()) names = {"fp32", "w8a8", "w4a4f", "w3a2f", "w1a1"};
+  }
+  if (!artifact.ok() || names.empty()) return artifact;
+  std::vector<ArtifactPoint> kept;
+  for (const std::string& name : names) {
+    const auto point = std::find_if(artifact->points.begin(), artifact->points.end(),
+                                    [&](const ArtifactPoint& p) { return p.info.name == name; });
+    if (point == artifact->points.end()) return absl::NotFoundError(absl::StrCat("no operating point '", name, "'"));
+    kept.push_back(*point);
+  }
+  artifact->points = std::move(kept);
+  return artifact;
+}
+
+std::string Description(const Artifact& artifact) {
+  std::string network;
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  if (!google::protobuf::util::MessageToJsonString(artifact.spec, &network, options).ok()) network = "null";
+  const auto point = [](std::string* out, const ArtifactPoint& p) {
+    absl::StrAppend(out, "{\"name\": \"", p.info.name, "\", \"weight_bits\": ", p.info.weight_bits,
+                    ", \"activation_bits\": ", p.info.activation_bits,
+                    ", \"accuracy\": ", p.accuracy_images > 0 ? absl::StrCat(p.info.accuracy) : "null", "}");
+  };
+  return absl::StrCat("{\"macs\": ", PlanNetwork(artifact.spec)->macs, ", \"points\": [",
+                      absl::StrJoin(artifact.points, ", ", point), "], \"network\": ", network, "}");
+}
+
+// A network and what its runs work in: one scratch per batch size, as a server that never sees another would have.
+class TimedNetwork {
+ public:
+  TimedNetwork(const Artifact& artifact, const AdaptiveNetwork& network) : artifact_(artifact), network_(network) {}
+
+  absl::StatusOr<std::string> Run(absl::string_view point_name, int batch, double milliseconds) {
+    const absl::StatusOr<int> point = PointByName(point_name);
+    if (!point.ok()) return point.status();
+    if (batch < 1 || batch > kMaxBatch) {
+      return absl::InvalidArgumentError(absl::StrCat("batch of ", batch, " is outside 1..", kMaxBatch));
+    }
+    Batch& rows = batches_[batch];
+    if (rows.scratch == nullptr) {
+      rows.scratch = network_.MakeScratch(batch);
+      rows.images = RandomImages(artifact_, batch, kSeed);
+      rows.logits.resize(batch * network_.description().output.elements);
+    }
+    const auto run = [&] { return network_.Run(*point, rows.images, rows.logits, *rows.scratch); };
+    if (rows.warm.insert(*point).second) {
+      if (absl::Status status = run(); !status.ok()) return status;
+    }
+    std::vector<double> times;
+    const Stopwatch whole;
+    do {
+      const Stopwatch one;
+      if (absl::Status status = run(); !status.ok()) return status;
+      times.push_back(one.Microseconds());
+    } while (whole.Microseconds() < 1000 * milliseconds);
+    std::sort(times.begin(), times.end());
+    const size_t middle = times.size() / 2;
+    const double median = times.size() % 2 == 1 ? times[middle] : (times[middle - 1] + times[middle]) / 2;
+    return absl::StrFormat("{\"runs\": %d, \"median_us\": %.3f, \"min_us\": %.3f}", times.size(), median,
+                           times.front());
+  }
+
+ private:
+  struct Batch {
+    std::unique_ptr<AdaptiveNetwork::Scratch> scratch;
+    std::vector<uint8_t> images;
+    std::vector<float> logits;
+    std::set<int> warm;  // points that have run
+  };
+
+  absl::StatusOr<int> PointByName(absl::string_view name) const {
+    const std::vector<OperatingPoint>& points = network_.description().points;
+    for (size_t i = 0; i < points.size(); ++i) {
+      if (points[i].name == name) return static_cast<int>(i);
+    }
+    return absl::NotFoundError(absl::StrCat("no operating point '", name, "'"));
+  }
+
+  const Artifact& artifact_;
+  const AdaptiveNetwork& network_;
+  std::map<int, Batch> batches_;
+};
+
+absl::StatusOr<std::string> Answer(const std::string& line, const Artifact& artifact, const KernelTable& kernels,
+                                   TimedNetwork& network) {
+  const std::vector<std::string> words = absl::StrSplit(line, ' ', absl::SkipEmpty());
+  int batch = 0;
+  double milliseconds = 0;
+  if (line == "describe") return Description(artifact);
+  if (line == "peak") {
+    return absl::StrCat("{\"gmacs\": ", MeasurePeak(kernels), "}");
+  }
+  if (words.size() == 4 && words[0] == "run" && absl::SimpleAtoi(words[2], &batch) &&
+      absl::SimpleAtod(words[3], &milliseconds)) {
+    return network.Run(words[1], batch, milliseconds);
+  }
+  return absl::InvalidArgumentError("expected: describe | run POINT BATCH MILLIS | peak");
+}
+
+std::string ErrorAnswer(const absl::Status& status) {
+  return absl::StrCat("{\"error\": \"", absl::StrReplaceAll(status.message(), {{"\\", "\\\\"}, {"\"", "\\\""}}), "\"}");
+}
+
+absl::Status Main() {
+  const absl::StatusOr<const KernelTable*> kernels = KernelsByName(absl::GetFlag(FLAGS_isa));
+  if (!kernels.ok()) return kernels.status();
+  const absl::StatusOr<Artifact> artifact = NetworkToTime();
+  if (!artifact.ok()) return artifact.status();
+  const absl::StatusOr<std::unique_ptr<PackedNetwork>> packed =
+      PackedNetwork::Create(*artifact, **kernels, {.threads = absl::GetFlag(FLAGS_threads)});
+  if (!packed.ok()) return packed.status();
+  (*packed)->MeasureChoices(kMaxBatch, absl::ToInt64Nanoseconds(absl::GetFlag(FLAGS_choose)),
+                            [] { return std::chrono::steady_clock::now().time_since_epoch().count(); });
+  TimedNetwork network(*artifact, **packed);
+  for (std::string line; std::getline(std::cin, line);) {
+    const absl::StatusOr<std::string> answer = Answer(line, *artifact, **kernels, network);
+    std::cout << (answer.ok() ? *answer : ErrorAnswer(answer.status())) << std::endl;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace anybit
+
+int main(int argc, char** argv) {
+  absl::SetProgramUsageMessage("times a network's operating points, asked on standard input");
+  absl::ParseCommandLine(argc, argv);
+  const absl::Status status = anybit::Main();
+  if (status.ok()) return 0;
+  std::cerr << "engine_benchmark: " << status.message() << "\n";
+  return 1;
+}

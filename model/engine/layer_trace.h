@@ -1,0 +1,21 @@
+// What every node of one run computed: the codes, for tests that demand equal integers of two implementations.
+#ifndef ANYBIT_MODEL_ENGINE_LAYER_TRACE_H_
+#define ANYBIT_MODEL_ENGINE_LAYER_TRACE_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace anybit {
+
+struct NodeTrace {
+  std::string node;
+  // [rows][height][width][channels] codes of the node's output; of a global pool their sums. Of the linear node empty.
+  std::vector<int32_t> codes;
+};
+
+using LayerTrace = std::vector<NodeTrace>;
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_ENGINE_LAYER_TRACE_H_

@@ -1,0 +1,475 @@
+#include "model/engine/packed_network.h"
+
+#include <cmath>
+#include <functional>
+#include <set>
+#include <string>
+#include <tuple>
+
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "model/arch/basic_block_network.h"
+#include "model/arch/registry.h"
+#include "model/kernels/cpu/conv_layer.h"
+#include "model/kernels/cpu/instruction_set.h"
+#include "model/testing/random_artifact.h"
+#include "model/testing/reference_network.h"
+
+namespace anybit {
+namespace {
+
+constexpr int kFullPrecision = 0;
+constexpr int kPoints = 6;
+
+// Every node kind, with sizes that fit no block: odd channels, 7x7 kernels, stride 2 and 3, no padding, 1x1 maps.
+NetworkSpec AwkwardNetwork() {
+  NetworkSpec spec;
+  spec.set_name("awkward");
+  spec.mutable_input()->set_name("image");
+  for (int extent : {14, 10, 3}) spec.mutable_input()->add_shape(extent);
+  spec.mutable_output()->set_name("logits");
+  spec.mutable_output()->add_shape(5);
+  const auto conv = [&](const char* name, std::vector<const char*> inputs, int channels, int kernel, int stride,
+                        int padding) {
+    proto::Node& node = *spec.add_nodes();
+    node.set_name(name);
+    for (const char* input : inputs) node.add_inputs(input);
+    node.mutable_conv()->set_out_channels(channels);
+    node.mutable_conv()->set_kernel(kernel);
+    node.mutable_conv()->set_stride(stride);
+    node.mutable_conv()->set_padding(padding);
+  };
+  const auto add = [&](const char* name, const char* input) -> proto::Node& {
+    proto::Node& node = *spec.add_nodes();
+    node.set_name(name);
+    node.add_inputs(input);
+    return node;
+  };
+  conv("a", {"input"}, 7, 7, 1, 3);
+  add("half", "a").mutable_max_pool()->set_size(2);  // 7x5x7
+  conv("b", {"half"}, 7, 1, 1, 0);
+  conv("c", {"b", "half"}, 7, 3, 1, 1);
+  conv("d", {"c"}, 67, 3, 2, 1);  // 4x3x67: more than one word of signs
+  conv("e", {"d"}, 13, 2, 3, 0);  // 1x1x13
+  add("head", "e").mutable_linear()->set_out_features(5);
+  return spec;
+}
+
+// Clips, and what mobile and ImageNet networks have: depthwise convolutions (of the input too, with an addition, larger
+// than 3x3), overlapping and padded pools of odd maps, outputs without ReLU, added and read by convolutions without
+// padding.
+NetworkSpec MobileNetwork() {
+  NetworkSpec spec;
+  spec.set_name("mobile");
+  spec.mutable_input()->set_name("clip");
+  for (int extent : {3, 11, 9, 3}) spec.mutable_input()->add_shape(extent);
+  spec.mutable_output()->set_name("logits");
+  spec.mutable_output()->add_shape(5);
+  const auto add = [&](const char* name, std::vector<const char*> inputs) -> proto::Node& {
+    proto::Node& node = *spec.add_nodes();
+    node.set_name(name);
+    for (const char* input : inputs) node.add_inputs(input);
+    return node;
+  };
+  const auto conv = [&](const char* name, std::vector<const char*> inputs, int channels, int kernel, int padding,
+                        bool depthwise = false, bool without_relu = false) -> proto::Conv& {
+    proto::Conv& c = *add(name, std::move(inputs)).mutable_conv();
+    c.set_out_channels(channels);
+    c.set_kernel(kernel);
+    c.set_stride(1);
+    c.set_padding(padding);
+    if (depthwise) c.set_groups(channels);
+    c.set_without_relu(without_relu);
+    return c;
+  };
+  const auto pool = [&](const char* name, const char* input, int size, int stride, int padding) {
+    proto::MaxPool& p = *add(name, {input}).mutable_max_pool();
+    p.set_size(size);
+    p.set_stride(stride);
+    p.set_padding(padding);
+  };
+  conv("a", {"input"}, 3, 3, 1, /*depthwise=*/true);
+  conv("b", {"a"}, 19, 3, 1);
+  pool("halved", "b", 3, 2, 1);  // 6x5x19
+  conv("c", {"halved"}, 19, 5, 2, /*depthwise=*/true);
+  conv("thin", {"c"}, 21, 1, 0, false, /*without_relu=*/true);
+  conv("wide", {"thin"}, 40, 1, 0);
+  conv("d", {"wide", "wide"}, 40, 3, 1, /*depthwise=*/true).set_stride(1);
+  conv("added", {"d", "thin"}, 21, 1, 0, false, /*without_relu=*/true);
+  conv("e", {"added"}, 8, 3, 0);  // 4x3x8
+  conv("f", {"e"}, 8, 2, 1, /*depthwise=*/true).set_stride(2);
+  conv("g", {"f"}, 37, 3, 1, false, /*without_relu=*/true);
+  conv("h", {"g"}, 37, 1, 0, /*depthwise=*/true);
+  pool("last", "h", 2, 1, 1);
+  add("pool", {"last"}).mutable_global_pool();
+  add("head", {"pool"}).mutable_linear()->set_out_features(5);
+  return spec;
+}
+
+// Every table that this machine runs, at every quantized point.
+class PackedNetworkTest : public testing::TestWithParam<std::tuple<const KernelTable*, int>> {
+ protected:
+  const KernelTable& kernels() const { return *std::get<0>(GetParam()); }
+  int point() const { return std::get<1>(GetParam()); }
+};
+
+std::unique_ptr<PackedNetwork> Pack(const Artifact& artifact, const KernelTable& kernels = *SupportedKernels().front(),
+                                    const PackedNetworkOptions& options = {}) {
+  return *PackedNetwork::Create(artifact, kernels, options);
+}
+
+std::vector<float> Logits(const PackedNetwork& network, int point, std::span<const uint8_t> images) {
+  const int64_t rows = static_cast<int64_t>(images.size()) / network.description().input.elements;
+  std::vector<float> logits(rows * network.description().output.elements);
+  EXPECT_TRUE(network.Run(point, images, logits, *network.MakeScratch(static_cast<int>(rows))).ok());
+  return logits;
+}
+
+void ExpectEqualToReference(const Artifact& artifact, const PackedNetwork& network, int point, int rows) {
+  const std::vector<uint8_t> images = RandomImages(artifact, rows, 11);
+  const int64_t inputs = network.description().input.elements, classes = network.description().output.elements;
+  const LayerTrace trace = *network.Trace(point, images);
+  const std::vector<float> logits = Logits(network, point, images);
+  for (int row = 0; row < rows; ++row) {
+    std::vector<float> expected;
+    const LayerTrace reference =
+        ReferenceRun(artifact, point, std::span(images).subspan(row * inputs, inputs), expected);
+    for (size_t i = 0; i < reference.size(); ++i) {
+      const auto& codes = reference[i].codes;
+      const std::vector<int32_t> got(trace[i].codes.begin() + row * codes.size(),
+                                     trace[i].codes.begin() + (row + 1) * codes.size());
+      ASSERT_EQ(got, codes) << "node " << reference[i].node << " row " << row;
+      if (codes.size() > 30 && point == 1) {
+        EXPECT_GT(std::set(codes.begin(), codes.end()).size(), 8u)
+            << "the test's codes say little: " << reference[i].node;
+      }
+    }
+    ASSERT_EQ(std::vector<float>(logits.begin() + row * classes, logits.begin() + (row + 1) * classes), expected);
+  }
+}
+
+TEST_P(PackedNetworkTest, EqualsTheReferenceAtEveryNodeOfResidualBlocks) {
+  const Artifact artifact = RandomArtifact(FashionNetwork(8), 1);
+  ExpectEqualToReference(artifact, *Pack(artifact, kernels()), point(), 2);
+}
+
+TEST_P(PackedNetworkTest, EqualsTheReferenceAtEveryNodeOfAwkwardShapes) {
+  const Artifact artifact = RandomArtifact(AwkwardNetwork(), 2);
+  ExpectEqualToReference(artifact, *Pack(artifact, kernels()), point(), 5);
+}
+
+TEST_P(PackedNetworkTest, EqualsTheReferenceAtEveryNodeOfAMobileNetworkForClips) {
+  const Artifact artifact = RandomArtifact(MobileNetwork(), 2);
+  ExpectEqualToReference(artifact, *Pack(artifact, kernels()), point(), 5);
+}
+
+TEST_P(PackedNetworkTest, EqualsTheReferenceAtEveryNodeOfEveryArchitecture) {
+  for (const char* narrow :
+       {"clip:width=0.25,side=16,frames=3", "mobilenetv2:width=0.25,side=16", "mobilenetv2_imagenet:width=0.25,side=40",
+        "resnet18:width=0.125,side=14", "resnet18_imagenet:width=0.125,side=44", "resnet20:width=0.5,side=14",
+        "resnet20_wide:width=0.1,side=14", "resnet50:width=0.0625,side=14", "resnet50_imagenet:width=0.0625,side=44",
+        "vgg16:width=0.0625,side=28"}) {
+    SCOPED_TRACE(narrow);
+    const Artifact artifact = RandomArtifact(*ArchitectureByName(narrow), 1);
+    ExpectEqualToReference(artifact, *Pack(artifact, kernels()), point(), 2);
+  }
+}
+
+TEST_P(PackedNetworkTest, EqualsTheReferenceWithoutAConvolution) {
+  NetworkSpec spec = AwkwardNetwork();
+  const proto::Node head = spec.nodes(spec.nodes_size() - 1);
+  spec.clear_nodes();
+  *spec.add_nodes() = head;
+  spec.mutable_nodes(0)->set_inputs(0, "input");
+  const Artifact flat = RandomArtifact(spec, 8);
+  ExpectEqualToReference(flat, *Pack(flat, kernels()), point(), 3);
+
+  proto::Node& pool = *spec.mutable_nodes(0);
+  pool.set_name("pool");
+  pool.mutable_global_pool();
+  *spec.add_nodes() = head;
+  spec.mutable_nodes(1)->set_inputs(0, "pool");
+  const Artifact pooled = RandomArtifact(spec, 9);
+  ExpectEqualToReference(pooled, *Pack(pooled, kernels()), point(), 3);
+}
+
+TEST_P(PackedNetworkTest, GivesTheSameLogitsWithAnyNumberOfThreads) {
+  const Artifact artifact = RandomArtifact(FashionNetwork(8), 3);
+  const auto alone = Pack(artifact, kernels());
+  for (int threads : {2, 3, 7}) {
+    const auto crew = Pack(artifact, kernels(), {.threads = threads});
+    for (int rows : {1, 2, 5, 16}) {
+      const std::vector<uint8_t> images = RandomImages(artifact, rows, 12);
+      EXPECT_EQ(Logits(*crew, point(), images), Logits(*alone, point(), images))
+          << threads << " threads, " << rows << " rows";
+    }
+  }
+}
+
+// Whatever is chosen for a layer: all choices give the same codes.
+TEST_P(PackedNetworkTest, GivesTheSameLogitsWithAnyChoiceOfKernels) {
+  const Artifact artifact = RandomArtifact(FashionNetwork(8), 4);
+  const std::vector<uint8_t> images = RandomImages(artifact, 3, 13);
+  const auto guessed = Pack(artifact, kernels());
+  const std::vector<float> expected = Logits(*guessed, point(), images);
+  std::set<std::string> used;
+  for (int a = 0; a < kConvAlgorithms; ++a) {
+    const auto network = Pack(artifact, kernels());
+    KernelChoices choices = guessed->choices();
+    for (LayerChoice& layer : choices.layers) layer.algorithms.fill(NameOf(static_cast<ConvAlgorithm>(a)));
+    ASSERT_TRUE(network->SetChoices(choices).ok());
+    EXPECT_EQ(Logits(*network, point(), images), expected) << NameOf(static_cast<ConvAlgorithm>(a));
+    for (const LayerChoice& layer : network->choices().layers) used.insert(layer.algorithms[0]);  // of this point
+  }
+  EXPECT_TRUE(used.contains("direct_words") && used.contains("winograd_words_4x4")) << "choices were not used";
+}
+
+INSTANTIATE_TEST_SUITE_P(All, PackedNetworkTest,
+                         testing::Combine(testing::ValuesIn(SupportedKernels()), testing::Range(1, kPoints)),
+                         [](const auto& info) {
+                           return absl::StrCat(std::get<0>(info.param)->name, "_", std::get<1>(info.param));
+                         });
+
+// A clock that only its reader moves: every look is a microsecond later.
+std::function<int64_t()> TickingClock() {
+  return [now = int64_t{0}]() mutable { return now += 1000; };
+}
+
+TEST(KernelChoices, AreMeasuredForEveryConvolutionAndSizeUpToTheLargest) {
+  const Artifact artifact = RandomArtifact(FashionNetwork(8), 6);
+  const auto network = Pack(artifact);
+  network->MeasureChoices(4, int64_t{1} << 40, TickingClock());
+  const KernelChoices choices = network->choices();
+  EXPECT_EQ(choices.isa, SupportedKernels().front()->name);
+  EXPECT_EQ(choices.layers.size(), 9u * artifact.points.size());
+  for (const LayerChoice& layer : choices.layers) {
+    for (const std::string& name : layer.algorithms)
+      EXPECT_TRUE(ConvAlgorithmByName(name).has_value()) << layer.node << name;
+    EXPECT_EQ(layer.algorithms[3], layer.algorithms[2]) << "8 rows follow 4, the largest that was measured";
+    EXPECT_EQ(layer.algorithms[4], layer.algorithms[2]);
+  }
+}
+
+TEST(KernelChoices, KeepWhatTheyWereWhereTheBudgetEnds) {
+  const Artifact artifact = RandomArtifact(FashionNetwork(8), 6);
+  const auto network = Pack(artifact);
+  network->MeasureChoices(16, 0, TickingClock());
+  EXPECT_TRUE(network->choices().layers.empty()) << "without a budget nothing is measured";
+  // Enough for the first point's first round, and no more.
+  network->MeasureChoices(16, 30'000, TickingClock());
+  EXPECT_EQ(network->choices().layers.size(), 9u);
+  for (const LayerChoice& layer : network->choices().layers) EXPECT_EQ(layer.point, artifact.points[0].info.name);
+}
+
+TEST(KernelChoices, ReturnToANetworkAsTheyLeftOne) {
+  const Artifact artifact = RandomArtifact(FashionNetwork(8), 6);
+  const auto measured = Pack(artifact), other = Pack(artifact);
+  measured->MeasureChoices(16, int64_t{1} << 40, TickingClock());
+  ASSERT_TRUE(other->SetChoices(measured->choices()).ok());
+  EXPECT_EQ(other->choices(), measured->choices());
+}
+
+TEST(KernelChoices, ThatFitAnotherNetworkOrMachineAreRefusedAndChangeNothing) {
+  const Artifact artifact = RandomArtifact(FashionNetwork(8), 6);
+  const auto network = Pack(artifact);
+  network->MeasureChoices(1, int64_t{1} << 40, TickingClock());
+  const KernelChoices before = network->choices();
+  const auto refusal = [&](const std::function<void(KernelChoices&)>& spoil) {
+    KernelChoices choices = before;
+    for (LayerChoice& layer : choices.layers) layer.algorithms.fill("direct_words");
+    spoil(choices);
+    const absl::Status status = network->SetChoices(choices);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_EQ(network->choices(), before);
+    return std::string(status.message());
+  };
+  EXPECT_EQ(refusal([](KernelChoices& c) { c.isa = "neon"; }),
+            absl::StrCat("kernel choices are for instruction set 'neon', not '", before.isa, "'"));
+  EXPECT_EQ(refusal([](KernelChoices& c) { c.layers.back().point = "w9a9"; }),
+            "kernel choice for point 'w9a9', layer 'stage3.block1.conv2': no such convolution");
+  EXPECT_EQ(
+      refusal([](KernelChoices& c) { c.layers.back().node = "head"; }),
+      absl::StrCat("kernel choice for point '", before.layers.back().point, "', layer 'head': no such convolution"));
+  EXPECT_EQ(refusal([](KernelChoices& c) { c.layers.back().algorithms[4] = "im2col"; }),
+            absl::StrCat("kernel choice 'im2col' for point '", before.layers.back().point,
+                         "', layer 'stage3.block1.conv2': no such algorithm"));
+}
+
+TEST(Panels, AreMadeWhenAPointIsFirstUsedAndDroppedOverBudget) {
+  const Artifact artifact = RandomArtifact(FashionNetwork(8), 5);
+  const std::vector<uint8_t> images = RandomImages(artifact, 1, 6);
+  const auto roomy = Pack(artifact);
+  EXPECT_EQ(roomy->panel_bytes(), 0);
+  std::vector<std::vector<float>> expected;
+  std::vector<int64_t> bytes;  // of each point
+  for (int point = 0; point < kPoints; ++point) {
+    const int64_t before = roomy->panel_bytes();
+    expected.push_back(Logits(*roomy, point, images));
+    bytes.push_back(roomy->panel_bytes() - before);
+    EXPECT_GT(bytes.back(), 0);
+    EXPECT_EQ(Logits(*roomy, point, images), expected.back());
+    EXPECT_EQ(roomy->panel_bytes(), before + bytes.back()) << "panels were made twice";
+  }
+
+  // Room for point 1 and one of 2 and 3.
+  const int64_t budget = bytes[1] + std::max(bytes[2], bytes[3]);
+  const auto narrow = Pack(artifact, *SupportedKernels().front(), {.panel_budget = budget});
+  Logits(*narrow, 1, images);
+  Logits(*narrow, 2, images);
+  EXPECT_EQ(narrow->panel_bytes(), bytes[1] + bytes[2]);
+  Logits(*narrow, 1, images);
+  Logits(*narrow, 3, images);
+  EXPECT_EQ(narrow->panel_bytes(), bytes[1] + bytes[3]) << "2, whose use is longest ago, was to be dropped";
+  for (int point = kPoints - 1; point >= 0; --point) EXPECT_EQ(Logits(*narrow, point, images), expected[point]);
+
+  const auto none = Pack(artifact, *SupportedKernels().front(), {.panel_budget = 0});
+  for (int point = 0; point < kPoints; ++point) {
+    EXPECT_EQ(Logits(*none, point, images), expected[point]);
+    EXPECT_EQ(none->panel_bytes(), bytes[point]) << "one point's panels stay";
+  }
+}
+
+TEST(PackedNetwork, RefusesOptionsOutsideTheirLimits) {
+  const Artifact artifact = RandomArtifact(FashionNetwork(8), 5);
+  const auto refusal = [&](const PackedNetworkOptions& options) {
+    return std::string(PackedNetwork::Create(artifact, PortableKernels(), options).status().message());
+  };
+  EXPECT_EQ(refusal({.threads = 0}), "threads of a run: 0 is not from 1 to 64");
+  EXPECT_EQ(refusal({.threads = 65}), "threads of a run: 65 is not from 1 to 64");
+  EXPECT_EQ(refusal({.panel_budget = -1}), "panel budget of -1 bytes is negative");
+  EXPECT_EQ(refusal({.activation_budget = -1}), "activation budget of -1 bytes is negative");
+}
+
+// One frame of a conv or max pool node in double precision, before the addition.
+std::vector<double> WindowsInDoubles(const PlannedNode& node, const LayerStore* store, const double* x) {
+  std::vector<double> out(node.out.elements(), 0.0);
+  const int size = node.kind == NodeKind::kMaxPool ? node.pool : node.kernel;
+  for (int64_t i = 0; i < node.out.elements(); ++i) {
+    const int64_t o = i % node.out.channels, px = i / node.out.channels % node.out.width;
+    const int64_t py = i / node.out.channels / node.out.width;
+    for (int ky = 0; ky < size; ++ky) {
+      for (int kx = 0; kx < size; ++kx) {
+        const int64_t iy = py * node.stride + ky - node.padding, ix = px * node.stride + kx - node.padding;
+        if (iy < 0 || ix < 0 || iy >= node.in.height || ix >= node.in.width) continue;
+        const double* pixel = x + (iy * node.in.width + ix) * node.in.channels;
+        if (node.kind == NodeKind::kMaxPool) {
+          out[i] = std::max(out[i], pixel[o]);
+        } else if (node.depthwise) {
+          out[i] += pixel[o] * store->full[o * node.depth + ky * size + kx];
+        } else {
+          for (int64_t c = 0; c < node.in.channels; ++c) {
+            out[i] += pixel[c] * store->full[o * node.depth + (ky * size + kx) * node.in.channels + c];
+          }
+        }
+      }
+    }
+  }
+  return out;
+}
+
+// The logits of one row at the full-precision point, in double precision.
+std::vector<double> LogitsInDoubles(const Artifact& artifact, const std::vector<uint8_t>& row) {
+  const NetworkPlan plan = *PlanNetwork(artifact.spec);
+  std::vector<std::vector<double>> values(plan.nodes.size());
+  const std::vector<double> input(row.begin(), row.end());
+  const auto value = [&](int index) -> const std::vector<double>& {
+    return index == kNetworkInput ? input : values[index];
+  };
+  for (size_t n = 0; n < plan.nodes.size(); ++n) {
+    const PlannedNode& node = plan.nodes[n];
+    const auto& x = value(node.input);
+    std::vector<double>& y = values[n];
+    if (node.kind == NodeKind::kGlobalPool) {
+      y.assign(node.out.channels, 0.0);
+      for (size_t i = 0; i < x.size(); ++i) y[i % y.size()] += x[i];
+    } else if (node.kind == NodeKind::kLinear) {
+      y.assign(node.out.channels, 0.0);
+      for (int64_t i = 0; i < node.weights(); ++i) {
+        y[i / node.depth] += x[i % node.depth] * artifact.store[node.layer].full[i];
+      }
+    } else {
+      const LayerStore* store = node.layer < 0 ? nullptr : &artifact.store[node.layer];
+      for (int64_t frame = 0; frame < node.frames; ++frame) {
+        const std::vector<double> one = WindowsInDoubles(node, store, x.data() + frame * node.in.elements());
+        y.insert(y.end(), one.begin(), one.end());
+      }
+    }
+    if (node.layer < 0) continue;
+    const LayerEpilogue& layer = artifact.points[kFullPrecision].layers[node.layer];
+    for (size_t i = 0; i < y.size(); ++i) {
+      const size_t o = i % node.out.channels;
+      y[i] = y[i] * layer.scale[o] + layer.bias[o];
+      if (node.has_residual) y[i] += value(node.residual)[i] * layer.residual_scale;
+      if (node.kind == NodeKind::kConv && node.relu) y[i] = std::max(y[i], 0.0);
+    }
+  }
+  return values.back();
+}
+
+TEST(PackedNetwork, ComputesTheFullPrecisionPointNearADoublePrecisionSum) {
+  for (const NetworkSpec& spec : {AwkwardNetwork(), MobileNetwork()}) {
+    const Artifact artifact = RandomArtifact(spec, 3);
+    const auto network = Pack(artifact);
+    const std::vector<uint8_t> rows = RandomImages(artifact, 2, 4);
+    const std::vector<float> logits = Logits(*network, kFullPrecision, rows);
+    for (int row = 0; row < 2; ++row) {
+      const auto first = rows.begin() + row * network->description().input.elements;
+      const std::vector<double> expected =
+          LogitsInDoubles(artifact, {first, first + network->description().input.elements});
+      for (int o = 0; o < 5; ++o) {
+        EXPECT_NEAR(logits[row * 5 + o], expected[o], 1e-4 * (1 + std::abs(expected[o]))) << spec.name();
+      }
+    }
+  }
+}
+
+TEST(PackedNetwork, RunsRowsInGroupsWhereTheirActivationsExceedABudget) {
+  const Artifact artifact = RandomArtifact(MobileNetwork(), 1);
+  const auto roomy = Pack(artifact);
+  const std::vector<uint8_t> images = RandomImages(artifact, 7, 2);
+  for (int64_t budget : {0, 1'000'000}) {
+    const auto narrow = Pack(artifact, *SupportedKernels().front(), {.threads = 2, .activation_budget = budget});
+    narrow->MeasureChoices(16, 1'000'000, TickingClock());
+    for (int point = 0; point < kPoints; ++point)
+      EXPECT_EQ(Logits(*narrow, point, images), Logits(*roomy, point, images));
+  }
+}
+
+TEST(PackedNetwork, GivesARowTheSameResultInAnyBatch) {
+  const Artifact artifact = RandomArtifact(FashionNetwork(8), 5);
+  const auto network = Pack(artifact);
+  constexpr int kRows = 9;
+  const std::vector<uint8_t> images = RandomImages(artifact, kRows, 6);
+  const auto scratch = network->MakeScratch(kRows);
+  for (int point = 0; point < kPoints; ++point) {
+    std::vector<float> together(kRows * 10), alone(10);
+    ASSERT_TRUE(network->Run(point, images, together, *scratch).ok());
+    for (int row = kRows - 1; row >= 0; --row) {
+      ASSERT_TRUE(network->Run(point, std::span(images).subspan(row * 1024, 1024), alone, *scratch).ok());
+      EXPECT_EQ(alone, std::vector<float>(together.begin() + row * 10, together.begin() + row * 10 + 10));
+    }
+  }
+}
+
+TEST(PackedNetwork, RefusesSizesThatDoNotFit) {
+  const Artifact artifact = RandomArtifact(FashionNetwork(8), 7);
+  const auto network = Pack(artifact);
+  const auto scratch = network->MakeScratch(2);
+  std::vector<uint8_t> images(3 * 1024);
+  std::vector<float> logits(30);
+  const auto run = [&](int point, size_t inputs, size_t outputs) {
+    return std::string(
+        network->Run(point, std::span(images).first(inputs), std::span(logits).first(outputs), *scratch).message());
+  };
+  EXPECT_EQ(run(6, 1024, 10), "operating point 6 of 6");
+  EXPECT_EQ(run(-1, 1024, 10), "operating point -1 of 6");
+  EXPECT_EQ(run(1, 1023, 10), "input of 1023 and output of 10 values are no rows of 1024 and 10");
+  EXPECT_EQ(run(1, 1024, 20), "input of 1024 and output of 20 values are no rows of 1024 and 10");
+  EXPECT_EQ(run(1, 0, 0), "input of 0 and output of 0 values are no rows of 1024 and 10");
+  EXPECT_EQ(run(1, 3072, 30), "batch of 3 exceeds the scratch's 2");
+  EXPECT_EQ(run(1, 2048, 20), "");
+}
+
+}  // namespace
+}  // namespace anybit

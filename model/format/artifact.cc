@@ -1,0 +1,395 @@
+#include "model/format/artifact.h"
+
+#include <google/protobuf/util/json_util.h>
+#include <zlib.h>
+
+#include <cerrno>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <system_error>
+
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "model/format/requantize.h"
+#include "model/format/safetensors.h"
+
+namespace anybit {
+namespace {
+
+constexpr char kFormatKey[] = "anybit.format";
+constexpr char kHeaderKey[] = "anybit.header";
+constexpr char kChecksumKey[] = "anybit.crc32";
+constexpr char kFormat[] = "1";
+constexpr size_t kMaxPoints = 64;  // what the scheduler's point sets hold
+constexpr int64_t kMaxFile = int64_t{4} << 30;
+constexpr int64_t kMaxPanelWeights = int64_t{1} << 32;  // weights times points: what an engine may have to derive
+
+template <typename... Parts>
+absl::Status Invalid(const Parts&... parts) {
+  return absl::InvalidArgumentError(absl::StrCat(parts...));
+}
+
+std::string Checksum(absl::string_view header, absl::string_view data) {
+  uLong crc = crc32_z(0, reinterpret_cast<const Bytef*>(header.data()), header.size());
+  crc = crc32_z(crc, reinterpret_cast<const Bytef*>(data.data()), data.size());
+  return absl::StrCat(absl::Hex(static_cast<uint32_t>(crc), absl::kZeroPad8));
+}
+
+std::vector<int64_t> WeightShape(const PlannedNode& node) {
+  if (node.kind == NodeKind::kLinear) return {node.out.channels, node.depth};
+  return {node.out.channels, node.kernel, node.kernel, node.depthwise ? 1 : node.in.channels};
+}
+
+bool AllFinite(const std::vector<float>& values) {
+  for (float value : values) {
+    if (!std::isfinite(value)) return false;
+  }
+  return true;
+}
+
+absl::Status CheckCount(absl::string_view what, size_t got, int64_t expected) {
+  if (static_cast<int64_t>(got) == expected) return absl::OkStatus();
+  return Invalid(what, " has ", got, " values, expected ", expected);
+}
+
+absl::Status CheckStore(const LayerStore& store, const PlannedNode& node, bool needs_full) {
+  const std::string name = absl::StrCat("store of '", node.name, "'");
+  if (absl::Status s = CheckCount(name, store.q8.size(), node.weights()); !s.ok()) return s;
+  if (absl::Status s = CheckCount(absl::StrCat(name, " scale"), store.scale.size(), node.out.channels); !s.ok())
+    return s;
+  for (float scale : store.scale) {
+    if (!(scale > 0) || !std::isfinite(scale)) return Invalid(name, ": scale ", scale, " is not a positive number");
+  }
+  if (!needs_full && store.full.empty()) return absl::OkStatus();
+  if (absl::Status s = CheckCount(absl::StrCat(name, " full precision"), store.full.size(), node.weights()); !s.ok()) {
+    return s;
+  }
+  if (!AllFinite(store.full)) return Invalid(name, ": a full-precision weight is not finite");
+  return absl::OkStatus();
+}
+
+absl::Status CheckEpilogue(const LayerEpilogue& layer, const PlannedNode& node, const ArtifactPoint& point) {
+  const std::string name = absl::StrCat("point '", point.info.name, "', node '", node.name, "'");
+  if (absl::Status s = CheckCount(absl::StrCat(name, " scale"), layer.scale.size(), node.out.channels); !s.ok())
+    return s;
+  if (absl::Status s = CheckCount(absl::StrCat(name, " bias"), layer.bias.size(), node.out.channels); !s.ok()) return s;
+  if (!AllFinite(layer.scale) || !AllFinite(layer.bias) || !std::isfinite(layer.residual_scale)) {
+    return Invalid(name, ": a scale or bias is not finite");
+  }
+  if (point.full_precision) return absl::OkStatus();
+  if (absl::Status s = ValidateCodeRange(layer.weights); !s.ok()) return Invalid(name, ": ", s.message());
+  if (node.kind == NodeKind::kLinear) return absl::OkStatus();
+  if (layer.highest_code < 1 || layer.highest_code > 255) {
+    return Invalid(name, ": highest activation code ", layer.highest_code, " is outside 1..255");
+  }
+  for (float scale : layer.scale) {
+    if (!IsExactScale(scale)) return Invalid(name, ": scale ", scale, " is not 48 times a number of 21 bits");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckPoint(const ArtifactPoint& point, const NetworkPlan& plan) {
+  const OperatingPoint& info = point.info;
+  if (absl::Status s = CheckPointName(info.name); !s.ok()) return s;
+  for (int bits : {info.weight_bits, info.activation_bits}) {
+    if (absl::Status s = BitWidth::FromBits(bits).status(); !s.ok()) {
+      return Invalid("point '", info.name, "': ", s.message());
+    }
+  }
+  if ((info.weight_bits == 32) != point.full_precision) {
+    return Invalid("point '", info.name, "': ", info.weight_bits, " weight bits do not fit its precision");
+  }
+  if (!(info.accuracy >= 0 && info.accuracy <= 1)) {
+    return Invalid("point '", info.name, "': accuracy ", info.accuracy, " is outside 0..1");
+  }
+  if (absl::Status s = CheckCount(absl::StrCat("point '", info.name, "': layer list"), point.layers.size(),
+                                  static_cast<int64_t>(plan.layers.size()));
+      !s.ok()) {
+    return s;
+  }
+  for (size_t i = 0; i < point.layers.size(); ++i) {
+    if (absl::Status s = CheckEpilogue(point.layers[i], plan.layer(static_cast<int>(i)), point); !s.ok()) return s;
+  }
+  return absl::OkStatus();
+}
+
+// Takes tensors out of a parsed file, so that what remains is known to be unexpected.
+class TensorTaker {
+ public:
+  explicit TensorTaker(TensorFile& file) : file_(file) {}
+
+  template <typename T>
+  absl::Status Take(const std::string& name, const std::vector<int64_t>& shape, std::vector<T>& values) {
+    constexpr ElementType kType = sizeof(T) == 1 ? ElementType::kInt8 : ElementType::kFloat32;
+    const auto found = file_.tensors.find(name);
+    if (found == file_.tensors.end()) return Invalid("tensor '", name, "' is missing");
+    const TensorView& tensor = found->second;
+    if (tensor.type != kType) return Invalid("tensor '", name, "' has the wrong element type");
+    if (tensor.shape != shape) {
+      return Invalid("tensor '", name, "' has shape [", absl::StrJoin(tensor.shape, ","), "], expected [",
+                     absl::StrJoin(shape, ","), "]");
+    }
+    values.resize(tensor.bytes.size() / sizeof(T));
+    std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
+    file_.tensors.erase(found);
+    return absl::OkStatus();
+  }
+
+  bool Has(const std::string& name) const { return file_.tensors.contains(name); }
+
+  absl::Status CheckNothingLeft() const {
+    if (file_.tensors.empty()) return absl::OkStatus();
+    return Invalid("unexpected tensor '", file_.tensors.begin()->first, "' and ", file_.tensors.size() - 1, " more");
+  }
+
+ private:
+  TensorFile& file_;
+};
+
+absl::Status TakeStore(TensorTaker& tensors, const NetworkPlan& plan, Artifact& artifact) {
+  for (int index : plan.layers) {
+    const PlannedNode& node = plan.nodes[index];
+    LayerStore& store = artifact.store.emplace_back();
+    const std::string full_name = absl::StrCat("full.", node.name, ".weight");
+    absl::Status status = tensors.Take(absl::StrCat("store.", node.name, ".weight"), WeightShape(node), store.q8);
+    status.Update(tensors.Take(absl::StrCat("store.", node.name, ".scale"), {node.out.channels}, store.scale));
+    if (tensors.Has(full_name)) status.Update(tensors.Take(full_name, WeightShape(node), store.full));
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ArtifactPoint> TakePoint(TensorTaker& tensors, const NetworkPlan& plan,
+                                        const proto::OperatingPoint& header) {
+  ArtifactPoint point;
+  point.info = {.name = header.name(),
+                .weight_bits = header.weight_bits(),
+                .activation_bits = header.activation_bits(),
+                .accuracy = header.accuracy()};
+  point.full_precision = header.full_precision();
+  point.accuracy_images = header.accuracy_images();
+  const int expected = point.full_precision ? 0 : static_cast<int>(plan.layers.size());
+  if (header.layers_size() != expected) {
+    return Invalid("point '", header.name(), "' lists ", header.layers_size(), " layers, expected ", expected);
+  }
+  for (size_t i = 0; i < plan.layers.size(); ++i) {
+    const PlannedNode& node = plan.layer(static_cast<int>(i));
+    LayerEpilogue& layer = point.layers.emplace_back();
+    const std::string prefix = absl::StrCat(header.name(), ".", node.name);
+    absl::Status status = tensors.Take(prefix + ".scale", {node.out.channels}, layer.scale);
+    status.Update(tensors.Take(prefix + ".bias", {node.out.channels}, layer.bias));
+    if (node.has_residual) {
+      std::vector<float> residual;
+      status.Update(tensors.Take(prefix + ".residual_scale", {1}, residual));
+      if (!residual.empty()) layer.residual_scale = residual[0];
+    }
+    if (!status.ok()) return status;
+    if (point.full_precision) continue;
+    const proto::LayerPoint& codes = header.layers(static_cast<int>(i));
+    if (codes.node() != node.name) {
+      return Invalid("point '", header.name(), "' lists layer '", codes.node(), "' where '", node.name, "' stands");
+    }
+    layer.weights = {.step = codes.weights().step(),
+                     .lo = codes.weights().lo(),
+                     .hi = codes.weights().hi(),
+                     .sign = codes.weights().sign()};
+    layer.highest_code = codes.highest_code();
+  }
+  return point;
+}
+
+proto::ArtifactHeader MakeHeader(const Artifact& artifact, const NetworkPlan& plan) {
+  proto::ArtifactHeader header;
+  *header.mutable_network() = artifact.spec;
+  header.set_version(artifact.version);
+  header.set_trained_with(artifact.trained_with);
+  for (const ArtifactPoint& point : artifact.points) {
+    proto::OperatingPoint& out = *header.add_points();
+    out.set_name(point.info.name);
+    out.set_full_precision(point.full_precision);
+    out.set_weight_bits(point.info.weight_bits);
+    out.set_activation_bits(point.info.activation_bits);
+    out.set_accuracy(point.info.accuracy);
+    out.set_accuracy_images(point.accuracy_images);
+    if (point.full_precision) continue;
+    for (size_t i = 0; i < point.layers.size(); ++i) {
+      proto::LayerPoint& layer = *out.add_layers();
+      layer.set_node(plan.layer(static_cast<int>(i)).name);
+      layer.mutable_weights()->set_step(point.layers[i].weights.step);
+      layer.mutable_weights()->set_lo(point.layers[i].weights.lo);
+      layer.mutable_weights()->set_hi(point.layers[i].weights.hi);
+      layer.mutable_weights()->set_sign(point.layers[i].weights.sign);
+      layer.set_highest_code(point.layers[i].highest_code);
+    }
+  }
+  return header;
+}
+
+absl::Status FileError(const std::string& what, const std::string& path, int error) {
+  const std::string text = absl::StrCat(what, " '", path, "': ", std::generic_category().message(error));
+  switch (error) {
+    case ENOENT: return absl::NotFoundError(text);
+    case EACCES: return absl::PermissionDeniedError(text);
+    default: return absl::UnavailableError(text);
+  }
+}
+
+}  // namespace
+
+absl::Status ValidateArtifact(const Artifact& artifact) {
+  absl::StatusOr<NetworkPlan> plan = PlanNetwork(artifact.spec);
+  if (!plan.ok()) return plan.status();
+  if (artifact.version < 1) return Invalid("network version ", artifact.version, " is below 1");
+  if (artifact.points.empty() || artifact.points.size() > kMaxPoints) {
+    return Invalid(artifact.points.size(), " operating points, expected 1..", kMaxPoints);
+  }
+  int64_t weights = 0;
+  for (int index : plan->layers) weights += plan->nodes[index].weights();
+  if (weights * static_cast<int64_t>(artifact.points.size()) > kMaxPanelWeights) {
+    return Invalid(artifact.points.size(), " operating points of ", weights, " weights exceed ", kMaxPanelWeights);
+  }
+  bool needs_full = false;
+  std::set<std::string> names;
+  for (const ArtifactPoint& point : artifact.points) {
+    if (absl::Status s = CheckPoint(point, *plan); !s.ok()) return s;
+    if (!names.insert(point.info.name).second) return Invalid("two operating points are named '", point.info.name, "'");
+    needs_full |= point.full_precision;
+  }
+  if (absl::Status s =
+          CheckCount("the store's layer list", artifact.store.size(), static_cast<int64_t>(plan->layers.size()));
+      !s.ok()) {
+    return s;
+  }
+  for (size_t i = 0; i < artifact.store.size(); ++i) {
+    if (absl::Status s = CheckStore(artifact.store[i], plan->layer(static_cast<int>(i)), needs_full); !s.ok()) return s;
+  }
+  return absl::OkStatus();
+}
+
+NetworkDescription Describe(const Artifact& artifact) {
+  NetworkDescription description;
+  description.name = artifact.spec.name();
+  description.version = artifact.version;
+  description.checksum = artifact.checksum;
+  for (const auto& [tensor, out] : {std::pair(&artifact.spec.input(), &description.input),
+                                    std::pair(&artifact.spec.output(), &description.output)}) {
+    out->name = tensor->name();
+    out->elements = 1;
+    for (int64_t extent : tensor->shape()) {
+      out->shape.push_back(extent);
+      out->elements *= extent;
+    }
+  }
+  description.labels.assign(artifact.spec.labels().begin(), artifact.spec.labels().end());
+  for (const ArtifactPoint& point : artifact.points) description.points.push_back(point.info);
+  return description;
+}
+
+std::string SerializeArtifact(const Artifact& artifact) {
+  const NetworkPlan plan = *PlanNetwork(artifact.spec);
+  SafetensorsWriter writer;
+  for (size_t i = 0; i < plan.layers.size(); ++i) {
+    const PlannedNode& node = plan.layer(static_cast<int>(i));
+    const LayerStore& store = artifact.store[i];
+    writer.AddInt8(absl::StrCat("store.", node.name, ".weight"), WeightShape(node), store.q8);
+    writer.AddFloat(absl::StrCat("store.", node.name, ".scale"), {node.out.channels}, store.scale);
+    if (!store.full.empty())
+      writer.AddFloat(absl::StrCat("full.", node.name, ".weight"), WeightShape(node), store.full);
+    for (const ArtifactPoint& point : artifact.points) {
+      const std::string prefix = absl::StrCat(point.info.name, ".", node.name);
+      writer.AddFloat(prefix + ".scale", {node.out.channels}, point.layers[i].scale);
+      writer.AddFloat(prefix + ".bias", {node.out.channels}, point.layers[i].bias);
+      if (node.has_residual) writer.AddFloat(prefix + ".residual_scale", {1}, {&point.layers[i].residual_scale, 1});
+    }
+  }
+  std::string header;
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  // Fails only for messages it does not know or text that is not UTF-8, and protobuf strings are.
+  (void)google::protobuf::util::MessageToJsonString(MakeHeader(artifact, plan), &header, options);
+  writer.AddMetadata(kFormatKey, kFormat);
+  writer.AddMetadata(kHeaderKey, header);
+  writer.AddMetadata(kChecksumKey, Checksum(header, writer.Data()));
+  return writer.Finish();
+}
+
+absl::StatusOr<Artifact> ParseArtifact(absl::string_view text) {
+  absl::StatusOr<TensorFile> file = ParseSafetensors(text);
+  if (!file.ok()) return file.status();
+  for (const char* key : {kFormatKey, kHeaderKey, kChecksumKey}) {
+    if (!file->metadata.contains(key)) return absl::DataLossError(absl::StrCat("metadata '", key, "' is missing"));
+  }
+  if (file->metadata[kFormatKey] != kFormat) {
+    return absl::UnimplementedError(
+        absl::StrCat("artifact format '", file->metadata[kFormatKey], "', this program reads format '", kFormat, "'"));
+  }
+  const std::string checksum = Checksum(file->metadata[kHeaderKey], file->data);
+  if (checksum != file->metadata[kChecksumKey]) {
+    return absl::DataLossError(
+        absl::StrCat("checksum is ", checksum, ", the file says ", file->metadata[kChecksumKey], ": it is damaged"));
+  }
+  proto::ArtifactHeader header;
+  const auto parsed = google::protobuf::util::JsonStringToMessage(file->metadata[kHeaderKey], &header);
+  if (!parsed.ok()) return Invalid("metadata '", kHeaderKey, "': ", parsed.ToString());
+
+  Artifact artifact;
+  artifact.spec = header.network();
+  artifact.version = header.version();
+  artifact.trained_with = header.trained_with();
+  artifact.checksum = checksum;
+  absl::StatusOr<NetworkPlan> plan = PlanNetwork(artifact.spec);
+  if (!plan.ok()) return plan.status();
+  TensorTaker tensors(*file);
+  if (absl::Status status = TakeStore(tensors, *plan, artifact); !status.ok()) return status;
+  for (const proto::OperatingPoint& point : header.points()) {
+    if (absl::Status status = CheckPointName(point.name()); !status.ok()) return status;
+    absl::StatusOr<ArtifactPoint> taken = TakePoint(tensors, *plan, point);
+    if (!taken.ok()) return taken.status();
+    artifact.points.push_back(*std::move(taken));
+  }
+  if (absl::Status status = tensors.CheckNothingLeft(); !status.ok()) return status;
+  if (absl::Status status = ValidateArtifact(artifact); !status.ok()) return status;
+  return artifact;
+}
+
+absl::StatusOr<Artifact> ReadArtifact(const std::string& path) {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(path, error);
+  if (error) return FileError("cannot read artifact", path, error.value());
+  if (size > static_cast<uintmax_t>(kMaxFile)) return Invalid("artifact of ", size, " bytes exceeds ", kMaxFile);
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return FileError("cannot read artifact", path, errno);
+  std::string text(size, '\0');
+  if (!in.read(text.data(), static_cast<std::streamsize>(size))) {
+    return absl::DataLossError(absl::StrCat("artifact '", path, "' ended before its ", size, " bytes"));
+  }
+  absl::StatusOr<Artifact> artifact = ParseArtifact(text);
+  if (!artifact.ok()) {
+    return absl::Status(artifact.status().code(), absl::StrCat("artifact '", path, "': ", artifact.status().message()));
+  }
+  return artifact;
+}
+
+absl::Status WriteArtifact(const Artifact& artifact, const std::string& path) {
+  if (absl::Status status = ValidateArtifact(artifact); !status.ok()) return status;
+  const std::string unfinished = path + ".partial";
+  {
+    std::ofstream out(unfinished, std::ios::binary | std::ios::trunc);
+    if (!out) return FileError("cannot write", unfinished, errno);
+    out << SerializeArtifact(artifact);
+    out.close();
+    if (!out) return absl::UnavailableError(absl::StrCat("writing '", unfinished, "' failed; is the disk full?"));
+  }
+  std::error_code error;
+  std::filesystem::rename(unfinished, path, error);
+  if (error) return FileError("cannot write", path, error.value());
+  return absl::OkStatus();
+}
+
+}  // namespace anybit

@@ -1,0 +1,32 @@
+// What a network says of itself: its name, its input and output, its operating points.
+#ifndef ANYBIT_MODEL_FORMAT_NETWORK_DESCRIPTION_H_
+#define ANYBIT_MODEL_FORMAT_NETWORK_DESCRIPTION_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/format/operating_point.h"
+
+namespace anybit {
+
+// One row of the network's input or output. Inputs are u8 codes, outputs are float32; both are row-major (NHWC).
+struct TensorDescription {
+  std::string name;
+  std::vector<int64_t> shape;  // without the batch dimension, e.g. {32, 32, 1}
+  int64_t elements = 0;        // the product of shape
+};
+
+struct NetworkDescription {
+  std::string name;
+  int64_t version = 1;                 // > 0
+  TensorDescription input;             // u8
+  TensorDescription output;            // float32 logits
+  std::vector<std::string> labels;     // one per logit, or empty
+  std::vector<OperatingPoint> points;  // 1..64
+  std::string checksum;                // of the artifact's file; empty: of none
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_FORMAT_NETWORK_DESCRIPTION_H_

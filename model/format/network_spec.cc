@@ -1,0 +1,318 @@
+#include "model/format/network_spec.h"
+
+#include <map>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/utf8.h"
+
+namespace anybit {
+namespace {
+
+// Limits of what this server agrees to hold. They keep every product of sizes below far inside int64.
+constexpr int kMaxNodes = 4096;
+constexpr int64_t kMaxSide = 4096;
+constexpr int64_t kMaxChannels = 65536;
+constexpr int64_t kMaxFrames = 256;
+constexpr int64_t kMaxElements = int64_t{1} << 24;     // of one frame of all tensors together
+constexpr int64_t kMaxRowElements = int64_t{1} << 27;  // of all frames of a row
+constexpr int64_t kMaxWeights = int64_t{1} << 30;      // of all layers together
+constexpr int64_t kMaxMacs = int64_t{1} << 38;         // of one row: minutes on the slowest kernel
+constexpr int64_t kHighestCode = 255;
+constexpr int64_t kLargestWeight = 128;
+
+template <typename... Parts>
+absl::Status Invalid(const Parts&... parts) {
+  return absl::InvalidArgumentError(absl::StrCat(parts...));
+}
+
+absl::Status CheckName(const std::string& name, const char* what) {
+  if (name.empty() || name.size() > 128) {
+    return Invalid(what, " name of ", name.size(), " characters, expected 1..128");
+  }
+  for (char c : name) {
+    const bool legal = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+    if (!legal) return Invalid(what, " name '", name, "' has a character outside [a-z0-9_.]");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PlanInput(const proto::TensorSpec& tensor, NetworkPlan& plan) {
+  if (tensor.name().empty()) return Invalid("the network's input has no name");
+  const int dimensions = tensor.shape_size();
+  if (dimensions != 3 && dimensions != 4) {
+    return Invalid("the network's input has ", dimensions,
+                   " dimensions, expected 3 (height, width, channels) or, of clips, 4 (frames before those)");
+  }
+  for (int64_t extent : tensor.shape()) {
+    if (extent < 1 || extent > kMaxSide) return Invalid("input dimension ", extent, " is outside 1..", kMaxSide);
+  }
+  if (dimensions == 4) plan.frames = tensor.shape(0);
+  if (plan.frames > kMaxFrames) return Invalid("clips of ", plan.frames, " frames exceed ", kMaxFrames);
+  plan.input = {tensor.shape(dimensions - 3), tensor.shape(dimensions - 2), tensor.shape(dimensions - 1)};
+  if (plan.input.elements() > kMaxElements) {
+    return Invalid("input of ", plan.input.elements(), " elements exceeds ", kMaxElements);
+  }
+  return absl::OkStatus();
+}
+
+// Resolves one node of the spec against the nodes before it.
+class NodePlanner {
+ public:
+  NodePlanner(const proto::Node& node, const NetworkPlan& plan, const std::map<std::string, int>& known)
+      : node_(node), plan_(plan), known_(known) {}
+
+  absl::StatusOr<PlannedNode> Plan() {
+    planned_.name = node_.name();
+    if (absl::Status status = ResolveInputs(); !status.ok()) return status;
+    absl::Status status;
+    switch (node_.op_case()) {
+      case proto::Node::kConv: status = PlanConv(node_.conv()); break;
+      case proto::Node::kMaxPool: status = PlanMaxPool(node_.max_pool()); break;
+      case proto::Node::kGlobalPool: status = PlanGlobalPool(); break;
+      case proto::Node::kLinear: status = PlanLinear(node_.linear()); break;
+      case proto::Node::OP_NOT_SET: status = Invalid("node '", node_.name(), "' has no operation"); break;
+    }
+    if (!status.ok()) return status;
+    if (planned_.out.elements() > kMaxElements) {
+      return Invalid("node '", node_.name(), "': output of ", planned_.out.elements(), " elements exceeds ",
+                     kMaxElements);
+    }
+    return planned_;
+  }
+
+ private:
+  FeatureShape ShapeOf(int index) const { return index == kNetworkInput ? plan_.input : plan_.nodes[index].out; }
+  bool IsSum(int index) const { return index != kNetworkInput && plan_.nodes[index].kind == NodeKind::kGlobalPool; }
+  // Whether code 0 stands for a value below 0.
+  bool HasZeroPoint(int index) const {
+    return index != kNetworkInput && plan_.nodes[index].kind == NodeKind::kConv && !plan_.nodes[index].relu;
+  }
+
+  absl::Status ResolveInputs() {
+    const int allowed = node_.has_conv() ? 2 : 1;
+    if (node_.inputs_size() < 1 || node_.inputs_size() > allowed) {
+      return Invalid("node '", node_.name(), "' has ", node_.inputs_size(), " inputs, expected 1..", allowed);
+    }
+    for (int i = 0; i < node_.inputs_size(); ++i) {
+      const auto found = known_.find(node_.inputs(i));
+      if (found == known_.end()) {
+        return Invalid("node '", node_.name(), "' reads '", node_.inputs(i), "', which no earlier node computes");
+      }
+      if (IsSum(found->second) && !node_.has_linear()) {
+        return Invalid("node '", node_.name(), "' reads the sums of '", node_.inputs(i), "'; only a linear node may");
+      }
+      (i == 0 ? planned_.input : planned_.residual) = found->second;
+    }
+    planned_.has_residual = node_.inputs_size() == 2;
+    planned_.in = ShapeOf(planned_.input);
+    if (!IsSum(planned_.input)) planned_.frames = plan_.frames;
+    if (HasZeroPoint(planned_.input) && !(node_.has_conv() && node_.conv().padding() == 0)) {
+      return Invalid("node '", node_.name(), "' reads '", node_.inputs(0),
+                     "', which has no ReLU: only a convolution without padding, or an addition, may");
+    }
+    return absl::OkStatus();
+  }
+
+  // Convolutions sum in 32 bits; the linear node in 64, of which a simulation in doubles has 53.
+  absl::Status CheckAccumulator(int64_t highest_input, int bits) const {
+    // depth <= 2^30 and highest_input < 2^31, so the product needs the division to stay in int64.
+    const int64_t limit = (int64_t{1} << (bits - 1)) - 1;
+    if (planned_.depth > limit / kLargestWeight / highest_input) {
+      return Invalid("node '", node_.name(), "': sums of ", planned_.depth, " products of ", kLargestWeight, " and ",
+                     highest_input, " do not fit ", bits, " bits");
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status PlanGroups(const proto::Conv& conv) {
+    if (conv.groups() == 0 || conv.groups() == 1) return absl::OkStatus();
+    if (conv.groups() != planned_.in.channels || conv.groups() != conv.out_channels()) {
+      return Invalid("node '", node_.name(), "': ", conv.groups(), " groups of ", planned_.in.channels, " input and ",
+                     conv.out_channels(), " output channels; either 1 or, depthwise, as many as both");
+    }
+    planned_.depthwise = true;
+    return absl::OkStatus();
+  }
+
+  absl::Status CheckOutputs(int64_t outputs) const {
+    if (outputs < 1 || outputs > kMaxChannels) {
+      return Invalid("node '", node_.name(), "': ", outputs, " outputs, expected 1..", kMaxChannels);
+    }
+    if (planned_.depth * outputs > kMaxWeights) {
+      return Invalid("node '", node_.name(), "': ", planned_.depth * outputs, " weights exceed ", kMaxWeights);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status PlanConv(const proto::Conv& conv) {
+    planned_.kind = NodeKind::kConv;
+    if (conv.kernel() < 1 || conv.kernel() > 7) {
+      return Invalid("node '", node_.name(), "': kernel ", conv.kernel(), " is outside 1..7");
+    }
+    if (conv.stride() < 1 || conv.stride() > 4) {
+      return Invalid("node '", node_.name(), "': stride ", conv.stride(), " is outside 1..4");
+    }
+    if (conv.padding() < 0 || conv.padding() >= conv.kernel()) {
+      return Invalid("node '", node_.name(), "': padding ", conv.padding(), " is outside 0..", conv.kernel() - 1);
+    }
+    planned_.kernel = conv.kernel();
+    planned_.stride = conv.stride();
+    planned_.padding = conv.padding();
+    planned_.relu = !conv.without_relu();
+    if (absl::Status status = PlanGroups(conv); !status.ok()) return status;
+    planned_.depth = int64_t{conv.kernel()} * conv.kernel() * (planned_.depthwise ? 1 : planned_.in.channels);
+    if (absl::Status status = CheckOutputs(conv.out_channels()); !status.ok()) return status;
+    if (absl::Status status = CheckAccumulator(kHighestCode, 32); !status.ok()) return status;
+    const int64_t height = planned_.in.height + 2 * conv.padding() - conv.kernel();
+    const int64_t width = planned_.in.width + 2 * conv.padding() - conv.kernel();
+    if (height < 0 || width < 0) {
+      return Invalid("node '", node_.name(), "': kernel ", conv.kernel(), " exceeds the padded input of ",
+                     planned_.in.height, "x", planned_.in.width);
+    }
+    planned_.out = {height / conv.stride() + 1, width / conv.stride() + 1, conv.out_channels()};
+    if (planned_.has_residual && ShapeOf(planned_.residual) != planned_.out) {
+      const FeatureShape r = ShapeOf(planned_.residual);
+      return Invalid("node '", node_.name(), "': adds a tensor of ", r.height, "x", r.width, "x", r.channels,
+                     " to one of ", planned_.out.height, "x", planned_.out.width, "x", planned_.out.channels);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status PlanMaxPool(const proto::MaxPool& pool) {
+    planned_.kind = NodeKind::kMaxPool;
+    if (pool.size() < 2 || pool.size() > 8) {
+      return Invalid("node '", node_.name(), "': pool size ", pool.size(), " is outside 2..8");
+    }
+    if (pool.stride() < 0 || pool.stride() > 8) {
+      return Invalid("node '", node_.name(), "': stride ", pool.stride(), " is outside 0..8");
+    }
+    if (pool.padding() < 0 || pool.padding() > pool.size() / 2) {
+      return Invalid("node '", node_.name(), "': padding ", pool.padding(), " is outside 0..", pool.size() / 2);
+    }
+    const int64_t height = planned_.in.height + 2 * pool.padding(), width = planned_.in.width + 2 * pool.padding();
+    if (pool.stride() == 0 && (height % pool.size() != 0 || width % pool.size() != 0)) {
+      return Invalid("node '", node_.name(), "': input of ", height, "x", width, " is no multiple of pool size ",
+                     pool.size());
+    }
+    if (height < pool.size() || width < pool.size()) {
+      return Invalid("node '", node_.name(), "': pool size ", pool.size(), " exceeds the padded input of ", height, "x",
+                     width);
+    }
+    planned_.pool = pool.size();
+    planned_.stride = pool.stride() == 0 ? pool.size() : pool.stride();
+    planned_.padding = pool.padding();
+    planned_.out = {(height - pool.size()) / planned_.stride + 1, (width - pool.size()) / planned_.stride + 1,
+                    planned_.in.channels};
+    return absl::OkStatus();
+  }
+
+  absl::Status PlanGlobalPool() {
+    planned_.kind = NodeKind::kGlobalPool;
+    planned_.out = {1, 1, planned_.in.channels};
+    if (planned_.pooled() > ((int64_t{1} << 31) - 1) / kHighestCode) {
+      return Invalid("node '", node_.name(), "': sums of ", planned_.pooled(), " codes do not fit 32 bits");
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status PlanLinear(const proto::Linear& linear) {
+    planned_.kind = NodeKind::kLinear;
+    planned_.kernel = 1;
+    planned_.stride = 1;
+    planned_.depth = planned_.in.elements();
+    if (absl::Status status = CheckOutputs(linear.out_features()); !status.ok()) return status;
+    int64_t highest = kHighestCode;
+    if (const PlannedNode* pool = plan_.PoolReadBy(planned_)) highest *= pool->pooled();
+    if (planned_.frames > 1) {
+      return Invalid("node '", node_.name(), "' reads ", planned_.frames,
+                     " frames; of clips it must read a global pool");
+    }
+    planned_.out = {1, 1, linear.out_features()};
+    return CheckAccumulator(highest, 53);
+  }
+
+  const proto::Node& node_;
+  const NetworkPlan& plan_;
+  const std::map<std::string, int>& known_;
+  PlannedNode planned_;
+};
+
+absl::Status CheckEnd(const NetworkSpec& spec, const NetworkPlan& plan) {
+  std::vector<bool> used(plan.nodes.size(), false);
+  for (const PlannedNode& node : plan.nodes) {
+    if (node.input != kNetworkInput) used[node.input] = true;
+    if (node.has_residual && node.residual != kNetworkInput) used[node.residual] = true;
+  }
+  used.back() = true;
+  for (size_t i = 0; i < plan.nodes.size(); ++i) {
+    if (!used[i]) return Invalid("nothing reads node '", plan.nodes[i].name, "'");
+    if (plan.nodes[i].kind == NodeKind::kLinear && i + 1 != plan.nodes.size()) {
+      return Invalid("node '", plan.nodes[i].name, "' is linear but not last");
+    }
+  }
+  if (plan.nodes.back().kind != NodeKind::kLinear) {
+    return Invalid("the last node, '", plan.nodes.back().name, "', is not linear");
+  }
+  if (spec.output().name().empty()) return Invalid("the network's output has no name");
+  if (spec.output().shape_size() != 1 || spec.output().shape(0) != plan.classes()) {
+    return Invalid("the network's output has shape [", absl::StrJoin(spec.output().shape(), ","),
+                   "], its last node gives [", plan.classes(), "]");
+  }
+  if (spec.labels_size() != 0 && spec.labels_size() != plan.classes()) {
+    return Invalid(spec.labels_size(), " labels for ", plan.classes(), " classes");
+  }
+  // Protocol buffers would lose the bytes that are none.
+  for (const std::string& label : spec.labels()) {
+    if (!IsValidUtf8(label)) return Invalid("label '", absl::CHexEscape(label), "' is not valid UTF-8");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<NetworkPlan> PlanNetwork(const NetworkSpec& spec) {
+  NetworkPlan plan;
+  if (absl::Status status = CheckName(spec.name(), "network"); !status.ok()) return status;
+  if (absl::Status status = PlanInput(spec.input(), plan); !status.ok()) return status;
+  if (spec.nodes_size() < 1 || spec.nodes_size() > kMaxNodes) {
+    return Invalid("network of ", spec.nodes_size(), " nodes, expected 1..", kMaxNodes);
+  }
+  std::map<std::string, int> known = {{"input", kNetworkInput}};
+  int64_t elements = 0, weights = 0;
+  for (const proto::Node& node : spec.nodes()) {
+    if (absl::Status status = CheckName(node.name(), "node"); !status.ok()) return status;
+    absl::StatusOr<PlannedNode> planned = NodePlanner(node, plan, known).Plan();
+    if (!planned.ok()) return planned.status();
+    const int index = static_cast<int>(plan.nodes.size());
+    if (!known.emplace(node.name(), index).second) return Invalid("two nodes are named '", node.name(), "'");
+    if (planned->kind == NodeKind::kConv || planned->kind == NodeKind::kLinear) {
+      planned->layer = static_cast<int>(plan.layers.size());
+      plan.layers.push_back(index);
+      plan.macs += planned->macs();
+    }
+    elements += planned->out.elements();
+    if (planned->layer >= 0) weights += planned->weights();
+    plan.nodes.push_back(*std::move(planned));
+    if (elements > kMaxElements) {
+      return Invalid("node '", node.name(), "': one frame's tensors reach ", elements, " elements, the limit is ",
+                     kMaxElements);
+    }
+    if (elements * plan.frames > kMaxRowElements) {
+      return Invalid("node '", node.name(), "': one row's tensors reach ", elements * plan.frames, " elements in ",
+                     plan.frames, " frames, the limit is ", kMaxRowElements);
+    }
+    if (weights > kMaxWeights) {
+      return Invalid("node '", node.name(), "': the network reaches ", weights, " weights, the limit is ", kMaxWeights);
+    }
+    if (plan.macs > kMaxMacs) {
+      return Invalid("node '", node.name(), "': one row reaches ", plan.macs, " multiplications, the limit is ",
+                     kMaxMacs);
+    }
+  }
+  if (absl::Status status = CheckEnd(spec, plan); !status.ok()) return status;
+  return plan;
+}
+
+}  // namespace anybit

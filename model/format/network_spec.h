@@ -1,0 +1,80 @@
+// A NetworkSpec checked and laid out: inputs resolved to indices, shapes and sizes inferred.
+//
+// The spec itself is data (proto/artifact.proto, which states what each node computes). Trainer and engine both work
+// from the NetworkPlan made here, so neither checks a spec or infers a shape by itself.
+#ifndef ANYBIT_MODEL_FORMAT_NETWORK_SPEC_H_
+#define ANYBIT_MODEL_FORMAT_NETWORK_SPEC_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "proto/artifact.pb.h"
+
+namespace anybit {
+
+using proto::NetworkSpec;
+
+// One row of an activation tensor, NHWC.
+struct FeatureShape {
+  int64_t height = 0;
+  int64_t width = 0;
+  int64_t channels = 0;
+
+  int64_t elements() const { return height * width * channels; }
+  friend bool operator==(const FeatureShape&, const FeatureShape&) = default;
+};
+
+enum class NodeKind : uint8_t { kConv, kMaxPool, kGlobalPool, kLinear };
+
+inline constexpr int kNetworkInput = -1;
+
+struct PlannedNode {
+  std::string name;
+  NodeKind kind{};
+  int input = kNetworkInput;  // index of the node whose output this one reads, or kNetworkInput
+  int residual = kNetworkInput;
+  bool has_residual = false;
+  int layer = -1;  // index among the nodes with weights (conv, linear), in node order; else -1
+  FeatureShape in;
+  FeatureShape out;        // of kLinear: {1, 1, out_features}
+  int kernel = 0;          // of kConv; of kLinear 1
+  int stride = 0;          // of kMaxPool too
+  int padding = 0;         // likewise
+  int pool = 0;            // of kMaxPool: the window's size
+  bool depthwise = false;  // of kConv: each output reads its own channel only
+  bool relu = true;        // of kConv
+  int64_t frames = 1;      // of one row, that the node runs on or, of kGlobalPool, sums
+  // Weights as [out][depth], depth in (kernel row, kernel column, channel) order, where depthwise without channel; of
+  // kLinear: its input's NHWC order.
+  int64_t depth = 0;
+  int64_t weights() const { return depth * out.channels; }
+  int64_t macs() const { return weights() * out.height * out.width * frames; }  // of one row
+  int64_t pooled() const { return frames * in.height * in.width; }              // of kGlobalPool: codes of one sum
+};
+
+struct NetworkPlan {
+  FeatureShape input;  // of one frame
+  int64_t frames = 1;
+  std::vector<PlannedNode> nodes;
+  std::vector<int> layers;  // node index of each layer
+  int64_t macs = 0;         // multiplications of one row
+
+  const PlannedNode& layer(int index) const { return nodes[layers[index]]; }
+  // The global pool whose sums `node` reads, or null.
+  const PlannedNode* PoolReadBy(const PlannedNode& node) const {
+    if (node.input == kNetworkInput || nodes[node.input].kind != NodeKind::kGlobalPool) return nullptr;
+    return &nodes[node.input];
+  }
+  int64_t input_elements() const { return frames * input.elements(); }  // of one row
+  int classes() const { return static_cast<int>(nodes.back().out.channels); }
+};
+
+// InvalidArgument, naming node, value and limit, for a spec that breaks a rule of proto/artifact.proto, whose
+// accumulators could leave 32 bits, or that is too large to serve.
+absl::StatusOr<NetworkPlan> PlanNetwork(const NetworkSpec& spec);
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_FORMAT_NETWORK_SPEC_H_

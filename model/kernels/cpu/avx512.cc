@@ -1,0 +1,156 @@
+// AVX-512 with VNNI: dot products on vectors of 64 bytes, one to a panel block.
+#include <immintrin.h>
+
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "model/kernels/cpu/kernel_table.h"
+
+#define ANYBIT_UNROLL _Pragma("GCC unroll 32")
+
+namespace anybit {
+namespace {
+
+struct Isa {
+  using Vector = __m512i;
+  static constexpr int kVectorBytes = 64;
+  // 8 x 2 accumulators hide the latency of two dot products a cycle, and take each load of weights to 8 products.
+  static constexpr int kPixels = 8, kBlocks = 2;
+  static constexpr bool kHasBytes = true;
+  static constexpr bool kNarrowBytes = false;
+
+  static Vector Load(const uint8_t* p) { return _mm512_load_si512(p); }
+
+  static Vector Broadcast(const uint8_t* p) {
+    int32_t x;
+    std::memcpy(&x, p, sizeof(x));
+    return _mm512_set1_epi32(x);
+  }
+
+  static uint32_t LanesWithBit(const uint8_t* codes, int bit) {
+    return _mm_test_epi8_mask(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)), _mm_set1_epi8(1 << bit));
+  }
+
+  static void PairWords(const uint8_t* a, const uint8_t* b, Vector* x) {
+    const __m128i first = _mm_loadu_si128(reinterpret_cast<const __m128i*>(a));
+    const __m128i second = _mm_loadu_si128(reinterpret_cast<const __m128i*>(b));
+    const __m256i pairs = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi8(first, second)),
+                                                  _mm_unpackhi_epi8(first, second), 1);
+    *x = _mm512_cvtepu8_epi16(pairs);
+  }
+
+  static void Finish(const int32_t* sums, const Epilogue& e, const uint8_t* residual, uint8_t* out) {
+    __m512 y =
+        _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_load_si512(sums)), _mm512_loadu_ps(e.scale), _mm512_loadu_ps(e.bias));
+    if (residual != nullptr) {
+      const __m128i codes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(residual));
+      y = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(codes)), _mm512_set1_ps(e.residual_scale), y);
+    }
+    y = _mm512_max_ps(_mm512_min_ps(y, _mm512_set1_ps(e.highest)), _mm512_setzero_ps());
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(y)));
+  }
+
+  static void FinishFloats(const float* sums, const Epilogue& e, const float* residual, float* out) {
+    __m512 y = _mm512_fmadd_ps(_mm512_loadu_ps(sums), _mm512_loadu_ps(e.scale), _mm512_loadu_ps(e.bias));
+    if (residual != nullptr) y = _mm512_fmadd_ps(_mm512_loadu_ps(residual), _mm512_set1_ps(e.residual_scale), y);
+    _mm512_storeu_ps(out, _mm512_max_ps(y, _mm512_set1_ps(e.lowest)));
+  }
+};
+
+struct PlainSums {
+  static constexpr bool kBytes = false, kSigns = false, kFloats = false;
+  static constexpr int64_t kMaxSteps = kUnlimitedSteps;
+  static constexpr int kPixels = Isa::kPixels;
+
+  static constexpr int kWeightBytes = sizeof(Isa::Vector);
+
+  static Isa::Vector Zero() { return _mm512_setzero_si512(); }
+
+  static Isa::Vector LoadWeights(const uint8_t* p) { return Isa::Load(p); }
+
+  static void StoreSums(const Isa::Vector* acc, int32_t* sums) { _mm512_store_si512(sums, acc[0]); }
+
+  static void AddSums(const Isa::Vector* acc, int32_t* sums, int shift) {
+    const Isa::Vector shifted = _mm512_sll_epi32(acc[0], _mm_cvtsi32_si128(shift));
+    _mm512_store_si512(sums, _mm512_add_epi32(_mm512_load_si512(sums), shifted));
+  }
+};
+
+// GCC 12 copies and spills accumulators around the intrinsics of dot products; an instruction of its own it leaves
+// alone.
+struct Words : PlainSums {
+  static Isa::Vector Step(Isa::Vector acc, Isa::Vector x, Isa::Vector w) {
+    asm("vpdpwssd %2, %1, %0" : "+v"(acc) : "v"(x), "v"(w));
+    return acc;
+  }
+};
+
+using DirectWords = Words;
+
+struct Bytes : PlainSums {
+  static constexpr bool kBytes = true;
+
+  static Isa::Vector Step(Isa::Vector acc, Isa::Vector x, Isa::Vector w) {
+    asm("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(x), "v"(w));
+    return acc;
+  }
+
+  using Init = Isa::Vector;
+
+  static Init LoadInit(const int32_t* init) { return _mm512_loadu_si512(init); }
+
+  static void StoreLanes(const Isa::Vector* acc, const Init& init, uint8_t* lanes) {
+    _mm512_store_si512(lanes, _mm512_add_epi32(acc[0], init));
+  }
+};
+
+struct Floats : PlainSums {
+  static constexpr bool kFloats = true;
+
+  static Isa::Vector Step(Isa::Vector acc, Isa::Vector x, Isa::Vector w) {
+    return _mm512_castps_si512(
+        _mm512_fmadd_ps(_mm512_castsi512_ps(x), _mm512_castsi512_ps(w), _mm512_castsi512_ps(acc)));
+  }
+};
+
+struct Signs : PlainSums {
+  static constexpr bool kSigns = true;
+
+  static Isa::Vector Step(Isa::Vector acc, Isa::Vector x, Isa::Vector w) {
+    return _mm512_add_epi32(acc, _mm512_popcnt_epi32(_mm512_and_si512(x, w)));
+  }
+};
+
+// Processors that have VNNI and no VPOPCNTDQ count by table look-up of nibbles, in bytes: at most 8 a step.
+struct SignsByTable : PlainSums {
+  static constexpr bool kSigns = true;
+  static constexpr int64_t kMaxSteps = 31;
+
+  static Isa::Vector Step(Isa::Vector acc, Isa::Vector x, Isa::Vector w) {
+    const Isa::Vector counts = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
+    const Isa::Vector nibble = _mm512_set1_epi8(15), both = _mm512_and_si512(x, w);
+    const Isa::Vector low = _mm512_shuffle_epi8(counts, _mm512_and_si512(both, nibble));
+    const Isa::Vector high = _mm512_shuffle_epi8(counts, _mm512_and_si512(_mm512_srli_epi16(both, 4), nibble));
+    return _mm512_add_epi8(acc, _mm512_add_epi8(low, high));
+  }
+
+  static void AddSums(const Isa::Vector* acc, int32_t* sums, int shift) {
+    // Sums of the four bytes of each 32-bit lane.
+    const Isa::Vector pairs = _mm512_maddubs_epi16(acc[0], _mm512_set1_epi8(1));
+    const Isa::Vector total = _mm512_madd_epi16(pairs, _mm512_set1_epi16(1));
+    PlainSums::AddSums(&total, sums, shift);
+  }
+};
+
+#include "model/kernels/cpu/kernels.inc"
+
+}  // namespace
+
+const KernelTable& Avx512Kernels(bool has_vector_popcount) {
+  static constexpr KernelTable kTable = MakeTable("avx512");
+  static constexpr KernelTable kWithoutPopcount = MakeTable<SignsByTable>("avx512");
+  return has_vector_popcount ? kTable : kWithoutPopcount;
+}
+
+}  // namespace anybit

@@ -1,0 +1,221 @@
+// Whole 3x3 layers by every algorithm, beside the direct int8 convolution of the same shape, run in turns:
+//   bazel run -c opt //model/kernels/cpu:conv_layer_benchmark
+// Counters: GMAC/s; peak%, of the instruction set's fastest exact inner loop on operands in the first-level cache,
+// measured in this process (`spin`); x_direct, times the speed of the direct 8-bit path (bytes, or words where bytes
+// are too narrow) (median over rounds). A layer is compared with the direct path code by code before it is timed.
+// Instruction set: the best of this machine, or --isa=NAME as the first argument.
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "model/format/requantize.h"
+#include "model/kernels/aligned_buffer.h"
+#include "model/kernels/cpu/conv_layer.h"
+#include "model/kernels/cpu/instruction_set.h"
+#include "model/kernels/cpu/peak.h"
+
+namespace anybit {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double Seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
+
+struct Case {
+  int64_t channels, side, images;  // of the input
+  int stride = 1;
+};
+// The layers of kernels.md's tables: the default network's, ResNet-18's and ResNet-20's.
+constexpr Case kCases[] = {{16, 32, 8},  {32, 16, 8}, {64, 16, 8},  {64, 32, 2},    {128, 8, 8},     {128, 16, 4},
+                           {256, 4, 32}, {256, 8, 8}, {512, 4, 32}, {64, 32, 8, 2}, {128, 16, 8, 2}, {256, 8, 16, 2}};
+
+struct Range {
+  const char* name;
+  int lo, hi, highest;
+  bool signs;
+};
+constexpr Range kRanges[] = {{"w8a8", -127, 127, 255, false}, {"w5a6f", -14, 14, 63, false}, {"w4a4", -8, 7, 15, false},
+                             {"w4a4f", -6, 6, 12, false},     {"w3a2f", -2, 2, 2, false},    {"w2a2", -2, 1, 3, false},
+                             {"w1a2", -1, 1, 3, true},        {"w1a1", -1, 1, 1, true}};
+
+// One layer's operands, and a direct 8-bit convolution of the same shape to compare with.
+class Layer {
+ public:
+  Layer(const KernelTable& kernels, const Case& shape, const Range& range, ConvAlgorithm algorithm)
+      : images_(shape.images), scale_(shape.channels), bias_(shape.channels, 3.25f) {
+    node_.kind = NodeKind::kConv;
+    node_.layer = 0;
+    node_.in = {.height = shape.side, .width = shape.side, .channels = shape.channels};
+    const int64_t out_side = (shape.side - 1) / shape.stride + 1;
+    node_.out = {.height = out_side, .width = out_side, .channels = shape.channels};
+    node_.kernel = 3;
+    node_.stride = shape.stride;
+    node_.padding = 1;
+    node_.depth = 9 * shape.channels;
+    const Border border = BorderFor(node_);
+    const FeatureMap map{.height = shape.side,
+                         .width = shape.side,
+                         .channels = shape.channels,
+                         .stored_channels = shape.channels,
+                         .before = border.before,
+                         .after = border.after};
+    FeatureMap out_map = map;
+    out_map.height = out_map.width = out_side;
+    const ConvMaps maps{.in = map, .residual = {}, .out = out_map};
+    in_ = AlignedBuffer(shape.images * map.image_stride() + 64);
+    for (int64_t i = 0; i < shape.images; ++i) {
+      for (int64_t y = 0; y < shape.side; ++y) {
+        for (int64_t x = 0; x < shape.side * shape.channels; ++x) {
+          in_.data()[i * map.image_stride() + map.at(y, 0) + x] = static_cast<uint8_t>(Next() % (range.highest + 1));
+        }
+      }
+    }
+    out_ = AlignedBuffer(in_.bytes());
+    expected_ = AlignedBuffer(in_.bytes());
+    workspace_ = AlignedBuffer(MostWorkspaceBytes(kernels, node_, maps));
+    for (size_t i = 0; i < scale_.size(); ++i) {
+      scale_[i] = ExactScale(4.0 / (range.hi * range.highest * std::sqrt(static_cast<double>(node_.depth))));
+    }
+    std::vector<int16_t> codes(node_.weights());
+    for (int16_t& w : codes) {
+      w = static_cast<int16_t>(range.signs ? (Next() % 2 ? 1 : -1) : range.lo + Next() % (range.hi - range.lo + 1));
+    }
+    const ConvWeights weights{.codes = codes,
+                              .floats = {},
+                              .signs = range.signs,
+                              .highest_input = range.highest,
+                              .scale = scale_,
+                              .bias = bias_,
+                              .highest_output = 255};
+    layer_ = PackConv(algorithm, kernels, node_, maps, weights);
+    if (layer_ == nullptr) return;
+    // The 8-bit direct path that this table has: bytes, or words where bytes are too narrow for 8 bits.
+    ConvWeights eight_bits = weights;
+    eight_bits.signs = false;
+    eight_bits.highest_input = 255;
+    for (ConvAlgorithm direct : {ConvAlgorithm::kBytes, ConvAlgorithm::kWords}) {
+      if (direct_ == nullptr && !(direct == ConvAlgorithm::kBytes && kernels.narrow_bytes)) {
+        direct_ = PackConv(direct, kernels, node_, maps, eight_bits);
+      }
+    }
+  }
+
+  bool exists() const { return layer_ != nullptr; }
+  double macs() const { return static_cast<double>(node_.macs() * images_); }
+
+  // Whether both give the same codes.
+  bool Agrees() {
+    Run(*layer_, out_);
+    Run(*direct_, expected_);
+    return std::memcmp(out_.data(), expected_.data(), out_.bytes()) == 0;
+  }
+
+  double TimeLayer() { return Time(*layer_); }
+  double TimeDirect() { return Time(*direct_); }
+
+ private:
+  int Next() { return static_cast<int>((state_ = state_ * 1664525u + 1013904223u) >> 16); }
+
+  void Run(const ConvLayer& layer, AlignedBuffer& out) {
+    layer.Run({.in = in_.data(), .residual = nullptr, .out = out.data(), .count = images_}, workspace_.data());
+  }
+
+  // Seconds of a run: the mean of a turn of about 2 ms, whose first run finds caches that the other layer has left.
+  double Time(const ConvLayer& layer) {
+    const auto start = Clock::now();
+    int runs = 0;
+    double taken = 0;
+    do {
+      Run(layer, out_);
+      ++runs;
+      taken = Seconds(Clock::now() - start);
+    } while (taken < 2e-3);
+    return taken / runs;
+  }
+
+  uint32_t state_ = 1;
+  const int64_t images_;
+  PlannedNode node_;
+  std::vector<float> scale_, bias_;
+  AlignedBuffer in_, out_, expected_, workspace_;
+  std::unique_ptr<ConvLayer> layer_, direct_;
+};
+
+void RunLayer(benchmark::State& state, const KernelTable& kernels, const Case& shape, const Range& range,
+              ConvAlgorithm algorithm, double peak) {
+  Layer layer(kernels, shape, range, algorithm);
+  if (!layer.exists()) {
+    state.SkipWithError("none, or not exact for these weights");
+    return;
+  }
+  if (!layer.Agrees()) {
+    state.SkipWithError("differs from the direct path");
+    return;
+  }
+  std::vector<double> times, ratios;
+  for (auto _ : state) {
+    const double mine = layer.TimeLayer(), direct = layer.TimeDirect();
+    state.SetIterationTime(mine);
+    times.push_back(mine);
+    ratios.push_back(direct / mine);
+  }
+  const auto median = [](std::vector<double>& v) {
+    std::nth_element(v.begin(), v.begin() + static_cast<int64_t>(v.size() / 2), v.end());
+    return v[v.size() / 2];
+  };
+  const double rate = layer.macs() / median(times) * 1e-9;
+  state.counters["GMAC/s"] = rate;
+  state.counters["peak%"] = 100 * rate / peak;
+  state.counters["x_direct"] = median(ratios);
+}
+
+int Main(int argc, char** argv) {
+  absl::string_view isa = "auto";
+  if (argc > 1 && absl::ConsumePrefix(&(isa = argv[1]), "--isa=")) {
+    argv[1] = argv[0];
+    --argc;
+    ++argv;
+  } else {
+    isa = "auto";
+  }
+  const absl::StatusOr<const KernelTable*> kernels = KernelsByName(isa);
+  if (!kernels.ok()) {
+    std::cerr << kernels.status().message() << std::endl;
+    return 2;
+  }
+  const double peak = MeasurePeak(**kernels);
+  std::cout << (*kernels)->name << ": peak " << peak << " GMAC/s\n";
+  for (const Case& shape : kCases) {
+    for (const Range& range : kRanges) {
+      for (int a = 1; a < kConvAlgorithms; ++a) {
+        const auto algorithm = static_cast<ConvAlgorithm>(a);
+        const std::string name =
+            absl::StrCat(range.name, "/", NameOf(algorithm), "/C", shape.channels, "/", shape.side, "x", shape.side,
+                         "/images", shape.images, shape.stride > 1 ? "/stride2" : "");
+        benchmark::RegisterBenchmark(name.c_str(), RunLayer, **kernels, shape, range, algorithm, peak)
+            ->UseManualTime()
+            ->Unit(benchmark::kMicrosecond)
+            ->Iterations(21);
+      }
+    }
+  }
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}
+
+}  // namespace
+}  // namespace anybit
+
+int main(int argc, char** argv) { return anybit::Main(argc, argv); }

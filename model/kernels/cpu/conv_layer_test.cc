@@ -1,0 +1,373 @@
+#include "model/kernels/cpu/conv_layer.h"
+
+#include <algorithm>
+#include <random>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "model/format/requantize.h"
+#include "model/kernels/aligned_buffer.h"
+#include "model/kernels/cpu/instruction_set.h"
+#include "model/kernels/reference.h"
+#ifdef ANYBIT_REPLACE_AVX_VNNI
+#include "tests/emulation/avx_vnni.h"
+#endif
+
+namespace anybit {
+namespace {
+
+struct Shape {
+  int64_t height, width, in, out;
+  int kernel, stride, padding;
+  bool depthwise = false;
+};
+
+// Sizes that fit no block: odd maps and channels, one pixel, windows as large as the map.
+constexpr Shape kShapes[] = {
+    {8, 8, 16, 16, 3, 1, 1},
+    {7, 7, 32, 48, 3, 1, 1},
+    {4, 4, 64, 32, 3, 1, 1},
+    {1, 1, 16, 16, 3, 1, 1},
+    {5, 9, 20, 35, 3, 1, 1},
+    {14, 3, 1, 1, 3, 1, 1},
+    {2, 2, 80, 16, 3, 1, 1},
+    {6, 5, 144, 17, 3, 1, 1},
+    {9, 7, 33, 40, 3, 2, 1},
+    {8, 8, 48, 33, 1, 1, 0},
+    {7, 7, 24, 16, 1, 2, 0},
+    {11, 6, 3, 19, 3, 2, 1},
+    {12, 12, 3, 16, 7, 2, 3},
+    {6, 6, 18, 18, 5, 1, 2},
+    {3, 4, 40, 20, 3, 1, 0},
+    {10, 10, 8, 8, 2, 3, 0},
+    {9, 9, 12, 31, 4, 2, 1},
+    {8, 8, 16, 16, 3, 2, 1},
+    {16, 16, 32, 48, 3, 2, 1},
+    {1, 1, 16, 16, 3, 2, 1},
+    {2, 15, 64, 16, 3, 2, 1},
+    // Depthwise.
+    {8, 8, 32, 32, 3, 1, 1, true},
+    {7, 5, 19, 19, 3, 1, 1, true},
+    {9, 6, 50, 50, 3, 2, 1, true},
+    {1, 1, 16, 16, 3, 1, 1, true},
+    {12, 9, 7, 7, 7, 2, 3, true},
+    {6, 6, 33, 33, 5, 1, 2, true},
+    {5, 7, 16, 16, 1, 1, 0, true},
+    {10, 10, 40, 40, 4, 3, 0, true},
+    {8, 3, 1, 1, 2, 1, 1, true},
+};
+
+// Ranges of weights and input codes: what the points of the ladder use, and others at the limits of an algorithm.
+struct Range {
+  int lo, hi, highest;
+  bool signs = false;
+};
+constexpr Range kRanges[] = {{-127, 127, 255}, {-128, 127, 255}, {-14, 14, 63},   {-18, 18, 19},
+                             {-8, 7, 15},      {-6, 6, 12},      {-4, 3, 7},      {-2, 2, 2},
+                             {-2, 1, 3},       {-1, 1, 1, true}, {-1, 1, 3, true}};
+
+PlannedNode NodeOf(const Shape& shape) {
+  PlannedNode node;
+  node.name = "conv";
+  node.kind = NodeKind::kConv;
+  node.layer = 0;
+  node.in = {.height = shape.height, .width = shape.width, .channels = shape.in};
+  node.kernel = shape.kernel;
+  node.stride = shape.stride;
+  node.padding = shape.padding;
+  const auto extent = [&](int64_t in) { return (in + 2 * shape.padding - shape.kernel) / shape.stride + 1; };
+  node.out = {.height = extent(shape.height), .width = extent(shape.width), .channels = shape.out};
+  node.depthwise = shape.depthwise;
+  node.depth = int64_t{shape.kernel} * shape.kernel * (shape.depthwise ? 1 : shape.in);
+  return node;
+}
+
+int64_t Padded(int64_t channels) { return (channels + kLanes - 1) / kLanes * kLanes; }
+
+FeatureMap MapOf(const FeatureShape& shape, Border border, bool pad_channels) {
+  return {.height = shape.height,
+          .width = shape.width,
+          .channels = shape.channels,
+          .stored_channels = pad_channels ? Padded(shape.channels) : shape.channels,
+          .before = border.before,
+          .after = border.after};
+}
+
+// Maps in memory, with what Run needs around them.
+template <class T>
+struct Images {
+  Images(const FeatureMap& map, int64_t count) : map(map), memory((count * map.image_stride() + 64) * sizeof(T)) {}
+
+  T& at(int64_t image, int64_t y, int64_t x, int64_t c) {
+    return memory.as<T>()[image * map.image_stride() + map.at(y, x) + c];
+  }
+
+  FeatureMap map;
+  AlignedBuffer memory;
+};
+
+class ConvLayerTest : public testing::TestWithParam<std::tuple<const KernelTable*, ConvAlgorithm>> {
+ protected:
+  const KernelTable& kernels() const { return *std::get<0>(GetParam()); }
+  ConvAlgorithm algorithm() const { return std::get<1>(GetParam()); }
+
+  // Extreme operands half of the time: the ends of the range are where a kernel overflows.
+  int Draw(int lo, int hi, bool extreme) {
+    const uint64_t r = random_();
+    if (extreme || r % 4 == 0) return r >> 8 & 1 ? lo : hi;
+    return lo + static_cast<int>((r >> 8) % (hi - lo + 1));
+  }
+
+  // Runs one layer and compares each code, every border and every padded channel. Says whether the algorithm took it.
+  bool Check(const Shape& shape, const Range& range, int64_t count, bool with_residual, bool pad_channels,
+             bool extreme);
+
+  // The same, with scales so coarse that codes span all sums, or so fine that each output shows single units of the
+  // sums near that of one pixel.
+  bool CheckScaled(const Shape& shape, const Range& range, int64_t count, bool with_residual, bool pad_channels,
+                   bool extreme, bool fine);
+
+  std::mt19937_64 random_{7};
+};
+
+bool ConvLayerTest::Check(const Shape& shape, const Range& range, int64_t count, bool with_residual, bool pad_channels,
+                          bool extreme) {
+  const bool taken = CheckScaled(shape, range, count, with_residual, pad_channels, extreme, false);
+  return taken && CheckScaled(shape, range, count, with_residual, pad_channels, extreme, true);
+}
+
+bool ConvLayerTest::CheckScaled(const Shape& shape, const Range& range, int64_t count, bool with_residual,
+                                bool pad_channels, bool extreme, bool fine) {
+  const PlannedNode node = NodeOf(shape);
+  const ConvMaps maps{.in = MapOf(node.in, BorderFor(node), pad_channels),
+                      .residual = MapOf(node.out, {.before = 2, .after = 3}, true),
+                      .out = MapOf(node.out, {.before = 1, .after = 2}, true)};
+  std::vector<int16_t> codes(node.weights());
+  for (int16_t& w : codes) {
+    w = static_cast<int16_t>(Draw(range.lo, range.hi, extreme || range.signs));
+  }
+  Images<uint8_t> in(maps.in, count), residual(maps.residual, count), out(maps.out, count);
+  std::vector<std::vector<int32_t>> sums(count);  // of each image, by definition
+  const std::vector<int32_t> wide(codes.begin(), codes.end());
+  for (int64_t i = 0; i < count; ++i) {
+    std::vector<int32_t> dense;
+    for (int64_t y = 0; y < shape.height; ++y) {
+      for (int64_t x = 0; x < shape.width; ++x) {
+        for (int64_t c = 0; c < shape.in; ++c) {
+          dense.push_back(Draw(0, range.highest, extreme));
+          in.at(i, y, x, c) = static_cast<uint8_t>(dense.back());
+        }
+      }
+    }
+    sums[i] = ReferenceConvSums(node, dense, wide);
+    for (int64_t y = 0; y < node.out.height; ++y) {
+      for (int64_t x = 0; x < node.out.width; ++x) {
+        for (int64_t c = 0; c < node.out.channels; ++c) {
+          residual.at(i, y, x, c) = static_cast<uint8_t>(Draw(0, 255, false));
+        }
+      }
+    }
+  }
+
+  std::vector<float> scale, bias;
+  const double spread = range.hi * range.highest * 2.0 * static_cast<double>(node.depth) / 255;
+  const int64_t pixels = node.out.height * node.out.width;
+  for (int64_t o = 0; o < node.out.channels; ++o) {
+    const int64_t pixel = static_cast<int64_t>(random_() % pixels);
+    const int32_t shown = sums[random_() % count][pixel * node.out.channels + o];
+    scale.push_back(ExactScale(fine ? 1 : (1 + static_cast<double>(o % 5) / 7) * 4 / spread));
+    bias.push_back((fine ? -static_cast<float>(shown) : static_cast<float>(o % 9)) + 100.3f);
+  }
+  const int highest_output = 201;
+  const ConvWeights weights{.codes = codes,
+                            .floats = {},
+                            .signs = range.signs,
+                            .highest_input = range.highest,
+                            .scale = scale,
+                            .bias = bias,
+                            .residual_scale = 0.37f,
+                            .highest_output = highest_output};
+  const std::unique_ptr<ConvLayer> layer = PackConv(algorithm(), kernels(), node, maps, weights);
+  if (layer == nullptr) return false;
+  EXPECT_GT(layer->panel_bytes(), 0);
+  EXPECT_LE(layer->workspace_bytes(), MostWorkspaceBytes(kernels(), node, maps));
+  AlignedBuffer workspace(layer->workspace_bytes());
+  std::fill_n(workspace.data(), workspace.bytes(), 0xa5);  // any contents
+  layer->Run({.in = in.memory.data(),
+              .residual = with_residual ? residual.memory.data() : nullptr,
+              .out = out.memory.data(),
+              .count = count},
+             workspace.data());
+
+  Images<uint8_t> expected(maps.out, count);
+  for (int64_t i = 0; i < count; ++i) {
+    size_t next = 0;
+    for (int64_t y = 0; y < node.out.height; ++y) {
+      for (int64_t x = 0; x < node.out.width; ++x) {
+        for (int64_t o = 0; o < node.out.channels; ++o, ++next) {
+          expected.at(i, y, x, o) = with_residual
+                                        ? RequantizeWithResidual(sums[i][next], scale[o], bias[o],
+                                                                 residual.at(i, y, x, o), 0.37f, highest_output)
+                                        : Requantize(sums[i][next], scale[o], bias[o], highest_output);
+        }
+      }
+    }
+  }
+  const std::vector<uint8_t> got(out.memory.data(), out.memory.data() + out.memory.bytes());
+  const std::vector<uint8_t> want(expected.memory.data(), expected.memory.data() + expected.memory.bytes());
+  EXPECT_EQ(got == want, true) << (shape.depthwise ? "depthwise, map " : "map ") << shape.height << "x" << shape.width
+                               << ", channels " << shape.in << " to " << shape.out << ", kernel " << shape.kernel
+                               << ", stride " << shape.stride << ", padding " << shape.padding << "; weights "
+                               << range.lo << ".." << range.hi << ", codes to " << range.highest << "; images " << count
+                               << (with_residual ? ", residual" : "") << (extreme ? ", extreme" : "")
+                               << (fine ? ", fine" : "");
+  return true;
+}
+
+TEST_P(ConvLayerTest, EqualsTheReferenceOnEveryShapeAndRangeItTakes) {
+  if (algorithm() == ConvAlgorithm::kFloats) return;
+  int taken = 0;
+  for (const Shape& shape : kShapes) {
+    for (const Range& range : kRanges) {
+      for (bool extreme : {false, true}) {
+        taken += Check(shape, range, 1 + static_cast<int64_t>(random_() % 3), random_() % 2 == 0, true, extreme);
+      }
+    }
+  }
+  // Byte tiles are for few codes; words and the direct path are for all.
+  const bool has_bytes = kernels().convolve[static_cast<int>(Operand::kBytes)] != nullptr;
+  const bool offered = has_bytes || algorithm() == ConvAlgorithm::kWords || algorithm() == ConvAlgorithm::kSigns ||
+                       algorithm() == ConvAlgorithm::kWords4x4 || algorithm() == ConvAlgorithm::kWords2x4 ||
+                       algorithm() == ConvAlgorithm::kWordsStride2_4x4 || algorithm() == ConvAlgorithm::kDepthwise;
+  if (offered) {
+    EXPECT_GT(taken, 0);
+  }
+  int depthwise = 0;
+  for (const Shape& shape : kShapes) depthwise += shape.depthwise;
+  if (algorithm() == ConvAlgorithm::kWords) {
+    EXPECT_EQ(taken, (static_cast<int>(std::size(kShapes)) - depthwise) * static_cast<int>(std::size(kRanges)) * 2);
+  }
+  if (algorithm() == ConvAlgorithm::kDepthwise) {
+    EXPECT_EQ(taken, depthwise * static_cast<int>(std::size(kRanges)) * 2);
+  }
+}
+
+TEST_P(ConvLayerTest, EqualsTheReferenceForEveryNumberOfImages) {
+  if (algorithm() == ConvAlgorithm::kFloats) return;
+  for (int64_t count = 1; count <= 33; ++count) {
+    for (const Range& range : {Range{-127, 127, 255}, Range{-2, 2, 2}, Range{-1, 1, 1, true}}) {
+      Check({4, 4, 32, 32, 3, 1, 1}, range, count, true, true, false);
+      Check({7, 7, 16, 16, 3, 1, 1}, range, count, false, true, false);
+    }
+  }
+}
+
+TEST_P(ConvLayerTest, ReadsAnImageWithoutPaddedChannels) {
+  for (int64_t channels : {1, 2, 3, 5}) {
+    const bool taken = Check({9, 10, channels, 20, 3, 1, 1}, {-127, 127, 255}, 3, false, false, true);
+    EXPECT_TRUE(taken || algorithm() != ConvAlgorithm::kWords);
+    Check({9, 10, channels, 20, 3, 2, 1}, {-8, 7, 15}, 3, false, false, true);
+    Check({9, 10, channels, 20, 5, 1, 2}, {-2, 2, 3}, 2, true, false, false);
+  }
+}
+
+// As many channels as the widest layers have: sums reach the limits that admission guards.
+TEST_P(ConvLayerTest, EqualsTheReferenceOnDeepSums) {
+  if (algorithm() == ConvAlgorithm::kFloats) return;
+  for (const Range& range : kRanges) {
+    for (int64_t channels : {128, 256, 512}) {
+      Check({4, 4, channels, 16, 3, 1, 1}, range, 1, false, true, false);
+      Check({3, 5, channels, 16, 3, 1, 1}, range, 2, false, true, true);
+    }
+  }
+}
+
+TEST_P(ConvLayerTest, SumsFloatsToTheirPrecision) {
+  if (algorithm() != ConvAlgorithm::kFloats) return;
+  for (const Shape& shape : kShapes) {
+    PlannedNode node = NodeOf(shape);
+    node.relu = shape.out % 2 == 0;
+    const ConvMaps maps{.in = MapOf(node.in, BorderFor(node), shape.in > 3 || shape.depthwise),
+                        .residual = MapOf(node.out, {.before = 0, .after = 1}, true),
+                        .out = MapOf(node.out, {.before = 1, .after = 1}, true)};
+    std::vector<float> floats(node.weights());
+    for (float& w : floats) w = static_cast<float>(Draw(-1000, 1000, false)) / 512;
+    const std::vector<float> scale(node.out.channels, 0.75f), bias(node.out.channels, 0.5f);
+    const ConvWeights weights{.codes = {}, .floats = floats, .scale = scale, .bias = bias, .residual_scale = 2};
+    const std::unique_ptr<ConvLayer> layer = PackConv(algorithm(), kernels(), node, maps, weights);
+    ASSERT_NE(layer, nullptr);
+    Images<float> in(maps.in, 2), residual(maps.residual, 2), out(maps.out, 2);
+    for (int64_t i = 0; i < 2; ++i) {
+      for (int64_t y = 0; y < shape.height; ++y) {
+        for (int64_t x = 0; x < shape.width; ++x) {
+          for (int64_t c = 0; c < shape.in; ++c) in.at(i, y, x, c) = static_cast<float>(Draw(0, 1000, false)) / 256;
+        }
+      }
+      for (int64_t y = 0; y < node.out.height; ++y) {
+        for (int64_t x = 0; x < node.out.width; ++x) {
+          for (int64_t c = 0; c < shape.out; ++c)
+            residual.at(i, y, x, c) = static_cast<float>(Draw(0, 100, false)) / 64;
+        }
+      }
+    }
+    layer->Run({.in = in.memory.data(), .residual = residual.memory.data(), .out = out.memory.data(), .count = 2},
+               nullptr);
+    for (int64_t i = 0; i < 2; ++i) {
+      for (int64_t y = 0; y < node.out.height; ++y) {
+        for (int64_t x = 0; x < node.out.width; ++x) {
+          for (int64_t o = 0; o < shape.out; ++o) {
+            double sum = 0, magnitude = 0;
+            for (int64_t d = 0; d < node.depth; ++d) {
+              const int64_t channels = shape.depthwise ? 1 : shape.in;
+              const int64_t c = shape.depthwise ? o : d % channels;
+              const int64_t kx = d / channels % shape.kernel, ky = d / channels / shape.kernel;
+              const int64_t iy = y * shape.stride - shape.padding + ky, ix = x * shape.stride - shape.padding + kx;
+              if (iy < 0 || ix < 0 || iy >= shape.height || ix >= shape.width) continue;
+              const double product = double{in.at(i, iy, ix, c)} * floats[o * node.depth + d];
+              sum += product;
+              magnitude += std::abs(product);
+            }
+            double expected = sum * 0.75 + 0.5 + residual.at(i, y, x, o) * 2.0;
+            if (node.relu) expected = std::max(0.0, expected);
+            // Each of depth + 2 roundings is at most 2^-24 of what has been added up to there.
+            const double bound = (static_cast<double>(node.depth) + 3) * 0x1p-24 * (magnitude + std::abs(expected) + 1);
+            ASSERT_NEAR(out.at(i, y, x, o), expected, bound) << shape.height << "x" << shape.width << " " << shape.in;
+          }
+          for (int64_t c = shape.out; c < maps.out.stored_channels; ++c) ASSERT_EQ(out.at(i, y, x, c), 0);
+        }
+      }
+    }
+  }
+}
+
+std::vector<ConvAlgorithm> AllAlgorithms() {
+  std::vector<ConvAlgorithm> all;
+  for (int i = 0; i < kConvAlgorithms; ++i) all.push_back(static_cast<ConvAlgorithm>(i));
+  return all;
+}
+
+#ifdef ANYBIT_REPLACE_AVX_VNNI
+std::vector<const KernelTable*> TestedKernels() {
+  if (!ReplaceAvxVnni()) return {};
+  return {&AvxVnniKernels()};
+}
+#else
+std::vector<const KernelTable*> TestedKernels() { return SupportedKernels(); }
+#endif
+
+INSTANTIATE_TEST_SUITE_P(All, ConvLayerTest,
+                         testing::Combine(testing::ValuesIn(TestedKernels()), testing::ValuesIn(AllAlgorithms())),
+                         [](const auto& info) {
+                           return std::string(std::get<0>(info.param)->name) + "_" + NameOf(std::get<1>(info.param));
+                         });
+
+TEST(ConvAlgorithm, IsFoundByItsName) {
+  for (ConvAlgorithm algorithm : AllAlgorithms()) EXPECT_EQ(ConvAlgorithmByName(NameOf(algorithm)), algorithm);
+  EXPECT_EQ(ConvAlgorithmByName("im2col"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace anybit

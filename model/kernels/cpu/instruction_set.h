@@ -1,0 +1,22 @@
+// The kernel tables that this build holds and this processor can run.
+#ifndef ANYBIT_MODEL_KERNELS_CPU_INSTRUCTION_SET_H_
+#define ANYBIT_MODEL_KERNELS_CPU_INSTRUCTION_SET_H_
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "model/kernels/cpu/kernel_table.h"
+
+namespace anybit {
+
+// Asked of the processor and of the operating system, best first; the last is portable.
+std::vector<const KernelTable*> SupportedKernels();
+
+// By name: "avx512", "avx_vnni", "avx2", "portable", or "auto" for the best. InvalidArgument for an unknown name,
+// FailedPrecondition for one that this processor cannot run; both list what it can.
+absl::StatusOr<const KernelTable*> KernelsByName(absl::string_view name);
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_KERNELS_CPU_INSTRUCTION_SET_H_

@@ -1,0 +1,216 @@
+// The inner loops of the engine, as a table of functions for one instruction set.
+//
+// The table is chosen once, by whoever builds the network, and passed down; there is no dispatch per call. A kernel
+// allocates nothing. The one idea: every product runs in *steps* of 4 activation bytes against a
+// panel block of 16 outputs x 4 weight bytes, whatever the 4 bytes are, so that one loop serves direct convolutions and
+// the products inside Winograd's, in bytes, words, signs and floats, on every instruction set.
+//
+// Activations lie in NHWC with channels padded to kLanes (but for a network's input) and a zero border wide enough for
+// every window and tile that is read; padded channels are 0. Pointers to single pixels need no alignment beyond their
+// type's.
+#ifndef ANYBIT_MODEL_KERNELS_CPU_KERNEL_TABLE_H_
+#define ANYBIT_MODEL_KERNELS_CPU_KERNEL_TABLE_H_
+
+#include <cstdint>
+
+namespace anybit {
+
+inline constexpr int kLanes = 16;     // outputs of one panel block
+inline constexpr int kStepBytes = 4;  // of one pixel, that one step multiplies
+inline constexpr int64_t kUnlimitedSteps = int64_t{1} << 62;
+inline constexpr int kBlockStepBytes = kLanes * kStepBytes;  // of the panel: [16 outputs][4 bytes]
+
+// What the 4 bytes of a step are.
+enum class Operand : uint8_t {
+  kBytes,   // four u8 codes, four s8 weights
+  kWords,   // two s16 values, two s16 weights
+  kSigns,   // 32 bits of one plane of the codes, 32 signs (bit set for +1)
+  kFloats,  // one float, one float
+};
+inline constexpr int kOperands = 4;
+
+// How finished sums become codes (model/format/requantize.h). Arrays hold whole blocks: [16 * blocks].
+struct Epilogue {
+  const float* scale;
+  const float* bias;
+  float residual_scale;
+  float highest;  // highest code, a whole number; of kFloats unused
+  float lowest;   // of kFloats: 0, or minus infinity where there is no ReLU; else unused
+};
+
+// A run of output pixels against all outputs of a layer. Sums run over `rows` stretches of `row_steps` steps,
+// `row_stride` bytes apart: the rows of the kernel window, contiguous in NHWC.
+struct ConvCall {
+  const uint8_t* const* windows;  // [pixels], each pixel's first byte
+  int pixels;
+  int rows;
+  int64_t row_stride;  // bytes
+  int64_t row_steps;
+  const uint8_t* panel;  // [blocks][rows * row_steps][kBlockStepBytes or less], 64-byte aligned
+  int blocks;
+  int64_t exact_steps;         // kBytes: steps whose sum, pair by pair of weights, fits 16 bits; >= 1
+  int planes;                  // kSigns: 1 or 2
+  int64_t plane_stride;        // kSigns: bytes from a window's bits of plane 0 to those of plane 1
+  const int32_t* window_sums;  // kSigns: [pixels], the sum of each window's codes
+  Epilogue epilogue;
+  const void* const* residuals;  // [pixels] codes (kFloats: floats) to add, or null
+  void* const* outputs;          // [pixels], 16 * blocks codes (kFloats: floats) each
+};
+
+// One row of output pixels of a depthwise convolution: every channel by itself. The codes that a tap of the window
+// reads lie `taps[t]` elements from those of the window's first; 16 channels are read at once.
+struct DepthwiseCall {
+  const void* in;  // the first window's first code (floats: value)
+  int64_t pixels;
+  int64_t in_step;      // elements from window to window
+  const int64_t* taps;  // [taps], of codes an even number: one more of weight 0 where there is none
+  int count;            // of taps
+  const void* weights;  // s16 [blocks][taps / 2][16 lanes][2 taps]; floats [blocks][taps][16]; 64-byte aligned
+  int blocks;
+  Epilogue epilogue;
+  const void* residual;   // of the first pixel, or null
+  int64_t residual_step;  // elements
+  void* out;              // 16 * blocks of every pixel
+  int64_t out_step;       // elements
+};
+
+// An exact Winograd convolution F(rows x cols) of a 3x3 kernel at stride 1, or 2 where the name says so, in words (16
+// bits) or bytes. kBytes1x4 is Winograd's along the row only. kernels/winograd.h has the arithmetic and says where each
+// is exact.
+enum class WinogradKind : uint8_t {
+  kWords4x4,
+  kWords2x4,
+  kBytes1x4,
+  kBytes2x2,
+  kBytes2x4,
+  kBytes4x4,
+  kWordsStride2_4x4,
+  kBytesStride2_2x2,
+  kBytesStride2_4x4,
+};
+inline constexpr int kWinogradKinds = 9;
+
+// Input tiles into the transform domain: V[position][tile][depth], words or bytes; of kBytes1x4 a position's depth is
+// three input rows of `channels` one after the other.
+struct TileInput {
+  const uint8_t* const* tiles;  // [count], each tile's first code
+  int count;
+  int64_t row_stride;     // bytes
+  int64_t channels;       // stored; a multiple of kLanes; also the bytes from pixel to pixel
+  uint8_t offset;         // bytes: added to make V unsigned
+  uint8_t corner_offset;  // bytes: likewise, at position (1, 1), of kBytes1x4 at position 1; at stride 2 none
+  uint8_t* v;
+  int64_t position_stride;  // bytes
+  int64_t tile_stride;      // bytes
+};
+
+// One position's product M[tile][16 outputs] = V[tile][depth] * U[depth][16 outputs] + init. Sums wrap: a lane of M is
+// 32 bits, or 16 where the table says so for bytes.
+struct TileProduct {
+  const uint8_t* v;
+  int64_t tile_stride;  // bytes
+  int tiles;
+  int64_t steps;
+  const uint8_t* u;  // a block's [steps][kBlockStepBytes], 64-byte aligned
+  int64_t u_stride;  // bytes from block to block
+  int blocks;
+  const int32_t* init;  // a block's [16], or null for zeros
+  int64_t init_stride;  // ints from block to block
+  uint8_t* m;
+  int64_t m_tile_stride;  // bytes
+  int64_t m_stride;       // bytes from block to block
+};
+
+// How much of an output tile lies within the map.
+struct TileExtent {
+  uint8_t rows;
+  uint8_t cols;
+};
+
+// Tiles of one block of 16 outputs back from the transform domain, through the epilogue.
+struct TileOutput {
+  const uint8_t* m;       // [count] tiles of [position][16 lanes]
+  int64_t m_tile_stride;  // bytes
+  int count;
+  // 16-bit lanes: [16], the middle of each output's possible results, and its low 16 bits.
+  const int32_t* centers;
+  const int16_t* low_centers;
+  Epilogue epilogue;                                   // of this block; scales divided by the kind's factor
+  const TileExtent* extents;                           // [count]
+  const uint8_t* const* residuals;                     // [count], or null
+  int64_t residual_row_stride, residual_pixel_stride;  // bytes
+  uint8_t* const* outputs;                             // [count]
+  int64_t row_stride, pixel_stride;                    // bytes
+};
+
+struct WinogradKernels {
+  void (*transform_input)(const TileInput&);
+  void (*multiply)(const TileProduct&);
+  void (*transform_output)(const TileOutput&);
+};
+
+struct MaxPoolCall {
+  int64_t out_height, out_width, channels;  // stored channels
+  int size, stride;
+  int64_t in_row_stride, out_row_stride;  // elements
+};
+
+struct KernelTable {
+  const char* name;
+
+  // Byte sums inside Winograd products wrap at 16 bits (and pairs of products saturate): narrower rules of admission.
+  bool narrow_bytes;
+
+  // Blocks of outputs that a kernel takes at once.
+  int blocks;
+
+  // Runs the table's fastest exact inner loop (on bytes, where they are not narrow, else words) on operands in the
+  // first-level cache, `rounds` times; returns how many multiplications that was. What a benchmark calls the peak.
+  int64_t (*spin)(int rounds);
+
+  // Bytes of each weight in a panel of convolve's kWords: 2, or 1 where they are widened on the way.
+  int word_weight_bytes;
+
+  // By Operand; null where the table has none. kWords and kFloats always exist.
+  void (*convolve[kOperands])(const ConvCall&);
+
+  // By WinogradKind; functions null where the table has none. kWords4x4 and kWords2x4 always exist.
+  WinogradKernels winograd[kWinogradKinds];
+
+  void (*depthwise)(const DepthwiseCall&);
+  void (*depthwise_floats)(const DepthwiseCall&);
+
+  void (*widen)(const uint8_t* codes, int64_t count, int16_t* words);
+
+  // Bits of codes 0..3: bit c of pixel p's plane i goes to planes[i * plane_stride + p * words + c / 32], bit c % 32;
+  // words = ceil(channels / 32); sums[p] is the pixel's sum of codes. channels: a multiple of kLanes.
+  void (*split_planes)(const uint8_t* codes, int64_t pixels, int64_t channels, int plane_count, uint32_t* planes,
+                       int64_t plane_stride, int32_t* sums);
+
+  void (*max_pool)(const MaxPoolCall&, const uint8_t* in, uint8_t* out);
+  void (*max_pool_floats)(const MaxPoolCall&, const float* in, float* out);
+
+  // Adds a pixel row to sums: [channels].
+  void (*add_pixels)(const uint8_t* in, int64_t pixels, int64_t channels, int32_t* sums);
+
+  // sum over d of in[d] * weights[d].
+  int64_t (*dot)(const int32_t* in, const int16_t* weights, int64_t depth);
+};
+
+// Plain C++ for any machine.
+const KernelTable& PortableKernels();
+
+#if defined(__x86_64__)
+// AVX2 and FMA.
+const KernelTable& Avx2Kernels();
+
+// AVX2, FMA and AVX-VNNI.
+const KernelTable& AvxVnniKernels();
+
+// AVX-512 F, BW, DQ, VL and VNNI; `has_vector_popcount`: and VPOPCNTDQ.
+const KernelTable& Avx512Kernels(bool has_vector_popcount);
+#endif
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_KERNELS_CPU_KERNEL_TABLE_H_
