@@ -10,13 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "base/point_id.h"
+
 namespace anybit {
-
-// Index of an operating point in its table. Order carries no meaning: neither accuracy nor latency is assumed monotone.
-enum class PointId : uint8_t {};
-
-constexpr int ToIndex(PointId id) { return static_cast<int>(id); }
-constexpr PointId ToPointId(int index) { return static_cast<PointId>(index); }
 
 inline constexpr int kMaxPoints = 64;
 
