@@ -1,0 +1,62 @@
+// The engine as an oracle for docs/examples/decode_artifact.py.
+//
+// usage: engine_logits run ARTIFACT POINT             u8 rows on stdin, float32 logits of each row on stdout
+//        engine_logits write_random ARCHITECTURE FILE  an artifact of random numbers
+#include <cstdint>
+#include <iostream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "model/arch/registry.h"
+#include "model/engine/packed_network.h"
+#include "model/format/artifact.h"
+#include "model/kernels/cpu/instruction_set.h"
+#include "model/testing/random_artifact.h"
+
+namespace anybit {
+namespace {
+
+absl::Status WriteRandom(const std::string& architecture, const std::string& path) {
+  const absl::StatusOr<NetworkSpec> spec = ArchitectureByName(architecture);
+  if (!spec.ok()) return spec.status();
+  return WriteArtifact(RandomArtifact(*spec, /*seed=*/1), path);
+}
+
+absl::Status RunPoint(const std::string& path, const std::string& name) {
+  absl::StatusOr<Artifact> artifact = ReadArtifact(path);
+  if (!artifact.ok()) return artifact.status();
+  const auto network = PackedNetwork::Create(*std::move(artifact), *SupportedKernels().front());
+  if (!network.ok()) return network.status();
+  const NetworkDescription& description = (*network)->description();
+  int point = 0;
+  const int points = static_cast<int>(description.points.size());
+  while (point < points && description.points[point].name != name) ++point;
+
+  const std::string text(std::istreambuf_iterator<char>(std::cin), {});
+  const std::vector<uint8_t> input(text.begin(), text.end());
+  const auto rows = static_cast<int>(input.size() / description.input.elements);
+  std::vector<float> logits(rows * description.output.elements);
+  const auto scratch = (*network)->MakeScratch(rows);
+  if (absl::Status status = (*network)->Run(point, input, logits, *scratch); !status.ok()) return status;
+  std::cout.write(reinterpret_cast<const char*>(logits.data()),
+                  static_cast<std::streamsize>(logits.size() * sizeof(float)));
+  return absl::OkStatus();
+}
+
+absl::Status Main(const std::vector<std::string>& arguments) {
+  if (arguments.size() == 3 && arguments[0] == "run") return RunPoint(arguments[1], arguments[2]);
+  if (arguments.size() == 3 && arguments[0] == "write_random") return WriteRandom(arguments[1], arguments[2]);
+  return absl::InvalidArgumentError("usage: engine_logits run ARTIFACT POINT | write_random ARCHITECTURE FILE");
+}
+
+}  // namespace
+}  // namespace anybit
+
+int main(int argc, char** argv) {
+  const absl::Status status = anybit::Main({argv + 1, argv + argc});
+  if (status.ok()) return 0;
+  std::cerr << status << "\n";
+  return 1;
+}
