@@ -95,7 +95,7 @@ class ModelRunner::Slot {
     const std::span<float> output(output_.data(), batch.rows * output_elements_);
     absl::Status status;
     try {
-      status = network_.Run(ToIndex(batch.point), input, output, *scratch_);
+      status = network_.Run(batch.point, input, output, *scratch_);
     } catch (const std::exception& error) {
       status = absl::InternalError(error.what());
     }

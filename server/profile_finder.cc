@@ -42,7 +42,7 @@ absl::StatusOr<Profile> FitProfile(const Profile& profile, const NetworkDescript
 
 // Chooses for batches of up to `max_batch` rows.
 void MeasureChoices(KernelChooser& chooser, const EventLoop& loop, int max_batch) {
-  chooser.MeasureChoices(max_batch, kChoosingBudget.count(), [&loop] { return loop.Now().time_since_epoch().count(); });
+  chooser.MeasureChoices(max_batch, kChoosingBudget, [&loop] { return loop.Now().time_since_epoch(); });
 }
 
 // `measured`'s kernels where it has any; otherwise measures.

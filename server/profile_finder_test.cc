@@ -38,7 +38,7 @@ class FileNetwork : public testing::SumNetwork, public KernelChooser {
   KernelChooser* kernel_chooser() override { return this; }
   KernelChoices choices() const override { return {.isa = "abacus", .layers = {}}; }
   absl::Status SetChoices(const KernelChoices&) override { return absl::OkStatus(); }
-  void MeasureChoices(int, int64_t, const std::function<int64_t()>&) override { ++measurements; }
+  void MeasureChoices(int, std::chrono::nanoseconds, const MonotonicClock&) override { ++measurements; }
 
   int runs = 0;
   int measurements = 0;

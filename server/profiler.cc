@@ -64,8 +64,9 @@ class Bench {
   absl::StatusOr<Duration> Run(int point, int rows) {
     const auto& description = network_.description();
     const MonoTime start = loop_.Now();
-    const absl::Status status = network_.Run(point, std::span(input_).first(rows * description.input.elements),
-                                             std::span(output_).first(rows * description.output.elements), *scratch_);
+    const absl::Status status =
+        network_.Run(ToPointId(point), std::span(input_).first(rows * description.input.elements),
+                     std::span(output_).first(rows * description.output.elements), *scratch_);
     const Duration taken = loop_.Now() - start;
     if (status.ok()) return taken;
     return absl::Status(status.code(), absl::StrCat("profiling ", rows, " rows at ", description.points[point].name,
@@ -122,6 +123,7 @@ absl::StatusOr<Profile> MeasureProfile(const AdaptiveNetwork& network, const Eve
   Duration spent{};
   std::vector<std::vector<Measurement>> measured;
   for (int point = 0; point < static_cast<int>(points.size()); ++point) {
+    if (absl::Status status = network.Prepare(ToPointId(point)); !status.ok()) return status;
     if (absl::Status status = bench.Run(point, 1).status(); !status.ok()) return status;
     // What a fast point leaves of its share goes to those after it.
     const Duration share = (options.budget - spent) / static_cast<int>(points.size() - point);
@@ -152,6 +154,7 @@ absl::StatusOr<Profile> MeasureProfile(const AdaptiveNetwork& network, const Eve
 absl::Status RunEachPointOnce(const AdaptiveNetwork& network, const EventLoop& loop) {
   Bench bench(network, loop, 1);
   for (int point = 0; point < static_cast<int>(network.description().points.size()); ++point) {
+    if (absl::Status status = network.Prepare(ToPointId(point)); !status.ok()) return status;
     if (absl::Status status = bench.Run(point, 1).status(); !status.ok()) return status;
   }
   return absl::OkStatus();

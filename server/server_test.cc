@@ -1089,12 +1089,12 @@ class ChoosingNetwork : public SumNetwork, public KernelChooser {
     Choose(choices);
     return absl::OkStatus();
   }
-  void MeasureChoices(int max_rows, int64_t budget_ns, const std::function<int64_t()>& now_ns) override {
+  void MeasureChoices(int max_rows, std::chrono::nanoseconds budget, const MonotonicClock& now) override {
     ++log_.measurements;
     log_.max_rows = max_rows;
-    EXPECT_GT(budget_ns, 0);
-    const int64_t before = now_ns();
-    EXPECT_LE(before, now_ns());
+    EXPECT_GT(budget.count(), 0);
+    const std::chrono::nanoseconds before = now();
+    EXPECT_LE(before, now());
     Choose(Choices("abacus", "measured"));
   }
 

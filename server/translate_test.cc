@@ -490,7 +490,7 @@ TEST(TranslateTest, ClipsAreTensorsOfFiveDimensions) {
 
   const auto network = PackedNetwork::Create(artifact, *SupportedKernels().front());
   std::vector<float> logits(2 * 10);
-  EXPECT_TRUE((*network)->Run(1, call->input, logits, *(*network)->MakeScratch(2)).ok());
+  EXPECT_TRUE((*network)->Run(ToPointId(1), call->input, logits, *(*network)->MakeScratch(2)).ok());
 
   input.mutable_shape()->RemoveLast();
   const absl::Status refused = TranslateRequest(request, model).status();

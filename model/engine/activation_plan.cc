@@ -2,37 +2,21 @@
 
 #include <algorithm>
 
-#include "model/kernels/cpu/conv_layer.h"
-#include "model/kernels/cpu/kernel_table.h"
+#include "model/kernels/cpu/pack_conv.h"
+#include "model/kernels/cpu/panel_size.h"
 
 namespace anybit {
 namespace {
 
-int64_t Padded(int64_t channels) { return (channels + kLanes - 1) / kLanes * kLanes; }
-
-}  // namespace
-
-ActivationPlan PlanActivations(const NetworkPlan& plan) {
-  const int count = static_cast<int>(plan.nodes.size());
-  ActivationPlan activations;
-  activations.input = {.height = plan.input.height,
-                       .width = plan.input.width,
-                       .channels = plan.input.channels,
-                       .stored_channels = plan.input.channels};
-  activations.buffers.assign(count, -1);
-  for (const PlannedNode& node : plan.nodes) {
-    activations.maps.push_back({.height = node.out.height,
-                                .width = node.out.width,
-                                .channels = node.out.channels,
-                                .stored_channels = Padded(node.out.channels)});
-  }
-
-  std::vector<int> last_reader(count, -1);
+// Sets each map's border and stored channels to what its readers need. Returns the last reader of each node, -1 where
+// it has none.
+std::vector<int> FitMapsToReaders(const NetworkPlan& plan, ActivationPlan& activations) {
+  std::vector<int> last_reader(plan.nodes.size(), -1);
   const auto read = [&](int reader, int tensor) {
     if (tensor != kNetworkInput) last_reader[tensor] = reader;
     return tensor == kNetworkInput ? &activations.input : &activations.maps[tensor];
   };
-  for (int i = 0; i < count; ++i) {
+  for (int i = 0; i < static_cast<int>(plan.nodes.size()); ++i) {
     const PlannedNode& node = plan.nodes[i];
     FeatureMap* map = read(i, node.input);
     if (node.kind == NodeKind::kConv) {
@@ -41,7 +25,7 @@ ActivationPlan PlanActivations(const NetworkPlan& plan) {
       map->after = std::max(map->after, border.after);
     }
     if (node.kind == NodeKind::kMaxPool) {
-      // Zeros, which no code is below.
+      // Border zeros never win: no code is below them.
       const auto beyond = [&](int64_t in, int64_t out) {
         return (out - 1) * node.stride + node.pool - node.padding - in;
       };
@@ -50,20 +34,24 @@ ActivationPlan PlanActivations(const NetworkPlan& plan) {
           std::max({map->after, beyond(node.in.height, node.out.height), beyond(node.in.width, node.out.width)});
     }
     if (node.input == kNetworkInput && (node.kind != NodeKind::kConv || node.depthwise)) {
-      map->stored_channels = Padded(map->channels);
+      map->stored_channels = PaddedChannels(map->channels);
     }
-    // The linear node after a global pool reads what the pool would: the pool itself stores nothing.
+    // The linear node after a global pool reads the pool's input: the pool itself stores nothing.
     if (const PlannedNode* pool = node.kind == NodeKind::kLinear ? plan.PoolReadBy(node) : nullptr)
       read(i, pool->input);
     if (node.has_residual && node.residual == kNetworkInput) {
-      activations.input.stored_channels = Padded(activations.input.channels);
+      activations.input.stored_channels = PaddedChannels(activations.input.channels);
     }
     if (node.has_residual) read(i, node.residual);
   }
+  return last_reader;
+}
 
+// Gives each node that stores values a buffer of its map's layout that no later reader needs.
+void AssignBuffers(const NetworkPlan& plan, const std::vector<int>& last_reader, ActivationPlan& activations) {
   std::vector<FeatureMap> layout;  // by buffer
-  std::vector<int> owner;          // by buffer, the node whose values it holds, or -1
-  for (int i = 0; i < count; ++i) {
+  std::vector<int> owner;          // by buffer, the node whose values it holds
+  for (int i = 0; i < static_cast<int>(plan.nodes.size()); ++i) {
     if (plan.nodes[i].kind != NodeKind::kConv && plan.nodes[i].kind != NodeKind::kMaxPool) continue;
     size_t buffer = 0;
     const auto taken = [&](size_t b) {
@@ -78,6 +66,31 @@ ActivationPlan PlanActivations(const NetworkPlan& plan) {
     owner[buffer] = i;
     activations.buffers[i] = static_cast<int>(buffer);
   }
+}
+
+}  // namespace
+
+ConvMaps ActivationPlan::MapsOf(const NetworkPlan& plan, const PlannedNode& node) const {
+  ConvMaps conv_maps{.in = map(node.input), .residual = {}, .out = maps[plan.layers[node.layer]]};
+  if (node.has_residual) conv_maps.residual = map(node.residual);
+  return conv_maps;
+}
+
+ActivationPlan PlanActivations(const NetworkPlan& plan) {
+  ActivationPlan activations;
+  activations.input = {.height = plan.input.height,
+                       .width = plan.input.width,
+                       .channels = plan.input.channels,
+                       .stored_channels = plan.input.channels};
+  activations.buffers.assign(plan.nodes.size(), -1);
+  for (const PlannedNode& node : plan.nodes) {
+    activations.maps.push_back({.height = node.out.height,
+                                .width = node.out.width,
+                                .channels = node.out.channels,
+                                .stored_channels = PaddedChannels(node.out.channels)});
+  }
+
+  AssignBuffers(plan, FitMapsToReaders(plan, activations), activations);
   return activations;
 }
 

@@ -4,10 +4,13 @@
 
 namespace anybit {
 
-absl::StatusOr<int64_t> RowsOf(const NetworkDescription& network, int point, size_t inputs, size_t outputs) {
-  if (point < 0 || point >= static_cast<int>(network.points.size())) {
-    return absl::InvalidArgumentError(absl::StrCat("operating point ", point, " of ", network.points.size()));
-  }
+absl::Status CheckPoint(const NetworkDescription& network, PointId point) {
+  if (ToIndex(point) < static_cast<int>(network.points.size())) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("operating point ", ToIndex(point), " of ", network.points.size()));
+}
+
+absl::StatusOr<int64_t> RowsOf(const NetworkDescription& network, PointId point, size_t inputs, size_t outputs) {
+  if (absl::Status status = CheckPoint(network, point); !status.ok()) return status;
   const int64_t rows = static_cast<int64_t>(inputs) / network.input.elements;
   if (rows < 1 || rows * network.input.elements != static_cast<int64_t>(inputs) ||
       rows * network.output.elements != static_cast<int64_t>(outputs)) {

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/point_id.h"
 #include "model/format/network_description.h"
 
 namespace anybit {
@@ -30,19 +31,26 @@ class AdaptiveNetwork {
   // Scratch for batches of up to `max_rows` rows.
   virtual std::unique_ptr<Scratch> MakeScratch(int max_rows) const = 0;
 
-  // Runs input.size() / description().input.elements rows at points[point]. InvalidArgument, naming value and limit,
-  // if the point does not exist or the sizes do not fit each other or the scratch. Any thread: weights are immutable.
-  virtual absl::Status Run(int point, std::span<const uint8_t> input, std::span<float> output,
+  // Derives what `point` runs with from the weights, ahead of its first Run, on the calling thread. May take seconds;
+  // any thread. Where a memory limit has dropped it since, Run derives it again. InvalidArgument if the point does not
+  // exist. A network that derives nothing has nothing to prepare.
+  virtual absl::Status Prepare(PointId point) const { return absl::OkStatus(); }
+
+  // Runs input.size() / description().input.elements rows at `point`. InvalidArgument, naming value and limit, if the
+  // point does not exist or the sizes do not fit each other or the scratch. Any thread: weights are immutable.
+  virtual absl::Status Run(PointId point, std::span<const uint8_t> input, std::span<float> output,
                            Scratch& scratch) const = 0;
 
-  // Where the kernels of this network are to choose; null if there is no choice. Lives as long as the network.
+  // Where the kernels of this network are chosen; null if there is no choice. Lives as long as the network.
   virtual KernelChooser* kernel_chooser() { return nullptr; }
 };
 
-// How many rows `inputs` codes and `outputs` logits are. InvalidArgument, naming value and limit, where the point does
-// not exist or the sizes are no whole, equal and positive numbers of rows: what every implementation of Run checks
-// first.
-absl::StatusOr<int64_t> RowsOf(const NetworkDescription& network, int point, size_t inputs, size_t outputs);
+// InvalidArgument, naming value and limit, unless `point` is one of the network's.
+absl::Status CheckPoint(const NetworkDescription& network, PointId point);
+
+// The number of rows that `inputs` codes and `outputs` logits are. InvalidArgument, naming value and limit, where the
+// point does not exist or the sizes are not whole, equal and positive numbers of rows. Every Run checks this first.
+absl::StatusOr<int64_t> RowsOf(const NetworkDescription& network, PointId point, size_t inputs, size_t outputs);
 
 }  // namespace anybit
 

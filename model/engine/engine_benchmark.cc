@@ -1,12 +1,12 @@
-// Times whole networks, asked line by line on standard input, so that a driver (tests/speed) can let this engine and
-// the processes of other runtimes take turns.
+// Times whole networks on request, line by line on standard input: a driver (tests/speed) can alternate between this
+// engine and the processes of other runtimes.
 //
-// Each request is one line, each answer one line of JSON; {"error": "..."} answers what could not be done.
+// A request is one line, an answer one line of JSON; a failed request gets {"error": "..."}.
 //   describe                  the network (a proto::NetworkSpec), its multiplications a row, its operating points
 //   run POINT BATCH MILLIS    runs batches of BATCH rows at the point named POINT, for MILLIS ms but at least one:
-//                             {"runs": how many, "median_us": of a run, "min_us": of a run}. One more run goes before
-//                             where the batch is the point's first of that size.
-//   peak                      {"gmacs": what this core does at most with the instruction set's products}
+//                             {"runs": number, "median_us": of a run, "min_us": of a run}. The point's first batch of
+//                             that size has one more run, which is not timed.
+//   peak                      {"gmacs": the highest speed of this core with the instruction set's products}
 #include <google/protobuf/util/json_util.h>
 
 #include <algorithm>
@@ -71,7 +71,7 @@ absl::StatusOr<Artifact> NetworkToTime() {
     const absl::StatusOr<NetworkSpec> spec = ArchitectureByName(absl::GetFlag(FLAGS_arch));
     if (!spec.ok()) return spec.status();
     artifact = RandomArtifact(*spec, kSeed);
-    for (ArtifactPoint& point : artifact->points) point.accuracy_images = 0;  // nobody measured it
+    for (ArtifactPoint& point : artifact->points) point.accuracy_images = 0;  // not measured
     if (names.empty()) names = {"fp32", "w8a8", "w4a4f", "w3a2f", "w1a1"};
   }
   if (!artifact.ok() || names.empty()) return artifact;
@@ -100,13 +100,13 @@ std::string Description(const Artifact& artifact) {
                       absl::StrJoin(artifact.points, ", ", point), "], \"network\": ", network, "}");
 }
 
-// A network and what its runs work in: one scratch per batch size, as a server that never sees another would have.
+// A network with one scratch per batch size, like a server that never sees another size.
 class TimedNetwork {
  public:
   TimedNetwork(const Artifact& artifact, const AdaptiveNetwork& network) : artifact_(artifact), network_(network) {}
 
   absl::StatusOr<std::string> Run(absl::string_view point_name, int batch, double milliseconds) {
-    const absl::StatusOr<int> point = PointByName(point_name);
+    const absl::StatusOr<PointId> point = PointByName(point_name);
     if (!point.ok()) return point.status();
     if (batch < 1 || batch > kMaxBatch) {
       return absl::InvalidArgumentError(absl::StrCat("batch of ", batch, " is outside 1..", kMaxBatch));
@@ -140,13 +140,13 @@ class TimedNetwork {
     std::unique_ptr<AdaptiveNetwork::Scratch> scratch;
     std::vector<uint8_t> images;
     std::vector<float> logits;
-    std::set<int> warm;  // points that have run
+    std::set<PointId> warm;  // points that have run
   };
 
-  absl::StatusOr<int> PointByName(absl::string_view name) const {
+  absl::StatusOr<PointId> PointByName(absl::string_view name) const {
     const std::vector<OperatingPoint>& points = network_.description().points;
     for (size_t i = 0; i < points.size(); ++i) {
-      if (points[i].name == name) return static_cast<int>(i);
+      if (points[i].name == name) return ToPointId(static_cast<int>(i));
     }
     return absl::NotFoundError(absl::StrCat("no operating point '", name, "'"));
   }
@@ -184,8 +184,8 @@ absl::Status Main() {
   const absl::StatusOr<std::unique_ptr<PackedNetwork>> packed =
       PackedNetwork::Create(*artifact, **kernels, {.threads = absl::GetFlag(FLAGS_threads)});
   if (!packed.ok()) return packed.status();
-  (*packed)->MeasureChoices(kMaxBatch, absl::ToInt64Nanoseconds(absl::GetFlag(FLAGS_choose)),
-                            [] { return std::chrono::steady_clock::now().time_since_epoch().count(); });
+  (*packed)->MeasureChoices(kMaxBatch, absl::ToChronoNanoseconds(absl::GetFlag(FLAGS_choose)),
+                            [] { return std::chrono::steady_clock::now().time_since_epoch(); });
   TimedNetwork network(*artifact, **packed);
   for (std::string line; std::getline(std::cin, line);) {
     const absl::StatusOr<std::string> answer = Answer(line, *artifact, **kernels, network);

@@ -11,8 +11,8 @@ int Top1(std::span<const float> logits) {
   return static_cast<int>(std::max_element(logits.begin(), logits.end()) - logits.begin());
 }
 
-absl::StatusOr<double> EvaluateTop1(const AdaptiveNetwork& network, int point, const ExampleSet& examples) {
-  constexpr int64_t kRows = 50;
+absl::StatusOr<double> EvaluateTop1(const AdaptiveNetwork& network, PointId point, const ExampleSet& examples) {
+  constexpr int64_t kRows = 50;  // of a batch: enough to fill the kernels, little memory
   const int64_t classes = network.description().output.elements;
   const int64_t elements = examples.shape().elements();
   if (elements != network.description().input.elements) {

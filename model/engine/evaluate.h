@@ -13,9 +13,9 @@ namespace anybit {
 // The index of the largest logit; the first of equal ones.
 int Top1(std::span<const float> logits);
 
-// The share of `examples` whose Top1 is their label, 0..1. InvalidArgument if the examples do not fit the network; what
-// ExampleSet::Read says where a row cannot be read.
-absl::StatusOr<double> EvaluateTop1(const AdaptiveNetwork& network, int point, const ExampleSet& examples);
+// The share of `examples` whose Top1 is their label, 0..1. InvalidArgument if the examples do not fit the network; the
+// errors of ExampleSet::Read.
+absl::StatusOr<double> EvaluateTop1(const AdaptiveNetwork& network, PointId point, const ExampleSet& examples);
 
 }  // namespace anybit
 

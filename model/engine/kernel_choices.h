@@ -1,4 +1,4 @@
-// Which algorithm each layer runs with, at each operating point and for few or many rows: measured once, then kept.
+// The algorithm that each layer runs with, at each operating point and batch size: measured once, then kept.
 #ifndef ANYBIT_MODEL_ENGINE_KERNEL_CHOICES_H_
 #define ANYBIT_MODEL_ENGINE_KERNEL_CHOICES_H_
 
@@ -8,7 +8,7 @@
 
 namespace anybit {
 
-// A batch runs with the choice for the largest of these sizes that is not above its own (per thread).
+// A batch runs with the choice for the largest of these sizes that its rows per thread reach.
 inline constexpr std::array<int, 5> kChoiceRows = {1, 2, 4, 8, 16};
 
 // The index of that size. rows >= 1.
@@ -18,16 +18,20 @@ constexpr int ChoiceIndex(int rows) {
   return index;
 }
 
+// Names of algorithms (such as those of model/kernels/cpu/conv_algorithm.h), by kChoiceRows.
+using AlgorithmNames = std::array<std::string, kChoiceRows.size()>;
+
+// Points and nodes by name: choices outlive the process, indices belong to one artifact.
 struct LayerChoice {
   std::string point;
   std::string node;
-  std::array<std::string, kChoiceRows.size()> algorithms;  // names of kernels/conv_layer.h, by kChoiceRows
+  AlgorithmNames algorithms;
 
   friend bool operator==(const LayerChoice&, const LayerChoice&) = default;
 };
 
 struct KernelChoices {
-  std::string isa;                  // the kernel table's name: choices are of use on the same one only
+  std::string isa;                  // name of the kernel table; the choices hold for that one only
   std::vector<LayerChoice> layers;  // one for each conv node at each point
 
   friend bool operator==(const KernelChoices&, const KernelChoices&) = default;

@@ -1,10 +1,10 @@
-// A network's side of choosing kernels: what it runs each layer with can be measured, told, and asked.
+// The part of a network that chooses kernels: choices can be measured, set and read.
 //
-// Results do not depend on it, only how soon they come. Implementations: PackedNetwork, and networks of tests.
+// Results do not depend on the choices, only their speed does. Implementations: PackedNetwork, and networks of tests.
 #ifndef ANYBIT_MODEL_ENGINE_KERNEL_CHOOSER_H_
 #define ANYBIT_MODEL_ENGINE_KERNEL_CHOOSER_H_
 
-#include <cstdint>
+#include <chrono>
 #include <functional>
 
 #include "absl/status/status.h"
@@ -12,24 +12,27 @@
 
 namespace anybit {
 
+// The time since some fixed instant; never runs backwards.
+using MonotonicClock = std::function<std::chrono::nanoseconds()>;
+
 class KernelChooser {
  public:
   virtual ~KernelChooser() = default;
 
-  // What has been set or measured, and, of points that have run, what was guessed from the number of multiplications.
+  // All choices that were set or measured and, for points that have been prepared, those that were guessed from the
+  // number of multiplications.
   virtual KernelChoices choices() const = 0;
 
-  // InvalidArgument, naming it, for a choice of another instruction set, or of a layer, point or algorithm that does
-  // not exist; then nothing changes. Points and layers that are not named keep what they have; where a choice would not
-  // be exact, a guess stands in for it. Any thread.
+  // InvalidArgument, naming the value, for a choice of another instruction set, or of a layer, point or algorithm that
+  // does not exist; then nothing changes. Points and layers that are not named keep their choices. Where a choice would
+  // not be exact, a guess replaces it. Any thread.
   virtual absl::Status SetChoices(const KernelChoices& choices) = 0;
 
-  // Measures every algorithm of every layer at every point and chooses the fastest, for as many of kChoiceRows as are
-  // at most `max_rows` and `budget_ns` in all allows: sizes that are left out follow a larger one that was measured,
-  // those above the largest it. `now_ns` is a monotonic clock. What is begun is finished: packing a point's candidates,
-  // and one round, may overrun the budget. Points that are not reached keep what they have. Panels of all candidates of
-  // one point are in memory meanwhile.
-  virtual void MeasureChoices(int max_rows, int64_t budget_ns, const std::function<int64_t()>& now_ns) = 0;
+  // Measures every algorithm of every layer at every point and chooses the fastest, for each size of kChoiceRows up to
+  // `max_rows` that `budget` allows. A size that is left out takes the choice of the next larger measured size, or of
+  // the largest. Points that are not reached keep their choices. The budget may be exceeded by packing the candidates
+  // of one point and by one round of measurements. Holds the panels of all candidates of one point in memory.
+  virtual void MeasureChoices(int max_rows, std::chrono::nanoseconds budget, const MonotonicClock& now) = 0;
 };
 
 }  // namespace anybit

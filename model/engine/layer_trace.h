@@ -1,4 +1,4 @@
-// What every node of one run computed: the codes, for tests that demand equal integers of two implementations.
+// The codes of every node of one run, for tests that demand equal integers of two implementations.
 #ifndef ANYBIT_MODEL_ENGINE_LAYER_TRACE_H_
 #define ANYBIT_MODEL_ENGINE_LAYER_TRACE_H_
 
@@ -10,7 +10,7 @@ namespace anybit {
 
 struct NodeTrace {
   std::string node;
-  // [rows][height][width][channels] codes of the node's output; of a global pool their sums. Of the linear node empty.
+  // [rows][height][width][channels] codes of the node's output; of a global pool the sums; of the linear node empty.
   std::vector<int32_t> codes;
 };
 

@@ -1,9 +1,13 @@
-// The engine: an artifact run by one instruction set's kernels, layer by layer, at any operating point.
+// The CPU engine: an artifact run by one instruction set's kernels, at any operating point.
 //
-// Panels (kernel-shaped copies of the weights) are derived from the int8 store when a point is first used, and dropped,
-// the least recently used point's first, where they exceed a budget; to switch points is to follow another pointer.
-// Integers equal the contract of model/quant to the last one, whichever algorithms are chosen; a row's result does not
-// depend on the rows beside it.
+// It puts together the interpreter (runs the nodes), the panel cache (kernel-shaped weights of points, within a memory
+// limit), the choice table and the kernel tuner (which algorithm each layer uses) and, in each scratch, a thread crew.
+// To switch points is to follow another pointer. Results do not depend on the chosen algorithms.
+//
+//   auto network = PackedNetwork::Create(*ReadArtifact(path), *kernels);
+//   (*network)->Prepare(point);
+//   auto scratch = (*network)->MakeScratch(max_rows);
+//   (*network)->Run(point, input, output, *scratch);
 #ifndef ANYBIT_MODEL_ENGINE_PACKED_NETWORK_H_
 #define ANYBIT_MODEL_ENGINE_PACKED_NETWORK_H_
 
@@ -14,19 +18,19 @@
 #include "model/engine/adaptive_network.h"
 #include "model/engine/kernel_chooser.h"
 #include "model/engine/layer_trace.h"
-#include "model/format/artifact.h"
+#include "model/format/artifact_contents.h"
 #include "model/kernels/cpu/kernel_table.h"
 
 namespace anybit {
 
 struct PackedNetworkOptions {
-  // Threads that one Run uses, 1..64: its rows are split among them. A scratch keeps the others, which inherit the
-  // processors that the thread making it may run on.
+  // Threads that one Run uses, 1..64: its rows are split among them. A scratch owns all but the calling one; they
+  // inherit the processors that the thread making the scratch may run on.
   int threads = 1;
-  // Bytes of panels to keep. One point's are kept whatever they take.
+  // Bytes of panels to keep; panel_cache.h says what may exceed it.
   int64_t panel_budget = int64_t{1} << 30;
-  // Bytes of activations that each thread may hold; those of one row it holds whatever they take. More rows run one
-  // group after the other.
+  // Bytes of activations for each thread; one row's activations are held whatever their size. More rows run in groups,
+  // one after the other.
   int64_t activation_budget = int64_t{256} << 20;
 };
 
@@ -36,8 +40,8 @@ class PackedNetwork : public AdaptiveNetwork, public KernelChooser {
   static absl::StatusOr<std::unique_ptr<PackedNetwork>> Create(Artifact artifact, const KernelTable& kernels,
                                                                const PackedNetworkOptions& options = {});
 
-  // Like Run at a quantized point, and records what each node computed.
-  virtual absl::StatusOr<LayerTrace> Trace(int point, std::span<const uint8_t> input) const = 0;
+  // Like Run at a quantized point, and records the values of each node.
+  virtual absl::StatusOr<LayerTrace> Trace(PointId point, std::span<const uint8_t> input) const = 0;
 
   KernelChooser* kernel_chooser() final { return this; }
 

@@ -1,4 +1,4 @@
-// No batch allocates, whatever it runs with: once a point's panels are there, operator new is not called again.
+// No batch allocates, whatever algorithms it runs with: once a point's panels are packed, operator new is not called.
 #include <memory>
 #include <set>
 #include <span>
@@ -10,7 +10,7 @@
 #include "model/arch/basic_block_network.h"
 #include "model/engine/kernel_choices.h"
 #include "model/engine/packed_network.h"
-#include "model/kernels/cpu/conv_layer.h"
+#include "model/kernels/cpu/conv_algorithm.h"
 #include "model/kernels/cpu/instruction_set.h"
 #include "model/testing/allocation_count.h"
 #include "model/testing/random_artifact.h"
@@ -40,8 +40,9 @@ int64_t AllocationsOfASecondRound(const PackedNetwork& network) {
     before = AllocationsOfProcess();
     for (int point = 0; point < static_cast<int>(description.points.size()); ++point) {
       for (int rows = 1; rows <= kMaxRows; ++rows) {
-        const absl::Status status = network.Run(point, std::span(images).first(rows * description.input.elements),
-                                                std::span(logits).first(rows * description.output.elements), *scratch);
+        const absl::Status status =
+            network.Run(ToPointId(point), std::span(images).first(rows * description.input.elements),
+                        std::span(logits).first(rows * description.output.elements), *scratch);
         if (!status.ok()) ADD_FAILURE() << "point " << point << ", rows " << rows;
       }
     }
@@ -69,14 +70,14 @@ TEST(PackedNetworkAllocation, NeverHappensWithAnyAlgorithm) {
     const auto guessing = Pack(*kernels, 1);
     AllocationsOfASecondRound(*guessing);  // after which it has a choice for each layer and point
     std::set<std::string> used;
-    for (int a = 0; a < kConvAlgorithms; ++a) {
-      const std::string algorithm = NameOf(static_cast<ConvAlgorithm>(a));
+    for (const ConvAlgorithm& each : AllConvAlgorithms()) {
+      const std::string algorithm = NameOf(each);
       const auto network = Pack(*kernels, 1);
       KernelChoices choices = guessing->choices();
       for (LayerChoice& layer : choices.layers) layer.algorithms.fill(algorithm);
       ASSERT_TRUE(network->SetChoices(choices).ok());
       EXPECT_EQ(AllocationsOfASecondRound(*network), 0) << kernels->name << ", " << algorithm;
-      // What cannot run with it ran with something else.
+      // Layers that cannot run with it ran with another algorithm.
       for (const LayerChoice& layer : network->choices().layers) used.insert(layer.algorithms[0]);
     }
     EXPECT_GE(used.size(), 5u) << kernels->name << " ran fewer algorithms than this test is for";

@@ -1,6 +1,6 @@
-// What it costs to change the operating point from one batch to the next: a small network alternates between two
-// points, and runs each twice. switch_ns is the median time of a batch after a change less that of one without, the
-// mean of both points: it includes that the other point has used the caches. Run:
+// The cost of changing the operating point from one batch to the next. A small network alternates between two points
+// and runs each twice. switch_ns is the median time of a batch after a change minus that of a batch without, averaged
+// over both points. It includes the effect of the other point on the caches. Run:
 //   bazel run -c opt //model/engine:packed_network_benchmark
 #include <benchmark/benchmark.h>
 
@@ -30,13 +30,15 @@ void BM_SwitchPoint(benchmark::State& state) {
   const auto scratch = network->MakeScratch(1);
   const std::vector<uint8_t> image = RandomImages(artifact, 1, 2);
   std::vector<float> logits(10);
-  const auto run = [&](int point) {
+  const auto run = [&](PointId point) {
     const auto start = Clock::now();
     if (!network->Run(point, image, logits, *scratch).ok()) state.SkipWithError("failed");
     return std::chrono::duration<double, std::nano>(Clock::now() - start).count();
   };
-  constexpr int kPoints[] = {1, 2};
-  for (int point : kPoints) run(point);  // panels are made
+  constexpr PointId kPoints[] = {ToPointId(1), ToPointId(2)};
+  for (PointId point : kPoints) {
+    if (!network->Prepare(point).ok()) state.SkipWithError("failed");
+  }
   std::vector<double> same[2], changed[2];
   for (auto _ : state) {
     // first, first, second, second, ...: of each point's runs half follow a change.

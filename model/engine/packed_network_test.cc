@@ -1,5 +1,6 @@
 #include "model/engine/packed_network.h"
 
+#include <chrono>
 #include <cmath>
 #include <functional>
 #include <set>
@@ -11,7 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/arch/basic_block_network.h"
 #include "model/arch/registry.h"
-#include "model/kernels/cpu/conv_layer.h"
+#include "model/kernels/cpu/conv_algorithm.h"
 #include "model/kernels/cpu/instruction_set.h"
 #include "model/testing/random_artifact.h"
 #include "model/testing/reference_network.h"
@@ -20,7 +21,7 @@ namespace anybit {
 namespace {
 
 constexpr int kFullPrecision = 0;
-constexpr int kPoints = 6;
+constexpr int kPoints = 6;  // of RandomArtifact
 
 // Every node kind, with sizes that fit no block: odd channels, 7x7 kernels, stride 2 and 3, no padding, 1x1 maps.
 NetworkSpec AwkwardNetwork() {
@@ -56,7 +57,7 @@ NetworkSpec AwkwardNetwork() {
   return spec;
 }
 
-// Clips, and what mobile and ImageNet networks have: depthwise convolutions (of the input too, with an addition, larger
+// Clips, and the node kinds of mobile and ImageNet networks: depthwise convolutions (of the input too, with an addition, larger
 // than 3x3), overlapping and padded pools of odd maps, outputs without ReLU, added and read by convolutions without
 // padding.
 NetworkSpec MobileNetwork() {
@@ -111,7 +112,7 @@ NetworkSpec MobileNetwork() {
 class PackedNetworkTest : public testing::TestWithParam<std::tuple<const KernelTable*, int>> {
  protected:
   const KernelTable& kernels() const { return *std::get<0>(GetParam()); }
-  int point() const { return std::get<1>(GetParam()); }
+  PointId point() const { return ToPointId(std::get<1>(GetParam())); }
 };
 
 std::unique_ptr<PackedNetwork> Pack(const Artifact& artifact, const KernelTable& kernels = *SupportedKernels().front(),
@@ -119,14 +120,14 @@ std::unique_ptr<PackedNetwork> Pack(const Artifact& artifact, const KernelTable&
   return *PackedNetwork::Create(artifact, kernels, options);
 }
 
-std::vector<float> Logits(const PackedNetwork& network, int point, std::span<const uint8_t> images) {
+std::vector<float> Logits(const PackedNetwork& network, PointId point, std::span<const uint8_t> images) {
   const int64_t rows = static_cast<int64_t>(images.size()) / network.description().input.elements;
   std::vector<float> logits(rows * network.description().output.elements);
   EXPECT_TRUE(network.Run(point, images, logits, *network.MakeScratch(static_cast<int>(rows))).ok());
   return logits;
 }
 
-void ExpectEqualToReference(const Artifact& artifact, const PackedNetwork& network, int point, int rows) {
+void ExpectEqualToReference(const Artifact& artifact, const PackedNetwork& network, PointId point, int rows) {
   const std::vector<uint8_t> images = RandomImages(artifact, rows, 11);
   const int64_t inputs = network.description().input.elements, classes = network.description().output.elements;
   const LayerTrace trace = *network.Trace(point, images);
@@ -140,7 +141,7 @@ void ExpectEqualToReference(const Artifact& artifact, const PackedNetwork& netwo
       const std::vector<int32_t> got(trace[i].codes.begin() + row * codes.size(),
                                      trace[i].codes.begin() + (row + 1) * codes.size());
       ASSERT_EQ(got, codes) << "node " << reference[i].node << " row " << row;
-      if (codes.size() > 30 && point == 1) {
+      if (codes.size() > 30 && point == ToPointId(1)) {
         EXPECT_GT(std::set(codes.begin(), codes.end()).size(), 8u)
             << "the test's codes say little: " << reference[i].node;
       }
@@ -214,12 +215,12 @@ TEST_P(PackedNetworkTest, GivesTheSameLogitsWithAnyChoiceOfKernels) {
   const auto guessed = Pack(artifact, kernels());
   const std::vector<float> expected = Logits(*guessed, point(), images);
   std::set<std::string> used;
-  for (int a = 0; a < kConvAlgorithms; ++a) {
+  for (const ConvAlgorithm& algorithm : AllConvAlgorithms()) {
     const auto network = Pack(artifact, kernels());
     KernelChoices choices = guessed->choices();
-    for (LayerChoice& layer : choices.layers) layer.algorithms.fill(NameOf(static_cast<ConvAlgorithm>(a)));
+    for (LayerChoice& layer : choices.layers) layer.algorithms.fill(NameOf(algorithm));
     ASSERT_TRUE(network->SetChoices(choices).ok());
-    EXPECT_EQ(Logits(*network, point(), images), expected) << NameOf(static_cast<ConvAlgorithm>(a));
+    EXPECT_EQ(Logits(*network, point(), images), expected) << NameOf(algorithm);
     for (const LayerChoice& layer : network->choices().layers) used.insert(layer.algorithms[0]);  // of this point
   }
   EXPECT_TRUE(used.contains("direct_words") && used.contains("winograd_words_4x4")) << "choices were not used";
@@ -231,15 +232,17 @@ INSTANTIATE_TEST_SUITE_P(All, PackedNetworkTest,
                            return absl::StrCat(std::get<0>(info.param)->name, "_", std::get<1>(info.param));
                          });
 
+constexpr std::chrono::hours kPlenty{1};
+
 // A clock that only its reader moves: every look is a microsecond later.
-std::function<int64_t()> TickingClock() {
-  return [now = int64_t{0}]() mutable { return now += 1000; };
+MonotonicClock TickingClock() {
+  return [now = std::chrono::nanoseconds(0)]() mutable { return now += std::chrono::microseconds(1); };
 }
 
 TEST(KernelChoices, AreMeasuredForEveryConvolutionAndSizeUpToTheLargest) {
   const Artifact artifact = RandomArtifact(FashionNetwork(8), 6);
   const auto network = Pack(artifact);
-  network->MeasureChoices(4, int64_t{1} << 40, TickingClock());
+  network->MeasureChoices(4, kPlenty, TickingClock());
   const KernelChoices choices = network->choices();
   EXPECT_EQ(choices.isa, SupportedKernels().front()->name);
   EXPECT_EQ(choices.layers.size(), 9u * artifact.points.size());
@@ -254,10 +257,10 @@ TEST(KernelChoices, AreMeasuredForEveryConvolutionAndSizeUpToTheLargest) {
 TEST(KernelChoices, KeepWhatTheyWereWhereTheBudgetEnds) {
   const Artifact artifact = RandomArtifact(FashionNetwork(8), 6);
   const auto network = Pack(artifact);
-  network->MeasureChoices(16, 0, TickingClock());
+  network->MeasureChoices(16, std::chrono::nanoseconds(0), TickingClock());
   EXPECT_TRUE(network->choices().layers.empty()) << "without a budget nothing is measured";
   // Enough for the first point's first round, and no more.
-  network->MeasureChoices(16, 30'000, TickingClock());
+  network->MeasureChoices(16, std::chrono::microseconds(30), TickingClock());
   EXPECT_EQ(network->choices().layers.size(), 9u);
   for (const LayerChoice& layer : network->choices().layers) EXPECT_EQ(layer.point, artifact.points[0].info.name);
 }
@@ -265,7 +268,7 @@ TEST(KernelChoices, KeepWhatTheyWereWhereTheBudgetEnds) {
 TEST(KernelChoices, ReturnToANetworkAsTheyLeftOne) {
   const Artifact artifact = RandomArtifact(FashionNetwork(8), 6);
   const auto measured = Pack(artifact), other = Pack(artifact);
-  measured->MeasureChoices(16, int64_t{1} << 40, TickingClock());
+  measured->MeasureChoices(16, kPlenty, TickingClock());
   ASSERT_TRUE(other->SetChoices(measured->choices()).ok());
   EXPECT_EQ(other->choices(), measured->choices());
 }
@@ -273,7 +276,7 @@ TEST(KernelChoices, ReturnToANetworkAsTheyLeftOne) {
 TEST(KernelChoices, ThatFitAnotherNetworkOrMachineAreRefusedAndChangeNothing) {
   const Artifact artifact = RandomArtifact(FashionNetwork(8), 6);
   const auto network = Pack(artifact);
-  network->MeasureChoices(1, int64_t{1} << 40, TickingClock());
+  network->MeasureChoices(1, kPlenty, TickingClock());
   const KernelChoices before = network->choices();
   const auto refusal = [&](const std::function<void(KernelChoices&)>& spoil) {
     KernelChoices choices = before;
@@ -305,29 +308,41 @@ TEST(Panels, AreMadeWhenAPointIsFirstUsedAndDroppedOverBudget) {
   std::vector<int64_t> bytes;  // of each point
   for (int point = 0; point < kPoints; ++point) {
     const int64_t before = roomy->panel_bytes();
-    expected.push_back(Logits(*roomy, point, images));
+    expected.push_back(Logits(*roomy, ToPointId(point), images));
     bytes.push_back(roomy->panel_bytes() - before);
     EXPECT_GT(bytes.back(), 0);
-    EXPECT_EQ(Logits(*roomy, point, images), expected.back());
+    EXPECT_EQ(Logits(*roomy, ToPointId(point), images), expected.back());
     EXPECT_EQ(roomy->panel_bytes(), before + bytes.back()) << "panels were made twice";
   }
 
   // Room for point 1 and one of 2 and 3.
   const int64_t budget = bytes[1] + std::max(bytes[2], bytes[3]);
   const auto narrow = Pack(artifact, *SupportedKernels().front(), {.panel_budget = budget});
-  Logits(*narrow, 1, images);
-  Logits(*narrow, 2, images);
+  Logits(*narrow, ToPointId(1), images);
+  Logits(*narrow, ToPointId(2), images);
   EXPECT_EQ(narrow->panel_bytes(), bytes[1] + bytes[2]);
-  Logits(*narrow, 1, images);
-  Logits(*narrow, 3, images);
+  Logits(*narrow, ToPointId(1), images);
+  Logits(*narrow, ToPointId(3), images);
   EXPECT_EQ(narrow->panel_bytes(), bytes[1] + bytes[3]) << "2, whose use is longest ago, was to be dropped";
-  for (int point = kPoints - 1; point >= 0; --point) EXPECT_EQ(Logits(*narrow, point, images), expected[point]);
+  for (int point = kPoints - 1; point >= 0; --point)
+    EXPECT_EQ(Logits(*narrow, ToPointId(point), images), expected[point]);
 
   const auto none = Pack(artifact, *SupportedKernels().front(), {.panel_budget = 0});
   for (int point = 0; point < kPoints; ++point) {
-    EXPECT_EQ(Logits(*none, point, images), expected[point]);
+    EXPECT_EQ(Logits(*none, ToPointId(point), images), expected[point]);
     EXPECT_EQ(none->panel_bytes(), bytes[point]) << "one point's panels stay";
   }
+}
+
+TEST(Panels, ArePreparedAheadOfTheFirstRun) {
+  const auto network = Pack(RandomArtifact(FashionNetwork(8), 5));
+  ASSERT_TRUE(network->Prepare(ToPointId(2)).ok());
+  const int64_t prepared = network->panel_bytes();
+  EXPECT_GT(prepared, 0);
+  EXPECT_FALSE(network->choices().layers.empty()) << "what a prepared point runs with is known";
+  Logits(*network, ToPointId(2), RandomImages(RandomArtifact(FashionNetwork(8), 5), 1, 6));
+  EXPECT_EQ(network->panel_bytes(), prepared) << "the run packed panels";
+  EXPECT_EQ(network->Prepare(ToPointId(kPoints)).message(), "operating point 6 of 6");
 }
 
 TEST(PackedNetwork, RefusesOptionsOutsideTheirLimits) {
@@ -412,7 +427,7 @@ TEST(PackedNetwork, ComputesTheFullPrecisionPointNearADoublePrecisionSum) {
     const Artifact artifact = RandomArtifact(spec, 3);
     const auto network = Pack(artifact);
     const std::vector<uint8_t> rows = RandomImages(artifact, 2, 4);
-    const std::vector<float> logits = Logits(*network, kFullPrecision, rows);
+    const std::vector<float> logits = Logits(*network, ToPointId(kFullPrecision), rows);
     for (int row = 0; row < 2; ++row) {
       const auto first = rows.begin() + row * network->description().input.elements;
       const std::vector<double> expected =
@@ -430,9 +445,9 @@ TEST(PackedNetwork, RunsRowsInGroupsWhereTheirActivationsExceedABudget) {
   const std::vector<uint8_t> images = RandomImages(artifact, 7, 2);
   for (int64_t budget : {0, 1'000'000}) {
     const auto narrow = Pack(artifact, *SupportedKernels().front(), {.threads = 2, .activation_budget = budget});
-    narrow->MeasureChoices(16, 1'000'000, TickingClock());
+    narrow->MeasureChoices(16, std::chrono::milliseconds(1), TickingClock());
     for (int point = 0; point < kPoints; ++point)
-      EXPECT_EQ(Logits(*narrow, point, images), Logits(*roomy, point, images));
+      EXPECT_EQ(Logits(*narrow, ToPointId(point), images), Logits(*roomy, ToPointId(point), images));
   }
 }
 
@@ -444,9 +459,9 @@ TEST(PackedNetwork, GivesARowTheSameResultInAnyBatch) {
   const auto scratch = network->MakeScratch(kRows);
   for (int point = 0; point < kPoints; ++point) {
     std::vector<float> together(kRows * 10), alone(10);
-    ASSERT_TRUE(network->Run(point, images, together, *scratch).ok());
+    ASSERT_TRUE(network->Run(ToPointId(point), images, together, *scratch).ok());
     for (int row = kRows - 1; row >= 0; --row) {
-      ASSERT_TRUE(network->Run(point, std::span(images).subspan(row * 1024, 1024), alone, *scratch).ok());
+      ASSERT_TRUE(network->Run(ToPointId(point), std::span(images).subspan(row * 1024, 1024), alone, *scratch).ok());
       EXPECT_EQ(alone, std::vector<float>(together.begin() + row * 10, together.begin() + row * 10 + 10));
     }
   }
@@ -460,10 +475,11 @@ TEST(PackedNetwork, RefusesSizesThatDoNotFit) {
   std::vector<float> logits(30);
   const auto run = [&](int point, size_t inputs, size_t outputs) {
     return std::string(
-        network->Run(point, std::span(images).first(inputs), std::span(logits).first(outputs), *scratch).message());
+        network->Run(ToPointId(point), std::span(images).first(inputs), std::span(logits).first(outputs), *scratch)
+            .message());
   };
   EXPECT_EQ(run(6, 1024, 10), "operating point 6 of 6");
-  EXPECT_EQ(run(-1, 1024, 10), "operating point -1 of 6");
+  EXPECT_EQ(run(255, 1024, 10), "operating point 255 of 6");
   EXPECT_EQ(run(1, 1023, 10), "input of 1023 and output of 10 values are no rows of 1024 and 10");
   EXPECT_EQ(run(1, 1024, 20), "input of 1024 and output of 20 values are no rows of 1024 and 10");
   EXPECT_EQ(run(1, 0, 0), "input of 0 and output of 0 values are no rows of 1024 and 10");

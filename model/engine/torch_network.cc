@@ -9,7 +9,7 @@
 namespace anybit {
 namespace {
 
-class NoScratch : public AdaptiveNetwork::Scratch {};  // LibTorch allocates for itself
+class NoScratch : public AdaptiveNetwork::Scratch {};  // LibTorch allocates its own memory
 
 // Runs `work` without gradients; LibTorch's exceptions end here.
 template <typename Work>
@@ -38,7 +38,7 @@ class TorchNetworkImpl : public TorchNetwork {
   const NetworkDescription& description() const override { return description_; }
   std::unique_ptr<Scratch> MakeScratch(int max_rows) const override { return std::make_unique<NoScratch>(); }
 
-  absl::Status Run(int point, std::span<const uint8_t> input, std::span<float> output,
+  absl::Status Run(PointId point, std::span<const uint8_t> input, std::span<float> output,
                    Scratch& scratch) const override {
     const absl::StatusOr<int64_t> rows = RowsOf(description_, point, input.size(), output.size());
     if (!rows.ok()) return rows.status();
@@ -48,7 +48,7 @@ class TorchNetworkImpl : public TorchNetwork {
     });
   }
 
-  absl::StatusOr<LayerTrace> Trace(int point, std::span<const uint8_t> input) const override {
+  absl::StatusOr<LayerTrace> Trace(PointId point, std::span<const uint8_t> input) const override {
     const size_t outputs = input.size() / description_.input.elements * description_.output.elements;
     const absl::StatusOr<int64_t> rows = RowsOf(description_, point, input.size(), outputs);
     if (!rows.ok()) return rows.status();
@@ -94,11 +94,11 @@ class TorchNetworkImpl : public TorchNetwork {
 
   static torch::Tensor Floats(const std::vector<float>& values) { return torch::tensor(values); }
 
-  torch::Tensor ComputeConv(int point, const PlannedNode& node, const torch::Tensor& x,
+  torch::Tensor ComputeConv(PointId point, const PlannedNode& node, const torch::Tensor& x,
                             const torch::Tensor* residual) const {
-    const ArtifactPoint& p = artifact_.points[point];
+    const ArtifactPoint& p = artifact_.points[ToIndex(point)];
     const LayerEpilogue& layer = p.layers[node.layer];
-    const torch::Tensor& w = weights_[point][node.layer];
+    const torch::Tensor& w = weights_[ToIndex(point)][node.layer];
     const torch::Tensor y = torch::conv2d(x.to(w.scalar_type()), w, {}, node.stride, node.padding, /*dilation=*/1,
                                           node.depthwise ? node.out.channels : 1);
     if (!p.full_precision) return ApplyEpilogue(y, layer, residual);
@@ -107,10 +107,10 @@ class TorchNetworkImpl : public TorchNetwork {
     return node.relu ? torch::relu(z) : z;
   }
 
-  torch::Tensor ComputeHead(int point, const PlannedNode& node, const torch::Tensor& x) const {
-    const ArtifactPoint& p = artifact_.points[point];
+  torch::Tensor ComputeHead(PointId point, const PlannedNode& node, const torch::Tensor& x) const {
+    const ArtifactPoint& p = artifact_.points[ToIndex(point)];
     const LayerEpilogue& layer = p.layers[node.layer];
-    const torch::Tensor& w = weights_[point][node.layer];
+    const torch::Tensor& w = weights_[ToIndex(point)][node.layer];
     const torch::Tensor flat = x.permute({0, 2, 3, 1}).reshape({x.size(0), -1});
     const torch::Tensor sums = torch::matmul(flat.to(w.scalar_type()), w.t());
     if (p.full_precision) return sums * Floats(layer.scale) + Floats(layer.bias);
@@ -125,7 +125,7 @@ class TorchNetworkImpl : public TorchNetwork {
     return logits;
   }
 
-  torch::Tensor Compute(int point, std::span<const uint8_t> input, int64_t rows, LayerTrace* trace) const {
+  torch::Tensor Compute(PointId point, std::span<const uint8_t> input, int64_t rows, LayerTrace* trace) const {
     const FeatureShape& shape = plan_.input;
     const torch::Tensor images =
         torch::from_blob(const_cast<uint8_t*>(input.data()),

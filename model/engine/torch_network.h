@@ -1,4 +1,4 @@
-// An artifact run by LibTorch: the trainer's simulation of what is served.
+// An artifact run by LibTorch: the trainer's simulation of the engine.
 //
 // Quantized points compute the serving contract to the last integer (convolutions over whole numbers in a float type
 // wide enough to hold every sum exactly, then the shared epilogue), so an accuracy measured here is the accuracy
@@ -11,7 +11,7 @@
 #include "absl/status/statusor.h"
 #include "model/engine/adaptive_network.h"
 #include "model/engine/layer_trace.h"
-#include "model/format/artifact.h"
+#include "model/format/artifact_contents.h"
 
 namespace anybit {
 
@@ -20,8 +20,8 @@ class TorchNetwork : public AdaptiveNetwork {
   // InvalidArgument unless `artifact` is valid.
   static absl::StatusOr<std::unique_ptr<TorchNetwork>> Create(Artifact artifact);
 
-  // Like Run at a quantized point, and records what each node computed.
-  virtual absl::StatusOr<LayerTrace> Trace(int point, std::span<const uint8_t> input) const = 0;
+  // Like Run at a quantized point, and records the values of each node.
+  virtual absl::StatusOr<LayerTrace> Trace(PointId point, std::span<const uint8_t> input) const = 0;
 };
 
 }  // namespace anybit

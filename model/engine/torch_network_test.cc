@@ -10,6 +10,7 @@
 #include "model/data/open_examples.h"
 #include "model/data/read_rows.h"
 #include "model/engine/packed_network.h"
+#include "model/format/artifact.h"
 #include "model/kernels/cpu/instruction_set.h"
 #include "model/testing/random_artifact.h"
 
@@ -22,10 +23,13 @@ class OneThread : public testing::Environment {
 };
 const auto* const kOneThread = testing::AddGlobalTestEnvironment(new OneThread);
 
-class TrainEqualsServeAt : public testing::TestWithParam<int> {};
+class TrainEqualsServeAt : public testing::TestWithParam<int> {
+ protected:
+  static PointId point() { return ToPointId(GetParam()); }
+};
 
 // Both on three rows of `artifact`.
-void ExpectEqual(const Artifact& artifact, int point) {
+void ExpectEqual(const Artifact& artifact, PointId point) {
   const auto engine = *PackedNetwork::Create(artifact, *SupportedKernels().front());
   const auto simulation = *TorchNetwork::Create(artifact);
   const std::vector<uint8_t> images = RandomImages(artifact, 3, 22);
@@ -42,14 +46,14 @@ void ExpectEqual(const Artifact& artifact, int point) {
   EXPECT_EQ(served_logits, trained_logits);
 }
 
-TEST_P(TrainEqualsServeAt, EveryNodeOfRandomWeights) { ExpectEqual(RandomArtifact(FashionNetwork(4), 21), GetParam()); }
+TEST_P(TrainEqualsServeAt, EveryNodeOfRandomWeights) { ExpectEqual(RandomArtifact(FashionNetwork(4), 21), point()); }
 
 // Pools that are padded or leave out a row, depthwise convolutions, outputs without ReLU, clips.
 TEST_P(TrainEqualsServeAt, EveryNodeOfEveryKind) {
   for (const char* narrow : {"clip:width=0.25,side=16,frames=3", "mobilenetv2:width=0.25,side=16",
                              "resnet50_imagenet:width=0.0625,side=44,classes=10", "vgg16:width=0.0625,side=28"}) {
     SCOPED_TRACE(narrow);
-    ExpectEqual(RandomArtifact(*ArchitectureByName(narrow), 26), GetParam());
+    ExpectEqual(RandomArtifact(*ArchitectureByName(narrow), 26), point());
   }
 }
 
@@ -65,8 +69,8 @@ TEST(TrainEqualsServe, AtEveryNodeOfTheDefaultNetworkOnRealImages) {
   const auto simulation = *TorchNetwork::Create(*artifact);
   for (size_t p = 0; p < artifact->points.size(); ++p) {
     if (artifact->points[p].full_precision) continue;
-    const LayerTrace served = *engine->Trace(static_cast<int>(p), images);
-    const LayerTrace trained = *simulation->Trace(static_cast<int>(p), images);
+    const LayerTrace served = *engine->Trace(ToPointId(static_cast<int>(p)), images);
+    const LayerTrace trained = *simulation->Trace(ToPointId(static_cast<int>(p)), images);
     for (size_t i = 0; i < served.size(); ++i) {
       EXPECT_EQ(served[i].codes, trained[i].codes) << artifact->points[p].info.name << " " << served[i].node;
     }
@@ -81,8 +85,8 @@ TEST(TorchNetwork, IsNearTheEngineAtFullPrecision) {
     const auto simulation = *TorchNetwork::Create(artifact);
     const std::vector<uint8_t> images = RandomImages(artifact, 2, 24);
     std::vector<float> served(20), trained(20);
-    ASSERT_TRUE(engine->Run(0, images, served, *engine->MakeScratch(2)).ok());
-    ASSERT_TRUE(simulation->Run(0, images, trained, *simulation->MakeScratch(2)).ok());
+    ASSERT_TRUE(engine->Run(ToPointId(0), images, served, *engine->MakeScratch(2)).ok());
+    ASSERT_TRUE(simulation->Run(ToPointId(0), images, trained, *simulation->MakeScratch(2)).ok());
     float largest = 1;
     for (float logit : trained) largest = std::max(largest, std::abs(logit));
     for (size_t i = 0; i < served.size(); ++i) EXPECT_NEAR(served[i], trained[i], 1e-4 * largest) << narrow;
@@ -93,8 +97,9 @@ TEST(TorchNetwork, RefusesSizesThatDoNotFit) {
   const auto simulation = *TorchNetwork::Create(RandomArtifact(FashionNetwork(8), 25));
   std::vector<float> logits(10);
   const std::vector<uint8_t> image(1000);
-  EXPECT_EQ(simulation->Run(0, image, logits, *simulation->MakeScratch(1)).code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(simulation->Trace(9, image).status().message(), "operating point 9 of 6");
+  EXPECT_EQ(simulation->Run(ToPointId(0), image, logits, *simulation->MakeScratch(1)).code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(simulation->Trace(ToPointId(9), image).status().message(), "operating point 9 of 6");
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 
 #include <torch/torch.h>
 
-#include "model/format/artifact.h"
+#include "model/format/artifact_contents.h"
 #include "model/format/code_range.h"
 #include "model/format/network_spec.h"
 

@@ -4,11 +4,9 @@
 #include <zlib.h>
 
 #include <cerrno>
-#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
-#include <set>
 #include <sstream>
 #include <system_error>
 
@@ -16,7 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "model/format/requantize.h"
+#include "model/format/invalid.h"
 #include "model/format/safetensors.h"
 
 namespace anybit {
@@ -26,14 +24,7 @@ constexpr char kFormatKey[] = "anybit.format";
 constexpr char kHeaderKey[] = "anybit.header";
 constexpr char kChecksumKey[] = "anybit.crc32";
 constexpr char kFormat[] = "1";
-constexpr size_t kMaxPoints = 64;  // what the scheduler's point sets hold
-constexpr int64_t kMaxFile = int64_t{4} << 30;
-constexpr int64_t kMaxPanelWeights = int64_t{1} << 32;  // weights times points: what an engine may have to derive
-
-template <typename... Parts>
-absl::Status Invalid(const Parts&... parts) {
-  return absl::InvalidArgumentError(absl::StrCat(parts...));
-}
+constexpr int64_t kMaxFileBytes = int64_t{4} << 30;  // read into memory as a whole
 
 std::string Checksum(absl::string_view header, absl::string_view data) {
   uLong crc = crc32_z(0, reinterpret_cast<const Bytef*>(header.data()), header.size());
@@ -46,80 +37,7 @@ std::vector<int64_t> WeightShape(const PlannedNode& node) {
   return {node.out.channels, node.kernel, node.kernel, node.depthwise ? 1 : node.in.channels};
 }
 
-bool AllFinite(const std::vector<float>& values) {
-  for (float value : values) {
-    if (!std::isfinite(value)) return false;
-  }
-  return true;
-}
-
-absl::Status CheckCount(absl::string_view what, size_t got, int64_t expected) {
-  if (static_cast<int64_t>(got) == expected) return absl::OkStatus();
-  return Invalid(what, " has ", got, " values, expected ", expected);
-}
-
-absl::Status CheckStore(const LayerStore& store, const PlannedNode& node, bool needs_full) {
-  const std::string name = absl::StrCat("store of '", node.name, "'");
-  if (absl::Status s = CheckCount(name, store.q8.size(), node.weights()); !s.ok()) return s;
-  if (absl::Status s = CheckCount(absl::StrCat(name, " scale"), store.scale.size(), node.out.channels); !s.ok())
-    return s;
-  for (float scale : store.scale) {
-    if (!(scale > 0) || !std::isfinite(scale)) return Invalid(name, ": scale ", scale, " is not a positive number");
-  }
-  if (!needs_full && store.full.empty()) return absl::OkStatus();
-  if (absl::Status s = CheckCount(absl::StrCat(name, " full precision"), store.full.size(), node.weights()); !s.ok()) {
-    return s;
-  }
-  if (!AllFinite(store.full)) return Invalid(name, ": a full-precision weight is not finite");
-  return absl::OkStatus();
-}
-
-absl::Status CheckEpilogue(const LayerEpilogue& layer, const PlannedNode& node, const ArtifactPoint& point) {
-  const std::string name = absl::StrCat("point '", point.info.name, "', node '", node.name, "'");
-  if (absl::Status s = CheckCount(absl::StrCat(name, " scale"), layer.scale.size(), node.out.channels); !s.ok())
-    return s;
-  if (absl::Status s = CheckCount(absl::StrCat(name, " bias"), layer.bias.size(), node.out.channels); !s.ok()) return s;
-  if (!AllFinite(layer.scale) || !AllFinite(layer.bias) || !std::isfinite(layer.residual_scale)) {
-    return Invalid(name, ": a scale or bias is not finite");
-  }
-  if (point.full_precision) return absl::OkStatus();
-  if (absl::Status s = ValidateCodeRange(layer.weights); !s.ok()) return Invalid(name, ": ", s.message());
-  if (node.kind == NodeKind::kLinear) return absl::OkStatus();
-  if (layer.highest_code < 1 || layer.highest_code > 255) {
-    return Invalid(name, ": highest activation code ", layer.highest_code, " is outside 1..255");
-  }
-  for (float scale : layer.scale) {
-    if (!IsExactScale(scale)) return Invalid(name, ": scale ", scale, " is not 48 times a number of 21 bits");
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckPoint(const ArtifactPoint& point, const NetworkPlan& plan) {
-  const OperatingPoint& info = point.info;
-  if (absl::Status s = CheckPointName(info.name); !s.ok()) return s;
-  for (int bits : {info.weight_bits, info.activation_bits}) {
-    if (absl::Status s = BitWidth::FromBits(bits).status(); !s.ok()) {
-      return Invalid("point '", info.name, "': ", s.message());
-    }
-  }
-  if ((info.weight_bits == 32) != point.full_precision) {
-    return Invalid("point '", info.name, "': ", info.weight_bits, " weight bits do not fit its precision");
-  }
-  if (!(info.accuracy >= 0 && info.accuracy <= 1)) {
-    return Invalid("point '", info.name, "': accuracy ", info.accuracy, " is outside 0..1");
-  }
-  if (absl::Status s = CheckCount(absl::StrCat("point '", info.name, "': layer list"), point.layers.size(),
-                                  static_cast<int64_t>(plan.layers.size()));
-      !s.ok()) {
-    return s;
-  }
-  for (size_t i = 0; i < point.layers.size(); ++i) {
-    if (absl::Status s = CheckEpilogue(point.layers[i], plan.layer(static_cast<int>(i)), point); !s.ok()) return s;
-  }
-  return absl::OkStatus();
-}
-
-// Takes tensors out of a parsed file, so that what remains is known to be unexpected.
+// Takes tensors out of a parsed file; those that remain are unexpected.
 class TensorTaker {
  public:
   explicit TensorTaker(TensorFile& file) : file_(file) {}
@@ -242,55 +160,6 @@ absl::Status FileError(const std::string& what, const std::string& path, int err
 
 }  // namespace
 
-absl::Status ValidateArtifact(const Artifact& artifact) {
-  absl::StatusOr<NetworkPlan> plan = PlanNetwork(artifact.spec);
-  if (!plan.ok()) return plan.status();
-  if (artifact.version < 1) return Invalid("network version ", artifact.version, " is below 1");
-  if (artifact.points.empty() || artifact.points.size() > kMaxPoints) {
-    return Invalid(artifact.points.size(), " operating points, expected 1..", kMaxPoints);
-  }
-  int64_t weights = 0;
-  for (int index : plan->layers) weights += plan->nodes[index].weights();
-  if (weights * static_cast<int64_t>(artifact.points.size()) > kMaxPanelWeights) {
-    return Invalid(artifact.points.size(), " operating points of ", weights, " weights exceed ", kMaxPanelWeights);
-  }
-  bool needs_full = false;
-  std::set<std::string> names;
-  for (const ArtifactPoint& point : artifact.points) {
-    if (absl::Status s = CheckPoint(point, *plan); !s.ok()) return s;
-    if (!names.insert(point.info.name).second) return Invalid("two operating points are named '", point.info.name, "'");
-    needs_full |= point.full_precision;
-  }
-  if (absl::Status s =
-          CheckCount("the store's layer list", artifact.store.size(), static_cast<int64_t>(plan->layers.size()));
-      !s.ok()) {
-    return s;
-  }
-  for (size_t i = 0; i < artifact.store.size(); ++i) {
-    if (absl::Status s = CheckStore(artifact.store[i], plan->layer(static_cast<int>(i)), needs_full); !s.ok()) return s;
-  }
-  return absl::OkStatus();
-}
-
-NetworkDescription Describe(const Artifact& artifact) {
-  NetworkDescription description;
-  description.name = artifact.spec.name();
-  description.version = artifact.version;
-  description.checksum = artifact.checksum;
-  for (const auto& [tensor, out] : {std::pair(&artifact.spec.input(), &description.input),
-                                    std::pair(&artifact.spec.output(), &description.output)}) {
-    out->name = tensor->name();
-    out->elements = 1;
-    for (int64_t extent : tensor->shape()) {
-      out->shape.push_back(extent);
-      out->elements *= extent;
-    }
-  }
-  description.labels.assign(artifact.spec.labels().begin(), artifact.spec.labels().end());
-  for (const ArtifactPoint& point : artifact.points) description.points.push_back(point.info);
-  return description;
-}
-
 std::string SerializeArtifact(const Artifact& artifact) {
   const NetworkPlan plan = *PlanNetwork(artifact.spec);
   SafetensorsWriter writer;
@@ -362,7 +231,8 @@ absl::StatusOr<Artifact> ReadArtifact(const std::string& path) {
   std::error_code error;
   const auto size = std::filesystem::file_size(path, error);
   if (error) return FileError("cannot read artifact", path, error.value());
-  if (size > static_cast<uintmax_t>(kMaxFile)) return Invalid("artifact of ", size, " bytes exceeds ", kMaxFile);
+  if (size > static_cast<uintmax_t>(kMaxFileBytes))
+    return Invalid("artifact of ", size, " bytes exceeds ", kMaxFileBytes);
   std::ifstream in(path, std::ios::binary);
   if (!in) return FileError("cannot read artifact", path, errno);
   std::string text(size, '\0');

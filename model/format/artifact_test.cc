@@ -84,7 +84,7 @@ TEST(Artifact, ReadsBackWhatWasWritten) {
   }
 }
 
-// Of nodes that came later: what an older program must not misread stands in the header, where it refuses it.
+// Later kinds of nodes: the header has everything that an older program must not misread, so it refuses the file.
 TEST(Artifact, ReadsBackEveryKindOfNode) {
   for (const char* narrow :
        {"mobilenetv2:width=0.125,side=8", "clip:width=0.125,side=8", "resnet18_imagenet:width=0.1,side=32"}) {

@@ -1,7 +1,7 @@
-// How the weights of a layer at one operating point are derived from the int8 store.
+// The range of codes of a layer's weights at one operating point, and their derivation from the int8 store.
 //
 // The child of a stored code q8 is clamp(floor((q8 + floor(step / 2)) / step), lo, hi): division by the step, rounded
-// half up, held inside the limits. One bit is the sign. The store is the only truth; a child is never stored.
+// half up, held inside the limits. One bit is the sign. Only the store is kept; children are derived from it.
 #ifndef ANYBIT_MODEL_FORMAT_CODE_RANGE_H_
 #define ANYBIT_MODEL_FORMAT_CODE_RANGE_H_
 
@@ -26,7 +26,7 @@ struct CodeRange {
 absl::Status ValidateCodeRange(const CodeRange& range);
 
 // The range of a standard bit-width of 1..8 bits: step 2^(8-b), limits -2^(b-1) .. 2^(b-1)-1, except that 8 bits use
-// -127..127, all the store holds. One bit is the sign.
+// -127..127, the range of the store. One bit is the sign.
 CodeRange StandardRange(BitWidth bits);
 
 // floor((q8 + floor(step / 2)) / step) for any sign: >> would do for powers of two, / rounds towards zero.

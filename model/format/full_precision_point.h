@@ -1,8 +1,8 @@
-// Which of an artifact's points computes with its float weights.
+// The point of an artifact that computes with its float weights.
 #ifndef ANYBIT_MODEL_FORMAT_FULL_PRECISION_POINT_H_
 #define ANYBIT_MODEL_FORMAT_FULL_PRECISION_POINT_H_
 
-#include "model/format/artifact.h"
+#include "model/format/artifact_contents.h"
 
 namespace anybit {
 

@@ -1,4 +1,4 @@
-// What a network says of itself: its name, its input and output, its operating points.
+// A network as its users see it: name, input, output and operating points.
 #ifndef ANYBIT_MODEL_FORMAT_NETWORK_DESCRIPTION_H_
 #define ANYBIT_MODEL_FORMAT_NETWORK_DESCRIPTION_H_
 
@@ -24,7 +24,7 @@ struct NetworkDescription {
   TensorDescription output;            // float32 logits
   std::vector<std::string> labels;     // one per logit, or empty
   std::vector<OperatingPoint> points;  // 1..64
-  std::string checksum;                // of the artifact's file; empty: of none
+  std::string checksum;                // of the artifact's file; empty where there is none
 };
 
 }  // namespace anybit

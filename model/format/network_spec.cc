@@ -6,11 +6,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/utf8.h"
+#include "model/format/invalid.h"
 
 namespace anybit {
 namespace {
 
-// Limits of what this server agrees to hold. They keep every product of sizes below far inside int64.
+// Limits of one network. They keep every product of sizes below far inside int64.
 constexpr int kMaxNodes = 4096;
 constexpr int64_t kMaxSide = 4096;
 constexpr int64_t kMaxChannels = 65536;
@@ -18,14 +19,9 @@ constexpr int64_t kMaxFrames = 256;
 constexpr int64_t kMaxElements = int64_t{1} << 24;     // of one frame of all tensors together
 constexpr int64_t kMaxRowElements = int64_t{1} << 27;  // of all frames of a row
 constexpr int64_t kMaxWeights = int64_t{1} << 30;      // of all layers together
-constexpr int64_t kMaxMacs = int64_t{1} << 38;         // of one row: minutes on the slowest kernel
+constexpr int64_t kMaxMacs = int64_t{1} << 38;         // of one row: minutes with the slowest kernels
 constexpr int64_t kHighestCode = 255;
 constexpr int64_t kLargestWeight = 128;
-
-template <typename... Parts>
-absl::Status Invalid(const Parts&... parts) {
-  return absl::InvalidArgumentError(absl::StrCat(parts...));
-}
 
 absl::Status CheckName(const std::string& name, const char* what) {
   if (name.empty() || name.size() > 128) {
@@ -263,7 +259,7 @@ absl::Status CheckEnd(const NetworkSpec& spec, const NetworkPlan& plan) {
   if (spec.labels_size() != 0 && spec.labels_size() != plan.classes()) {
     return Invalid(spec.labels_size(), " labels for ", plan.classes(), " classes");
   }
-  // Protocol buffers would lose the bytes that are none.
+  // Protocol buffers would lose invalid bytes.
   for (const std::string& label : spec.labels()) {
     if (!IsValidUtf8(label)) return Invalid("label '", absl::CHexEscape(label), "' is not valid UTF-8");
   }

@@ -1,7 +1,7 @@
 // A NetworkSpec checked and laid out: inputs resolved to indices, shapes and sizes inferred.
 //
-// The spec itself is data (proto/artifact.proto, which states what each node computes). Trainer and engine both work
-// from the NetworkPlan made here, so neither checks a spec or infers a shape by itself.
+// The spec itself is data; proto/artifact.proto defines the computation of each node. Trainer and engine both use the
+// NetworkPlan made here, so neither checks a spec or infers a shape by itself.
 #ifndef ANYBIT_MODEL_FORMAT_NETWORK_SPEC_H_
 #define ANYBIT_MODEL_FORMAT_NETWORK_SPEC_H_
 
@@ -38,20 +38,20 @@ struct PlannedNode {
   bool has_residual = false;
   int layer = -1;  // index among the nodes with weights (conv, linear), in node order; else -1
   FeatureShape in;
-  FeatureShape out;        // of kLinear: {1, 1, out_features}
-  int kernel = 0;          // of kConv; of kLinear 1
-  int stride = 0;          // of kMaxPool too
-  int padding = 0;         // likewise
-  int pool = 0;            // of kMaxPool: the window's size
-  bool depthwise = false;  // of kConv: each output reads its own channel only
-  bool relu = true;        // of kConv
-  int64_t frames = 1;      // of one row, that the node runs on or, of kGlobalPool, sums
-  // Weights as [out][depth], depth in (kernel row, kernel column, channel) order, where depthwise without channel; of
-  // kLinear: its input's NHWC order.
+  FeatureShape out;        // kLinear: {1, 1, out_features}
+  int kernel = 0;          // kConv; kLinear: 1
+  int stride = 0;          // kConv and kMaxPool; kLinear: 1
+  int padding = 0;         // kConv and kMaxPool
+  int pool = 0;            // kMaxPool: the window's size
+  bool depthwise = false;  // kConv: each output reads its own channel only
+  bool relu = true;        // kConv
+  int64_t frames = 1;      // of one row: the node runs on each; kGlobalPool sums over them
+  // Weights are [out][depth]. Depth is in (kernel row, kernel column, channel) order, without channel where depthwise;
+  // kLinear: in its input's NHWC order.
   int64_t depth = 0;
   int64_t weights() const { return depth * out.channels; }
   int64_t macs() const { return weights() * out.height * out.width * frames; }  // of one row
-  int64_t pooled() const { return frames * in.height * in.width; }              // of kGlobalPool: codes of one sum
+  int64_t pooled() const { return frames * in.height * in.width; }              // kGlobalPool: codes of one sum
 };
 
 struct NetworkPlan {

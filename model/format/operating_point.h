@@ -1,4 +1,4 @@
-// One way to run the whole network, as everybody outside the engine sees it.
+// One way to run the whole network, as seen from outside the engine.
 #ifndef ANYBIT_MODEL_FORMAT_OPERATING_POINT_H_
 #define ANYBIT_MODEL_FORMAT_OPERATING_POINT_H_
 
@@ -16,7 +16,7 @@ struct OperatingPoint {
 };
 
 // InvalidArgument unless `name` has 1..64 characters of [a-z0-9_] and is neither "store" nor "full", which name tensors
-// of an artifact (model/format/artifact.h). No dots and commas: names stand in tensor names and in lists.
+// of an artifact (model/format/artifact.h). Dots and commas would break tensor names and lists.
 absl::Status CheckPointName(const std::string& name);
 
 }  // namespace anybit

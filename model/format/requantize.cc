@@ -13,11 +13,11 @@ double RoundSignificand(double value, int bits) {
 
 }  // namespace
 
-// Far from where floats lose bits: a scale divided by a kernel's factor keeps all of its own.
-constexpr double kLeastScale = 0x1p-100;
+// Far above the subnormal floats: a scale divided by a kernel's factor keeps all of its bits.
+constexpr double kMinScale = 0x1p-100;
 
 float ExactScale(double scale) {
-  if (std::abs(scale) < kLeastScale) return 0;
+  if (std::abs(scale) < kMinScale) return 0;
   return static_cast<float>(48.0 * RoundSignificand(scale / 48.0, 21));
 }
 

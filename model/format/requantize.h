@@ -3,8 +3,8 @@
 //
 //   y = clamp(rne(fma(float(acc), scale, bias) [+ residual code * residual_scale by a second fma]), 0, highest)
 //
-// float(acc) rounds to nearest even, as every conversion here. Scales are multiples of 48 (ExactScale), so that a
-// kernel returning a power of two, 24 or 48 times acc rounds alike with a scale divided by that factor.
+// float(acc) rounds to nearest even, like every conversion here. Scales are multiples of 48 (ExactScale): a kernel that
+// returns acc times a power of two, 24 or 48 then rounds alike with a scale divided by that factor.
 #ifndef ANYBIT_MODEL_FORMAT_REQUANTIZE_H_
 #define ANYBIT_MODEL_FORMAT_REQUANTIZE_H_
 
@@ -19,8 +19,8 @@ inline float Dequantize(int32_t acc, float scale, float bias) { return std::fma(
 // Of the last layer, whose sums may be longer.
 inline float Dequantize(int64_t acc, float scale, float bias) { return std::fma(static_cast<float>(acc), scale, bias); }
 
-// Round to nearest even and clamp to 0..highest (a whole number <= 255), as a float. The limits are integers, so
-// clamping first changes nothing and keeps the addend trick, which needs |y| < 2^22, in range. NaN cannot occur:
+// Rounds to nearest even and clamps to 0..highest (a whole number <= 255), as a float. Clamping first gives the same
+// result, since the limits are integers, and keeps |y| < 2^22, which the addition of kRound needs. NaN cannot occur:
 // artifacts with non-finite scales are refused.
 inline float RoundClamped(float y, float highest) {
   constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it leaves no fraction bits

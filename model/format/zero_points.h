@@ -1,22 +1,22 @@
-// Tensors without ReLU: which of their unsigned codes stands for 0, and what that does to the layers around them.
+// Zero points of tensors without ReLU: the unsigned code of the value 0, and its effect on the layers around.
 //
-// A code is worth (code - zero point) * step. Sums of codes need no other arithmetic for that: what the zero points add
-// to them is a constant of each output, for which the bias makes up.
+// The value of a code is (code - zero point) * step. Sums of codes need no other arithmetic for that: the zero points
+// add a constant to each output, which the bias compensates.
 #ifndef ANYBIT_MODEL_FORMAT_ZERO_POINTS_H_
 #define ANYBIT_MODEL_FORMAT_ZERO_POINTS_H_
 
-#include "model/format/artifact.h"
+#include "model/format/artifact_contents.h"
 #include "model/format/network_spec.h"
 
 namespace anybit {
 
-// Of codes 0..highest_code without ReLU: the middle; at one bit the upper of both.
+// The zero point of codes 0..highest_code without ReLU: the middle; with one bit the upper of the two.
 constexpr int MiddleCode(int highest_code) { return (highest_code + 1) / 2; }
 
-// Of the output of a conv node at a point where its highest code is `highest_code`; 0 at full precision.
+// The zero point of a conv node's output at a point where its highest code is `highest_code`; 0 at full precision.
 inline int ZeroPointOf(const PlannedNode& node, int highest_code) { return node.relu ? 0 : MiddleCode(highest_code); }
 
-// `artifact` is complete and valid, but for biases as if every code were worth code * step; moves them.
+// Corrects the biases of a complete and valid artifact that were computed as if the value of a code were code * step.
 void FoldZeroPoints(Artifact& artifact);
 
 }  // namespace anybit

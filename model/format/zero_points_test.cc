@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "model/arch/registry.h"
+#include "model/format/artifact.h"
 #include "model/format/code_range.h"
 #include "model/kernels/reference.h"
 #include "model/testing/random_artifact.h"
@@ -43,7 +44,7 @@ TEST_P(FoldedZeroPoints, ChangeNothingButWhichCodeStandsForZero) {
   const NetworkPlan plan = *PlanNetwork(plain.spec);
   std::vector<float> logits;
   const std::vector<uint8_t> image = RandomImages(plain, 1, 2);
-  const LayerTrace trace = ReferenceRun(folded, p, image, logits);
+  const LayerTrace trace = ReferenceRun(folded, ToPointId(p), image, logits);
 
   const auto zero_of = [&](int index) {
     if (index == kNetworkInput || plan.nodes[index].kind != NodeKind::kConv) return 0;
@@ -71,7 +72,7 @@ TEST_P(FoldedZeroPoints, ChangeNothingButWhichCodeStandsForZero) {
       double y = double{layer.scale[o]} * sums[i] + layer.bias[o];
       if (node.has_residual) y += double{layer.residual_scale} * residual[i];
       const double code = std::clamp<double>(std::nearbyint(y), -zero, layer.highest_code - zero) + zero;
-      // What lies within float's precision of the middle of two codes may fall to either.
+      // A value within float's precision of the middle of two codes may round to either.
       EXPECT_NEAR(trace[n].codes[i], code, std::abs(y - std::floor(y) - 0.5) < 1e-3 ? 1 : 0) << node.name;
       differing += trace[n].codes[i] != static_cast<int32_t>(code);
       ++compared;

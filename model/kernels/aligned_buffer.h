@@ -1,4 +1,4 @@
-// Zeroed memory at a cache line, for what vectors load: panels, feature maps, workspaces.
+// Zeroed memory aligned to a cache line, for vector loads: panels, feature maps, workspaces.
 #ifndef ANYBIT_MODEL_KERNELS_ALIGNED_BUFFER_H_
 #define ANYBIT_MODEL_KERNELS_ALIGNED_BUFFER_H_
 
@@ -19,7 +19,7 @@ class AlignedBuffer {
   AlignedBuffer() = default;
   explicit AlignedBuffer(size_t bytes)
       : data_(static_cast<uint8_t*>(::operator new(bytes, AlignmentOf(bytes)))), bytes_(bytes) {
-    // A hint; where it is not taken, pages are small.
+    // A hint; without it pages are small.
     if (bytes >= kLargePage) madvise(data_, bytes, MADV_HUGEPAGE);
     std::memset(data_, 0, bytes);
   }
@@ -46,8 +46,7 @@ class AlignedBuffer {
   }
 
  private:
-  // Panels of megabytes are read from end to end for every group of tiles: on large pages, without a table walk for
-  // each 4 KiB.
+  // Every group of tiles reads panels of megabytes from end to end: large pages avoid a page table walk for each 4 KiB.
   static constexpr size_t kLargePage = size_t{2} << 20;
 
   static std::align_val_t AlignmentOf(size_t bytes) {

@@ -1,4 +1,4 @@
-// The sums of one layer by definition: the only oracle that kernels are tested against.
+// The sums of one layer by definition: the only oracle of kernel tests.
 //
 // One loop per index, in the obvious order, no packing, no blocking. Slow on purpose.
 #ifndef ANYBIT_MODEL_KERNELS_REFERENCE_H_

@@ -1,4 +1,4 @@
-// Counts allocations: a program that links this has its operator new replaced by one that counts.
+// Counts allocations. A program that links this gets an operator new that counts.
 #ifndef ANYBIT_MODEL_TESTING_ALLOCATION_COUNT_H_
 #define ANYBIT_MODEL_TESTING_ALLOCATION_COUNT_H_
 
@@ -6,7 +6,7 @@
 
 namespace anybit {
 
-// Since the program began, on all its threads; since the calling thread began, on it alone.
+// Allocations since the program began, on all threads; since the calling thread began, on that thread.
 int64_t AllocationsOfProcess();
 int64_t AllocationsOfThread();
 

@@ -40,7 +40,7 @@ Artifact RandomArtifact(const NetworkSpec& spec, uint64_t seed) {
     const PlannedNode& node = plan.nodes[index];
     LayerStore& store = artifact.store.emplace_back();
     for (int64_t i = 0; i < node.weights(); ++i) {
-      // Over all codes, but mostly small, as trained weights are: which kernels are exact hangs on their sum.
+      // All codes, mostly small ones, like trained weights: their sum determines which kernels are exact.
       const int sum = static_cast<int>(random() % 255) + static_cast<int>(random() % 255);
       store.q8.push_back(static_cast<int8_t>(sum / 2 - 127));
       store.full.push_back(static_cast<float>(uniform(-1, 1) / std::sqrt(static_cast<double>(node.depth))));

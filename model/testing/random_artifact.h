@@ -1,17 +1,17 @@
-// A complete artifact of random numbers, for tests: every kind of code range, scales that spread codes over their
-// range.
+// A complete artifact of random numbers for tests, with every kind of code range. Scales spread the codes over their
+// ranges.
 #ifndef ANYBIT_MODEL_TESTING_RANDOM_ARTIFACT_H_
 #define ANYBIT_MODEL_TESTING_RANDOM_ARTIFACT_H_
 
 #include <cstdint>
 #include <vector>
 
-#include "model/format/artifact.h"
+#include "model/format/artifact_contents.h"
 
 namespace anybit {
 
-// Points fp32, w8a8, w4a4f, w3a2f, w1a1, w1a2 (index order) of `spec`, which must plan. Accuracies fall from .95 by
-// .01.
+// Points fp32, w8a8, w4a4f, w3a2f, w1a1, w1a2, in this order. PlanNetwork must accept `spec`. Accuracies fall from .95
+// in steps of .01.
 Artifact RandomArtifact(const NetworkSpec& spec, uint64_t seed);
 
 // Random image codes for `rows` rows of the artifact's input.

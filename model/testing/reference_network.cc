@@ -9,10 +9,10 @@
 namespace anybit {
 namespace {
 
-std::vector<int32_t> Children(const Artifact& artifact, int point, int layer) {
+std::vector<int32_t> Children(const Artifact& artifact, PointId point, int layer) {
   std::vector<int32_t> weights;
   for (int8_t q8 : artifact.store[layer].q8) {
-    weights.push_back(ChildCode(q8, artifact.points[point].layers[layer].weights));
+    weights.push_back(ChildCode(q8, artifact.points[ToIndex(point)].layers[layer].weights));
   }
   return weights;
 }
@@ -46,7 +46,7 @@ std::vector<int32_t> MaxPool(const PlannedNode& node, const std::vector<int32_t>
   return out;
 }
 
-// What a node does to each frame of a row.
+// Applies `work` to each frame of a row.
 template <class Work>
 std::vector<int32_t> EachFrame(const PlannedNode& node, const std::vector<int32_t>& codes, const Work& work) {
   std::vector<int32_t> out;
@@ -77,7 +77,7 @@ std::vector<float> Linear(const PlannedNode& node, const LayerEpilogue& layer, c
 
 }  // namespace
 
-LayerTrace ReferenceRun(const Artifact& artifact, int point, std::span<const uint8_t> input,
+LayerTrace ReferenceRun(const Artifact& artifact, PointId point, std::span<const uint8_t> input,
                         std::vector<float>& logits) {
   const NetworkPlan plan = *PlanNetwork(artifact.spec);
   const std::vector<int32_t> image(input.begin(), input.end());
@@ -97,8 +97,8 @@ LayerTrace ReferenceRun(const Artifact& artifact, int point, std::span<const uin
             const auto first = value(node.residual).begin() + frame * node.out.elements();
             residual.assign(first, first + node.out.elements());
           }
-          return Conv(node, artifact.points[point].layers[node.layer], codes, Children(artifact, point, node.layer),
-                      node.has_residual ? &residual : nullptr);
+          return Conv(node, artifact.points[ToIndex(point)].layers[node.layer], codes,
+                      Children(artifact, point, node.layer), node.has_residual ? &residual : nullptr);
         });
         break;
       case NodeKind::kMaxPool:
@@ -107,7 +107,8 @@ LayerTrace ReferenceRun(const Artifact& artifact, int point, std::span<const uin
         break;
       case NodeKind::kGlobalPool: trace[i].codes = GlobalPool(node, x); break;
       case NodeKind::kLinear:
-        logits = Linear(node, artifact.points[point].layers[node.layer], x, Children(artifact, point, node.layer));
+        logits =
+            Linear(node, artifact.points[ToIndex(point)].layers[node.layer], x, Children(artifact, point, node.layer));
         break;
     }
   }

@@ -8,14 +8,15 @@
 #include <span>
 #include <vector>
 
+#include "base/point_id.h"
 #include "model/engine/layer_trace.h"
-#include "model/format/artifact.h"
+#include "model/format/artifact_contents.h"
 
 namespace anybit {
 
-// `input` is one row; `point` a quantized point of `artifact`, which must be valid. Returns what every node computed;
+// `input` is one row; `point` a quantized point of `artifact`, which must be valid. Returns the values of every node;
 // `logits` receives the last node's output.
-LayerTrace ReferenceRun(const Artifact& artifact, int point, std::span<const uint8_t> input,
+LayerTrace ReferenceRun(const Artifact& artifact, PointId point, std::span<const uint8_t> input,
                         std::vector<float>& logits);
 
 }  // namespace anybit

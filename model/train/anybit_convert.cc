@@ -168,7 +168,7 @@ absl::Status Measure(Artifact& artifact, const ExampleSet& test) {
   std::cout << absl::StreamFormat("%-12s %10s\n", "point", "test");
   for (size_t p = 0; p < artifact.points.size(); ++p) {
     ArtifactPoint& point = artifact.points[p];
-    absl::StatusOr<double> accuracy = EvaluateTop1(**engine, static_cast<int>(p), test);
+    absl::StatusOr<double> accuracy = EvaluateTop1(**engine, ToPointId(static_cast<int>(p)), test);
     if (!accuracy.ok()) return accuracy.status();
     std::cout << absl::StreamFormat("%-12s %9.2f%%\n", point.info.name, 100 * *accuracy) << std::flush;
     point.info.accuracy = *accuracy;

@@ -220,7 +220,7 @@ absl::Status NoteResults(Artifact& artifact, const ExampleSet* test, const std::
     result.set_held_out_images(point.accuracy_images);
     if (test == nullptr) continue;
     if (stop != 0) return absl::CancelledError("stopped before the test was done");
-    absl::StatusOr<double> accuracy = EvaluateTop1(*engine, static_cast<int>(p), *test);
+    absl::StatusOr<double> accuracy = EvaluateTop1(*engine, ToPointId(static_cast<int>(p)), *test);
     if (!accuracy.ok()) return accuracy.status();
     result.set_test_accuracy(*accuracy);
     result.set_test_images(test->count());

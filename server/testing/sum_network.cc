@@ -25,16 +25,16 @@ std::unique_ptr<AdaptiveNetwork::Scratch> SumNetwork::MakeScratch(int max_rows) 
   return std::make_unique<Scratch>();
 }
 
-absl::Status SumNetwork::Run(int point, std::span<const uint8_t> input, std::span<float> output, Scratch&) const {
+absl::Status SumNetwork::Run(PointId point, std::span<const uint8_t> input, std::span<float> output, Scratch&) const {
   const size_t rows = input.size() / 4;
   if (input.size() != rows * 4 || output.size() != rows * 3) return absl::InvalidArgumentError("sizes do not fit");
   if (before_run_ != nullptr) {
-    if (absl::Status status = before_run_(point, static_cast<int>(rows)); !status.ok()) return status;
+    if (absl::Status status = before_run_(ToIndex(point), static_cast<int>(rows)); !status.ok()) return status;
   }
   for (size_t row = 0; row < rows; ++row) {
     const auto codes = input.subspan(row * 4, 4);
     const float sum = static_cast<float>(std::accumulate(codes.begin(), codes.end(), 0));
-    for (size_t k = 0; k < 3; ++k) output[row * 3 + k] = sum + 1000.0f * k + 0.25f * point;
+    for (size_t k = 0; k < 3; ++k) output[row * 3 + k] = sum + 1000.0f * k + 0.25f * ToIndex(point);
   }
   return absl::OkStatus();
 }

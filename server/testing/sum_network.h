@@ -24,7 +24,8 @@ class SumNetwork : public AdaptiveNetwork {
 
   const NetworkDescription& description() const override { return description_; }
   std::unique_ptr<Scratch> MakeScratch(int max_rows) const override;
-  absl::Status Run(int point, std::span<const uint8_t> input, std::span<float> output, Scratch& scratch) const override;
+  absl::Status Run(PointId point, std::span<const uint8_t> input, std::span<float> output,
+                   Scratch& scratch) const override;
 
  private:
   NetworkDescription description_;

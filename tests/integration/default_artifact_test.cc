@@ -30,7 +30,7 @@ TEST_P(DefaultArtifact, HasTheAccuracyItStates) {
     const ArtifactPoint& point = artifact->points[p];
     if (point.info.name != GetParam()) continue;
     EXPECT_EQ(point.accuracy_images, images.count());
-    const double accuracy = *EvaluateTop1(*network, static_cast<int>(p), images);
+    const double accuracy = *EvaluateTop1(*network, ToPointId(static_cast<int>(p)), images);
     const auto right = [&](double share) { return std::lround(share * static_cast<double>(images.count())); };
     EXPECT_EQ(right(accuracy), right(point.info.accuracy));
     return;

@@ -21,7 +21,7 @@ struct Words : PlainSums {
   }
 };
 
-// A direct layer's weights are 8 bits: kept so, wide layers stream half the bytes.
+// Weights of direct layers have 8 bits; panels keep them so, which halves the bytes that wide layers stream.
 struct DirectWords : Words {
   static constexpr int kWeightBytes = sizeof(__m128i);
 
@@ -30,8 +30,8 @@ struct DirectWords : Words {
   }
 };
 
-// Two 16-bit sums an output, of two weights of the four each. Whoever packs the panel sees to it that no pair of
-// products saturates; the sums wrap.
+// Two 16-bit sums an output, each of two of the four weights. The packing of the panel ensures that no pair of products
+// saturates; the sums wrap.
 struct Bytes : PlainSums {
   static constexpr bool kBytes = true;
 

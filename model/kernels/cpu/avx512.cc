@@ -77,8 +77,8 @@ struct PlainSums {
   }
 };
 
-// GCC 12 copies and spills accumulators around the intrinsics of dot products; an instruction of its own it leaves
-// alone.
+// GCC 12 copies and spills accumulators around the intrinsics of dot products; it leaves inline
+// assembly alone.
 struct Words : PlainSums {
   static Isa::Vector Step(Isa::Vector acc, Isa::Vector x, Isa::Vector w) {
     asm("vpdpwssd %2, %1, %0" : "+v"(acc) : "v"(x), "v"(w));

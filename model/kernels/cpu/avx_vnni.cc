@@ -15,8 +15,8 @@ namespace {
 
 #include "model/kernels/cpu/avx2.inc"
 
-// GCC 12 copies and spills accumulators around the intrinsics of dot products; an instruction of its own it leaves
-// alone.
+// GCC 12 copies and spills accumulators around the intrinsics of dot products; it leaves inline
+// assembly alone.
 struct Words : PlainSums {
   static Isa::Vector Step(Isa::Vector acc, Isa::Vector x, Isa::Vector w) {
     asm("%{vex%} vpdpwssd %2, %1, %0" : "+x"(acc) : "x"(x), "x"(w));

@@ -20,8 +20,8 @@
 #include "absl/strings/strip.h"
 #include "model/format/requantize.h"
 #include "model/kernels/aligned_buffer.h"
-#include "model/kernels/cpu/conv_layer.h"
 #include "model/kernels/cpu/instruction_set.h"
+#include "model/kernels/cpu/pack_conv.h"
 #include "model/kernels/cpu/peak.h"
 
 namespace anybit {
@@ -82,7 +82,7 @@ class Layer {
     }
     out_ = AlignedBuffer(in_.bytes());
     expected_ = AlignedBuffer(in_.bytes());
-    workspace_ = AlignedBuffer(MostWorkspaceBytes(kernels, node_, maps));
+    workspace_ = AlignedBuffer(MaxWorkspaceBytes(kernels, node_, maps));
     for (size_t i = 0; i < scale_.size(); ++i) {
       scale_[i] = ExactScale(4.0 / (range.hi * range.highest * std::sqrt(static_cast<double>(node_.depth))));
     }
@@ -103,11 +103,10 @@ class Layer {
     ConvWeights eight_bits = weights;
     eight_bits.signs = false;
     eight_bits.highest_input = 255;
-    for (ConvAlgorithm direct : {ConvAlgorithm::kBytes, ConvAlgorithm::kWords}) {
-      if (direct_ == nullptr && !(direct == ConvAlgorithm::kBytes && kernels.narrow_bytes)) {
-        direct_ = PackConv(direct, kernels, node_, maps, eight_bits);
-      }
+    if (!kernels.narrow_bytes) {
+      direct_ = PackConv(DirectConvolution{Operand::kBytes}, kernels, node_, maps, eight_bits);
     }
+    if (direct_ == nullptr) direct_ = PackConv(DirectConvolution{Operand::kWords}, kernels, node_, maps, eight_bits);
   }
 
   bool exists() const { return layer_ != nullptr; }
@@ -197,8 +196,8 @@ int Main(int argc, char** argv) {
   std::cout << (*kernels)->name << ": peak " << peak << " GMAC/s\n";
   for (const Case& shape : kCases) {
     for (const Range& range : kRanges) {
-      for (int a = 1; a < kConvAlgorithms; ++a) {
-        const auto algorithm = static_cast<ConvAlgorithm>(a);
+      for (const ConvAlgorithm& algorithm : AllConvAlgorithms()) {
+        if (algorithm == ConvAlgorithm(DirectConvolution{Operand::kFloats})) continue;
         const std::string name =
             absl::StrCat(range.name, "/", NameOf(algorithm), "/C", shape.channels, "/", shape.side, "x", shape.side,
                          "/images", shape.images, shape.stride > 1 ? "/stride2" : "");

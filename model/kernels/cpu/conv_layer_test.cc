@@ -1,4 +1,4 @@
-#include "model/kernels/cpu/conv_layer.h"
+#include "model/kernels/cpu/pack_conv.h"
 
 #include <algorithm>
 #include <random>
@@ -11,6 +11,7 @@
 #include "model/format/requantize.h"
 #include "model/kernels/aligned_buffer.h"
 #include "model/kernels/cpu/instruction_set.h"
+#include "model/kernels/cpu/panel_size.h"
 #include "model/kernels/reference.h"
 #ifdef ANYBIT_REPLACE_AVX_VNNI
 #include "tests/emulation/avx_vnni.h"
@@ -60,7 +61,7 @@ constexpr Shape kShapes[] = {
     {8, 3, 1, 1, 2, 1, 1, true},
 };
 
-// Ranges of weights and input codes: what the points of the ladder use, and others at the limits of an algorithm.
+// Ranges of weights and input codes: those of the ladder's points, and others at the limits of an algorithm.
 struct Range {
   int lo, hi, highest;
   bool signs = false;
@@ -85,18 +86,28 @@ PlannedNode NodeOf(const Shape& shape) {
   return node;
 }
 
-int64_t Padded(int64_t channels) { return (channels + kLanes - 1) / kLanes * kLanes; }
+const ConvAlgorithm kFloats = DirectConvolution{Operand::kFloats}, kWords = DirectConvolution{Operand::kWords},
+                    kDepthwise = DepthwiseConvolution{};
+
+// Whether every kernel table offers `algorithm`.
+bool IsAlwaysOffered(const ConvAlgorithm& algorithm) {
+  if (const auto* winograd = std::get_if<WinogradConvolution>(&algorithm)) {
+    return winograd->kind == WinogradKind::kWords4x4 || winograd->kind == WinogradKind::kWords2x4 ||
+           winograd->kind == WinogradKind::kWordsStride2_4x4;
+  }
+  return algorithm != ConvAlgorithm(DirectConvolution{Operand::kBytes});
+}
 
 FeatureMap MapOf(const FeatureShape& shape, Border border, bool pad_channels) {
   return {.height = shape.height,
           .width = shape.width,
           .channels = shape.channels,
-          .stored_channels = pad_channels ? Padded(shape.channels) : shape.channels,
+          .stored_channels = pad_channels ? PaddedChannels(shape.channels) : shape.channels,
           .before = border.before,
           .after = border.after};
 }
 
-// Maps in memory, with what Run needs around them.
+// Maps in memory, with the padding that Run needs.
 template <class T>
 struct Images {
   Images(const FeatureMap& map, int64_t count) : map(map), memory((count * map.image_stride() + 64) * sizeof(T)) {}
@@ -193,7 +204,7 @@ bool ConvLayerTest::CheckScaled(const Shape& shape, const Range& range, int64_t 
   const std::unique_ptr<ConvLayer> layer = PackConv(algorithm(), kernels(), node, maps, weights);
   if (layer == nullptr) return false;
   EXPECT_GT(layer->panel_bytes(), 0);
-  EXPECT_LE(layer->workspace_bytes(), MostWorkspaceBytes(kernels(), node, maps));
+  EXPECT_LE(layer->workspace_bytes(), MaxWorkspaceBytes(kernels(), node, maps));
   AlignedBuffer workspace(layer->workspace_bytes());
   std::fill_n(workspace.data(), workspace.bytes(), 0xa5);  // any contents
   layer->Run({.in = in.memory.data(),
@@ -228,7 +239,7 @@ bool ConvLayerTest::CheckScaled(const Shape& shape, const Range& range, int64_t 
 }
 
 TEST_P(ConvLayerTest, EqualsTheReferenceOnEveryShapeAndRangeItTakes) {
-  if (algorithm() == ConvAlgorithm::kFloats) return;
+  if (algorithm() == kFloats) return;
   int taken = 0;
   for (const Shape& shape : kShapes) {
     for (const Range& range : kRanges) {
@@ -239,24 +250,22 @@ TEST_P(ConvLayerTest, EqualsTheReferenceOnEveryShapeAndRangeItTakes) {
   }
   // Byte tiles are for few codes; words and the direct path are for all.
   const bool has_bytes = kernels().convolve[static_cast<int>(Operand::kBytes)] != nullptr;
-  const bool offered = has_bytes || algorithm() == ConvAlgorithm::kWords || algorithm() == ConvAlgorithm::kSigns ||
-                       algorithm() == ConvAlgorithm::kWords4x4 || algorithm() == ConvAlgorithm::kWords2x4 ||
-                       algorithm() == ConvAlgorithm::kWordsStride2_4x4 || algorithm() == ConvAlgorithm::kDepthwise;
+  const bool offered = has_bytes || IsAlwaysOffered(algorithm());
   if (offered) {
     EXPECT_GT(taken, 0);
   }
   int depthwise = 0;
   for (const Shape& shape : kShapes) depthwise += shape.depthwise;
-  if (algorithm() == ConvAlgorithm::kWords) {
+  if (algorithm() == kWords) {
     EXPECT_EQ(taken, (static_cast<int>(std::size(kShapes)) - depthwise) * static_cast<int>(std::size(kRanges)) * 2);
   }
-  if (algorithm() == ConvAlgorithm::kDepthwise) {
+  if (algorithm() == kDepthwise) {
     EXPECT_EQ(taken, depthwise * static_cast<int>(std::size(kRanges)) * 2);
   }
 }
 
 TEST_P(ConvLayerTest, EqualsTheReferenceForEveryNumberOfImages) {
-  if (algorithm() == ConvAlgorithm::kFloats) return;
+  if (algorithm() == kFloats) return;
   for (int64_t count = 1; count <= 33; ++count) {
     for (const Range& range : {Range{-127, 127, 255}, Range{-2, 2, 2}, Range{-1, 1, 1, true}}) {
       Check({4, 4, 32, 32, 3, 1, 1}, range, count, true, true, false);
@@ -268,7 +277,7 @@ TEST_P(ConvLayerTest, EqualsTheReferenceForEveryNumberOfImages) {
 TEST_P(ConvLayerTest, ReadsAnImageWithoutPaddedChannels) {
   for (int64_t channels : {1, 2, 3, 5}) {
     const bool taken = Check({9, 10, channels, 20, 3, 1, 1}, {-127, 127, 255}, 3, false, false, true);
-    EXPECT_TRUE(taken || algorithm() != ConvAlgorithm::kWords);
+    EXPECT_TRUE(taken || algorithm() != kWords);
     Check({9, 10, channels, 20, 3, 2, 1}, {-8, 7, 15}, 3, false, false, true);
     Check({9, 10, channels, 20, 5, 1, 2}, {-2, 2, 3}, 2, true, false, false);
   }
@@ -276,7 +285,7 @@ TEST_P(ConvLayerTest, ReadsAnImageWithoutPaddedChannels) {
 
 // As many channels as the widest layers have: sums reach the limits that admission guards.
 TEST_P(ConvLayerTest, EqualsTheReferenceOnDeepSums) {
-  if (algorithm() == ConvAlgorithm::kFloats) return;
+  if (algorithm() == kFloats) return;
   for (const Range& range : kRanges) {
     for (int64_t channels : {128, 256, 512}) {
       Check({4, 4, channels, 16, 3, 1, 1}, range, 1, false, true, false);
@@ -286,7 +295,7 @@ TEST_P(ConvLayerTest, EqualsTheReferenceOnDeepSums) {
 }
 
 TEST_P(ConvLayerTest, SumsFloatsToTheirPrecision) {
-  if (algorithm() != ConvAlgorithm::kFloats) return;
+  if (algorithm() != kFloats) return;
   for (const Shape& shape : kShapes) {
     PlannedNode node = NodeOf(shape);
     node.relu = shape.out % 2 == 0;
@@ -332,7 +341,7 @@ TEST_P(ConvLayerTest, SumsFloatsToTheirPrecision) {
             }
             double expected = sum * 0.75 + 0.5 + residual.at(i, y, x, o) * 2.0;
             if (node.relu) expected = std::max(0.0, expected);
-            // Each of depth + 2 roundings is at most 2^-24 of what has been added up to there.
+            // Each of depth + 2 roundings is at most 2^-24 of the sum so far.
             const double bound = (static_cast<double>(node.depth) + 3) * 0x1p-24 * (magnitude + std::abs(expected) + 1);
             ASSERT_NEAR(out.at(i, y, x, o), expected, bound) << shape.height << "x" << shape.width << " " << shape.in;
           }
@@ -341,12 +350,6 @@ TEST_P(ConvLayerTest, SumsFloatsToTheirPrecision) {
       }
     }
   }
-}
-
-std::vector<ConvAlgorithm> AllAlgorithms() {
-  std::vector<ConvAlgorithm> all;
-  for (int i = 0; i < kConvAlgorithms; ++i) all.push_back(static_cast<ConvAlgorithm>(i));
-  return all;
 }
 
 #ifdef ANYBIT_REPLACE_AVX_VNNI
@@ -359,13 +362,15 @@ std::vector<const KernelTable*> TestedKernels() { return SupportedKernels(); }
 #endif
 
 INSTANTIATE_TEST_SUITE_P(All, ConvLayerTest,
-                         testing::Combine(testing::ValuesIn(TestedKernels()), testing::ValuesIn(AllAlgorithms())),
+                         testing::Combine(testing::ValuesIn(TestedKernels()),
+                                          testing::ValuesIn(AllConvAlgorithms().begin(), AllConvAlgorithms().end())),
                          [](const auto& info) {
                            return std::string(std::get<0>(info.param)->name) + "_" + NameOf(std::get<1>(info.param));
                          });
 
 TEST(ConvAlgorithm, IsFoundByItsName) {
-  for (ConvAlgorithm algorithm : AllAlgorithms()) EXPECT_EQ(ConvAlgorithmByName(NameOf(algorithm)), algorithm);
+  for (const ConvAlgorithm& algorithm : AllConvAlgorithms())
+    EXPECT_EQ(ConvAlgorithmByName(NameOf(algorithm)), algorithm);
   EXPECT_EQ(ConvAlgorithmByName("im2col"), std::nullopt);
 }
 

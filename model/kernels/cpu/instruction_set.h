@@ -1,4 +1,4 @@
-// The kernel tables that this build holds and this processor can run.
+// The kernel tables of this build that this processor can run.
 #ifndef ANYBIT_MODEL_KERNELS_CPU_INSTRUCTION_SET_H_
 #define ANYBIT_MODEL_KERNELS_CPU_INSTRUCTION_SET_H_
 
@@ -10,11 +10,11 @@
 
 namespace anybit {
 
-// Asked of the processor and of the operating system, best first; the last is portable.
+// As processor and operating system report, best first; the last is portable.
 std::vector<const KernelTable*> SupportedKernels();
 
 // By name: "avx512", "avx_vnni", "avx2", "portable", or "auto" for the best. InvalidArgument for an unknown name,
-// FailedPrecondition for one that this processor cannot run; both list what it can.
+// FailedPrecondition for a table that this processor cannot run; both list the tables that it can.
 absl::StatusOr<const KernelTable*> KernelsByName(absl::string_view name);
 
 }  // namespace anybit

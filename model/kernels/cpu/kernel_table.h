@@ -1,13 +1,12 @@
 // The inner loops of the engine, as a table of functions for one instruction set.
 //
-// The table is chosen once, by whoever builds the network, and passed down; there is no dispatch per call. A kernel
-// allocates nothing. The one idea: every product runs in *steps* of 4 activation bytes against a
-// panel block of 16 outputs x 4 weight bytes, whatever the 4 bytes are, so that one loop serves direct convolutions and
-// the products inside Winograd's, in bytes, words, signs and floats, on every instruction set.
+// The table is chosen once, where the network is built, and passed down; there is no dispatch per call. Kernels
+// allocate nothing. The one idea: every product runs in *steps* of 4 activation bytes times a panel block of 16 outputs
+// x 4 weight bytes, whatever the 4 bytes hold. One loop then serves direct convolutions and Winograd's products, in
+// bytes, words, signs and floats, on every instruction set.
 //
-// Activations lie in NHWC with channels padded to kLanes (but for a network's input) and a zero border wide enough for
-// every window and tile that is read; padded channels are 0. Pointers to single pixels need no alignment beyond their
-// type's.
+// Activations are NHWC. Channels are padded with zeros to kLanes, except those of a network's input. A zero border is
+// wide enough for every window and tile that is read. Pointers to pixels need the alignment of their type only.
 #ifndef ANYBIT_MODEL_KERNELS_CPU_KERNEL_TABLE_H_
 #define ANYBIT_MODEL_KERNELS_CPU_KERNEL_TABLE_H_
 
@@ -16,11 +15,11 @@
 namespace anybit {
 
 inline constexpr int kLanes = 16;     // outputs of one panel block
-inline constexpr int kStepBytes = 4;  // of one pixel, that one step multiplies
+inline constexpr int kStepBytes = 4;  // bytes of one pixel in one step
 inline constexpr int64_t kUnlimitedSteps = int64_t{1} << 62;
-inline constexpr int kBlockStepBytes = kLanes * kStepBytes;  // of the panel: [16 outputs][4 bytes]
+inline constexpr int kBlockStepBytes = kLanes * kStepBytes;  // panel bytes of one step: [16 outputs][4 bytes]
 
-// What the 4 bytes of a step are.
+// The contents of the 4 bytes of a step.
 enum class Operand : uint8_t {
   kBytes,   // four u8 codes, four s8 weights
   kWords,   // two s16 values, two s16 weights
@@ -29,7 +28,7 @@ enum class Operand : uint8_t {
 };
 inline constexpr int kOperands = 4;
 
-// How finished sums become codes (model/format/requantize.h). Arrays hold whole blocks: [16 * blocks].
+// Turns finished sums into codes (model/format/requantize.h). Arrays hold whole blocks: [16 * blocks].
 struct Epilogue {
   const float* scale;
   const float* bias;
@@ -38,8 +37,8 @@ struct Epilogue {
   float lowest;   // of kFloats: 0, or minus infinity where there is no ReLU; else unused
 };
 
-// A run of output pixels against all outputs of a layer. Sums run over `rows` stretches of `row_steps` steps,
-// `row_stride` bytes apart: the rows of the kernel window, contiguous in NHWC.
+// Output pixels times all outputs of a layer. Sums run over `rows` ranges of `row_steps` steps, `row_stride` bytes
+// apart: the rows of the kernel window, contiguous in NHWC.
 struct ConvCall {
   const uint8_t* const* windows;  // [pixels], each pixel's first byte
   int pixels;
@@ -57,13 +56,13 @@ struct ConvCall {
   void* const* outputs;          // [pixels], 16 * blocks codes (kFloats: floats) each
 };
 
-// One row of output pixels of a depthwise convolution: every channel by itself. The codes that a tap of the window
-// reads lie `taps[t]` elements from those of the window's first; 16 channels are read at once.
+// One row of output pixels of a depthwise convolution: every channel by itself, 16 channels at once. Tap t of a window
+// is `taps[t]` elements from the window's first code.
 struct DepthwiseCall {
   const void* in;  // the first window's first code (floats: value)
   int64_t pixels;
   int64_t in_step;      // elements from window to window
-  const int64_t* taps;  // [taps], of codes an even number: one more of weight 0 where there is none
+  const int64_t* taps;  // [count]; for codes an even number, if need be with a last tap of weight 0
   int count;            // of taps
   const void* weights;  // s16 [blocks][taps / 2][16 lanes][2 taps]; floats [blocks][taps][16]; 64-byte aligned
   int blocks;
@@ -75,8 +74,7 @@ struct DepthwiseCall {
 };
 
 // An exact Winograd convolution F(rows x cols) of a 3x3 kernel at stride 1, or 2 where the name says so, in words (16
-// bits) or bytes. kBytes1x4 is Winograd's along the row only. kernels/winograd.h has the arithmetic and says where each
-// is exact.
+// bits) or bytes. kBytes1x4 transforms along the row only. winograd.h has the arithmetic and the rules of exactness.
 enum class WinogradKind : uint8_t {
   kWords4x4,
   kWords2x4,
@@ -90,15 +88,15 @@ enum class WinogradKind : uint8_t {
 };
 inline constexpr int kWinogradKinds = 9;
 
-// Input tiles into the transform domain: V[position][tile][depth], words or bytes; of kBytes1x4 a position's depth is
-// three input rows of `channels` one after the other.
+// Transforms input tiles: V[position][tile][depth], in words or bytes. The depth of a kBytes1x4 position is three input
+// rows of `channels`, one after the other.
 struct TileInput {
   const uint8_t* const* tiles;  // [count], each tile's first code
   int count;
   int64_t row_stride;     // bytes
   int64_t channels;       // stored; a multiple of kLanes; also the bytes from pixel to pixel
   uint8_t offset;         // bytes: added to make V unsigned
-  uint8_t corner_offset;  // bytes: likewise, at position (1, 1), of kBytes1x4 at position 1; at stride 2 none
+  uint8_t corner_offset;  // bytes: likewise at position (1, 1), for kBytes1x4 at position 1; not at stride 2
   uint8_t* v;
   int64_t position_stride;  // bytes
   int64_t tile_stride;      // bytes
@@ -121,13 +119,13 @@ struct TileProduct {
   int64_t m_stride;       // bytes from block to block
 };
 
-// How much of an output tile lies within the map.
+// The part of an output tile that lies within the map.
 struct TileExtent {
   uint8_t rows;
   uint8_t cols;
 };
 
-// Tiles of one block of 16 outputs back from the transform domain, through the epilogue.
+// Transforms tiles of one block of 16 outputs back and applies the epilogue.
 struct TileOutput {
   const uint8_t* m;       // [count] tiles of [position][16 lanes]
   int64_t m_tile_stride;  // bytes
@@ -158,17 +156,17 @@ struct MaxPoolCall {
 struct KernelTable {
   const char* name;
 
-  // Byte sums inside Winograd products wrap at 16 bits (and pairs of products saturate): narrower rules of admission.
+  // Byte sums inside Winograd products wrap at 16 bits, and pairs of products saturate: fewer weights are exact.
   bool narrow_bytes;
 
-  // Blocks of outputs that a kernel takes at once.
+  // Panel blocks that a kernel computes at once.
   int blocks;
 
   // Runs the table's fastest exact inner loop (on bytes, where they are not narrow, else words) on operands in the
-  // first-level cache, `rounds` times; returns how many multiplications that was. What a benchmark calls the peak.
+  // first-level cache, `rounds` times; returns the number of multiplications. Benchmarks call its speed the peak.
   int64_t (*spin)(int rounds);
 
-  // Bytes of each weight in a panel of convolve's kWords: 2, or 1 where they are widened on the way.
+  // Bytes of each weight in a panel of convolve's kWords: 2, or 1 where the kernel widens them.
   int word_weight_bytes;
 
   // By Operand; null where the table has none. kWords and kFloats always exist.

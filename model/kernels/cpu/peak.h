@@ -1,4 +1,4 @@
-// What one core reaches at most: the yardstick beside the figures of benchmarks.
+// The highest speed that one core reaches, for comparison with the figures of benchmarks.
 #ifndef ANYBIT_MODEL_KERNELS_CPU_PEAK_H_
 #define ANYBIT_MODEL_KERNELS_CPU_PEAK_H_
 
@@ -10,8 +10,8 @@
 
 namespace anybit {
 
-// Multiplications a nanosecond of one core in the table's fastest exact inner loop on bytes (or words, where that is
-// what it has): the best of 40 spells of a fraction of a millisecond.
+// Multiplications a nanosecond of one core in the table's fastest exact inner loop: the best of 40 short measurements
+// of a fraction of a millisecond.
 inline double MeasurePeak(const KernelTable& kernels) {
   using Clock = std::chrono::steady_clock;
   double best = 0;

@@ -1,5 +1,5 @@
-// Plain C++ that compilers vectorise for whatever the build targets; where that is x86-64, with the one instruction of
-// its baseline that they do not find by themselves.
+// Plain C++ that compilers vectorise for the target of the build. For x86-64 it adds the one baseline instruction that
+// compilers do not find by themselves.
 #include <cstdint>
 #include <cstring>
 #include <type_traits>

@@ -3,15 +3,15 @@
 // F(m x n) makes an m x n tile of a 3x3 stride-1 convolution from (m + 2) x (n + 2) inputs with one multiplication per
 // input position (Winograd 1980; Lavin and Gray, CVPR 2016). Here all of it is integers: G is scaled to whole numbers,
 // so the results are a whole factor times the sums, and nothing is rounded. The one idea: additions and multiplications
-// are a ring homomorphism modulo 2^32 (or 2^16), so lanes may wrap in between; what must fit is the result. The odd
-// part of the factor is divided out by multiplying with its inverse, its power of two goes into the epilogue's scale.
+// are a ring homomorphism modulo 2^32 (or 2^16), so lanes may wrap in between; only the result must fit. Multiplying by
+// its inverse removes the odd part of the factor; its power of two goes into the epilogue's scale.
 //
 // Scaled forms, rows of G: F(2): {2,0,0} {1,1,1} {1,-1,1} {0,0,2}, result times 2;
 // F(4): {6,0,0} {-2,-2,-2} {-2,2,-2} {1,2,4} {1,-2,4} {0,0,6}, result times 24.
 //
 // At stride 2 a window's outer taps meet even inputs only and its middle tap odd ones, so a row of m outputs is F(m, 2)
 // on the even inputs plus m products of the odd: 9 products for 4 outputs instead of 12, 81 for 4 x 4 instead of 144.
-// Rows of G for F(2, 2): {1,0,0} {1,0,1} {0,0,1}, result as it is; for F(4, 2), points 0, 1, -1, 2: {1,0,0} {1,0,1}
+// Rows of G for F(2, 2): {1,0,0} {1,0,1} {0,0,1}, result unscaled; for F(4, 2), points 0, 1, -1, 2: {1,0,0} {1,0,1}
 // {1,0,-1} {1,0,2} {0,0,1}, result times 6; then {0,1,0} for each odd input.
 #ifndef ANYBIT_MODEL_KERNELS_CPU_WINOGRAD_H_
 #define ANYBIT_MODEL_KERNELS_CPU_WINOGRAD_H_
@@ -46,14 +46,14 @@ struct WinogradPanel {
   AlignedBuffer u;    // [blocks][positions][steps][kBlockStepBytes]
   int64_t steps = 0;  // of one position
   int blocks = 0;
-  std::vector<int32_t> init;         // bytes: [positions][16 * blocks], what makes up for the offsets; words: empty
+  std::vector<int32_t> init;         // bytes: [positions][16 * blocks], compensates for the offsets; words: empty
   std::vector<int32_t> centers;      // narrow bytes: [16 * blocks], as in TileOutput; else empty
   std::vector<int16_t> low_centers;  // likewise
   uint8_t offset = 0, corner_offset = 0;
   float factor = 1;  // transform_output's results are `factor` times the sums
 };
 
-// The panel, or nothing where `kind` is not exact for these weights: codes [outputs][3][3][channels] on activation
+// The panel, or nullopt where `kind` is not exact for these weights: codes [outputs][3][3][channels] on activation
 // codes 0..highest_input. `narrow_bytes` as in KernelTable. stored_channels: channels rounded up to kLanes.
 std::optional<WinogradPanel> PackWinograd(WinogradKind kind, bool narrow_bytes, std::span<const int16_t> weights,
                                           int64_t outputs, int64_t channels, int64_t stored_channels,

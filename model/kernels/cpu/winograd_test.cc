@@ -8,7 +8,7 @@
 namespace anybit {
 namespace {
 
-// All weights the same: what reaches the transform's extremes.
+// All weights are equal, which reaches the transform's extremes.
 bool Admits(WinogradKind kind, bool narrow, int weight, int highest_input, int64_t channels = 16) {
   const std::vector<int16_t> codes(16 * 9 * channels, static_cast<int16_t>(weight));
   return PackWinograd(kind, narrow, codes, 16, channels, channels, highest_input).has_value();

@@ -141,7 +141,7 @@ torch::Tensor Logits(const AdaptiveNetwork& network, int point, const std::vecto
   torch::Tensor logits = torch::empty({rows, kClasses});
   const auto scratch = network.MakeScratch(static_cast<int>(rows));
   const std::span<float> out(logits.mutable_data_ptr<float>(), static_cast<size_t>(logits.numel()));
-  EXPECT_TRUE(network.Run(point, codes, out, *scratch).ok());
+  EXPECT_TRUE(network.Run(ToPointId(point), codes, out, *scratch).ok());
   return logits;
 }
 
@@ -235,7 +235,7 @@ TEST(NormEstimator, GivesEachChannelTheMomentsOfTheFullPrecisionPoint) {
   Converted converted;
   Artifact artifact = converted.Quantize("fp32,w2a8");
   const auto simulation = *TorchNetwork::Create(artifact);
-  const LayerTrace trace = *simulation->Trace(1, converted.codes);
+  const LayerTrace trace = *simulation->Trace(ToPointId(1), converted.codes);
   // Of the stem the float network's own values are at hand. Codes times their step are what stands for them, a ReLU
   // later.
   const torch::Tensor real = torch::relu(

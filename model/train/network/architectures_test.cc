@@ -64,7 +64,7 @@ void CheckExport(const char* architecture, const char* points, const std::string
   for (int p = 0; p < count; ++p) {
     SCOPED_TRACE(network->points()[p].name);
     std::vector<float> logits(kRows * plan.classes());
-    ASSERT_TRUE(simulation->Run(p, pixels, logits, *simulation->MakeScratch(kRows)).ok());
+    ASSERT_TRUE(simulation->Run(ToPointId(p), pixels, logits, *simulation->MakeScratch(kRows)).ok());
     // A value next to a rounding boundary may fall to either side, and others follow it.
     const torch::Tensor folded = torch::from_blob(logits.data(), {kRows, plan.classes()});
     const double spread = (forward[p] - forward[p].mean()).abs().mean().item<double>();
@@ -72,9 +72,9 @@ void CheckExport(const char* architecture, const char* points, const std::string
     EXPECT_LT(error, (p == 0 ? 1e-4 : 0.02) * spread);
     if (p == 0) continue;
     std::vector<float> served(logits.size());
-    ASSERT_TRUE(engine->Run(p, pixels, served, *engine->MakeScratch(kRows)).ok());
+    ASSERT_TRUE(engine->Run(ToPointId(p), pixels, served, *engine->MakeScratch(kRows)).ok());
     EXPECT_EQ(served, logits);
-    const LayerTrace codes = *engine->Trace(p, pixels), simulated = *simulation->Trace(p, pixels);
+    const LayerTrace codes = *engine->Trace(ToPointId(p), pixels), simulated = *simulation->Trace(ToPointId(p), pixels);
     for (size_t i = 0; i < codes.size(); ++i) EXPECT_EQ(codes[i].codes, simulated[i].codes) << codes[i].node;
   }
 }

@@ -75,7 +75,7 @@ TEST_P(WithEveryRule, ExportsWhatItComputes) {
   const auto simulation = *TorchNetwork::Create(artifact);
   for (int p = 0; p < 6; ++p) {
     std::vector<float> logits(64 * 4);
-    ASSERT_TRUE(simulation->Run(p, set.rows(0, 64), logits, *simulation->MakeScratch(64)).ok());
+    ASSERT_TRUE(simulation->Run(ToPointId(p), set.rows(0, 64), logits, *simulation->MakeScratch(64)).ok());
     const torch::Tensor served = torch::from_blob(logits.data(), {64, 4});
     // A value next to a rounding boundary may fall to either side: the mean tells a factor from that.
     const double spread = (forward[p] - forward[p].mean()).abs().mean().item<double>();

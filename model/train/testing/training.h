@@ -44,7 +44,7 @@ inline std::vector<double> Served(const Artifact& artifact) {
   const MemoryExamples test = Stripes(200, 2);
   std::vector<double> accuracies;
   for (size_t p = 0; p < artifact.points.size(); ++p) {
-    accuracies.push_back(*EvaluateTop1(*engine, static_cast<int>(p), test));
+    accuracies.push_back(*EvaluateTop1(*engine, ToPointId(static_cast<int>(p)), test));
   }
   return accuracies;
 }

@@ -36,8 +36,8 @@ TEST_P(TrainWithEveryRecipe, TeachesEveryPointWhatTheEngineServesToTheLastIntege
   const auto simulation = *TorchNetwork::Create(*artifact);
   const MemoryExamples images = Stripes(20, 3);
   for (int p = 1; p < static_cast<int>(artifact->points.size()); ++p) {
-    const LayerTrace served = *engine->Trace(p, images.rows(0, 20)),
-                     trained = *simulation->Trace(p, images.rows(0, 20));
+    const LayerTrace served = *engine->Trace(ToPointId(p), images.rows(0, 20)),
+                     trained = *simulation->Trace(ToPointId(p), images.rows(0, 20));
     for (size_t i = 0; i < served.size(); ++i) EXPECT_EQ(served[i].codes, trained[i].codes) << served[i].node;
   }
 }

@@ -1,0 +1,251 @@
+#include "model/engine/interpreter.h"
+
+#include <algorithm>
+
+#include "model/engine/kernel_choices.h"
+#include "model/format/requantize.h"
+#include "model/kernels/cpu/pack_conv.h"
+
+namespace anybit {
+namespace {
+
+// Bytes, or floats, that a kernel's last step may read beyond a map: one vector.
+constexpr int64_t kReadPadding = 64;
+
+template <class T>
+T* BufferOf(InterpreterMemory& memory, int buffer) {
+  if constexpr (sizeof(T) == 1) {
+    return memory.codes[buffer].as<T>();
+  } else {
+    return memory.floats[buffer].as<T>();
+  }
+}
+
+}  // namespace
+
+Interpreter::Interpreter(const NetworkPlan& plan, const ActivationPlan& activations, const KernelTable& kernels,
+                         bool full_precision)
+    : plan_(plan), activations_(activations), kernels_(kernels), full_precision_(full_precision) {}
+
+int64_t Interpreter::bytes_per_row() const {
+  int64_t elements = activations_.input.image_stride();
+  for (int64_t buffer : activations_.elements) elements += buffer;
+  const int64_t bytes_per_element = full_precision_ ? 1 + sizeof(float) : 1;
+  return plan_.frames * elements * bytes_per_element;
+}
+
+InterpreterMemory Interpreter::MakeMemory(int rows) const {
+  const int64_t images = rows * plan_.frames;
+  const auto bytes = [&](int64_t elements) { return images * elements + kReadPadding; };
+  const auto float_bytes = [&](int64_t elements) { return full_precision_ ? bytes(elements) * sizeof(float) : 0; };
+  int64_t workspace = 0;
+  for (int layer : plan_.layers) {
+    const PlannedNode& node = plan_.nodes[layer];
+    if (node.kind != NodeKind::kConv) continue;
+    workspace = std::max(workspace, MaxWorkspaceBytes(kernels_, node, activations_.MapsOf(plan_, node)));
+  }
+  const int64_t sums = plan_.nodes.back().depth + kLanes;  // kernels add whole blocks
+  InterpreterMemory memory;
+  memory.input = AlignedBuffer(bytes(activations_.input.image_stride()));
+  if (full_precision_) memory.float_input = AlignedBuffer(float_bytes(activations_.input.image_stride()));
+  for (int64_t elements : activations_.elements) {
+    memory.codes.emplace_back(bytes(elements));
+    memory.floats.emplace_back(float_bytes(elements));
+  }
+  memory.workspace = AlignedBuffer(workspace);
+  memory.pool_sums.resize(sums);
+  if (full_precision_) memory.float_sums.resize(sums);
+  return memory;
+}
+
+void Interpreter::Run(const Rows& rows, InterpreterMemory& memory, const AfterNode& after_node) const {
+  const bool full_precision = rows.panels->full_precision;
+  if (full_precision) {
+    CopyInput(rows, memory.float_input.as<float>());
+  } else {
+    CopyInput(rows, memory.input.data());
+  }
+  for (size_t i = 0; i < plan_.nodes.size(); ++i) {
+    const PlannedNode& node = plan_.nodes[i];
+    const int index = static_cast<int>(i);
+    if (full_precision) {
+      RunNode<float>(node, index, rows, memory);
+    } else {
+      RunNode<uint8_t>(node, index, rows, memory);
+    }
+    if (after_node != nullptr) after_node(node, index);
+  }
+}
+
+template <class T>
+void Interpreter::CopyInput(const Rows& rows, T* to) const {
+  const FeatureMap& map = activations_.input;
+  for (int64_t image = 0; image < rows.count * plan_.frames; ++image) {
+    const uint8_t* from = rows.input + image * plan_.input.elements();
+    for (int64_t y = 0; y < map.height; ++y) {
+      T* line = to + image * map.image_stride() + map.at(y, 0);
+      if (map.stored_channels == map.channels) {
+        std::copy_n(from, map.width * map.channels, line);
+        from += map.width * map.channels;
+        continue;
+      }
+      for (int64_t x = 0; x < map.width; ++x, from += map.channels, line += map.stored_channels) {
+        std::copy_n(from, map.channels, line);
+      }
+    }
+  }
+}
+
+template <class T>
+void Interpreter::RunNode(const PlannedNode& node, int index, const Rows& rows, InterpreterMemory& memory) const {
+  switch (node.kind) {
+    case NodeKind::kConv: RunConv<T>(node, index, rows, memory); break;
+    case NodeKind::kMaxPool: RunMaxPool<T>(node, index, rows, memory); break;
+    case NodeKind::kGlobalPool: break;  // its only reader, the linear node, computes the sums
+    case NodeKind::kLinear:
+      if constexpr (sizeof(T) == 1) {
+        RunLinear(node, rows, memory);
+      } else {
+        RunLinearFloats(node, rows, memory);
+      }
+      break;
+  }
+}
+
+template <class T>
+void Interpreter::RunConv(const PlannedNode& node, int index, const Rows& rows, InterpreterMemory& memory) const {
+  const auto& conv = rows.panels->layers[node.layer].conv[ChoiceIndex(static_cast<int>(rows.count))];
+  conv->Run({.in = Values<T>(memory, node.input),
+             .residual = node.has_residual ? Values<T>(memory, node.residual) : nullptr,
+             .out = BufferOf<T>(memory, activations_.buffers[index]),
+             .count = rows.count * node.frames},
+            memory.workspace.data());
+}
+
+template <class T>
+void Interpreter::RunMaxPool(const PlannedNode& node, int index, const Rows& rows, InterpreterMemory& memory) const {
+  const FeatureMap &from = activations_.map(node.input), &to = activations_.maps[index];
+  const T* in = Values<T>(memory, node.input);
+  T* out = BufferOf<T>(memory, activations_.buffers[index]);
+  const MaxPoolCall call{.out_height = to.height,
+                         .out_width = to.width,
+                         .channels = to.stored_channels,
+                         .size = node.pool,
+                         .stride = node.stride,
+                         .in_row_stride = from.row_stride(),
+                         .out_row_stride = to.row_stride()};
+  for (int64_t image = 0; image < rows.count * node.frames; ++image) {
+    const T* corner = in + image * from.image_stride() + from.at(-node.padding, -node.padding);
+    T* first = out + image * to.image_stride() + to.at(0, 0);
+    if constexpr (sizeof(T) == 1) {
+      kernels_.max_pool(call, corner, first);
+    } else {
+      kernels_.max_pool_floats(call, corner, first);
+    }
+  }
+}
+
+int Interpreter::SourceOf(const PlannedNode& node) const {
+  const PlannedNode* pool = plan_.PoolReadBy(node);
+  return pool == nullptr ? node.input : pool->input;
+}
+
+void Interpreter::GatherSums(const PlannedNode* pool, const FeatureMap& map, const uint8_t* image,
+                             std::vector<int32_t>& sums) const {
+  if (pool == nullptr) {
+    for (int64_t i = 0; i < map.height * map.width; ++i) {
+      std::copy_n(image + map.at(i / map.width, i % map.width), map.channels, sums.data() + i * map.channels);
+    }
+    return;
+  }
+  std::fill(sums.begin(), sums.end(), 0);
+  for (int64_t frame = 0; frame < plan_.frames; ++frame, image += map.image_stride()) {
+    for (int64_t y = 0; y < map.height; ++y) {
+      kernels_.add_pixels(image + map.at(y, 0), map.width, map.stored_channels, sums.data());
+    }
+  }
+}
+
+void Interpreter::GatherSums(const PlannedNode* pool, const FeatureMap& map, const float* image,
+                             std::vector<float>& sums) const {
+  const auto pixel = [&](int64_t i) { return image + map.at(i / map.width, i % map.width); };
+  const int64_t pixels = map.height * map.width;
+  if (pool == nullptr) {
+    for (int64_t i = 0; i < pixels; ++i) std::copy_n(pixel(i), map.channels, sums.data() + i * map.channels);
+    return;
+  }
+  std::fill(sums.begin(), sums.end(), 0.0f);
+  for (int64_t frame = 0; frame < plan_.frames; ++frame, image += map.image_stride()) {
+    for (int64_t i = 0; i < pixels; ++i) {
+      for (int64_t c = 0; c < map.channels; ++c) sums[c] += pixel(i)[c];
+    }
+  }
+}
+
+void Interpreter::RunLinear(const PlannedNode& node, const Rows& rows, InterpreterMemory& memory) const {
+  const LayerPanels& layer = rows.panels->layers[node.layer];
+  const int source = SourceOf(node);
+  const FeatureMap& map = activations_.map(source);
+  const uint8_t* in = Values<uint8_t>(memory, source);
+  for (int64_t row = 0; row < rows.count; ++row) {
+    GatherSums(plan_.PoolReadBy(node), map, in + row * plan_.frames * map.image_stride(), memory.pool_sums);
+    for (int64_t o = 0; o < node.out.channels; ++o) {
+      const int64_t sum = kernels_.dot(memory.pool_sums.data(), layer.codes.data() + o * node.depth, node.depth);
+      rows.output[row * plan_.classes() + o] = Dequantize(sum, layer.scale[o], layer.bias[o]);
+    }
+  }
+}
+
+void Interpreter::RunLinearFloats(const PlannedNode& node, const Rows& rows, InterpreterMemory& memory) const {
+  const LayerPanels& layer = rows.panels->layers[node.layer];
+  const int source = SourceOf(node);
+  const FeatureMap& map = activations_.map(source);
+  const float* in = Values<float>(memory, source);
+  for (int64_t row = 0; row < rows.count; ++row) {
+    GatherSums(plan_.PoolReadBy(node), map, in + row * plan_.frames * map.image_stride(), memory.float_sums);
+    for (int64_t o = 0; o < node.out.channels; ++o) {
+      float sum = 0;
+      for (int64_t d = 0; d < node.depth; ++d) sum += memory.float_sums[d] * layer.floats[o * node.depth + d];
+      rows.output[row * plan_.classes() + o] = sum * layer.scale[o] + layer.bias[o];
+    }
+  }
+}
+
+template <class T>
+const T* Interpreter::Values(const InterpreterMemory& memory, int index) const {
+  if constexpr (sizeof(T) == 1) {
+    return index == kNetworkInput ? memory.input.as<T>() : memory.codes[activations_.buffers[index]].as<T>();
+  } else {
+    return index == kNetworkInput ? memory.float_input.as<T>() : memory.floats[activations_.buffers[index]].as<T>();
+  }
+}
+
+void Interpreter::Record(const PlannedNode& node, int index, int64_t rows, const InterpreterMemory& memory,
+                         LayerTrace& trace) const {
+  NodeTrace& out = trace.emplace_back();
+  out.node = node.name;
+  if (node.kind == NodeKind::kLinear) return;
+  const bool sums = node.kind == NodeKind::kGlobalPool;
+  const int source = sums ? node.input : index;
+  const FeatureMap& map = activations_.map(source);
+  const uint8_t* values = Values<uint8_t>(memory, source);
+  size_t first = 0;
+  for (int64_t image = 0; image < rows * plan_.frames; ++image) {
+    if (sums && image % plan_.frames == 0) {
+      first = out.codes.size();
+      out.codes.resize(first + map.channels);
+    }
+    for (int64_t i = 0; i < map.height * map.width; ++i) {
+      const uint8_t* pixel = values + image * map.image_stride() + map.at(i / map.width, i % map.width);
+      for (int64_t c = 0; c < map.channels; ++c) {
+        if (sums) {
+          out.codes[first + c] += pixel[c];
+        } else {
+          out.codes.push_back(pixel[c]);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace anybit

@@ -1,0 +1,93 @@
+// Runs a planned network node by node on the kernels of one instruction set.
+//
+// The interpreter is immutable: panels say what each layer runs with, and memory, one for each thread, holds the
+// activations. Integers equal the contract of model/format/requantize.h; a row's result does not depend on the rows
+// beside it.
+#ifndef ANYBIT_MODEL_ENGINE_INTERPRETER_H_
+#define ANYBIT_MODEL_ENGINE_INTERPRETER_H_
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "model/engine/activation_plan.h"
+#include "model/engine/layer_trace.h"
+#include "model/engine/point_panels.h"
+#include "model/format/network_spec.h"
+#include "model/kernels/aligned_buffer.h"
+#include "model/kernels/cpu/kernel_table.h"
+
+namespace anybit {
+
+// The memory of one thread: sized once, never grown.
+struct InterpreterMemory {
+  AlignedBuffer input, float_input;
+  std::vector<AlignedBuffer> codes, floats;  // by buffer of the plan
+  AlignedBuffer workspace;                   // of kernels
+  std::vector<int32_t> pool_sums;            // one row's input of the linear node
+  std::vector<float> float_sums;             // the same at full precision
+};
+
+// Rows to run at one point.
+struct Rows {
+  const PointPanels* panels = nullptr;
+  const uint8_t* input = nullptr;
+  float* output = nullptr;
+  int64_t count = 0;
+};
+
+class Interpreter {
+ public:
+  // Called after each node has run.
+  using AfterNode = std::function<void(const PlannedNode& node, int index)>;
+
+  // The arguments must outlive the interpreter. `full_precision`: whether memory has to serve a full-precision point.
+  Interpreter(const NetworkPlan& plan, const ActivationPlan& activations, const KernelTable& kernels,
+              bool full_precision);
+
+  // Bytes of activations that one row takes.
+  int64_t bytes_per_row() const;
+
+  InterpreterMemory MakeMemory(int rows) const;
+
+  // At most as many rows as `memory` was made for. Allocates nothing. Any thread, each with its own memory.
+  void Run(const Rows& rows, InterpreterMemory& memory, const AfterNode& after_node = nullptr) const;
+
+  // Appends the values that `node` has just computed at a quantized point.
+  void Record(const PlannedNode& node, int index, int64_t rows, const InterpreterMemory& memory,
+              LayerTrace& trace) const;
+
+ private:
+  template <class T>
+  void CopyInput(const Rows& rows, T* to) const;
+  template <class T>
+  void RunConv(const PlannedNode& node, int index, const Rows& rows, InterpreterMemory& memory) const;
+  template <class T>
+  void RunMaxPool(const PlannedNode& node, int index, const Rows& rows, InterpreterMemory& memory) const;
+  template <class T>
+  void RunNode(const PlannedNode& node, int index, const Rows& rows, InterpreterMemory& memory) const;
+  void RunLinear(const PlannedNode& node, const Rows& rows, InterpreterMemory& memory) const;
+  void RunLinearFloats(const PlannedNode& node, const Rows& rows, InterpreterMemory& memory) const;
+
+  // Sets `sums` to the linear node's input from the first image of a row: a global pool's sums over the row's frames,
+  // or the values themselves.
+  void GatherSums(const PlannedNode* pool, const FeatureMap& map, const uint8_t* image,
+                  std::vector<int32_t>& sums) const;
+  void GatherSums(const PlannedNode* pool, const FeatureMap& map, const float* image, std::vector<float>& sums) const;
+
+  // The node, or network input, whose values a linear node reads: a global pool's input in place of the pool.
+  int SourceOf(const PlannedNode& node) const;
+
+  // The values that node `index` made, or the network's input.
+  template <class T>
+  const T* Values(const InterpreterMemory& memory, int index) const;
+
+  const NetworkPlan& plan_;
+  const ActivationPlan& activations_;
+  const KernelTable& kernels_;
+  const bool full_precision_;
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_ENGINE_INTERPRETER_H_

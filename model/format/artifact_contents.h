@@ -1,0 +1,59 @@
+// The contents of an artifact in memory: one adaptive-bit-width network, its store and its operating points.
+//
+// artifact.h has the file that holds them.
+#ifndef ANYBIT_MODEL_FORMAT_ARTIFACT_CONTENTS_H_
+#define ANYBIT_MODEL_FORMAT_ARTIFACT_CONTENTS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "model/format/code_range.h"
+#include "model/format/network_description.h"
+#include "model/format/network_spec.h"
+#include "model/format/operating_point.h"
+
+namespace anybit {
+
+// The weights of one layer, [out][depth] in the order of PlannedNode.
+struct LayerStore {
+  std::vector<int8_t> q8;
+  std::vector<float> scale;  // [out], > 0
+  std::vector<float> full;   // like q8, or empty
+};
+
+// One layer at one operating point.
+struct LayerEpilogue {
+  CodeRange weights;         // ignored at full precision
+  int highest_code = 0;      // 1..255; 0 for the last layer and at full precision
+  std::vector<float> scale;  // [out]; of quantized conv layers: ExactScale
+  std::vector<float> bias;   // [out]
+  float residual_scale = 0;  // where the node adds
+};
+
+struct ArtifactPoint {
+  OperatingPoint info;
+  bool full_precision = false;
+  int64_t accuracy_images = 0;
+  std::vector<LayerEpilogue> layers;  // by layer index of the plan
+};
+
+struct Artifact {
+  NetworkSpec spec;
+  int64_t version = 1;
+  std::string trained_with;           // the command line that made it
+  std::string checksum;               // of the file that it was read from; empty where there is none
+  std::vector<LayerStore> store;      // by layer index of the plan
+  std::vector<ArtifactPoint> points;  // 1..64
+};
+
+// InvalidArgument, naming the offending value, unless `artifact` is complete and every engine can run it.
+absl::Status ValidateArtifact(const Artifact& artifact);
+
+// The network as clients and the server see it. `artifact` must be valid.
+NetworkDescription Describe(const Artifact& artifact);
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_FORMAT_ARTIFACT_CONTENTS_H_

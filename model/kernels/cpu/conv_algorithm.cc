@@ -1,0 +1,69 @@
+#include "model/kernels/cpu/conv_algorithm.h"
+
+#include <iterator>
+
+namespace anybit {
+namespace {
+
+constexpr ConvAlgorithm kAlgorithms[] = {
+    DirectConvolution{Operand::kFloats},
+    DirectConvolution{Operand::kWords},
+    DirectConvolution{Operand::kBytes},
+    DirectConvolution{Operand::kSigns},
+    DepthwiseConvolution{},
+    WinogradConvolution{WinogradKind::kWords4x4},
+    WinogradConvolution{WinogradKind::kWords2x4},
+    WinogradConvolution{WinogradKind::kBytes1x4},
+    WinogradConvolution{WinogradKind::kBytes2x2},
+    WinogradConvolution{WinogradKind::kBytes2x4},
+    WinogradConvolution{WinogradKind::kBytes4x4},
+    WinogradConvolution{WinogradKind::kWordsStride2_4x4},
+    WinogradConvolution{WinogradKind::kBytesStride2_2x2},
+    WinogradConvolution{WinogradKind::kBytesStride2_4x4},
+};
+static_assert(std::size(kAlgorithms) == kOperands + 1 + kWinogradKinds, "an operand or a Winograd kind is missing");
+
+// The compiler warns here where an enumerator has no name.
+constexpr const char* Name(Operand operand) {
+  switch (operand) {
+    case Operand::kBytes: return "direct_bytes";
+    case Operand::kWords: return "direct_words";
+    case Operand::kSigns: return "direct_signs";
+    case Operand::kFloats: return "direct_floats";
+  }
+  return "";
+}
+
+constexpr const char* Name(WinogradKind kind) {
+  switch (kind) {
+    case WinogradKind::kWords4x4: return "winograd_words_4x4";
+    case WinogradKind::kWords2x4: return "winograd_words_2x4";
+    case WinogradKind::kBytes1x4: return "winograd_bytes_1x4";
+    case WinogradKind::kBytes2x2: return "winograd_bytes_2x2";
+    case WinogradKind::kBytes2x4: return "winograd_bytes_2x4";
+    case WinogradKind::kBytes4x4: return "winograd_bytes_4x4";
+    case WinogradKind::kWordsStride2_4x4: return "winograd_words_stride2_4x4";
+    case WinogradKind::kBytesStride2_2x2: return "winograd_bytes_stride2_2x2";
+    case WinogradKind::kBytesStride2_4x4: return "winograd_bytes_stride2_4x4";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::span<const ConvAlgorithm> AllConvAlgorithms() { return kAlgorithms; }
+
+const char* NameOf(const ConvAlgorithm& algorithm) {
+  if (const auto* direct = std::get_if<DirectConvolution>(&algorithm)) return Name(direct->operand);
+  if (const auto* winograd = std::get_if<WinogradConvolution>(&algorithm)) return Name(winograd->kind);
+  return "depthwise";
+}
+
+std::optional<ConvAlgorithm> ConvAlgorithmByName(absl::string_view name) {
+  for (const ConvAlgorithm& algorithm : kAlgorithms) {
+    if (name == NameOf(algorithm)) return algorithm;
+  }
+  return std::nullopt;
+}
+
+}  // namespace anybit

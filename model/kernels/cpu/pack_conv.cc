@@ -1,0 +1,82 @@
+#include "model/kernels/cpu/pack_conv.h"
+
+#include <algorithm>
+#include <variant>
+
+#include "model/kernels/cpu/depthwise_conv.h"
+#include "model/kernels/cpu/direct_conv.h"
+#include "model/kernels/cpu/panel_size.h"
+#include "model/kernels/cpu/winograd.h"
+#include "model/kernels/cpu/winograd_conv.h"
+
+namespace anybit {
+namespace {
+
+// A direct product of words costs 1. Where byte sums are narrow, they are widened so often that little is gained.
+double GuessedDirectCost(Operand operand, const KernelTable& kernels) {
+  switch (operand) {
+    case Operand::kFloats:
+    case Operand::kWords: return 1;
+    case Operand::kBytes: return kernels.narrow_bytes ? 0.55 : 0.5;
+    case Operand::kSigns: return kernels.narrow_bytes ? 0.3 : 0.11;
+  }
+  return 1;
+}
+
+double GuessedWinogradCost(WinogradKind kind, const PlannedNode& node, int64_t images) {
+  const WinogradShape shape = ShapeOf(kind);
+  const int64_t tile_rows = (node.out.height + shape.out_rows - 1) / shape.out_rows;
+  const int64_t tile_cols = (node.out.width + shape.out_cols - 1) / shape.out_cols;
+  const double products = static_cast<double>(shape.positions() * shape.depth_rows() * tile_rows * tile_cols) /
+                          static_cast<double>(9 * node.out.height * node.out.width);
+  const double transforms = 8.0 / static_cast<double>(std::min(node.in.channels, node.out.channels));
+  const double few_tiles = 1.0 / static_cast<double>(images * tile_rows * tile_cols);
+  return (shape.words ? 1.0 : 0.5) * products * (1 + transforms + few_tiles);
+}
+
+}  // namespace
+
+Border BorderFor(const PlannedNode& node) {
+  // Tiles of 4 x 4 outputs may extend beyond the map's end; their windows read one input row and column more.
+  const auto beyond = [&](int64_t in, int64_t out) { return (RoundUp(out, 4) - 1) * node.stride + 2 - in; };
+  int64_t after = node.padding;
+  if (node.kernel == 3 && node.padding == 1 && node.stride <= 2 && !node.depthwise) {
+    after = std::max({after, beyond(node.in.height, node.out.height), beyond(node.in.width, node.out.width)});
+  }
+  return {.before = node.padding, .after = after};
+}
+
+std::unique_ptr<ConvLayer> PackConv(const ConvAlgorithm& algorithm, const KernelTable& kernels, const PlannedNode& node,
+                                    const ConvMaps& maps, const ConvWeights& weights) {
+  const bool full_precision = !weights.floats.empty();
+  if (full_precision != (algorithm == ConvAlgorithm(DirectConvolution{Operand::kFloats}))) return nullptr;
+  if (node.depthwise) {
+    if (!full_precision && !std::holds_alternative<DepthwiseConvolution>(algorithm)) return nullptr;
+    return PackDepthwiseConv(kernels, node, maps, weights);
+  }
+  if (const auto* winograd = std::get_if<WinogradConvolution>(&algorithm)) {
+    return PackWinogradConv(winograd->kind, kernels, node, maps, weights);
+  }
+  if (const auto* direct = std::get_if<DirectConvolution>(&algorithm)) {
+    return PackDirectConv(direct->operand, kernels, node, maps, weights);
+  }
+  return nullptr;
+}
+
+int64_t MaxWorkspaceBytes(const KernelTable& kernels, const PlannedNode& node, const ConvMaps& maps) {
+  if (node.depthwise) return 0;
+  return std::max(MaxDirectWorkspaceBytes(node, maps.in), MaxWinogradWorkspaceBytes(kernels, node, maps.in));
+}
+
+double GuessedCost(const ConvAlgorithm& algorithm, const KernelTable& kernels, const PlannedNode& node,
+                   int64_t images) {
+  if (const auto* direct = std::get_if<DirectConvolution>(&algorithm)) {
+    return GuessedDirectCost(direct->operand, kernels);
+  }
+  if (const auto* winograd = std::get_if<WinogradConvolution>(&algorithm)) {
+    return GuessedWinogradCost(winograd->kind, node, images);
+  }
+  return 1;
+}
+
+}  // namespace anybit
