@@ -1,7 +1,7 @@
 // Residual networks of basic blocks (two 3x3 convolutions and a shortcut), after He et al., "Deep Residual Learning for
-// Image Recognition", 2016. Ours differ where that makes every bit-width fast: blocks never stride; a 2x2 max pool on
-// integer codes goes before them instead, so that nearly all multiplications are in 3x3 stride-1 convolutions.
-// ResNet-18 and ResNet-20 stride as published: they are what others measure with.
+// Image Recognition", 2016. The default network differs in one way that makes every bit-width fast: instead of
+// strided convolutions it has 2x2 max pools on integer codes, so that nearly all multiplications are in 3x3 stride-1
+// convolutions. ResNet-18 and ResNet-20 stride as published, for comparison with published figures.
 #ifndef ANYBIT_MODEL_ARCH_BASIC_BLOCK_NETWORK_H_
 #define ANYBIT_MODEL_ARCH_BASIC_BLOCK_NETWORK_H_
 
@@ -14,7 +14,7 @@
 
 namespace anybit {
 
-// How the maps of each stage but the first become half as high and wide.
+// The operation that halves the maps of each stage but the first.
 enum class Downsampling : uint8_t {
   kMaxPool,  // a 2x2 max pool before the stage
   kStride,   // the stage's first 3x3 convolution and its shortcut have stride 2
@@ -30,7 +30,7 @@ struct BasicBlockShape {
   Downsampling downsampling = Downsampling::kMaxPool;
   int classes = 10;
   bool imagenet_stem = false;  // a 7x7 convolution of stride 2 and a 3x3 pool of stride 2
-  bool shortcut_relu = true;   // behind a shortcut's convolution; as published there is none
+  bool shortcut_relu = true;   // after a shortcut's convolution; the published networks have none
 };
 
 // The network of `shape`: nodes "stem" (and "stem.pool"), then "stage<i>.pool" (with kMaxPool) and
@@ -42,7 +42,7 @@ NetworkSpec BasicBlockNetwork(const BasicBlockShape& shape);
 // multiplications a row. `width_divisor` divides the channels (1: the default network; 8: a small one for tests).
 NetworkSpec FashionNetwork(int width_divisor = 1);
 
-// Its layers for another task: without its labels.
+// The same layers for another task, without labels.
 NetworkSpec FashionNetwork(const ImageTask& task);
 
 // He et al.'s networks, with 1x1 convolutions without ReLU as shortcuts. For 32x32x3 inputs and ten classes: ResNet-18

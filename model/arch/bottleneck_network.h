@@ -1,6 +1,5 @@
 // Residual networks of bottleneck blocks (1x1, 3x3, 1x1 convolutions and a shortcut), after He et al., "Deep Residual
-// Learning for Image Recognition", 2016. The 3x3 convolution strides, not the first 1x1: what is trained everywhere
-// today.
+// Learning for Image Recognition", 2016. The 3x3 convolution strides, not the first 1x1, as is common today.
 #ifndef ANYBIT_MODEL_ARCH_BOTTLENECK_NETWORK_H_
 #define ANYBIT_MODEL_ARCH_BOTTLENECK_NETWORK_H_
 

@@ -1,6 +1,6 @@
-// Networks for clips: a network for images sees each frame by itself, and the frames' features are averaged before the
-// linear layer, which averages their logits (the segmental consensus of Wang et al., "Temporal Segment Networks",
-// 2016).
+// Networks for clips: an image network computes each frame by itself, and the mean of the frames' features goes to the
+// linear layer. This equals the mean of the frames' logits (segmental consensus: Wang et al., "Temporal Segment
+// Networks", 2016).
 #ifndef ANYBIT_MODEL_ARCH_CLIP_NETWORK_H_
 #define ANYBIT_MODEL_ARCH_CLIP_NETWORK_H_
 

@@ -15,7 +15,7 @@ constexpr Stage kStages[] = {{1, 16, 1, 1}, {6, 24, 2, 2},  {6, 32, 3, 2}, {6, 6
                              {6, 96, 3, 1}, {6, 160, 3, 2}, {6, 320, 1, 1}};
 constexpr int kStem = 32, kLast = 1280;
 
-// The nearest multiple of 8 that does not take away more than a tenth (the authors' rule).
+// The nearest multiple of 8 that is at most a tenth smaller (the authors' rule).
 int MultipleOf8(int channels, double width) {
   const double wanted = channels * width;
   const int nearest = std::max(8, static_cast<int>(wanted + 4) / 8 * 8);
@@ -44,7 +44,7 @@ NetworkSpec MakeMobileNetV2(const char* name, const ImageTask& task, bool small_
                  strides && block == 1 ? stride : 1, writer);
     }
   }
-  // A narrower network keeps its features.
+  // Narrower networks keep the width of the last layer.
   writer.Conv("last", {.channels = MultipleOf8(kLast, std::max(1.0, task.width)), .kernel = 1});
   return writer.FinishWithHead();
 }

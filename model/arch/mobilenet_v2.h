@@ -1,6 +1,6 @@
 // MobileNetV2 after Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", 2018: blocks of a 1x1
-// expansion, a depthwise 3x3 and a 1x1 projection without ReLU. Its ReLU6 is a plain ReLU here: what activations reach
-// is learned at every quantized point.
+// expansion, a depthwise 3x3 and a 1x1 projection without ReLU. Its ReLU6 is a plain ReLU here: training finds the
+// range of activations at every quantized point.
 #ifndef ANYBIT_MODEL_ARCH_MOBILENET_V2_H_
 #define ANYBIT_MODEL_ARCH_MOBILENET_V2_H_
 

@@ -17,7 +17,7 @@
 namespace anybit {
 namespace {
 
-// What a network is made for; options change it.
+// The data that a network is defined for; options change it.
 struct Task {
   ImageTask image;
   int frames = 0;  // 0: images

@@ -112,7 +112,7 @@ TEST(ResNet20, HasThePublishedLayersAndShortcutConvolutions) {
   EXPECT_NEAR(static_cast<double>(plan.macs), 40.8e6, 0.3e6);
 }
 
-// Counts of the papers and of what is published with them, without batch norm and biases.
+// Counts from the papers and their published code, without batch norm and biases.
 TEST(Architectures, HaveThePublishedSizes) {
   struct Published {
     const char* name;

@@ -9,7 +9,7 @@
 
 namespace anybit {
 
-// What a network is to read and to tell apart, and how wide it is.
+// The input and classes of a network, and its width.
 struct ImageTask {
   int side = 32;     // height and width of the input
   int channels = 3;  // of the input
@@ -34,17 +34,17 @@ class SpecWriter {
   // A network of that name with input "image" and output "logits".
   SpecWriter(const std::string& name, const ImageTask& task);
 
-  // Each appends one node, reading `input` or else the last one's output, and returns its name.
+  // Each appends one node that reads `input`, or by default the last node's output, and returns its name.
   std::string Conv(const std::string& name, const ConvOptions& options) { return Conv(name, last_, options); }
   std::string Conv(const std::string& name, const std::string& input, const ConvOptions& options);
   std::string MaxPool(const std::string& name, int size, int stride, int padding);
 
-  // A 2x2 pool without overlap, that leaves out a last odd row and column.
+  // A 2x2 pool without overlap; it ignores an odd last row and column.
   std::string HalvingPool(const std::string& name);
 
   const std::string& last() const { return last_; }
 
-  // Of what the last node, or the input, gives.
+  // Of the last node's output, or of the input.
   int side() const { return sizes_.at(last_).side; }
   int channels() const { return sizes_.at(last_).channels; }
 

@@ -1,5 +1,5 @@
-// VGG-16 after Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015, as
-// it is used for small images: batch norm behind every convolution, and one linear layer instead of three.
+// VGG-16 after Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015, in
+// its usual form for small images: batch norm after every convolution, and one linear layer instead of three.
 #ifndef ANYBIT_MODEL_ARCH_VGG_H_
 #define ANYBIT_MODEL_ARCH_VGG_H_
 

@@ -14,7 +14,7 @@
 namespace anybit {
 namespace {
 
-// What one name of the text may be: its limits, and where its value lies in the struct.
+// One name of the text: its limits, and its member of the struct.
 struct Word {
   const char* name;
   double least, most;
@@ -54,11 +54,11 @@ absl::Status Parse(const Word& word, absl::string_view value, Augmentation& augm
   return absl::OkStatus();
 }
 
-// Where the pixels of a row come from: moved, mirrored and, less cheaply, turned and scaled.
+// The source of a row's pixels: moved, mirrored and, at a higher cost, turned and scaled.
 struct Placement {
   int64_t dy = 0, dx = 0;
   bool mirrored = false;
-  double cosine = 1, sine = 0;  // of the turn, over the scale
+  double cosine = 1, sine = 0;  // of the rotation, divided by the scale
 };
 
 Placement DrawPlacement(const Augmentation& augmentation, std::mt19937_64& random) {
@@ -66,7 +66,7 @@ Placement DrawPlacement(const Augmentation& augmentation, std::mt19937_64& rando
   placement.dy = UniformInt(random, -augmentation.shift, augmentation.shift);
   placement.dx = UniformInt(random, -augmentation.shift, augmentation.shift);
   placement.mirrored = augmentation.mirror && random() % 2 == 0;
-  // By the tangent of the half angle, so that no sine of the draw is needed; it is near enough even over 45 degrees.
+  // Uniform in the tangent of the half angle, which avoids sines: nearly uniform in the angle up to 45 degrees.
   const double most = std::tan(augmentation.rotate * std::numbers::pi / 360);
   const double half = UniformIn(random, -most, most);
   const double size = 1 + UniformIn(random, -augmentation.scale, augmentation.scale);
@@ -114,7 +114,7 @@ struct Box {
   int64_t top, left, bottom, right;
 };
 
-// A square around a pixel of the picture, what stands over cut off.
+// A square around a pixel of the picture, clipped to the picture.
 Box DrawCutout(int64_t side, const ExampleShape& shape, std::mt19937_64& random) {
   const int64_t top = UniformInt(random, 0, shape.height - 1) - side / 2;
   const int64_t left = UniformInt(random, 0, shape.width - 1) - side / 2;
@@ -124,7 +124,7 @@ Box DrawCutout(int64_t side, const ExampleShape& shape, std::mt19937_64& random)
 
 Box DrawErased(const ExampleShape& shape, std::mt19937_64& random) {
   const double area = UniformIn(random, 0.02, 0.33) * static_cast<double>(shape.height * shape.width);
-  // Evenly over the proportion's logarithm, so that lying and upright are equally likely.
+  // Uniform in the logarithm of the aspect ratio, so that wide and high rectangles are equally likely.
   const double proportion = std::exp(UniformIn(random, -std::log(3.3), std::log(3.3)));
   const auto extent = [](double length, int64_t limit) {
     return std::clamp<int64_t>(static_cast<int64_t>(std::lround(length)), 1, limit);

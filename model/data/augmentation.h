@@ -1,7 +1,7 @@
-// Augmentation: changes of training rows that keep their labels, as data that a command line can say.
+// Augmentation: changes of training rows that keep their labels, as data that a command line can express.
 //
-// What happens to a row is a function of its seed, and the same for all frames of a clip. Rows stay u8; what comes in
-// from outside the picture is 0. Mixup, which needs two rows, is only named here and done by the batch source.
+// The changes of a row are a function of its seed, and equal for all frames of a clip. Rows stay u8; pixels from
+// outside the picture are 0. Mixup, which needs two rows, is only named here; the batch source applies it.
 #ifndef ANYBIT_MODEL_DATA_AUGMENTATION_H_
 #define ANYBIT_MODEL_DATA_AUGMENTATION_H_
 
@@ -16,15 +16,15 @@
 namespace anybit {
 
 struct Augmentation {
-  int shift = 0;        // moved by -shift..shift pixels down and across: padding and cutting at random
-  bool mirror = false;  // left for right, in half of the rows
-  double rotate = 0;    // turned by up to so many degrees, 0..45
+  int shift = 0;        // pixels: moved by -shift..shift down and across (random crop of the padded picture)
+  bool mirror = false;  // horizontal flip of half of the rows
+  double rotate = 0;    // degrees: turned by at most this, 0..45
   double scale = 0;     // larger or smaller by up to this share, 0..0.5
-  int cutout = 0;       // a square of this side set to 0, its middle anywhere in the picture (DeVries and Taylor, 2017)
-  double erase = 0;     // the share of rows of which a rectangle becomes noise, 0..1: 2 to 33 % of the picture,
+  int cutout = 0;       // pixels: side of a square of zeros, centred anywhere in the picture (DeVries and Taylor, 2017)
+  double erase = 0;     // share of rows in which a rectangle becomes noise, 0..1: 2 to 33 % of the picture,
                         // proportions 0.3 to 3.3 (Zhong et al., "Random Erasing Data Augmentation", 2020)
-  double mixup =
-      0;  // alpha of the Beta distribution of the shares of two mixed rows, 0.05..1; 0: none (Zhang et al., 2018)
+  // Alpha of the Beta distribution of the shares of two mixed rows, 0.05..1; 0: none (Zhang et al., 2018).
+  double mixup = 0;
 
   friend bool operator==(const Augmentation&, const Augmentation&) = default;
 };

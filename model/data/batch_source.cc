@@ -12,14 +12,14 @@
 namespace anybit {
 namespace {
 
-// What a seed is drawn for: streams that share no number.
+// Purposes of a seed: each has a random stream of its own.
 enum Stream : uint64_t { kOrder = 1, kRow = 2, kShare = 3 };
 
 uint64_t StreamSeed(uint64_t seed, Stream stream, int64_t index) {
   return MixSeed(MixSeed(seed, stream), static_cast<uint64_t>(index));
 }
 
-// `a` becomes share / 256 parts of itself and the rest of `b`, and `b` the same the other way round.
+// Mixes two rows: `a` becomes share / 256 of itself plus the remaining share of `b`, and `b` likewise.
 void MixRows(std::span<uint8_t> a, std::span<uint8_t> b, int share) {
   for (size_t i = 0; i < a.size(); ++i) {
     const int x = a[i], y = b[i];
@@ -86,7 +86,7 @@ absl::StatusOr<Minibatch> BatchSource::Make(const ExampleSet& examples, const Ba
   });
   if (!status.ok()) return status;
   if (options.augmentation.mixup != 0) {
-    // Neighbours are mixed: the order is drawn, so they are any two, and both lie on one rank.
+    // Neighbours are mixed: in a random order they are random pairs, and one rank has both.
     std::mt19937_64 random(StreamSeed(options.seed, kShare, step));
     const int share = static_cast<int>(std::lround(256 * SymmetricBeta(random, options.augmentation.mixup)));
     minibatch.share = share / 256.0;

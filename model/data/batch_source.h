@@ -1,9 +1,8 @@
-// Which examples each training step sees, and how they are changed: a function of seed, step, rank and world size
-// alone.
+// The examples of each training step and their augmentation, as a function of seed, step, rank and world size alone.
 //
-// An epoch is a drawn order of all examples, cut into batches; what is left over waits for a later epoch. A batch is
-// shared among the ranks of a data-parallel run in equal stretches, and each row's changes follow from its place in the
-// whole batch: together the ranks see exactly what one process sees.
+// An epoch is a random order of all examples, cut into batches; an incomplete last batch is dropped. The ranks of a
+// data-parallel run take equal stretches of a batch. Augmentation depends on a row's place in the whole batch, so the
+// ranks together see exactly the rows of a single process.
 #ifndef ANYBIT_MODEL_DATA_BATCH_SOURCE_H_
 #define ANYBIT_MODEL_DATA_BATCH_SOURCE_H_
 
@@ -34,8 +33,8 @@ struct BatchOptions {
   int rank = 0;
   int world_size = 1;
   Augmentation augmentation;
-  // Threads that make the next batch while this one is trained on; 0: made when asked for. Unset: none for rows that
-  // are copies, else as many as are of use.
+  // Threads that make the next batch during training on this one; 0: At makes the batch. Unset: none for rows that are
+  // copies, else ReadingThreads.
   std::optional<int> threads;
 };
 
@@ -49,11 +48,11 @@ class BatchSource {
   int64_t steps_per_epoch() const { return examples_->count() / options_.batch; }
   int64_t rows() const { return options_.batch / options_.world_size; }  // of this rank's part
 
-  // This rank's part of step `step` >= 0: the same whatever was asked for before. Errors are those of ExampleSet::Read.
+  // This rank's part of step `step` >= 0. It does not depend on earlier calls. Errors are those of ExampleSet::Read.
   absl::StatusOr<Minibatch> At(int64_t step);
 
  private:
-  // The order of one epoch, kept because the next step mostly needs it again.
+  // The order of one epoch, kept because the next step usually needs it again.
   struct EpochOrder {
     int64_t epoch = -1;
     std::vector<int64_t> order;
@@ -67,9 +66,9 @@ class BatchSource {
   const ExampleSet* examples_;
   BatchOptions options_;
   int threads_;
-  std::unique_ptr<EpochOrder> order_;  // of whoever makes a batch: the future's thread until it is waited for
+  std::unique_ptr<EpochOrder> order_;  // used by the thread of next_ until that has been waited for
   int64_t next_step_ = -1;
-  // Last: it waits for the thread when it goes.
+  // Last: its destructor waits for the thread.
   std::future<absl::StatusOr<Minibatch>> next_;
 };
 

@@ -57,7 +57,7 @@ absl::Status AppendFile(const std::string& path, const Format& format, std::vect
   return absl::OkStatus();
 }
 
-// `path`, or `path`.gz where only that is there.
+// `path`, or `path`.gz where only that exists.
 std::string PlainOrGzipped(const std::string& path) {
   std::error_code error;
   const std::string gzipped = path + ".gz";

@@ -3,8 +3,8 @@
 // A file is records without a header. CIFAR-10: one byte label 0..9, then 3072 bytes of a 32x32 image as three planes,
 // red, green, blue, each row by row. CIFAR-100: one byte coarse label 0..19, one byte fine label 0..99, then the same
 // 3072 bytes. CIFAR-10 trains on data_batch_1.bin to data_batch_5.bin and tests on test_batch.bin; CIFAR-100 has
-// train.bin and test.bin. Class names stand one a line in batches.meta.txt, fine_label_names.txt and
-// coarse_label_names.txt; they may be missing. Each data file may be gzipped, as NAME.gz.
+// train.bin and test.bin. Class names, one a line, are in batches.meta.txt, fine_label_names.txt and
+// coarse_label_names.txt, which may be missing. Each data file may be gzipped, as NAME.gz.
 #ifndef ANYBIT_MODEL_DATA_CIFAR_H_
 #define ANYBIT_MODEL_DATA_CIFAR_H_
 

@@ -23,7 +23,7 @@ std::vector<DamagedRow> FindDamaged(const ExampleSet& examples, int part, int pa
     }
     return absl::OkStatus();
   });
-  all.IgnoreError();  // the work above has none
+  all.IgnoreError();  // the work above returns no error
   std::sort(damaged.begin(), damaged.end(), [](const auto& a, const auto& b) { return a.row < b.row; });
   return damaged;
 }

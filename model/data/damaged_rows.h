@@ -1,4 +1,4 @@
-// Rows that cannot be read, found before hours of work depend on them.
+// Finds rows that cannot be read before a long run depends on them.
 #ifndef ANYBIT_MODEL_DATA_DAMAGED_ROWS_H_
 #define ANYBIT_MODEL_DATA_DAMAGED_ROWS_H_
 
@@ -17,16 +17,15 @@ struct DamagedRow {
   absl::Status status;  // names the file and what is wrong with it
 };
 
-// Checks the rows of part `part` of `parts`, which processes may share, by as many threads as are of use: every
-// parts-th row from `part` on. A set of files is decoded once, which is the work of reading it for one epoch; of other
-// sets nothing is read. In the order of the rows.
+// Checks every parts-th row from `part` on, with ReadingThreads threads, so that processes can share the work. A set of
+// files is decoded once, as in one epoch; other sets are not read. Returns rows in ascending order.
 std::vector<DamagedRow> FindDamaged(const ExampleSet& examples, int part = 0, int parts = 1);
 
 // InvalidArgument, naming class and file, where a class that has rows has only damaged ones.
 absl::Status CheckClassesRemain(const ExampleSet& examples, const std::vector<DamagedRow>& damaged);
 
-// The examples without their rows `damaged`, which are sorted. DataLoss with some of the rows' statuses where they are
-// more than `limit`; InvalidArgument where no row is left.
+// The examples without the rows `damaged`, which are sorted. DataLoss with some of the rows' statuses where there are
+// more than `limit` of them; InvalidArgument where no row remains.
 absl::StatusOr<std::unique_ptr<ExampleSet>> WithoutDamaged(std::unique_ptr<ExampleSet> examples,
                                                            const std::vector<DamagedRow>& damaged, int64_t limit);
 

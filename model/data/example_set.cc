@@ -59,7 +59,7 @@ HeldOutSplit HoldOut(const ExampleSet& whole, int64_t held_out) {
   constexpr uint64_t kSeed = 0x686f6c64;
   std::vector<int64_t> order = RandomOrder(whole.count(), kSeed);
   const auto middle = order.end() - held_out;
-  // In the order of the set, which a disk reads faster.
+  // In the order of the set, since disks read sequentially faster.
   std::sort(order.begin(), middle);
   std::sort(middle, order.end());
   return {Subset(whole, {order.begin(), middle}), Subset(whole, {middle, order.end()})};

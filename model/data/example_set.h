@@ -1,8 +1,7 @@
-// Labelled examples as rows of u8 codes, wherever they lie: in memory, in folders of image files, or made on demand.
+// Labelled examples as rows of u8 codes: in memory, in folders of image files, or drawn on demand.
 //
-// A row is [frames, height, width, channels]; a still image is one frame. Labels and class names are held here for
-// every kind of set; rows are read one at a time and from any thread, because a folder of images may be larger than
-// memory.
+// A row is [frames, height, width, channels]; a still image is one frame. Labels and class names are in memory for
+// every kind of set. Rows are read one at a time, from any thread, because a folder of images may exceed memory.
 #ifndef ANYBIT_MODEL_DATA_EXAMPLE_SET_H_
 #define ANYBIT_MODEL_DATA_EXAMPLE_SET_H_
 
@@ -32,7 +31,7 @@ std::string ToText(const ExampleShape& shape);
 
 enum class Split : uint8_t { kTrain, kTest };
 
-// What reading a row is: a copy, or work that several threads should share (a file is decoded, a clip is drawn).
+// The cost of reading a row: a copy, or work that several threads should share (decoding a file, drawing a clip).
 enum class RowCost : uint8_t { kCopy, kDecode };
 
 class ExampleSet {
@@ -48,7 +47,7 @@ class ExampleSet {
   // One per class, or empty where the source has none.
   const std::vector<std::string>& class_names() const { return class_names_; }
   RowCost row_cost() const { return row_cost_; }
-  // Where the rows lie and what lies there that is none, as one line for a log; empty where nobody said.
+  // One line for a log: where the rows come from, and which files there were skipped. Empty where it was not set.
   const std::string& origin() const { return origin_; }
   void set_origin(std::string origin) { origin_ = std::move(origin); }
 
@@ -56,7 +55,7 @@ class ExampleSet {
   // NotFound or DataLoss, naming the file and what is wrong with it.
   virtual absl::Status Read(int64_t i, std::span<uint8_t> row) const = 0;
 
-  // The errors of Read, without the row, which costs less in some sets. Any thread.
+  // The errors of Read, without the row; some sets do this at less cost. Any thread.
   virtual absl::Status Check(int64_t i) const;
 
  protected:
@@ -82,8 +81,8 @@ class ExampleSet {
 
 class MemoryExamples final : public ExampleSet {
  public:
-  // `pixels` are labels.size() rows, one after the other. Without names there are as many classes as the highest label
-  // asks for.
+  // `pixels` are labels.size() rows, one after the other. Without names, the highest label determines the number of
+  // classes.
   MemoryExamples(ExampleShape shape, std::vector<uint16_t> labels, std::vector<uint8_t> pixels,
                  std::vector<std::string> class_names = {});
   MemoryExamples(MemoryExamples&&) = default;
@@ -92,7 +91,7 @@ class MemoryExamples final : public ExampleSet {
   absl::Status Read(int64_t i, std::span<uint8_t> row) const override;
   absl::Status Check(int64_t i) const override { return absl::OkStatus(); }
 
-  // `n` rows as they lie in memory.
+  // `n` rows from `first` on.
   std::span<const uint8_t> rows(int64_t first, int64_t n) const {
     return std::span(pixels_).subspan(first * shape().elements(), n * shape().elements());
   }
@@ -113,20 +112,20 @@ class Subset final : public ExampleSet {
   const std::vector<int64_t>& indices() const { return indices_; }
 
  private:
-  std::unique_ptr<const ExampleSet> owned_;  // null where another owns the whole
+  std::unique_ptr<const ExampleSet> owned_;  // null where the caller owns the whole
   const ExampleSet* whole_;
   std::vector<int64_t> indices_;
 };
 
-// A training set in two: what is trained on, and what every choice is made on.
+// A training set in two parts: rows to train on, and rows for every choice between networks.
 struct HeldOutSplit {
   Subset training;
   Subset held_out;
 };
 
-// Holds out `held_out` rows, 0..whole.count(), drawn evenly from the whole because folders lie sorted by class. They
-// depend on count() alone and on no seed: networks trained with different seeds, and searches over them, are judged
-// alike and never on what one of them was trained on.
+// Holds out `held_out` rows, 0..whole.count(), drawn evenly from the whole, since folders are sorted by class. The rows
+// depend on count() only, not on a seed: networks trained with different seeds are compared on the same rows, and none
+// was trained on them.
 HeldOutSplit HoldOut(const ExampleSet& whole, int64_t held_out);
 
 }  // namespace anybit

@@ -19,14 +19,14 @@ namespace fs = std::filesystem;
 
 constexpr char kEndings[] = ".png, .jpg, .jpeg or .pgm";
 
-// The rows of one class: for each its `frames` files, below the split's folder.
+// The rows of one class: the `frames` files of each, relative to the split's folder.
 struct ClassListing {
   std::vector<std::string> files;
   PassedOver passed_over;
-  int64_t nested = 0;  // files of still images that lie deeper than the class's own folder
+  int64_t nested = 0;  // files of still images in folders below the class's own
 };
 
-// The rows of one split: for each its label and its `frames` files.
+// The rows of one split: the label and the `frames` files of each.
 struct Listing {
   SplitFolder split;
   std::vector<uint16_t> labels;
@@ -34,8 +34,8 @@ struct Listing {
   std::string origin;
 };
 
-// Appends the image files in `relative`, below `root`, and deeper. `above` are the real paths of the folders that led
-// here: a link to one of them would go round for ever.
+// Appends the image files in `relative`, below `root`, at any depth. `above` has the real paths of the folders above: a
+// link to one of them would be an endless loop.
 absl::Status AppendImages(const std::string& root, const std::string& relative, std::vector<fs::path>& above,
                           ClassListing& listing) {
   const std::string path = absl::StrCat(root, "/", relative);
@@ -106,7 +106,7 @@ absl::StatusOr<ClassListing> ListClips(const std::string& root, const std::strin
   return listing;
 }
 
-// What the folder of a class without an example holds instead.
+// The contents of a class's folder without examples, for a message.
 std::string HoldsText(const ClassListing& listing, const std::string& wanted) {
   const std::string text = listing.passed_over.Text();
   if (text.empty()) return absl::StrCat("holds nothing; ", wanted, " are read");
@@ -127,7 +127,7 @@ std::string OriginOf(const Listing& listing, const std::string& rows, const Pass
   return text;
 }
 
-// `list` gives the rows of one class. `rows` and `wanted` say what they are and where they lie.
+// `list` gives the rows of one class. `rows` and `wanted` name their kind and expected place in messages.
 absl::StatusOr<Listing> List(
     const std::string& folder, Split split, int64_t frames, const std::string& rows, const std::string& wanted,
     const std::function<absl::StatusOr<ClassListing>(const std::string& root, const std::string& name)>& list) {

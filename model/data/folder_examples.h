@@ -1,9 +1,9 @@
 // Folders of image files: still images in <split>/<class>/, or clips as folders of frames in <split>/<class>/<clip>/.
 //
 // split_folder.h says which folder holds a split. Classes are the folders of the training split sorted by name
-// (bytewise), rows follow sorted by class and path. Still images are all image files below a class's folder, however
-// deep. Image files end in .png, .jpg, .jpeg or .pgm in any case; other files are counted and named in origin(), as are
-// names that begin with a dot, which are passed over. Only names are kept in memory: a row is decoded when it is read.
+// (bytewise); rows are sorted by class and path. Still images are all image files below a class's folder, at any depth.
+// Image files end in .png, .jpg, .jpeg or .pgm in any case. Other files, and names that begin with a dot, are skipped;
+// origin() counts and names them. Only names are kept in memory: a row is decoded when it is read.
 #ifndef ANYBIT_MODEL_DATA_FOLDER_EXAMPLES_H_
 #define ANYBIT_MODEL_DATA_FOLDER_EXAMPLES_H_
 
@@ -17,15 +17,14 @@
 
 namespace anybit {
 
-// Each image becomes one frame by ScaleToCover of image.h. Of a clip of n files, frame f of F is the one in the middle
-// of the f-th of F equal parts: file floor((f + 1/2) n / F), so short clips repeat files and one frame is the middle
-// one.
+// Each image becomes one frame by ScaleToCover of image.h. Frame f of F of a clip of n files is the middle of the f-th
+// of F equal parts: file floor((f + 1/2) n / F). Short clips therefore repeat files.
 class FolderExamples final : public ExampleSet {
  public:
-  // Lists <folder>/train/<class>/ and below. NotFound, naming what was looked for and what is there; InvalidArgument
-  // for a class without an example, naming it and what its folder holds, for one that training does not know, for a
-  // link that leads back to a folder above it, more than kMaxClasses, or a shape of several frames. A class of the test
-  // rows may have none if its folder is absent or empty; origin() names it.
+  // Lists <folder>/train/<class>/ and below. NotFound, naming the expected and the present folders. InvalidArgument for
+  // a class without an example, naming it and the contents of its folder; a class that training does not have; a link
+  // to a folder above it; more than kMaxClasses; or a shape of several frames. A class may lack test rows if its test
+  // folder is absent or empty; origin() then names it.
   static absl::StatusOr<std::unique_ptr<FolderExamples>> OfImages(const std::string& folder, Split split,
                                                                   const ExampleShape& shape);
   // Lists <folder>/train/<class>/<clip>/*; a clip without an image file is InvalidArgument.

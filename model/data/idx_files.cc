@@ -16,7 +16,7 @@ namespace anybit {
 namespace {
 
 struct IdxName {
-  std::string set;  // in lower case; empty for most
+  std::string set;  // in lower case; empty for most data sets
   Split split{};
   bool images = false;
   bool gzipped = false;
@@ -62,7 +62,7 @@ struct Place {
   std::string Text() const { return set.empty() ? folder : absl::StrCat(folder, "/", set); }
 };
 
-// The sets whose files lie in `folder`, none where it cannot be listed.
+// The sets with files in `folder`; none where it cannot be listed.
 std::vector<Place> SetsIn(const std::string& folder) {
   const absl::StatusOr<FolderEntries> entries = ListFolder(folder);
   if (!entries.ok()) return {};
@@ -84,7 +84,7 @@ bool IsFolder(const std::string& path) {
   return std::filesystem::is_directory(path, error);
 }
 
-// The sets that `data` may mean: those of the nearest folder that has any.
+// The sets that `data` can refer to: those of the nearest folder that has any.
 std::vector<Place> SetsOf(const std::string& data) {
   if (!IsFolder(data)) {
     const std::filesystem::path path(data);

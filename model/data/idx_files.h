@@ -1,9 +1,9 @@
-// Where the IDX files of a data set of the MNIST family lie, under the names that its publishers and tools give them.
+// Finds the IDX files of a data set of the MNIST family, under the names that publishers and tools give them.
 //
-// A name is [SET-]PART-KIND, ending in -idx3-ubyte or .idx3-ubyte (labels: idx1), and perhaps .gz, in any case: PART is
-// train, or t10k or test; KIND is images or labels; SET is there where one folder holds several sets, as EMNIST's
-// (emnist-letters-train-images-idx3-ubyte.gz). torchvision puts the files of MNIST below MNIST/raw, EMNIST's archive
-// below gzip.
+// A name is [SET-]PART-KIND, ends in -idx3-ubyte or .idx3-ubyte (labels: idx1) and optionally .gz, in any case. PART is
+// train, t10k or test; KIND is images or labels. SET is present where one folder holds several sets, as with EMNIST
+// (emnist-letters-train-images-idx3-ubyte.gz). torchvision puts the files of MNIST into MNIST/raw, EMNIST's archive
+// into gzip.
 #ifndef ANYBIT_MODEL_DATA_IDX_FILES_H_
 #define ANYBIT_MODEL_DATA_IDX_FILES_H_
 
@@ -23,8 +23,8 @@ struct IdxFiles {
 // NAME/gzip/; or such a folder and the set's name, as in "EMNIST/raw/emnist-letters".
 bool HasIdxFiles(const std::string& data);
 
-// The files of `split`, the plain one where it is there gzipped as well. NotFound, naming what is there and lacks its
-// counterpart; InvalidArgument, naming them, where there are several sets.
+// The files of `split`; a plain file is preferred to its gzipped form. NotFound, naming files that lack a counterpart;
+// InvalidArgument, naming the sets, where there are several.
 absl::StatusOr<IdxFiles> FindIdxFiles(const std::string& data, Split split);
 
 }  // namespace anybit

@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kOne = 1 << 14;  // a weight of 1; a row's sum of kOne times 255 stays in 32 bits
 
-// The source pixels that make one target pixel.
+// The source pixels that contribute to one target pixel.
 struct Taps {
   int64_t first = 0;
   std::vector<int> weights;  // sum kOne
@@ -20,7 +20,7 @@ struct Taps {
 // Of `to` target pixels over `from` source pixels, `step` source pixels apart and centred.
 std::vector<Taps> TriangleTaps(int64_t from, int64_t to, double step) {
   const double offset = (static_cast<double>(from) - static_cast<double>(to) * step) / 2;
-  const double begin = step == 1 ? std::floor(offset) : offset;  // a mere cut stays on whole pixels
+  const double begin = step == 1 ? std::floor(offset) : offset;  // a crop without scaling stays on whole pixels
   const double reach = std::max(step, 1.0);
   std::vector<Taps> taps(to);
   for (int64_t i = 0; i < to; ++i) {
@@ -39,7 +39,7 @@ std::vector<Taps> TriangleTaps(int64_t from, int64_t to, double step) {
       taps[i].weights.push_back(static_cast<int>(std::lround(share / sum * kOne)));
       left -= taps[i].weights.back();
     }
-    // What rounding left goes to the heaviest, so that a flat image stays flat.
+    // The largest weight takes the rounding error, so that a flat image stays flat.
     *std::max_element(taps[i].weights.begin(), taps[i].weights.end()) += left;
   }
   return taps;
@@ -77,7 +77,7 @@ void ScaleToCover(const Image& image, int64_t height, int64_t width, std::span<u
                                static_cast<double>(image.width) / static_cast<double>(width));
   const std::vector<Taps> across = TriangleTaps(image.width, width, step);
   const std::vector<Taps> down = TriangleTaps(image.height, height, step);
-  // Only lines that are read below: an image may be a million times as high as it is wide.
+  // Only the lines that are read below: an image may be extremely high and narrow.
   const int64_t first = down.front().first;
   const int64_t lines = down.back().first + static_cast<int64_t>(down.back().weights.size()) - first;
   const int64_t line = width * channels;

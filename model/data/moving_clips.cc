@@ -12,8 +12,8 @@
 namespace anybit {
 namespace {
 
-// Where the object is at one time. Turned by the angle whose half has the tangent `turn`: sine and cosine are then
-// fractions of it, equal on every machine.
+// Position of the object at one time. `turn` is the tangent of half of its angle: sine and cosine are then fractions of
+// it, equal on every machine.
 struct Pose {
   double y, x;   // of its middle, in pixels
   double scale;  // pixels per pixel of the object's image
@@ -25,10 +25,10 @@ Pose Between(const Pose& a, const Pose& b, double t) {
   return {mix(a.y, b.y), mix(a.x, b.x), mix(a.scale, b.scale), mix(a.turn, b.turn)};
 }
 
-// Bars of equal pitch, upright or lying, that hide what is behind.
+// Opaque bars of equal pitch, vertical or horizontal.
 struct Bars {
   bool upright;
-  std::vector<bool> hidden;  // by column of upright ones, by line of lying ones
+  std::vector<bool> hidden;  // by column for vertical bars, by line for horizontal ones
   int brightness;
 
   bool Cover(int64_t y, int64_t x) const { return hidden[upright ? x : y]; }
@@ -57,7 +57,7 @@ struct Scene {
   int background;
 };
 
-// The way from one side of the middle to the other, in a direction that is uniform over the disc.
+// A path from one side of the centre to the other, its direction uniform over the disc.
 Scene DrawScene(const ExampleShape& shape, int64_t object, std::mt19937_64& random) {
   const double side = static_cast<double>(std::min(shape.height, shape.width));
   double dy, dx;
@@ -147,7 +147,7 @@ absl::Status MovingClips::Read(int64_t i, std::span<uint8_t> row) const {
           const double seen =
               Sample(object, rows, columns, cosine * dy - sine * dx + static_cast<double>(rows) / 2 - 0.5,
                      sine * dy + cosine * dx + static_cast<double>(columns) / 2 - 0.5);
-          // Dark parts of the image are not there; from a quarter of full brightness on nothing shines through.
+          // Dark parts of the image are transparent; from a quarter of full brightness on it is opaque.
           const double there = std::min(1.0, seen / 64);
           value = scene.background + (seen - scene.background) * there;
         }

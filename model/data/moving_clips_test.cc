@@ -108,7 +108,7 @@ class FrameClassifier {
   std::vector<double> weights_ = std::vector<double>(kClasses * kInputs);
 };
 
-// What the set is for. A convolutional network sees far more in both cases, see moving_clips.h.
+// The purpose of the set. A convolutional network sees far more in both cases, see moving_clips.h.
 TEST(MovingClips, SayMoreOverTheirFramesThanInOne) {
   constexpr int64_t kFrames = 8, kTraining = 3000, kTest = 2000;
   constexpr int64_t kFrame = FrameClassifier::kSide * FrameClassifier::kSide;

@@ -47,7 +47,7 @@ Opened OpenCifar(const std::string& folder, Split split, const ExampleShape& sha
 }
 
 Opened OpenMoving(const std::string& folder, Split split, const ExampleShape& shape) {
-  constexpr uint64_t kSeed = 0x6d6f7665;  // part of what the set is, as a file's bytes are
+  constexpr uint64_t kSeed = 0x6d6f7665;  // part of the definition of the set, like the bytes of a file
   absl::StatusOr<MemoryExamples> objects = ReadIdxFolder(folder, split);
   if (!objects.ok()) return objects.status();
   std::string origin = absl::StrCat("clips drawn from ", objects->origin());
@@ -58,7 +58,7 @@ Opened OpenMoving(const std::string& folder, Split split, const ExampleShape& sh
   return std::make_unique<MovingClips>(*std::move(clips));
 }
 
-// The kind that the files of a folder tell, or "".
+// The kind that the files of a folder suggest, or "".
 std::string KindOf(const std::string& folder) {
   const auto has_one_of = [&](const std::vector<std::string>& names) {
     return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
@@ -72,7 +72,7 @@ std::string KindOf(const std::string& folder) {
   return HasSplitFolders(folder) ? "images" : "";
 }
 
-// Of names as a data set has them, first those that are nearly what was looked for.
+// Names of a data set's entries, most similar to the expected ones first.
 std::vector<std::string> NearestFirst(std::vector<std::string> names) {
   std::stable_partition(names.begin(), names.end(), [](const std::string& name) {
     const std::string lower = absl::AsciiStrToLower(name);
@@ -84,7 +84,7 @@ std::vector<std::string> NearestFirst(std::vector<std::string> names) {
   return names;
 }
 
-// What a folder without examples holds, and what it seems to be.
+// The contents of a folder without examples and their probable kind, for a message.
 std::string HoldsText(const std::string& folder) {
   const absl::StatusOr<FolderEntries> entries = ListFolder(folder);
   if (!entries.ok()) return std::string(entries.status().message());

@@ -1,4 +1,4 @@
-// The examples that a command line names, whatever their format.
+// Opens the examples that a command line names, in any known format.
 #ifndef ANYBIT_MODEL_DATA_OPEN_EXAMPLES_H_
 #define ANYBIT_MODEL_DATA_OPEN_EXAMPLES_H_
 
@@ -10,17 +10,17 @@
 
 namespace anybit {
 
-// Opens FOLDER, whose files tell what it is, or KIND:FOLDER:
-//   idx:      the MNIST family's IDX files (idx_files.h says where they may lie), centred in zeros
+// Opens FOLDER, whose files determine its kind, or KIND:FOLDER:
+//   idx:      the MNIST family's IDX files (idx_files.h has their names and places), centred in zeros
 //   cifar10:  binary CIFAR-10 (cifar.h), centred in zeros; also in the folder that its archive holds
 //   cifar100: cifar100-coarse:  the same of CIFAR-100
 //   images:   image files in or below train/<class>/ and test/<class>/ (folder_examples.h; split_folder.h has the other
 //             names of the two), scaled and cut
 //   clips:    train/<class>/<clip>/*.png, *.jpg and test/ likewise (folder_examples.h), scaled and cut
 //   moving:   clips of moving objects, drawn from IDX files of grey images (moving_clips.h)
-// Clips are never found by themselves: folders below a class's may as well only sort its images. Rows have `shape`;
-// labels are the same in both splits; origin() says where the rows lie. NotFound, saying what was looked for and what
-// is there; else as the readers say.
+// Clips need their KIND: folders below a class's folder may also just sort its images. Rows have `shape`; labels are
+// equal in both splits; origin() says where the rows come from. NotFound, naming the expected and the present files;
+// other errors are the readers'.
 absl::StatusOr<std::unique_ptr<ExampleSet>> OpenExamples(const std::string& data, Split split,
                                                          const ExampleShape& shape);
 

@@ -1,4 +1,4 @@
-// Which reader a folder gets, and what every kind of example set promises.
+// The choice of a reader for a folder, and the contract of every kind of example set.
 #include "model/data/open_examples.h"
 
 #include <functional>

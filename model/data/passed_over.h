@@ -1,4 +1,4 @@
-// Files that a reader met and did not read: how many of which ending, and the first of each.
+// Files that a reader skipped: the number of each file name extension, and the first file of each.
 #ifndef ANYBIT_MODEL_DATA_PASSED_OVER_H_
 #define ANYBIT_MODEL_DATA_PASSED_OVER_H_
 

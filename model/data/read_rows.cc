@@ -10,7 +10,7 @@ namespace anybit {
 
 int ReadingThreads(RowCost cost) {
   if (cost == RowCost::kCopy) return 1;
-  // A disk and the loop that takes the rows are busy long before.
+  // More would wait for the disk or for the loop that uses the rows.
   constexpr unsigned kMost = 16;
   return static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, kMost));
 }

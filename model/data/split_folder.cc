@@ -20,7 +20,7 @@ const std::vector<std::string>& NamesOf(Split split) {
   return split == Split::kTrain ? *training : *test;
 }
 
-// The folders of `entries` that are named as the split is.
+// The folders of `entries` with a name of the split.
 absl::StatusOr<std::vector<std::string>> Candidates(const std::string& folder, const FolderEntries& entries,
                                                     Split split) {
   std::vector<std::string> candidates;
@@ -75,7 +75,7 @@ absl::StatusOr<SplitFolder> FirstWithClasses(const std::string& folder, const Fo
 absl::StatusOr<SplitFolder> FindSplit(const std::string& folder, Split split) {
   const absl::StatusOr<FolderEntries> entries = ListFolder(folder);
   if (!entries.ok()) return entries.status();
-  // Labels must be training's, also where the other part lacks a class.
+  // Labels must be those of training, even where the test part lacks a class.
   absl::StatusOr<SplitFolder> training = FirstWithClasses(folder, *entries, Split::kTrain, {});
   if (!training.ok() && (split == Split::kTrain || !absl::IsNotFound(training.status()))) return training;
   const std::vector<std::string> classes = training.ok() ? training->entries.folders : std::vector<std::string>();
