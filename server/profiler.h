@@ -20,13 +20,13 @@ struct ProfilerOptions {
 
 // Runs batches of 1, 2, 4, ... max_batch rows on the calling thread, points in turn, and takes the median of each
 // size; sizes between are interpolated. A size that would overrun its point's share of the budget is not run: it is
-// taken to cost per row what the largest size that was run costs, which is too much rather than too little. A point's
-// first run pays for what is made on first use and counts neither as a latency nor for the budget; even a tiny budget
-// counts one run after it. A failing run's Status, with the point's name. `loop` is asked for the time only.
+// taken to cost per row what the largest size that was run costs, which is too much rather than too little. Each point
+// is prepared and run once first, which counts neither as a latency nor for the budget; even a tiny budget counts one
+// run after that. A failing run's Status, with the point's name. `loop` is asked for the time only.
 absl::StatusOr<Profile> MeasureProfile(const AdaptiveNetwork& network, const EventLoop& loop,
                                        const ProfilerOptions& options);
 
-// Runs each point once, so that what is made on first use is there before the first request. A failing run's Status,
+// Prepares each point and runs it once, so that the first request does not wait for packing. A failing run's Status,
 // with the point's name.
 absl::Status RunEachPointOnce(const AdaptiveNetwork& network, const EventLoop& loop);
 

@@ -57,9 +57,9 @@ NetworkSpec AwkwardNetwork() {
   return spec;
 }
 
-// Clips, and the node kinds of mobile and ImageNet networks: depthwise convolutions (of the input too, with an addition, larger
-// than 3x3), overlapping and padded pools of odd maps, outputs without ReLU, added and read by convolutions without
-// padding.
+// Clips, and the node kinds of mobile and ImageNet networks: depthwise convolutions (of the input too, with an
+// addition, larger than 3x3), overlapping and padded pools of odd maps, outputs without ReLU, added and read by
+// convolutions without padding.
 NetworkSpec MobileNetwork() {
   NetworkSpec spec;
   spec.set_name("mobile");
