@@ -13,7 +13,7 @@
 namespace anybit {
 namespace {
 
-constexpr size_t kMaxFile = size_t{1} << 31;
+constexpr size_t kMaxFileBytes = size_t{1} << 31;  // ten times the largest published file
 constexpr int64_t kSide = 32, kPlane = kSide * kSide;
 
 struct Format {
@@ -34,7 +34,7 @@ Format FormatOf(Cifar kind) {
 
 absl::Status AppendFile(const std::string& path, const Format& format, std::vector<uint16_t>& labels,
                         std::vector<uint8_t>& pixels) {
-  absl::StatusOr<std::vector<uint8_t>> bytes = ReadFileBytes(path, kMaxFile);
+  absl::StatusOr<std::vector<uint8_t>> bytes = ReadFileBytes(path, kMaxFileBytes);
   if (!bytes.ok()) return bytes.status();
   const size_t record = format.label_bytes + 3 * kPlane;
   if (bytes->empty() || bytes->size() % record != 0) {

@@ -98,7 +98,7 @@ void ScaleToCover(const Image& image, int64_t height, int64_t width, std::span<u
 }
 
 absl::StatusOr<MemoryExamples> Centred(MemoryExamples examples, const ExampleShape& shape) {
-  constexpr int64_t kMaxBytes = int64_t{16} << 30;
+  constexpr int64_t kMaxBytes = int64_t{16} << 30;  // a mistaken shape must not fill the memory
   if (absl::Status status = CheckShape(shape); !status.ok()) return status;
   const ExampleShape& own = examples.shape();
   if (own == shape) return examples;

@@ -104,11 +104,11 @@ MovingClips::MovingClips(MemoryExamples objects, const ExampleShape& shape, std:
       seed_(seed) {}
 
 absl::StatusOr<MovingClips> MovingClips::Create(MemoryExamples objects, const ExampleShape& shape, uint64_t seed) {
-  constexpr int64_t kLeast = 16;
+  constexpr int64_t kMinSide = 16;  // pixels; smaller objects cannot be recognized
   if (absl::Status status = CheckShape(shape); !status.ok()) return status;
-  if (shape.height < kLeast || shape.width < kLeast) {
+  if (shape.height < kMinSide || shape.width < kMinSide) {
     return absl::InvalidArgumentError(
-        absl::StrCat("moving clips of ", ToText(shape), "; frames hold ", kLeast, "x", kLeast, " pixels or more"));
+        absl::StrCat("moving clips of ", ToText(shape), "; frames hold ", kMinSide, "x", kMinSide, " pixels or more"));
   }
   if (objects.shape().frames != 1 || objects.shape().channels != 1) {
     return absl::InvalidArgumentError(

@@ -11,8 +11,8 @@ namespace anybit {
 int ReadingThreads(RowCost cost) {
   if (cost == RowCost::kCopy) return 1;
   // More would wait for the disk or for the loop that uses the rows.
-  constexpr unsigned kMost = 16;
-  return static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, kMost));
+  constexpr unsigned kMaxReadingThreads = 16;
+  return static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, kMaxReadingThreads));
 }
 
 absl::Status ForEachRow(int64_t n, int threads, const std::function<absl::Status(int64_t)>& work) {

@@ -11,17 +11,19 @@
 namespace anybit {
 namespace {
 
-// Limits of one network. They keep every product of sizes below far inside int64.
+// Limits of one network, above all known image networks. They keep every product of sizes below far inside int64.
 constexpr int kMaxNodes = 4096;
 constexpr int64_t kMaxSide = 4096;
 constexpr int64_t kMaxChannels = 65536;
 constexpr int64_t kMaxFrames = 256;
-constexpr int64_t kMaxElements = int64_t{1} << 24;     // of one frame of all tensors together
-constexpr int64_t kMaxRowElements = int64_t{1} << 27;  // of all frames of a row
-constexpr int64_t kMaxWeights = int64_t{1} << 30;      // of all layers together
-constexpr int64_t kMaxMacs = int64_t{1} << 38;         // of one row: minutes with the slowest kernels
+// Of all tensors together, so of a slot's memory: one frame's, and a row's in all its frames.
+constexpr int64_t kMaxElements = int64_t{1} << 24;
+constexpr int64_t kMaxRowElements = int64_t{1} << 27;
+constexpr int64_t kMaxWeights = int64_t{1} << 30;  // of all layers together
+constexpr int64_t kMaxMacs = int64_t{1} << 38;     // of one row: minutes with the slowest kernels
+// The largest operands of a product: u8 codes and int8 weights.
 constexpr int64_t kHighestCode = 255;
-constexpr int64_t kLargestWeight = 128;
+constexpr int64_t kMaxWeightMagnitude = 128;
 
 absl::Status CheckName(const std::string& name, const char* what) {
   if (name.empty() || name.size() > 128) {
@@ -115,9 +117,9 @@ class NodePlanner {
   absl::Status CheckAccumulator(int64_t highest_input, int bits) const {
     // depth <= 2^30 and highest_input < 2^31, so the product needs the division to stay in int64.
     const int64_t limit = (int64_t{1} << (bits - 1)) - 1;
-    if (planned_.depth > limit / kLargestWeight / highest_input) {
-      return Invalid("node '", node_.name(), "': sums of ", planned_.depth, " products of ", kLargestWeight, " and ",
-                     highest_input, " do not fit ", bits, " bits");
+    if (planned_.depth > limit / kMaxWeightMagnitude / highest_input) {
+      return Invalid("node '", node_.name(), "': sums of ", planned_.depth, " products of ", kMaxWeightMagnitude,
+                     " and ", highest_input, " do not fit ", bits, " bits");
     }
     return absl::OkStatus();
   }

@@ -15,9 +15,9 @@
 namespace anybit {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "tensors are copied as they lie in memory");
+static_assert(std::endian::native == std::endian::little, "tensors are copied without a change of byte order");
 
-constexpr uint64_t kMaxHeader = 64u << 20;
+constexpr uint64_t kMaxHeaderBytes = 64u << 20;  // several hundred thousand tensors
 constexpr char kMetadataKey[] = "__metadata__";
 
 struct NamedType {
@@ -39,9 +39,9 @@ absl::Status Broken(const Parts&... parts) {
 
 // A JSON number that is an integer in 0..2^53, which doubles hold exactly.
 absl::StatusOr<int64_t> ToCount(const google::protobuf::Value& value, absl::string_view what) {
-  constexpr double kLimit = 9007199254740992.0;
+  constexpr double kMaxExactInteger = 9007199254740992.0;
   const double number = value.number_value();
-  if (value.kind_case() != google::protobuf::Value::kNumberValue || !(number >= 0) || number > kLimit ||
+  if (value.kind_case() != google::protobuf::Value::kNumberValue || !(number >= 0) || number > kMaxExactInteger ||
       number != static_cast<double>(static_cast<int64_t>(number))) {
     return Broken(what, " is not a whole number of 0..2^53");
   }
@@ -145,7 +145,7 @@ absl::StatusOr<TensorFile> ParseSafetensors(absl::string_view text) {
     return Broken("file of ", text.size(), " bytes is shorter than its length field");
   std::memcpy(&header_size, text.data(), sizeof(header_size));
   text.remove_prefix(sizeof(header_size));
-  if (header_size > kMaxHeader) return Broken("header of ", header_size, " bytes exceeds ", kMaxHeader);
+  if (header_size > kMaxHeaderBytes) return Broken("header of ", header_size, " bytes exceeds ", kMaxHeaderBytes);
   if (header_size > text.size())
     return Broken("header of ", header_size, " bytes in a file with ", text.size(), " left");
   google::protobuf::Struct header;
