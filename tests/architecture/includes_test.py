@@ -51,7 +51,10 @@ RULES = [
         r"base/",
         rf"{GRPC}|{LIBTORCH}|{CUDA}|boost/|prometheus/|google/|(client|metrics|model|proto|report|scheduler|server)/",
     ),
-    (r"report/", rf"{GRPC}|{LIBTORCH}|{CUDA}|boost/|prometheus/|google/|(client|metrics|model|proto|scheduler|server)/"),
+    (
+        r"report/",
+        rf"{GRPC}|{LIBTORCH}|{CUDA}|boost/|prometheus/|google/|(client|metrics|model|proto|scheduler|server)/",
+    ),
     (r"client/", rf"{LIBTORCH}|boost/|prometheus/|(metrics|model|scheduler|server)/"),
 ]
 

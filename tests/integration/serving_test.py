@@ -471,7 +471,9 @@ class DamagedArtifactTest(unittest.TestCase):
             ),
             "whose product overflows": self.rewritten(set_in("store.stem.scale", "shape", [1 << 40, 1 << 40])),
             "artifact format '7'": self.rewritten(set_metadata("anybit.format", "7")),
-            "metadata 'anybit.header' is missing": self.rewritten(lambda header: header["__metadata__"].pop("anybit.header")),
+            "metadata 'anybit.header' is missing": self.rewritten(
+                lambda header: header["__metadata__"].pop("anybit.header")
+            ),
         }
         for reason, contents in damaged.items():
             with self.subTest(reason=reason):

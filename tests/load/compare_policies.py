@@ -128,7 +128,8 @@ def main():
     parser.add_argument("--out", default=str(ROOT / "tests/load"))
     arguments = parser.parse_args()
     if arguments.policies.count(",") >= len(COLOURS):
-        parser.error(f"--policies names {arguments.policies.count(',') + 1} policies; the figure has {len(COLOURS)} colours")
+        count = arguments.policies.count(",") + 1
+        parser.error(f"--policies names {count} policies; the figure has {len(COLOURS)} colours")
     results = run(arguments)
     out = pathlib.Path(arguments.out)
     (out / "load.json").write_text(json.dumps(results, indent=1) + "\n")

@@ -15,8 +15,8 @@ rate leave 1 - rate * r; if a refusal costs r, no policy can answer more than
 
     (1 - rate * r) / (1 / capacity - r)
 
-calls with it, and that is the dashed line. After 3 and after 10 times the capacity comes a light load: whether the server
-has recovered. Writes goodput.json and goodput.svg into the folder.
+calls with it, and that is the dashed line. After 3 and after 10 times the capacity comes a light load: whether the
+server has recovered. Writes goodput.json and goodput.svg into the folder.
 """
 
 import argparse

@@ -101,8 +101,8 @@ def warmed_up(contenders, batch, left_out):
 
 
 def take_turns(contenders, batch, arguments, chance):
-    """The median microseconds of a run of each contender in each round, by name; the least of all its runs, by name; and
-    the core's peak in each round."""
+    """The median microseconds of a run of each contender in each round, by name; the least of all its runs, by name;
+    and the core's peak in each round."""
     turns, least, peaks = {contender.name: [] for contender in contenders}, {}, []
     engine = next(contender.process for contender in contenders if contender.is_ours)
     for _ in range(arguments.rounds):

@@ -4,8 +4,8 @@ The layers are those of a NetworkSpec (proto/artifact.proto, as JSON); weights a
 them. A conv is followed by ReLU, after the addition where it has one. Inputs are images of codes 0..255, worth
 code / 255; peers that take integers get the codes.
 
-Quantized: activations are u8 with zero point 0 (which is ReLU as well), or 128 where there is no ReLU, weights s8 with one
-scale per output channel. Scales come from a run in float. The last, linear layer stays in float: it is less than a
+Quantized: activations are u8 with zero point 0 (which is ReLU as well), or 128 where there is no ReLU, weights s8 with
+one scale per output channel. Scales come from a run in float. The last, linear layer stays in float: it is less than a
 thousandth of the work.
 
 Depthwise convolutions, strided or padded pools and clips are not written yet, and refused.
