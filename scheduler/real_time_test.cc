@@ -68,7 +68,7 @@ class DoublingRunner final : public BatchRunner {
     bool stopping ABSL_GUARDED_BY(mutex) = false;
     std::thread thread;
 
-    bool HasSomething() const { return stopping || work != nullptr; }
+    bool HasSomething() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) { return stopping || work != nullptr; }
   };
 
   void RunLane(Lane& lane) {
