@@ -27,7 +27,7 @@ def fuzz_target(name, deps):
         ],
     )
 
-    # Links only with --config=fuzz, as scripts/fuzz does.
+    # Links only with --config=asan, as scripts/fuzz does.
     native.cc_binary(
         name = name,
         testonly = True,

@@ -28,31 +28,37 @@ Function* Original(const char* symbol) {
   return reinterpret_cast<Function*>(found);
 }
 
-void WillLock(void* mutex, unsigned flags) { __tsan_mutex_pre_lock(mutex, flags); }
-void HasLocked(void* mutex, unsigned flags) { __tsan_mutex_post_lock(mutex, flags, 0); }
-void WillUnlock(void* mutex, unsigned flags) { __tsan_mutex_pre_unlock(mutex, flags); }
-void HasUnlocked(void* mutex, unsigned flags) { __tsan_mutex_post_unlock(mutex, flags); }
+// The library calls some of its functions from others, so a call of the program comes here several times; only its
+// outermost one is told.
+thread_local int calls = 0;
 
 constexpr unsigned kWrite = 0;
 constexpr unsigned kRead = __tsan_mutex_read_lock;
 
-// A wait that gives the mutex up meanwhile and holds it afterwards.
-template <class Wait>
-auto Waiting(void* mutex, Wait wait) {
-  WillUnlock(mutex, kWrite);
-  HasUnlocked(mutex, kWrite);
-  WillLock(mutex, kWrite);
-  const auto result = wait();
-  HasLocked(mutex, kWrite);
-  return result;
+// The operations on a mutex, each around `call`, which does it.
+template <class Call>
+void Locking(void* mutex, unsigned flags, Call call) {
+  if (calls == 0) __tsan_mutex_pre_lock(mutex, flags);
+  ++calls;
+  call();
+  --calls;
+  if (calls == 0) __tsan_mutex_post_lock(mutex, flags, 0);
 }
 
-template <class Wait>
-void WaitingFor(void* mutex, Wait wait) {
-  Waiting(mutex, [&] {
-    wait();
-    return true;
-  });
+template <class Call>
+void Unlocking(void* mutex, unsigned flags, Call call) {
+  if (calls == 0) __tsan_mutex_pre_unlock(mutex, flags);
+  ++calls;
+  call();
+  --calls;
+  if (calls == 0) __tsan_mutex_post_unlock(mutex, flags);
+}
+
+// A wait that gives the mutex up meanwhile and holds it afterwards.
+template <class Call>
+void Waiting(void* mutex, Call call) {
+  Unlocking(mutex, kWrite, [] {});
+  Locking(mutex, kWrite, call);
 }
 
 }  // namespace
@@ -68,88 +74,86 @@ Mutex::~Mutex() {
 
 void Mutex::Lock() {
   static auto* original = Original<void(Mutex*)>("_ZN4absl7debian35Mutex4LockEv");
-  WillLock(this, kWrite);
-  original(this);
-  HasLocked(this, kWrite);
+  Locking(this, kWrite, [this] { original(this); });
 }
 
 void Mutex::Unlock() {
   static auto* original = Original<void(Mutex*)>("_ZN4absl7debian35Mutex6UnlockEv");
-  WillUnlock(this, kWrite);
-  original(this);
-  HasUnlocked(this, kWrite);
+  Unlocking(this, kWrite, [this] { original(this); });
 }
 
 bool Mutex::TryLock() {
   static auto* original = Original<bool(Mutex*)>("_ZN4absl7debian35Mutex7TryLockEv");
-  WillLock(this, __tsan_mutex_try_lock);
+  __tsan_mutex_pre_lock(this, __tsan_mutex_try_lock);
   const bool locked = original(this);
-  HasLocked(this, locked ? __tsan_mutex_try_lock : __tsan_mutex_try_lock | __tsan_mutex_try_lock_failed);
+  __tsan_mutex_post_lock(this, locked ? __tsan_mutex_try_lock : __tsan_mutex_try_lock | __tsan_mutex_try_lock_failed,
+                         0);
   return locked;
 }
 
 void Mutex::ReaderLock() {
   static auto* original = Original<void(Mutex*)>("_ZN4absl7debian35Mutex10ReaderLockEv");
-  WillLock(this, kRead);
-  original(this);
-  HasLocked(this, kRead);
+  Locking(this, kRead, [this] { original(this); });
 }
 
 void Mutex::ReaderUnlock() {
   static auto* original = Original<void(Mutex*)>("_ZN4absl7debian35Mutex12ReaderUnlockEv");
-  WillUnlock(this, kRead);
-  original(this);
-  HasUnlocked(this, kRead);
+  Unlocking(this, kRead, [this] { original(this); });
 }
 
 void Mutex::LockWhen(const Condition& condition) {
   static auto* original = Original<void(Mutex*, const Condition&)>("_ZN4absl7debian35Mutex8LockWhenERKNS0_9ConditionE");
-  WillLock(this, kWrite);
-  original(this, condition);
-  HasLocked(this, kWrite);
+  Locking(this, kWrite, [&] { original(this, condition); });
 }
 
 bool Mutex::LockWhenWithTimeout(const Condition& condition, Duration timeout) {
   static auto* original = Original<bool(Mutex*, const Condition&, Duration)>(
       "_ZN4absl7debian35Mutex19LockWhenWithTimeoutERKNS0_9ConditionENS0_8DurationE");
-  WillLock(this, kWrite);
-  const bool holds = original(this, condition, timeout);
-  HasLocked(this, kWrite);
+  bool holds = false;
+  Locking(this, kWrite, [&] { holds = original(this, condition, timeout); });
   return holds;
 }
 
 void Mutex::Await(const Condition& condition) {
   static auto* original = Original<void(Mutex*, const Condition&)>("_ZN4absl7debian35Mutex5AwaitERKNS0_9ConditionE");
-  WaitingFor(this, [&] { original(this, condition); });
+  Waiting(this, [&] { original(this, condition); });
 }
 
 bool Mutex::AwaitWithTimeout(const Condition& condition, Duration timeout) {
   static auto* original = Original<bool(Mutex*, const Condition&, Duration)>(
       "_ZN4absl7debian35Mutex16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE");
-  return Waiting(this, [&] { return original(this, condition, timeout); });
+  bool result = false;
+  Waiting(this, [&] { result = original(this, condition, timeout); });
+  return result;
 }
 
 bool Mutex::AwaitWithDeadline(const Condition& condition, Time deadline) {
   static auto* original = Original<bool(Mutex*, const Condition&, Time)>(
       "_ZN4absl7debian35Mutex17AwaitWithDeadlineERKNS0_9ConditionENS0_4TimeE");
-  return Waiting(this, [&] { return original(this, condition, deadline); });
+  bool result = false;
+  Waiting(this, [&] { result = original(this, condition, deadline); });
+  return result;
 }
 
 void CondVar::Wait(Mutex* mutex) {
   static auto* original = Original<void(CondVar*, Mutex*)>("_ZN4absl7debian37CondVar4WaitEPNS0_5MutexE");
-  WaitingFor(mutex, [&] { original(this, mutex); });
+  Waiting(mutex, [&] { original(this, mutex); });
 }
 
 bool CondVar::WaitWithTimeout(Mutex* mutex, Duration timeout) {
   static auto* original = Original<bool(CondVar*, Mutex*, Duration)>(
       "_ZN4absl7debian37CondVar15WaitWithTimeoutEPNS0_5MutexENS0_8DurationE");
-  return Waiting(mutex, [&] { return original(this, mutex, timeout); });
+  bool result = false;
+  Waiting(mutex, [&] { result = original(this, mutex, timeout); });
+  return result;
 }
 
 bool CondVar::WaitWithDeadline(Mutex* mutex, Time deadline) {
   static auto* original =
       Original<bool(CondVar*, Mutex*, Time)>("_ZN4absl7debian37CondVar16WaitWithDeadlineEPNS0_5MutexENS0_4TimeE");
-  return Waiting(mutex, [&] { return original(this, mutex, deadline); });
+  bool result = false;
+  Waiting(mutex, [&] { result = original(this, mutex, deadline); });
+  return result;
 }
 
 // Notification and BlockingCounter order by an atomic as well, which the library's code changes. Instrumented code
