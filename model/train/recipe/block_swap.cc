@@ -11,7 +11,7 @@
 namespace anybit {
 namespace {
 
-// `tensor` and what it is computed from, nearest first, along first inputs, to the network's input.
+// `tensor` and its ancestors along first inputs, nearest first, up to the network's input.
 std::vector<int> Lineage(const NetworkPlan& plan, int tensor) {
   std::vector<int> lineage = {tensor};
   while (lineage.back() != kNetworkInput) lineage.push_back(plan.nodes[lineage.back()].input);
@@ -21,7 +21,7 @@ std::vector<int> Lineage(const NetworkPlan& plan, int tensor) {
 Block BlockOf(const NetworkPlan& plan, int adding) {
   const std::vector<int> summand = Lineage(plan, plan.nodes[adding].input);
   const std::vector<int> shortcut = Lineage(plan, plan.nodes[adding].residual);
-  // Both end at the network's input, so they meet.
+  // Both lineages end at the network's input, so they meet.
   const auto parted = std::find_first_of(summand.begin(), summand.end(), shortcut.begin(), shortcut.end());
   Block block(summand.begin(), parted);
   block.insert(block.end(), shortcut.begin(), std::find(shortcut.begin(), shortcut.end(), *parted));
@@ -60,7 +60,7 @@ double SwapProbability(const Recipe& recipe, double progress) {
   return 0;
 }
 
-Route SwapBlocks(const NetworkPlan& plan, const std::vector<Block>& blocks, int student, int teacher,
+Route SwapBlocks(const NetworkPlan& plan, const std::vector<Block>& blocks, PointIndex student, PointIndex teacher,
                  double probability, uint64_t seed, int64_t step) {
   Route route(plan.nodes.size(), student);
   for (size_t b = 0; b < blocks.size(); ++b) {

@@ -13,8 +13,8 @@
 namespace anybit {
 namespace {
 
-// The largest codes for which exact Winograd in bytes stays exact: F(2x2), F(2x4) and F(4x4). The steps spread the
-// store's -127..127 over the limits.
+// The largest codes for which byte arithmetic stays exact in Winograd's F(2x2), F(2x4) and F(4x4). The steps spread the
+// store's codes -127..127 over the limits.
 struct FittedPoint {
   const char* name;
   CodeRange weights;

@@ -15,14 +15,14 @@
 namespace anybit {
 namespace {
 
-// Ours and the published systems. Where a paper leaves a number open, ours is argued beside it.
+// Our own system and the published ones. A number that a paper leaves open has its reason beside it.
 std::vector<Recipe> Rows() {
   const Recipe dorefa{.weights = WeightRule::kDoReFa, .group = 0};
 
   Recipe adabits = dorefa;
   adabits.name = "adabits";
   adabits.activations = ActivationRule::kPact;
-  adabits.step_rate = 1;  // clips learn like weights, as published
+  adabits.step_rate = 1;  // as published: clips learn like weights
   adabits.gradients = Combination::kSum;
 
   Recipe any_precision = dorefa;
@@ -41,7 +41,7 @@ std::vector<Recipe> Rows() {
   hard.loss = LossRule::kLabels;
   hard.teacher = TeacherRule::kNone;
 
-  // T = 2: teacher and student share their weights, so the teacher is already near; warmer targets only blur it.
+  // T = 2: teacher and student share their weights, so their logits are already close; a higher T only blurs targets.
   const Recipe coquant{
       .name = "coquant", .loss = LossRule::kBoth, .teacher = TeacherRule::kLowestLoss, .temperature = 2, .swap = 0.5};
 
@@ -54,9 +54,10 @@ std::vector<Recipe> Rows() {
 
   const Recipe separate{.name = "separate", .joint = false};
 
-  // What model/train/results found to help, together. One bit moves only weights that are near to changing their sign:
-  // the far ones carry the other points, to which its pull is noise; so its activations can afford to learn from beyond
-  // their range, which without the window costs all others. Blocks are swapped while the rate is high.
+  // The combination of all methods that helped in model/train/results. One-bit passes move only weights near a sign
+  // change: larger weights carry the other points, for which one-bit gradients are noise. With this window one-bit
+  // activations can learn from beyond their range; without it all other points lose. Blocks are swapped while the
+  // learning rate is high.
   const Recipe anybit{.name = "anybit",
                       .weights = WeightRule::kScaleClip,
                       .loss = LossRule::kLabels,
@@ -70,9 +71,9 @@ std::vector<Recipe> Rows() {
 
 struct Field {
   std::string key;
-  std::string values;  // what is allowed
+  std::string values;  // allowed values, as a text
   std::string meaning;
-  std::function<bool(Recipe&, absl::string_view)> set;  // false where the value is not allowed
+  std::function<bool(Recipe&, absl::string_view)> set;  // returns false for a value that is not allowed
   std::function<std::string(const Recipe&)> get;
 };
 
@@ -80,12 +81,12 @@ Field Number(const char* key, double Recipe::*member, double lowest, double high
   return {key, absl::StrCat(lowest, "..", highest), meaning,
           [=](Recipe& recipe, absl::string_view text) {
             double value = 0;
-            // Written so that NaN is refused.
+            // This form of the comparison refuses NaN.
             if (!absl::SimpleAtod(text, &value) || !(value >= lowest && value <= highest)) return false;
             recipe.*member = value;
             return true;
           },
-          // The shortest text that reads back as the same number.
+          // The shortest text that parses to the same number.
           [=](const Recipe& recipe) {
             char text[32];
             return std::string(text, std::to_chars(text, text + sizeof text, recipe.*member).ptr);
@@ -156,19 +157,19 @@ const std::vector<Field>& Fields() {
                           {"largest", WeightRule::kLargest},
                           {"learned", WeightRule::kLearned},
                           {"dorefa", WeightRule::kDoReFa}},
-                         "how the store's scale follows the weights"),
-      Number("reach", &Recipe::reach, 0.1, 20, "127 steps reach this many rms (rms, learned) or mean|W| (scale-clip)"),
+                         "how the store's scale is computed from the weights"),
+      Number("reach", &Recipe::reach, 0.1, 20, "value of code 127, in rms (rms, learned) or in mean|W| (scale-clip)"),
       Group(),
       Switch("center", &Recipe::center, "subtract each filter's mean from its weights"),
-      Switch("clip_gradient", &Recipe::clip_gradient, "no gradient for weights beyond the codes' limits"),
+      Switch("clip_gradient", &Recipe::clip_gradient, "no gradient for weights beyond the limits of the codes"),
       Choice<ActivationRule>(
           "activations", &Recipe::activations,
           {{"learned", ActivationRule::kLearnedStep}, {"pact", ActivationRule::kPact}, {"unit", ActivationRule::kUnit}},
-          "how activations are clipped and stepped"),
+          "how the range of activations is chosen"),
       Number("activation_decay", &Recipe::activation_decay, 0, 1, "weight decay of PACT's clips"),
       Choice<LossRule>("loss", &Recipe::loss,
                        {{"labels", LossRule::kLabels}, {"soft", LossRule::kSoft}, {"both", LossRule::kBoth}},
-                       "what a pass with a teacher learns from"),
+                       "target of a pass with a teacher"),
       Choice<TeacherRule>("teacher", &Recipe::teacher,
                           {{"none", TeacherRule::kNone},
                            {"next", TeacherRule::kNext},
@@ -176,37 +177,39 @@ const std::vector<Field>& Fields() {
                            {"random", TeacherRule::kRandom},
                            {"lowest-loss", TeacherRule::kLowestLoss},
                            {"closest", TeacherRule::kClosest}},
-                          "which higher point teaches"),
+                          "point of higher precision that teaches"),
       Number("temperature", &Recipe::temperature, 0.1, 100, "of distillation"),
       Number("distill", &Recipe::distill, 0, 1000, "weight of the teacher beside the labels"),
-      Whole("distill_bits", &Recipe::distill_bits, 1, 8, "points of more weight bits learn from the labels alone"),
-      Number("swap", &Recipe::swap, 0, 1, "probability that a student's block runs at the teacher's point, at first"),
+      Whole("distill_bits", &Recipe::distill_bits, 1, 8, "points with more weight bits learn from the labels alone"),
+      Number("swap", &Recipe::swap, 0, 1,
+             "initial probability that a block of a student's pass runs at the teacher's point"),
       Number("swap_end", &Recipe::swap_end, 0.01, 1, "share of joint training after which no block is swapped"),
       Choice<Shape>("swap_shape", &Recipe::swap_shape,
                     {{"constant", Shape::kConstant}, {"linear", Shape::kLinear}, {"cosine", Shape::kCosine}},
-                    "how the probability falls until then"),
+                    "how the probability falls until swap_end"),
       Number("kure", &Recipe::kure, 0, 1000, "weight of (kurtosis - 1.8)^2"),
       Number("skew", &Recipe::skew, 0, 1000, "weight of skewness^2"),
       Number("sign_window", &Recipe::sign_window, 0, 100,
-             "mean magnitudes beyond which a sign passes no gradient; 0: none"),
+             "in mean magnitudes: larger weights get no gradient from a sign; 0: all weights get one"),
       Number("sign_gain", &Recipe::sign_gain, 0, 1000, "factor of the loss of points with one-bit weights"),
       Number("sign_margin", &Recipe::sign_margin, 0, 100,
-             "steps beyond their range in which one-bit activations pass gradients"),
+             "in steps: one-bit activations also pass gradients this far beyond their range"),
       Choice<Combination>("gradients", &Recipe::gradients, {{"sum", Combination::kSum}, {"mean", Combination::kMean}},
-                          "of the points of a step"),
+                          "how gradients of the points of a step are combined"),
       Number("step_rate", &Recipe::step_rate, 0, 10,
-             "learning rate of activation steps and learned scales, of the weights'"),
-      Number("scale_decades", &Recipe::scale_decades, 0, 4, "decades that rate falls per bit below 8"),
+             "learning rate of activation steps and learned scales, as a factor of the weights' rate"),
+      Number("scale_decades", &Recipe::scale_decades, 0, 4, "decades by which that factor falls per bit below 8"),
   };
   return *fields;
 }
 
 absl::Status SetField(Recipe& recipe, absl::string_view item) {
   const std::pair<absl::string_view, absl::string_view> pair = absl::StrSplit(item, absl::MaxSplits('=', 1));
-  if (pair.first.size() == item.size())
+  if (pair.first.size() == item.size()) {
     return absl::InvalidArgumentError(absl::StrCat("recipe: '", item, "' is not key=value"));
+  }
   const absl::string_view key = absl::StripAsciiWhitespace(pair.first), value = absl::StripAsciiWhitespace(pair.second);
-  if (key == "scale_clip") {  // the two keys of one idea in one
+  if (key == "scale_clip") {  // a short form for both keys of Scale-Clip
     if (absl::Status status = SetField(recipe, "weights=scale-clip"); !status.ok()) return status;
     return SetField(recipe, absl::StrCat("reach=", value));
   }
@@ -251,11 +254,11 @@ absl::StatusOr<Recipe> ParseRecipe(absl::string_view text) {
   }
   if (recipe->activation_decay > 0 && recipe->activations != ActivationRule::kPact) {
     return absl::InvalidArgumentError(
-        absl::StrCat("recipe: activation_decay=", recipe->activation_decay, " is of the clips of activations=pact"));
+        absl::StrCat("recipe: activation_decay=", recipe->activation_decay, " applies only to activations=pact"));
   }
   if (!recipe->joint && recipe->teacher != TeacherRule::kNone) {
     return absl::InvalidArgumentError(
-        "recipe: joint=0 trains each point alone, where nobody teaches; set teacher=none");
+        "recipe: joint=0 trains each point by itself, without a teacher; set teacher=none");
   }
   return recipe;
 }
@@ -264,7 +267,7 @@ std::string RecipeText(const Recipe& recipe) {
   Recipe row = *RowByName(recipe.name);
   std::string text = recipe.name;
   for (const Field& field : Fields()) {
-    // The reach follows from the weight rule unless it is given.
+    // The default of the reach depends on the weight rule.
     if (field.key == "reach") {
       row.weights = recipe.weights;
       FillReach(row);

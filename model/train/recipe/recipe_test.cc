@@ -39,7 +39,7 @@ TEST(ParseRecipe, KnowsThePublishedSystems) {
   EXPECT_FALSE(ParseRecipe("separate")->joint);
 }
 
-TEST(ParseRecipe, KnowsOurOwn) {
+TEST(ParseRecipe, KnowsOurOwnSystem) {
   Recipe same = *ParseRecipe(
       "coquant,weights=scale-clip,loss=labels,temperature=1,swap=0.25,swap_end=0.5,sign_window=1,sign_margin=0.5");
   same.name = "anybit";
@@ -58,7 +58,7 @@ TEST(ParseRecipe, TakesOverrides) {
   EXPECT_EQ(ParseRecipe("coquant,group=layer")->group, 0);
 }
 
-TEST(ParseRecipe, ReachesAsFarAsItsWeightRuleAsksUnlessTold) {
+TEST(ParseRecipe, TakesTheReachFromTheWeightRuleUnlessItIsGiven) {
   EXPECT_EQ(ParseRecipe("coquant")->reach, 2.5);
   EXPECT_EQ(ParseRecipe("coquant,weights=scale-clip")->reach, 2);
   EXPECT_EQ(ParseRecipe("coquant,reach=3,weights=scale-clip")->reach, 3);
@@ -67,7 +67,7 @@ TEST(ParseRecipe, ReachesAsFarAsItsWeightRuleAsksUnlessTold) {
   EXPECT_EQ(clip.reach, 2.2);
 }
 
-TEST(ParseRecipe, SaysWhatIsWrongAndWhatIsAllowed) {
+TEST(ParseRecipe, NamesTheWrongValueAndTheAllowedOnes) {
   EXPECT_EQ(Error("bitwise"),
             "unknown recipe 'bitwise'; known: anybit, adabits, any-precision, any-precision:recursive, "
             "any-precision:soft, any-precision:hard, coquant, double-rounding, separate");
@@ -83,14 +83,14 @@ TEST(ParseRecipe, SaysWhatIsWrongAndWhatIsAllowed) {
             "recipe: swap=0.5 needs a teacher to take blocks from, but teacher=none; set swap=0");
   EXPECT_EQ(Error("coquant,swap=0,teacher=none,loss=soft"),
             "recipe: loss=soft learns from a teacher, but teacher=none; set loss=labels");
-  EXPECT_EQ(Error("coquant,activation_decay=0.1"), "recipe: activation_decay=0.1 is of the clips of activations=pact");
+  EXPECT_EQ(Error("coquant,activation_decay=0.1"), "recipe: activation_decay=0.1 applies only to activations=pact");
   EXPECT_EQ(Error("coquant,joint=0"),
-            "recipe: joint=0 trains each point alone, where nobody teaches; set teacher=none");
+            "recipe: joint=0 trains each point by itself, without a teacher; set teacher=none");
 }
 
 class RecipeTextOf : public testing::TestWithParam<const char*> {};
 
-TEST_P(RecipeTextOf, IsShortAndComesBackAsTheSameRecipe) {
+TEST_P(RecipeTextOf, IsShortAndParsesToTheSameRecipe) {
   const Recipe recipe = *ParseRecipe(GetParam());
   EXPECT_EQ(RecipeText(recipe), GetParam());
   EXPECT_EQ(WholeRecipeText(*ParseRecipe(RecipeText(recipe))), WholeRecipeText(recipe));

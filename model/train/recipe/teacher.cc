@@ -8,9 +8,9 @@
 namespace anybit {
 namespace {
 
-// The candidate of the least value, the last (nearest) of equal ones.
+// The candidate with the smallest value; of equal ones the last, which is nearest to the student in precision.
 template <typename Value>
-int Least(std::span<const TeacherCandidate> candidates, Value value) {
+PointIndex Least(std::span<const TeacherCandidate> candidates, Value value) {
   const TeacherCandidate* best = &candidates.back();
   for (const TeacherCandidate& candidate : candidates) {
     if (std::isnan(value(*best)) || value(candidate) < value(*best)) best = &candidate;
@@ -26,23 +26,24 @@ double Precision(const PointRecipe& point) {
   return static_cast<double>(weight_levels) * (point.highest_code + 1);
 }
 
-std::vector<int> HighestFirst(std::span<const PointRecipe> points) {
-  std::vector<int> order(points.size());
+std::vector<PointIndex> HighestFirst(std::span<const PointRecipe> points) {
+  std::vector<PointIndex> order(points.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(),
-                   [&](int a, int b) { return Precision(points[a]) > Precision(points[b]); });
+                   [&](PointIndex a, PointIndex b) { return Precision(points[a]) > Precision(points[b]); });
   return order;
 }
 
-std::vector<int> PossibleTeachers(std::span<const PointRecipe> points, std::span<const int> due, int student) {
-  std::vector<int> teachers;
-  for (int point : due) {
+std::vector<PointIndex> PossibleTeachers(std::span<const PointRecipe> points, std::span<const PointIndex> due,
+                                         PointIndex student) {
+  std::vector<PointIndex> teachers;
+  for (PointIndex point : due) {
     if (Precision(points[point]) > Precision(points[student])) teachers.push_back(point);
   }
   return teachers;
 }
 
-int ChooseTeacher(TeacherRule rule, std::span<const TeacherCandidate> candidates, uint64_t draw) {
+PointIndex ChooseTeacher(TeacherRule rule, std::span<const TeacherCandidate> candidates, uint64_t draw) {
   if (candidates.empty()) return kNoTeacher;
   switch (rule) {
     case TeacherRule::kNone: return kNoTeacher;

@@ -1,4 +1,4 @@
-// Who teaches whom: pure functions of the points and of what one step has measured.
+// The choice of teachers: pure functions of the points and of the measurements of one step.
 #ifndef ANYBIT_MODEL_TRAIN_RECIPE_TEACHER_H_
 #define ANYBIT_MODEL_TRAIN_RECIPE_TEACHER_H_
 
@@ -11,27 +11,29 @@
 
 namespace anybit {
 
-inline constexpr int kNoTeacher = -1;
+inline constexpr PointIndex kNoTeacher = -1;
 
-// Levels of a weight times levels of an activation; infinite at full precision.
+// Number of weight levels times number of activation levels; infinite at full precision.
 double Precision(const PointRecipe& point);
 
-// Indices of `points`, the highest precision first, equal ones in their order.
-std::vector<int> HighestFirst(std::span<const PointRecipe> points);
+// The points ordered by falling precision; equal ones keep their order.
+std::vector<PointIndex> HighestFirst(std::span<const PointRecipe> points);
 
-// A point that could teach, with what the rules ask about it; what the rule in force does not ask may be left 0.
+// A possible teacher and the measurements that the rules compare. A measurement that the rule in force does not compare
+// may stay 0.
 struct TeacherCandidate {
-  int point = kNoTeacher;
-  double loss = 0;        // of the labels, on this batch
+  PointIndex point = kNoTeacher;
+  double loss = 0;        // label loss on this batch
   double divergence = 0;  // KL(this point || student) on this batch
 };
 
-// The points among `due`, highest first, that can teach `student`: those of strictly higher precision.
-std::vector<int> PossibleTeachers(std::span<const PointRecipe> points, std::span<const int> due, int student);
+// The points of `due` (highest first) with strictly higher precision than `student`, in the same order.
+std::vector<PointIndex> PossibleTeachers(std::span<const PointRecipe> points, std::span<const PointIndex> due,
+                                         PointIndex student);
 
-// One of `candidates` (highest first), or kNoTeacher if there is none or the rule says so. `draw` decides kRandom only;
-// ties go to the nearest in precision, and a value that is no number never wins against one that is.
-int ChooseTeacher(TeacherRule rule, std::span<const TeacherCandidate> candidates, uint64_t draw);
+// A point of `candidates` (highest first), or kNoTeacher where there is none or the rule is kNone. `draw` decides
+// kRandom only. Ties go to the candidate nearest in precision; NaN never wins against a number.
+PointIndex ChooseTeacher(TeacherRule rule, std::span<const TeacherCandidate> candidates, uint64_t draw);
 
 }  // namespace anybit
 
