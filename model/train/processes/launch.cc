@@ -6,7 +6,7 @@
 namespace anybit {
 namespace {
 
-// The whole number low..high in variable `name`.
+// The number low..high that `text`, the value of variable `name`, stands for.
 absl::StatusOr<int> ReadNumber(const char* name, const std::string& text, int low, int high) {
   int value = 0;
   if (text.empty()) return absl::InvalidArgumentError(absl::StrCat(name, " is not set, though other variables are"));
@@ -22,15 +22,15 @@ absl::StatusOr<Launch> ParseLaunch(const std::function<std::string(const char*)>
   Launch launch;
   const std::string rank = variable("RANK"), size = variable("WORLD_SIZE");
   if (rank.empty() && size.empty()) return launch;
-  constexpr int kMostProcesses = 4096;
-  absl::StatusOr<int> number = ReadNumber("WORLD_SIZE", size, 1, kMostProcesses);
+  constexpr int kMaxProcesses = 4096;  // refuses typing errors; far above any group in use
+  absl::StatusOr<int> number = ReadNumber("WORLD_SIZE", size, 1, kMaxProcesses);
   if (!number.ok()) return number.status();
   launch.size = *number;
   number = ReadNumber("RANK", rank, 0, launch.size - 1);
   if (!number.ok()) return number.status();
   launch.rank = *number;
   if (const std::string local = variable("LOCAL_RANK"); !local.empty()) {
-    number = ReadNumber("LOCAL_RANK", local, 0, kMostProcesses - 1);
+    number = ReadNumber("LOCAL_RANK", local, 0, kMaxProcesses - 1);
     if (!number.ok()) return number.status();
     launch.local_rank = *number;
   }

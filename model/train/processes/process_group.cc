@@ -22,9 +22,9 @@
 namespace anybit {
 namespace {
 
-// A flat buffer is at least this large unless it is the last: far above what one message costs to start, far below what
-// a network of many parameters would take twice.
-constexpr int64_t kBucketBytes = 16 << 20;
+// The size from which a flat buffer is sent. A message of 16 MiB takes far longer than its start, and a copy of 16 MiB
+// is small beside the parameters of a large network.
+constexpr int64_t kMinBucketBytes = 16 << 20;
 
 class StoreRendezvous : public ProcessGroup::Rendezvous {
  public:
@@ -39,7 +39,7 @@ class StoreRendezvous : public ProcessGroup::Rendezvous {
   c10::intrusive_ptr<c10d::Store> store_;  // the same, perhaps behind a prefix
 };
 
-// Runs `work`; what c10d throws ends here.
+// Runs `work` and returns exceptions of c10d as Unavailable.
 template <typename Work>
 absl::Status Attempt(const std::string& what, Work work) {
   try {
@@ -52,16 +52,16 @@ absl::Status Attempt(const std::string& what, Work work) {
   return absl::OkStatus();
 }
 
-// Waits for `work`, at first without sleeping: a small all-reduce lasts less than a sleeping thread takes to wake, and
-// a core that yields stays awake for the transport's own threads.
+// Waits for `work`, at first without sleeping: a small all-reduce is faster than the wake-up of a sleeping thread, and
+// yielding leaves the core to the transport's threads.
 void Await(c10d::Work& work) {
-  constexpr auto kAwake = std::chrono::milliseconds(50);
+  constexpr auto kMaxSpin = std::chrono::milliseconds(50);
   const auto start = std::chrono::steady_clock::now();
-  while (!work.isCompleted() && std::chrono::steady_clock::now() - start < kAwake) std::this_thread::yield();
+  while (!work.isCompleted() && std::chrono::steady_clock::now() - start < kMaxSpin) std::this_thread::yield();
   work.wait();
 }
 
-// Tensors of one type on one device that travel together, in their given order.
+// Groups tensors of the same type and device into buckets, in their given order.
 std::vector<std::vector<torch::Tensor>> MakeBuckets(absl::Span<const torch::Tensor> tensors) {
   std::map<std::pair<torch::ScalarType, std::string>, std::vector<torch::Tensor>> open;
   std::map<std::pair<torch::ScalarType, std::string>, int64_t> bytes;
@@ -70,7 +70,7 @@ std::vector<std::vector<torch::Tensor>> MakeBuckets(absl::Span<const torch::Tens
     const std::pair key(tensor.scalar_type(), tensor.device().str());
     open[key].push_back(tensor);
     bytes[key] += static_cast<int64_t>(tensor.nbytes());
-    if (bytes[key] < kBucketBytes) continue;
+    if (bytes[key] < kMinBucketBytes) continue;
     buckets.push_back(std::exchange(open[key], {}));
     bytes[key] = 0;
   }
@@ -128,7 +128,7 @@ class BackendGroup : public ProcessGroup {
  private:
   absl::Status Reduce(absl::Span<const torch::Tensor> tensors, int divisor) {
     return Attempt("all-reduce", [&] {
-      // All are on their way before the first is waited for.
+      // All messages are sent before the first is waited for.
       std::vector<std::vector<torch::Tensor>> buckets = MakeBuckets(tensors);
       std::vector<std::vector<torch::Tensor>> flat;
       std::vector<c10::intrusive_ptr<c10d::Work>> works;
@@ -212,6 +212,13 @@ absl::Status AverageGradients(ProcessGroup& group, absl::Span<const torch::Tenso
   }
   if (gradients.empty()) return absl::OkStatus();
   return group.Average(gradients);
+}
+
+absl::StatusOr<torch::Tensor> MeanOverGroup(ProcessGroup* group, const torch::Tensor& value) {
+  const torch::Tensor mean = value.detach().clone();
+  if (group == nullptr) return mean;
+  if (absl::Status status = group->Average({mean}); !status.ok()) return status;
+  return mean;
 }
 
 }  // namespace anybit
