@@ -1,5 +1,7 @@
 #include "model/train/network/convolution.h"
 
+#include <torch/torch.h>
+
 #include <ATen/cpu/Utils.h>
 
 #include <array>
@@ -31,7 +33,7 @@ class RoundedBackward : public torch::autograd::Function<RoundedBackward> {
       const torch::Tensor narrow = values.to(torch::kBFloat16);
       return as_floats ? narrow.to(torch::kFloat32) : narrow;
     };
-    // What nobody asks for is not computed: of images there is no gradient.
+    // Gradients that are not needed are not computed: images have none.
     const std::array<bool, 3> wanted = {context->needs_input_grad(0), context->needs_input_grad(1), false};
     const auto [of_x, of_weights, of_bias] = torch::convolution_backward(
         rounded(gradients[0]), rounded(saved[0]), rounded(saved[1]), torch::OptionalIntArrayRef(), {shape[0], shape[0]},

@@ -1,10 +1,11 @@
-// A convolution whose backward pass may round its operands to bfloat16, for processors that multiply these faster. The
-// forward pass is the same bit for bit: what is trained stays what is served, and only the direction of a step is
-// rounded, by up to 2^-8 of each operand and of each result.
+// A convolution whose backward pass may round its operands to bfloat16, which some processors multiply faster.
+//
+// The forward pass has the same bits, so that training still runs the served network. Rounding changes only the
+// direction of a step, by up to 2^-8 of each operand and of each result.
 #ifndef ANYBIT_MODEL_TRAIN_NETWORK_CONVOLUTION_H_
 #define ANYBIT_MODEL_TRAIN_NETWORK_CONVOLUTION_H_
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 
@@ -16,14 +17,14 @@ struct ConvolutionShape {
   int64_t groups = 1;
 };
 
-// What the backward pass multiplies: upstream gradients with weights and with inputs.
+// The operands of the backward pass, which multiplies upstream gradients with weights and with inputs.
 enum class BackwardOperands : uint8_t {
   kFloat,
   kBFloat16,      // sums in float, results rounded to bfloat16
-  kRoundedFloat,  // floats rounded to bfloat16: kBFloat16's products and, but for the order of sums, results
+  kRoundedFloat,  // floats rounded to bfloat16: the same products as kBFloat16; results differ by the order of sums
 };
 
-// The faster of the two that round: kBFloat16, but on processors without AVX-512 BF16 and AMX.
+// The faster of the two rounded kinds on `device`: kRoundedFloat on processors without AVX-512 BF16 and AMX.
 BackwardOperands RoundedOperands(const torch::Device& device);
 
 // Sums [N, O, H', W'] of x [N, C, H, W] and weights [O, C / groups, k, k], all float.

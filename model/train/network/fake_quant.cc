@@ -1,6 +1,7 @@
 #include "model/train/network/fake_quant.h"
 
 #include <ATen/Parallel.h>
+#include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
@@ -11,15 +12,15 @@
 namespace anybit {
 namespace {
 
-constexpr int64_t kGrain = 1 << 15;
+constexpr int64_t kChunkElements = 1 << 15;  // of one thread
 
-// One pass over the memory of x, whatever its layout; `inverse` is 1 / step.
+// One pass over the memory of x in any layout; `inverse` is 1 / step.
 void QuantizePass(const float* __restrict x, float* __restrict y, int64_t n, float step, float inverse, float highest,
                   float zero) {
   for (int64_t i = 0; i < n; ++i) y[i] = (RoundClamped(x[i] * inverse + zero, highest) - zero) * step;
 }
 
-constexpr int kLanes = 16;  // partial sums, so that the loop vectorises without reassociating
+constexpr int kLanes = 16;  // partial sums, so that the compiler vectorises without reassociating one sum
 
 struct StepGradient {
   float inverse;  // 1 / step
@@ -30,7 +31,7 @@ struct StepGradient {
   // Gradient of x into gx; adds g * d(output)/d(step) to `sum`.
   void Add(float x, float g, float& gx, float& sum) const {
     const float v = x * inverse + zero;
-    // Not &&: a branch would keep the loop scalar, which makes this the slowest part of a step.
+    // & instead of &&: a branch would keep the loop scalar, and it would be the slowest part of a training step.
     const float inside = (v > 0.0f) & (v < highest) ? v : zero;
     gx = (v > -margin) & (v < highest + margin) ? g : 0.0f;
     sum += g * (RoundClamped(v, highest) - inside);
@@ -71,7 +72,7 @@ class ActivationQuantizer : public torch::autograd::Function<ActivationQuantizer
     const float s = step.item<float>();
     const float* in = x.const_data_ptr<float>();
     float* out = y.mutable_data_ptr<float>();
-    at::parallel_for(0, x.numel(), kGrain, [&](int64_t begin, int64_t end) {
+    at::parallel_for(0, x.numel(), kChunkElements, [&](int64_t begin, int64_t end) {
       QuantizePass(in + begin, out + begin, end - begin, s, 1.0f / s, top, middle);
     });
     return y;
@@ -103,13 +104,13 @@ class ActivationQuantizer : public torch::autograd::Function<ActivationQuantizer
     const float* in = x.const_data_ptr<float>();
     const float* upstream = g.const_data_ptr<float>();
     float* out = gx.mutable_data_ptr<float>();
-    // Chunks of fixed size, summed in order: the result does not depend on the number of threads.
-    const int64_t chunks = (x.numel() + kGrain - 1) / kGrain;
+    // Chunks have a fixed size and are summed in order, so that the result does not depend on the number of threads.
+    const int64_t chunks = (x.numel() + kChunkElements - 1) / kChunkElements;
     std::vector<float> sums(chunks);
     at::parallel_for(0, chunks, 1, [&](int64_t begin, int64_t end) {
       for (int64_t chunk = begin; chunk < end; ++chunk) {
-        const int64_t first = chunk * kGrain;
-        const int64_t n = std::min(kGrain, x.numel() - first);
+        const int64_t first = chunk * kChunkElements;
+        const int64_t n = std::min(kChunkElements, x.numel() - first);
         sums[chunk] = GradientPass(in + first, upstream + first, out + first, n, gradient);
       }
     });
@@ -128,8 +129,8 @@ torch::Tensor StoreCodes(const torch::Tensor& weights, const torch::Tensor& scal
 torch::Tensor ChildCodes(const torch::Tensor& q8, const CodeRange& range) {
   if (range.sign) return torch::where(q8 < 0, -torch::ones_like(q8), torch::ones_like(q8));
   if (range.step == 1) return q8.clamp(range.lo, range.hi);
-  // Half a unit more leaves the floor as it is and keeps quotients 1/254 away from whole numbers: a device that divides
-  // by multiplying with the reciprocal gets the same codes.
+  // The additional 0.5 does not change the floor and keeps quotients at least 1/254 away from whole numbers. A device
+  // that divides by multiplying with the reciprocal then gets the same codes.
   return ((q8 + (range.step / 2 + 0.5)) / range.step).floor().clamp(range.lo, range.hi);
 }
 

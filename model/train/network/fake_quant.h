@@ -1,5 +1,4 @@
-// Quantization inside training: values that the integer engine would compute, with gradients that pass straight
-// through.
+// Quantization in training: the values of the integer engine, with straight-through gradients.
 //
 // Weights follow the serving contract to the last integer: the int8 store first, then the child of an operating point
 // (model/format/code_range.h). Activations follow LSQ (Esser et al., "Learned Step Size Quantization", 2020) or PACT
@@ -7,24 +6,25 @@
 #ifndef ANYBIT_MODEL_TRAIN_NETWORK_FAKE_QUANT_H_
 #define ANYBIT_MODEL_TRAIN_NETWORK_FAKE_QUANT_H_
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "model/format/code_range.h"
 #include "model/train/recipe/recipe.h"
 
 namespace anybit {
 
-// The store's codes, whole floats -127..127: round(weights / scale), half to even; `scale` broadcasts.
+// The store's codes as whole floats -127..127: round(weights / scale), half to even. `scale` broadcasts.
 torch::Tensor StoreCodes(const torch::Tensor& weights, const torch::Tensor& scale);
 
-// The children of whole float codes `q8`, as whole floats: ChildCode of code_range.h.
+// The children (ChildCode of code_range.h) of the codes `q8`, as whole floats.
 torch::Tensor ChildCodes(const torch::Tensor& q8, const CodeRange& range);
 
-// step * (clamp(rne(v), 0, highest) - zero) of v = x / step + zero, zero point `zero` (model/format/zero_points.h).
-// Gradient of x: passed on where v is within `margin` of 0..highest. Gradient of step [1]: round(v) - v inside, highest
-// - zero above, -zero below; scaled by 1 / sqrt(elements * highest) for LSQ, and left as it is for PACT, whose alpha =
-// highest
-// * step makes of it AdaBits' q(x / alpha) - x / alpha inside and 1 above.
+// Quantized activations: step * (clamp(rne(v), 0, highest) - zero) of v = x / step + zero, with the zero point `zero`
+// (model/format/zero_points.h).
+// - The gradient of x passes where v is within `margin` of 0..highest.
+// - The gradient of step [1] is round(v) - v inside the range, highest - zero above it and -zero below it.
+//   For LSQ it is scaled by 1 / sqrt(elements * highest).
+//   For PACT it is not scaled: with alpha = highest * step it is AdaBits' q(x / alpha) - x / alpha inside and 1 above.
 torch::Tensor QuantizeActivations(const torch::Tensor& x, const torch::Tensor& step, int highest,
                                   ActivationRule rule = ActivationRule::kLearnedStep, double margin = 0, int zero = 0);
 

@@ -8,9 +8,9 @@
 namespace anybit {
 namespace {
 
-constexpr double kSmallestScale = 1e-8;
+constexpr double kSmallestScale = 1e-8;  // of a layer of zeros, which must not divide by 0
 
-// [O] to [O, 1, ...] beside `like` [O, ...].
+// [O] as [O, 1, ...], which broadcasts over `like` [O, ...].
 torch::Tensor PerFilter(const torch::Tensor& values, const torch::Tensor& like) {
   std::vector<int64_t> shape(like.dim(), 1);
   shape[0] = like.size(0);
@@ -19,8 +19,8 @@ torch::Tensor PerFilter(const torch::Tensor& values, const torch::Tensor& like) 
 
 torch::Tensor Rows(const torch::Tensor& values) { return values.reshape({values.size(0), -1}); }
 
-// One value per filter [O] to one per group, by `reduce` along a dimension; filters are of equal size, so that a mean
-// of their means is the group's.
+// Values of filters [O] reduced to values of groups. Filters have equal sizes, so that the mean of their means is the
+// mean of the group.
 template <typename Reduce>
 torch::Tensor PerGroup(const torch::Tensor& values, int group, Reduce reduce) {
   const int64_t filters = values.size(0);
@@ -32,7 +32,7 @@ torch::Tensor PerGroup(const torch::Tensor& values, int group, Reduce reduce) {
   return torch::cat({first, reduce(values.slice(0, whole).reshape({1, filters - whole}))});
 }
 
-// One value per group to one per filter [O].
+// Values of groups repeated for each of their filters [O].
 torch::Tensor Spread(const torch::Tensor& values, int group, int64_t filters) {
   if (group == 1) return values;
   if (group == 0 || group >= filters) return values.expand({filters}).contiguous();
@@ -51,7 +51,7 @@ torch::Tensor GroupSum(const torch::Tensor& values, int group) {
   return PerGroup(values, group, [](const torch::Tensor& rows) { return rows.sum(1); });
 }
 
-// Whether a weight lies where rounding does not saturate: within half a step of the outermost codes.
+// Whether rounding does not saturate: the weight is at most half a step beyond the outermost codes.
 torch::Tensor Inside(const torch::Tensor& steps, const CodeRange& range) {
   return (steps >= range.lo - 0.5).logical_and(steps <= range.hi + 0.5);
 }
@@ -172,7 +172,7 @@ torch::Tensor LayerWeights::ThroughRounding(const ChildValues& child) {
   const torch::Tensor steps = base_ / PerFilter(scale_ * range.step, base_);
   const torch::Tensor inside = Inside(steps, range);
   if (learned_.defined()) {
-    // Of value = scale * t * code: t (code - steps) inside, t * bound outside.
+    // The gradient of value = scale * t * code by scale: t (code - steps) inside the range, t * limit outside.
     const torch::Tensor of_scale = gradient * (child.codes - steps * inside) * range.step;
     const torch::Tensor sums = GroupSum(Rows(of_scale).sum(1), quantization_.group);
     const double elements = static_cast<double>(base_.numel()) / static_cast<double>(sums.numel());
@@ -193,7 +193,7 @@ void LayerWeights::PullBack() {
     child.leaf.mutable_grad().reset();
   }
   if (total.defined() && quantization_.rule == WeightRule::kDoReFa) {
-    // The largest magnitude only scales the layer, which batch norm takes out again: it counts as a constant.
+    // The largest magnitude counts as a constant: it only scales the layer, and batch norm removes that scale.
     const torch::Tensor squashed = Centred(weights_.detach()).tanh();
     const torch::Tensor largest =
         GroupLargest(Rows(squashed).abs().amax(1), quantization_.group).clamp_min(kSmallestScale);

@@ -1,11 +1,11 @@
-// The weights of one layer: float parameters, the int8 store that follows from them, and the values of each child.
+// The weights of one layer: float parameters, the int8 store computed from them, and the values of each child.
 //
-// Values are computed once per step however many passes use them. They are leaves of autograd: passes leave gradients
-// on them, and PullBack brings all of these to the parameters at once, through whatever the recipe puts in between.
+// Values are computed once per step for all passes that use them. They are autograd leaves: passes leave gradients on
+// them, and PullBack adds all of these to the parameters' gradients at once, through the recipe's weight rule.
 #ifndef ANYBIT_MODEL_TRAIN_NETWORK_LAYER_WEIGHTS_H_
 #define ANYBIT_MODEL_TRAIN_NETWORK_LAYER_WEIGHTS_H_
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <vector>
 
@@ -14,7 +14,7 @@
 
 namespace anybit {
 
-// What of a Recipe concerns one layer's weights; the same fields.
+// The fields of a Recipe that concern one layer's weights.
 struct WeightQuantization {
   WeightRule rule = WeightRule::kLargest;
   double reach = 1;
@@ -24,37 +24,37 @@ struct WeightQuantization {
   double sign_window = 0;
 };
 
-// Groups of `filters` filters.
+// The number of groups of `filters` filters, each with one scale; `group` is Recipe::group.
 int64_t GroupCount(int64_t filters, int group);
 
 class LayerWeights {
  public:
-  // `weights` [O, ...] and, for kLearned, `learned` [groups] are the caller's parameters: they are trained elsewhere
-  // and keep their identity. `learned` is undefined for other rules. It holds what 127 scales reach, a size like the
-  // weights', so that an optimizer whose steps do not depend on a gradient's size treats both alike; its gradient is
-  // such that plain gradient descent moves the scale as LSQ does.
+  // `weights` [O, ...] and, for kLearned, `learned` [groups] are the caller's parameters, which keep their identity.
+  // `learned` is undefined for other rules. It holds 127 scales, a value as large as the weights, so that an optimizer
+  // whose steps do not depend on the gradient's magnitude treats both alike. Its gradient is scaled so that SGD moves
+  // the scale as LSQ does.
   LayerWeights(torch::Tensor weights, torch::Tensor learned, const WeightQuantization& quantization);
 
-  // kScaleClip's: moves weights that lie beyond `reach` mean magnitudes to there (GDRQ's Scale-Clip), so that their
-  // distribution flattens while they are trained; nothing for other rules. To be called after every optimizer step.
+  // Under kScaleClip, moves weights beyond `reach` mean magnitudes to that limit (GDRQ's Scale-Clip), which flattens
+  // their distribution during training. Does nothing under other rules. Called after every optimizer step.
   void Clip();
 
-  // What was computed from the parameters is stale.
+  // Drops all values computed from the parameters, which have changed.
   void Refresh();
 
-  // Starts a learned scale from the present weights; nothing for other rules.
+  // Sets a learned scale from the present weights; does nothing under other rules.
   void ResetLearned();
 
-  // The values at full precision and those of a child, shaped like the parameters, 4-D ones channels last.
-  // `scale_factor` multiplies what this point's gradient says about a learned scale.
+  // The values at full precision and those of a child, shaped like the parameters; 4-D values are channels last.
+  // `scale_factor` multiplies this child's part of a learned scale's gradient.
   torch::Tensor Full();
   torch::Tensor Child(const CodeRange& range, double scale_factor = 1);
 
-  // Adds to the parameters' gradients those that Full and Child have gathered, and clears these.
+  // Adds the gradients on the values of Full and Child to the parameters' gradients, and clears them.
   void PullBack();
 
-  // The artifact's part: codes -127..127 as whole floats [O, ...], values of a code step [O], and the real value of one
-  // child code of each filter [O].
+  // For the artifact: codes -127..127 as whole floats [O, ...], real values of one code [O], and real values of one
+  // child code [O].
   torch::Tensor Codes();
   torch::Tensor Scale();
   torch::Tensor Unit(const CodeRange& range);
@@ -70,12 +70,12 @@ class LayerWeights {
   void Prepare();  // base_, scale_, codes_
   torch::Tensor Centred(const torch::Tensor& values) const;
   torch::Tensor Leaf(const torch::Tensor& values) const;
-  // The share of `child`'s gradient that goes through the rounding; its learned scale's is added to that parameter.
+  // The gradient of the weights before rounding; also adds `child`'s part of the learned scale's gradient.
   torch::Tensor ThroughRounding(const ChildValues& child);
 
   const torch::Tensor weights_, learned_;
   const WeightQuantization quantization_;
-  torch::Tensor base_;   // what is rounded: the weights, centred or squashed
+  torch::Tensor base_;   // the values to round: weights, centred or squashed by the recipe
   torch::Tensor scale_;  // [O]
   torch::Tensor codes_;
   torch::Tensor full_;  // leaf

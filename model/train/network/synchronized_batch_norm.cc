@@ -1,6 +1,7 @@
 #include "model/train/network/synchronized_batch_norm.h"
 
 #include <ATen/Parallel.h>
+#include <torch/torch.h>
 
 #include <algorithm>
 #include <string>
@@ -9,36 +10,36 @@
 namespace anybit {
 namespace {
 
-// All dimensions but that of the channels.
+// All dimensions except the channels.
 std::vector<int64_t> AcrossChannels(const torch::Tensor& x) {
   std::vector<int64_t> dims = {0};
   for (int64_t d = 2; d < x.dim(); ++d) dims.push_back(d);
   return dims;
 }
 
-// [C] in the shape that broadcasts over x.
+// [C] reshaped so that it broadcasts over x.
 torch::Tensor PerChannel(const torch::Tensor& values, const torch::Tensor& x) {
   std::vector<int64_t> shape(x.dim(), 1);
   shape[1] = -1;
   return values.to(x.scalar_type()).reshape(shape);
 }
 
-// What a process knows of its part, [C] each in double: mean and variance (over N).
+// Mean and variance (over N) of one process's part, each [C] in double.
 struct Moments {
   torch::Tensor mean, variance;
 };
 
-// x [N, C, H, W] channels last, or [N, C]: rows of C values, one after the other. Everything else takes the way through
-// LibTorch's operators, which goes over the memory some ten times.
+// Whether x, [N, C, H, W] channels last or [N, C], is stored as rows of C values. Other tensors go through LibTorch's
+// operators, which read the memory about ten times.
 bool IsRows(const torch::Tensor& x) {
   if (!x.device().is_cpu() || x.scalar_type() != torch::kFloat32 || x.numel() == 0) return false;
   return x.dim() == 4 ? x.is_contiguous(torch::MemoryFormat::ChannelsLast) : x.dim() == 2 && x.is_contiguous();
 }
 
-constexpr int64_t kChunkRows = 1024;  // of one thread's work: results do not depend on the number of threads
-constexpr int64_t kBlockRows = 64;    // whose sums may be float
+constexpr int64_t kChunkRows = 1024;  // of one thread; fixed, so that results do not depend on the number of threads
+constexpr int64_t kBlockRows = 64;    // summed in float before they are added in double
 
-// Two sums over all rows, [2][C]: add(first, n, a, b) adds those of `n` rows from `first` on to a[C] and b[C].
+// Two sums over all rows, [2][C]; add(first, n, a, b) adds the values of rows first..first+n-1 to a[C] and b[C].
 template <typename Add>
 torch::Tensor SumRows(int64_t rows, int64_t channels, const Add& add) {
   const int64_t chunks = (rows + kChunkRows - 1) / kChunkRows;
@@ -68,7 +69,7 @@ Moments MomentsOf(const torch::Tensor& x) {
   }
   const int64_t channels = x.size(1), rows = x.numel() / channels;
   const float* values = x.const_data_ptr<float>();
-  // Of differences from the first row, which is about as large as the mean: squares of what is left do not cancel.
+  // Sums of differences from the first row, which is about as large as the mean, so that squares do not cancel.
   const torch::Tensor sums =
       SumRows(rows, channels, [&](int64_t first, int64_t n, float* __restrict a, float* __restrict b) {
         for (int64_t row = first; row < first + n; ++row) {
@@ -105,7 +106,7 @@ torch::Tensor Affine(const torch::Tensor& x, const torch::Tensor& scale, const t
   return y;
 }
 
-// [2][C] in double: the sums of g and of g * (x - mean), over this part's rows.
+// The sums of g and of g * (x - mean) over this part's rows, [2][C] in double.
 torch::Tensor GradientSums(const torch::Tensor& x, const torch::Tensor& g, const torch::Tensor& mean) {
   if (!IsRows(x)) {
     const std::vector<int64_t> dims = AcrossChannels(x);
@@ -160,7 +161,7 @@ class Function : public torch::autograd::Function<Function> {
                                const torch::Tensor& variance, double momentum, double epsilon, int64_t group) {
     const int64_t channels = x.size(1);
     const double rows = static_cast<double>(x.numel() / channels);
-    // The parts' sums in double, where E[x^2] - E[x]^2 may cancel.
+    // Sums of the parts are double, because E[x^2] - E[x]^2 may cancel.
     const auto [m, v] = MomentsOf(x);
     const torch::Tensor sums = torch::cat({m * rows, (v + m * m) * rows, torch::full({1}, rows, m.options())});
     SumOverGroup(*reinterpret_cast<ProcessGroup*>(group), sums);
@@ -178,7 +179,7 @@ class Function : public torch::autograd::Function<Function> {
     return Affine(x, scale, beta.to(torch::kFloat64) - batch_mean * scale);
   }
 
-  // With xh = (x - mean) * inverse: dx = gamma * inverse * (g - mean over the batch of g - xh * that of g * xh).
+  // With xh = (x - mean) * inverse: dx = gamma * inverse * (g - E[g] - xh * E[g * xh]), E over the batch.
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
     const auto saved = context->get_saved_variables();
@@ -208,7 +209,7 @@ void SumOverGroup(ProcessGroup& group, const torch::Tensor& tensor) {
 torch::Tensor SynchronizedBatchNorm(ProcessGroup& group, const torch::Tensor& x, const torch::Tensor& gamma,
                                     const torch::Tensor& beta, const torch::Tensor& mean, const torch::Tensor& variance,
                                     double momentum, double epsilon) {
-  // An autograd function's arguments are tensors and numbers.
+  // Arguments of an autograd function are tensors and numbers, so the group's address travels as a number.
   return Function::apply(x, gamma, beta, mean, variance, momentum, epsilon, reinterpret_cast<int64_t>(&group));
 }
 

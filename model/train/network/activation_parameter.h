@@ -1,0 +1,42 @@
+// The learned parameter of one activation quantizer, by activation rule.
+//
+// LSQ learns the step: the real value of one code. PACT learns the clip: the real value of the outermost code. At kUnit
+// nothing is learned, and the clip is 1.
+#ifndef ANYBIT_MODEL_TRAIN_NETWORK_ACTIVATION_PARAMETER_H_
+#define ANYBIT_MODEL_TRAIN_NETWORK_ACTIVATION_PARAMETER_H_
+
+#include <torch/types.h>
+
+#include "model/train/recipe/recipe.h"
+
+namespace anybit {
+
+class ActivationParameter {
+ public:
+  // `levels`: the number of codes on the wider side of the code that stands for 0.
+  ActivationParameter(ActivationRule rule, int levels) : rule_(rule), levels_(levels) {}
+
+  bool learned() const { return rule_ != ActivationRule::kUnit; }
+  const char* name() const { return rule_ == ActivationRule::kPact ? "clip" : "step"; }
+
+  // [1], for activations of mean magnitude 0.4, which batch norm and ReLU give at first.
+  torch::Tensor Initial() const;
+
+  // [1], for activations of mean magnitude `mean` (LSQ's 2 mean / sqrt(levels)).
+  torch::Tensor FromMean(const torch::Tensor& mean) const;
+
+  // The step [1] with its gradient; `parameter` is undefined and the step a constant with `options` where nothing is
+  // learned.
+  torch::Tensor StepOf(const torch::Tensor& parameter, const torch::TensorOptions& options) const;
+
+  // The smallest allowed parameter. From a step of 0 or below, training would not come back.
+  double Smallest() const;
+
+ private:
+  const ActivationRule rule_;
+  const int levels_;
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_TRAIN_NETWORK_ACTIVATION_PARAMETER_H_
