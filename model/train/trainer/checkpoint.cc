@@ -37,8 +37,8 @@ absl::Status WriteAndFlush(absl::string_view text, const std::string& path) {
   return status;
 }
 
-// The rename itself reaches the disk with its folder. Some file systems refuse to flush one: then it is theirs to
-// order.
+// A rename reaches the disk with the folder. A file system that refuses to flush a folder keeps renames in order
+// itself.
 void FlushFolderOf(const std::string& path) {
   const size_t slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);

@@ -1,4 +1,4 @@
-// What rows a network takes, said as those of an example set.
+// The input of a network as the shape of an example set's rows.
 #ifndef ANYBIT_MODEL_TRAIN_TRAINER_INPUT_SHAPE_H_
 #define ANYBIT_MODEL_TRAIN_TRAINER_INPUT_SHAPE_H_
 

@@ -20,6 +20,15 @@ absl::Status Restore(const Checkpoint& checkpoint, const std::string& name, torc
   return absl::OkStatus();
 }
 
+absl::Status CheckFinite(const NamedTensors& state, int64_t step) {
+  for (const auto& [name, tensor] : state) {
+    if (tensor.isfinite().all().item<bool>()) continue;
+    return absl::AbortedError(absl::StrCat("the training has diverged: after step ", step, " '", name,
+                                           "' is not finite; a lower learning rate may help"));
+  }
+  return absl::OkStatus();
+}
+
 NamedTensors NetworkState(TrainableNetwork& network) {
   NamedTensors state;
   for (const auto& item : network->named_parameters()) state.emplace_back("network." + item.key(), item.value());

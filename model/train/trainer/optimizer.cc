@@ -43,8 +43,7 @@ void Optimizer::Step(double learning_rate) {
     if (parameters.empty()) continue;
     const double rate = learning_rate * group.rate;
     if (kind_ == OptimizerKind::kAdamW) {
-      std::vector<torch::Tensor> magnitudes,
-          moves;  // a relative parameter's move is that of a value of 1, times its own
+      std::vector<torch::Tensor> magnitudes, moves;  // a relative parameter moves by its magnitude times the move of 1
       if (group.relative) {
         magnitudes = at::_foreach_abs(parameters);
         if (group.weight_decay > 0) at::_foreach_mul_(parameters, 1 - rate * group.weight_decay);

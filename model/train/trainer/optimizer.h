@@ -1,8 +1,8 @@
-// One optimizer over groups of parameters that differ in learning rate and weight decay.
+// An optimizer over groups of parameters with different learning rates and weight decays.
 //
-// LibTorch's fused steps: one pass over the memory of a group instead of ten small operations per tensor, and one
-// kernel launch on a GPU. Parameters without a gradient are left alone, with their momentum: a point that is not due
-// stands still.
+// It uses LibTorch's fused steps: one pass over the memory of a group instead of ten small operations per tensor, and
+// one kernel launch on a GPU. Parameters without a gradient, and their momentum, do not change: they belong to points
+// that are not due in the step.
 #ifndef ANYBIT_MODEL_TRAIN_TRAINER_OPTIMIZER_H_
 #define ANYBIT_MODEL_TRAIN_TRAINER_OPTIMIZER_H_
 
@@ -21,11 +21,11 @@ enum class OptimizerKind : uint8_t {
 
 struct ParameterGroup {
   std::vector<torch::Tensor> parameters;  // contiguous
-  double rate = 1;                        // of the step's learning rate
+  double rate = 1;                        // factor of the step's learning rate
   double weight_decay = 0;
-  // AdamW moves a parameter by about the rate, however large it is. With this the rate is of the parameter's magnitude
-  // (Adafactor's relative step sizes, Shazeer and Stern 2018, of each value by itself): for scales, which may be a
-  // thousand times apart and must stay above 0. Plain gradient descent has no need of it.
+  // AdamW moves a parameter by about the rate, whatever the parameter's magnitude. If `relative`, the rate is a share
+  // of the magnitude of each value (relative step sizes, Shazeer and Stern, "Adafactor", 2018). For activation steps,
+  // whose values may differ by a factor of a thousand and must stay above 0. SGD does not need it and ignores it.
   bool relative = false;
 };
 
@@ -37,16 +37,16 @@ class Optimizer {
 
   void Step(double learning_rate);
 
-  // As if no step had been: another phase's gradients are not this one's.
+  // Forgets all gradients, as before the first step; called where a phase begins.
   void Reset();
 
-  // Names and tensors of what it remembers: they can be read to save it and written to restore it.
+  // Names and tensors of its memory, for a checkpoint: they can be read and written.
   std::vector<std::pair<std::string, torch::Tensor>> State() const;
 
  private:
-  // By group and parameter.
+  // One group's memory, by parameter.
   struct Memory {
-    std::vector<torch::Tensor> first, second, steps;  // SGD: first only
+    std::vector<torch::Tensor> first, second, steps;  // moments and step counts; SGD has the first moment only
   };
 
   const OptimizerKind kind_;

@@ -5,7 +5,7 @@
 namespace anybit {
 namespace {
 
-constexpr auto kRefresh = std::chrono::milliseconds(200);
+constexpr auto kRefreshInterval = std::chrono::milliseconds(200);  // fast enough to look alive, slow enough to read
 
 }  // namespace
 
@@ -30,7 +30,7 @@ ProgressLine::ProgressLine(std::ostream& out, bool live, int64_t interval, int64
 
 void ProgressLine::Show(int64_t done, const std::function<std::string()>& text) {
   const auto now = std::chrono::steady_clock::now();
-  const bool due = live_ ? now - shown_ >= kRefresh : done % interval_ == 0;
+  const bool due = live_ ? now - shown_ >= kRefreshInterval : done % interval_ == 0;
   if (!due && done != total_) return;
   shown_ = now;
   const double seconds = std::chrono::duration<double>(now - start_).count();

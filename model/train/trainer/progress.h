@@ -1,4 +1,4 @@
-// Progress of a long run: one line, rewritten in place on a terminal, else printed now and then.
+// The progress line of a long run: rewritten in place on a terminal, else printed at intervals.
 #ifndef ANYBIT_MODEL_TRAIN_TRAINER_PROGRESS_H_
 #define ANYBIT_MODEL_TRAIN_TRAINER_PROGRESS_H_
 
@@ -10,19 +10,20 @@
 
 namespace anybit {
 
-// "[====    ] 40/100  0.21 s/step  left 0:13  <text>"; `done` of `total` steps, of which this process did `here`.
+// "[====    ] 40/100  0.21 s/step  left 0:13  <text>". `done` of `total` steps are finished; this process ran `here` of
+// them in `seconds`.
 std::string ProgressText(int64_t done, int64_t total, int64_t here, double seconds, const std::string& text);
 
 class ProgressLine {
  public:
-  // `done` steps are behind us already. On a terminal (`live`) the line changes a few times a second; elsewhere there
-  // is one line every `interval` steps, and at the end.
+  // `done` steps were finished earlier. On a terminal (`live`) the line changes at most five times a second; elsewhere
+  // a line is printed every `interval` steps and at the end.
   ProgressLine(std::ostream& out, bool live, int64_t interval, int64_t total, int64_t done);
 
-  // `text` is asked for only if the line is shown: it may have to wait for a device.
+  // Calls `text` only if the line is shown: it may have to wait for a device.
   void Show(int64_t done, const std::function<std::string()>& text);
 
-  // A line of its own.
+  // Prints a separate line.
   void Say(const std::string& text);
 
  private:

@@ -1,4 +1,4 @@
-// One network per operating point, each alone: the control beside joint training.
+// Training of one network per operating point, each by itself: the control experiment for joint training.
 #ifndef ANYBIT_MODEL_TRAIN_TRAINER_SEPARATE_TRAINING_H_
 #define ANYBIT_MODEL_TRAIN_TRAINER_SEPARATE_TRAINING_H_
 
@@ -13,9 +13,9 @@
 
 namespace anybit {
 
-// For a recipe that is not joint: one artifact per point, each trained alone from one shared full-precision start, with
-// as many steps at its point as a joint run would have spent on it, on the same batches. Only the optimizer begins anew
-// after the start. Checkpoints are `checkpoint`.<point>.
+// For a recipe that is not joint. Returns one artifact per point, each trained by itself from one shared full-precision
+// start. A point gets as many steps, on the same batches, as in a joint run; only the optimizer restarts after the
+// start. The checkpoints are `checkpoint`.<point>. The errors of Train and CheckIsDue.
 absl::StatusOr<std::vector<Artifact>> TrainSeparately(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
                                                       const ExampleSet& examples, const TrainerOptions& options,
                                                       std::ostream& progress, bool live);

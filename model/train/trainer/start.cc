@@ -16,7 +16,7 @@
 namespace anybit {
 namespace {
 
-// What a node computes, as a start must compute it too.
+// The computation of a node. A start fits a network if its nodes have the same descriptions.
 std::string Describe(const PlannedNode& node) {
   constexpr const char* kKinds[] = {"convolution", "max pool", "global pool", "linear layer"};
   static_assert(static_cast<int>(NodeKind::kConv) == 0 && static_cast<int>(NodeKind::kMaxPool) == 1 &&
@@ -29,21 +29,23 @@ std::string Describe(const PlannedNode& node) {
 
 }  // namespace
 
-int FindFullPrecision(const std::vector<PointRecipe>& points) {
+std::optional<PointIndex> FindFullPrecision(const std::vector<PointRecipe>& points) {
   const auto found = std::find_if(points.begin(), points.end(), [](const PointRecipe& p) { return p.full_precision; });
-  return found == points.end() ? -1 : static_cast<int>(found - points.begin());
+  if (found == points.end()) return std::nullopt;
+  return static_cast<PointIndex>(found - points.begin());
 }
 
 std::vector<PointRecipe> WithStart(std::vector<PointRecipe> points) {
-  if (FindFullPrecision(points) < 0) {
+  if (!FindFullPrecision(points).has_value()) {
     points.push_back({.name = kStartName, .full_precision = true, .weight_bits = 32, .activation_bits = 32});
   }
   return points;
 }
 
 absl::Status CheckStart(const NetworkSpec& spec, const Artifact& start) {
-  if (FullPrecisionPoint(start) == nullptr)
+  if (FullPrecisionPoint(start) == nullptr) {
     return absl::InvalidArgumentError("the artifact to start from has no full-precision point");
+  }
   const absl::StatusOr<NetworkPlan> plan = PlanNetwork(spec), other = PlanNetwork(start.spec);
   if (!other.ok()) return other.status();
   const auto differ = [&](const std::string& theirs, const std::string& ours) {
@@ -65,12 +67,12 @@ absl::StatusOr<Artifact> FullPrecisionOf(const std::string& checkpoint, const Ne
   if (!read.ok()) return read.status();
   if (absl::StatusOr<NetworkPlan> plan = PlanNetwork(spec); !plan.ok()) return plan.status();
   try {
-    // The names of a network with that point alone, which the run's network shares.
+    // Tensor names contain the point's name, so this network's only point has the name that the run's point had.
     std::vector<PointRecipe> points = WithStart({});
     for (const auto& [name, tensor] : read->tensors) {
       if (name.starts_with("network.fp32_")) points[0].name = "fp32";
     }
-    // Centred weights are another function than the weights themselves.
+    // The function of a network with centred weights differs from that of its uncentred weights.
     const bool centred = absl::StrContains(read->identity, ",center=1");
     TrainableNetwork network(spec, points, *ParseRecipe(centred ? "separate,center=1" : "separate"), /*seed=*/1);
     for (const auto& [name, tensor] : NetworkState(network)) {

@@ -1,7 +1,8 @@
-// What a run starts from: a full-precision point of its own, another artifact's or that of a checkpoint.
+// The full-precision point from which a run starts: its own, that of another artifact, or that of a checkpoint.
 #ifndef ANYBIT_MODEL_TRAIN_TRAINER_START_H_
 #define ANYBIT_MODEL_TRAIN_TRAINER_START_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,22 +13,23 @@
 
 namespace anybit {
 
-// Of the point that WithStart adds; no other may have it.
+// The name of the point that WithStart adds; no other point may have it.
 inline constexpr char kStartName[] = "start";
 
-// The index of the first full-precision point, or -1.
-int FindFullPrecision(const std::vector<PointRecipe>& points);
+// The first full-precision point, if any.
+std::optional<PointIndex> FindFullPrecision(const std::vector<PointRecipe>& points);
 
-// `points`, and behind them one of full precision where there is none: it starts the run and is no part of its result.
+// `points`, followed by a full-precision point if they have none. The run starts with that point; its result does not
+// have it.
 std::vector<PointRecipe> WithStart(std::vector<PointRecipe> points);
 
-// InvalidArgument where `start` has no full-precision point or is of another network than `spec`, naming the first
+// InvalidArgument where `start` has no full-precision point or belongs to another network than `spec`; names the first
 // difference.
 absl::Status CheckStart(const NetworkSpec& spec, const Artifact& start);
 
-// The full-precision point of the run that wrote a checkpoint, as a start for another: an artifact with that point
-// alone, weights and batch norm as the run's last step left them (the weights themselves, not their
-// average). `spec` must be that run's.
+// The full-precision point of the run that wrote `checkpoint`, as the start of another run: an artifact with that point
+// alone. Weights and batch norm are those after the last step, not their moving average. `spec` must be the spec of
+// that run.
 absl::StatusOr<Artifact> FullPrecisionOf(const std::string& checkpoint, const NetworkSpec& spec);
 
 }  // namespace anybit

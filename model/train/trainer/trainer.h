@@ -1,12 +1,15 @@
-// Training of one network at all its operating points, as a Recipe says: the loop and its result.
+// Training of one network at all its operating points by a Recipe: the loop and its result.
 //
-// A full-precision start first; then, at every step, forward and backward at each point that is due, from the highest
-// precision to the lowest, then one optimizer step on the shared weights. Chance is an argument: the order of images,
-// their augmentation, teachers, swapped blocks and the first weights follow from the seed and the step alone, so a
-// resumed run goes on exactly where it stopped.
+// A run begins with steps at full precision. Each step of the joint phase runs forward and backward at every point that
+// is due, from the highest precision to the lowest, then one optimizer step on the shared weights. The order of images,
+// their augmentation, teachers, swapped blocks and initial weights follow from the seed and the step alone, so that a
+// resumed run gives exactly the result of an uninterrupted one.
 //
-// A pass that has blocks swapped is what it is for others too: its loss counts where a teacher is chosen by it, and
-// what it says is what it teaches. The highest point is never swapped.
+// A pass with swapped blocks may teach: its loss decides whether it is chosen, and its logits are the target. Blocks of
+// the highest point are never swapped.
+//
+//   absl::StatusOr<Artifact> artifact = Train(spec, *ParsePoints("fp32,w4a4f"), examples,
+//                                             {.recipe = *ParseRecipe("anybit"), .seed = 7}, std::cerr, true);
 #ifndef ANYBIT_MODEL_TRAIN_TRAINER_TRAINER_H_
 #define ANYBIT_MODEL_TRAIN_TRAINER_TRAINER_H_
 
@@ -21,11 +24,14 @@
 
 namespace anybit {
 
-// Trains on `examples` and returns the artifact, its accuracies measured on the held-out part. Progress goes to
-// `progress`, one line rewritten in place where `live`. InvalidArgument for options that do not fit; what
-// ExampleSet::Read says of an example that cannot be read, after saving what was learned before; Cancelled, saying what
-// was saved, where TrainerOptions::stop asks for it; Unavailable where a process of the group is gone; Internal
-// where LibTorch fails.
+// Trains on `examples` and returns the artifact with its accuracies on the held-out part. Progress goes to `progress`,
+// on one line rewritten in place where `live`. Errors:
+// - InvalidArgument for options that do not fit;
+// - those of ExampleSet::Read for an example that cannot be read, after a checkpoint of the steps before;
+// - Cancelled, with the saved step, where TrainerOptions::stop is set;
+// - Aborted where the training diverges;
+// - Unavailable where a process of the group is gone;
+// - Internal where LibTorch fails.
 absl::StatusOr<Artifact> Train(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
                                const ExampleSet& examples, const TrainerOptions& options, std::ostream& progress,
                                bool live);
