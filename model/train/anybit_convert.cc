@@ -1,4 +1,4 @@
-// anybit-convert: a float network trained elsewhere as an adaptive-bit-width network, without training.
+// anybit-convert: makes an adaptive-bit-width network of a float network that was trained elsewhere, without training.
 #include <algorithm>
 #include <cmath>
 #include <ctime>
@@ -24,49 +24,51 @@
 #include "model/format/artifact.h"
 #include "model/format/safetensors.h"
 #include "model/kernels/cpu/instruction_set.h"
+#include "model/train/convert/float_export.h"
 #include "model/train/convert/float_import.h"
+#include "model/train/convert/norm_estimator.h"
 #include "model/train/convert/post_training.h"
 #include "model/train/program.h"
 #include "model/train/recipe/point_recipe.h"
-#include "model/train/report.h"
+#include "model/train/run_file.h"
 #include "model/train/task.h"
 #include "model/train/text_file.h"
 
-ABSL_FLAG(std::string, weights, "", "safetensors file of the float network, in torchvision's or timm's names");
+ABSL_FLAG(std::string, weights, "", "safetensors file of the float network, with the names of torchvision or timm");
 ABSL_FLAG(std::string, arch, "fashion",
-          "its architecture: resnet18, resnet20, resnet20_wide, resnet50, "
-          "resnet18_imagenet, resnet50_imagenet, or that of an exported artifact");
+          "architecture of the float network: resnet18, resnet20, resnet20_wide, resnet50, resnet18_imagenet, "
+          "resnet50_imagenet, or that of an exported artifact");
 ABSL_FLAG(std::string, data, "/usr/share/datasets/fashion-mnist", "examples, see model/data/open_examples.h");
 ABSL_FLAG(std::string, points, anybit::kDefaultPoints, "operating points, see model/train/recipe/point_recipe.h");
 ABSL_FLAG(std::vector<std::string>, mean, {},
-          "of pixels 0..1, what the float network's input was normalised by: one "
-          "number, or one per channel; empty: 0");
-ABSL_FLAG(std::vector<std::string>, std, {}, "likewise, the deviation; empty: 1");
-ABSL_FLAG(int64_t, images, 256, "training images that ranges and batch norm are estimated from; labels are not used");
-ABSL_FLAG(int64_t, test_images, 0, "test images that accuracies are measured on; 0: all");
-ABSL_FLAG(int64_t, max_damaged, 0, "images, of those that are read, that may be damaged: they are named and left out");
-ABSL_FLAG(std::string, rounding, "joint", "of weights: joint (one code for all points at once) or nearest");
-ABSL_FLAG(std::string, out, "network.safetensors", "file to write");
+          "mean by which the float network's input, pixels 0..1, was normalised: one number, or one per channel; "
+          "empty: 0");
+ABSL_FLAG(std::vector<std::string>, std, {}, "standard deviation of that normalisation; empty: 1");
+ABSL_FLAG(int64_t, images, 256, "training images for the estimation of ranges and batch norm, without their labels");
+ABSL_FLAG(int64_t, test_images, 0, "test images for the accuracies; 0: all");
+ABSL_FLAG(int64_t, max_damaged, 0, "damaged images that are listed and left out; with more the program fails");
+ABSL_FLAG(std::string, rounding, "joint",
+          "rounding of weights: joint (each code minimises the error of all points) or nearest");
+ABSL_FLAG(std::string, out, "network.safetensors", "artifact to write");
 ABSL_FLAG(std::string, report, "", "JSON file to write for anybit-train-report; empty: none");
 ABSL_FLAG(std::string, label, "",
-          "name of the network in reports, where those of one name are averaged; empty: "
-          "\"converted, joint rounding\"");
-ABSL_FLAG(int64_t, version, 1, "model version on the wire");
+          "name of the network in reports, which average those of one name; empty: \"converted, joint rounding\"");
+ABSL_FLAG(int64_t, model_version, 1, "version of the model in the protocol");
 ABSL_FLAG(std::string, export_float, "",
-          "the other way: writes the fp32 point of this artifact to --out in "
-          "torchvision's names, for inputs of 0..1, and ends");
+          "only writes the fp32 point of this artifact to --out as a float network, with the names of torchvision, "
+          "for inputs 0..1");
 
 namespace anybit {
 namespace {
 
-constexpr int64_t kMaxFile = int64_t{4} << 30;
+constexpr int64_t kMaxFileBytes = int64_t{4} << 30;
 
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
   std::error_code error;
   const auto size = std::filesystem::file_size(path, error);
   if (error) return absl::NotFoundError(absl::StrCat("cannot read '", path, "': ", error.message()));
-  if (static_cast<int64_t>(size) > kMaxFile) {
-    return absl::InvalidArgumentError(absl::StrCat("'", path, "' of ", size, " bytes exceeds ", kMaxFile));
+  if (static_cast<int64_t>(size) > kMaxFileBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("'", path, "' of ", size, " bytes exceeds ", kMaxFileBytesBytes));
   }
   std::string text(size, '\0');
   std::ifstream file(path, std::ios::binary);
@@ -111,12 +113,12 @@ absl::StatusOr<Artifact> ReadFloatNetwork(const std::string& path, const Network
   return std::move(network->artifact);
 }
 
-// `count` rows drawn evenly from the whole, or all of them.
+// `count` rows drawn evenly from `whole`; 0: all of them.
 std::unique_ptr<ExampleSet> SomeOf(const ExampleSet& whole, int64_t count) {
   return std::make_unique<Subset>(HoldOut(whole, count <= 0 ? whole.count() : std::min(count, whole.count())).held_out);
 }
 
-// The rows that are read, without those that cannot be. All are checked before the work begins.
+// The rows for estimation and test, without damaged ones, which are found before the work begins.
 struct Sample {
   std::unique_ptr<ExampleSet> training, test;
 };
@@ -134,7 +136,8 @@ absl::StatusOr<Sample> TakeSample(const Task& task) {
   return sample;
 }
 
-// How far the fp32 point, which sees black around an image, is from the float network, which saw its mean there.
+// Shows the difference between the fp32 point, which pads an image with black, and the float network, which pads it
+// with its mean.
 absl::Status ReportBorder(const Artifact& full, std::span<const uint8_t> images, const std::vector<float>& border) {
   absl::StatusOr<std::unique_ptr<NormEstimator>> exact = NormEstimator::Create(full, images, border);
   if (!exact.ok()) return exact.status();
@@ -197,66 +200,101 @@ absl::Status WriteReport(const Artifact& artifact, const std::vector<PointRecipe
   return WriteTextFile(path, SerializeRun(run));
 }
 
-absl::Status Main() {
-  const std::string out = absl::GetFlag(FLAGS_out);
-  if (const std::string source = absl::GetFlag(FLAGS_export_float); !source.empty()) return ExportFloat(source, out);
+// The conversion's arguments, from flags.
+struct Request {
+  std::vector<PointRecipe> points;
+  Rounding rounding = Rounding::kJoint;
+  InputNormalisation normalisation;
+};
 
-  const absl::StatusOr<std::vector<PointRecipe>> points = ParsePoints(absl::GetFlag(FLAGS_points));
+absl::StatusOr<Request> RequestFromFlags() {
+  absl::StatusOr<std::vector<PointRecipe>> points = ParsePoints(absl::GetFlag(FLAGS_points));
   if (!points.ok()) return points.status();
   const std::string rounding = absl::GetFlag(FLAGS_rounding);
   if (rounding != "joint" && rounding != "nearest") {
     return absl::InvalidArgumentError(absl::StrCat("--rounding: '", rounding, "' is neither joint nor nearest"));
   }
   if (absl::GetFlag(FLAGS_images) < 1) {
-    return absl::InvalidArgumentError(absl::StrCat("--images: ", absl::GetFlag(FLAGS_images), " images are too few"));
+    return absl::InvalidArgumentError(absl::StrCat("--images: ", absl::GetFlag(FLAGS_images), " is below 1"));
   }
-  for (const std::string& path : {out, absl::GetFlag(FLAGS_report)}) {
+  absl::StatusOr<std::vector<float>> mean = ReadNumbers("mean", absl::GetFlag(FLAGS_mean));
+  if (!mean.ok()) return mean.status();
+  absl::StatusOr<std::vector<float>> deviation = ReadNumbers("std", absl::GetFlag(FLAGS_std));
+  if (!deviation.ok()) return deviation.status();
+  return Request{.points = *std::move(points),
+                 .rounding = rounding == "joint" ? Rounding::kJoint : Rounding::kNearest,
+                 .normalisation = {.mean = *std::move(mean), .deviation = *std::move(deviation)}};
+}
+
+// The codes with which the float network padded its input.
+std::vector<float> BorderOf(const InputNormalisation& normalisation, int channels) {
+  std::vector<float> border;
+  for (int c = 0; c < channels; ++c) border.push_back(255 * normalisation.MeanOf(static_cast<size_t>(c)));
+  return border;
+}
+
+struct Quantized {
+  Artifact artifact;
+  double processor_seconds = 0;
+};
+
+// Quantizes `full` with the images of `training`.
+absl::StatusOr<Quantized> Quantize(const Artifact& full, const Request& request, const ExampleSet& training) {
+  std::vector<uint8_t> pixels(static_cast<size_t>(training.count() * training.shape().elements()));
+  if (absl::Status status = ReadRows(training, 0, training.count(), pixels); !status.ok()) return status;
+  const std::vector<float> border = BorderOf(request.normalisation, training.shape().channels);
+  if (std::any_of(border.begin(), border.end(), [](float b) { return b != 0; })) {
+    if (absl::Status status = ReportBorder(full, pixels, border); !status.ok()) return status;
+  }
+  const std::clock_t begin = std::clock();
+  absl::StatusOr<Artifact> artifact = QuantizeAfterTraining(full, request.points, pixels, border, request.rounding);
+  if (!artifact.ok()) return artifact.status();
+  return Quantized{*std::move(artifact), static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC};
+}
+
+absl::Status Convert() {
+  const std::string out = absl::GetFlag(FLAGS_out), report = absl::GetFlag(FLAGS_report);
+  const absl::StatusOr<Request> request = RequestFromFlags();
+  if (!request.ok()) return request.status();
+  for (const std::string& path : {out, report}) {
     if (path.empty()) continue;
     if (absl::Status status = CheckWritable(path); !status.ok()) return status;
   }
-  const absl::StatusOr<std::vector<float>> mean = ReadNumbers("mean", absl::GetFlag(FLAGS_mean));
-  if (!mean.ok()) return mean.status();
-  const absl::StatusOr<std::vector<float>> deviation = ReadNumbers("std", absl::GetFlag(FLAGS_std));
-  if (!deviation.ok()) return deviation.status();
-  const InputNormalisation normalisation{.mean = *mean, .deviation = *deviation};
   const absl::StatusOr<Task> task = OpenTask(absl::GetFlag(FLAGS_arch), absl::GetFlag(FLAGS_data));
   if (!task.ok()) return task.status();
-  const absl::StatusOr<Artifact> full = ReadFloatNetwork(absl::GetFlag(FLAGS_weights), task->spec, normalisation);
+  const absl::StatusOr<Artifact> full =
+      ReadFloatNetwork(absl::GetFlag(FLAGS_weights), task->spec, request->normalisation);
   if (!full.ok()) return full.status();
-
   const absl::StatusOr<Sample> sample = TakeSample(*task);
   if (!sample.ok()) return sample.status();
-  const ExampleSet& training = *sample->training;
-  std::vector<uint8_t> pixels(static_cast<size_t>(training.count() * training.shape().elements()));
-  if (absl::Status status = ReadRows(training, 0, training.count(), pixels); !status.ok()) return status;
-
-  std::vector<float> border;
-  const auto channels = static_cast<size_t>(training.shape().channels);
-  for (size_t c = 0; c < channels; ++c) border.push_back(255 * normalisation.MeanOf(c));
-  if (std::any_of(border.begin(), border.end(), [](float b) { return b != 0; })) {
-    if (absl::Status status = ReportBorder(*full, pixels, border); !status.ok()) return status;
-  }
-  const std::clock_t begin = std::clock();
-  absl::StatusOr<Artifact> artifact = QuantizeAfterTraining(
-      *full, *points, pixels, border, rounding == "joint" ? Rounding::kJoint : Rounding::kNearest);
-  if (!artifact.ok()) return artifact.status();
-  const double seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
-  if (absl::Status status = Measure(*artifact, *sample->test); !status.ok()) return status;
-  artifact->version = absl::GetFlag(FLAGS_version);
-  artifact->trained_with = Command();
-  if (absl::Status status = WriteArtifact(*artifact, out); !status.ok()) return status;
+  absl::StatusOr<Quantized> quantized = Quantize(*full, *request, *sample->training);
+  if (!quantized.ok()) return quantized.status();
+  Artifact& artifact = quantized->artifact;
+  if (absl::Status status = Measure(artifact, *sample->test); !status.ok()) return status;
+  artifact.version = absl::GetFlag(FLAGS_model_version);
+  artifact.trained_with = Command();
+  if (absl::Status status = WriteArtifact(artifact, out); !status.ok()) return status;
   std::cout << "wrote " << out << "\n";
-  const std::string report = absl::GetFlag(FLAGS_report);
-  return report.empty() ? absl::OkStatus() : WriteReport(*artifact, *points, *task, seconds, report);
+  if (report.empty()) return absl::OkStatus();
+  return WriteReport(artifact, request->points, *task, quantized->processor_seconds, report);
+}
+
+absl::Status Main() {
+  const std::string source = absl::GetFlag(FLAGS_export_float);
+  return source.empty() ? Convert() : ExportFloat(source, absl::GetFlag(FLAGS_out));
 }
 
 }  // namespace
 }  // namespace anybit
 
 int main(int argc, char** argv) {
-  absl::Status status = anybit::ExpectNone(anybit::ParseFlags(
-      argc, argv, "/anybit_convert.cc",
-      "makes an adaptive-bit-width network of a float one: anybit-convert --weights=FILE.safetensors --arch=NAME ..."));
+  anybit::AnswerHelp(
+      argc, argv,
+      {.name = "anybit-convert",
+       .usage = "anybit-convert --weights=FILE.safetensors --arch=NAME [--FLAG=VALUE...]: makes an adaptive-bit-width "
+                "network of a float one",
+       .flags_file = "/anybit_convert.cc"});
+  absl::Status status = anybit::ExpectNone(anybit::ParseFlags(argc, argv));
   if (status.ok()) status = anybit::Main();
   return anybit::ExitStatus("anybit-convert", status);
 }

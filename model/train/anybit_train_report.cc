@@ -1,36 +1,44 @@
-// anybit-train-report: the runs that anybit-train left as JSON, as one table and one figure.
+// anybit-train-report: a page and a figure of the runs that anybit-train and anybit-convert left as JSON files.
 #include <iostream>
 #include <string>
 #include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
+#include "model/train/accuracy_figure.h"
 #include "model/train/program.h"
-#include "model/train/report.h"
+#include "model/train/run_commands.h"
+#include "model/train/run_file.h"
+#include "model/train/run_statistics.h"
 #include "model/train/text_file.h"
+#include "model/train/training_page.h"
 
-ABSL_FLAG(std::string, title, "Training", "of the page");
+ABSL_FLAG(std::string, title, "Training", "title of the page");
 ABSL_FLAG(std::string, out, "", "Markdown file to write; empty: standard output");
-ABSL_FLAG(std::string, svg, "", "figure to write; empty: none");
-ABSL_FLAG(std::string, caption, "", "of the figure");
+ABSL_FLAG(std::string, svg, "", "file of the figure to write; empty: none");
+ABSL_FLAG(std::string, caption, "", "caption of the figure");
 
 namespace anybit {
 namespace {
 
-absl::Status Main(const std::vector<std::string>& paths) {
-  if (paths.empty()) return absl::InvalidArgumentError("name at least one run's JSON file");
+absl::StatusOr<std::vector<TrainingRun>> ReadRuns(const std::vector<std::string>& paths) {
   std::vector<TrainingRun> runs;
-  bool tested = false;
   for (const std::string& path : paths) {
     absl::StatusOr<std::string> text = ReadTextFile(path);
     if (!text.ok()) return text.status();
     absl::StatusOr<TrainingRun> run = ParseRun(*text);
     if (!run.ok()) return absl::InvalidArgumentError(absl::StrCat("'", path, "': ", run.status().message()));
-    for (const PointResult& point : run->points()) tested |= point.test_images() > 0;
     runs.push_back(*std::move(run));
   }
-  if (absl::Status status = CheckAlike(runs); !status.ok()) return status;
-  const std::string page = TrainingPage(absl::GetFlag(FLAGS_title), runs);
+  return runs;
+}
+
+absl::Status Main(const std::vector<std::string>& paths) {
+  if (paths.empty()) return absl::InvalidArgumentError("name at least one run's JSON file");
+  const absl::StatusOr<std::vector<TrainingRun>> runs = ReadRuns(paths);
+  if (!runs.ok()) return runs.status();
+  if (absl::Status status = CheckAlike(*runs); !status.ok()) return status;
+  const std::string page = TrainingPage(absl::GetFlag(FLAGS_title), *runs);
   const std::string out = absl::GetFlag(FLAGS_out), svg = absl::GetFlag(FLAGS_svg);
   if (out.empty()) {
     std::cout << page;
@@ -38,16 +46,17 @@ absl::Status Main(const std::vector<std::string>& paths) {
     return status;
   }
   if (svg.empty()) return absl::OkStatus();
-  return WriteTextFile(
-      svg, AccuracyFigure(runs, tested ? AccuracyOf::kTest : AccuracyOf::kHeldOut, absl::GetFlag(FLAGS_caption)));
+  const AccuracyOf which = HasAccuracy(*runs, AccuracyOf::kTest) ? AccuracyOf::kTest : AccuracyOf::kHeldOut;
+  return WriteTextFile(svg, AccuracyFigure(*runs, which, absl::GetFlag(FLAGS_caption)));
 }
 
 }  // namespace
 }  // namespace anybit
 
 int main(int argc, char** argv) {
-  const std::vector<std::string> paths =
-      anybit::ParseFlags(argc, argv, "/anybit_train_report.cc",
-                         "merges runs of anybit-train: anybit-train-report RUN.json... --out=T.md --svg=PLOT.svg");
-  return anybit::ExitStatus("anybit-train-report", anybit::Main(paths));
+  anybit::AnswerHelp(argc, argv,
+                     {.name = "anybit-train-report",
+                      .usage = "anybit-train-report RUN.json... [--FLAG=VALUE...]: makes a page and a figure of runs",
+                      .flags_file = "/anybit_train_report.cc"});
+  return anybit::ExitStatus("anybit-train-report", anybit::Main(anybit::ParseFlags(argc, argv)));
 }

@@ -1,4 +1,4 @@
-// Flags from a file: one `key = value` a line, `#` starts a comment.
+// Flags from a file: one `key = value` per line; `#` starts a comment.
 #ifndef ANYBIT_MODEL_TRAIN_CONFIG_FILE_H_
 #define ANYBIT_MODEL_TRAIN_CONFIG_FILE_H_
 
@@ -17,8 +17,8 @@ struct ConfigEntry {
   int line = 0;       // from 1
 };
 
-// In the order of the lines. InvalidArgument, with `path` and the line, for a line that is no `key = value`, a key that
-// is not in `known`, and a key set twice.
+// The entries in the order of their lines. InvalidArgument, with `path` and the line, for a line that is not
+// `key = value`, a key that is not in `known`, or a key that is set twice.
 absl::StatusOr<std::vector<ConfigEntry>> ParseConfig(absl::string_view text, const std::vector<std::string>& known,
                                                      absl::string_view path);
 

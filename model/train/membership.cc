@@ -9,7 +9,7 @@
 namespace anybit {
 namespace {
 
-// A process that waits for another one, which may be evaluating or writing, gives up after so long.
+// How long a process waits for another, which may be evaluating or writing.
 constexpr std::chrono::minutes kGroupTimeout(30);
 
 }  // namespace

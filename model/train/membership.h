@@ -1,4 +1,4 @@
-// This process among those that a launcher has started to train one network together.
+// The membership of this process in a group that a launcher started to train one network.
 #ifndef ANYBIT_MODEL_TRAIN_MEMBERSHIP_H_
 #define ANYBIT_MODEL_TRAIN_MEMBERSHIP_H_
 
@@ -15,17 +15,18 @@ namespace anybit {
 
 struct Membership {
   Launch launch;
-  std::string device;                                    // of this process: each has a GPU of its own
+  std::string device;                                    // of this process: each process has its own GPU
   std::unique_ptr<ProcessGroup::Rendezvous> rendezvous;  // null: this process alone
-  std::unique_ptr<ProcessGroup> group;                   // likewise
+  std::unique_ptr<ProcessGroup> group;                   // null: this process alone
 };
 
-// Joins the group that the environment names, if any; `device` is what the user asked for.
+// Joins the group that the environment variables describe, if any. `device` is the value of --device. The errors of
+// ParseLaunch and ProcessGroup.
 absl::StatusOr<Membership> JoinGroup(const std::string& device);
 
-// Waits for the others, so that all processes end alike: where the first one was stopped by a signal, all are Cancelled
-// and find its number in `stop`. `own` is how this process ended, OK or Cancelled; one that failed does not come here,
-// and the others hear of it as of a process that is gone.
+// Waits for the other processes, so that all end alike. `own` is the status of this process, OK or Cancelled. If a
+// signal stopped the first process, all are Cancelled and have its number in `stop`. A process that failed does not
+// call this; to the others it is gone, and their status is Unavailable.
 absl::Status EndTogether(const Membership& membership, const absl::Status& own, std::atomic<int>& stop);
 
 }  // namespace anybit

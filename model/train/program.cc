@@ -1,22 +1,29 @@
 #include "model/train/program.h"
 
+#include <cstdlib>
 #include <iostream>
+#include <optional>
 
 #include "absl/flags/parse.h"
-#include "absl/flags/usage.h"
-#include "absl/flags/usage_config.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/commit.h"
+#include "base/program_flags.h"
+#include "base/version.h"
 
 namespace anybit {
 
-std::vector<std::string> ParseFlags(int argc, char** argv, absl::string_view source, const std::string& usage) {
-  absl::FlagsUsageConfig config;
-  config.contains_help_flags = [end = std::string(source)](absl::string_view file) {
-    return absl::EndsWith(file, end);
-  };
-  absl::SetFlagsUsageConfig(config);
-  absl::SetProgramUsageMessage(usage);
+void AnswerHelp(int argc, char** argv, const Program& program) {
+  const std::optional<std::string> answer =
+      HelpOrVersion(argc, argv,
+                    {.usage = program.usage,
+                     .version = absl::StrCat(program.name, " ", kVersion, "\ncommit ", kCommit),
+                     .file = program.flags_file});
+  if (!answer.has_value()) return;
+  std::cout << *answer << std::flush;
+  std::exit(EXIT_SUCCESS);
+}
+
+std::vector<std::string> ParseFlags(int argc, char** argv) {
   const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
   return {rest.begin() + 1, rest.end()};
 }

@@ -1,4 +1,4 @@
-// What the programs of this folder share: their flags, --help, and how they end.
+// The command line and the ending that all programs of this folder share.
 #ifndef ANYBIT_MODEL_TRAIN_PROGRAM_H_
 #define ANYBIT_MODEL_TRAIN_PROGRAM_H_
 
@@ -10,14 +10,22 @@
 
 namespace anybit {
 
-// Parses the flags and returns the other arguments. --help, which ends the program, shows `usage` and the flags of the
-// source file whose path ends with `source`; abseil by itself would look for a file that is named like the program.
-std::vector<std::string> ParseFlags(int argc, char** argv, absl::string_view source, const std::string& usage);
+struct Program {
+  std::string name;        // "anybit-train"
+  std::string usage;       // "anybit-train [--FLAG=VALUE...]: its purpose", then more lines
+  std::string flags_file;  // end of the path of the source file that defines the flags
+};
 
-// InvalidArgument that names the first of `arguments`, of a program that takes flags only.
+// Prints the answer to -h, --help or --version and ends the process with 0, if the arguments ask for one.
+void AnswerHelp(int argc, char** argv, const Program& program);
+
+// Parses the flags and returns the other arguments.
+std::vector<std::string> ParseFlags(int argc, char** argv);
+
+// InvalidArgument with the first of `arguments`, for a program that takes only flags.
 absl::Status ExpectNone(const std::vector<std::string>& arguments);
 
-// What main returns: 0, or 1 after "NAME: MESSAGE" on standard error.
+// The exit status of a program: 0, or 1 after "NAME: MESSAGE" on standard error.
 int ExitStatus(absl::string_view name, const absl::Status& status);
 
 }  // namespace anybit

@@ -1,4 +1,4 @@
-// The command that goes on with an interrupted run, to be pasted into a shell.
+// The shell command that resumes an interrupted run.
 #ifndef ANYBIT_MODEL_TRAIN_RESUME_COMMAND_H_
 #define ANYBIT_MODEL_TRAIN_RESUME_COMMAND_H_
 
@@ -9,10 +9,10 @@
 
 namespace anybit {
 
-// `word` as a POSIX shell reads it: in quotes unless it needs none.
+// `word` for a POSIX shell, in quotes if it needs them.
 std::string ShellQuoted(absl::string_view word);
 
-// The words of a command, quoted, with --resume behind them unless it is the last word about that.
+// The quoted words of a command, followed by --resume unless their last flag about resuming already says so.
 std::string ResumeCommand(const std::vector<std::string>& words);
 
 }  // namespace anybit

@@ -9,18 +9,18 @@
 namespace anybit {
 namespace {
 
-constexpr int kHandled[] = {SIGTERM, SIGINT, SIGHUP};
+constexpr int kHandledSignals[] = {SIGTERM, SIGINT, SIGHUP};
 
-std::atomic<int> stop = 0;  // the handler's and the program's
+std::atomic<int> stop = 0;  // written by the handler, read by the program
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may not wait for a lock");
-bool speaking = false;                   // fixed before the handler is there
-bool handled[std::size(kHandled)] = {};  // likewise
+bool speaking = false;                          // fixed before the handler is installed
+bool handled[std::size(kHandledSignals)] = {};  // fixed before the handler is installed
 
-// May call only what is safe in a signal handler.
+// Calls only functions that are safe in a signal handler.
 void Note(int signal) {
   stop = signal;
-  for (size_t i = 0; i < std::size(kHandled); ++i) {
-    if (handled[i]) ::signal(kHandled[i], SIG_DFL);
+  for (size_t i = 0; i < std::size(kHandledSignals); ++i) {
+    if (handled[i]) ::signal(kHandledSignals[i], SIG_DFL);
   }
   if (!speaking) return;
   constexpr char kText[] = "\nfinishing this step and saving; the same signal again ends at once\n";
@@ -31,19 +31,19 @@ void Note(int signal) {
 
 std::atomic<int>* HandleStopSignals(bool speaks) {
   speaking = speaks;
-  for (size_t i = 0; i < std::size(kHandled); ++i) {
+  for (size_t i = 0; i < std::size(kHandledSignals); ++i) {
     struct sigaction before = {};
-    sigaction(kHandled[i], nullptr, &before);
+    sigaction(kHandledSignals[i], nullptr, &before);
     handled[i] = before.sa_handler != SIG_IGN;
   }
   struct sigaction action = {};
   action.sa_handler = &Note;
-  // Reads and writes that are under way go on. Nothing is held back: a second signal ends the process also where the
-  // handler waits for a terminal that takes nothing.
+  // SA_RESTART: reads and writes in progress continue. SA_NODEFER: a second signal ends the process even while the
+  // handler waits for a blocked terminal.
   action.sa_flags = SA_RESTART | SA_NODEFER;
   sigemptyset(&action.sa_mask);
-  for (size_t i = 0; i < std::size(kHandled); ++i) {
-    if (handled[i]) sigaction(kHandled[i], &action, nullptr);
+  for (size_t i = 0; i < std::size(kHandledSignals); ++i) {
+    if (handled[i]) sigaction(kHandledSignals[i], &action, nullptr);
   }
   return &stop;
 }

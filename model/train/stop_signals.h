@@ -1,4 +1,4 @@
-// SIGTERM, SIGINT and SIGHUP as a wish to end soon: what a scheduler, Ctrl-C and a lost terminal send.
+// SIGTERM, SIGINT and SIGHUP, from a scheduler, Ctrl-C or a lost terminal, as a request to end soon.
 #ifndef ANYBIT_MODEL_TRAIN_STOP_SIGNALS_H_
 #define ANYBIT_MODEL_TRAIN_STOP_SIGNALS_H_
 
@@ -6,9 +6,9 @@
 
 namespace anybit {
 
-// From now on the first of these signals is stored in the number that is returned, 0 before, and a second one ends the
-// process at once. Signals that are ignored, as by nohup, stay ignored. `speaks`: the first is answered on standard
-// error. Called once in a process.
+// Installs the handlers. The first signal is stored in the returned number, which is 0 before; a second signal ends the
+// process at once. Ignored signals (nohup) stay ignored. `speaks`: the first signal prints a line on standard error.
+// Called once per process.
 std::atomic<int>* HandleStopSignals(bool speaks);
 
 }  // namespace anybit

@@ -21,7 +21,7 @@ absl::Status WithHint(const absl::Status& status, const std::string& architectur
                                                  "NAME:side=28,channels=1,frames=8)"));
 }
 
-// Without names, more classes may exist than a set has labels of.
+// Without class names, classes may exist that do not occur in a set.
 bool Fits(const ExampleSet& examples, const NetworkSpec& spec) {
   const int classes = PlanNetwork(spec)->classes();
   return examples.class_names().empty() ? examples.classes() <= classes : examples.classes() == classes;
@@ -52,7 +52,7 @@ absl::StatusOr<Task> OpenTask(const std::string& architecture, const std::string
     if (!spec.ok()) return spec.status();
   }
   task.spec = *std::move(spec);
-  // An architecture's own labels are Fashion-MNIST's, whose files have none.
+  // The architectures' own labels are those of Fashion-MNIST, whose files have no names.
   const auto& names = task.training->class_names();
   if (!names.empty() || !absl::StrContains(absl::AsciiStrToLower(NameOfData(data)), "fashion")) {
     task.spec.mutable_labels()->Assign(names.begin(), names.end());

@@ -1,4 +1,4 @@
-// What is learned: an architecture and the examples it is trained and tested on, which fit each other.
+// The task of a run: an architecture, and training and test examples that fit it.
 #ifndef ANYBIT_MODEL_TRAIN_TASK_H_
 #define ANYBIT_MODEL_TRAIN_TASK_H_
 
@@ -17,29 +17,32 @@
 namespace anybit {
 
 struct Task {
-  std::string architecture;  // the text that gives `spec`, but for its labels
+  std::string architecture;  // the text from which `spec` was made, except for its labels
   NetworkSpec spec;
   std::unique_ptr<ExampleSet> training;
-  std::unique_ptr<ExampleSet> test;  // null where it was not asked for
+  std::unique_ptr<ExampleSet> test;  // null with TestRows::kUnused
 };
 
 enum class TestRows : uint8_t { kNeeded, kUnused };
 
-// `architecture` as ArchitectureByName takes it, `data` as OpenExamples does. Rows are made to fit the network; the
-// number of classes follows the examples unless `architecture` says it, but where classes have no names a network that
-// has more keeps them: not every class need occur. The examples' class names become the network's labels; labels of an
-// architecture's own stay where the folder is named for the data they are of, Fashion-MNIST, and the classes have no
-// names. InvalidArgument where the two do not fit, naming the option that would help. Data without test rows will do
-// where these are unused.
+// Opens `data` (see OpenExamples) for `architecture` (see ArchitectureByName). Rows are converted to the network's
+// input.
+//
+// The number of classes is that of the examples, unless `architecture` gives it. Where classes have no names, a network
+// may have more classes than occur. The names of the classes become the network's labels. Without names, the
+// architecture's own labels, which are those of Fashion-MNIST, stay only if `data` has "fashion" in its name.
+//
+// InvalidArgument, with the option that would help, where the two do not fit. Data without test rows are accepted with
+// TestRows::kUnused.
 absl::StatusOr<Task> OpenTask(const std::string& architecture, const std::string& data,
                               TestRows test_rows = TestRows::kNeeded);
 
-// Takes `rows`, as FindDamaged gives them, out of the examples, and names each in `log`. `dropped` counts those of all
-// splits, of which there may be `limit`. The errors of WithoutDamaged, which name the flag that allows more.
+// Removes `rows` (see FindDamaged) from `examples` and lists them in `log`. `dropped` counts the removed rows of all
+// splits, of which `limit` are allowed. The errors of WithoutDamaged, with the flag that allows more.
 absl::Status DropDamaged(const std::vector<DamagedRow>& rows, int64_t limit, int64_t& dropped,
                          std::unique_ptr<ExampleSet>& examples, std::ostream& log);
 
-// The data's name without the folders it lies in: "cifar10:/data/cifar" is "cifar10:cifar".
+// The name of `data` without its parent folders: "cifar10:cifar" for "cifar10:/data/cifar".
 std::string NameOfData(const std::string& data);
 
 }  // namespace anybit

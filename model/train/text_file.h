@@ -1,4 +1,4 @@
-// Small files as texts: configurations, reports, figures.
+// Small text files: configurations, reports, figures.
 #ifndef ANYBIT_MODEL_TRAIN_TEXT_FILE_H_
 #define ANYBIT_MODEL_TRAIN_TEXT_FILE_H_
 
@@ -9,14 +9,15 @@
 
 namespace anybit {
 
-// NotFound where it cannot be opened, Unavailable where it cannot be read, a folder for instance.
+// NotFound where it cannot be opened, Unavailable where it cannot be read (a folder, for example).
 absl::StatusOr<std::string> ReadTextFile(const std::string& path);
 
-// Writes beside `path`, then renames: a reader sees the old file or the new one. Unavailable, with nothing left behind.
+// Writes a file beside `path`, then renames it, so that readers see the old file or the new one. Unavailable where it
+// cannot be written; no file is then left behind.
 absl::Status WriteTextFile(const std::string& path, const std::string& text);
 
-// Tries what would only fail after hours of work: InvalidArgument where `path` is a folder, Unavailable where no file
-// can be made beside it.
+// Checks early whether a result can be written later: InvalidArgument where `path` is a folder, Unavailable where no
+// file can be created beside it.
 absl::Status CheckWritable(const std::string& path);
 
 }  // namespace anybit

@@ -21,7 +21,7 @@ absl::StatusOr<std::vector<DamagedRow>> FindDamagedBy(ProcessGroup& group, const
   for (int64_t i = 0; i < rows.size(0); ++i) {
     const int64_t row = rows[i].item<int64_t>();
     absl::Status status = examples.Check(row);
-    // Processes on several machines may see different files.
+    // Processes on different machines may see different files.
     if (status.ok()) status = absl::DataLossError(absl::StrCat("row ", row, ", which another process cannot read"));
     damaged.push_back({row, std::move(status)});
   }

@@ -1,4 +1,4 @@
-// The check of a task's examples before its first step: a file that cannot be read must not be found by the last one.
+// The check of all examples before the first step, so that no damaged file ends a run after hours.
 #ifndef ANYBIT_MODEL_TRAIN_WHOLE_EXAMPLES_H_
 #define ANYBIT_MODEL_TRAIN_WHOLE_EXAMPLES_H_
 
@@ -12,10 +12,10 @@
 
 namespace anybit {
 
-// Reads every example once, each process of `group` (null: this one alone) its share, and takes the damaged ones out of
-// the task, the same in all processes. Errors are those of DropDamaged, with at most `limit` of both splits, of
-// CheckClassesRemain for the training rows, and of the group. `device` is where the group's tensors are; `log` hears of
-// each.
+// Reads every example once, each process of `group` (null: this process alone) its share, and removes damaged ones from
+// the task, the same in all processes. At most `limit` rows of both splits may be damaged; they are listed in `log`.
+// `device` is that of the group's tensors. The errors of DropDamaged, of CheckClassesRemain for the training rows, and
+// of the group.
 absl::Status KeepWholeExamples(Task& task, int64_t limit, ProcessGroup* group, const std::string& device,
                                std::ostream& log);
 

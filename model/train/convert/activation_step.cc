@@ -8,7 +8,7 @@
 namespace anybit {
 
 double StepError(std::span<const float> values, int highest, int zero, double step) {
-  constexpr size_t kLanes = 16;  // partial sums, so that the loop vectorises without reassociating
+  constexpr size_t kLanes = 16;  // partial sums, so that the compiler vectorises without reassociating one sum
   const float inverse = static_cast<float>(1 / step), size = static_cast<float>(step),
               top = static_cast<float>(highest);
   const float offset = static_cast<float>(zero), least = zero > 0 ? std::numeric_limits<float>::lowest() : 0.0f;

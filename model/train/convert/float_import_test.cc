@@ -16,6 +16,7 @@
 #include "model/arch/basic_block_network.h"
 #include "model/arch/registry.h"
 #include "model/testing/random_artifact.h"
+#include "model/train/convert/float_export.h"
 
 namespace anybit {
 namespace {

@@ -13,7 +13,7 @@ constexpr int kHighest = 127;
 constexpr int kCodes = 2 * kHighest + 1;
 constexpr double kSmallestScale = 1e-8;
 
-// What each store code -127..127 becomes at each child, for all weights of a layer.
+// The children of each store code -127..127, for all weights of a layer.
 class ChildTables {
  public:
   explicit ChildTables(std::span<const Child> children) {
@@ -32,8 +32,8 @@ class ChildTables {
 
   int At(size_t child, int q8) const { return tables_[child].codes[q8 + kHighest]; }
 
-  // The lowest and the highest store code whose child is nearest to weight / unit. Children never fall as the store's
-  // code rises, so a squared error falls before this interval and rises after it.
+  // The lowest and the highest store code whose child is nearest to weight / unit. Children are monotone in the store's
+  // code, so the squared error falls before this interval and rises after it.
   std::pair<int, int> BestInterval(size_t child, double weight, double unit) const {
     const Table& table = tables_[child];
     if (table.sign) return table.intervals[weight < 0 ? 0 : 2];
@@ -60,8 +60,8 @@ double ErrorOf(const ChildTables& tables, double weight, std::span<const Child> 
   return error;
 }
 
-// All children's errors fall up to the first of the intervals' upper ends and rise from the last of their lower ends
-// on, so the best code lies between these two, most often a few codes apart.
+// The errors of all children fall up to the first upper end of their intervals and rise from the last lower end. The
+// best code is between these two, which are mostly a few codes apart.
 int BestCode(const ChildTables& tables, double weight, std::span<const Child> children) {
   int low = kHighest, high = -kHighest;
   for (size_t c = 0; c < children.size(); ++c) {
@@ -214,7 +214,7 @@ int BestStoreCode(double weight, std::span<const Child> children) {
 RoundedWeights RoundJointly(std::span<const float> weights, int64_t outputs, std::span<const CodeRange> ranges,
                             const JointRoundingOptions& options) {
   const LayerRounder layer(weights, outputs);
-  // How good each child could be if it had the store for itself.
+  // The error of each child with a store of its own.
   std::vector<Child> children;
   for (const CodeRange& range : ranges) {
     const RoundedWeights alone =

@@ -1,9 +1,9 @@
 // Rounds float weights to one int8 store that serves all its operating points at once.
 //
-// Rounding to the store's nearest code is best for the store alone; its children, the codes of fewer levels, are then
-// what they are. Here each code minimises the sum over points of lambda * (weight - child * unit)^2, exactly; the
-// store's scale is searched, and the real value of one child code (the unit) is free for each output channel and
-// point, because it folds into the epilogue's scale. No training, no data.
+// Rounding to the nearest code of the store ignores its children, the codes of fewer levels. Here each code exactly
+// minimises the sum over points of lambda * (weight - child * unit)^2. The scale of the store is searched. The real
+// value of one child code (the unit) is free for each output channel and point, because it folds into the epilogue's
+// scale. It needs neither training nor data.
 #ifndef ANYBIT_MODEL_TRAIN_CONVERT_JOINT_ROUNDING_H_
 #define ANYBIT_MODEL_TRAIN_CONVERT_JOINT_ROUNDING_H_
 
@@ -15,14 +15,14 @@
 
 namespace anybit {
 
-// A child of the store: ChildCode(q8, range) * unit stands for a weight; its squared error counts `lambda` times.
+// A child of the store: ChildCode(q8, range) * unit stands for a weight. Its squared error has the weight `lambda`.
 struct Child {
   CodeRange range;
   double lambda = 1;
   double unit = 1;
 };
 
-// The code -127..127 with the smallest sum of squared errors over `children` for `weight`; of equal ones the lowest.
+// The code -127..127 with the smallest sum of squared errors over `children` for `weight`; of equal sums the lowest.
 int BestStoreCode(double weight, std::span<const Child> children);
 
 // Weights as a store and its children.
@@ -34,24 +34,29 @@ struct RoundedWeights {
 };
 
 struct JointRoundingOptions {
-  // Candidates of 127 store steps as a share of a channel's largest weight. Few-level children want less than all.
+  // Candidates for the value of code 127, as a share of a channel's largest weight. Children of few levels have the
+  // smallest error when the largest weights saturate.
   std::vector<double> reaches = {1, .92, .84, .77, .7, .64, .58, .53, .48, .43, .39, .35, .3};
-  // At the reach that is best after one: codes for given units, then units for given codes, this many times. The error
-  // falls each time.
+  // Alternations of codes for given units and units for given codes, at the reach that is best after one alternation.
+  // Each one lowers the error.
   int rounds = 3;
-  // A child that could have the relative error e counts 1 / (e + floor): points matter by how much worse they get, and
-  // those that are almost exact do not take over. Normal weights at w8a8, w4a4f, w3a2f, w1a1, 288 to a channel, errors
-  // in 1/1000: each alone .04, 14.1, 75.6, 344; rounded to the nearest .04, 18.9, 113.5, 344; jointly with a floor of
-  // .001, .003, .01: .16 .58 1.2, 16.9 15.3 14.4, 92.5 84.3 79.3, 344.
+  // The weight of a child is 1 / (e + floor), where e is its relative error with a store of its own. Children then
+  // count by their relative loss, and the floor keeps almost exact children from dominating. Measured with normal
+  // weights, 288 per channel, at w8a8, w4a4f, w3a2f and w1a1, in errors of 1/1000:
+  //   each alone        .04  14.1   75.6  344
+  //   nearest code      .04  18.9  113.5  344
+  //   floor .001        .16  16.9   92.5  344
+  //   floor .003        .58  15.3   84.3  344
+  //   floor .01        1.2   14.4   79.3  344
   double floor = 3e-3;
 };
 
-// `weights` are [outputs][depth], finite; `ranges` at least one. Channels of zeros get codes 0 and scale 1e-8.
+// `weights` are [outputs][depth] and finite; there is at least one range. Channels of zeros get codes 0 and scale 1e-8.
 RoundedWeights RoundJointly(std::span<const float> weights, int64_t outputs, std::span<const CodeRange> ranges,
                             const JointRoundingOptions& options = {});
 
-// The same form by rounding each weight to the store's nearest code, whose 127 steps reach the largest weight of the
-// channel; a child's unit is its step, of a sign the mean magnitude. What RoundJointly is compared with.
+// The baseline of RoundJointly: each weight is rounded to the nearest code, and code 127 is the channel's largest
+// weight. The unit of a child is its step, that of a sign the mean magnitude.
 RoundedWeights RoundToNearest(std::span<const float> weights, int64_t outputs, std::span<const CodeRange> ranges);
 
 }  // namespace anybit

@@ -15,6 +15,7 @@
 #include "model/format/safetensors.h"
 #include "model/kernels/cpu/instruction_set.h"
 #include "model/train/convert/float_import.h"
+#include "model/train/convert/norm_estimator.h"
 
 namespace anybit {
 namespace {
@@ -252,7 +253,7 @@ TEST(NormEstimator, GivesEachChannelTheMomentsOfTheFullPrecisionPoint) {
 TEST(NormEstimator, RefusesWhatItCannotEstimateFrom) {
   Converted converted;
   EXPECT_EQ(NormEstimator::Create(converted.full, std::vector<uint8_t>(100)).status().message(),
-            "100 codes are no whole number of images of 432");
+            "100 codes are not a whole number of images of 432");
   EXPECT_EQ(NormEstimator::Create(converted.full, converted.codes, {1, 2}).status().message(),
             "a border of 2 channels for 3");
   EXPECT_EQ(NormEstimator::Create(converted.Quantize("w8a8"), converted.codes).status().message(),

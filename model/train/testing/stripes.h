@@ -1,4 +1,4 @@
-// A data set of its own making that a small network learns in seconds.
+// A synthetic data set that a small network learns in seconds.
 #ifndef ANYBIT_MODEL_TRAIN_TESTING_STRIPES_H_
 #define ANYBIT_MODEL_TRAIN_TESTING_STRIPES_H_
 
@@ -9,7 +9,7 @@
 
 namespace anybit {
 
-// Four classes that survive shifts and mirroring: horizontal or vertical stripes, fine or coarse, in noise.
+// Four classes that shifts and mirroring preserve: horizontal or vertical stripes, fine or coarse, with noise.
 inline MemoryExamples Stripes(int64_t count, uint64_t seed, int side = 16) {
   std::mt19937_64 random(seed);
   std::vector<uint16_t> labels;

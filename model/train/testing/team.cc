@@ -60,7 +60,7 @@ Team MakeTeam(const std::string& worker, int size) {
 
 int RunTeamTests(int argc, char** argv, const Workers& workers) {
   testing::InitGoogleTest(&argc, argv);
-  torch::set_num_threads(1);  // layers this small lose by being split
+  torch::set_num_threads(1);  // more threads would slow layers this small
   if (argc != 5 || !std::string_view(argv[1]).starts_with(kWorker)) return RUN_ALL_TESTS();
   const Launch launch{
       .rank = std::stoi(argv[2]), .size = std::stoi(argv[3]), .port = std::stoi(argv[4]), .serves_store = false};

@@ -1,5 +1,5 @@
-// Groups of real processes on this machine, for tests: a test is process 0 and starts its own program again as the
-// others, each of which runs the function named on its command line.
+// Groups of real processes on this machine, for tests. A test is process 0 and starts its own program again for the
+// others; each of these runs the function named on its command line.
 #ifndef ANYBIT_MODEL_TRAIN_TESTING_TEAM_H_
 #define ANYBIT_MODEL_TRAIN_TESTING_TEAM_H_
 
@@ -17,9 +17,9 @@
 
 namespace anybit {
 
-inline constexpr std::chrono::seconds kTeamTimeout(60);  // until a test that hangs fails
+inline constexpr std::chrono::seconds kTeamTimeout(60);  // after which a hanging test fails
 
-// Another process of the group, killed with this object unless it was waited for.
+// Another process of the group; the destructor kills it unless it has been waited for.
 class Peer {
  public:
   Peer(const std::string& worker, const Launch& launch);
@@ -27,7 +27,7 @@ class Peer {
   Peer& operator=(const Peer&) = delete;
   ~Peer();
 
-  // The exit status; -1 where it did not exit by itself.
+  // The exit status; -1 where a signal ended it.
   int Wait();
 
  private:
@@ -44,11 +44,11 @@ struct Team {
 // A Gloo group of this process and `size - 1` others, which run `worker`.
 Team MakeTeam(const std::string& worker, int size);
 
-// What other processes do, by name.
+// The functions of other processes, by name.
 using Workers = std::map<std::string, std::function<void(ProcessGroup&)>>;
 
-// main of such a test: all its tests, or, in a process that MakeTeam started, one of `workers`, with 1 where an
-// expectation has failed there.
+// main of such a test: runs all its tests or, in a process that MakeTeam started, one of `workers`. Returns 1 where an
+// expectation failed.
 int RunTeamTests(int argc, char** argv, const Workers& workers);
 
 }  // namespace anybit

@@ -1,4 +1,4 @@
-// A training of seconds: a small network on stripes.
+// A training of a few seconds: a small network on stripes.
 #ifndef ANYBIT_MODEL_TRAIN_TESTING_TRAINING_H_
 #define ANYBIT_MODEL_TRAIN_TESTING_TRAINING_H_
 
@@ -28,7 +28,7 @@ inline TrainerOptions SmallOptions(const char* recipe = "coquant") {
           .learning_rate = 5e-3,
           .held_out = 100,
           .norm_batches = 5,
-          .threads = 1};  // layers this small lose by being split
+          .threads = 1};  // more threads would slow layers this small
 }
 
 inline constexpr char kPoints[] = "fp32,w4a4f,w1a1";
@@ -38,7 +38,7 @@ inline absl::StatusOr<Artifact> TrainSmall(const TrainerOptions& options, const 
   return Train(StripesNetwork(), *ParsePoints(points), Stripes(500, 1), options, progress, /*live=*/false);
 }
 
-// Top-1 of every point, by the engine, on images that were not trained on.
+// Top-1 accuracy of every point in the engine, on images outside the training set.
 inline std::vector<double> Served(const Artifact& artifact) {
   const auto engine = *PackedNetwork::Create(artifact, *SupportedKernels().front());
   const MemoryExamples test = Stripes(200, 2);
@@ -49,7 +49,7 @@ inline std::vector<double> Served(const Artifact& artifact) {
   return accuracies;
 }
 
-// TrainSmall that dies after `steps` steps: its terminal breaks.
+// A TrainSmall that fails after `steps` steps, because its output stream does.
 inline void TrainSmallAndDie(TrainerOptions options, int64_t steps, const char* points = kPoints) {
   class Broken : public std::stringbuf {
     int sync() override { throw std::runtime_error("the terminal is gone"); }

@@ -1,0 +1,96 @@
+#include "model/train/convert/float_statistics.h"
+
+#include "model/engine/torch_weights.h"
+#include "model/train/convert/moments.h"
+
+namespace anybit {
+namespace {
+
+class FloatRun {
+ public:
+  FloatRun(const NetworkPlan& plan, const Artifact& artifact, const ArtifactPoint& point,
+           const std::vector<float>& border)
+      : plan_(plan), point_(point), border_(border) {
+    for (size_t i = 0; i < plan_.layers.size(); ++i) {
+      const PlannedNode& node = plan_.layer(static_cast<int>(i));
+      weights_.push_back(FullWeights(artifact.store[i], node));
+      moments_.emplace_back(node.out.channels);
+    }
+  }
+
+  // The logits of one chunk; adds its values to the moments.
+  torch::Tensor Run(const torch::Tensor& images) {
+    std::vector<torch::Tensor> values(plan_.nodes.size());
+    for (size_t i = 0; i < plan_.nodes.size(); ++i) {
+      const PlannedNode& node = plan_.nodes[i];
+      const torch::Tensor& x = node.input == kNetworkInput ? images : values[node.input];
+      switch (node.kind) {
+        case NodeKind::kMaxPool:
+        case NodeKind::kGlobalPool: values[i] = Pool(node, x); break;
+        case NodeKind::kLinear: values[i] = RunLinear(node, x); break;
+        case NodeKind::kConv: {
+          const bool adds_input = node.has_residual && node.residual == kNetworkInput;
+          values[i] = RunConv(node, x,
+                              !node.has_residual ? torch::Tensor()
+                              : adds_input       ? images
+                                                 : values[node.residual]);
+          break;
+        }
+      }
+    }
+    return values.back().contiguous();
+  }
+
+  const Moments& moments(size_t layer) const { return moments_[layer]; }
+
+ private:
+  torch::Tensor RunLinear(const PlannedNode& node, const torch::Tensor& x) {
+    const LayerEpilogue& layer = point_.layers[node.layer];
+    const torch::Tensor sums = torch::matmul(Flatten(x).to(torch::kFloat32), weights_[node.layer].t());
+    const torch::Tensor y = sums * torch::tensor(layer.scale) + torch::tensor(layer.bias);
+    moments_[node.layer].Add(y);
+    return y;
+  }
+
+  torch::Tensor RunConv(const PlannedNode& node, const torch::Tensor& x, const torch::Tensor& residual) {
+    const LayerEpilogue& layer = point_.layers[node.layer];
+    const torch::Tensor& w = weights_[node.layer];
+    torch::Tensor y = node.input == kNetworkInput
+                          ? ConvolutionSums(node, WithBorder(x, node.padding, border_), w, /*padding=*/0)
+                          : ConvolutionSums(node, x, w, node.padding);
+    y = y * PerChannel(layer.scale) + PerChannel(layer.bias);
+    moments_[node.layer].Add(y);
+    if (residual.defined()) y = y + residual.to(torch::kFloat32) * layer.residual_scale;
+    return node.relu ? torch::relu(y) : y;
+  }
+
+  const NetworkPlan& plan_;
+  const ArtifactPoint& point_;
+  const std::vector<float>& border_;
+  std::vector<torch::Tensor> weights_;  // by layer
+  std::vector<Moments> moments_;        // by layer
+};
+
+}  // namespace
+
+FloatStatistics MeasureFloatPoint(const NetworkPlan& plan, const Artifact& artifact, const ArtifactPoint& point,
+                                  const Chunks& images, const std::vector<float>& border) {
+  FloatRun run(plan, artifact, point, border);
+  FloatStatistics statistics;
+  for (const torch::Tensor& chunk : images) {
+    const torch::Tensor logits = run.Run(chunk);
+    const float* data = logits.const_data_ptr<float>();
+    statistics.logits.insert(statistics.logits.end(), data, data + logits.numel());
+  }
+  for (size_t i = 0; i < plan.layers.size(); ++i) {
+    FloatStatistics::Layer& layer = statistics.layers.emplace_back();
+    for (int64_t c = 0; c < plan.layer(static_cast<int>(i)).out.channels; ++c) {
+      layer.mean.push_back(run.moments(i).mean(c));
+      layer.deviation.push_back(run.moments(i).deviation(c));
+    }
+    for (const float scale : point.layers[i].scale) layer.falls.push_back(scale < 0);
+  }
+  return statistics;
+}
+
+}  // namespace anybit

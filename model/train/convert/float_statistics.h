@@ -1,0 +1,31 @@
+// The statistics of a full-precision point on sample images, which quantized points are given.
+#ifndef ANYBIT_MODEL_TRAIN_CONVERT_FLOAT_STATISTICS_H_
+#define ANYBIT_MODEL_TRAIN_CONVERT_FLOAT_STATISTICS_H_
+
+#include <vector>
+
+#include "model/format/artifact.h"
+#include "model/format/network_spec.h"
+#include "model/train/convert/tensor_operators.h"
+
+namespace anybit {
+
+struct FloatStatistics {
+  // By channel: the values of one layer before its addition and its ReLU; of the last layer, its logits.
+  struct Layer {
+    std::vector<double> mean, deviation;
+    std::vector<bool> falls;  // the value falls as the layer's sum rises
+  };
+
+  std::vector<Layer> layers;
+  std::vector<float> logits;  // [rows, classes]
+};
+
+// Runs `point`, a full-precision point of `artifact`, on `images`. The first convolution pads with `border` (see
+// WithBorder). LibTorch's exceptions pass.
+FloatStatistics MeasureFloatPoint(const NetworkPlan& plan, const Artifact& artifact, const ArtifactPoint& point,
+                                  const Chunks& images, const std::vector<float>& border);
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_TRAIN_CONVERT_FLOAT_STATISTICS_H_

@@ -1,0 +1,80 @@
+// Estimates operating points from a full-precision point and unlabelled images, without training.
+//
+// It works layer by layer on the values of the already quantized layers before. Weights are the store's children. Each
+// channel's sums get the mean and the deviation that the fp32 point has there on the same images: batch norm is
+// estimated again for this point. The step of the layer's activations is the one with the smallest squared error.
+#ifndef ANYBIT_MODEL_TRAIN_CONVERT_NORM_ESTIMATOR_H_
+#define ANYBIT_MODEL_TRAIN_CONVERT_NORM_ESTIMATOR_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "model/format/artifact.h"
+#include "model/format/code_range.h"
+#include "model/format/network_spec.h"
+#include "model/format/operating_point.h"
+#include "model/train/convert/float_statistics.h"
+#include "model/train/convert/tensor_operators.h"
+#include "model/train/recipe/point_recipe.h"
+
+namespace anybit {
+
+// The code ranges of an operating point, by layer of the plan.
+struct PointRanges {
+  OperatingPoint info;
+  std::vector<CodeRange> weights;
+  std::vector<int> highest_codes;  // of activations, 1..255; ignored for the last layer
+};
+
+// The first and the last layer keep the whole store; the others have the recipe's ranges.
+PointRanges UniformRanges(const PointRecipe& recipe, int layers);
+
+class NormEstimator {
+ public:
+  // `images` are rows of the network's input. `border` has the code per channel with which the float network padded its
+  // input (float_import.h); empty: 0. `artifact` must outlive the estimator. InvalidArgument for an artifact without an
+  // fp32 point or a number of codes that is not a whole number of rows; Internal where LibTorch fails.
+  static absl::StatusOr<std::unique_ptr<NormEstimator>> Create(const Artifact& artifact,
+                                                               std::span<const uint8_t> images,
+                                                               std::vector<float> border = {});
+
+  // The point with estimated scales and biases; its accuracy is 0. It reads only the store of the artifact's weights,
+  // so that points found by a later search can be estimated too. `head_units` are the real values of one code of the
+  // last layer's weights; empty: the store's scale times the step. InvalidArgument for ranges that do not fit.
+  absl::StatusOr<ArtifactPoint> Estimate(const PointRanges& ranges, std::span<const double> head_units = {}) const;
+
+  // Logits of `images` at the fp32 point, with the border of the float network.
+  std::span<const float> float_logits() const { return statistics_.logits; }
+
+ private:
+  // The values of a node: codes, or sums of them, that stand for codes * step.
+  struct NodeValues {
+    Chunks codes;
+    double step = 0;
+  };
+
+  NormEstimator(const Artifact& artifact, const ArtifactPoint& full, std::span<const uint8_t> images,
+                std::vector<float> border);
+
+  absl::Status Check(const PointRanges& ranges) const;
+  void EstimateLayers(const PointRanges& ranges, std::span<const double> head_units, ArtifactPoint& point) const;
+  // Appends the layer to `point` and returns its codes. `residual` may be null.
+  NodeValues EstimateConv(const PointRanges& ranges, const PlannedNode& node, const Chunks& inputs,
+                          const NodeValues* residual, ArtifactPoint& point) const;
+  // Appends the layer to `point`. Logits keep the scale of weights and activations; their means are the fp32 point's.
+  void EstimateHead(const PointRanges& ranges, const PlannedNode& node, const NodeValues& inputs,
+                    std::span<const double> units, ArtifactPoint& point) const;
+
+  const Artifact& artifact_;
+  const NetworkPlan plan_;
+  const NodeValues input_;
+  const FloatStatistics statistics_;
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_TRAIN_CONVERT_NORM_ESTIMATOR_H_

@@ -1,0 +1,71 @@
+#include "model/train/train_results.h"
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "model/data/example_set.h"
+#include "model/engine/evaluate.h"
+#include "model/engine/packed_network.h"
+#include "model/kernels/cpu/instruction_set.h"
+#include "model/train/recipe/point_recipe.h"
+#include "model/train/text_file.h"
+#include "model/train/training_page.h"
+
+namespace anybit {
+namespace {
+
+// Adds the results of `artifact`, whose points are those of `points`, to `run`. `test` may be null.
+absl::Status NoteResults(Artifact& artifact, const ExampleSet* test, const std::vector<PointRecipe>& points,
+                         const std::atomic<int>& stop, TrainingRun& run) {
+  std::unique_ptr<PackedNetwork> engine;
+  if (test != nullptr) {
+    absl::StatusOr<std::unique_ptr<PackedNetwork>> created =
+        PackedNetwork::Create(artifact, *SupportedKernels().front());
+    if (!created.ok()) return created.status();
+    engine = *std::move(created);
+  }
+  for (size_t p = 0; p < artifact.points.size(); ++p) {
+    ArtifactPoint& point = artifact.points[p];
+    PointResult& result = *run.add_points() = ResultOf(points[p]);
+    result.set_held_out_accuracy(point.info.accuracy);
+    result.set_held_out_images(point.accuracy_images);
+    if (test == nullptr) continue;
+    if (stop != 0) return absl::CancelledError("stopped before the test was done");
+    absl::StatusOr<double> accuracy = EvaluateTop1(*engine, static_cast<int>(p), *test);
+    if (!accuracy.ok()) return accuracy.status();
+    result.set_test_accuracy(*accuracy);
+    result.set_test_images(test->count());
+    point.info.accuracy = *accuracy;
+    point.accuracy_images = test->count();
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status FinishRun(std::vector<Artifact> artifacts, const Task& task, const TrainRequest& request, TrainingRun run,
+                       std::ostream& shown) {
+  const bool joint = request.options.recipe.joint;
+  for (size_t i = 0; i < artifacts.size(); ++i) {
+    Artifact& artifact = artifacts[i];
+    const std::vector<PointRecipe> own = joint ? request.points : std::vector{request.points[i]};
+    absl::Status status = NoteResults(artifact, task.test.get(), own, *request.options.stop, run);
+    if (!status.ok()) return status;
+    artifact.version = request.model_version;
+    artifact.trained_with = run.command();
+    const std::string path =
+        joint ? request.out : WithEnding(request.out, absl::StrCat(".", request.points[i].name, ".safetensors"));
+    if (status = WriteArtifact(artifact, path); !status.ok()) return status;
+    shown << "wrote " << path << "\n";
+  }
+  if (absl::Status status = WriteTextFile(request.report, SerializeRun(run)); !status.ok()) return status;
+  const TrainingRun runs[] = {run};
+  shown << "wrote " << request.report << "\n\n" << TrainingPage("Training", runs);
+  return absl::OkStatus();
+}
+
+}  // namespace anybit

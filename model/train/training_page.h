@@ -1,0 +1,16 @@
+// The page about training runs: tables of accuracies, the list of runs, and their commands, in Markdown.
+#ifndef ANYBIT_MODEL_TRAIN_TRAINING_PAGE_H_
+#define ANYBIT_MODEL_TRAIN_TRAINING_PAGE_H_
+
+#include <span>
+#include <string>
+
+#include "model/train/run_file.h"
+
+namespace anybit {
+
+std::string TrainingPage(const std::string& title, std::span<const TrainingRun> runs);
+
+}  // namespace anybit
+
+#endif  // ANYBIT_MODEL_TRAIN_TRAINING_PAGE_H_
