@@ -1,5 +1,5 @@
 #!/bin/bash
-# The default network's fp32 point as a file in torchvision's names, converted by the program, on a few real images.
+# Exports the fp32 point of the default network with torchvision's names and converts it again, on a few real images.
 # Arguments: anybit-convert, the default artifact.
 set -euo pipefail
 convert=$1
@@ -23,14 +23,14 @@ grep -q '"recipe": "plain"' "$work/run.json" || fail "the report lacks its label
 awk '$1 == "fp32" {full = $2 + 0} $1 == "w8a8" {eight = $2 + 0} $1 == "w4a4f" {four = $2 + 0}
      END {exit !(full > 88 && eight > full - 1 && four > full - 6)}' "$work/table" || fail "an accuracy is too low"
 
-# What does not fit is told by name.
+# Weights that do not fit are named in the error.
 if "$convert" --weights="$work/float.safetensors" --arch=fashion_tiny --out="$work/none" 2>"$work/error"; then
   fail "weights of another network were taken"
 fi
 grep -q "of another shape: 'conv1.weight' \[64,1,3,3\], expected \[8,1,3,3\]" "$work/error" || fail "$(cat "$work/error")"
-[[ ! -e $work/none ]] || fail "an artifact was written though nothing fitted"
+[[ ! -e $work/none ]] || fail "an artifact was written although the weights do not fit"
 
-# Images that cannot be read are found before the work, and named.
+# Images that cannot be read are found before the conversion, and named.
 for class in 0 1 2 3 4 5 6 7 8 9; do
   mkdir -p "$work/images/train/$class" "$work/images/val/$class"
   for split in train val; do printf 'no image' >"$work/images/$split/$class/1.png"; done

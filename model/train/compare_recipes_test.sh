@@ -31,32 +31,32 @@ grep -q '^| coquant .*±' "$work/runs/coquant.md" || fail "two seeds give no dev
 [[ -s $work/runs/coquant.svg ]] || fail "there is no figure"
 [[ -z $(find "$work/runs" -name '*.safetensors' -o -name '*checkpoint*') ]] || fail "a run left more than its report"
 
-# A run that is there is not made again, and tables of one kind share runs.
+# A finished run is not repeated, and tables of one kind share runs.
 touch "$work/before"
 "$compare" coquant "$work/runs" --seeds "1 2" "${brief[@]}" || fail "the second time failed"
 [[ -z $(find "$work/runs" -name '*.json' -newer "$work/before") ]] || fail "a run was made again"
 
-"$compare" coquant "$work/some" --seeds 1 --only "^swapped|^coquant$" "${brief[@]}" || fail "a part of a table failed"
+"$compare" coquant "$work/some" --seeds=1 --only "^swapped|^coquant$" "${brief[@]}" || fail "a part of a table failed"
 [[ $(cd "$work/some/ladder" && echo *.json) == "coquant.seed1.json coquant_loss_labels.seed1.json" ]] ||
   fail "two rows were asked for: $(ls "$work/some/ladder")"
 if "$compare" coquant "$work/no_row" --only nothing 2>"$work/error"; then fail "a table without rows was made"; fi
 grep -q "no row of 'coquant' matches 'nothing'" "$work/error" || fail "$(cat "$work/error")"
 
-# With other flags it would be another run, and some flags are the table's own.
+# Other flags would make another run, and some flags are set by the table.
 if "$compare" coquant "$work/runs" --seeds "1 2" "${brief[@]}" --batch=8 2>"$work/error"; then fail "two budgets in a table"; fi
 grep -q "seed1' was made with other flags (--points=fp32,.*); name another folder" "$work/error" || fail "$(cat "$work/error")"
-if "$compare" coquant "$work/runs" -- --seed=4 2>"$work/error"; then fail "a table of one seed under three names"; fi
-grep -q "'--seed' is what the runs of a table differ by" "$work/error" || fail "$(cat "$work/error")"
+if "$compare" coquant "$work/runs" -- --seed=4 2>"$work/error"; then fail "a table with one seed under three names"; fi
+grep -q "'--seed' is set by the table itself" "$work/error" || fail "$(cat "$work/error")"
 
-# A run that fails is named, and there is no table.
-if "$compare" coquant "$work/failing" --jobs 1 --seeds 1 "${brief[@]}" --arch=none 2>"$work/error"; then
-  fail "an architecture that is none made a table"
+# A failed run is named, and there is no table.
+if "$compare" coquant "$work/failing" --jobs=1 --seeds=1 "${brief[@]}" --arch=none 2>"$work/error"; then
+  fail "an unknown architecture made a table"
 fi
 grep -q "ladder/coquant_teacher_none_swap_0.seed1' failed" "$work/error" || fail "the run is not named: $(cat "$work/error")"
 grep -q "no architecture 'none'" "$work/error" || fail "the reason is not told: $(cat "$work/error")"
 [[ ! -e $work/failing/coquant.md ]] || fail "there is a table of failed runs"
 
-# Who ends the comparison ends its runs.
+# The end of the comparison ends its runs.
 "$compare" coquant "$work/ended" --seeds 1 "${brief[@]}" --joint_steps=1000000 &
 until grep -qs " 50/" "$work"/ended/ladder/*.log; do :; done
 kill -TERM $!
@@ -66,5 +66,5 @@ wait $! || status=$?
 ! pgrep -f "$work/ended" >/dev/null || fail "a run goes on without its comparison"
 compgen -G "$work/ended/ladder/*.checkpoint" >/dev/null || fail "an ended run left no checkpoint"
 
-if "$compare" nonsense "$work/none" 2>"$work/error"; then fail "a table that is none was made"; fi
-grep -q "no table 'nonsense'; there are recipes, coquant" "$work/error" || fail "$(cat "$work/error")"
+if "$compare" nonsense "$work/none" 2>"$work/error"; then fail "an unknown table was made"; fi
+grep -q "no table 'nonsense'; known: recipes, coquant" "$work/error" || fail "$(cat "$work/error")"
