@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "base/point_id.h"
 #include "model/data/example_set.h"
 #include "model/engine/evaluate.h"
 #include "model/engine/packed_network.h"
@@ -35,7 +36,7 @@ absl::Status NoteResults(Artifact& artifact, const ExampleSet* test, const std::
     result.set_held_out_images(point.accuracy_images);
     if (test == nullptr) continue;
     if (stop != 0) return absl::CancelledError("stopped before the test was done");
-    absl::StatusOr<double> accuracy = EvaluateTop1(*engine, static_cast<int>(p), *test);
+    absl::StatusOr<double> accuracy = EvaluateTop1(*engine, ToPointId(static_cast<int>(p)), *test);
     if (!accuracy.ok()) return accuracy.status();
     result.set_test_accuracy(*accuracy);
     result.set_test_images(test->count());

@@ -51,7 +51,7 @@ TEST(BestActivationStep, IsWithinOnePercentOfTheLeastErrorOfAnyStep) {
     const double best = BestActivationStep(values, highest, zero);
     EXPECT_LT(ErrorByDefinition(values, highest, zero, best), 1.01 * least) << highest << " " << zero;
     if (zero > 0) continue;
-    // LSQ's start, which training then moves, is no better.
+    // LSQ's initial step, from which training starts, is not better.
     double mean = 0;
     for (const float x : values) mean += std::max(x, 0.0f) / static_cast<double>(values.size());
     const double start = 2 * mean / std::sqrt(highest);

@@ -60,7 +60,7 @@ std::string ImportError(const std::string& text, const NetworkSpec& spec,
   return std::string(Import(*file, spec, normalisation).status().message());
 }
 
-// What the fp32 point multiplies an input code by, for each weight of each layer.
+// The factor of an input code at the fp32 point, for each weight of each layer.
 std::vector<double> Products(const Artifact& artifact) {
   std::vector<double> products;
   for (size_t i = 0; i < artifact.store.size(); ++i) {
@@ -92,7 +92,7 @@ TEST(FloatImport, FoldsTheInputsNormalisationIntoTheFirstLayer) {
   const TensorFile file = *ParseSafetensors(text);
   const Artifact plain = *Import(file, SmallSpec(), {});
   const Artifact folded = *Import(file, SmallSpec(), {.mean = {0.5f, 0.25f, 0.0f}, .deviation = {0.5f, 0.25f, 2.0f}});
-  // By definition at one pixel of codes c: sum of w * (c / 255 - mean) / deviation over the 27 taps.
+  // The definition at one pixel with codes c: the sum of w * (c / 255 - mean) / deviation over the 27 taps.
   const double codes[] = {10, 200, 90}, mean[] = {0.5, 0.25, 0}, deviation[] = {0.5, 0.25, 2};
   const LayerEpilogue &before = plain.points[0].layers[0], &after = folded.points[0].layers[0];
   for (size_t o = 0; o < 4; ++o) {
@@ -107,8 +107,8 @@ TEST(FloatImport, FoldsTheInputsNormalisationIntoTheFirstLayer) {
   }
 }
 
-// Names and shapes of a network's tensors in torchvision, whose `convs` are those of one block: (channels of the
-// output, kernel) each, times the stage's channels.
+// Names and shapes of a network's tensors in torchvision. `convs` has (output channels as a multiple of the stage's,
+// kernel) of each convolution of a block.
 std::set<std::string> TorchvisionTensors(const std::vector<int>& stages, const std::vector<int>& blocks,
                                          const std::vector<std::pair<int, int>>& convs, int classes) {
   std::set<std::string> tensors;
@@ -160,7 +160,7 @@ TEST(FloatImport, NamesResNetsWithImageNetStemsAsTorchvisionDoes) {
             TorchvisionTensors(stages, {3, 4, 6, 3}, {{1, 1}, {1, 3}, {4, 1}}, 7));
 }
 
-// The small network's file with its names changed.
+// The small network's file with other names.
 std::string Renamed(const std::function<std::string(const std::string&)>& rename) {
   SafetensorsWriter writer;
   const std::string text = SmallFile();
@@ -182,7 +182,7 @@ TEST(FloatImport, KnowsOtherDialectsAndTheNamesOfWrappers) {
   }
 }
 
-// A file with the tensors of `text` and others behind them, of `type`, whose bytes are all 0.
+// A file with the tensors of `text`, followed by others of `type` with zero bytes.
 struct Extra {
   const char* name;
   const char* type;
@@ -245,7 +245,7 @@ TEST(FloatImport, SaysWhichTypeWeightsHaveThatItCannotRead) {
             "1 tensor of another shape: 'fc.bias' [5] of U8, expected [5]");
 }
 
-// The same tensors as another type.
+// The same tensors with another type.
 template <typename T>
 std::string Encoded(const TensorFile& file, const char* type, T (*encode)(float)) {
   std::string header, data;

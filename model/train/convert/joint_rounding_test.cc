@@ -22,7 +22,7 @@ double ErrorOf(double weight, const std::vector<Child>& children, int q8) {
   return error;
 }
 
-// Roughly normal numbers, as weights are.
+// Roughly normal numbers, like weights.
 std::vector<float> Weights(int count, uint64_t seed) {
   std::mt19937_64 random(seed);
   std::vector<float> weights;
@@ -85,7 +85,7 @@ TEST(RoundJointly, BeatsRoundingToTheStoreAtEveryFewLevelPointAndKeepsTheStoreFi
     EXPECT_LT(joint.errors[r], 0.85 * nearest.errors[r]) << r;
     EXPECT_LT(joint.errors[r], 1.15 * RoundJointly(weights, 8, {&ranges[r], 1}).errors[0]) << r;
   }
-  // Signs cannot be rounded better than to their own; the joint code keeps nearly all of them.
+  // The best rounding of a sign is itself; joint codes keep nearly all signs.
   EXPECT_LT(joint.errors[3], 1.02 * nearest.errors[3]);
   EXPECT_LT(joint.errors[0], 1e-3);
 }

@@ -1,4 +1,4 @@
-// A float ResNet of this test's own, written with LibTorch's functions and torchvision's names, becomes an artifact.
+// A float ResNet, written with LibTorch's functions and torchvision's names, becomes an artifact.
 #include "model/train/convert/post_training.h"
 
 #include <torch/torch.h>
@@ -40,7 +40,7 @@ NetworkSpec SmallSpec() {
                             .shortcut_relu = false});
 }
 
-// conv1 - layer1.0 - layer2.0 with a strided shortcut - pool - fc, as torchvision computes and names it.
+// conv1 - layer1.0 - layer2.0 with a strided shortcut - pool - fc, with torchvision's operators and names.
 class FloatNetwork {
  public:
   explicit FloatNetwork(const torch::Tensor& images) {
@@ -53,13 +53,13 @@ class FloatNetwork {
     AddConv("layer2.0.downsample.0", "layer2.0.downsample.1", 24, 16, 1);
     tensors_["fc.weight"] = torch::randn({kClasses, 24}) * 0.3;
     tensors_["fc.bias"] = torch::randn({kClasses});
-    // Running statistics as training leaves them: of the data.
+    // The running statistics are those of the data, as after training.
     learning_ = true;
     Forward(images, 0);
     learning_ = false;
   }
 
-  // Logits of images 0..1 [N, 3, H, W]; what lies outside of them is `border`, so that convolutions pad with nothing.
+  // Logits of images 0..1 [N, 3, H, W], padded with `border` instead of by the first convolution.
   torch::Tensor Forward(const torch::Tensor& images, double border) {
     const torch::Tensor padded = torch::constant_pad_nd(images, {1, 1, 1, 1}, border);
     torch::Tensor x = torch::relu(Norm("bn1", torch::conv2d(padded, tensors_["conv1.weight"])));
@@ -80,7 +80,7 @@ class FloatNetwork {
  private:
   void AddConv(const std::string& conv, const std::string& norm, int out, int in, int kernel) {
     tensors_[conv + ".weight"] = torch::randn({out, in, kernel, kernel}) * 0.1;
-    // Some channels fall as their sums rise.
+    // The values of some channels fall as their sums rise.
     tensors_[norm + ".weight"] = torch::rand({out}) + 0.5;
     tensors_[norm + ".weight"][1] *= -1;
     tensors_[norm + ".bias"] = torch::randn({out}) * 0.3;
@@ -146,7 +146,7 @@ torch::Tensor Logits(const AdaptiveNetwork& network, int point, const std::vecto
   return logits;
 }
 
-// Root of the mean squared difference, as a share of how much `expected` varies.
+// Root mean squared difference as a share of the deviation of `expected`.
 double RelativeError(const torch::Tensor& got, const torch::Tensor& expected) {
   return ((got - expected).square().mean().sqrt() / (expected - expected.mean(0)).square().mean().sqrt())
       .item<double>();
@@ -180,12 +180,12 @@ TEST(Conversion, FoldsTheNormalisationOfTheInputUpToWhatStandsAroundTheImage) {
   Converted converted({.mean = {0.4f}, .deviation = {0.25f}});
   const torch::Tensor normalised = (Pixels(converted.codes) - 0.4) / 0.25;
   const auto served = *TorchNetwork::Create(converted.full);
-  // Black around the image, which is where the two differ: the float network has 0, its mean.
+  // A black border, in which the two differ: the float network pads with 0, its mean.
   EXPECT_LT(RelativeError(Logits(*served, 0, converted.codes), converted.network.Forward(normalised, -0.4 / 0.25)),
             1e-4);
   const torch::Tensor exact = converted.network.Forward(normalised, 0);
   EXPECT_GT(RelativeError(Logits(*served, 0, converted.codes), exact), 1e-3);
-  // What points are estimated from is the float network itself.
+  // Points are estimated from the float network with its own border.
   const auto estimator = *NormEstimator::Create(converted.full, converted.codes, std::vector<float>(3, 0.4f * 255));
   const std::span<const float> logits = estimator->float_logits();
   EXPECT_LT(RelativeError(torch::from_blob(const_cast<float*>(logits.data()), {kImages, kClasses}), exact), 1e-4);
@@ -196,7 +196,7 @@ TEST(Conversion, MakesPointsThatComputeTheFloatNetworkAsWellAsTheirBitsAllow) {
   const Artifact artifact = converted.Quantize("fp32,w8a8,w6a6,w4a4,w1a1");
   ASSERT_TRUE(ValidateArtifact(artifact).ok()) << ValidateArtifact(artifact);
   const auto engine = *PackedNetwork::Create(artifact, *SupportedKernels().front());
-  // Other images than those it was estimated from.
+  // Images that were not used for the estimation.
   const std::vector<uint8_t> codes = Blots(64, 2);
   const torch::Tensor expected = converted.network.Forward(Pixels(codes), 0);
   std::vector<double> errors;
@@ -237,8 +237,7 @@ TEST(NormEstimator, GivesEachChannelTheMomentsOfTheFullPrecisionPoint) {
   Artifact artifact = converted.Quantize("fp32,w2a8");
   const auto simulation = *TorchNetwork::Create(artifact);
   const LayerTrace trace = *simulation->Trace(ToPointId(1), converted.codes);
-  // Of the stem the float network's own values are at hand. Codes times their step are what stands for them, a ReLU
-  // later.
+  // The float network's values of the stem are known. Codes times their step stand for these values after the ReLU.
   const torch::Tensor real = torch::relu(
       torch::conv2d(Pixels(converted.codes) * 255,
                     torch::tensor(artifact.store[0].full).reshape({16, 3, 3, 3}).permute({0, 3, 1, 2}), {}, 1, 1) *

@@ -1,4 +1,4 @@
-// Networks of every kind of node: what they compute in training is what they export, and the engine serves that.
+// Networks with every kind of node: training, the exported artifact and the engine compute the same.
 #include "model/train/network/trainable_network.h"
 
 #include <random>
@@ -38,7 +38,7 @@ void CheckExport(const char* architecture, const char* points, const std::string
   const torch::Tensor images = torch::from_blob(pixels.data(), shape, torch::kUInt8);
 
   torch::NoGradGuard no_gradient;
-  // Away from their initial values, so that a forgotten factor shows.
+  // Values unlike the initial ones, so that a missing factor shows.
   for (torch::Tensor& t : network->norms()) t.mul_(0.9).add_(torch::rand_like(t) * 0.1);
   std::vector<torch::Tensor> forward;
   const int count = static_cast<int>(network->points().size());
@@ -47,7 +47,7 @@ void CheckExport(const char* architecture, const char* points, const std::string
     forward.push_back(network->Forward(p, images, /*momentum=*/1.0));
   }
 
-  // What runs is the variance of larger batches, n / (n - 1) times that of this one.
+  // The running variance is the unbiased estimate, n / (n - 1) times the variance of the batch.
   for (auto& buffer : network->named_buffers()) {
     for (int index : plan.layers) {
       const PlannedNode& node = plan.nodes[index];
@@ -65,7 +65,7 @@ void CheckExport(const char* architecture, const char* points, const std::string
     SCOPED_TRACE(network->points()[p].name);
     std::vector<float> logits(kRows * plan.classes());
     ASSERT_TRUE(simulation->Run(ToPointId(p), pixels, logits, *simulation->MakeScratch(kRows)).ok());
-    // A value next to a rounding boundary may fall to either side, and others follow it.
+    // A value near a rounding boundary may be rounded up or down, and later values depend on it.
     const torch::Tensor folded = torch::from_blob(logits.data(), {kRows, plan.classes()});
     const double spread = (forward[p] - forward[p].mean()).abs().mean().item<double>();
     const double error = (folded - forward[p]).abs().mean().item<double>();
@@ -81,7 +81,7 @@ void CheckExport(const char* architecture, const char* points, const std::string
 
 class EveryArchitecture : public testing::TestWithParam<const char*> {};
 
-TEST_P(EveryArchitecture, ExportsWhatItComputesAndWhatTheEngineServes) {
+TEST_P(EveryArchitecture, ExportsItsComputationToTheEngine) {
   CheckExport(GetParam(), "fp32,w8a8,w4a4f,w2a2,w1a1", "coquant");
 }
 
@@ -92,9 +92,9 @@ INSTANTIATE_TEST_SUITE_P(Small, EveryArchitecture,
                                          "mobilenetv2:width=0.125,side=16"),
                          [](const auto& info) { return std::string(info.param, std::string(info.param).find(':')); });
 
-// Outputs without ReLU have codes on both sides of 0, which every rule of activations places. Few bits: a value next to
-// a rounding boundary, which deep in an untrained network changes everything, is rare among them.
-TEST(OutputsWithoutReLU, AreServedAsTheyAreComputedWithEveryRuleOfActivations) {
+// Outputs without ReLU have codes on both sides of 0 under every activation rule. At few bits, values near a rounding
+// boundary are rare; in a deep untrained network each of them changes all later values.
+TEST(OutputsWithoutReLU, AreServedAsInTrainingUnderEveryActivationRule) {
   for (const char* activations : {"pact", "unit"}) {
     SCOPED_TRACE(activations);
     CheckExport("mobilenetv2:width=0.125,side=16", "fp32,w2a2,w1a1", absl::StrCat("coquant,activations=", activations));

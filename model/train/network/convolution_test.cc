@@ -1,4 +1,4 @@
-// Sums do not depend on what the backward pass multiplies; gradients of rounded operands are those that floats give of
+// The sums do not depend on the operands of the backward pass. Gradients of rounded operands equal float gradients of
 // operands that were rounded before.
 #include "model/train/network/convolution.h"
 
@@ -18,7 +18,7 @@ struct Result {
   torch::Tensor sums, of_x, of_weights;
 };
 
-// Of `upstream`, or of ones where it is undefined.
+// The gradients for `upstream`; undefined: for ones.
 Result Pass(const torch::Tensor& x, const torch::Tensor& weights, const torch::Tensor& upstream,
             const ConvolutionShape& shape, BackwardOperands backward) {
   const torch::Tensor x_leaf = x.detach().clone().set_requires_grad(true);
@@ -30,7 +30,7 @@ Result Pass(const torch::Tensor& x, const torch::Tensor& weights, const torch::T
 
 torch::Tensor Rounded(const torch::Tensor& values) { return values.to(torch::kBFloat16).to(torch::kFloat32); }
 
-// Two sums of other orders may lie on either side of a rounding, which is then a whole unit in the last place apart.
+// Sums in different orders may be rounded differently, to values that are one unit in the last place apart.
 constexpr double kUnit = 1.0 / 128;
 
 struct Case {
@@ -58,7 +58,7 @@ TEST_P(ConvolveRounded, HasTheSumsOfFloatsAndTheGradientsOfRoundedOperands) {
           std::tuple(result.of_weights, wanted.of_weights, floats.of_weights)}) {
       EXPECT_EQ(got.scalar_type(), torch::kFloat32);
       EXPECT_TRUE(torch::equal(got, Rounded(got)));
-      // What cancels in a sum leaves the float rounding of its terms, of size 1 here.
+      // Where terms of size 1 cancel in a sum, their float rounding remains.
       EXPECT_TRUE(torch::allclose(got, Rounded(rounded), kUnit, 1e-4)) << (got - rounded).abs().max();
       EXPECT_FALSE(torch::allclose(got, unrounded, 1e-4, 1e-4));
     }
@@ -73,7 +73,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, ConvolveRounded,
                                          Case{"Depthwise", 16, 16, 3, {.padding = 1, .groups = 16}}),
                          [](const auto& info) { return info.param.name; });
 
-TEST(Convolve, HasTheGradientOfWhatIsNoConstant) {
+TEST(Convolve, HasNoGradientForConstants) {
   for (const BackwardOperands backward : kRoundings) {
     for (const bool of_weights : {true, false}) {
       const torch::Tensor x = torch::full({1, 1, 4, 4}, 3.0f).set_requires_grad(!of_weights);

@@ -1,4 +1,4 @@
-// Two processes that share a batch, against one with all its rows.
+// Two processes that share a batch, compared with one process that has all rows.
 #include <torch/torch.h>
 
 #include <cmath>
@@ -19,8 +19,8 @@
 namespace anybit {
 namespace {
 
-// The values and gradients of batch norm over [8, 3, 20, 20] with values around `centre`, of which a process holds the
-// rows first..last. Without a group LibTorch's own, in double, since its sums of floats lose more than ours.
+// Values and gradients of batch norm over [8, 3, 20, 20] with values around `centre`; this process has rows
+// first..last. Without a group they are those of LibTorch, in double, because its float sums lose more than ours.
 std::vector<torch::Tensor> NormResults(ProcessGroup* group, int64_t first, int64_t last, torch::MemoryFormat layout,
                                        double centre) {
   torch::manual_seed(3);
@@ -45,7 +45,7 @@ void CheckNorm(ProcessGroup& group) {
       const std::vector<torch::Tensor> whole = NormResults(nullptr, 0, 8, layout, centre);
       std::vector<torch::Tensor> part = NormResults(&group, first, last, layout, centre);
       ASSERT_TRUE(group.Sum({part[2], part[3]}).ok());
-      // A mean near 100 is known to 4e-6, which a gradient meets some fifty times over.
+      // A mean near 100 has an error of 4e-6, which enters a gradient about fifty times.
       const double tolerance = centre == 1 ? 1e-5 : 3e-4;
       for (size_t i = 0; i < whole.size(); ++i) {
         const torch::Tensor expected = i < 2 ? whole[i].slice(0, first, last) : whole[i];
@@ -56,7 +56,7 @@ void CheckNorm(ProcessGroup& group) {
   }
 }
 
-TEST(SynchronizedBatchNorm, IsTheWholeBatchsThoughItsPartsAreUnequal) {
+TEST(SynchronizedBatchNorm, IsThatOfTheWholeBatchWithUnequalParts) {
   Team team = MakeTeam("norm", 2);
   CheckNorm(*team.group);
   EXPECT_EQ(team.peers[0]->Wait(), 0);
@@ -69,8 +69,8 @@ constexpr char kPoints[] = "fp32,w4a4f";
 
 enum class Norms { kOwn, kOfTheGroup };
 
-// Noise with a brighter quarter, which is the label. `order` turns the rows of the batch, which changes nothing but the
-// order in which floats are added.
+// Noise with a brighter quarter, which is the label. `order` rotates the rows of the batch, which changes only the
+// order of float additions.
 std::pair<torch::Tensor, torch::Tensor> Batch(int step, int order) {
   std::mt19937_64 random(step);
   const torch::Tensor images = torch::zeros({kBatch, kSide, kSide, 1}, torch::kUInt8);
@@ -95,7 +95,7 @@ TrainableNetwork SmallNetwork(uint64_t seed) {
                           *ParsePoints(kPoints), *ParseRecipe("coquant"), seed);
 }
 
-// The loss of each point and step, over the whole batch. What a trainer does for a group, in few lines.
+// The loss of each point and step over the whole batch: a trainer's work for a group in a few lines.
 std::vector<double> LossCurve(ProcessGroup* group, Norms norms, int order = 0) {
   TrainableNetwork network = SmallNetwork(/*seed=*/group != nullptr ? 1 + group->rank() : 1);
   const std::vector<torch::Tensor> parameters = network->parameters();
@@ -127,7 +127,7 @@ std::vector<double> LossCurve(ProcessGroup* group, Norms norms, int order = 0) {
     network->PullBackGradients();
     if (group != nullptr) {
       EXPECT_TRUE(AverageGradients(*group, parameters).ok());
-      // The step's gradient is scaled by 1 / sqrt(elements), and a process has its share of them.
+      // The gradient of a step is scaled by 1 / sqrt(elements), and a process has only its share of the elements.
       for (const torch::Tensor& t : network->steps())
         t.mutable_grad().div_(std::sqrt(static_cast<double>(group->size())));
     }
@@ -137,7 +137,7 @@ std::vector<double> LossCurve(ProcessGroup* group, Norms norms, int order = 0) {
   return curve;
 }
 
-// The statistics that EstimateNorms leaves, of the rows first..last of a batch in two parts.
+// The statistics after EstimateNorms with rows first..last of a batch, in two parts.
 std::vector<torch::Tensor> Estimates(ProcessGroup* group, int64_t first, int64_t last) {
   TrainableNetwork network = SmallNetwork(/*seed=*/1);
   const torch::Tensor images = Batch(0, 0).first;
@@ -168,10 +168,9 @@ double LargestDifference(const std::vector<double>& a, const std::vector<double>
 
 TEST(TwoProcesses, TrainAsOneWithTheDoubledBatchUpToTheOrderOfAdditions) {
   const std::vector<double> one = LossCurve(nullptr, Norms::kOwn);
-  // How far the order of additions alone leads: the same images, turned within the batch. A rounding can move a value
-  // over a step of its quantizer, so this is no multiple of a float's epsilon, and has to be seen. Where none does,
-  // eight roundings of a loss near 1 remain. Batch norm of their own, or steps scaled as if a part were the whole,
-  // are far off: by 0.07 and 0.04.
+  // The effect of the order of additions alone, measured with the same images rotated within the batch. A rounding can
+  // move a value over a quantizer's step, so the effect is not a multiple of the float epsilon. Otherwise eight
+  // roundings of a loss near 1 remain. Separate batch norm differs by 0.07, wrongly scaled step gradients by 0.04.
   double tolerance = 1e-6;
   for (const int order : {1, 3, 5, 8}) {
     tolerance = std::max(tolerance, 4 * LargestDifference(one, LossCurve(nullptr, Norms::kOwn, order)));
@@ -181,7 +180,7 @@ TEST(TwoProcesses, TrainAsOneWithTheDoubledBatchUpToTheOrderOfAdditions) {
 
   Team together = MakeTeam("train", 2);
   EXPECT_LT(LargestDifference(one, LossCurve(together.group.get(), Norms::kOfTheGroup)), tolerance);
-  // With batch norm of their own the two are another training.
+  // With separate batch norms the training is another.
   EXPECT_GT(LargestDifference(one, LossCurve(together.group.get(), Norms::kOwn)), 2 * tolerance);
   EXPECT_EQ(together.peers[0]->Wait(), 0);
 }

@@ -1,4 +1,4 @@
-// What training computes is what is served, for every rule; and what gradients may and may not touch.
+// Training computes the served values under every rule, and gradients reach the right parameters only.
 #include "model/train/network/trainable_network.h"
 
 #include <torch/torch.h>
@@ -40,14 +40,14 @@ TrainableNetwork MakeNetwork(const char* recipe, const torch::Tensor& images) {
   torch::manual_seed(1);
   network->ResetScales();
   for (int p = 0; p < 6; ++p) {
-    // Away from their initial values, so that a forgotten factor shows.
+    // Values unlike the initial ones, so that a missing factor shows.
     for (torch::Tensor& t : network->norms()) t.mul_(0.9).add_(torch::rand_like(t) * 0.1);
     if (p > 0) network->CalibrateSteps(p, images);
   }
   return network;
 }
 
-// Running variances are unbiased estimates; what normalised the batch is its own variance.
+// Running variances are unbiased estimates; the batch was normalised by its own variance.
 void TakeVariancesOfTheBatch(TrainableNetwork& network, int64_t rows) {
   for (const auto& item : network->named_buffers()) {
     for (const PlannedNode& node : network->plan().nodes) {
@@ -60,9 +60,9 @@ void TakeVariancesOfTheBatch(TrainableNetwork& network, int64_t rows) {
 
 class WithEveryRule : public testing::TestWithParam<const char*> {};
 
-// The fold into scales and biases changes nothing but roundings: what Forward computes with the statistics of one batch
-// is what the exported network computes on that batch.
-TEST_P(WithEveryRule, ExportsWhatItComputes) {
+// Folding into scales and biases changes only roundings: Forward with the statistics of one batch and the exported
+// network on that batch compute the same.
+TEST_P(WithEveryRule, ExportsItsComputation) {
   const MemoryExamples set = Stripes(64, 4);
   const torch::Tensor images = Images(set);
   TrainableNetwork network = MakeNetwork(GetParam(), images);
@@ -77,7 +77,7 @@ TEST_P(WithEveryRule, ExportsWhatItComputes) {
     std::vector<float> logits(64 * 4);
     ASSERT_TRUE(simulation->Run(ToPointId(p), set.rows(0, 64), logits, *simulation->MakeScratch(64)).ok());
     const torch::Tensor served = torch::from_blob(logits.data(), {64, 4});
-    // A value next to a rounding boundary may fall to either side: the mean tells a factor from that.
+    // A value near a rounding boundary may be rounded up or down; the mean still shows a wrong factor.
     const double spread = (forward[p] - forward[p].mean()).abs().mean().item<double>();
     const double error = (served - forward[p]).abs().mean().item<double>();
     EXPECT_LT(error, 0.02 * spread) << network->points()[p].name;
@@ -96,7 +96,7 @@ INSTANTIATE_TEST_SUITE_P(Rules, WithEveryRule,
                            return name;
                          });
 
-// Statistics that fit each other, layer by layer, as those of one batch do: not the averages of three.
+// The statistics of all layers are consistent, like those of one batch and unlike averages over three.
 TEST(TrainableNetwork, EstimatesBatchNormFromBatchesAsFromOneOfAllTheirImages) {
   const torch::Tensor images = Images(Stripes(60, 4));
   TrainableNetwork estimated = MakeNetwork("coquant", images), whole = MakeNetwork("coquant", images);
@@ -122,8 +122,8 @@ TEST(TrainableNetwork, WithAllNodesAtOnePointIsThatPoint) {
   EXPECT_TRUE(torch::equal(network->Forward(4, images, 0.1, route), network->Forward(2, images)));
 }
 
-// In a student's pass a swapped block is the teacher's: it changes the logits, learns nothing for itself but the shared
-// weights, and remembers nothing.
+// A swapped block in a student's pass runs at the teacher's point. It changes the logits. Of its parameters only the
+// shared weights get gradients, and its running statistics do not change.
 TEST(TrainableNetwork, LeavesATeachersBatchNormAndStepsAloneInAStudentsPass) {
   const torch::Tensor images = Images(Stripes(16, 4));
   TrainableNetwork network = MakeNetwork("coquant", images);
@@ -210,7 +210,7 @@ TEST(LayerWeights, ShareAScaleWithinAGroupOfFilters) {
 }
 
 // Store codes 127, 51, 13, -127 (clipped from -190.5) at scale 1/127.
-TEST(LayerWeights, PassGradientsThroughTheRoundingOnlyWhereTheRecipeSays) {
+TEST(LayerWeights, PassGradientsThroughTheRoundingByTheRecipe) {
   const torch::Tensor weights = torch::tensor({{1.0f, 0.4f, 0.1f, -1.5f}}).set_requires_grad(true);
   const torch::Tensor upstream = torch::tensor({{1.0f, 10.0f, 100.0f, 1000.0f}});
   const auto gradient = [&](WeightQuantization quantization, const CodeRange& range) {
@@ -239,7 +239,7 @@ TEST(LayerWeights, PassGradientsThroughTheRoundingOnlyWhereTheRecipeSays) {
   EXPECT_TRUE(torch::equal(gradient({}, sign).first, upstream));
 }
 
-TEST(LayerWeights, AreMovedToTheReachOfScaleClipWhichAloneDoes) {
+TEST(LayerWeights, AreMovedToTheReachUnderScaleClipOnly) {
   // Mean magnitudes 2 and 1, so that two of them are 4 and 2.
   const torch::Tensor before = torch::tensor({{5.0f, -1.0f, 1.0f, -1.0f}, {0.0f, 0.0f, -4.0f, 0.0f}});
   for (const WeightRule rule : {WeightRule::kScaleClip, WeightRule::kRms}) {
@@ -271,7 +271,7 @@ TEST(LayerWeights, AreCentredAtEveryPrecisionAndSoAreTheirGradients) {
   const torch::Tensor weights = (torch::randn({3, 20}) + 5).set_requires_grad(true);
   LayerWeights layer(weights, {}, {.rule = WeightRule::kRms, .reach = 2.5, .center = true});
   EXPECT_LT(layer.Full().detach().mean(1).abs().max().item<float>(), 1e-5);
-  EXPECT_LT(layer.Scale().max().item<float>(), 2.5 * 2 / 127);  // of the spread, not of the mean
+  EXPECT_LT(layer.Scale().max().item<float>(), 2.5 * 2 / 127);  // 2.5 deviations; the mean is removed
   (layer.Child({}) * torch::rand({3, 20})).sum().backward();
   layer.PullBack();
   EXPECT_LT(weights.grad().sum(1).abs().max().item<float>(), 1e-4);
@@ -326,10 +326,10 @@ TEST(QuantizeActivations, HoldsSignedValuesAroundTheZeroPoint) {
   EXPECT_NEAR(step.grad().item<float>(), (-3.0 + 0.4 - 0.4 + 0.0 - 0.2 + 2.0) / std::sqrt(6.0 * 5.0), 1e-6);
 }
 
-TEST(QuantizeActivations, GivesTheSameByThePassesAndByTensorOperations) {
+TEST(QuantizeActivations, GivesTheSameByItsLoopsAndByTensorOperations) {
   torch::manual_seed(1);
   const torch::Tensor values = torch::randn({4, 6, 5, 5}) * 2;
-  // Double precision takes the general path; this one keeps every value on a float.
+  // Double precision takes the general path; the values are exact floats.
   const auto run = [&](torch::ScalarType type, int zero) {
     const torch::Tensor x = values.to(type).detach().set_requires_grad(true);
     const torch::Tensor step = torch::full({1}, 0.25).to(type).set_requires_grad(true);

@@ -13,7 +13,7 @@
 namespace anybit {
 namespace {
 
-// What every process puts in: tensors of two types, one of them strided, one larger than a bucket.
+// The inputs of each process: tensors of two types, one of them strided, one larger than a bucket.
 std::vector<torch::Tensor> Inputs(int rank) {
   torch::manual_seed(rank);
   return {torch::randn({3, 5}), torch::randn({4, 6}).t(), torch::randn({5 << 20}),
@@ -57,7 +57,7 @@ TEST(ProcessGroup, IsUnavailableOnceAProcessIsGone) {
   EXPECT_NE(status.message().find("all-reduce"), std::string::npos) << status;
 }
 
-TEST(ProcessGroup, DoesNotWaitLongerThanItsTimeoutForAProcessThatNeverComes) {
+TEST(ProcessGroup, WaitsOnlyForItsTimeoutForAMissingProcess) {
   const std::chrono::milliseconds timeout(200);
   const Launch launch{.rank = 0, .size = 2};
   const auto rendezvous = *ProcessGroup::Open(launch, timeout);

@@ -14,14 +14,14 @@ TEST(HighestFirst, OrdersByLevelsOfWeightsAndActivationsTogether) {
   const auto order = [](const char* list) { return HighestFirst(Points(list)); };
   EXPECT_EQ(order("w1a1,w3a2f,fp32,w4a4f,w8a8"), (std::vector<int>{2, 4, 3, 1, 0}));
   EXPECT_EQ(order("w2a2,w4a4f,w4a4"), (std::vector<int>{2, 1, 0}));  // fitted ranges have fewer levels
-  EXPECT_EQ(order("w2a4,w4a2"), (std::vector<int>{0, 1}));           // equal: as given
+  EXPECT_EQ(order("w2a4,w4a2"), (std::vector<int>{0, 1}));           // equal precision: in the given order
 }
 
 TEST(PossibleTeachers, AreOfStrictlyHigherPrecisionAndDue) {
   const std::vector<PointRecipe> points = Points("fp32,w8a8,w2a4,w4a2,w1a1");
   const std::vector<int> all = {0, 1, 2, 3, 4};
   EXPECT_EQ(PossibleTeachers(points, all, 0), std::vector<int>{});
-  EXPECT_EQ(PossibleTeachers(points, all, 3), (std::vector<int>{0, 1}));  // w2a4 is its equal
+  EXPECT_EQ(PossibleTeachers(points, all, 3), (std::vector<int>{0, 1}));  // w2a4 has the same precision
   EXPECT_EQ(PossibleTeachers(points, all, 4), (std::vector<int>{0, 1, 2, 3}));
   EXPECT_EQ(PossibleTeachers(points, std::vector<int>{2, 4}, 4), std::vector<int>{2});
 }
@@ -35,7 +35,7 @@ TEST(ChooseTeacher, FollowsItsRule) {
   EXPECT_EQ(ChooseTeacher(TeacherRule::kNext, kCandidates, 0), 5);
   EXPECT_EQ(ChooseTeacher(TeacherRule::kHighest, kCandidates, 0), 7);
   EXPECT_EQ(ChooseTeacher(TeacherRule::kLowestLoss, kCandidates, 0), 3);
-  EXPECT_EQ(ChooseTeacher(TeacherRule::kClosest, kCandidates, 0), 5);  // of equal ones the nearer in precision
+  EXPECT_EQ(ChooseTeacher(TeacherRule::kClosest, kCandidates, 0), 5);  // of equal values the nearer in precision
 }
 
 TEST(ChooseTeacher, DrawsEveryCandidate) {

@@ -4,6 +4,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_format.h"
+#include "base/point_id.h"
 #include "model/engine/evaluate.h"
 #include "model/engine/torch_network.h"
 
@@ -14,7 +15,7 @@ absl::Status MeasureAccuracies(Artifact& artifact, const ExampleSet& held_out, c
   if (!simulation.ok()) return simulation.status();
   for (size_t p = 0; p < artifact.points.size(); ++p) {
     if (stop != nullptr && *stop != 0) return absl::OkStatus();
-    absl::StatusOr<double> accuracy = EvaluateTop1(**simulation, static_cast<int>(p), held_out);
+    absl::StatusOr<double> accuracy = EvaluateTop1(**simulation, ToPointId(static_cast<int>(p)), held_out);
     if (!accuracy.ok()) return accuracy.status();
     artifact.points[p].info.accuracy = *accuracy;
     artifact.points[p].accuracy_images = held_out.count();

@@ -1,4 +1,4 @@
-// What a GPU trains is what a CPU trains. Skipped where there is no GPU, or LibTorch is one for the CPU alone.
+// Training on a GPU gives the results of a CPU. Skipped without a GPU, or with a LibTorch for CPUs only.
 #include <cctype>
 #include <chrono>
 #include <filesystem>
@@ -27,10 +27,10 @@ class OnCuda : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
     if (!torch::cuda::is_available()) GTEST_SKIP() << "LibTorch finds no CUDA device";
-    at::globalContext().setAllowTF32CuDNN(false);  // as training does
+    at::globalContext().setAllowTF32CuDNN(false);  // as in training
   }
 
-  // Of a recipe, with everything that has a memory.
+  // All parts of a recipe that have state.
   static TrainerOptions Options() {
     TrainerOptions options = SmallOptions(GetParam());
     options.ema = 0.9;
@@ -70,7 +70,7 @@ TEST_P(OnCuda, PassesForwardAndBackwardAsOnTheCpu) {
       logits.back().square().mean().backward();
       running->PullBackGradients();
     }
-    // A value next to a rounding boundary may fall to either side of it.
+    // A value near a rounding boundary may be rounded up or down.
     const torch::Tensor error = (logits[1].cpu() - logits[0]).abs();
     EXPECT_LT(error.mean().item<double>(), 0.01 * logits[0].abs().mean().item<double>()) << name;
     const std::vector<torch::Tensor> expected = host->parameters(), found = device->parameters();
@@ -89,7 +89,7 @@ void ExpectServesWell(const absl::StatusOr<Artifact>& artifact) {
 
 TEST_P(OnCuda, TeachesWhatTheEngineServes) { ExpectServesWell(TrainSmall(Options(), kEveryPoint)); }
 
-// One GPU is enough to see whether every call reaches NCCL; what several processes compute together is Gloo's test.
+// One GPU shows that every call reaches NCCL; the tests over Gloo cover several processes.
 TEST_P(OnCuda, TrainsInAGroupOverNccl) {
   const Launch launch{.local_rank = 0};
   const auto rendezvous = *ProcessGroup::Open(launch, std::chrono::seconds(30));

@@ -11,7 +11,7 @@
 namespace anybit {
 namespace {
 
-// The fused kernels against LibTorch's own optimizers, with one parameter that has no gradient in the second step.
+// The fused steps against LibTorch's own optimizers; one parameter has no gradient in the second step.
 class OptimizerOfKind : public testing::TestWithParam<OptimizerKind> {};
 
 TEST_P(OptimizerOfKind, StepsLikeLibTorchsAndLeavesParametersWithoutGradientAlone) {
@@ -45,7 +45,7 @@ TEST_P(OptimizerOfKind, StepsLikeLibTorchsAndLeavesParametersWithoutGradientAlon
 
 INSTANTIATE_TEST_SUITE_P(Kinds, OptimizerOfKind, testing::Values(OptimizerKind::kAdamW, OptimizerKind::kSgd));
 
-// Where a parameter of `start` is after three steps along gradients of one sign and another.
+// The value of a parameter, initially `start`, after three steps with gradients of both signs.
 double After(Optimizer& optimizer, torch::Tensor parameter) {
   for (const double gradient : {1.0, 3.0, -0.5}) {
     parameter.mutable_grad() = torch::full_like(parameter.detach(), gradient);
@@ -63,7 +63,7 @@ double Moved(double start, bool relative, OptimizerKind kind = OptimizerKind::kA
 TEST(Optimizer, MovesARelativeParameterByAPartOfItself) {
   const double small = Moved(0.01, true), large = Moved(100, true);
   EXPECT_NEAR(small / 0.01, large / 100, 1e-9);
-  EXPECT_LT(small, 0.01);  // the gradients are positive for the most part
+  EXPECT_LT(small, 0.01);  // most gradients are positive
   EXPECT_GT(small, 0.7 * 0.01);
   EXPECT_NEAR(Moved(1, false) - 1, Moved(100, false) - 100, 1e-9);
   EXPECT_LT(Moved(0.01, false), 0);

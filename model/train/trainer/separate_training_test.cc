@@ -21,7 +21,7 @@ TEST(TrainSeparately, GivesEachPointWhatTheOthersCannotTouch) {
   const std::vector<Artifact> two = run("w4a4,w1a1"), one = run("w1a1");
   ASSERT_EQ(two.size(), 2u);
   EXPECT_EQ(two[0].points[0].info.name, "w4a4");
-  EXPECT_TRUE(two[0].store[0].full.empty());  // the start is no part of the result
+  EXPECT_TRUE(two[0].store[0].full.empty());  // the result does not have the start
   EXPECT_NE(two[0].store[1].q8, two[1].store[1].q8);
   EXPECT_EQ(SerializeArtifact(two[1]), SerializeArtifact(one[0]));
 }

@@ -1,4 +1,4 @@
-// The trainer on a small network and images of its own making: it learns, resumes exactly, and serves what it trained.
+// The trainer on a small network and synthetic images: it learns, resumes exactly, and its result is served exactly.
 #include "model/train/trainer/trainer.h"
 
 #include <algorithm>
@@ -23,7 +23,7 @@ namespace {
 
 class TrainWithEveryRecipe : public testing::TestWithParam<const char*> {};
 
-TEST_P(TrainWithEveryRecipe, TeachesEveryPointWhatTheEngineServesToTheLastInteger) {
+TEST_P(TrainWithEveryRecipe, TrainsEveryPointAsTheEngineServesItToTheLastInteger) {
   const absl::StatusOr<Artifact> artifact = TrainSmall(SmallOptions(GetParam()), kDefaultPoints);
   ASSERT_TRUE(artifact.ok()) << artifact.status();
   ASSERT_TRUE(ValidateArtifact(*artifact).ok()) << ValidateArtifact(*artifact);
@@ -61,7 +61,7 @@ TEST(Train, LearnsWithSgdToo) {
   for (double accuracy : accuracies) EXPECT_GT(accuracy, 0.75);
 }
 
-TEST(Train, GivesTheAverageOfTheWeightsWhereAskedTo) {
+TEST(Train, GivesTheAverageOfTheWeightsWithADecay) {
   TrainerOptions options = SmallOptions();
   const Artifact last = *TrainSmall(options);
   options.ema = 0.9;
@@ -81,8 +81,8 @@ TEST(Train, LearnsFromARoundedBackwardPassToo) {
 
 class TrainResumed : public testing::TestWithParam<int64_t> {};
 
-TEST_P(TrainResumed, GoesOnAfterACheckpointAsIfItHadNeverStopped) {
-  // All that has a memory or draws: teachers, swaps, averages, learned scales.
+TEST_P(TrainResumed, ResumesWithTheResultOfAnUninterruptedRun) {
+  // All parts with state or draws: teachers, swaps, averages, learned scales.
   TrainerOptions options = SmallOptions("coquant,teacher=random,weights=learned,swap=0.5");
   options.ema = 0.9;
   options.start_steps = 12;
@@ -98,7 +98,7 @@ TEST_P(TrainResumed, GoesOnAfterACheckpointAsIfItHadNeverStopped) {
 
   options.resume = true;
   EXPECT_EQ(SerializeArtifact(*TrainSmall(options)), SerializeArtifact(whole));
-  // A finished run gives its result again.
+  // A finished run gives the same result again.
   EXPECT_EQ(SerializeArtifact(*TrainSmall(options)), SerializeArtifact(whole));
 }
 
@@ -129,7 +129,7 @@ TEST(Train, DoesNotGoOnFromAnotherRunsCheckpoint) {
   const Artifact start = *TrainSmall(elsewhere);
   other.start = &start;
   EXPECT_TRUE(refused(other));
-  // As many images of other classes.
+  // The same number of images of other classes.
   std::ostringstream progress;
   EXPECT_EQ(Train(StripesNetwork(), *ParsePoints(kPoints), Stripes(500, 2), options, progress, false).status().code(),
             absl::StatusCode::kInvalidArgument);
@@ -143,7 +143,7 @@ TEST(Train, GoesOnFromTheFloatWeightsOfAnArtifact) {
   const double reached = Served(start)[0];
   ASSERT_GT(reached, 0.9);
 
-  // No step but those that measure: what comes out is the start, its batch norm recovered.
+  // One step that moves almost nothing: the result is the start with its batch norm recovered.
   options = SmallOptions();
   options.start_steps = 0;
   options.joint_steps = 1;
@@ -198,7 +198,7 @@ TEST(Train, RemembersNoGradientOfTheStartInItsJointPhase) {
   EXPECT_GT(moves.front(), 0.5 * options.learning_rate);
 }
 
-// No learning rate makes a step negative, from where it would not come back.
+// No learning rate makes an activation step negative; it could not become positive again.
 TEST(Train, KeepsActivationStepsAboveZero) {
   TrainerOptions options = SmallOptions("coquant,step_rate=10");
   options.start_steps = 0;
@@ -218,8 +218,8 @@ std::vector<float> BriefWeights(const char* recipe, const char* points = "fp32,w
   return TrainSmall(options, points)->store[2].full;
 }
 
-// What a recipe says reaches the weights: a run with and one without differ.
-TEST(Train, DoesAllThatItsRecipeSays) {
+// Each key of a recipe reaches the weights: runs with and without it differ.
+TEST(Train, FollowsEveryKeyOfItsRecipe) {
   const auto weights = [](const char* recipe) { return BriefWeights(recipe); };
   const std::vector<float> all = weights("coquant");
   EXPECT_EQ(weights("coquant"), all);
@@ -232,7 +232,7 @@ TEST(Train, DoesAllThatItsRecipeSays) {
   }
 }
 
-TEST(Train, TeachesPointsOfFewBitsOnlyWhereAskedTo) {
+TEST(Train, TeachesPointsUpToDistillBitsOnly) {
   const char* two_bits_and_more = "fp32,w8a8,w4a4,w2a2";
   const std::vector<float> by_labels = BriefWeights("coquant,loss=labels", two_bits_and_more);
   EXPECT_EQ(BriefWeights("coquant,distill_bits=1", two_bits_and_more), by_labels);
@@ -255,7 +255,7 @@ TEST(Train, LeavesBatchNormAsTheRunHadItWhereNoBatchesReestimateIt) {
   EXPECT_NE(kept.points[0].layers[1].bias, reestimated.points[0].layers[1].bias);
 }
 
-// One of two processes, whose other one says nothing: sums are this one's.
+// One of two processes, of which the other contributes nothing: sums are those of this process.
 class HalfAGroup : public ProcessGroup {
  public:
   explicit HalfAGroup(int rank) : rank_(rank) {}
@@ -292,7 +292,7 @@ TEST(Train, LetsProcessesSeeTheirSharesOfOneBatchAndAveragesEveryGradient) {
   HalfAGroup first(0), second(1);
   options.group = &first;
   const Artifact of_first = *TrainSmall(options);
-  // Weights of 6 convolutions and the head, its bias, and of three points batch norms and of two steps.
+  // Weights of 6 convolutions and the head, its bias, batch norms of three points and steps of two.
   EXPECT_EQ(first.most_tensors(), 7u + 1 + 3 * 2 * 6 + 2 * 6);
   options.group = &second;
   EXPECT_NE(SerializeArtifact(*TrainSmall(options)), SerializeArtifact(of_first));
@@ -316,7 +316,7 @@ TEST(Train, EstimatesBatchNormFromTheImagesOfAllProcesses) {
   EXPECT_EQ(TrainSmall(options).status(), absl::UnavailableError("no sum"));
 }
 
-// The loss of point `lowest` is lower, over all processes, than this process sees it.
+// The mean loss of point `lowest` over all processes is lower than that of this process.
 class OthersPrefer : public HalfAGroup {
  public:
   OthersPrefer(int lowest, int points) : HalfAGroup(0), lowest_(lowest), points_(points) {}
@@ -347,7 +347,7 @@ TEST(Train, ChoosesATeacherByItsLossOverAllProcesses) {
   EXPECT_NE(SerializeArtifact(*TrainSmall(options)), SerializeArtifact(taught_by_first));
 }
 
-TEST(Train, MixesRowsAndTheirLabelsWhereAskedTo) {
+TEST(Train, MixesRowsAndTheirLabelsUnderMixup) {
   TrainerOptions options = SmallOptions();
   options.augmentation.mixup = 0.2;
   const Artifact mixed = *TrainSmall(options);
