@@ -152,7 +152,7 @@ TEST(AnybitTrain, GoesOnInTwoProcessesAsIfNeitherHadEverBeenKilled) {
     Two two(BriefFlags("two_killed", {}));
     ASSERT_TRUE(two.first.WaitFor(" 8/12 ")) << two.first.output();
     two.first.Kill();
-    // Who is left does not wait for long, and says what happened.
+    // The remaining process ends soon and prints the reason.
     EXPECT_EQ(two.second.Finish(), 1);
     EXPECT_NE(two.second.output().find("anybit-train: "), std::string::npos) << two.second.output();
   }
