@@ -1,4 +1,4 @@
-// The commit that a program was built from. Only programs use it: what uses it is built anew with every commit.
+// The commit that a program was built from. Only programs use it: every user is rebuilt with each commit.
 #ifndef ANYBIT_BASE_COMMIT_H_
 #define ANYBIT_BASE_COMMIT_H_
 

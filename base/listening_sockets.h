@@ -33,7 +33,7 @@ class ListeningSockets {
   // or the name server does not answer; PermissionDenied if the system forbids it. The message begins with `text`.
   static absl::StatusOr<ListeningSockets> Open(absl::string_view text);
 
-  // Why Open would fail. It binds and lets go: what is true now may change.
+  // The error that Open would return now. It binds and lets go, so a later Open may differ.
   static absl::Status CanOpen(absl::string_view text);
 
   ListeningSockets(ListeningSockets&& other) noexcept;

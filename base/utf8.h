@@ -1,4 +1,4 @@
-// UTF-8 (RFC 3629): what protocol buffers and JSON demand of text.
+// UTF-8 (RFC 3629), the encoding that protocol buffers and JSON demand of text.
 #ifndef ANYBIT_BASE_UTF8_H_
 #define ANYBIT_BASE_UTF8_H_
 

@@ -6,63 +6,19 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/file_bytes.h"
+#include "base/idx.h"
 #include "base/image_file.h"
 
 namespace anybit {
 namespace {
 
-bool IsIdx(std::span<const uint8_t> bytes) { return bytes.size() >= 2 && bytes[0] == 0 && bytes[1] == 0; }
-
-// The header and body of an IDX file of unsigned bytes: two zeros, the type (8 is u8), the number of dimensions, each
-// dimension as a big-endian 32-bit number, then the values in row-major order.
-struct Idx {
-  std::vector<uint32_t> dims;
-  std::span<const uint8_t> body;
-};
-
-absl::StatusOr<Idx> ParseIdx(std::span<const uint8_t> bytes, size_t rank) {
-  constexpr uint8_t kUnsignedByte = 8;
-  if (bytes.size() < 4 || !IsIdx(bytes)) {
-    return absl::DataLossError("not an IDX file: its first two bytes are not zero");
-  }
-  if (bytes[2] != kUnsignedByte) {
-    return absl::DataLossError(absl::StrCat("IDX element type ", bytes[2], " is not 8 (unsigned byte)"));
-  }
-  if (bytes[3] != rank) {
-    return absl::DataLossError(absl::StrCat("IDX file has ", bytes[3], " dimensions, expected ", rank));
-  }
-  const size_t header = 4 + 4 * rank;
-  if (bytes.size() < header) {
-    return absl::DataLossError(absl::StrCat("IDX header ends after ", bytes.size(), " of ", header, " bytes"));
-  }
-  Idx idx;
-  idx.body = bytes.subspan(header);
-  uint64_t elements = 1;
-  for (size_t d = 0; d < rank; ++d) {
-    uint32_t dim = 0;
-    for (size_t i = 0; i < 4; ++i) dim = dim << 8 | bytes[4 + 4 * d + i];
-    // Both factors are below 2^32 here, so the product cannot overflow before it is checked.
-    elements *= dim;
-    if (dim == 0 || elements > kMaxImageFileBytes) {
-      return absl::DataLossError(absl::StrCat("IDX dimension ", d, " is ", dim, ": the file would hold ", elements,
-                                              " elements, allowed are 1 to ", kMaxImageFileBytes));
-    }
-    idx.dims.push_back(dim);
-  }
-  if (idx.body.size() != elements) {
-    return absl::DataLossError(
-        absl::StrCat("IDX file promises ", elements, " bytes of data and holds ", idx.body.size()));
-  }
-  return idx;
-}
-
 absl::StatusOr<GrayImages> ParseIdxImages(std::span<const uint8_t> bytes) {
   absl::StatusOr<Idx> idx = ParseIdx(bytes, 3);
   if (!idx.ok()) return idx.status();
-  return GrayImages{.count = static_cast<int>(idx->dims[0]),
-                    .height = static_cast<int>(idx->dims[1]),
-                    .width = static_cast<int>(idx->dims[2]),
-                    .pixels = std::vector<uint8_t>(idx->body.begin(), idx->body.end())};
+  return GrayImages{.count = static_cast<int>(idx->shape[0]),
+                    .height = static_cast<int>(idx->shape[1]),
+                    .width = static_cast<int>(idx->shape[2]),
+                    .pixels = std::vector<uint8_t>(idx->values.begin(), idx->values.end())};
 }
 
 // What `parse` makes of the file's content; its errors get the path in front.
@@ -94,7 +50,7 @@ absl::StatusOr<GrayImages> ParseImages(std::span<const uint8_t> bytes) {
 absl::StatusOr<std::vector<uint8_t>> ParseLabels(std::span<const uint8_t> bytes) {
   const absl::StatusOr<Idx> idx = ParseIdx(bytes, 1);
   if (!idx.ok()) return idx.status();
-  return std::vector<uint8_t>(idx->body.begin(), idx->body.end());
+  return std::vector<uint8_t>(idx->values.begin(), idx->values.end());
 }
 
 absl::StatusOr<GrayImages> ReadImages(const std::string& path) { return ReadAndParse(path, &ParseImages); }

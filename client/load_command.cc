@@ -1,4 +1,4 @@
-#include "client/load_command.h"
+#include "client/load_options.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -9,158 +9,57 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "base/json_line.h"
 #include "base/signal_name.h"
-#include "client/argument_parser.h"
-#include "client/connection.h"
 #include "client/image_file.h"
 #include "client/inference_client.h"
-#include "client/json_line.h"
 #include "client/load_generator.h"
+#include "client/load_options.h"
 #include "client/load_plan.h"
 
 namespace anybit {
 namespace {
 
-constexpr char kUsage[] =
-    R"(usage: anybit-load --images FILE [OPTION...]
-
-Sends a load that does not wait for answers, step by step, and tells how each step was served.
-
-  --server HOST:PORT     default 127.0.0.1:8001
-  --model NAME           default: the server's first ready model
-  --images FILE          IDX images, or one PNG, JPEG or PGM; plain or gzipped
-  --labels FILE          their IDX labels: measures the real accuracy too
-the load:
-  --steps RATES          calls/s, or with an x multiples of the capacity; default 0.2x,0.5x,1x,2x,3x,1x,0.2x
-  --step-seconds S       default 10
-  --capacity C           calls/s, or auto (default): the answers to up to 32 callers in 3 s, with the class's accuracy
-                         floor but neither a deadline nor the class's objective
-  --capacity-point P     operating point pinned while the capacity is measured; default: the server's choice
-  --arrivals KIND        poisson (default) or constant
-  --seed N               default 1; the same seed sends the same load
-each request:
-  --deadline-ms MS       default 50; 0: none. Latency counts from the instant when the call was to be sent
-  --operating-point P    pins one, such as w4a4f
-  --min-accuracy-bp N    no operating point below this accuracy, in 1/100 %
-  --min-bits N           no operating point of fewer bits
-  --sla-class NAME
-  --tenant NAME
-output:
-  --json                 one JSON object per step instead of a table
-exit status: 0 the load ran, 1 the server or a file said no, 2 wrong usage, 130 (143) ended by Ctrl-C (SIGTERM) after
-a report of the calls that had ended
-)";
-
 constexpr int kCapacityCallers = 32;
 constexpr std::chrono::seconds kCapacityDuration(3);
-
-struct Command {
-  std::string server = "127.0.0.1:8001";
-  std::string model;
-  std::string images;
-  std::string labels;
-  std::string steps = "0.2x,0.5x,1x,2x,3x,1x,0.2x";
-  double step_seconds = 10;
-  std::optional<double> capacity;  // unset: to be measured
-  std::string capacity_point;
-  Arrivals arrivals = Arrivals::kPoisson;
-  int64_t seed = 1;
-  InferOptions request;
-  bool json = false;
-  bool help = false;
-};
-
-absl::StatusOr<Command> ParseCommand(std::span<const std::string> arguments) {
-  Command command;
-  std::string capacity = "auto";
-  std::string arrivals = "poisson";
-  std::optional<double> step_seconds;
-  std::optional<double> deadline_ms;
-  std::optional<int64_t> seed;
-  ArgumentParser parser;
-  parser.AddText("server", &command.server);
-  parser.AddText("model", &command.model);
-  parser.AddText("images", &command.images);
-  parser.AddText("labels", &command.labels);
-  parser.AddText("steps", &command.steps);
-  parser.AddReal("step-seconds", 0.001, 86'400, &step_seconds);
-  parser.AddText("capacity", &capacity);
-  parser.AddText("capacity-point", &command.capacity_point);
-  parser.AddText("arrivals", &arrivals);
-  parser.AddInteger("seed", 0, INT64_MAX, &seed);
-  parser.AddReal("deadline-ms", 0, 3.6e6, &deadline_ms);
-  parser.AddText("operating-point", &command.request.operating_point);
-  parser.AddInteger("min-accuracy-bp", 0, 10'000, &command.request.min_accuracy_bp);
-  parser.AddInteger("min-bits", 1, 32, &command.request.min_bits);
-  parser.AddText("sla-class", &command.request.sla_class);
-  parser.AddText("tenant", &command.request.tenant);
-  parser.AddSwitch("json", &command.json);
-  parser.AddSwitch("help", &command.help);
-  absl::StatusOr<std::vector<std::string>> words = parser.Parse(arguments);
-  if (!words.ok()) return words.status();
-  if (command.help) return command;
-  if (!words->empty()) return absl::InvalidArgumentError(absl::StrCat("unexpected argument '", words->front(), "'"));
-  if (command.images.empty()) return absl::InvalidArgumentError("--images is missing");
-
-  if (capacity != "auto") {
-    double number;
-    if (!absl::SimpleAtod(capacity, &number) || !(number > 0)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--capacity takes auto or a positive number, not '", capacity, "'"));
-    }
-    command.capacity = number;
-  }
-  if (arrivals == "constant") {
-    command.arrivals = Arrivals::kConstant;
-  } else if (arrivals != "poisson") {
-    return absl::InvalidArgumentError(absl::StrCat("--arrivals takes poisson or constant, not '", arrivals, "'"));
-  }
-  if (absl::Status status = ParseRates(command.steps, 1).status(); !status.ok()) return status;
-  if (absl::Status status = ParseServerAddress(command.server).status(); !status.ok()) return status;
-  command.step_seconds = step_seconds.value_or(command.step_seconds);
-  command.seed = seed.value_or(command.seed);
-  command.request.deadline = std::chrono::microseconds(static_cast<int64_t>(deadline_ms.value_or(50) * 1000));
-  return command;
-}
 
 struct Subjects {
   GrayImages images;
   std::vector<uint8_t> labels;
 };
 
-absl::StatusOr<Subjects> LoadSubjects(const Command& command, const ModelDescription& model) {
+absl::StatusOr<Subjects> LoadSubjects(const LoadOptions& options, const ModelDescription& model) {
   if (model.row_shape.size() != 3 || model.row_shape[2] != 1) {
     return absl::FailedPreconditionError(absl::StrCat("model '", model.name, "' takes rows of [",
                                                       absl::StrJoin(model.row_shape, ","),
                                                       "]; only gray images [height,width,1] can be sent"));
   }
   Subjects subjects;
-  absl::StatusOr<GrayImages> images = ReadImages(command.images);
+  absl::StatusOr<GrayImages> images = ReadImages(options.images);
   if (!images.ok()) return images.status();
   images = FitImages(*images, static_cast<int>(model.row_shape[0]), static_cast<int>(model.row_shape[1]));
   if (!images.ok()) return images.status();
   subjects.images = *std::move(images);
-  if (command.labels.empty()) return subjects;
-  absl::StatusOr<std::vector<uint8_t>> labels = ReadLabels(command.labels);
+  if (options.labels.empty()) return subjects;
+  absl::StatusOr<std::vector<uint8_t>> labels = ReadLabels(options.labels);
   if (!labels.ok()) return labels.status();
   subjects.labels = *std::move(labels);
   if (subjects.labels.size() != static_cast<size_t>(subjects.images.count)) {
-    return absl::InvalidArgumentError(absl::StrCat(command.images, " holds ", subjects.images.count, " images, and ",
-                                                   command.labels, " ", subjects.labels.size(), " labels"));
+    return absl::InvalidArgumentError(absl::StrCat(options.images, " holds ", subjects.images.count, " images, and ",
+                                                   options.labels, " ", subjects.labels.size(), " labels"));
   }
   return subjects;
 }
 
 // The load's request without any time limit. By a class's objective the server refuses calls that have to wait, so the
 // class is left out; its accuracy floor is kept, so that the same operating points may answer.
-InferOptions UnhurriedRequest(const Command& command, const ModelDescription& model) {
-  InferOptions request = command.request;
+InferOptions UnhurriedRequest(const LoadOptions& options, const ModelDescription& model) {
+  InferOptions request = options.request;
   request.deadline = std::chrono::microseconds(0);
-  if (!command.capacity_point.empty()) request.operating_point = command.capacity_point;
+  if (!options.capacity_point.empty()) request.operating_point = options.capacity_point;
   const auto floor = model.properties.find(absl::StrCat("sla_class.", request.sla_class, ".accuracy_floor_bp"));
   int64_t floor_bp;
   if (floor != model.properties.end() && absl::SimpleAtoi(floor->second, &floor_bp)) {
@@ -170,9 +69,9 @@ InferOptions UnhurriedRequest(const Command& command, const ModelDescription& mo
   return request;
 }
 
-absl::StatusOr<double> Capacity(const Command& command, InferenceClient& client, const GrayImages& images) {
-  if (command.capacity) return *command.capacity;
-  const InferOptions request = UnhurriedRequest(command, client.model());
+absl::StatusOr<double> Capacity(const LoadOptions& options, InferenceClient& client, const GrayImages& images) {
+  if (options.capacity) return *options.capacity;
+  const InferOptions request = UnhurriedRequest(options, client.model());
   absl::StatusOr<double> capacity =
       MeasureCapacity(client, {.images = images, .request = request}, kCapacityCallers, kCapacityDuration);
   if (!capacity.ok()) {
@@ -189,7 +88,7 @@ int64_t CountOf(const StepReport& report, Ending ending) {
   return count == report.endings.end() ? 0 : count->second;
 }
 
-void PrintJson(const Command& command, std::optional<double> capacity, const std::vector<StepReport>& reports,
+void PrintJson(const LoadOptions& options, std::optional<double> capacity, const std::vector<StepReport>& reports,
                std::ostream& out) {
   for (size_t s = 0; s < reports.size(); ++s) {
     const StepReport& report = reports[s];
@@ -199,9 +98,9 @@ void PrintJson(const Command& command, std::optional<double> capacity, const std
                .Add("step", s)
                .Add("calls_per_second", report.calls_per_second)
                .Add("capacity", capacity)
-               .Add("seconds", command.step_seconds)
-               .Add("deadline_ms", command.request.deadline.count() / 1000.0)
-               .Add("seed", command.seed)
+               .Add("seconds", options.step_seconds)
+               .Add("deadline_ms", options.request.deadline.count() / 1000.0)
+               .Add("seed", options.seed)
                .Add("offered", report.offered)
                .Add("attained", CountOf(report, Ending::kAttained))
                .Add("late", CountOf(report, Ending::kLate))
@@ -222,7 +121,7 @@ void PrintJson(const Command& command, std::optional<double> capacity, const std
 
 std::string Percent(std::optional<double> share) { return share ? absl::StrFormat("%.2f %%", 100 * *share) : "-"; }
 
-void PrintTable(const Command& command, std::optional<double> capacity, const std::vector<StepReport>& reports,
+void PrintTable(const LoadOptions& options, std::optional<double> capacity, const std::vector<StepReport>& reports,
                 std::ostream& out) {
   if (capacity) out << absl::StrFormat("capacity %.1f calls/s\n", *capacity);
   out << absl::StrFormat("%10s %8s %8s %7s %7s %7s %7s %9s %9s %9s %9s %9s  %s\n", "calls/s", "offered", "attained",
@@ -242,11 +141,11 @@ void PrintTable(const Command& command, std::optional<double> capacity, const st
 }
 
 // Cancelled where it was interrupted.
-absl::Status Run(const Command& command, Interruption& interruption, std::ostream& out) {
+absl::Status Run(const LoadOptions& options, Interruption& interruption, std::ostream& out) {
   absl::StatusOr<std::unique_ptr<InferenceClient>> client =
-      InferenceClient::Connect(command.server, {.model = command.model});
+      InferenceClient::Connect(options.server, {.model = options.model});
   if (!client.ok()) return client.status();
-  absl::StatusOr<Subjects> subjects = LoadSubjects(command, (*client)->model());
+  absl::StatusOr<Subjects> subjects = LoadSubjects(options, (*client)->model());
   if (!subjects.ok()) return subjects.status();
 
   const Interruption::Listener listener(interruption, [&] { (*client)->Cancel(); });
@@ -254,30 +153,30 @@ absl::Status Run(const Command& command, Interruption& interruption, std::ostrea
     return absl::CancelledError(absl::StrCat("interrupted by ", SignalName(interruption.signal()), when...));
   };
   std::optional<double> capacity;
-  if (NeedsCapacity(command.steps)) {
-    absl::StatusOr<double> found = Capacity(command, **client, subjects->images);
+  if (NeedsCapacity(options.steps)) {
+    absl::StatusOr<double> found = Capacity(options, **client, subjects->images);
     if (interruption.signal() != 0) return interrupted(" while the capacity was measured: no step was sent");
     if (!found.ok()) return found.status();
     capacity = *found;
   }
-  absl::StatusOr<std::vector<double>> rates = ParseRates(command.steps, capacity.value_or(0));
+  absl::StatusOr<std::vector<double>> rates = ParseRates(options.steps, capacity.value_or(0));
   if (!rates.ok()) return rates.status();
   std::vector<LoadStep> steps;
   for (const double rate : *rates) {
     steps.push_back({.calls_per_second = rate,
-                     .duration = std::chrono::nanoseconds(static_cast<int64_t>(command.step_seconds * 1e9))});
+                     .duration = std::chrono::nanoseconds(static_cast<int64_t>(options.step_seconds * 1e9))});
   }
   absl::StatusOr<std::vector<PlannedCall>> plan =
-      PlanLoad(steps, command.arrivals, subjects->images.count, static_cast<uint64_t>(command.seed));
+      PlanLoad(steps, options.arrivals, subjects->images.count, static_cast<uint64_t>(options.seed));
   if (!plan.ok()) return plan.status();
 
   const std::vector<CallOutcome> outcomes =
-      RunLoad(**client, *plan, {.images = subjects->images, .request = command.request}, interruption);
+      RunLoad(**client, *plan, {.images = subjects->images, .request = options.request}, interruption);
   const std::vector<StepReport> reports = ReportLoad(steps, *plan, outcomes, subjects->labels);
-  if (command.json) {
-    PrintJson(command, capacity, reports, out);
+  if (options.json) {
+    PrintJson(options, capacity, reports, out);
   } else {
-    PrintTable(command, capacity, reports, out);
+    PrintTable(options, capacity, reports, out);
   }
   if (interruption.signal() == 0) return absl::OkStatus();
   int64_t ended = 0;
@@ -289,16 +188,16 @@ absl::Status Run(const Command& command, Interruption& interruption, std::ostrea
 
 int RunLoadCommand(std::span<const std::string> arguments, Interruption& interruption, std::ostream& out,
                    std::ostream& err) {
-  const absl::StatusOr<Command> command = ParseCommand(arguments);
-  if (!command.ok()) {
-    err << "anybit-load: " << command.status().message() << "\n" << kUsage;
+  const absl::StatusOr<LoadOptions> options = ParseLoadOptions(arguments);
+  if (!options.ok()) {
+    err << "anybit-load: " << options.status().message() << "\n" << LoadUsage();
     return 2;
   }
-  if (command->help) {
-    out << kUsage;
+  if (!options->answer.empty()) {
+    out << options->answer;
     return 0;
   }
-  const absl::Status status = Run(*command, interruption, out);
+  const absl::Status status = Run(*options, interruption, out);
   if (status.ok()) return 0;
   err << "anybit-load: " << absl::StatusCodeToString(status.code()) << ": " << status.message() << "\n";
   return interruption.signal() != 0 ? 128 + interruption.signal() : 1;

@@ -1,7 +1,6 @@
 #include "client/load_generator.h"
 
 #include <algorithm>
-#include <cmath>
 #include <thread>
 #include <utility>
 
@@ -9,18 +8,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/mutex.h"
+#include "base/statistics.h"
 
 namespace anybit {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
-
-// The nearest-rank quantile of sorted values: the smallest that at least q of them do not exceed.
-std::chrono::nanoseconds Quantile(const std::vector<std::chrono::nanoseconds>& sorted, double q) {
-  if (sorted.empty()) return std::chrono::nanoseconds(0);
-  const size_t rank = static_cast<size_t>(std::ceil(q * static_cast<double>(sorted.size())));
-  return sorted[std::max<size_t>(rank, 1) - 1];
-}
 
 bool IsAnswered(Ending ending) { return ending == Ending::kAttained || ending == Ending::kLate; }
 
@@ -170,9 +163,10 @@ std::vector<StepReport> ReportLoad(std::span<const LoadStep> steps, std::span<co
       report.expected_accuracy = static_cast<double>(sum.accuracy_bp) / 1e4 / static_cast<double>(sum.with_accuracy);
     }
     if (!labels.empty() && attained > 0) report.top1 = static_cast<double>(sum.right) / static_cast<double>(attained);
-    std::sort(sum.latencies.begin(), sum.latencies.end());
-    report.p50 = Quantile(sum.latencies, 0.50);
-    report.p99 = Quantile(sum.latencies, 0.99);
+    if (!sum.latencies.empty()) {
+      report.p50 = Quantile(sum.latencies, 0.50);
+      report.p99 = Quantile(sum.latencies, 0.99);
+    }
   }
   if (std::any_of(reports.begin(), reports.end(), [](const StepReport& report) { return !report.complete; })) {
     while (!reports.empty() && reports.back().offered == 0) reports.pop_back();

@@ -89,7 +89,7 @@ TEST_F(RunLoadTest, EndsEachCallOnceWithItsOwnAnswer) {
   server_.verdict = [](int64_t n) {
     return n % 4 == 0 ? grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "") : grpc::Status::OK;
   };
-  // All at once: what is tested is not the pace.
+  // All at once: the test is not about the pace.
   std::vector<PlannedCall> plan;
   for (int i = 0; i < 400; ++i) plan.push_back({.image = i % 10});
   const std::vector<CallOutcome> outcomes = RunLoad(*client_, plan, {.images = images_}, interruption_);

@@ -1,24 +1,18 @@
 #include "client/load_plan.h"
 
-#include <cmath>
 #include <random>
 
 #include "absl/status/status.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/random.h"
 
 namespace anybit {
 namespace {
 
 // At some 100 bytes a call and its outcome: 2 GB.
 constexpr double kMaxCalls = 20e6;
-
-// In [0, 1), from the upper 53 bits: each a multiple of 2^-53, which a double holds exactly.
-double Uniform(std::mt19937_64& random) { return static_cast<double>(random() >> 11) * 0x1p-53; }
-
-// An exponential variate of mean 1, by inversion.
-double Exponential(std::mt19937_64& random) { return -std::log1p(-Uniform(random)); }
 
 }  // namespace
 
@@ -49,7 +43,7 @@ absl::StatusOr<std::vector<PlannedCall>> PlanLoad(std::span<const LoadStep> step
     while (offset < end) {
       plan.push_back({.at = begin + std::chrono::nanoseconds(static_cast<int64_t>(offset)),
                       .step = static_cast<int>(s),
-                      .image = static_cast<int>(Uniform(random) * images)});
+                      .image = static_cast<int>(UniformUnit(random) * images)});
       offset += arrivals == Arrivals::kPoisson ? gap * Exponential(random) : gap;
     }
     begin += steps[s].duration;

@@ -1,6 +1,6 @@
 // Figures as SVG text: panels with lines or stacked areas, a legend above and a caption below.
 //
-// Places in a panel are in its axes' values; what lies outside an axis is drawn at its end. Texts may hold anything.
+// Places in a panel are in its axes' values; places outside an axis are drawn at its end. Texts may hold anything.
 #ifndef ANYBIT_REPORT_CHARTS_H_
 #define ANYBIT_REPORT_CHARTS_H_
 

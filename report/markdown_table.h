@@ -8,7 +8,7 @@
 namespace anybit::report {
 
 // `rows` begin with the header and have as many cells as it. The first column is aligned to the left, others to the
-// right. Texts are UTF-8; what would end a cell is escaped.
+// right. Texts are UTF-8; characters that would end a cell are escaped.
 std::string MarkdownTable(std::vector<std::vector<std::string>> rows);
 
 }  // namespace anybit::report

@@ -8,10 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "base/random.h"
+#include "base/statistics.h"
 #include "benchmark/benchmark.h"
 #include "scheduler/admission.h"
 #include "scheduler/policies/registry.h"
-#include "scheduler/sim/traces/samplers.h"
 #include "scheduler/testing/snapshot.h"
 
 namespace anybit {
@@ -54,11 +55,11 @@ std::vector<testing::Snapshot> Snapshots(int waiting, bool floors, const Pressur
                          .objective = kObjective};
     std::vector<int64_t> deadlines;
     for (int i = 0; i < waiting; ++i) {
-      deadlines.push_back(sim::UniformInt(random, 9'000'000, pressure.deadlines.count()));
+      deadlines.push_back(UniformInt(random, 9'000'000, pressure.deadlines.count()));
     }
     std::sort(deadlines.begin(), deadlines.end());  // each then belongs at the back
     for (const int64_t deadline : deadlines) {
-      const PointSet allowed = PointSet::First(floors ? static_cast<int>(sim::UniformInt(random, 1, 5)) : 5);
+      const PointSet allowed = PointSet::First(floors ? static_cast<int>(UniformInt(random, 1, 5)) : 5);
       snapshot.Add(MonoTime(Duration(deadline)), allowed);
     }
   }
@@ -78,9 +79,8 @@ void Measure(benchmark::State& state, const Pressure& pressure, const Call& call
     call(view);
     nanoseconds.push_back((std::chrono::steady_clock::now() - start).count());
   }
-  std::sort(nanoseconds.begin(), nanoseconds.end());
-  state.counters["p50_ns"] = static_cast<double>(nanoseconds[nanoseconds.size() / 2]);
-  state.counters["p99_ns"] = static_cast<double>(nanoseconds[nanoseconds.size() * 99 / 100]);
+  state.counters["p50_ns"] = static_cast<double>(Median(nanoseconds));
+  state.counters["p99_ns"] = static_cast<double>(Quantile(nanoseconds, 0.99));
 }
 
 // As the engine does it: the decision's and the check's memory are kept.

@@ -11,12 +11,11 @@
 #include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "base/command_line.h"
 #include "base/commit.h"
-#include "base/program_flags.h"
 #include "base/version.h"
 #include "model/engine/packed_network.h"
 #include "model/format/artifact.h"
@@ -144,22 +143,19 @@ absl::StatusOr<std::unique_ptr<AdaptiveNetwork>> LoadArtifact(const ServerOption
 }
 
 int Main(int argc, char** argv) {
-  const auto answer = HelpOrVersion(
-      argc, argv,
+  const absl::StatusOr<CommandLine> line = ParseCommandLine(
       {.usage = "anybit-server --artifact=FILE [--FLAG=VALUE...]: serves one network at any of its bit-widths by gRPC",
-       .version = Version(),
-       .file = "server/main.cc"});
-  if (answer.has_value()) {
-    std::cout << *answer << std::flush;
+       .flags_file = "server/main.cc",
+       .version = Version()},
+      ArgumentsOf(argc, argv));
+  if (line.ok() && !line->answer.empty()) {
+    std::cout << line->answer << std::flush;
     return 0;
   }
   // gRPC locks some dozens of mutexes a call; watching their order costs several percent of it.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-  const std::vector<char*> words = absl::ParseCommandLine(argc, argv);
-  absl::StatusOr<ServerOptions> options = OptionsFromFlags();
-  if (words.size() > 1) {
-    options = absl::InvalidArgumentError(std::string("not an option: '") + words[1] + "'; options are --name=value");
-  }
+  const absl::Status usage = line.ok() ? ExpectNoWords(*line) : line.status();
+  const absl::StatusOr<ServerOptions> options = usage.ok() ? OptionsFromFlags() : usage;
   absl::StatusOr<const KernelTable*> kernels = options.ok() ? KernelsByName(options->isa) : options.status();
   if (!kernels.ok()) {
     std::cerr << "anybit-server: " << kernels.status().message() << std::endl;

@@ -1,11 +1,11 @@
-// What was measured of a network on this machine, as a JSON file: a server can start with it, and people can read it.
+// What was measured of a network on this machine: the scheduler's profile (scheduler/latency/profile_json.h), and in
+// two more members of its JSON the kernels and the machine that it was measured with.
 //
-// {"max_batch": 2, "points": [{"name": "w8a8", "accuracy": 0.92, "latency_us": [850.5, 1210]}],
+// {"max_batch": ..., "points": [...],
 //  "kernels": {"isa": "avx2", "layers": [{"point": "w8a8", "node": "stem", "algorithms": ["direct_words", ...]}]},
 //  "fingerprint": {"network": "fashion version 1, checksum 0a1b2c3d", "isa": "avx2", "processor": "...",
 //                  "threads_per_slot": 1}}
-// One latency in microseconds for each number of rows from 1 to max_batch, to the nanosecond; one algorithm for each of
-// kChoiceRows. "kernels" and "fingerprint" may be missing. Other members are ignored.
+// One algorithm for each of kChoiceRows. "kernels" and "fingerprint" may be missing. Other members are ignored.
 #ifndef ANYBIT_SERVER_PROFILE_FILE_H_
 #define ANYBIT_SERVER_PROFILE_FILE_H_
 
@@ -49,11 +49,10 @@ absl::StatusOr<MeasuredProfile> ProfileFromJson(const std::string& json);
 // NotFound if the file cannot be read; otherwise as ProfileFromJson, with the path in front.
 absl::StatusOr<MeasuredProfile> ReadProfile(const std::string& path);
 
-// Writes beside `path`, then renames: a reader sees the old file or the new one. Unavailable, with the reason, if the
-// file cannot be written.
+// As ReplaceFile. Unavailable, naming the file and the reason, if it cannot be written.
 absl::Status WriteProfile(const MeasuredProfile& profile, const std::string& path);
 
-// What WriteProfile would answer, as far as it can be known before; nothing is left behind.
+// The error of WriteProfile, as far as it can be known before; nothing is left behind.
 absl::Status CanWriteProfile(const std::string& path);
 
 }  // namespace anybit

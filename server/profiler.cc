@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/statistics.h"
 
 namespace anybit {
 namespace {
@@ -20,23 +21,17 @@ std::vector<int> SizesToMeasure(int max_batch) {
   return sizes;
 }
 
-Duration Median(std::vector<Duration> values) {
-  const auto middle = values.begin() + (values.size() - 1) / 2;
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
 struct Measurement {
   int rows = 0;
   std::vector<Duration> runs;  // not empty
 };
 
 // One latency for each number of rows, from ascending measurements.
-std::vector<Duration> FillBetween(const std::vector<Measurement>& measurements, int max_batch) {
+std::vector<Duration> FillBetween(std::vector<Measurement>& measurements, int max_batch) {
   std::vector<Duration> latency(max_batch);
   int previous_rows = 0;
   Duration previous{};
-  for (const Measurement& m : measurements) {
+  for (Measurement& m : measurements) {
     const Duration here = std::max(Median(m.runs), Duration(1));
     for (int rows = previous_rows + 1; rows <= m.rows; ++rows) {
       latency[rows - 1] = previous + (here - previous) * (rows - previous_rows) / (m.rows - previous_rows);

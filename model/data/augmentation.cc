@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "model/data/sampling.h"
+#include "base/random.h"
 
 namespace anybit {
 namespace {

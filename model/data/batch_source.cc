@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/random.h"
 #include "model/data/read_rows.h"
-#include "model/data/sampling.h"
 
 namespace anybit {
 namespace {

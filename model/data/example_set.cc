@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "model/data/sampling.h"
+#include "base/random.h"
 
 namespace anybit {
 namespace {

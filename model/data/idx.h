@@ -1,8 +1,6 @@
 // Labelled images from IDX files (the MNIST family), plain or gzipped.
 //
-// IDX: big-endian magic 0x00000803 (u8, three dimensions: images) or 0x00000801 (u8, one dimension: labels), one u32
-// per dimension, then the bytes (Y. LeCun's description of the MNIST files). Images are [count, height, width], one
-// channel.
+// Images are of three dimensions, [count, height, width], one channel; labels are of one. base/idx.h has the format.
 #ifndef ANYBIT_MODEL_DATA_IDX_H_
 #define ANYBIT_MODEL_DATA_IDX_H_
 

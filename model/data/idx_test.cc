@@ -40,12 +40,12 @@ TEST(ReadIdx, NamesWhatDoesNotFit) {
   const std::string two = Temporary("two", Header(1, {2}) + "ab");
   EXPECT_EQ(error(images, two), "'" + two + "' has 2 labels for 1 images of '" + images + "'");
   const std::string long_one = Temporary("long", Header(3, {1, 2, 2}) + "abcde");
-  EXPECT_EQ(error(long_one, labels), "'" + long_one + "' holds 5 values, its header says 4");
+  EXPECT_EQ(error(long_one, labels), "'" + long_one + "': IDX file promises 4 bytes of data and holds 5");
   const std::string huge = Temporary("huge", std::string("\0\0\x08\x03", 4) + std::string(12, '\xff'));
-  EXPECT_NE(error(huge, labels).find("holds 0 values"), std::string::npos);
-  EXPECT_EQ(error(labels, labels), "'" + labels + "' is not an IDX file of bytes in 3 dimensions");
+  EXPECT_NE(error(huge, labels).find("IDX dimension 0 is 4294967295"), std::string::npos);
+  EXPECT_EQ(error(labels, labels), "'" + labels + "': IDX file has 1 dimensions, expected 3");
   const std::string none = Temporary("none", Header(3, {0, 2, 2}));
-  EXPECT_EQ(error(none, labels), "'" + none + "' is empty");
+  EXPECT_NE(error(none, labels).find("'" + none + "': IDX dimension 0 is 0"), std::string::npos);
   const absl::Status missing = ReadIdx(testing::TempDir() + "/idx_test/missing", labels).status();
   EXPECT_EQ(missing.code(), absl::StatusCode::kNotFound);
   EXPECT_NE(missing.message().find("cannot open"), std::string::npos);

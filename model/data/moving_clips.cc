@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/random.h"
 #include "model/data/image.h"
-#include "model/data/sampling.h"
 
 namespace anybit {
 namespace {

@@ -6,8 +6,9 @@
 
 #include <gtest/gtest.h>
 
+#include "base/hash.h"
+#include "base/random.h"
 #include "model/data/idx.h"
-#include "model/data/sampling.h"
 
 namespace anybit {
 namespace {
@@ -41,9 +42,10 @@ TEST(MovingClips, AreAFunctionOfObjectsShapeAndSeed) {
 
 TEST(MovingClips, AreTheSameOnEveryMachine) {
   const MovingClips clips = *MovingClips::Create(Squares(20), {.frames = 3, .height = 32, .width = 32}, 1);
-  uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
+  uint64_t hash = kFnv1aOfNothing;
   for (int64_t i = 0; i < 20; ++i) {
-    for (uint8_t value : Row(clips, i)) hash = (hash ^ value) * 0x100000001b3;
+    const std::vector<uint8_t> row = Row(clips, i);
+    hash = Fnv1a({reinterpret_cast<const char*>(row.data()), row.size()}, hash);
   }
   EXPECT_EQ(hash, 11168227504690098304u);
 }

@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/random.h"
 #include "model/data/cifar.h"
 #include "model/data/folder_entries.h"
 #include "model/data/folder_examples.h"
@@ -15,7 +16,6 @@
 #include "model/data/idx_files.h"
 #include "model/data/image.h"
 #include "model/data/moving_clips.h"
-#include "model/data/sampling.h"
 #include "model/data/split_folder.h"
 
 namespace anybit {

@@ -30,6 +30,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/time.h"
+#include "base/statistics.h"
 #include "model/arch/registry.h"
 #include "model/engine/packed_network.h"
 #include "model/format/artifact.h"
@@ -128,11 +129,8 @@ class TimedNetwork {
       if (absl::Status status = run(); !status.ok()) return status;
       times.push_back(one.Microseconds());
     } while (whole.Microseconds() < 1000 * milliseconds);
-    std::sort(times.begin(), times.end());
-    const size_t middle = times.size() / 2;
-    const double median = times.size() % 2 == 1 ? times[middle] : (times[middle - 1] + times[middle]) / 2;
-    return absl::StrFormat("{\"runs\": %d, \"median_us\": %.3f, \"min_us\": %.3f}", times.size(), median,
-                           times.front());
+    const double median = Median(times), least = *std::min_element(times.begin(), times.end());
+    return absl::StrFormat("{\"runs\": %d, \"median_us\": %.3f, \"min_us\": %.3f}", times.size(), median, least);
   }
 
  private:

@@ -4,10 +4,10 @@
 //   bazel run -c opt //model/engine:packed_network_benchmark
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
 #include <chrono>
 #include <vector>
 
+#include "base/statistics.h"
 #include "model/arch/basic_block_network.h"
 #include "model/engine/packed_network.h"
 #include "model/kernels/cpu/instruction_set.h"
@@ -17,12 +17,6 @@ namespace anybit {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double Median(std::vector<double>& values) {
-  const auto middle = values.begin() + static_cast<int64_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 void BM_SwitchPoint(benchmark::State& state) {
   const Artifact artifact = RandomArtifact(FashionNetwork(8), 1);

@@ -3,17 +3,12 @@
 #include <google/protobuf/util/json_util.h>
 #include <zlib.h>
 
-#include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <fstream>
 #include <sstream>
-#include <system_error>
-
-#include <filesystem>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/file.h"
 #include "model/format/invalid.h"
 #include "model/format/safetensors.h"
 
@@ -149,15 +144,6 @@ proto::ArtifactHeader MakeHeader(const Artifact& artifact, const NetworkPlan& pl
   return header;
 }
 
-absl::Status FileError(const std::string& what, const std::string& path, int error) {
-  const std::string text = absl::StrCat(what, " '", path, "': ", std::generic_category().message(error));
-  switch (error) {
-    case ENOENT: return absl::NotFoundError(text);
-    case EACCES: return absl::PermissionDeniedError(text);
-    default: return absl::UnavailableError(text);
-  }
-}
-
 }  // namespace
 
 std::string SerializeArtifact(const Artifact& artifact) {
@@ -228,18 +214,9 @@ absl::StatusOr<Artifact> ParseArtifact(absl::string_view text) {
 }
 
 absl::StatusOr<Artifact> ReadArtifact(const std::string& path) {
-  std::error_code error;
-  const auto size = std::filesystem::file_size(path, error);
-  if (error) return FileError("cannot read artifact", path, error.value());
-  if (size > static_cast<uintmax_t>(kMaxFileBytes))
-    return Invalid("artifact of ", size, " bytes exceeds ", kMaxFileBytes);
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return FileError("cannot read artifact", path, errno);
-  std::string text(size, '\0');
-  if (!in.read(text.data(), static_cast<std::streamsize>(size))) {
-    return absl::DataLossError(absl::StrCat("artifact '", path, "' ended before its ", size, " bytes"));
-  }
-  absl::StatusOr<Artifact> artifact = ParseArtifact(text);
+  const absl::StatusOr<std::string> text = ReadFile(path, kMaxFileBytes);
+  if (!text.ok()) return absl::Status(text.status().code(), absl::StrCat("artifact: ", text.status().message()));
+  absl::StatusOr<Artifact> artifact = ParseArtifact(*text);
   if (!artifact.ok()) {
     return absl::Status(artifact.status().code(), absl::StrCat("artifact '", path, "': ", artifact.status().message()));
   }
@@ -248,18 +225,7 @@ absl::StatusOr<Artifact> ReadArtifact(const std::string& path) {
 
 absl::Status WriteArtifact(const Artifact& artifact, const std::string& path) {
   if (absl::Status status = ValidateArtifact(artifact); !status.ok()) return status;
-  const std::string unfinished = path + ".partial";
-  {
-    std::ofstream out(unfinished, std::ios::binary | std::ios::trunc);
-    if (!out) return FileError("cannot write", unfinished, errno);
-    out << SerializeArtifact(artifact);
-    out.close();
-    if (!out) return absl::UnavailableError(absl::StrCat("writing '", unfinished, "' failed; is the disk full?"));
-  }
-  std::error_code error;
-  std::filesystem::rename(unfinished, path, error);
-  if (error) return FileError("cannot write", path, error.value());
-  return absl::OkStatus();
+  return ReplaceFile(path, SerializeArtifact(artifact));
 }
 
 }  // namespace anybit

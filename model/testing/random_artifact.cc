@@ -3,6 +3,7 @@
 #include <cmath>
 #include <random>
 
+#include "base/random.h"
 #include "model/format/requantize.h"
 
 namespace anybit {
@@ -31,9 +32,7 @@ constexpr TestPoint kPoints[] = {
 
 Artifact RandomArtifact(const NetworkSpec& spec, uint64_t seed) {
   std::mt19937_64 random(seed);
-  const auto uniform = [&](double lo, double hi) {
-    return lo + (hi - lo) * (static_cast<double>(random() >> 11) / 9007199254740992.0);
-  };
+  const auto uniform = [&](double lo, double hi) { return UniformIn(random, lo, hi); };
   const NetworkPlan plan = *PlanNetwork(spec);
   Artifact artifact{.spec = spec, .version = 3, .trained_with = "nobody: random numbers"};
   for (int index : plan.layers) {

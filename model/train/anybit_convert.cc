@@ -3,9 +3,7 @@
 #include <cmath>
 #include <ctime>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <utility>
@@ -16,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "base/file.h"
 #include "model/data/damaged_rows.h"
 #include "model/data/example_set.h"
 #include "model/data/read_rows.h"
@@ -32,7 +31,6 @@
 #include "model/train/recipe/point_recipe.h"
 #include "model/train/run_file.h"
 #include "model/train/task.h"
-#include "model/train/text_file.h"
 
 ABSL_FLAG(std::string, weights, "", "safetensors file of the float network, with the names of torchvision or timm");
 ABSL_FLAG(std::string, arch, "fashion",
@@ -63,27 +61,12 @@ namespace {
 
 constexpr int64_t kMaxFileBytes = int64_t{4} << 30;
 
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  std::error_code error;
-  const auto size = std::filesystem::file_size(path, error);
-  if (error) return absl::NotFoundError(absl::StrCat("cannot read '", path, "': ", error.message()));
-  if (static_cast<int64_t>(size) > kMaxFileBytes) {
-    return absl::InvalidArgumentError(absl::StrCat("'", path, "' of ", size, " bytes exceeds ", kMaxFileBytesBytes));
-  }
-  std::string text(size, '\0');
-  std::ifstream file(path, std::ios::binary);
-  if (!file.read(text.data(), static_cast<std::streamsize>(size))) {
-    return absl::UnavailableError(absl::StrCat("cannot read '", path, "'"));
-  }
-  return text;
-}
-
 absl::Status ExportFloat(const std::string& artifact_path, const std::string& out) {
   absl::StatusOr<Artifact> artifact = ReadArtifact(artifact_path);
   if (!artifact.ok()) return artifact.status();
   absl::StatusOr<std::string> text = ExportFloatNetwork(*artifact);
   if (!text.ok()) return text.status();
-  if (absl::Status status = WriteTextFile(out, *text); !status.ok()) return status;
+  if (absl::Status status = ReplaceFile(out, *text); !status.ok()) return status;
   std::cout << "wrote " << out << "\n";
   return absl::OkStatus();
 }
@@ -103,7 +86,7 @@ absl::StatusOr<std::vector<float>> ReadNumbers(const char* flag, const std::vect
 absl::StatusOr<Artifact> ReadFloatNetwork(const std::string& path, const NetworkSpec& spec,
                                           const InputNormalisation& normalisation) {
   if (path.empty()) return absl::InvalidArgumentError("--weights names no file");
-  absl::StatusOr<std::string> text = ReadFile(path);
+  absl::StatusOr<std::string> text = ReadFile(path, kMaxFileBytes);
   if (!text.ok()) return text.status();
   absl::StatusOr<TensorFile> file = ParseSafetensors(*text);
   if (!file.ok()) return absl::Status(file.status().code(), absl::StrCat("'", path, "': ", file.status().message()));
@@ -197,7 +180,7 @@ absl::Status WriteReport(const Artifact& artifact, const std::vector<PointRecipe
       result.set_test_images(point.accuracy_images);
     }
   }
-  return WriteTextFile(path, SerializeRun(run));
+  return ReplaceFile(path, SerializeRun(run));
 }
 
 // The conversion's arguments, from flags.
@@ -258,7 +241,7 @@ absl::Status Convert() {
   if (!request.ok()) return request.status();
   for (const std::string& path : {out, report}) {
     if (path.empty()) continue;
-    if (absl::Status status = CheckWritable(path); !status.ok()) return status;
+    if (absl::Status status = CheckReplaceable(path); !status.ok()) return status;
   }
   const absl::StatusOr<Task> task = OpenTask(absl::GetFlag(FLAGS_arch), absl::GetFlag(FLAGS_data));
   if (!task.ok()) return task.status();
@@ -288,13 +271,12 @@ absl::Status Main() {
 }  // namespace anybit
 
 int main(int argc, char** argv) {
-  anybit::AnswerHelp(
-      argc, argv,
-      {.name = "anybit-convert",
-       .usage = "anybit-convert --weights=FILE.safetensors --arch=NAME [--FLAG=VALUE...]: makes an adaptive-bit-width "
-                "network of a float one",
-       .flags_file = "/anybit_convert.cc"});
-  absl::Status status = anybit::ExpectNone(anybit::ParseFlags(argc, argv));
+  const anybit::Program program = {
+      .name = "anybit-convert",
+      .usage = "anybit-convert --weights=FILE.safetensors --arch=NAME [--FLAG=VALUE...]: makes an adaptive-bit-width "
+               "network of a float one",
+      .flags_file = "/anybit_convert.cc"};
+  absl::Status status = anybit::ExpectNone(anybit::ParseFlags(argc, argv, program));
   if (status.ok()) status = anybit::Main();
   return anybit::ExitStatus("anybit-convert", status);
 }

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/file.h"
 #include "base/signal_name.h"
 #include "model/format/artifact.h"
 #include "model/train/checkpoint_files.h"
@@ -29,7 +30,6 @@
 #include "model/train/run_file.h"
 #include "model/train/stop_signals.h"
 #include "model/train/task.h"
-#include "model/train/text_file.h"
 #include "model/train/train_flags.h"
 #include "model/train/train_results.h"
 #include "model/train/trainer/separate_training.h"
@@ -78,7 +78,7 @@ void KeepFreedMemory() {
 absl::Status CheckOutputs(const TrainRequest& request) {
   for (const std::string& path : {request.out, request.report, request.options.checkpoint}) {
     if (path.empty()) continue;
-    if (absl::Status status = CheckWritable(path); !status.ok()) return status;
+    if (absl::Status status = CheckReplaceable(path); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
@@ -193,9 +193,8 @@ Program ThisProgram() {
 
 int main(int argc, char** argv) {
   const std::vector<std::string> command(argv, argv + argc);
-  anybit::AnswerHelp(argc, argv, anybit::ThisProgram());
   absl::Status status = anybit::ApplyConfig(argc, argv);
-  if (status.ok()) status = anybit::ExpectNone(anybit::ParseFlags(argc, argv));
+  if (status.ok()) status = anybit::ExpectNone(anybit::ParseFlags(argc, argv, anybit::ThisProgram()));
   anybit::Ending ending;
   if (status.ok()) status = anybit::Main(command, ending);
   const int code = ending.silent ? 1 : anybit::ExitStatus("anybit-train", status);

@@ -5,12 +5,12 @@
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
+#include "base/file.h"
 #include "model/train/accuracy_figure.h"
 #include "model/train/program.h"
 #include "model/train/run_commands.h"
 #include "model/train/run_file.h"
 #include "model/train/run_statistics.h"
-#include "model/train/text_file.h"
 #include "model/train/training_page.h"
 
 ABSL_FLAG(std::string, title, "Training", "title of the page");
@@ -24,7 +24,7 @@ namespace {
 absl::StatusOr<std::vector<TrainingRun>> ReadRuns(const std::vector<std::string>& paths) {
   std::vector<TrainingRun> runs;
   for (const std::string& path : paths) {
-    absl::StatusOr<std::string> text = ReadTextFile(path);
+    absl::StatusOr<std::string> text = ReadFile(path);
     if (!text.ok()) return text.status();
     absl::StatusOr<TrainingRun> run = ParseRun(*text);
     if (!run.ok()) return absl::InvalidArgumentError(absl::StrCat("'", path, "': ", run.status().message()));
@@ -42,21 +42,21 @@ absl::Status Main(const std::vector<std::string>& paths) {
   const std::string out = absl::GetFlag(FLAGS_out), svg = absl::GetFlag(FLAGS_svg);
   if (out.empty()) {
     std::cout << page;
-  } else if (absl::Status status = WriteTextFile(out, page); !status.ok()) {
+  } else if (absl::Status status = ReplaceFile(out, page); !status.ok()) {
     return status;
   }
   if (svg.empty()) return absl::OkStatus();
   const AccuracyOf which = HasAccuracy(*runs, AccuracyOf::kTest) ? AccuracyOf::kTest : AccuracyOf::kHeldOut;
-  return WriteTextFile(svg, AccuracyFigure(*runs, which, absl::GetFlag(FLAGS_caption)));
+  return ReplaceFile(svg, AccuracyFigure(*runs, which, absl::GetFlag(FLAGS_caption)));
 }
 
 }  // namespace
 }  // namespace anybit
 
 int main(int argc, char** argv) {
-  anybit::AnswerHelp(argc, argv,
-                     {.name = "anybit-train-report",
-                      .usage = "anybit-train-report RUN.json... [--FLAG=VALUE...]: makes a page and a figure of runs",
-                      .flags_file = "/anybit_train_report.cc"});
-  return anybit::ExitStatus("anybit-train-report", anybit::Main(anybit::ParseFlags(argc, argv)));
+  const anybit::Program program = {
+      .name = "anybit-train-report",
+      .usage = "anybit-train-report RUN.json... [--FLAG=VALUE...]: makes a page and a figure of runs",
+      .flags_file = "/anybit_train_report.cc"};
+  return anybit::ExitStatus(program.name, anybit::Main(anybit::ParseFlags(argc, argv, program)));
 }

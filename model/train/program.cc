@@ -2,30 +2,28 @@
 
 #include <cstdlib>
 #include <iostream>
-#include <optional>
 
-#include "absl/flags/parse.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "base/command_line.h"
 #include "base/commit.h"
-#include "base/program_flags.h"
 #include "base/version.h"
 
 namespace anybit {
 
-void AnswerHelp(int argc, char** argv, const Program& program) {
-  const std::optional<std::string> answer =
-      HelpOrVersion(argc, argv,
-                    {.usage = program.usage,
-                     .version = absl::StrCat(program.name, " ", kVersion, "\ncommit ", kCommit),
-                     .file = program.flags_file});
-  if (!answer.has_value()) return;
-  std::cout << *answer << std::flush;
+std::vector<std::string> ParseFlags(int argc, char** argv, const Program& program) {
+  const absl::StatusOr<CommandLine> line =
+      ParseCommandLine({.usage = program.usage,
+                        .flags_file = program.flags_file,
+                        .version = absl::StrCat(program.name, " ", kVersion, "\ncommit ", kCommit)},
+                       ArgumentsOf(argc, argv));
+  if (!line.ok()) {
+    std::cerr << program.name << ": " << line.status().message() << "\n";
+    std::exit(2);
+  }
+  if (line->answer.empty()) return line->words;
+  std::cout << line->answer << std::flush;
   std::exit(EXIT_SUCCESS);
-}
-
-std::vector<std::string> ParseFlags(int argc, char** argv) {
-  const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
-  return {rest.begin() + 1, rest.end()};
 }
 
 absl::Status ExpectNone(const std::vector<std::string>& arguments) {

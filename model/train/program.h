@@ -16,11 +16,9 @@ struct Program {
   std::string flags_file;  // end of the path of the source file that defines the flags
 };
 
-// Prints the answer to -h, --help or --version and ends the process with 0, if the arguments ask for one.
-void AnswerHelp(int argc, char** argv, const Program& program);
-
-// Parses the flags and returns the other arguments.
-std::vector<std::string> ParseFlags(int argc, char** argv);
+// Parses the flags and returns the other arguments. Ends the process with 0 after -h, --help or --version, and with 2
+// after a wrong flag, which it names on standard error.
+std::vector<std::string> ParseFlags(int argc, char** argv, const Program& program);
 
 // InvalidArgument with the first of `arguments`, for a program that takes only flags.
 absl::Status ExpectNone(const std::vector<std::string>& arguments);

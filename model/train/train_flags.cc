@@ -7,11 +7,11 @@
 #include "absl/flags/reflection.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/file.h"
 #include "model/data/augmentation.h"
 #include "model/train/config_file.h"
 #include "model/train/recipe/recipe.h"
 #include "model/train/task.h"
-#include "model/train/text_file.h"
 
 using anybit::TrainerOptions;
 
@@ -168,7 +168,7 @@ absl::Status ApplyConfig(int argc, char** argv) {
     if (absl::ConsumePrefix(&argument, "config=")) path = std::string(argument);
   }
   if (path.empty()) return absl::OkStatus();
-  const absl::StatusOr<std::string> text = ReadTextFile(path);
+  const absl::StatusOr<std::string> text = ReadFile(path);
   if (!text.ok()) return text.status();
   std::vector<std::string> known(std::begin(kDecidingFlags), std::end(kDecidingFlags));
   known.insert(known.begin(), std::begin(kOtherFlags), std::end(kOtherFlags));

@@ -7,13 +7,13 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "base/file.h"
 #include "base/point_id.h"
 #include "model/data/example_set.h"
 #include "model/engine/evaluate.h"
 #include "model/engine/packed_network.h"
 #include "model/kernels/cpu/instruction_set.h"
 #include "model/train/recipe/point_recipe.h"
-#include "model/train/text_file.h"
 #include "model/train/training_page.h"
 
 namespace anybit {
@@ -63,7 +63,7 @@ absl::Status FinishRun(std::vector<Artifact> artifacts, const Task& task, const 
     if (status = WriteArtifact(artifact, path); !status.ok()) return status;
     shown << "wrote " << path << "\n";
   }
-  if (absl::Status status = WriteTextFile(request.report, SerializeRun(run)); !status.ok()) return status;
+  if (absl::Status status = ReplaceFile(request.report, SerializeRun(run)); !status.ok()) return status;
   const TrainingRun runs[] = {run};
   shown << "wrote " << request.report << "\n\n" << TrainingPage("Training", runs);
   return absl::OkStatus();

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <random>
 
+#include "base/random.h"
 #include "gtest/gtest.h"
-#include "scheduler/sim/traces/samplers.h"
 
 namespace anybit {
 namespace {
@@ -32,7 +32,7 @@ double DispersionOf(int rows, double per_objective) {
   while (at < 500) {
     last = MonoTime(Duration(static_cast<int64_t>(at * static_cast<double>(kObjective.count()))));
     meter.Count(last, last + kObjective, rows);
-    at += sim::Exponential(random) / per_objective;
+    at += Exponential(random) / per_objective;
   }
   return meter.Forecast(last).dispersion;
 }
@@ -131,7 +131,7 @@ TEST(ArrivalMeterTest, RequestsOfAnotherObjectiveLeaveNeitherTheirRateNorTheirDi
   double at = 0;  // objectives since `start`
   MonoTime last = start;
   const auto poisson_for = [&](double objectives) {
-    for (const double end = at + objectives; at < end; at += sim::Exponential(random) / 20) {
+    for (const double end = at + objectives; at < end; at += Exponential(random) / 20) {
       last = start + Duration(static_cast<int64_t>(at * static_cast<double>(kObjective.count())));
       meter.Count(last, last + kObjective, 1);
     }
@@ -182,7 +182,7 @@ TEST(ArrivalMeterTest, AWorldTenTimesAsSlowIsMeasuredTheSame) {
     ArrivalMeter meter;
     MonoTime at{};
     for (int i = 0; i < 500; ++i) {
-      at += factor * Duration(sim::UniformInt(random, 0, 9000000));
+      at += factor * Duration(UniformInt(random, 0, 9000000));
       meter.Count(at, at + factor * kObjective, 1);
     }
     return meter.Forecast(at + factor * milliseconds(1));

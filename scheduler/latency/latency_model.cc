@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "base/statistics.h"
 #include "scheduler/quantile.h"
 
 namespace anybit {
@@ -191,11 +192,7 @@ int LatencyModel::CommonPart(const Observation& observation) const {
   return static_cast<int>(std::clamp<int64_t>(ratio * kExact / own_permille(observation.point), 1, kMostPermille));
 }
 
-int LatencyModel::MedianOfSorting() {
-  const auto middle = sorting_.begin() + static_cast<std::ptrdiff_t>(sorting_.size() / 2);
-  std::nth_element(sorting_.begin(), middle, sorting_.end());
-  return *middle;
-}
+int LatencyModel::MedianOfSorting() { return UpperMedian(sorting_); }
 
 int LatencyModel::CommonPartOfOthers(const Observation& latest) {
   sorting_.clear();
@@ -394,11 +391,7 @@ void LatencyModel::CorrectRatio() {
   upper_permille_ = typical_permille_ + scatter_permille_;
 }
 
-Duration LatencyModel::RankedTime(size_t rank) {
-  const auto found = sorting_times_.begin() + static_cast<std::ptrdiff_t>(rank);
-  std::nth_element(sorting_times_.begin(), found, sorting_times_.end());
-  return *found;
-}
+Duration LatencyModel::RankedTime(size_t rank) { return ValueAtRank(sorting_times_, rank); }
 
 void LatencyModel::CorrectAdditive() {
   if (count_ == 0) {

@@ -7,16 +7,15 @@
 #include <string>
 #include <vector>
 
+#include "base/random.h"
 #include "gtest/gtest.h"
 #include "scheduler/policies/head_alone.h"
 #include "scheduler/policies/registry.h"
-#include "scheduler/sim/traces/samplers.h"
 #include "scheduler/testing/snapshot.h"
 
 namespace anybit {
 namespace {
 
-using sim::UniformInt;
 using testing::Snapshot;
 
 // Accuracies out of order, two of them equal.

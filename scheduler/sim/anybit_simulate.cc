@@ -1,11 +1,9 @@
 // anybit-simulate: runs the production scheduler in virtual time and tells how it did.
 #include <iostream>
-#include <string>
-#include <vector>
 
+#include "base/command_line.h"
 #include "scheduler/sim/simulate_command.h"
 
 int main(int argc, char** argv) {
-  const std::vector<std::string> arguments(argv + 1, argv + argc);
-  return anybit::sim::RunSimulateCommand(arguments, std::cout, std::cerr);
+  return anybit::sim::RunSimulateCommand(anybit::ArgumentsOf(argc, argv), std::cout, std::cerr);
 }

@@ -1,14 +1,12 @@
-// The server's edge in virtual time: what becomes of a call before the scheduler sees it and after it has decided.
+// The server's edge in virtual time: a call's way to the scheduler, and its answer's way back.
 //
-// A call is received, refused and answered by tasks on a processor, in the order in which they come up. So a call that
-// waits behind others is seen late, and its deadline runs on; an answer is under way until its task is done, and then
-// for the time of its transmission. A client gives up at its deadline. If its call has not been received by then, it
-// costs its receiving all the same, but it is not submitted and needs no refusal. If it has, nobody tells the
-// scheduler, which knows the deadline; its answer is sent to nobody.
+// Tasks on a processor receive, refuse and answer calls in order of arrival. A call behind others is seen late while
+// its deadline runs on. An answer travels until its task is done, and then for its transmission time. A client gives up
+// at its deadline. A call that was not received by then still costs its receiving, but is neither submitted nor
+// refused. For a received call the scheduler is not told, since it knows the deadline; the answer is dropped.
 //
-// As in the server, a call that RefuseEarly refuses does not reach the scheduler's queue, and the scheduler is told how
-// long one answer in eight was under way: at least as long as its caller waited. It is told of one refusal in eight
-// too.
+// As in the server, a call that RefuseEarly refuses does not reach the scheduler's queue. The scheduler learns the
+// delivery time of one answer in eight, at least as long as its caller waited, and of one refusal in eight.
 #ifndef ANYBIT_SCHEDULER_SIM_EDGE_H_
 #define ANYBIT_SCHEDULER_SIM_EDGE_H_
 

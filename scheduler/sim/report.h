@@ -1,4 +1,4 @@
-// One trace's runs for readers and programs: a table, and what became of each request as CSV. It makes texts only.
+// One trace's runs for readers and programs: a table, and the outcome of each request as CSV. It makes texts only.
 #ifndef ANYBIT_SCHEDULER_SIM_REPORT_H_
 #define ANYBIT_SCHEDULER_SIM_REPORT_H_
 

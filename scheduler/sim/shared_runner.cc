@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "scheduler/sim/traces/samplers.h"
+#include "base/random.h"
 
 namespace anybit::sim {
 

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "scheduler/sim/traces/samplers.h"
+#include "base/random.h"
 
 namespace anybit::sim {
 

@@ -1,8 +1,5 @@
 #include "scheduler/sim/simulate_command.h"
 
-#include <google/protobuf/struct.pb.h>
-#include <google/protobuf/util/json_util.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -11,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/json.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -46,13 +44,6 @@ std::string ReadFile(const std::string& path) {
   std::ostringstream text;
   text << std::ifstream(path, std::ios::binary).rdbuf();
   return text.str();
-}
-
-google::protobuf::Struct ParseJson(const std::string& text) {
-  google::protobuf::Struct object;
-  const auto status = google::protobuf::util::JsonStringToMessage(text, &object);
-  EXPECT_TRUE(status.ok()) << status << " in " << text;
-  return object;
 }
 
 class SimulateCommandTest : public ::testing::Test {
@@ -95,19 +86,20 @@ TEST_F(SimulateCommandTest, PrintsOneJsonObjectForEachPolicy) {
   std::getline(lines, first);
   std::getline(lines, second);
   EXPECT_FALSE(std::getline(lines, rest)) << rest;
-  const auto fields = ParseJson(first).fields();
-  EXPECT_EQ(fields.at("trace").string_value(), "constant");
-  EXPECT_EQ(fields.at("policy").string_value(), "fixed:lo");
-  EXPECT_EQ(fields.at("objective_ms").number_value(), 30);
-  EXPECT_EQ(fields.at("offered").number_value(), 100);
-  EXPECT_EQ(fields.at("attained").number_value(), 100);
-  EXPECT_EQ(fields.at("utility").number_value(), 0.7);
-  EXPECT_NEAR(fields.at("capacity").number_value(), 1333.33, 0.01);
-  EXPECT_EQ(fields.at("p50_ms").number_value(), 1);
-  EXPECT_EQ(fields.at("attained_by_point").struct_value().fields().at("lo").number_value(), 100);
-  EXPECT_GT(fields.at("bound_sum").number_value(), 70);
-  EXPECT_TRUE(fields.contains("decision_p99_ns"));
-  EXPECT_EQ(ParseJson(second).fields().at("policy").string_value(), "fixed:hi");
+  const absl::StatusOr<Json> fields = ParseJsonObject(first);
+  ASSERT_TRUE(fields.ok()) << fields.status() << " in " << first;
+  EXPECT_EQ((*fields)["trace"], "constant");
+  EXPECT_EQ((*fields)["policy"], "fixed:lo");
+  EXPECT_EQ((*fields)["objective_ms"], 30);
+  EXPECT_EQ((*fields)["offered"], 100);
+  EXPECT_EQ((*fields)["attained"], 100);
+  EXPECT_EQ((*fields)["utility"], 0.7);
+  EXPECT_NEAR((*fields)["capacity"].get<double>(), 1333.33, 0.01);
+  EXPECT_EQ((*fields)["p50_ms"], 1);
+  EXPECT_EQ((*fields)["attained_by_point"]["lo"], 100);
+  EXPECT_GT((*fields)["bound_sum"], 70);
+  EXPECT_TRUE(fields->contains("decision_p99_ns"));
+  EXPECT_EQ((*ParseJsonObject(second))["policy"], "fixed:hi");
 }
 
 TEST_F(SimulateCommandTest, LeavesOutTheBoundWhereItIsNotWanted) {
@@ -228,20 +220,20 @@ TEST_F(SimulateCommandTest, SaysInOneLineWhatIsWrongAndExitsWithTwo) {
     std::vector<std::string> arguments;  // after --profile
     std::string message;
   } cases[] = {
-      {{"--no_such"}, "unknown option --no_such"},
+      {{"--no_such"}, "unknown flag --no_such"},
       {{"file"}, "unexpected argument 'file'"},
       {{"--slots", "0"}, "--slots takes a whole number from 1 to 1024, not '0'"},
       {{"--noise", "1"}, "--noise takes a number from 0 to 0.999, not '1'"},
       {{"--load", "0"}, "--load takes a number from 1e-06 to 1000, not '0'"},
       {{"--objective", "40"}, "--objective takes a duration from 1us to 24h, such as 40ms, not '40'"},
       {{"--world", "real"}, "--world takes ideal or server, not 'real'"},
-      {{"--bound", "maybe"}, "--bound takes true or false, not 'maybe'"},
+      {{"--bound=maybe"}, "--bound takes true or false, not 'maybe'"},
       {{"--seed", "-1"}, "--seed takes whole numbers from 0 on, not '-1'"},
       {{"--seed", "1,2"}, "one trace takes one --seed, not 2"},
       {{"--policy", "best"}, "there is no policy \"best\"; there are "},
       {{"--workload", "weekend"}, "weekend"},
       {{"--arrivals", arrivals_, "--workload", "step"}, "only one of --workload, --arrivals, "},
-      {{"--arrivals", arrivals_, "--load", "2"}, "--arrivals says when and until when"},
+      {{"--arrivals", arrivals_, "--load", "2"}, "--arrivals already contains arrival times and deadlines"},
       {{"--arrivals", PathOf("missing.csv")}, "missing.csv"},
       {{"--arrivals", bad_csv}, "zero"},
       {{"--policy", "fixed:hi,fixed:lo", "--outcomes", "x"}, "--outcomes and --timeline are of one policy, not of 2"},
@@ -278,7 +270,7 @@ TEST_F(SimulateCommandTest, NeedsAProfileThatIsOne) {
 TEST_F(SimulateCommandTest, ExitsWithOneWhereAResultCannotBeWritten) {
   const Ran ran = Simulated({"--profile", profile_, "--requests", "5", "--outcomes", PathOf("no/such/directory.csv")});
   EXPECT_EQ(ran.exit_code, 1);
-  EXPECT_THAT(ran.err, HasSubstr("directory.csv cannot be written"));
+  EXPECT_THAT(ran.err, HasSubstr("no/such/directory.csv': No such file or directory"));
   EXPECT_EQ(Simulated({"--profile", profile_, "--requests", "5", "--save_arrivals", PathOf("no/such/a.csv")}).exit_code,
             1);
 }
@@ -286,7 +278,7 @@ TEST_F(SimulateCommandTest, ExitsWithOneWhereAResultCannotBeWritten) {
 TEST_F(SimulateCommandTest, ExplainsItselfWhenAsked) {
   const Ran ran = Simulated({"--help"});
   EXPECT_EQ(ran.exit_code, 0);
-  EXPECT_THAT(ran.out, StartsWith("usage: anybit-simulate --profile FILE.json"));
+  EXPECT_THAT(ran.out, StartsWith("usage: anybit-simulate --profile=FILE.json"));
 }
 
 }  // namespace

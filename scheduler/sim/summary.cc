@@ -1,6 +1,10 @@
 #include "scheduler/sim/summary.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <map>
+
+#include "base/statistics.h"
 
 namespace anybit::sim {
 namespace {

@@ -1,15 +1,11 @@
-// One run in a few numbers, and over time: what is reported of a simulation and what policies are compared by.
+// One run in a few numbers, and over time: the figures that are reported and that policies are compared by.
 //
 // A late or refused request earns nothing: accuracy and latency are those of the attained, attainment and utility are
 // over all that was offered. Either pair alone can be won by refusing.
 #ifndef ANYBIT_SCHEDULER_SIM_SUMMARY_H_
 #define ANYBIT_SCHEDULER_SIM_SUMMARY_H_
 
-#include <algorithm>
-#include <cmath>
-#include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <optional>
 #include <span>
 #include <vector>
@@ -55,17 +51,6 @@ struct Summary {
 
 // `result` is that of `requests`, which are by arrival.
 Summary Summarize(const PointTable& points, std::span<const OfferedRequest> requests, const SimulationResult& result);
-
-// The smallest of `values` that at least `share`, in (0, 1], of them do not exceed ("nearest rank"). `values` is not
-// empty and is left in another order.
-template <typename T>
-T Quantile(std::vector<T>& values, double share) {
-  const double rank = std::ceil(share * static_cast<double>(values.size()) - 1e-9);  // .07 * 100 is above 7
-  const auto index = std::clamp<ptrdiff_t>(static_cast<ptrdiff_t>(rank) - 1, 0, std::ssize(values) - 1);
-  const auto place = values.begin() + index;
-  std::nth_element(values.begin(), place, values.end());
-  return *place;
-}
 
 // Requests by the instant of their arrival, in bins of equal length.
 struct Timeline {

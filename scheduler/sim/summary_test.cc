@@ -83,19 +83,6 @@ TEST(SummaryTest, LatencyQuantilesAreThoseOfTheAttainedByNearestRank) {
   EXPECT_EQ(summary.latency->p999, milliseconds(40));
 }
 
-TEST(SummaryTest, AQuantileIsTheSmallestValueThatEnoughValuesDoNotExceed) {
-  std::vector<int> values;
-  for (int i = 100; i > 0; --i) values.push_back(i);
-  EXPECT_EQ(Quantile(values, .5), 50);
-  EXPECT_EQ(Quantile(values, .07), 7);
-  EXPECT_EQ(Quantile(values, .99), 99);
-  EXPECT_EQ(Quantile(values, .999), 100);
-  EXPECT_EQ(Quantile(values, 1), 100);
-  EXPECT_EQ(Quantile(values, .0001), 1);
-  std::vector<int> one = {4};
-  EXPECT_EQ(Quantile(one, .5), 4);
-}
-
 TEST(SummaryTest, ASwitchIsABatchAtAnotherPointThanTheLastOneOfItsSlot) {
   Scenario run = TenRequests();
   run.result.batches = {{.slot = 0, .point = kHi, .rows = 1},

@@ -1,6 +1,7 @@
 #include "scheduler/sim/trace_recorder.h"
 
 #include <bit>
+#include <cstdint>
 
 namespace anybit::sim {
 namespace {
@@ -47,12 +48,7 @@ void TraceRecorder::OnDecisionReplaced(const DecisionReplacedEvent& event) {
 }
 
 void TraceRecorder::Mix(std::initializer_list<int64_t> values) {
-  for (const int64_t value : values) {
-    for (int shift = 0; shift < 64; shift += 8) {
-      hash_ ^= (static_cast<uint64_t>(value) >> shift) & 0xff;
-      hash_ *= 0x100000001b3;
-    }
-  }
+  for (const int64_t value : values) hash_ = Fnv1aOfWord(static_cast<uint64_t>(value), hash_);
 }
 
 }  // namespace anybit::sim

@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <vector>
 
+#include "base/hash.h"
 #include "scheduler/observer.h"
 
 namespace anybit::sim {
@@ -38,7 +39,7 @@ class TraceRecorder final : public SchedulerObserver {
   std::vector<EndedEvent> ended_;
   std::vector<QueueEvent> queue_;
   int replaced_decisions_ = 0;
-  uint64_t hash_ = 0xcbf29ce484222325;
+  uint64_t hash_ = kFnv1aOfNothing;
 };
 
 }  // namespace anybit::sim

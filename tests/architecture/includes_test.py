@@ -17,17 +17,9 @@ CUDA = r"cuda|cupti|nv"
 # (files, the includes that they must not have), as regular expressions over paths from the root.
 RULES = [
     (
-        r"scheduler/(?!sim/simulate_command\.cc)",
-        rf"{GRPC}|{LIBTORCH}|{CUDA}|prometheus/|(client|metrics|model|proto|server)/",
+        r"scheduler/",
+        rf"{GRPC}|{LIBTORCH}|{CUDA}|prometheus/|google/|(client|metrics|model|proto|server)/",
     ),
-    # The simulator's program has the programs' command line and JSON, and the server's profile files.
-    (
-        r"scheduler/sim/simulate_command\.cc",
-        rf"{GRPC}|{LIBTORCH}|{CUDA}|prometheus/|(metrics|model|proto)/|"
-        r"client/(?!(argument_parser|json_line)\.h)|server/(?!profile_file\.h)",
-    ),
-    # Its test reads the JSON with another hand than that which wrote it.
-    (r"scheduler/(?!sim/simulate_command_test\.cc)", r"google/protobuf"),
     (r"scheduler/(?!asio_)", r"boost/"),
     (r"model/", rf"{GRPC}|boost/|prometheus/|(client|metrics|scheduler|server)/"),
     (r"model/(?!train/|engine/torch_)", LIBTORCH),

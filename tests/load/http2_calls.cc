@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cmath>
 #include <cstring>
 #include <ctime>
 #include <functional>
@@ -16,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/statistics.h"
 #include "proto/inference.pb.h"
 
 namespace anybit::load {
@@ -137,13 +137,8 @@ std::optional<double> ExpectedAccuracy(std::string_view answer) {
   return static_cast<double>(found->second.int64_param()) / 1e4;
 }
 
-// By nearest rank, as the other load generator; reorders `values`.
-nanoseconds Quantile(std::vector<uint32_t>& micros, double quantile) {
-  if (micros.empty()) return nanoseconds(0);
-  const size_t rank = static_cast<size_t>(std::ceil(quantile * static_cast<double>(micros.size())));
-  const auto at = micros.begin() + static_cast<ptrdiff_t>(std::max<size_t>(rank, 1) - 1);
-  std::nth_element(micros.begin(), at, micros.end());
-  return std::chrono::microseconds(*at);
+nanoseconds MicrosecondsQuantile(std::vector<uint32_t>& micros, double share) {
+  return micros.empty() ? nanoseconds(0) : nanoseconds(std::chrono::microseconds(Quantile(micros, share)));
 }
 
 uint32_t Micros(nanoseconds time) {
@@ -268,10 +263,10 @@ class OpenLoop {
 
   void Summarize(size_t s) {
     StepCounts& step = result_.steps[s];
-    step.p50 = Quantile(latencies_[s], 0.5);
-    step.p99 = Quantile(latencies_[s], 0.99);
-    step.lag_p99 = Quantile(lags_[s], 0.99);
-    step.lag_max = Quantile(lags_[s], 1);
+    step.p50 = MicrosecondsQuantile(latencies_[s], 0.5);
+    step.p99 = MicrosecondsQuantile(latencies_[s], 0.99);
+    step.lag_p99 = MicrosecondsQuantile(lags_[s], 0.99);
+    step.lag_max = MicrosecondsQuantile(lags_[s], 1);
     double sum = 0;
     for (const double accuracy : accuracies_[s]) sum += accuracy;
     if (!accuracies_[s].empty()) step.expected_accuracy = sum / static_cast<double>(accuracies_[s].size());

@@ -1,7 +1,9 @@
 // http2-load: sends gRPC calls at a few microseconds each, so that a load of many times a server's capacity fits on one
 // processor. anybit-load tells more of each call, and costs tens of microseconds for it.
 #include <cmath>
+#include <cstdint>
 #include <iostream>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -9,43 +11,56 @@
 #include <utility>
 #include <vector>
 
+#include "absl/flags/flag.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "client/argument_parser.h"
+#include "base/command_line.h"
+#include "base/flag_types.h"
+#include "base/json_line.h"
 #include "client/inference_client.h"
-#include "client/json_line.h"
 #include "client/load_plan.h"
 #include "proto/inference.pb.h"
 #include "tests/load/http2_calls.h"
 #include "tests/load/http2_connection.h"
 
+using ConnectionsFlag = anybit::WholeNumber<1, 64>;
+using SecondsFlag = anybit::RealNumber<0.001, 3600.0>;
+using SeedFlag = anybit::WholeNumber<0, std::numeric_limits<int64_t>::max()>;
+using MillisecondsFlag = anybit::RealNumber<0.0, 60'000.0>;
+using MicrosecondsFlag = anybit::WholeNumber<1, 60'000'000>;
+using CallersFlag = anybit::WholeNumber<1, 100'000>;
+
+ABSL_FLAG(std::string, server, "127.0.0.1:8001", "HOST:PORT of the server");
+ABSL_FLAG(std::string, model, "", "name of a model; by default the server's first ready one");
+ABSL_FLAG(ConnectionsFlag, connections, 4, "connections to the server");
+ABSL_FLAG(SecondsFlag, seconds, 3, "of each rate, or of the closed loop");
+ABSL_FLAG(bool, json, false, "one JSON object a line in place of a table");
+ABSL_FLAG(
+    std::string, rates, "",
+    "R,...: calls/s, one after the other, with Poisson arrivals, sent whatever the server does; latency counts from "
+    "the instant at which the call was to be sent");
+ABSL_FLAG(SeedFlag, seed, 1, "of the arrivals");
+ABSL_FLAG(MillisecondsFlag, deadline_ms, 50, "gRPC deadline; 0: none");
+ABSL_FLAG(std::optional<MicrosecondsFlag>, slo_us, std::nullopt,
+          "no gRPC deadline, but this as the request's parameter `timeout`; nothing is cancelled");
+ABSL_FLAG(std::optional<CallersFlag>, closed, std::nullopt,
+          "in place of --rates, this many calls under way all the time, without deadlines");
+ABSL_FLAG(std::string, operating_point, "", "the operating point to run, such as w4a4f");
+ABSL_FLAG(bool, echo, false, "ServerLive with an empty message, in place of ModelInfer");
+
 namespace anybit::load {
 namespace {
 
-constexpr char kUsage[] =
-    R"(usage: http2-load (--rates R,... | --closed CALLERS) [OPTION...]
-
-Sends gRPC calls over plain HTTP/2, and tells how each rate was served.
-
-  --server HOST:PORT     default 127.0.0.1:8001
-  --model NAME           default: the server's first ready model
-  --connections N        default 4
-  --seconds S            of each rate, or of the closed loop; default 3
-  --json                 one JSON object a line instead of a table
-the load:
-  --rates R,...          calls/s, one after the other: Poisson arrivals, sent whatever the server does. Latency counts
-                         from the instant when the call was to be sent
-  --seed N               of the arrivals; default 1
-  --deadline_ms MS       gRPC deadline; default 50; 0: none
-  --slo_us US            no gRPC deadline, but this as the request's parameter `timeout`; nothing is cancelled
-  --closed CALLERS       instead: so many calls under way all the time, without deadlines
-each call:
-  --operating_point P    pins one, such as w4a4f
-  --echo                 ServerLive with an empty message, in place of ModelInfer
-exit status: 0 the load ran, 1 the server said no, 2 wrong usage
-)";
+ProgramDescription Program() {
+  return {.usage = "http2-load (--rates=R,... | --closed=CALLERS) [FLAG...]",
+          .about = "Sends gRPC calls over plain HTTP/2, and reports how each rate was served.",
+          .sections = {{.title = "", .flags = {"server", "model", "connections", "seconds", "json"}},
+                       {.title = "the load", .flags = {"rates", "seed", "deadline_ms", "slo_us", "closed"}},
+                       {.title = "each call", .flags = {"operating_point", "echo"}}},
+          .footer = "exit status: 0 the load ran, 1 the server refused, 2 wrong usage"};
+}
 
 // Calls are sent within this time of their instants, or this program was the bottleneck.
 constexpr std::chrono::milliseconds kMaxLag(2);
@@ -53,41 +68,38 @@ constexpr std::chrono::milliseconds kMaxLag(2);
 struct Command {
   std::string server = "127.0.0.1:8001";
   std::string model;
-  std::optional<int64_t> connections = 4;
-  std::optional<double> seconds = 3;
+  int64_t connections = 4;
+  double seconds = 3;
   std::string rates;
-  std::optional<int64_t> seed = 1;
-  std::optional<double> deadline_ms = 50;
+  int64_t seed = 1;
+  double deadline_ms = 50;
   std::optional<int64_t> slo_us;
   std::optional<int64_t> closed;
   std::string operating_point;
   bool echo = false;
   bool json = false;
-  bool help = false;
+  std::string answer;  // the text of --help: to be printed in place of a load
 
-  std::chrono::nanoseconds duration() const { return std::chrono::nanoseconds(static_cast<int64_t>(*seconds * 1e9)); }
+  std::chrono::nanoseconds duration() const { return std::chrono::nanoseconds(static_cast<int64_t>(seconds * 1e9)); }
 };
 
 absl::StatusOr<Command> ParseCommand(std::span<const std::string> arguments) {
-  Command command;
-  ArgumentParser parser;
-  parser.AddText("server", &command.server);
-  parser.AddText("model", &command.model);
-  parser.AddInteger("connections", 1, 64, &command.connections);
-  parser.AddReal("seconds", 0.001, 3600, &command.seconds);
-  parser.AddText("rates", &command.rates);
-  parser.AddInteger("seed", 0, INT64_MAX, &command.seed);
-  parser.AddReal("deadline_ms", 0, 60'000, &command.deadline_ms);
-  parser.AddInteger("slo_us", 1, 60'000'000, &command.slo_us);
-  parser.AddInteger("closed", 1, 100'000, &command.closed);
-  parser.AddText("operating_point", &command.operating_point);
-  parser.AddSwitch("echo", &command.echo);
-  parser.AddSwitch("json", &command.json);
-  parser.AddSwitch("help", &command.help);
-  absl::StatusOr<std::vector<std::string>> words = parser.Parse(arguments);
-  if (!words.ok()) return words.status();
-  if (command.help) return command;
-  if (!words->empty()) return absl::InvalidArgumentError(absl::StrCat("unexpected argument '", words->front(), "'"));
+  const absl::StatusOr<CommandLine> line = ParseCommandLine(Program(), arguments);
+  if (!line.ok()) return line.status();
+  if (!line->answer.empty()) return Command{.answer = line->answer};
+  if (absl::Status status = ExpectNoWords(*line); !status.ok()) return status;
+  const Command command{.server = absl::GetFlag(FLAGS_server),
+                        .model = absl::GetFlag(FLAGS_model),
+                        .connections = absl::GetFlag(FLAGS_connections),
+                        .seconds = absl::GetFlag(FLAGS_seconds),
+                        .rates = absl::GetFlag(FLAGS_rates),
+                        .seed = absl::GetFlag(FLAGS_seed),
+                        .deadline_ms = absl::GetFlag(FLAGS_deadline_ms),
+                        .slo_us = absl::GetFlag(FLAGS_slo_us),
+                        .closed = absl::GetFlag(FLAGS_closed),
+                        .operating_point = absl::GetFlag(FLAGS_operating_point),
+                        .echo = absl::GetFlag(FLAGS_echo),
+                        .json = absl::GetFlag(FLAGS_json)};
   if (command.rates.empty() == !command.closed.has_value()) {
     return absl::InvalidArgumentError("either --rates or --closed is needed, and not both");
   }
@@ -136,7 +148,7 @@ absl::Status RunClosed(const Command& command, const LoadTarget& target) {
   if (command.json) {
     std::cout << JsonLine()
                      .Add("callers", *command.closed)
-                     .Add("seconds", *command.seconds)
+                     .Add("seconds", command.seconds)
                      .Add("calls_per_second", result->calls_per_second)
                      .Add("refused_per_second", result->refused_per_second)
                      .Add("calls", result->calls)
@@ -154,7 +166,7 @@ absl::Status RunClosed(const Command& command, const LoadTarget& target) {
 void PrintJson(const Command& command, double rate, const StepCounts& step) {
   std::cout << JsonLine()
                    .Add("calls_per_second", rate)
-                   .Add("seconds", *command.seconds)
+                   .Add("seconds", command.seconds)
                    .Add("offered", step.offered)
                    .Add("attained", step.attained)
                    .Add("late", step.late)
@@ -193,11 +205,11 @@ absl::Status RunRates(const Command& command, const LoadTarget& target) {
   std::vector<LoadStep> steps;
   for (const double rate : *rates) steps.push_back({.calls_per_second = rate, .duration = command.duration()});
   const absl::StatusOr<std::vector<PlannedCall>> plan =
-      PlanLoad(steps, Arrivals::kPoisson, 1, static_cast<uint64_t>(*command.seed));
+      PlanLoad(steps, Arrivals::kPoisson, 1, static_cast<uint64_t>(command.seed));
   if (!plan.ok()) return plan.status();
   const Deadline deadline =
       command.slo_us ? Deadline{.after = std::chrono::microseconds(*command.slo_us), .is_grpc = false}
-                     : Deadline{.after = std::chrono::nanoseconds(static_cast<int64_t>(*command.deadline_ms * 1e6))};
+                     : Deadline{.after = std::chrono::nanoseconds(static_cast<int64_t>(command.deadline_ms * 1e6))};
   const absl::StatusOr<OpenLoopResult> result = RunOpenLoop(target, *plan, static_cast<int>(steps.size()), deadline);
   if (!result.ok()) return result.status();
   if (command.json) {
@@ -219,18 +231,18 @@ absl::Status Run(const Command& command) {
   absl::StatusOr<GrpcMethod> method = MethodOf(command);
   if (!method.ok()) return method.status();
   const LoadTarget target = {
-      .address = command.server, .connections = static_cast<int>(*command.connections), .method = *std::move(method)};
+      .address = command.server, .connections = static_cast<int>(command.connections), .method = *std::move(method)};
   return command.closed ? RunClosed(command, target) : RunRates(command, target);
 }
 
 int Main(std::span<const std::string> arguments) {
   const absl::StatusOr<Command> command = ParseCommand(arguments);
   if (!command.ok()) {
-    std::cerr << "http2-load: " << command.status().message() << "\n" << kUsage;
+    std::cerr << "http2-load: " << command.status().message() << "\n" << UsageOf(Program());
     return 2;
   }
-  if (command->help) {
-    std::cout << kUsage;
+  if (!command->answer.empty()) {
+    std::cout << command->answer;
     return 0;
   }
   if (const absl::Status status = Run(*command); !status.ok()) {
@@ -243,4 +255,4 @@ int Main(std::span<const std::string> arguments) {
 }  // namespace
 }  // namespace anybit::load
 
-int main(int argc, char** argv) { return anybit::load::Main(std::vector<std::string>(argv + 1, argv + argc)); }
+int main(int argc, char** argv) { return anybit::load::Main(anybit::ArgumentsOf(argc, argv)); }

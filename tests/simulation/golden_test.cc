@@ -11,15 +11,14 @@
 #include <random>
 #include <string>
 
+#include "base/random.h"
 #include "gtest/gtest.h"
-#include "scheduler/sim/traces/samplers.h"
 #include "scheduler/testing/snapshot.h"
 #include "tests/simulation/workload.h"
 
 namespace anybit::simulation {
 namespace {
 
-using sim::UniformInt;
 using std::chrono::microseconds;
 
 // Calm, a crowd, and calm again. Every fifth has a floor, every tenth no deadline, every eighth four rows.

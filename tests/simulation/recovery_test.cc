@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/random.h"
 #include "gtest/gtest.h"
 #include "scheduler/admission.h"
 #include "scheduler/policies/registry.h"
@@ -26,7 +27,6 @@
 #include "scheduler/sim/edge.h"
 #include "scheduler/sim/shared_processor.h"
 #include "scheduler/sim/sim_event_loop.h"
-#include "scheduler/sim/traces/samplers.h"
 #include "scheduler/sim/world_options.h"
 #include "scheduler/testing/rig.h"
 #include "scheduler/testing/snapshot.h"
@@ -34,7 +34,6 @@
 namespace anybit::simulation {
 namespace {
 
-using sim::UniformInt;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::seconds;

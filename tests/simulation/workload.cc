@@ -5,16 +5,15 @@
 #include <random>
 #include <utility>
 
+#include "base/random.h"
 #include "scheduler/policies/registry.h"
 #include "scheduler/sim/traces/arrivals.h"
 #include "scheduler/sim/traces/load.h"
 #include "scheduler/sim/traces/offered_request.h"
-#include "scheduler/sim/traces/samplers.h"
 
 namespace anybit::simulation {
 namespace {
 
-using sim::UniformInt;
 using std::chrono::microseconds;
 
 MonoTime WholeMicroseconds(MonoTime time) { return std::chrono::floor<microseconds>(time); }

@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "base/statistics.h"
 #include "model/format/requantize.h"
 #include "model/kernels/aligned_buffer.h"
 #include "model/kernels/cpu/instruction_set.h"
@@ -168,14 +169,10 @@ void RunLayer(benchmark::State& state, const KernelTable& kernels, const Case& s
     times.push_back(mine);
     ratios.push_back(direct / mine);
   }
-  const auto median = [](std::vector<double>& v) {
-    std::nth_element(v.begin(), v.begin() + static_cast<int64_t>(v.size() / 2), v.end());
-    return v[v.size() / 2];
-  };
-  const double rate = layer.macs() / median(times) * 1e-9;
+  const double rate = layer.macs() / Median(times) * 1e-9;
   state.counters["GMAC/s"] = rate;
   state.counters["peak%"] = 100 * rate / peak;
-  state.counters["x_direct"] = median(ratios);
+  state.counters["x_direct"] = Median(ratios);
 }
 
 int Main(int argc, char** argv) {

@@ -1,22 +1,16 @@
 #include "model/train/network/initial_weights.h"
 
 #include <cmath>
-#include <numbers>
+
+#include "base/random.h"
 
 namespace anybit {
 namespace {
 
-// Standard normal values by Box and Muller's method; std::normal_distribution differs between libraries.
 torch::Tensor RandomNormal(const std::vector<int64_t>& shape, double deviation, std::mt19937_64& random) {
   torch::Tensor values = torch::empty(shape);
   float* out = values.data_ptr<float>();
-  const auto uniform = [&] { return (static_cast<double>(random() >> 11) + 0.5) / 9007199254740992.0; };
-  for (int64_t i = 0; i < values.numel(); ++i) {
-    // Two statements: within one expression the compiler may choose the order of the two draws.
-    const double radius = std::sqrt(-2 * std::log(uniform()));
-    const double angle = 2 * std::numbers::pi * uniform();
-    out[i] = static_cast<float>(deviation * radius * std::cos(angle));
-  }
+  for (int64_t i = 0; i < values.numel(); ++i) out[i] = static_cast<float>(NormalFromMidpoints(random, deviation));
   return values;
 }
 

@@ -5,7 +5,7 @@
 #include <numbers>
 #include <set>
 
-#include "model/data/sampling.h"
+#include "base/random.h"
 #include "model/train/recipe/chance.h"
 
 namespace anybit {

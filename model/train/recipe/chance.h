@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <initializer_list>
 
-#include "model/data/sampling.h"
+#include "base/random.h"
 
 namespace anybit {
 

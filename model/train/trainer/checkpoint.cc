@@ -1,16 +1,13 @@
 #include "model/train/trainer/checkpoint.h"
 
-#include <fcntl.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
-#include <sstream>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/file.h"
 #include "model/format/safetensors.h"
 
 namespace anybit {
@@ -22,32 +19,6 @@ absl::Status Failed(const char* verb, const std::string& path) {
   return absl::UnavailableError(absl::StrCat("cannot ", verb, " '", path, "': ", std::strerror(errno)));
 }
 
-absl::Status WriteAndFlush(absl::string_view text, const std::string& path) {
-  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (file < 0) return Failed("create", path);
-  while (!text.empty()) {
-    const ssize_t written = write(file, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) break;
-    text.remove_prefix(written);
-  }
-  const bool whole = text.empty() && fsync(file) == 0;
-  const absl::Status status = whole ? absl::OkStatus() : Failed("write", path);
-  close(file);
-  return status;
-}
-
-// A rename reaches the disk with the folder. A file system that refuses to flush a folder keeps renames in order
-// itself.
-void FlushFolderOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  const int file = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (file < 0) return;
-  fsync(file);
-  close(file);
-}
-
 }  // namespace
 
 absl::Status WriteCheckpoint(const Checkpoint& checkpoint, const std::string& path) {
@@ -56,11 +27,7 @@ absl::Status WriteCheckpoint(const Checkpoint& checkpoint, const std::string& pa
   writer.AddMetadata(kIdentity, checkpoint.identity);
   writer.AddMetadata(kStep, absl::StrCat(checkpoint.step));
   for (const auto& [name, tensor] : checkpoint.tensors) writer.AddFloat(name, tensor.shape, tensor.values);
-  const std::string unfinished = path + ".partial";
-  if (absl::Status status = WriteAndFlush(writer.Finish(), unfinished); !status.ok()) return status;
-  if (std::rename(unfinished.c_str(), path.c_str()) != 0) return Failed("rename to", path);
-  FlushFolderOf(path);
-  return absl::OkStatus();
+  return ReplaceFile(path, writer.Finish(), Flush::kYes);
 }
 
 absl::StatusOr<bool> KeepEarlierCheckpoint(const std::string& path) {
@@ -71,17 +38,9 @@ absl::StatusOr<bool> KeepEarlierCheckpoint(const std::string& path) {
 }
 
 absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    const int error = errno;
-    const std::string why = absl::StrCat("cannot open checkpoint '", path, "': ", std::strerror(error));
-    return error == ENOENT ? absl::NotFoundError(why) : absl::UnavailableError(why);
-  }
-  std::ostringstream buffer;
-  buffer << file.rdbuf();
-  if (file.bad()) return absl::UnavailableError(absl::StrCat("cannot read checkpoint '", path, "'"));
-  const std::string text = std::move(buffer).str();
-  const absl::StatusOr<TensorFile> parsed = ParseSafetensors(text);
+  const absl::StatusOr<std::string> text = ReadFile(path);
+  if (!text.ok()) return absl::Status(text.status().code(), absl::StrCat("checkpoint: ", text.status().message()));
+  const absl::StatusOr<TensorFile> parsed = ParseSafetensors(*text);
   if (!parsed.ok()) {
     return absl::Status(parsed.status().code(), absl::StrCat("checkpoint '", path, "': ", parsed.status().message()));
   }

@@ -1,6 +1,7 @@
 #include "model/train/trainer/run_identity.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/hash.h"
 #include "model/data/augmentation.h"
 #include "model/format/artifact.h"
 #include "model/train/recipe/recipe.h"
@@ -8,29 +9,21 @@
 namespace anybit {
 namespace {
 
-// FNV-1a, 64 bits.
-constexpr uint64_t kEmptyHash = 0xcbf29ce484222325;
-
-uint64_t Hash(std::string_view bytes, uint64_t hash = kEmptyHash) {
-  for (unsigned char byte : bytes) hash = (hash ^ byte) * 0x100000001b3;
-  return hash;
-}
-
 uint64_t FingerprintOfWeights(const Artifact& artifact) {
-  uint64_t hash = kEmptyHash;
+  uint64_t hash = kFnv1aOfNothing;
   for (const LayerStore& layer : artifact.store) {
-    hash = Hash({reinterpret_cast<const char*>(layer.full.data()), 4 * layer.full.size()}, hash);
+    hash = Fnv1a({reinterpret_cast<const char*>(layer.full.data()), 4 * layer.full.size()}, hash);
   }
   return hash;
 }
 
 // Two data sets differ in their labels or in the labels' order; hashing pixels would read every image.
 uint64_t FingerprintOfLabels(const ExampleSet& examples) {
-  uint64_t hash = kEmptyHash;
+  uint64_t hash = kFnv1aOfNothing;
   for (int64_t i = 0; i < examples.count(); ++i) {
     const int label = examples.label(i);
     const char bytes[] = {static_cast<char>(label & 255), static_cast<char>(label >> 8)};
-    hash = Hash({bytes, 2}, hash);
+    hash = Fnv1a({bytes, 2}, hash);
   }
   return hash;
 }
@@ -66,6 +59,6 @@ std::string RunIdentity(const NetworkSpec& spec, const std::vector<PointRecipe>&
                       ToText(options.augmentation), "; ", ScheduleText(options), "; points", PointsText(points));
 }
 
-uint64_t HashIdentity(std::string_view identity) { return Hash(identity); }
+uint64_t HashIdentity(std::string_view identity) { return Fnv1a(identity); }
 
 }  // namespace anybit

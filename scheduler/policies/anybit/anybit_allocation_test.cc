@@ -8,9 +8,9 @@
 #include <random>
 #include <vector>
 
+#include "base/random.h"
 #include "gtest/gtest.h"
 #include "scheduler/policies/anybit/anybit.h"
-#include "scheduler/sim/traces/samplers.h"
 #include "scheduler/testing/snapshot.h"
 
 namespace {
@@ -39,7 +39,6 @@ void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::fre
 namespace anybit {
 namespace {
 
-using sim::UniformInt;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 

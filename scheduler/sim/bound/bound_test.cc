@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/random.h"
 #include "gtest/gtest.h"
-#include "scheduler/sim/traces/samplers.h"
 
 namespace anybit::sim {
 namespace {

@@ -10,6 +10,8 @@
 #include <limits>
 #include <optional>
 #include <random>
+#include <sstream>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/ascii.h"
@@ -19,6 +21,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "base/file.h"
 #include "scheduler/sim/traces/minute_counts.h"
 
 namespace anybit::sim {
@@ -313,8 +316,7 @@ absl::Status WriteRequests(const std::string& path, std::span<const OfferedReque
   const bool marked = std::any_of(requests.begin(), requests.end(), [](const OfferedRequest& request) {
     return request.sla_class != SlaClassId{} || request.tenant != TenantId{};
   });
-  std::ofstream file(path);
-  if (!file) return absl::NotFoundError(absl::StrCat("cannot open ", path));
+  std::ostringstream file;
   file << kHeader << (marked ? ",sla_class,tenant\n" : "\n");
   for (const OfferedRequest& request : requests) {
     file << request.id << ',' << MicrosText(request.arrival) << ','
@@ -322,9 +324,7 @@ absl::Status WriteRequests(const std::string& path, std::span<const OfferedReque
     if (marked) file << ',' << static_cast<int>(request.sla_class) << ',' << static_cast<int>(request.tenant);
     file << '\n';
   }
-  file.close();
-  if (!file) return absl::UnavailableError(absl::StrCat("cannot write ", path));
-  return absl::OkStatus();
+  return ReplaceFile(path, std::move(file).str());
 }
 
 absl::StatusOr<std::vector<MonoTime>> ReadArrivalTimes(const std::string& path) {

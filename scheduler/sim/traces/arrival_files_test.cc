@@ -216,7 +216,7 @@ TEST(WriteRequestsTest, WhatCouldNotBeReadBackIsNotWritten) {
   EXPECT_EQ(error({{.id = 4}, {.id = 4}}), "request 4 occurs twice");
   EXPECT_NE(error({{.id = 4, .deadline = kNever - nanoseconds(1)}}).find("has its deadline at"), std::string::npos);
   EXPECT_FALSE(std::ifstream(PathOf("unwritten")).is_open());
-  EXPECT_EQ(WriteRequests(PathOf("no/such/folder"), {}).code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(WriteRequests(PathOf("no/such/folder"), {}).code(), absl::StatusCode::kUnavailable);
 }
 
 TEST(ReadArrivalTimesTest, EachLineIsATimeInMillisecondsAndTheyComeAscending) {

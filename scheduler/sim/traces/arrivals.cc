@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <random>
 
-#include "scheduler/sim/traces/samplers.h"
+#include "base/random.h"
 
 namespace anybit::sim {
 

@@ -7,7 +7,7 @@
 #include <random>
 #include <vector>
 
-#include "scheduler/sim/traces/samplers.h"
+#include "base/random.h"
 
 namespace anybit::sim {
 

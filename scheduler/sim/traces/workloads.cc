@@ -14,8 +14,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/random.h"
 #include "scheduler/sim/traces/minute_counts.h"
-#include "scheduler/sim/traces/samplers.h"
 
 namespace anybit::sim {
 namespace {

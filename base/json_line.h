@@ -1,6 +1,6 @@
-// One JSON object, written on one line: for output that another program reads line by line.
-#ifndef ANYBIT_CLIENT_JSON_LINE_H_
-#define ANYBIT_CLIENT_JSON_LINE_H_
+// JSON that is written: texts quoted, and objects of one line each, for a program that reads line by line.
+#ifndef ANYBIT_BASE_JSON_LINE_H_
+#define ANYBIT_BASE_JSON_LINE_H_
 
 #include <concepts>
 #include <cstdint>
@@ -11,13 +11,17 @@
 
 namespace anybit {
 
+// The text as a JSON string, quotes included. Each byte that is not UTF-8 becomes U+FFFD.
+std::string JsonQuoted(const std::string& text);
+
+//   std::cout << JsonLine().Add("answered", 3).Add("top1", 0.5).text() << "\n";   // {"answered":3,"top1":0.5}
 class JsonLine {
  public:
-  // Members keep the order in which they are added. Each byte of text that is not UTF-8 becomes U+FFFD; a number that
-  // is not finite becomes null.
-  JsonLine& Add(const std::string& key, const std::string& text);
+  // Members keep the order in which they are added. Numbers have six significant digits; one that is not finite becomes
+  // null.
+  JsonLine& Add(const std::string& key, const std::string& text) { return AddRaw(key, JsonQuoted(text)); }
   JsonLine& Add(const std::string& key, const char* text) { return Add(key, std::string(text)); }
-  JsonLine& Add(const std::string& key, const JsonLine& object);
+  JsonLine& Add(const std::string& key, const JsonLine& object) { return AddRaw(key, object.text()); }
   JsonLine& Add(const std::string& key, std::floating_point auto number) { return AddReal(key, number); }
   template <std::integral T>
   JsonLine& Add(const std::string& key, T value) {
@@ -44,4 +48,4 @@ class JsonLine {
 
 }  // namespace anybit
 
-#endif  // ANYBIT_CLIENT_JSON_LINE_H_
+#endif  // ANYBIT_BASE_JSON_LINE_H_

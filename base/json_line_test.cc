@@ -1,8 +1,8 @@
-#include "client/json_line.h"
+#include "base/json_line.h"
 
 #include <limits>
 
-#include "gtest/gtest.h"
+#include <gtest/gtest.h>
 
 namespace anybit {
 namespace {
@@ -20,7 +20,7 @@ TEST(JsonLine, KeepsTheOrderAndTheTypes) {
 }
 
 TEST(JsonLine, EscapesWhatWouldEndTheTextOrTheLine) {
-  EXPECT_EQ(JsonLine().Add("a\"b", "\\ \n \x01").text(), R"({"a\"b":"\\ \u000a \u0001"})");
+  EXPECT_EQ(JsonLine().Add("a\"b", "\\ \n \x01").text(), R"({"a\"b":"\\ \n \u0001"})");
 }
 
 TEST(JsonLine, StaysJsonWhereTextIsNotUtf8) {

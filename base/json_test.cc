@@ -1,0 +1,46 @@
+#include "base/json.h"
+
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace anybit {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(ParseJson, ReadsEachKind) {
+  const absl::StatusOr<Json> json = ParseJson(R"({"t": "a\u00e9\"", "n": -1.5e1, "b": true, "l": [1, null]})");
+  ASSERT_TRUE(json.ok()) << json.status();
+  EXPECT_EQ(JsonMember(*json, "t")->get<std::string>(), "a\u00e9\"");
+  EXPECT_EQ(JsonMember(*json, "n")->get<double>(), -15);
+  EXPECT_TRUE(JsonMember(*json, "b")->get<bool>());
+  EXPECT_EQ(JsonMember(*json, "l")->size(), 2u);
+  EXPECT_EQ(JsonMember(*json, "absent"), nullptr);
+  EXPECT_EQ(JsonMember(*JsonMember(*json, "l"), "absent"), nullptr);
+  EXPECT_EQ(JsonMember(*JsonMember(*json, "t"), "absent"), nullptr);
+}
+
+TEST(ParseJson, RefusesWhatIsNotJsonAndSaysWhere) {
+  for (const char* text : {"", "{", "{} {}", "{'a': 1}", "[1,]", "nan", "1e999", "\"\xff\"", "// note\n1"}) {
+    EXPECT_EQ(ParseJson(text).status().code(), absl::StatusCode::kInvalidArgument) << text;
+  }
+  EXPECT_THAT(ParseJson("{\"a\": x}").status().message(), HasSubstr("column 7"));
+}
+
+TEST(ParseJsonObject, RefusesOtherValues) {
+  EXPECT_TRUE(ParseJsonObject("{}").ok());
+  EXPECT_EQ(ParseJsonObject("[]").status().message(), "not a JSON object, but of kind array");
+  EXPECT_THAT(ParseJsonObject("{").status().message(), HasSubstr("not a JSON object: "));
+}
+
+TEST(ParseJson, RefusesDeepNesting) {
+  const auto nested = [](size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
+  EXPECT_TRUE(ParseJson(nested(kMaxJsonDepth)).ok());
+  EXPECT_EQ(ParseJson(nested(kMaxJsonDepth + 1)).status().message(), "JSON nested more than 100 deep");
+  EXPECT_FALSE(ParseJson(nested(1'000'000)).ok());
+}
+
+}  // namespace
+}  // namespace anybit

@@ -1,0 +1,107 @@
+#include "client/load_options.h"
+
+#include <chrono>
+#include <limits>
+
+#include "absl/flags/flag.h"
+#include "absl/status/status.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "base/command_line.h"
+#include "base/flag_types.h"
+#include "client/connection.h"
+
+using AccuracyFlag = anybit::WholeNumber<0, 10'000>;
+using BitsFlag = anybit::WholeNumber<1, 32>;
+using SeedFlag = anybit::WholeNumber<0, std::numeric_limits<int64_t>::max()>;
+using SecondsFlag = anybit::RealNumber<0.001, 86'400.0>;
+using MillisecondsFlag = anybit::RealNumber<0.0, 3.6e6>;
+
+ABSL_FLAG(std::string, server, "127.0.0.1:8001", "HOST:PORT of the server");
+ABSL_FLAG(std::string, model, "", "name of a model; by default the server's first ready one");
+ABSL_FLAG(std::string, images, "", "IDX images, or one PNG, JPEG or PGM; plain or gzipped");
+ABSL_FLAG(std::string, labels, "", "IDX file with the images' labels: measures the real accuracy too");
+ABSL_FLAG(std::string, steps, "0.2x,0.5x,1x,2x,3x,1x,0.2x", "calls/s, or with an x multiples of the capacity");
+ABSL_FLAG(SecondsFlag, step_seconds, 10, "length of a step");
+ABSL_FLAG(std::string, capacity, "auto",
+          "calls/s, or auto: measured as the answers to up to 32 callers in 3 s, with the class's accuracy floor but "
+          "neither a deadline nor the class's objective");
+ABSL_FLAG(std::string, capacity_point, "",
+          "operating point to run while the capacity is measured; by default the server chooses");
+ABSL_FLAG(std::string, arrivals, "poisson", "poisson or constant");
+ABSL_FLAG(SeedFlag, seed, 1, "the same seed sends the same load");
+ABSL_FLAG(MillisecondsFlag, deadline_ms, 50,
+          "0: none; latency counts from the instant at which the call was to be sent");
+ABSL_FLAG(std::string, operating_point, "", "the operating point to run, such as w4a4f; by default the server chooses");
+ABSL_FLAG(std::optional<AccuracyFlag>, min_accuracy_bp, std::nullopt,
+          "no operating point below this accuracy, in 1/100 %");
+ABSL_FLAG(std::optional<BitsFlag>, min_bits, std::nullopt, "no operating point of fewer bits");
+ABSL_FLAG(std::string, sla_class, "", "name of a class of the server");
+ABSL_FLAG(std::string, tenant, "", "the tenant that the requests belong to");
+ABSL_FLAG(bool, json, false, "one JSON object per step in place of a table");
+
+namespace anybit {
+namespace {
+
+ProgramDescription Program() {
+  return {
+      .usage = "anybit-load --images=FILE [FLAG...]",
+      .about = "Sends a load that does not wait for answers, step by step, and reports how each step was served.",
+      .sections = {{.title = "", .flags = {"server", "model", "images", "labels"}},
+                   {.title = "the load",
+                    .flags = {"steps", "step_seconds", "capacity", "capacity_point", "arrivals", "seed"}},
+                   {.title = "each request",
+                    .flags = {"deadline_ms", "operating_point", "min_accuracy_bp", "min_bits", "sla_class", "tenant"}},
+                   {.title = "output", .flags = {"json"}}},
+      .footer =
+          "exit status: 0 the load ran, 1 the server or a file refused, 2 wrong usage, 130 (143) ended by "
+          "Ctrl-C (SIGTERM)\nafter a report of the calls that had ended"};
+}
+
+}  // namespace
+
+std::string LoadUsage() { return UsageOf(Program()); }
+
+absl::StatusOr<LoadOptions> ParseLoadOptions(std::span<const std::string> arguments) {
+  const ProgramDescription program = Program();
+  ResetFlags(program);
+  const absl::StatusOr<CommandLine> line = ParseCommandLine(program, arguments);
+  if (!line.ok()) return line.status();
+  if (!line->answer.empty()) return LoadOptions{.answer = line->answer};
+  if (absl::Status status = ExpectNoWords(*line); !status.ok()) return status;
+  LoadOptions options{.server = absl::GetFlag(FLAGS_server),
+                      .model = absl::GetFlag(FLAGS_model),
+                      .images = absl::GetFlag(FLAGS_images),
+                      .labels = absl::GetFlag(FLAGS_labels),
+                      .steps = absl::GetFlag(FLAGS_steps),
+                      .step_seconds = absl::GetFlag(FLAGS_step_seconds),
+                      .capacity_point = absl::GetFlag(FLAGS_capacity_point),
+                      .seed = absl::GetFlag(FLAGS_seed),
+                      .json = absl::GetFlag(FLAGS_json)};
+  const double deadline_ms = absl::GetFlag(FLAGS_deadline_ms);
+  options.request.deadline = std::chrono::microseconds(static_cast<int64_t>(deadline_ms * 1000));
+  options.request.operating_point = absl::GetFlag(FLAGS_operating_point);
+  options.request.min_accuracy_bp = absl::GetFlag(FLAGS_min_accuracy_bp);
+  options.request.min_bits = absl::GetFlag(FLAGS_min_bits);
+  options.request.sla_class = absl::GetFlag(FLAGS_sla_class);
+  options.request.tenant = absl::GetFlag(FLAGS_tenant);
+  if (options.images.empty()) return absl::InvalidArgumentError("--images is missing");
+  if (const std::string capacity = absl::GetFlag(FLAGS_capacity); capacity != "auto") {
+    double number;
+    if (!absl::SimpleAtod(capacity, &number) || !(number > 0)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--capacity takes auto or a positive number, not '", capacity, "'"));
+    }
+    options.capacity = number;
+  }
+  if (const std::string arrivals = absl::GetFlag(FLAGS_arrivals); arrivals == "constant") {
+    options.arrivals = Arrivals::kConstant;
+  } else if (arrivals != "poisson") {
+    return absl::InvalidArgumentError(absl::StrCat("--arrivals takes poisson or constant, not '", arrivals, "'"));
+  }
+  if (absl::Status status = ParseRates(options.steps, 1).status(); !status.ok()) return status;
+  if (absl::Status status = ParseServerAddress(options.server).status(); !status.ok()) return status;
+  return options;
+}
+
+}  // namespace anybit

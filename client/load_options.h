@@ -1,0 +1,40 @@
+// The command line of anybit-load as values.
+#ifndef ANYBIT_CLIENT_LOAD_OPTIONS_H_
+#define ANYBIT_CLIENT_LOAD_OPTIONS_H_
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "client/inference_client.h"
+#include "client/load_plan.h"
+
+namespace anybit {
+
+struct LoadOptions {
+  std::string server = "127.0.0.1:8001";
+  std::string model;
+  std::string images;
+  std::string labels;
+  std::string steps = "0.2x,0.5x,1x,2x,3x,1x,0.2x";
+  double step_seconds = 10;
+  std::optional<double> capacity;  // unset: to be measured
+  std::string capacity_point;
+  Arrivals arrivals = Arrivals::kPoisson;
+  int64_t seed = 1;
+  InferOptions request;
+  bool json = false;
+  std::string answer;  // the text of --help: to be printed in place of a load
+};
+
+// InvalidArgument, naming the flag and the value, for what is not acceptable.
+absl::StatusOr<LoadOptions> ParseLoadOptions(std::span<const std::string> arguments);
+
+// The form of the command line, for an error message.
+std::string LoadUsage();
+
+}  // namespace anybit
+
+#endif  // ANYBIT_CLIENT_LOAD_OPTIONS_H_

@@ -1,0 +1,29 @@
+// A profile as JSON: a server saves it, the simulator and people read it.
+//
+// {"max_batch": 2, "points": [{"name": "w8a8", "accuracy": 0.92, "latency_us": [850.5, 1210]}]}
+// One latency in microseconds for each number of rows from 1 to max_batch, to the nanosecond. Other members are
+// ignored: the server adds members of its own (server/profile_file.h).
+#ifndef ANYBIT_SCHEDULER_LATENCY_PROFILE_JSON_H_
+#define ANYBIT_SCHEDULER_LATENCY_PROFILE_JSON_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/json.h"
+#include "scheduler/latency/profile.h"
+
+namespace anybit {
+
+// `profile` is valid. `more_members`, such as `"note": 1`, are put behind the profile's own.
+std::string WriteProfileJson(const Profile& profile, absl::string_view more_members = "");
+
+// A valid profile. InvalidArgument, naming the member, for anything else.
+absl::StatusOr<Profile> ProfileFromJsonValue(const Json& root);
+
+// The profile in a file. NotFound if the file cannot be read; otherwise InvalidArgument, with the path in front.
+absl::StatusOr<Profile> ReadProfileJson(const std::string& path);
+
+}  // namespace anybit
+
+#endif  // ANYBIT_SCHEDULER_LATENCY_PROFILE_JSON_H_

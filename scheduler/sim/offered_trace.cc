@@ -1,0 +1,71 @@
+#include "scheduler/sim/offered_trace.h"
+
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <utility>
+
+#include "absl/strings/str_split.h"
+#include "scheduler/sim/traces/arrival_files.h"
+#include "scheduler/sim/traces/load.h"
+#include "scheduler/sim/traces/workloads.h"
+
+namespace anybit::sim {
+namespace {
+
+// Moves the instants apart or together until their mean rate is `per_second`.
+void StretchTo(double per_second, std::vector<MonoTime>& arrivals) {
+  if (arrivals.size() < 2 || arrivals.back() == arrivals.front()) return;
+  const MonoTime start = arrivals.front();
+  const double wanted = static_cast<double>(arrivals.size() - 1) / per_second;
+  const double ratio = wanted / ToSeconds(arrivals.back() - start);
+  for (MonoTime& arrival : arrivals) {
+    arrival = start + Duration(std::llround(static_cast<double>((arrival - start).count()) * ratio));
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<OfferedTrace> MakeTrace(const SimulateOptions& options, const Profile& profile, double capacity) {
+  OfferedTrace trace;
+  if (!options.arrivals.empty()) {
+    absl::StatusOr<std::vector<OfferedRequest>> requests = ReadRequests(options.arrivals);
+    if (!requests.ok()) return requests.status();
+    trace.requests = *std::move(requests);
+    if (options.requests && trace.requests.size() > static_cast<size_t>(*options.requests)) {
+      trace.requests.resize(static_cast<size_t>(*options.requests));
+    }
+    trace.name = options.arrivals;
+    return trace;
+  }
+  trace.objective = options.objective.value_or(DefaultObjective(profile));
+  absl::StatusOr<std::vector<MonoTime>> arrivals;
+  const bool replayed = !options.arrival_times.empty() || !options.azure.empty();
+  if (!options.arrival_times.empty()) {
+    trace.name = options.arrival_times;
+    arrivals = ReadArrivalTimes(options.arrival_times);
+  } else if (!options.azure.empty()) {
+    trace.name = options.azure;
+    const std::vector<std::string> paths = absl::StrSplit(options.azure, ',');
+    arrivals = ReadAzureInvocations(paths, options.azure_part);
+  } else {
+    trace.name = options.workloads;
+    trace.load = options.load.value_or(0.8);
+    arrivals = MakeArrivals(options.workloads, {.count = static_cast<int>(options.requests.value_or(20'000)),
+                                                .per_second = *trace.load * capacity,
+                                                .objective = *trace.objective,
+                                                .seed = options.seeds.front()});
+  }
+  if (!arrivals.ok()) return arrivals.status();
+  if (replayed) {
+    if (options.requests && arrivals->size() > static_cast<size_t>(*options.requests)) {
+      arrivals->resize(static_cast<size_t>(*options.requests));
+    }
+    if (options.load) StretchTo(*options.load * capacity, *arrivals);
+    trace.load = options.load;
+  }
+  trace.requests = RequestsAt(*arrivals, *trace.objective);
+  return trace;
+}
+
+}  // namespace anybit::sim
