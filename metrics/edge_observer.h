@@ -26,6 +26,9 @@ class EdgeObserver {
   // There was no memory for a request.
   virtual void OnShed() {}
 
+  // The deadline of a call had passed when the server saw it.
+  virtual void OnExpired() {}
+
   // A call ended before it was a request; of kMalformedMessage, OnInvalid tells as well.
   virtual void OnRefusedCall(RefusedCallReason reason) {}
 };

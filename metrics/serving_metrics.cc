@@ -248,6 +248,8 @@ void ServingMetrics::OnDecisionReplaced(const DecisionReplacedEvent& event) { re
 
 void ServingMetrics::OnInvalid() { invalid_requests_->Increment(); }
 
+void ServingMetrics::OnExpired() { requests_[static_cast<int>(OutcomeKind::kExpired)]->Increment(); }
+
 void ServingMetrics::OnShed() { requests_[static_cast<int>(OutcomeKind::kShed)]->Increment(); }
 
 void ServingMetrics::OnRefusedCall(RefusedCallReason reason) { refused_calls_[static_cast<int>(reason)]->Increment(); }

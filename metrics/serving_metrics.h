@@ -64,6 +64,7 @@ class ServingMetrics : public SchedulerObserver, public EdgeObserver {
   void OnInvalid() override;
   void OnUnavailable() override;
   void OnShed() override;
+  void OnExpired() override;
   void OnRefusedCall(RefusedCallReason reason) override;
 
  private:

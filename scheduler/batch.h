@@ -2,6 +2,7 @@
 #ifndef ANYBIT_SCHEDULER_BATCH_H_
 #define ANYBIT_SCHEDULER_BATCH_H_
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -10,8 +11,15 @@
 
 namespace anybit {
 
+// How a batch's thread stands to the threads that receive and answer calls, where they share processors.
+enum class BatchPriority : uint8_t {
+  kEqual,
+  kBelowEdge,  // they have work that must not wait: see EdgeBacklog
+};
+
 struct Batch {
   PointId point{};
+  BatchPriority priority = BatchPriority::kEqual;
   int rows = 0;                                   // the sum over members
   std::vector<std::unique_ptr<Payload>> members;  // in dispatch order, never empty
 };

@@ -96,9 +96,13 @@ void Scheduler::Delivered(MonoTime ended, Duration at_least) {
 
 void Scheduler::RefusalSent(MonoTime ended, Duration at_least) {
   loop_.Post([this, took = std::max(loop_.Now() - ended, at_least)] {
-    backlog_.Observe(took, loop_.Now());
+    backlog_.Observe(took, loop_.Now(), arrivals_.objective());
     if (!queue_.empty()) RequestStep();  // the wait may be over
   });
+}
+
+void Scheduler::CallExpiredUnseen() {
+  loop_.Post([this] { backlog_.Observe(arrivals_.objective(), loop_.Now(), arrivals_.objective()); });
 }
 
 void Scheduler::Drain(absl::AnyInvocable<void()> drained) {
@@ -338,7 +342,7 @@ void Scheduler::Apply(const SchedulerView& view, bool trial) {
 }
 
 void Scheduler::Dispatch(MonoTime now, int slot, PointId point, std::vector<Waiting> members, bool trial) {
-  Batch batch{.point = point};
+  Batch batch{.point = point, .priority = backlog_.Priority(arrivals_.objective(), now)};
   Running& running = running_[static_cast<size_t>(slot)];
   MonoTime earliest_deadline = kNever;
   for (Waiting& member : members) {

@@ -87,6 +87,10 @@ class Scheduler {
   // wait while refusals are long under way (EdgeBacklog). May be told of some only. Any thread.
   void RefusalSent(MonoTime ended, Duration at_least = Duration::zero());
 
+  // The deadline of a call had passed when the edge saw it: the edge is behind by an objective or more. May be told of
+  // some only. Any thread.
+  void CallExpiredUnseen();
+
   // New requests end as kUnavailable from now on; `drained` runs on the loop thread once none waits or runs and every
   // answer is out.
   // Any thread.

@@ -63,6 +63,8 @@ ABSL_FLAG(int64_t, max_queue_bytes, 0,
           "bytes that requests may hold, from reading a call to sending its answer; 0: half of the memory that this "
           "process may still use when it begins to serve");
 ABSL_FLAG(int32_t, max_streams, 0, "calls at the same time on one connection; 0: by --max_queue_bytes");
+ABSL_FLAG(absl::Duration, read_timeout, absl::Seconds(10),
+          "for a call's message to arrive, from when the server reads it; then the call ends as DEADLINE_EXCEEDED");
 ABSL_FLAG(absl::Duration, min_ping_interval, absl::Seconds(5), "clients that ping more often are disconnected");
 ABSL_FLAG(absl::Duration, keepalive_time, absl::ZeroDuration(),
           "ping clients that have been silent for so long; 0: never");
@@ -126,6 +128,7 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
                        .connections = {.min_ping_interval = duration(FLAGS_min_ping_interval),
                                        .keepalive_time = duration(FLAGS_keepalive_time),
                                        .keepalive_timeout = duration(FLAGS_keepalive_timeout),
+                                       .read_timeout = duration(FLAGS_read_timeout),
                                        .max_idle = duration(FLAGS_max_connection_idle),
                                        .max_age = duration(FLAGS_max_connection_age),
                                        .max_streams = absl::GetFlag(FLAGS_max_streams)},

@@ -1,6 +1,9 @@
 #include "server/model_runner.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -18,6 +21,14 @@
 #include "server/inference_payload.h"
 
 namespace anybit {
+namespace {
+
+// By how much the thread that yields is nicer than the ordinary one. Beside a thread of the edge it gets a quarter of
+// a processor, and a whole one where the edge has nothing to do. On one core at three times the capacity, 49 % of the
+// possible answers were in time at equal priority, and 89 to 97 % with this.
+constexpr int kYieldingNice = 5;
+
+}  // namespace
 
 class ModelRunner::Slot {
  public:
@@ -30,7 +41,12 @@ class ModelRunner::Slot {
         processors_(std::move(processors)),
         thread_([this] {
           Prepare();
-          Work();
+          Work(BatchPriority::kEqual);
+        }),
+        yielding_thread_([this] {
+          ready_.WaitForNotification();
+          PrepareToYield();
+          Work(BatchPriority::kBelowEdge);
         }) {}
 
   ~Slot() {
@@ -39,11 +55,12 @@ class ModelRunner::Slot {
       stopping_ = true;
     }
     thread_.join();
+    yielding_thread_.join();
   }
 
   // Waits until the slot can run.
   absl::Status pinning() const {
-    ready_.WaitForNotification();
+    yielding_ready_.WaitForNotification();
     return pinning_;
   }
 
@@ -66,26 +83,41 @@ class ModelRunner::Slot {
     ready_.Notify();
   }
 
-  void Work() {
-    while (std::optional<Job> job = Take()) {
+  void PrepareToYield() {
+    pinning_.Update(PinThisThread(processors_));
+    errno = 0;
+    const int priority = getpriority(PRIO_PROCESS, 0);  // Linux: of this thread
+    if (errno == 0) (void)setpriority(PRIO_PROCESS, 0, priority + kYieldingNice);
+    yielding_ready_.Notify();
+  }
+
+  // Runs the batches of one priority.
+  void Work(BatchPriority priority) {
+    while (std::optional<Job> job = Take(priority)) {
       BatchResult result{.batch = std::move(job->batch)};
       result.started = loop_.Now();
       result.status = Compute(result.batch);
       result.finished = loop_.Now();
+      {
+        absl::MutexLock lock(&mutex_);
+        running_ = false;
+      }
       job->done(std::move(result));
     }
   }
 
-  // The next job, or none when there will be no more.
-  std::optional<Job> Take() {
-    absl::MutexLock lock(&mutex_, absl::Condition(
-                                      +[](Slot* slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(slot->mutex_) {
-                                        return slot->stopping_ || !slot->jobs_.empty();
-                                      },
-                                      this));
+  // The next job, if it is of this priority, or none when there will be no more.
+  std::optional<Job> Take(BatchPriority priority) {
+    absl::MutexLock lock(&mutex_);
+    const auto is_due = [this, priority]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      if (jobs_.empty()) return stopping_;
+      return !running_ && jobs_.front().batch.priority == priority;
+    };
+    mutex_.Await(absl::Condition(&is_due));
     if (jobs_.empty()) return std::nullopt;
     Job job = std::move(jobs_.front());
     jobs_.erase(jobs_.begin());
+    running_ = true;
     return job;
   }
 
@@ -143,19 +175,22 @@ class ModelRunner::Slot {
   const size_t output_elements_;
   const ProcessorSet processors_;
 
-  // The slot's thread only.
+  // The thread that runs a batch only.
   std::vector<uint8_t> input_;
   std::vector<float> output_;
   std::unique_ptr<AdaptiveNetwork::Scratch> scratch_;
 
-  absl::Status pinning_;  // fixed once ready
-  absl::Notification ready_;
+  absl::Status pinning_;               // fixed once both threads are ready
+  absl::Notification ready_;           // of the ordinary thread
+  absl::Notification yielding_ready_;  // of the other, which waits for the first
 
   absl::Mutex mutex_;
   std::vector<Job> jobs_ ABSL_GUARDED_BY(mutex_);  // at most one, unless the caller broke its promise
+  bool running_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 
   std::thread thread_;
+  std::thread yielding_thread_;
 };
 
 ModelRunner::ModelRunner(const AdaptiveNetwork& network, const EventLoop& loop, const ModelRunnerOptions& options) {

@@ -1,4 +1,9 @@
-// Runs batches on a network: one thread for each slot, each with its own scratch and buffers.
+// Runs batches on a network: each slot has its own threads, scratch and buffers.
+//
+// A slot has two threads, of which one works at a time: an ordinary one, and one of lower priority for batches that
+// yield to the edge (BatchPriority). A thread cannot do both, since an unprivileged process may not raise a priority
+// again. A network's own helper threads belong to the scratch and keep their priority: with several threads a slot,
+// only a part of a batch yields. Where the system refuses a lower priority, both threads are ordinary ones.
 //
 // A thread gathers the members' rows into one contiguous input, runs the network, and scatters the outputs. None of
 // that allocates where the members have room for their outputs. A network that fails or throws fails that batch only.
@@ -24,7 +29,7 @@ struct ModelRunnerOptions {
 
 class ModelRunner : public BatchRunner {
  public:
-  // `network` and `loop` (asked for the time only) must outlive the runner. Each slot's scratch is made on its own
+  // `network` and `loop` (asked for the time only) must outlive the runner. Each slot's scratch is made on its ordinary
   // thread, so that threads and memory of the scratch belong to the slot's processors. Returns when all slots can run.
   ModelRunner(const AdaptiveNetwork& network, const EventLoop& loop, const ModelRunnerOptions& options);
 
@@ -36,7 +41,7 @@ class ModelRunner : public BatchRunner {
   // Whether each slot is on its processors; otherwise why one runs on any.
   absl::Status pinning() const;
 
-  // The members are InferencePayloads. `done` is called on the slot's thread.
+  // The members are InferencePayloads. `done` is called on a thread of the slot.
   void Run(int slot, Batch batch, Done done) override;
 
  private:

@@ -1,5 +1,8 @@
 #include "server/model_runner.h"
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <stdexcept>
@@ -172,6 +175,30 @@ TEST(ModelRunnerTest, ASlotsThreadAndItsScratchAreOnItsProcessors) {
   EXPECT_EQ(Located::Numbers(), here) << "others are not pinned";
 }
 
+TEST(ModelRunnerTest, BatchesThatYieldRunAtALowerPriorityOnTheSameProcessorsAndAnswerAlike) {
+  ManualClock clock;
+  std::vector<int> priorities;
+  std::vector<std::vector<Processor>> processors;
+  const SumNetwork network([&](int, int) {
+    priorities.push_back(getpriority(PRIO_PROCESS, 0));
+    processors.push_back(AllowedProcessors());
+    return absl::OkStatus();
+  });
+  const int last = AllowedProcessors().back().number;
+  ModelRunner runner(network, clock, {.slots = 1, .max_batch = 1, .processors = {{last}}});
+  EXPECT_TRUE(runner.pinning().ok()) << runner.pinning();
+  const int here = getpriority(PRIO_PROCESS, 0);
+  for (const bool yields : {false, true, false, true, true}) {
+    Batch batch = MakeBatch(SumNetwork::kW8a8, 1, {{1, 2, 3, 4}});
+    batch.priority = yields ? BatchPriority::kBelowEdge : BatchPriority::kEqual;
+    const BatchResult result = RunAndWait(runner, std::move(batch));
+    EXPECT_THAT(OutputOf(result, 0), ElementsAre(10.25f, 1010.25f, 2010.25f));
+    EXPECT_EQ(priorities.back(), yields ? std::min(here + 5, 19) : here);
+    ASSERT_EQ(processors.back().size(), 1u);
+    EXPECT_EQ(processors.back()[0].number, last);
+  }
+}
+
 TEST(ModelRunnerTest, ASlotThatCannotBePinnedRunsAnywhereAndTellsWhy) {
   const SumNetwork network;
   ManualClock clock;
@@ -219,6 +246,14 @@ TEST(ModelRunnerTest, WhatWasGivenIsAnsweredBeforeTheRunnerEnds) {
   {
     ModelRunner runner(network, clock, {.slots = 1, .max_batch = 1});
     runner.Run(0, MakeBatch(0, 1, {{0, 0, 0, 0}}), [&](BatchResult result) { answered = result.status.ok(); });
+  }
+  EXPECT_TRUE(answered);
+  answered = false;
+  {
+    ModelRunner runner(network, clock, {.slots = 1, .max_batch = 1});
+    Batch batch = MakeBatch(0, 1, {{0, 0, 0, 0}});
+    batch.priority = BatchPriority::kBelowEdge;
+    runner.Run(0, std::move(batch), [&](BatchResult result) { answered = result.status.ok(); });
   }
   EXPECT_TRUE(answered);
 }

@@ -72,6 +72,11 @@ absl::Status CheckConnections(const ConnectionOptions& connections) {
   absl::Status status = CheckDuration("min_ping_interval", connections.min_ping_interval);
   status.Update(CheckDuration("keepalive_time", connections.keepalive_time));
   status.Update(CheckDuration("keepalive_timeout", connections.keepalive_timeout));
+  if (connections.read_timeout <= Duration::zero()) {
+    status.Update(absl::InvalidArgumentError(
+        absl::StrCat("--read_timeout is ", ToSeconds(connections.read_timeout), " s, not above 0")));
+  }
+  status.Update(CheckDuration("read_timeout", connections.read_timeout));
   status.Update(CheckDuration("max_connection_idle", connections.max_idle));
   status.Update(CheckDuration("max_connection_age", connections.max_age));
   status.Update(CheckRange("max_streams", connections.max_streams, 0, kMaxStreams));

@@ -22,6 +22,7 @@ struct ConnectionOptions {
   Duration min_ping_interval = std::chrono::seconds(5);   // pings that come sooner end the connection
   Duration keepalive_time{};                              // without traffic, until the server pings
   Duration keepalive_timeout = std::chrono::seconds(20);  // for the answer to that
+  Duration read_timeout = std::chrono::seconds(10);       // for a call's message, from when the server reads it
   Duration max_idle{};                                    // without calls
   Duration max_age{};                                     // then calls end within the drain timeout
   int max_streams = 0;                                    // calls at the same time on one; 0: by the memory limit

@@ -62,6 +62,9 @@ TEST(OptionsTest, LimitsOfMemoryAndConnectionsAreNamedAlike) {
   options.connections.max_age = std::chrono::seconds(-1);
   ExpectRefused(options, "--max_connection_age is -1 s");
   options = Valid();
+  options.connections.read_timeout = Duration::zero();
+  ExpectRefused(options, "--read_timeout is 0 s, not above 0");
+  options = Valid();
   options.connections.max_streams = -1;
   ExpectRefused(options, "--max_streams is -1");
 }

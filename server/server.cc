@@ -1,14 +1,7 @@
 #include "server/server.h"
 
-#include <grpc/grpc.h>
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
-#include <grpcpp/grpcpp.h>
-#include <grpcpp/health_check_service_interface.h>
-#include <grpcpp/resource_quota.h>
-
 #include <algorithm>
 #include <chrono>
-#include <climits>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -20,21 +13,20 @@
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "base/listening_sockets.h"
 #include "metrics/serving_metrics.h"
-#include "proto/health.pb.h"
 #include "scheduler/admission.h"
 #include "scheduler/asio_event_loop.h"
 #include "scheduler/policies/registry.h"
 #include "scheduler/scheduler.h"
 #include "server/control_groups.h"
-#include "server/inference_service.h"
+#include "server/grpc_server.h"
+#include "server/model_infer_calls.h"
 #include "server/model_runner.h"
 #include "server/processors.h"
 #include "server/profile_finder.h"
 #include "server/request_memory.h"
 #include "server/served_model.h"
-#include "server/translate.h"
+#include "server/serving_state.h"
 
 namespace anybit {
 namespace {
@@ -92,50 +84,19 @@ ServingMetricsLabels MetricsLabels(const ServedModel& model, const PointTable& p
   return labels;
 }
 
-// What every gRPC server of this process gets: grpc.health.v1.Health and reflection. Both are process-wide switches of
-// the library and must be set before the first server is built.
-void EnablePlugins() {
-  static const bool enabled = [] {
-    grpc::EnableDefaultHealthCheckService(true);
-    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-    // Reflection describes what is in the program's pool of descriptors; that links it.
-    return grpc::health::v1::HealthCheckRequest::descriptor() != nullptr;
-  }();
-  (void)enabled;
-}
-
-// "liveness" is the process, the others are readiness.
-constexpr const char* kReadinessServices[] = {"", "readiness", "inference.GRPCInferenceService"};
-
-void SetReadiness(grpc::Server& server, bool ready) {
-  grpc::HealthCheckServiceInterface* health = server.GetHealthCheckService();
-  health->SetServingStatus("liveness", true);
-  for (const char* service : kReadinessServices) health->SetServingStatus(service, ready);
-}
-
 absl::Status CheckQueueBytes(int64_t bytes, const ServedModel& model) {
-  const int64_t largest = InferenceService::LargestCallBytes(model);
+  const int64_t largest = ModelInferCalls::LargestCallBytes(model);
   if (bytes == 0 || bytes >= largest) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("--max_queue_bytes is ", bytes, ", less than the ", largest,
                                                  " bytes that the largest request takes"));
 }
 
-absl::Status CanServeGrpc(const std::string& address) {
-  const absl::Status status = ListeningSockets::CanOpen(address);
-  return status.ok() ? status : absl::Status(status.code(), absl::StrCat("cannot serve gRPC: ", status.message()));
+// Bytes that requests may hold.
+int64_t RequestLimitBytes(const ServerOptions& options, const ServedModel& model) {
+  if (options.max_queue_bytes != 0) return options.max_queue_bytes;
+  const int64_t left = std::max<int64_t>(UsableMemoryBytes() - ResidentMemoryBytes(), 0);
+  return std::max(left / 2, ModelInferCalls::LargestCallBytes(model));
 }
-
-// Milliseconds for a channel argument; `none` for a duration of 0.
-int ArgumentMillis(Duration duration, int none) {
-  if (duration == Duration::zero()) return none;
-  return static_cast<int>(std::max<int64_t>(std::chrono::ceil<std::chrono::milliseconds>(duration).count(), 1));
-}
-
-// What a call's message may bring along before we ask for it. Once we do, the window opens for the whole message.
-constexpr int kUnreadBytes = 16 * 1024;
-// What a call takes of memory before it is read, at most: the above, gRPC's call and stream.
-constexpr int64_t kUnreadCallBytes = 2 * kUnreadBytes;
-constexpr int64_t kLeastStreams = 100;
 
 }  // namespace
 
@@ -153,11 +114,9 @@ struct Server::Serving {
   std::optional<Scheduler> scheduler;
   std::unique_ptr<ModelRunner> runner;  // its threads answer to scheduler and loop, so it goes before both
   std::optional<RequestMemory> memory;
-  std::optional<InferenceService> service;
-  int64_t grpc_bytes = 0;  // that gRPC should stay below, what requests hold included
-  int grpc_port = 0;
-  std::unique_ptr<grpc::Server> grpc;       // its threads use all of the above
-  grpc_completion_queue* goaway = nullptr;  // of the drain: gets one event when the last call has ended
+  SharedServingState state = ServingState::kStarting;
+  std::optional<ModelInferCalls> infer;
+  std::unique_ptr<GrpcServer> grpc;  // its threads use all of the above
   std::thread loop_thread;
 };
 
@@ -169,7 +128,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Listen(ServerOptions options) {
   if (absl::Status status = ValidateOptions(options); !status.ok()) return status;
   std::unique_ptr<Server> server(new Server(std::move(options)));
   // gRPC binds last, and says only that it could not.
-  if (absl::Status status = CanServeGrpc(server->options_.grpc_address); !status.ok()) return status;
+  if (absl::Status status = GrpcServer::CanServe(server->options_.grpc_address); !status.ok()) return status;
   if (server->options_.http_address.empty()) return server;
   Server* self = server.get();
   auto exposer = Exposer::Start(self->options_.http_address, {.metrics = [self] { return self->MetricsText(); },
@@ -211,77 +170,41 @@ absl::Status Server::Serve(std::unique_ptr<AdaptiveNetwork> network) {
   s.scheduler.emplace(s.loop, *s.runner, *s.policy, s.admission, s.profile,
                       std::vector<SchedulerObserver*>{&*s.metrics}, MakeSchedulerOptions(options_));
   s.loop_thread = std::thread([&s] { s.loop.Run(); });
-  LimitMemory();
+  s.memory.emplace(RequestLimitBytes(options_, s.model));
   shown_ = serving_.get();
-  s.service.emplace(s.model, *s.scheduler, s.loop, *s.memory, *s.metrics);
-  if (absl::Status status = StartGrpc(); !status.ok()) return status;
-  s.service->SetState(ServingState::kReady);
-  SetReadiness(*s.grpc, true);
+  s.infer.emplace(ModelInferParts{.model = s.model,
+                                  .state = s.state,
+                                  .scheduler = *s.scheduler,
+                                  .loop = s.loop,
+                                  .memory = *s.memory,
+                                  .observer = *s.metrics,
+                                  .wall_now = [] { return std::chrono::system_clock::now(); }});
+  absl::StatusOr<std::unique_ptr<GrpcServer>> grpc =
+      GrpcServer::Start(options_, {.model = s.model,
+                                   .state = s.state,
+                                   .loop = s.loop,
+                                   .infer = *s.infer,
+                                   .observer = *s.metrics,
+                                   .request_limit_bytes = s.memory->limit_bytes()});
+  if (!grpc.ok()) return grpc.status();
+  s.grpc = *std::move(grpc);
+  s.state = ServingState::kReady;
+  s.grpc->SetReadiness(true);
   ready_ = true;
   return absl::OkStatus();
 }
 
-void Server::LimitMemory() {
-  Serving& s = *serving_;
-  const int64_t left = std::max<int64_t>(UsableMemoryBytes() - ResidentMemoryBytes(), 0);
-  const int64_t limit = options_.max_queue_bytes != 0 ? options_.max_queue_bytes
-                                                      : std::max(left / 2, InferenceService::LargestCallBytes(s.model));
-  s.memory.emplace(limit);
-  s.grpc_bytes = limit + limit / 2;
-}
-
-absl::Status Server::StartGrpc() {
-  Serving& s = *serving_;
-  const ConnectionOptions& connections = options_.connections;
-  EnablePlugins();
-  grpc::ServerBuilder builder;
-  builder.AddListeningPort(options_.grpc_address, grpc::InsecureServerCredentials(), &s.grpc_port);
-  builder.RegisterService(&*s.service);
-  builder.RegisterCallbackGenericService(&*s.service);
-  builder.SetMaxReceiveMessageSize(LargestRequestBytes(s.model));
-  // Otherwise a second server on the same port would start, and each get some of the connections.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-
-  // Beyond this gRPC reads less, then ends calls: the last resort, after the limits of streams, of what a stream may
-  // send unasked, and of what requests hold.
-  grpc::ResourceQuota quota("anybit");
-  quota.Resize(static_cast<size_t>(s.grpc_bytes));
-  builder.SetResourceQuota(quota);
-  const int64_t fitting = std::clamp<int64_t>(s.memory->limit_bytes() / 4 / kUnreadCallBytes, kLeastStreams, 1 << 30);
-  const int streams = connections.max_streams != 0 ? connections.max_streams : static_cast<int>(fitting);
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, streams);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kUnreadBytes);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);  // it would raise the above to the connection's bandwidth
-
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
-                             ArgumentMillis(connections.min_ping_interval, 0));
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, ArgumentMillis(connections.keepalive_time, INT_MAX));
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, ArgumentMillis(connections.keepalive_timeout, INT_MAX));
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, ArgumentMillis(connections.max_idle, INT_MAX));
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, ArgumentMillis(connections.max_age, INT_MAX));
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, ArgumentMillis(options_.drain_timeout, 1));
-
-  s.grpc = builder.BuildAndStart();
-  if (s.grpc != nullptr && s.grpc_port != 0) return absl::OkStatus();
-  if (absl::Status status = CanServeGrpc(options_.grpc_address); !status.ok()) return status;
-  return absl::UnavailableError(
-      absl::StrCat("cannot serve gRPC: ", options_.grpc_address, " could not be bound; now it could be"));
-}
-
 void Server::StopBeingReady() {
   ready_ = false;
-  serving_->service->SetState(ServingState::kLeaving);
-  SetReadiness(*serving_->grpc, false);
+  serving_->state = ServingState::kLeaving;
+  serving_->grpc->SetReadiness(false);
 }
 
 void Server::Drain(absl::AnyInvocable<void()> drained) {
   StopBeingReady();
   Serving& s = *serving_;
-  // The C++ library's Shutdown would block until its deadline, which nobody knows yet.
-  s.goaway = grpc_completion_queue_create_for_next(nullptr);
-  grpc_server_shutdown_and_notify(s.grpc->c_server(), s.goaway, nullptr);
-  s.service->WhenIdle([&s, drained = std::move(drained)]() mutable { s.scheduler->Drain(std::move(drained)); });
+  s.grpc->Drain();
+  s.infer->WhenIdle([&s, drained = std::move(drained)]() mutable { s.scheduler->Drain(std::move(drained)); });
 }
 
 void Server::Stop(Duration grace) {
@@ -291,17 +214,8 @@ void Server::Stop(Duration grace) {
   if (serving_ == nullptr) return;
   Serving& s = *serving_;
   if (s.grpc != nullptr) {
-    if (s.service.has_value()) s.service->SetState(ServingState::kLeaving);
-    s.grpc->GetHealthCheckService()->Shutdown();
-    // Cancels what is still open at that time; the scheduler, whose loop still runs, answers each of them.
-    s.grpc->Shutdown(std::chrono::system_clock::now() + grace);
-    if (s.goaway != nullptr) {
-      grpc_completion_queue_shutdown(s.goaway);
-      const gpr_timespec never = gpr_inf_future(GPR_CLOCK_REALTIME);
-      while (grpc_completion_queue_next(s.goaway, never, nullptr).type != GRPC_QUEUE_SHUTDOWN) {
-      }
-      grpc_completion_queue_destroy(s.goaway);
-    }
+    s.state = ServingState::kLeaving;
+    s.grpc->Stop(grace);
     s.grpc.reset();
   }
   s.loop.Stop();
@@ -318,7 +232,7 @@ std::string Server::MetricsText() const {
 }
 
 int Server::http_port() const { return exposer_ == nullptr ? 0 : exposer_->port(); }
-int Server::grpc_port() const { return serving_->grpc_port; }
+int Server::grpc_port() const { return serving_->grpc->port(); }
 const Profile& Server::profile() const { return serving_->profile; }
 const AdaptiveNetwork& Server::network() const { return *serving_->network; }
 const std::string& Server::isa() const { return serving_->isa; }

@@ -64,11 +64,6 @@ class Server {
 
   explicit Server(ServerOptions options);
 
-  // Decides what requests may hold, and gRPC beside them.
-  void LimitMemory();
-  // Serves gRPC.
-  absl::Status StartGrpc();
-
   const ServerOptions options_;
   std::atomic<bool> ready_ = false;  // whoever starts and stops; HTTP threads
   std::unique_ptr<Serving> serving_;

@@ -475,6 +475,33 @@ TEST(ServerTest, ACallThatEndsBeforeItsMessageIsCounted) {
   queue.Shutdown();
 }
 
+TEST(ServerTest, ACallWhoseMessageDoesNotComeInTimeEndsAndHoldsNoMemory) {
+  ServerOptions options = Options();
+  options.connections.read_timeout = milliseconds(1);
+  Stage stage(options);
+  for (const char* method : {"ModelInfer", "ServerReady"}) {
+    grpc::ClientContext context;
+    grpc::CompletionQueue queue;
+    const auto call = grpc::GenericStub(stage.channel())
+                          .PrepareCall(&context, std::string("/inference.GRPCInferenceService/") + method, &queue);
+    const auto next = [&queue] {
+      void* tag = nullptr;
+      bool ok = false;
+      (void)queue.Next(&tag, &ok);
+    };
+    call->StartCall(nullptr);
+    next();
+    grpc::Status status;
+    call->Finish(&status, nullptr);
+    next();
+    EXPECT_EQ(status.error_code(), StatusCode::DEADLINE_EXCEEDED);
+    EXPECT_EQ(status.error_message(), "the call's message was not complete within 1ms (--read_timeout)");
+    queue.Shutdown();
+  }
+  EXPECT_EQ(RefusedCalls(stage.server(), "incomplete_message"), 1);
+  WaitUntil([&] { return Metric(stage.server(), "anybit_request_memory_bytes"); }, 0);
+}
+
 TEST(ServerTest, AMessageLargerThanAnyLegalRequestIsCounted) {
   Stage stage(Options());
   ModelInferRequest request = Request();
@@ -495,6 +522,38 @@ TEST_F(SharedServerTest, HealthKnowsLivenessReadinessAndTheService) {
   }
   int serving = 0;
   EXPECT_EQ(CheckHealth(stage_->channel(), "other", &serving), StatusCode::NOT_FOUND);
+}
+
+TEST(ServerTest, AWatchOfHealthTellsEachChangeAndEndsWithTheServer) {
+  Stage stage(Options());
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  const auto watch = grpc::GenericStub(stage.channel()).PrepareCall(&context, "/grpc.health.v1.Health/Watch", &queue);
+  const auto succeeds = [&queue] {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  };
+  watch->StartCall(nullptr);
+  EXPECT_TRUE(succeeds());
+  watch->WriteLast(Bytes("\x0a\x09readiness"), grpc::WriteOptions(), nullptr);
+  EXPECT_TRUE(succeeds());
+  grpc::ByteBuffer response;
+  watch->Read(&response, nullptr);
+  EXPECT_TRUE(succeeds());
+  EXPECT_EQ(Text(response), std::string("\x08\x01"));
+  watch->Read(&response, nullptr);
+  stage.server().StopBeingReady();
+  EXPECT_TRUE(succeeds());
+  EXPECT_EQ(Text(response), std::string("\x08\x02"));
+  watch->Read(&response, nullptr);
+  stage.server().Stop(seconds(20));
+  EXPECT_FALSE(succeeds());
+  grpc::Status status;
+  watch->Finish(&status, nullptr);
+  EXPECT_TRUE(succeeds());
+  EXPECT_EQ(status.error_code(), StatusCode::UNAVAILABLE);
+  queue.Shutdown();
 }
 
 // What reflection answers to the bytes of a ServerReflectionRequest.

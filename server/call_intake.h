@@ -1,0 +1,163 @@
+// Takes the server's calls, of every method, and reads no more of them than it handles.
+//
+// gRPC's callback services have threads of the library that read all that arrives. Calls that come faster than they can
+// even be refused then pile up in the process, with those that their clients have cancelled since. Here the threads
+// that handle calls are also those that read from connections, and a server with an intake has no callback service.
+// gRPC still reads a connection as long as it has bytes, whatever waits. So a queue with a processor to spare has two
+// threads: of 100,000 calls that a client opened and cancelled, one thread kept all (1.4 GB), two kept 15 to 93 MB. On
+// a single processor the second thread costs goodput, and a flood of ten times the capacity still piles up.
+//
+//   CallIntake intake(builder, {.queues = 1}, loop, [](IncomingCall& call) { return std::make_unique<MyCall>(call); });
+//   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+//   intake.Start();
+//   ...
+//   server->Shutdown(deadline);
+//   intake.Stop();   // before `server` is destroyed
+#ifndef ANYBIT_SERVER_CALL_INTAKE_H_
+#define ANYBIT_SERVER_CALL_INTAKE_H_
+
+#include <grpcpp/generic/async_generic_service.h>
+#include <grpcpp/grpcpp.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "scheduler/event_loop.h"
+#include "scheduler/time.h"
+#include "server/timeout_queue.h"
+
+namespace anybit {
+
+class IncomingCall;
+class CallHandler;
+
+struct CallIntakeOptions {
+  int queues = 1;             // completion queues
+  int threads_per_queue = 1;  // with two, one handles calls while the other reads from connections
+  Duration read_timeout = std::chrono::seconds(10);  // of a call's message, see IncomingCall::Read
+};
+
+// Queues and threads that suit so many processors (at least 1).
+CallIntakeOptions ChooseCallThreads(int processors);
+
+class CallIntake {
+ public:
+  // What handles a call that has come: by its method. Runs on any of the intake's threads.
+  using CallRouter = std::function<std::unique_ptr<CallHandler>(IncomingCall&)>;
+
+  // Registers itself with `builder`.
+  CallIntake(grpc::ServerBuilder& builder, const CallIntakeOptions& options, const EventLoop& loop, CallRouter route);
+  ~CallIntake();
+
+  // Once, after the builder has started the server.
+  void Start();
+
+  // After the server's Shutdown, or if it was never started. Returns when every call has ended.
+  void Stop();
+
+ private:
+  friend class IncomingCall;
+  class Queue;
+
+  const EventLoop& loop_;
+  const CallRouter route_;
+  grpc::AsyncGenericService service_;
+  std::vector<std::unique_ptr<Queue>> queues_;
+};
+
+// What one call does. Its events run on threads of the call's queue, one at a time; it is deleted after OnEnded.
+class CallHandler {
+ public:
+  virtual ~CallHandler() = default;
+
+  // The first event: none of the call's message is read.
+  virtual void OnTaken() = 0;
+  // The message that Read asked for is there.
+  virtual void OnRead() {}
+  // There is no message: the call ended before, the message is too large, or it did not come in time. The call is being
+  // finished with a status that says so.
+  virtual void OnReadFailed() {}
+  // The message that Write was given is sent; not `ok`: the call has ended.
+  virtual void OnWritten(bool ok) {}
+  // The client has cancelled, or its deadline has passed, and the call is not finished.
+  virtual void OnCancelled() {}
+  // The last event: the answer is sent or cannot be. context().IsCancelled() is valid.
+  virtual void OnEnded() {}
+};
+
+// One call, as its handler sees it, which it outlives.
+class IncomingCall {
+ public:
+  IncomingCall(const IncomingCall&) = delete;
+  IncomingCall& operator=(const IncomingCall&) = delete;
+
+  const std::string& method() const { return context_.method(); }
+  grpc::GenericServerContext& context() { return context_; }
+
+  // Asks for the message, which lives until the call ends. At most once, in OnTaken. A call whose message is not
+  // complete within CallIntakeOptions::read_timeout ends as DEADLINE_EXCEEDED; its own deadline may come first.
+  void Read(grpc::ByteBuffer* message);
+
+  // Sends a message of several. Any thread; one at a time.
+  void Write(const grpc::ByteBuffer& message);
+
+  // Answers. Any thread, not before a Write is done. Exactly one of the two is called, once, from OnTaken on;
+  // neither after OnReadFailed.
+  void Finish(const grpc::Status& status);
+  void WriteAndFinish(const grpc::ByteBuffer& message, const grpc::Status& status);
+
+ private:
+  friend class CallIntake;
+  friend class CallIntake::Queue;
+
+  // A tag of the completion queue.
+  struct Event {
+    IncomingCall* call;
+    void (IncomingCall::*happens)(bool ok);
+  };
+
+  explicit IncomingCall(CallIntake::Queue& queue) : queue_(queue) {}
+
+  // Runs an event and, if it was the last one, deletes the call.
+  void Run(void (IncomingCall::*event)(bool ok), bool ok);
+
+  void Taken(bool ok) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ReadEnded(bool ok) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ReadTimedOut(bool ok) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Written(bool ok) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Closed(bool ok) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void FinishEnded(bool ok) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void FailRead(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  CallIntake::Queue& queue_;
+  grpc::GenericServerContext context_;
+  grpc::GenericServerAsyncReaderWriter stream_{&context_};
+  Event taken_{this, &IncomingCall::Taken};
+  Event read_ended_{this, &IncomingCall::ReadEnded};
+  Event written_{this, &IncomingCall::Written};
+  Event closed_{this, &IncomingCall::Closed};
+  Event finish_ended_{this, &IncomingCall::FinishEnded};
+
+  std::optional<TimeoutQueue<IncomingCall*>::Place> reading_;  // while it is in queue_.reading_; with queue_.mutex_
+
+  absl::Mutex mutex_;  // held while an event runs
+  std::unique_ptr<CallHandler> handler_;
+  bool is_reading_ ABSL_GUARDED_BY(mutex_) = false;
+  bool has_timed_out_ ABSL_GUARDED_BY(mutex_) = false;
+  bool is_closed_ ABSL_GUARDED_BY(mutex_) = false;    // by the client, or since the answer is sent
+  bool is_finished_ ABSL_GUARDED_BY(mutex_) = false;  // gRPC has taken the answer
+  bool is_ended_ ABSL_GUARDED_BY(mutex_) = false;
+
+  // By threads of the queue that are about to end the reading; added to with queue_.mutex_ held.
+  std::atomic<int> timeouts_under_way_ = 0;
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_SERVER_CALL_INTAKE_H_

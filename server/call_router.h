@@ -1,0 +1,28 @@
+// Which handler a call of the server gets, by its method.
+#ifndef ANYBIT_SERVER_CALL_ROUTER_H_
+#define ANYBIT_SERVER_CALL_ROUTER_H_
+
+#include <memory>
+
+#include "metrics/edge_observer.h"
+#include "server/call_intake.h"
+#include "server/description_methods.h"
+#include "server/health.h"
+#include "server/model_infer_calls.h"
+
+namespace anybit {
+
+// All must outlive the handlers. Any thread.
+struct CallRouter {
+  ModelInferCalls& infer;
+  const DescriptionMethods& description;
+  Health& health;
+  EdgeObserver& observer;
+
+  // Never null: a method that is not offered is refused as UNIMPLEMENTED.
+  std::unique_ptr<CallHandler> Route(IncomingCall& call) const;
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_SERVER_CALL_ROUTER_H_

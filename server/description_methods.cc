@@ -1,0 +1,117 @@
+#include "server/description_methods.h"
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/version.h"
+#include "proto/inference.grpc.pb.h"
+#include "server/translate.h"
+
+namespace anybit {
+namespace {
+
+using D = DescriptionMethods;
+
+template <typename Request, typename Response, absl::Status (D::*method)(const Request&, Response&) const>
+grpc::Status AnswerBytes(const D& methods, grpc::ByteBuffer& request_bytes, grpc::ByteBuffer& response_bytes) {
+  Request request;
+  if (!grpc::SerializationTraits<Request>::Deserialize(&request_bytes, &request).ok()) {
+    return ToGrpcStatus(absl::InvalidArgumentError(
+        absl::StrCat("the message is not a ", Request::descriptor()->name(), ": it cannot be parsed")));
+  }
+  Response response;
+  if (absl::Status status = (methods.*method)(request, response); !status.ok()) return ToGrpcStatus(status);
+  bool own_buffer;
+  return grpc::SerializationTraits<Response>::Serialize(response, &response_bytes, &own_buffer);
+}
+
+struct Method {
+  absl::string_view name;
+  grpc::Status (*answer)(const D&, grpc::ByteBuffer& request, grpc::ByteBuffer& response);
+};
+
+constexpr Method kMethods[] = {
+    {"/inference.GRPCInferenceService/ServerReady",
+     AnswerBytes<inference::ServerReadyRequest, inference::ServerReadyResponse, &D::ServerReady>},
+    {"/inference.GRPCInferenceService/ModelReady",
+     AnswerBytes<inference::ModelReadyRequest, inference::ModelReadyResponse, &D::ModelReady>},
+    {"/inference.GRPCInferenceService/ServerMetadata",
+     AnswerBytes<inference::ServerMetadataRequest, inference::ServerMetadataResponse, &D::ServerMetadata>},
+    {"/inference.GRPCInferenceService/ModelMetadata",
+     AnswerBytes<inference::ModelMetadataRequest, inference::ModelMetadataResponse, &D::ModelMetadata>},
+    {"/inference.GRPCInferenceService/ModelConfig",
+     AnswerBytes<inference::ModelConfigRequest, inference::ModelConfigResponse, &D::ModelConfig>},
+    {"/inference.GRPCInferenceService/RepositoryIndex",
+     AnswerBytes<inference::RepositoryIndexRequest, inference::RepositoryIndexResponse, &D::RepositoryIndex>},
+};
+
+const Method* Find(absl::string_view name) {
+  for (const Method& method : kMethods) {
+    if (method.name == name) return &method;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+bool DescriptionMethods::Offers(absl::string_view method) { return Find(method) != nullptr; }
+
+grpc::Status DescriptionMethods::Answer(absl::string_view method, grpc::ByteBuffer& request,
+                                        grpc::ByteBuffer& response) const {
+  return Find(method)->answer(*this, request, response);
+}
+
+absl::Status DescriptionMethods::ServerReady(const inference::ServerReadyRequest& request,
+                                             inference::ServerReadyResponse& response) const {
+  response.set_ready(state_ == ServingState::kReady);
+  return absl::OkStatus();
+}
+
+absl::Status DescriptionMethods::ModelReady(const inference::ModelReadyRequest& request,
+                                            inference::ModelReadyResponse& response) const {
+  const absl::Status known = CheckModel(request.name(), request.version(), model_.network);
+  response.set_ready(known.ok() && state_ == ServingState::kReady);
+  // A model that is not here is not ready, which answers the question.
+  return absl::IsNotFound(known) ? absl::OkStatus() : known;
+}
+
+absl::Status DescriptionMethods::ServerMetadata(const inference::ServerMetadataRequest& request,
+                                                inference::ServerMetadataResponse& response) const {
+  response.set_name(std::string(kServerName));
+  response.set_version(std::string(kVersion));
+  for (const char* extension : {"classification", "model_configuration", "parameters"}) {
+    response.add_extensions(extension);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DescriptionMethods::ModelMetadata(const inference::ModelMetadataRequest& request,
+                                               inference::ModelMetadataResponse& response) const {
+  const absl::Status known = CheckModel(request.name(), request.version(), model_.network);
+  if (known.ok()) response = DescribeModel(model_);
+  return known;
+}
+
+absl::Status DescriptionMethods::ModelConfig(const inference::ModelConfigRequest& request,
+                                             inference::ModelConfigResponse& response) const {
+  const absl::Status known = CheckModel(request.name(), request.version(), model_.network);
+  if (known.ok()) *response.mutable_config() = ConfigureModel(model_);
+  return known;
+}
+
+absl::Status DescriptionMethods::RepositoryIndex(const inference::RepositoryIndexRequest& request,
+                                                 inference::RepositoryIndexResponse& response) const {
+  const ServingState state = state_;
+  if (state != ServingState::kReady && request.ready()) return absl::OkStatus();
+  auto& model = *response.add_models();
+  model.set_name(model_.network.name);
+  model.set_version(absl::StrCat(model_.network.version));
+  model.set_state(state == ServingState::kReady ? "READY" : "UNAVAILABLE");
+  if (state == ServingState::kStarting) model.set_reason("the server is starting");
+  if (state == ServingState::kLeaving) model.set_reason("the server is stopping");
+  return absl::OkStatus();
+}
+
+}  // namespace anybit

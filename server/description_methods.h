@@ -1,0 +1,49 @@
+// The methods that describe the server and its network: bytes in, bytes out. They touch no request.
+#ifndef ANYBIT_SERVER_DESCRIPTION_METHODS_H_
+#define ANYBIT_SERVER_DESCRIPTION_METHODS_H_
+
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/status.h>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "proto/inference.pb.h"
+#include "server/served_model.h"
+#include "server/serving_state.h"
+
+namespace anybit {
+
+inline constexpr absl::string_view kServerName = "anybit";
+
+// Any thread.
+class DescriptionMethods {
+ public:
+  // Both must outlive this.
+  DescriptionMethods(const ServedModel& model, const SharedServingState& state) : model_(model), state_(state) {}
+
+  // Whether `method`, such as /inference.GRPCInferenceService/ServerReady, is one of them.
+  static bool Offers(absl::string_view method);
+
+  // Answers the serialised `request` of a method that is offered. InvalidArgument if it cannot be parsed.
+  grpc::Status Answer(absl::string_view method, grpc::ByteBuffer& request, grpc::ByteBuffer& response) const;
+
+  absl::Status ServerReady(const inference::ServerReadyRequest& request,
+                           inference::ServerReadyResponse& response) const;
+  absl::Status ModelReady(const inference::ModelReadyRequest& request, inference::ModelReadyResponse& response) const;
+  absl::Status ServerMetadata(const inference::ServerMetadataRequest& request,
+                              inference::ServerMetadataResponse& response) const;
+  absl::Status ModelMetadata(const inference::ModelMetadataRequest& request,
+                             inference::ModelMetadataResponse& response) const;
+  absl::Status ModelConfig(const inference::ModelConfigRequest& request,
+                           inference::ModelConfigResponse& response) const;
+  absl::Status RepositoryIndex(const inference::RepositoryIndexRequest& request,
+                               inference::RepositoryIndexResponse& response) const;
+
+ private:
+  const ServedModel& model_;
+  const SharedServingState& state_;
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_SERVER_DESCRIPTION_METHODS_H_

@@ -1,0 +1,219 @@
+#include "server/grpc_server.h"
+
+#include <grpc/grpc.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+
+#include <algorithm>
+#include <chrono>
+#include <climits>
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/listening_sockets.h"
+#include "proto/health.grpc.pb.h"
+#include "proto/inference.grpc.pb.h"
+#include "server/translate.h"
+
+namespace anybit {
+namespace {
+
+// Base with each of Methods, class templates that gRPC generates, around it.
+template <typename Base, template <typename> typename... Methods>
+struct WithMethods {
+  using Type = Base;
+};
+template <typename Base, template <typename> typename First, template <typename> typename... Rest>
+struct WithMethods<Base, First, Rest...> {
+  using Type = First<typename WithMethods<Base, Rest...>::Type>;
+};
+template <typename Base, template <typename> typename... Methods>
+using AllGeneric = typename WithMethods<Base, Methods...>::Type;
+
+// Bytes of a message that a call may send before it is read. When it is read, the window opens for the whole message.
+constexpr int kUnreadBytes = 16 * 1024;
+// Memory that a call takes before it is read, at most: the above, gRPC's call and stream.
+constexpr int64_t kUnreadCallBytes = 2 * kUnreadBytes;
+constexpr int64_t kMinStreams = 100;
+
+// The services as reflection lists them. Generic methods are the intake's. One method of each is a blocking one that
+// gRPC serves, because reflection does not list a service of generic methods alone.
+using Wire = inference::GRPCInferenceService;
+using GenericInferenceMethods =
+    AllGeneric<Wire::Service, Wire::WithGenericMethod_ServerReady, Wire::WithGenericMethod_ModelReady,
+               Wire::WithGenericMethod_ServerMetadata, Wire::WithGenericMethod_ModelMetadata,
+               Wire::WithGenericMethod_ModelConfig, Wire::WithGenericMethod_RepositoryIndex,
+               Wire::WithGenericMethod_ModelInfer, Wire::WithGenericMethod_ModelStreamInfer,
+               Wire::WithGenericMethod_ModelStatistics, Wire::WithGenericMethod_RepositoryModelLoad,
+               Wire::WithGenericMethod_RepositoryModelUnload, Wire::WithGenericMethod_SystemSharedMemoryStatus,
+               Wire::WithGenericMethod_SystemSharedMemoryRegister, Wire::WithGenericMethod_SystemSharedMemoryUnregister,
+               Wire::WithGenericMethod_CudaSharedMemoryStatus, Wire::WithGenericMethod_CudaSharedMemoryRegister,
+               Wire::WithGenericMethod_CudaSharedMemoryUnregister, Wire::WithGenericMethod_TraceSetting,
+               Wire::WithGenericMethod_LogSettings>;
+class InferenceService final : public GenericInferenceMethods {
+  grpc::Status ServerLive(grpc::ServerContext*, const inference::ServerLiveRequest*,
+                          inference::ServerLiveResponse* response) override {
+    response->set_live(true);
+    return grpc::Status::OK;
+  }
+};
+
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+using GenericHealthMethods = grpc::health::v1::Health::WithGenericMethod_Watch<grpc::health::v1::Health::Service>;
+class HealthService final : public GenericHealthMethods {
+ public:
+  explicit HealthService(Health& health) : health_(health) {}
+
+ private:
+  grpc::Status Check(grpc::ServerContext*, const HealthCheckRequest* request, HealthCheckResponse* response) override {
+    response->set_status(health_.Get(request->service()));
+    if (response->status() != HealthCheckResponse::SERVICE_UNKNOWN) return grpc::Status::OK;
+    return ToGrpcStatus(absl::NotFoundError(absl::StrCat("no service ", ShownText(request->service()), " is known")));
+  }
+
+  Health& health_;
+};
+
+// Reflection is a switch of the library for all servers of this process, to be set before the first is built. gRPC's
+// own health service would be a callback service.
+void EnablePlugins() {
+  static const bool enabled = [] {
+    grpc::EnableDefaultHealthCheckService(false);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    return true;
+  }();
+  (void)enabled;
+}
+
+constexpr const char* kReadinessServices[] = {"", "readiness", "inference.GRPCInferenceService"};
+
+// Milliseconds for a channel argument; `none` for a duration of 0.
+int ArgumentMillis(Duration duration, int none) {
+  if (duration == Duration::zero()) return none;
+  return static_cast<int>(std::max<int64_t>(std::chrono::ceil<std::chrono::milliseconds>(duration).count(), 1));
+}
+
+int UsableProcessors(const ServerOptions& options) {
+  const size_t known = options.processors.size();
+  const int processors = static_cast<int>(known > 0 ? known : std::max(std::thread::hardware_concurrency(), 1u));
+  if (!options.processor_quota.has_value()) return processors;
+  return std::clamp(static_cast<int>(std::ceil(*options.processor_quota)), 1, processors);
+}
+
+// Beyond `request_limit_bytes` and a half gRPC reads less, then ends calls: the last resort, after the limits of
+// streams, of bytes that a stream may send unasked, and of bytes that requests hold.
+void LimitMemory(grpc::ServerBuilder& builder, int64_t request_limit_bytes, int max_streams) {
+  grpc::ResourceQuota quota("anybit");
+  quota.Resize(static_cast<size_t>(request_limit_bytes + request_limit_bytes / 2));
+  builder.SetResourceQuota(quota);
+  const int64_t fitting = std::clamp<int64_t>(request_limit_bytes / 4 / kUnreadCallBytes, kMinStreams, 1 << 30);
+  const int streams = max_streams != 0 ? max_streams : static_cast<int>(fitting);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, streams);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kUnreadBytes);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);  // it would raise the above to the connection's bandwidth
+}
+
+void LimitConnections(grpc::ServerBuilder& builder, const ConnectionOptions& connections, Duration max_age_grace) {
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             ArgumentMillis(connections.min_ping_interval, 0));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, ArgumentMillis(connections.keepalive_time, INT_MAX));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, ArgumentMillis(connections.keepalive_timeout, INT_MAX));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, ArgumentMillis(connections.max_idle, INT_MAX));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, ArgumentMillis(connections.max_age, INT_MAX));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, ArgumentMillis(max_age_grace, 1));
+}
+
+CallIntakeOptions IntakeOptions(const ServerOptions& options) {
+  CallIntakeOptions intake = ChooseCallThreads(UsableProcessors(options));
+  intake.read_timeout = options.connections.read_timeout;
+  return intake;
+}
+
+std::vector<std::unique_ptr<grpc::Service>> MakeServices(Health& health) {
+  std::vector<std::unique_ptr<grpc::Service>> services;
+  services.push_back(std::make_unique<InferenceService>());
+  services.push_back(std::make_unique<HealthService>(health));
+  return services;
+}
+
+}  // namespace
+
+absl::Status GrpcServer::CanServe(const std::string& address) {
+  const absl::Status status = ListeningSockets::CanOpen(address);
+  return status.ok() ? status : absl::Status(status.code(), absl::StrCat("cannot serve gRPC: ", status.message()));
+}
+
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const ServerOptions& options, const Parts& parts) {
+  EnablePlugins();
+  std::unique_ptr<GrpcServer> server(new GrpcServer(options, parts));
+  if (absl::Status status = server->Listen(options, parts); !status.ok()) return status;
+  return server;
+}
+
+GrpcServer::GrpcServer(const ServerOptions& options, const Parts& parts)
+    : description_(parts.model, parts.state),
+      router_{.infer = parts.infer, .description = description_, .health = health_, .observer = parts.observer},
+      intake_(builder_, IntakeOptions(options), parts.loop, [this](IncomingCall& call) { return router_.Route(call); }),
+      services_(MakeServices(health_)) {}
+
+GrpcServer::~GrpcServer() { Stop(Duration::zero()); }
+
+absl::Status GrpcServer::Listen(const ServerOptions& options, const Parts& parts) {
+  builder_.AddListeningPort(options.grpc_address, grpc::InsecureServerCredentials(), &port_);
+  for (const auto& service : services_) builder_.RegisterService(service.get());
+  builder_.SetMaxReceiveMessageSize(LargestRequestBytes(parts.model));
+  // Otherwise a second server on the same port would start, and each get some of the connections.
+  builder_.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  LimitMemory(builder_, parts.request_limit_bytes, options.connections.max_streams);
+  LimitConnections(builder_, options.connections, options.drain_timeout);
+  server_ = builder_.BuildAndStart();
+  if (server_ != nullptr && port_ != 0) {
+    intake_.Start();
+    SetReadiness(false);
+    return absl::OkStatus();
+  }
+  if (absl::Status status = CanServe(options.grpc_address); !status.ok()) return status;
+  return absl::UnavailableError(
+      absl::StrCat("cannot serve gRPC: ", options.grpc_address, " could not be bound; now it could be"));
+}
+
+void GrpcServer::SetReadiness(bool ready) {
+  health_.Set("liveness", HealthCheckResponse::SERVING);
+  for (const char* service : kReadinessServices) {
+    health_.Set(service, ready ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING);
+  }
+}
+
+void GrpcServer::Drain() {
+  // The C++ library's Shutdown would block until its deadline, which nobody knows yet.
+  goaway_ = grpc_completion_queue_create_for_next(nullptr);
+  grpc_server_shutdown_and_notify(server_->c_server(), goaway_, nullptr);
+}
+
+void GrpcServer::Stop(Duration grace) {
+  if (server_ != nullptr) {
+    health_.Shutdown();
+    // Cancels what is still open at that time; the scheduler, whose loop still runs, answers each of them.
+    server_->Shutdown(std::chrono::system_clock::now() + grace);
+  }
+  intake_.Stop();
+  if (goaway_ != nullptr) {
+    grpc_completion_queue_shutdown(goaway_);
+    const gpr_timespec never = gpr_inf_future(GPR_CLOCK_REALTIME);
+    while (grpc_completion_queue_next(goaway_, never, nullptr).type != GRPC_QUEUE_SHUTDOWN) {
+    }
+    grpc_completion_queue_destroy(goaway_);
+    goaway_ = nullptr;
+  }
+  server_.reset();
+}
+
+}  // namespace anybit

@@ -1,0 +1,83 @@
+// The gRPC side of the server: its port, its services, what connections may do, and how it ends.
+//
+// Its life: Start (calls come in), Drain (no new ones), Stop. ModelInferCalls answers the requests.
+#ifndef ANYBIT_SERVER_GRPC_SERVER_H_
+#define ANYBIT_SERVER_GRPC_SERVER_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "metrics/edge_observer.h"
+#include "scheduler/event_loop.h"
+#include "scheduler/time.h"
+#include "server/call_intake.h"
+#include "server/call_router.h"
+#include "server/description_methods.h"
+#include "server/health.h"
+#include "server/model_infer_calls.h"
+#include "server/options.h"
+#include "server/served_model.h"
+#include "server/serving_state.h"
+
+namespace anybit {
+
+class GrpcServer {
+ public:
+  // What the services work with; must outlive the server.
+  struct Parts {
+    const ServedModel& model;
+    const SharedServingState& state;
+    const EventLoop& loop;
+    ModelInferCalls& infer;
+    EdgeObserver& observer;
+    int64_t request_limit_bytes;  // that requests may hold
+  };
+
+  // Whether `address` can be listened on; the errors of base/listening_sockets.h.
+  static absl::Status CanServe(const std::string& address);
+
+  // Unavailable if the address cannot be bound. Health says that the server is alive and not ready.
+  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const ServerOptions& options, const Parts& parts);
+
+  // Stops at once, if Stop was not called.
+  ~GrpcServer();
+  GrpcServer(const GrpcServer&) = delete;
+  GrpcServer& operator=(const GrpcServer&) = delete;
+
+  int port() const { return port_; }
+
+  // For grpc.health.v1.Health. "liveness" is the process; the other services are readiness.
+  void SetReadiness(bool ready);
+
+  // Tells clients by GOAWAY to send new calls elsewhere, and takes no connections any more. Does not block. Once.
+  void Drain();
+
+  // Cancels calls that are still open after `grace`. Returns when all have ended; the loop must run until then.
+  void Stop(Duration grace);
+
+ private:
+  GrpcServer(const ServerOptions& options, const Parts& parts);
+
+  absl::Status Listen(const ServerOptions& options, const Parts& parts);
+
+  grpc::ServerBuilder builder_;
+  DescriptionMethods description_;
+  Health health_;
+  CallRouter router_;
+  CallIntake intake_;
+  const std::vector<std::unique_ptr<grpc::Service>> services_;
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> server_;     // its threads use all of the above
+  grpc_completion_queue* goaway_ = nullptr;  // of the drain: gets one event when the last call has ended
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_SERVER_GRPC_SERVER_H_

@@ -1,0 +1,257 @@
+#include "server/model_infer_calls.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "proto/inference.grpc.pb.h"
+#include "server/inference_payload.h"
+#include "server/translate.h"
+
+namespace anybit {
+namespace {
+
+// Memory that a call takes besides its tensors: gRPC's call and stream, our object, its place in the queue. Of 17,600
+// waiting calls of 1 KiB, each took 17.3 KiB of resident memory.
+constexpr int64_t kCallOverhead = 16 * 1024;
+
+// The retry delay where the scheduler has none: long enough to end a retry storm, short for a person.
+constexpr Duration kDefaultRetryAfter = std::chrono::milliseconds(100);
+
+// The scheduler hears of so many answers and refusals each: some are enough to know.
+constexpr uint32_t kDeliverySampling = 8;
+
+// The status of an early refusal. Many in a row are equal, and making a status takes as long as checking the call.
+const grpc::Status& TooLate(std::chrono::milliseconds retry_after) {
+  thread_local std::chrono::milliseconds made_for(-1);
+  thread_local grpc::Status status;
+  if (made_for != retry_after) {
+    status = ToGrpcStatus(absl::ResourceExhaustedError(absl::StrCat(
+                              "no operating point can meet the deadline behind the requests that wait; they take ",
+                              retry_after.count(), " ms")),
+                          retry_after);
+    made_for = retry_after;
+  }
+  return status;
+}
+
+// The status of a call that came too late. Under overload there are many.
+const grpc::Status& DeadlinePassed() {
+  static const grpc::Status* const status = new grpc::Status(
+      ToGrpcStatus(absl::DeadlineExceededError("the deadline had passed when the server saw the call")));
+  return *status;
+}
+
+}  // namespace
+
+// One call. Answer runs on the scheduler's loop, everything else on the thread of the call's queue. The call outlives
+// its answer, because OnEnded comes after it.
+class ModelInferCalls::Call final : public CallHandler {
+ public:
+  Call(ModelInferCalls& calls, IncomingCall& call)
+      : calls_(calls), parts_(calls.parts_), incoming_(call), share_(parts_.memory) {}
+
+  void OnTaken() override {
+    calls_.open_.Begin();
+    if (parts_.state == ServingState::kStarting) {
+      parts_.observer.OnUnavailable();
+      incoming_.Finish(ToGrpcStatus(absl::UnavailableError("the server is starting")));
+      return;
+    }
+    const WallTime wall_now = parts_.wall_now();
+    grpc_deadline_ = GrpcDeadline(incoming_.context().deadline(), wall_now);
+    // The message's parameters can only shorten this.
+    if (const Duration left = grpc_deadline_.Left(wall_now); left < Duration::max()) {
+      time_at_arrival_ = left;
+      if (left <= Duration::zero()) {
+        parts_.observer.OnExpired();
+        // Some are enough to know.
+        if (calls_.refusals_.fetch_add(1, std::memory_order_relaxed) % kDeliverySampling == 0) {
+          parts_.scheduler.CallExpiredUnseen();
+        }
+        incoming_.Finish(DeadlinePassed());
+        return;
+      }
+      if (const auto retry_after = parts_.scheduler.RefuseEarly(SaturatingAdd(parts_.loop.Now(), left))) {
+        parts_.observer.OnShed();
+        ShedEarly(*retry_after);
+        return;
+      }
+    }
+    // The message's size is known once it is read.
+    if (Hold(LargestRawRequestBytes(parts_.model))) incoming_.Read(&message_);
+  }
+
+  void OnRead() override {
+    try {
+      Begin(parts_.loop.Now());
+    } catch (const std::bad_alloc&) {
+      RefuseForMemory(absl::StrCat("the server has no memory left for this request of ", share_.bytes(), " bytes"));
+    }
+  }
+
+  void OnReadFailed() override { parts_.observer.OnRefusedCall(RefusedCallReason::kIncompleteMessage); }
+
+  // At the end of the deadline the scheduler needs no help: it expires a waiting request and counts a running one as
+  // missed. A cancelled request counts as neither.
+  void OnCancelled() override {
+    if (grpc_deadline_.HasEnded(parts_.wall_now())) return;
+    is_cancelled_ = true;
+    if (id_.has_value()) parts_.scheduler.Cancel(*id_);
+  }
+
+  void OnEnded() override {
+    if (ended_ && static_cast<uint64_t>(*id_) % kDeliverySampling == 0) ReportDelivery();
+    if (refused_ && calls_.refusals_.fetch_add(1, std::memory_order_relaxed) % kDeliverySampling == 0) {
+      // A client whose deadline ended before its refusal came waited all that time, most of it unseen in the socket.
+      const bool gave_up = !id_ && incoming_.context().IsCancelled() && grpc_deadline_.HasEnded(parts_.wall_now());
+      parts_.scheduler.RefusalSent(*refused_, gave_up ? time_at_arrival_ : Duration::zero());
+    }
+    (void)share_.Resize(0);
+    calls_.open_.End();
+  }
+
+ private:
+  // An answer whose client gave up at its deadline was under way for longer than the time that was left when its batch
+  // ended. A call that was cancelled earlier tells nothing.
+  void ReportDelivery() {
+    if (!incoming_.context().IsCancelled()) {
+      parts_.scheduler.Delivered(*ended_);
+    } else if (grpc_deadline_.HasEnded(parts_.wall_now())) {
+      parts_.scheduler.Delivered(*ended_, deadline_ - *ended_);
+    }
+  }
+
+  // Submits the request of the message that was read, or ends the call.
+  void Begin(MonoTime arrival) {
+    if (!Hold(static_cast<int64_t>(message_.Length()))) return;
+    inference::ModelInferRequest request;
+    const bool parsed = grpc::SerializationTraits<inference::ModelInferRequest>::Deserialize(&message_, &request).ok();
+    message_.Clear();
+    if (!parsed) {
+      parts_.observer.OnInvalid();
+      parts_.observer.OnRefusedCall(RefusedCallReason::kMalformedMessage);
+      incoming_.Finish(
+          ToGrpcStatus(absl::InvalidArgumentError("the message is not a ModelInferRequest: it cannot be parsed")));
+      return;
+    }
+    absl::StatusOr<InferCall> call = TranslateRequest(request, parts_.model);
+    if (!call.ok()) {
+      parts_.observer.OnInvalid();
+      incoming_.Finish(ToGrpcStatus(call.status()));
+      return;
+    }
+    request_id_ = request.id();
+    call_ = *std::move(call);
+    deadline_ = SaturatingAdd(arrival, std::min(call_.time_limit, grpc_deadline_.Left(parts_.wall_now())));
+    if (const std::optional<Duration> retry_after = parts_.scheduler.RefuseEarly(deadline_)) {
+      parts_.scheduler.ReportRefused(call_.sla_class, call_.tenant, call_.rows);
+      ShedEarly(*retry_after);
+      return;
+    }
+    auto payload = std::make_unique<InferencePayload>();
+    payload->input = std::move(call_.input);
+    payload->output.reserve(call_.rows * parts_.model.network.output.elements);
+    // The outputs are held twice while the response is made of them.
+    if (!Hold(static_cast<int64_t>(payload->input.size() + 2 * payload->output.capacity() * sizeof(float)))) return;
+    id_ = parts_.scheduler.Submit({.deadline = deadline_,
+                                   .allowed = call_.allowed,
+                                   .sla_class = call_.sla_class,
+                                   .tenant = call_.tenant,
+                                   .rows = call_.rows,
+                                   .payload = std::move(payload)},
+                                  [this](Outcome outcome) { Answer(std::move(outcome)); });
+    if (is_cancelled_) parts_.scheduler.Cancel(*id_);
+  }
+
+  // Loop thread.
+  void Answer(Outcome outcome) {
+    if (outcome.kind == OutcomeKind::kShed) {
+      refused_ = outcome.ended;
+      Shed(outcome.status, outcome.retry_after > Duration::zero() ? outcome.retry_after : kDefaultRetryAfter);
+      return;
+    }
+    if (outcome.kind != OutcomeKind::kServed) {
+      incoming_.Finish(ToGrpcStatus(outcome.status));
+      return;
+    }
+    ended_ = outcome.ended;
+    try {
+      bool own_buffer;
+      const inference::ModelInferResponse response = TranslateOutcome(outcome, request_id_, call_, parts_.model);
+      const grpc::Status status =
+          grpc::SerializationTraits<inference::ModelInferResponse>::Serialize(response, &response_, &own_buffer);
+      if (status.ok()) {
+        incoming_.WriteAndFinish(response_, status);
+      } else {
+        incoming_.Finish(status);
+      }
+    } catch (const std::bad_alloc&) {
+      incoming_.Finish(ToGrpcStatus(absl::ResourceExhaustedError("the server has no memory left for the response")));
+    }
+  }
+
+  // Holds `bytes` and what a call takes besides; false, and the call ends, if there is no room for them.
+  bool Hold(int64_t bytes) {
+    if (share_.Resize(bytes + kCallOverhead)) return true;
+    const RequestMemory& memory = parts_.memory;
+    RefuseForMemory(absl::StrCat("requests hold ", memory.held_bytes(), " bytes, and ", bytes + kCallOverhead,
+                                 " more would exceed the server's limit of ", memory.limit_bytes(),
+                                 " bytes (--max_queue_bytes)"));
+    return false;
+  }
+
+  void RefuseForMemory(const std::string& message) {
+    parts_.observer.OnShed();
+    Shed(absl::ResourceExhaustedError(message), kDefaultRetryAfter);
+  }
+
+  void Shed(const absl::Status& status, Duration retry_after) {
+    incoming_.Finish(ToGrpcStatus(status, AddPushback(retry_after)));
+  }
+  void ShedEarly(Duration retry_after) {
+    refused_ = parts_.loop.Now();
+    incoming_.Finish(TooLate(AddPushback(retry_after)));
+  }
+
+  // The retry delay is sent twice: gRPC's own retries read the trailer, applications the status' detail.
+  std::chrono::milliseconds AddPushback(Duration retry_after) {
+    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(retry_after);
+    incoming_.context().AddTrailingMetadata("grpc-retry-pushback-ms", absl::StrCat(wait.count()));
+    return wait;
+  }
+
+  ModelInferCalls& calls_;
+  const ModelInferParts& parts_;
+  IncomingCall& incoming_;
+  GrpcDeadline grpc_deadline_;
+  Duration time_at_arrival_{};  // to the gRPC deadline; 0: there is none
+  RequestMemory::Share share_;
+  grpc::ByteBuffer message_;
+  std::string request_id_;
+  InferCall call_;  // its input has moved on
+  MonoTime deadline_{};
+  std::optional<RequestId> id_;  // once submitted; not for Answer, which may run before it is set
+  bool is_cancelled_ = false;    // before its deadline
+  grpc::ByteBuffer response_;
+  std::optional<MonoTime> ended_;    // its batch, if it was served
+  std::optional<MonoTime> refused_;  // when, if it was shed for the queue
+};
+
+std::unique_ptr<CallHandler> ModelInferCalls::Handle(IncomingCall& call) { return std::make_unique<Call>(*this, call); }
+
+int64_t ModelInferCalls::LargestCallBytes(const ServedModel& model) {
+  const int64_t outputs = model.network.output.elements * model.max_batch * static_cast<int64_t>(sizeof(float));
+  return kCallOverhead +
+         std::max<int64_t>(LargestRequestBytes(model), model.network.input.elements * model.max_batch + 2 * outputs);
+}
+
+}  // namespace anybit

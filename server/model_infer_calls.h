@@ -1,0 +1,64 @@
+// Calls of ModelInfer: from the wire to the scheduler and back. They validate and translate; they decide nothing.
+//
+// A call's message is read only when there is memory for the largest one: flow control holds the rest back. A call that
+// cannot be answered in time is refused before its message is read.
+#ifndef ANYBIT_SERVER_MODEL_INFER_CALLS_H_
+#define ANYBIT_SERVER_MODEL_INFER_CALLS_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/strings/string_view.h"
+#include "metrics/edge_observer.h"
+#include "scheduler/event_loop.h"
+#include "scheduler/scheduler.h"
+#include "scheduler/time.h"
+#include "server/call_intake.h"
+#include "server/grpc_deadline.h"
+#include "server/open_calls.h"
+#include "server/request_memory.h"
+#include "server/served_model.h"
+#include "server/serving_state.h"
+
+namespace anybit {
+
+// What calls of ModelInfer work with. All of it outlives the last call; the loop runs until then.
+struct ModelInferParts {
+  const ServedModel& model;
+  const SharedServingState& state;
+  Scheduler& scheduler;
+  const EventLoop& loop;
+  RequestMemory& memory;
+  EdgeObserver& observer;
+  WallTime (*wall_now)();  // gRPC's deadlines are in wall time
+};
+
+// Any thread.
+class ModelInferCalls {
+ public:
+  static constexpr absl::string_view kMethod = "/inference.GRPCInferenceService/ModelInfer";
+
+  explicit ModelInferCalls(const ModelInferParts& parts) : parts_(parts) {}
+
+  // What the largest request of `model` takes of the memory for requests, from its reading to its answer.
+  static int64_t LargestCallBytes(const ServedModel& model);
+
+  // What handles `call`, one of kMethod.
+  std::unique_ptr<CallHandler> Handle(IncomingCall& call);
+
+  // Calls `idle` once none is open; see OpenCalls.
+  void WhenIdle(absl::AnyInvocable<void()> idle) { open_.WhenIdle(std::move(idle)); }
+
+ private:
+  class Call;
+
+  const ModelInferParts parts_;
+  OpenCalls open_;
+  std::atomic<uint32_t> refusals_ = 0;  // the intake's threads
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_SERVER_MODEL_INFER_CALLS_H_
