@@ -11,14 +11,14 @@ namespace anybit {
 namespace {
 
 // In overload a policy may do better to give up requests that are nearly late than to serve them in a small batch, so
-// requests behind them are not lost yet. Of simulated utility, refusing without this costs a thousandth; without any
-// refusal all waited in vain whom there is no room for.
+// requests behind them are not lost yet. Without this, refusing costs a thousandth of simulated utility; without any
+// refusal, requests that there is no room for wait in vain.
 constexpr int kBatchesGivenUp = 2;
 
 // Deadlines come from clients and may be centuries away; times as many slots as there are they must not overflow.
-constexpr Duration kLongestSlack = std::chrono::hours(24 * 365);
+constexpr Duration kMaxSlack = std::chrono::hours(24 * 365);
 
-// What the slots still have to do.
+// The time that slots are still busy.
 struct Busy {
   Duration sum{};       // over slots
   Duration shortest{};  // until the first slot is free
@@ -37,7 +37,7 @@ Busy BusyTime(const SchedulerView& view) {
 // The least time per row that neighbours need; they mostly accept the same points.
 class RowCosts {
  public:
-  explicit RowCosts(const LatencyModel& latency) : latency_(latency) {}
+  explicit RowCosts(const LatencyTable& latency) : latency_(latency) {}
   Duration Of(PointSet allowed) {
     if (!(allowed == allowed_)) {
       allowed_ = allowed;
@@ -47,43 +47,33 @@ class RowCosts {
   }
 
  private:
-  const LatencyModel& latency_;
+  const LatencyTable& latency_;
   PointSet allowed_;
   Duration cost_{};
 };
 
-// How many of the waiting have a deadline no later than `deadline`.
-size_t CountAhead(const SchedulerView& view, MonoTime deadline) {
-  const auto behind = std::upper_bound(view.waiting.begin(), view.waiting.end(), deadline,
-                                       [](MonoTime d, const PendingRequest& r) { return d < r.deadline; });
+// How many of the waiting must run no later than `run_by`.
+size_t CountAhead(const SchedulerView& view, MonoTime run_by) {
+  const auto behind = std::upper_bound(view.waiting.begin(), view.waiting.end(), run_by,
+                                       [](MonoTime d, const PendingRequest& r) { return d < r.run_by; });
   return static_cast<size_t>(behind - view.waiting.begin());
 }
 
-// The least time that the first `count` of the waiting need of one slot.
-Duration WorkOf(const SchedulerView& view, size_t count) {
-  RowCosts costs(view.latency);
-  if (view.waiting_special == 0 && count > 0) return costs.Of(view.waiting[0].allowed) * static_cast<int64_t>(count);
-  Duration work{};
-  for (const PendingRequest& request : view.waiting.first(count)) work += costs.Of(request.allowed) * request.rows;
-  return work;
-}
-
-// The first one heavier, whose deadline is later, that would be late behind the request, and was not before.
+// The first heavier request of a later run_by that would be late behind the request, and was not before.
 std::optional<size_t> HeavierMadeLate(const SchedulerView& view, const PendingRequest& request, Duration work,
                                       size_t ahead) {
   RowCosts costs(view.latency);
   const double weight = RequestWeight(view, request);
   const Duration own = costs.Of(request.allowed) * request.rows;
-  for (size_t i = ahead; i < view.waiting.size() && view.waiting[i].deadline != kNever; ++i) {
+  for (size_t i = ahead; i < view.waiting.size() && view.waiting[i].run_by != kNever; ++i) {
     work += costs.Of(view.waiting[i].allowed) * view.waiting[i].rows;
-    const Duration room = std::min(Slack(view, view.waiting[i]), kLongestSlack) * int64_t{std::ssize(view.slots)};
+    const Duration room = std::min(Slack(view, view.waiting[i]), kMaxSlack) * int64_t{std::ssize(view.slots)};
     if (work <= room && work + own > room && RequestWeight(view, view.waiting[i]) > weight) return i;
   }
   return std::nullopt;
 }
 
-// Of the first `count` waiting the one that weighs least, the least urgent of several; none if all weigh as much as the
-// request.
+// Of the first `count` waiting the lightest, the least urgent of several; none if all weigh as much as the request.
 std::optional<int> LighterThan(const SchedulerView& view, const PendingRequest& request, size_t count) {
   if (!view.weights_vary) return std::nullopt;
   std::optional<int> lightest;
@@ -98,15 +88,15 @@ std::optional<int> LighterThan(const SchedulerView& view, const PendingRequest& 
 }
 
 absl::Status CheckRequest(const SchedulerView& view, const PendingRequest& request) {
-  const int points = static_cast<int>(view.latency.points().size());
+  const int points = static_cast<int>(view.latency.points.size());
   if (request.allowed.empty()) return absl::InvalidArgumentError("request accepts no operating point");
   if (!((request.allowed & PointSet::First(points)) == request.allowed)) {
     return absl::InvalidArgumentError(
         absl::StrCat("request accepts operating points beyond the ", points, " that exist"));
   }
-  if (request.rows < 1 || request.rows > view.latency.max_batch()) {
+  if (request.rows < 1 || request.rows > view.latency.max_batch) {
     return absl::InvalidArgumentError(
-        absl::StrCat("batch of ", request.rows, " is outside 1 to max batch size ", view.latency.max_batch()));
+        absl::StrCat("batch of ", request.rows, " is outside 1 to max batch size ", view.latency.max_batch));
   }
   if (view.draining) return absl::UnavailableError("the server is draining");
   if (const Duration slack = Slack(view, request); slack <= Duration::zero()) {
@@ -119,16 +109,16 @@ absl::Status CheckRequest(const SchedulerView& view, const PendingRequest& reque
 // Nothing that was measured and no profile lets it succeed, however short the queue.
 absl::Status Impossible(const SchedulerView& view, const PendingRequest& request, Duration least) {
   return absl::DeadlineExceededError(
-      absl::StrCat("no operating point can meet the deadline: ", ToMicros(Until(view.now, AnswerBy(request))),
+      absl::StrCat("no operating point can meet the deadline: ", ToMicros(Until(view.now, request.answer_by)),
                    " us are left, and ", request.rows, request.rows == 1 ? " row takes" : " rows take", " at least ",
                    ToMicros(least), " us on an idle server"));
 }
 
 absl::Status NoPointInTime(const SchedulerView& view, const PendingRequest& request, Duration earliest) {
   return absl::ResourceExhaustedError(
-      absl::StrCat("no operating point can meet the deadline: ", ToMicros(Until(view.now, AnswerBy(request))),
+      absl::StrCat("no operating point can meet the deadline: ", ToMicros(Until(view.now, request.answer_by)),
                    " us are left, but behind ", view.waiting.size(), " waiting requests an answer takes ",
-                   ToMicros(earliest + request.delivery), " us"));
+                   ToMicros(earliest + (request.answer_by - request.run_by)), " us"));
 }
 
 }  // namespace
@@ -140,7 +130,7 @@ Admission AdmissionControl::Admit(const SchedulerView& view, const PendingReques
   const Duration own_start = busy.shortest + view.latency.Fastest(request.allowed, request.rows);
   if (own_start > slack) {
     const Duration least = view.latency.FastestHoped(request.allowed, request.rows);
-    const bool impossible = view.latency.measured() && least > Until(view.now, AnswerBy(request));
+    const bool impossible = view.latency.measured && least > Until(view.now, request.answer_by);
     return {.status = impossible ? Impossible(view, request, least) : NoPointInTime(view, request, own_start),
             .predicted = true};
   }
@@ -150,37 +140,47 @@ Admission AdmissionControl::Admit(const SchedulerView& view, const PendingReques
     return {.status = absl::ResourceExhaustedError(absl::StrCat(
                 "queue of ", view.waiting.size(), " requests is full (limit ", view.max_queue_requests, ")"))};
   }
-  if (request.deadline == kNever) return {};
-  const size_t ahead = CountAhead(view, request.deadline);
+  if (request.run_by == kNever) return {};
+  const size_t ahead = CountAhead(view, request.run_by);
   const Duration work = WorkBefore(view, ahead);
   const Duration needed = work + view.latency.RowCost(request.allowed) * request.rows;
-  if (!Fits(needed, slack, static_cast<int>(view.slots.size()), MostGivenUp(view, request.allowed))) {
+  if (!Fits(needed, slack, static_cast<int>(view.slots.size()), MaxGivenUp(view, request.allowed))) {
     if (const std::optional<int> lighter = LighterThan(view, request, ahead)) return {.instead = lighter};
     return {.status = NoPointInTime(view, request, needed / static_cast<int64_t>(view.slots.size())),
             .predicted = true};
   }
   if (!view.weights_vary) return {};
   if (const std::optional<size_t> late = HeavierMadeLate(view, request, work, ahead)) {
-    // Only who stands before it gives it time.
+    // Only a request before it gives it time.
     if (const std::optional<int> lighter = LighterThan(view, request, *late)) return {.instead = lighter};
     return {.status = absl::ResourceExhaustedError("a waiting request of more weight would miss its deadline")};
   }
   return {};
 }
 
-Duration WorkBefore(const SchedulerView& view, size_t count) { return BusyTime(view).sum + WorkOf(view, count); }
-
-Duration MostGivenUp(const SchedulerView& view, PointSet allowed) {
-  return kBatchesGivenUp * view.latency.max_batch() * view.latency.RowCost(allowed);
+Duration WorkOf(const SchedulerView& view, size_t first, size_t count) {
+  RowCosts costs(view.latency);
+  if (view.waiting_special == 0 && count > 0) return costs.Of(view.waiting[0].allowed) * static_cast<int64_t>(count);
+  Duration work{};
+  for (const PendingRequest& request : view.waiting.subspan(first, count)) {
+    work += costs.Of(request.allowed) * request.rows;
+  }
+  return work;
 }
 
-bool Fits(Duration work, Duration slack, int slots, Duration most_given_up) {
-  const Duration bounded = std::min(slack, kLongestSlack);
-  return work <= (bounded + std::min(most_given_up, bounded / 2)) * int64_t{slots};
+Duration WorkBefore(const SchedulerView& view, size_t count) { return BusyTime(view).sum + WorkOf(view, 0, count); }
+
+Duration MaxGivenUp(const SchedulerView& view, PointSet allowed) {
+  return kBatchesGivenUp * view.latency.max_batch * view.latency.RowCost(allowed);
+}
+
+bool Fits(Duration work, Duration slack, int slots, Duration max_given_up) {
+  const Duration bounded = std::min(slack, kMaxSlack);
+  return work <= (bounded + std::min(max_given_up, bounded / 2)) * int64_t{slots};
 }
 
 Duration PredictedDrain(const SchedulerView& view) {
-  const PointSet all = PointSet::First(static_cast<int>(view.latency.points().size()));
+  const PointSet all = PointSet::First(static_cast<int>(view.latency.points.size()));
   const Duration work = BusyTime(view).sum + view.latency.RowCost(all) * view.waiting_rows;
   return work / static_cast<int64_t>(view.slots.size());
 }

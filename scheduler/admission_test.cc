@@ -22,7 +22,9 @@ using testing::T;
 using testing::ThreePoints;
 
 absl::Status Admit(const Snapshot& snapshot, MonoTime deadline, PointSet allowed = kAnyPoint, int rows = 1) {
-  return AdmissionControl().Admit(snapshot.view(), {.deadline = deadline, .allowed = allowed, .rows = rows}).status;
+  return AdmissionControl()
+      .Admit(snapshot.view(), {.answer_by = deadline, .run_by = deadline, .allowed = allowed, .rows = rows})
+      .status;
 }
 
 void ExpectRefused(const absl::Status& status, absl::StatusCode code, const char* text) {
@@ -159,8 +161,10 @@ Snapshot Weighted() {
 }
 
 Admission AdmitOfClass(const Snapshot& snapshot, int sla_class, MonoTime deadline = kNever) {
-  return AdmissionControl().Admit(
-      snapshot.view(), {.deadline = deadline, .allowed = kAnyPoint, .sla_class = static_cast<SlaClassId>(sla_class)});
+  return AdmissionControl().Admit(snapshot.view(), {.answer_by = deadline,
+                                                    .run_by = deadline,
+                                                    .allowed = kAnyPoint,
+                                                    .sla_class = static_cast<SlaClassId>(sla_class)});
 }
 
 void Wait(Snapshot& snapshot, int count, int sla_class, MonoTime deadline) {

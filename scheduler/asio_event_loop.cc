@@ -31,7 +31,7 @@ void AsioEventLoop::Post(Callback callback) {
 }
 
 TimerId AsioEventLoop::PostAt(MonoTime when, Callback callback) {
-  // The past counts as the present, so that who keeps asking for it does not starve timers that are due.
+  // The past counts as the present, so that code that keeps asking for it does not starve timers that are due.
   const TimerId id = timers_.Add(std::max(when, Now()), std::move(callback));
   SetTimer();
   return id;

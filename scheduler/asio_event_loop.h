@@ -20,7 +20,7 @@ class AsioEventLoop final : public EventLoop {
   // Makes the calling thread the loop thread until Stop. Once in a loop's life.
   void Run();
 
-  // Run returns after the present callback, or at once if it comes later. What is still posted never runs and is
+  // Run returns after the present callback, or at once if it comes later. Callbacks still posted never run and are
   // destroyed with the loop. Any thread.
   void Stop();
 

@@ -24,7 +24,7 @@ struct Batch {
   std::vector<std::unique_ptr<Payload>> members;  // in dispatch order, never empty
 };
 
-// What a runner hands back: the same batch, its members filled where status is OK.
+// The runner's answer: the same batch, its members filled where status is OK.
 struct BatchResult {
   Batch batch;
   absl::Status status;

@@ -1,4 +1,5 @@
-// What executes batches. Production: server::ModelRunner (networks on slot threads); simulation: sim::SimRunner.
+// The interface that executes batches. Production: server::ModelRunner (networks on slot threads); simulation:
+// sim::SimRunner.
 #ifndef ANYBIT_SCHEDULER_BATCH_RUNNER_H_
 #define ANYBIT_SCHEDULER_BATCH_RUNNER_H_
 

@@ -27,8 +27,8 @@ bool IsFeasible(const SchedulerView& view, const PendingRequest& request) {
 }
 
 MonoTime LatestStart(const SchedulerView& view, const PendingRequest& request) {
-  if (request.deadline == kNever) return kNever;
-  return SaturatingAdd(request.deadline, -view.latency.Fastest(request.allowed, request.rows));
+  if (request.run_by == kNever) return kNever;
+  return SaturatingAdd(request.run_by, -view.latency.Fastest(request.allowed, request.rows));
 }
 
 absl::Status Check(const SchedulerView& view, const Decision& decision) { return DecisionCheck()(view, decision); }
@@ -89,9 +89,9 @@ absl::Status DecisionCheck::CheckPlan(const SchedulerView& view, const Decision&
         absl::StrCat("plan names ", plan.count, " members from ", plan.first, " on, of ", decision.members.size()));
   }
   if (absl::Status status = TakeSlot(view, plan.slot); !status.ok()) return status;
-  if (static_cast<size_t>(ToIndex(plan.point)) >= view.latency.points().size()) {
+  if (static_cast<size_t>(ToIndex(plan.point)) >= view.latency.points.size()) {
     return absl::InternalError(
-        absl::StrCat("plan names point ", ToIndex(plan.point), " of ", view.latency.points().size()));
+        absl::StrCat("plan names point ", ToIndex(plan.point), " of ", view.latency.points.size()));
   }
   if (plan.count == 0) return absl::InternalError("plan has no members");
   int64_t rows = 0;
@@ -100,13 +100,13 @@ absl::Status DecisionCheck::CheckPlan(const SchedulerView& view, const Decision&
     const PendingRequest& request = view.waiting[static_cast<size_t>(position)];
     if (!request.allowed.Contains(plan.point)) {
       return absl::InternalError(absl::StrCat("plan runs request ", static_cast<uint64_t>(request.id), " at ",
-                                              view.latency.points()[static_cast<size_t>(ToIndex(plan.point))].name,
+                                              view.latency.points[static_cast<size_t>(ToIndex(plan.point))].name,
                                               ", which it does not accept"));
     }
     rows += request.rows;
   }
-  if (rows > view.latency.max_batch()) {
-    return absl::InternalError(absl::StrCat("batch of ", rows, " exceeds max batch size ", view.latency.max_batch()));
+  if (rows > view.latency.max_batch) {
+    return absl::InternalError(absl::StrCat("batch of ", rows, " exceeds max batch size ", view.latency.max_batch));
   }
   return absl::OkStatus();
 }

@@ -1,7 +1,8 @@
-// What a policy sees, and what it may answer.
+// The snapshot that a policy decides from, and the decision.
 //
-// A view is a snapshot made of spans over the engine's own state: valid during one call, cheap to make, no payloads.
-// A decision names requests by their position in that view. Check is the only gate between a policy and the world.
+// A view is made of spans and references over the engine's own state: valid during one call, cheap to make, no
+// payloads. A decision names requests by their position in that view. Check is the only gate between a policy and the
+// world.
 #ifndef ANYBIT_SCHEDULER_DECISION_H_
 #define ANYBIT_SCHEDULER_DECISION_H_
 
@@ -12,7 +13,7 @@
 
 #include "absl/status/status.h"
 #include "scheduler/latency/arrival_meter.h"
-#include "scheduler/latency/latency_model.h"
+#include "scheduler/latency/latency_table.h"
 #include "scheduler/point_table.h"
 #include "scheduler/request.h"
 #include "scheduler/tenant.h"
@@ -25,21 +26,21 @@ struct SlotView {
   MonoTime free_at{};  // predicted, if not idle; may already be past
 };
 
-// A policy remembers nothing: the engine does, and shows it here.
+// A policy remembers nothing: the engine remembers, and shows it here.
 struct SchedulerView {
   MonoTime now{};
-  std::span<const PendingRequest> waiting;  // by (deadline, id); for Decide, every deadline is after `now`
+  std::span<const PendingRequest> waiting;  // by (run_by, id); for Decide, every run_by is after `now`
   int waiting_rows = 0;
   int waiting_special = 0;  // of the waiting, those of several rows or that do not accept every point
   std::span<const SlotView> slots;
-  const LatencyModel& latency;            // has the point table and the largest batch too
-  ArrivalForecast arrivals;               // what is likely to come, from what came
+  const LatencyTable& latency;            // has the point table and the largest batch too
+  ArrivalForecast arrivals;               // what is likely to arrive
   bool weights_vary = false;              // whether RequestWeight can differ between requests
   std::span<const double> class_weights;  // by SlaClassId; beyond its end: 1
   std::span<const TenantView> tenants;    // by TenantId; beyond its end: one of weight 1
-  double attained_with_floor = 1;         // lately answered in time, of those that did not accept every point
+  double attained_with_floor = 1;         // share lately answered in time, of those that did not accept every point
   double attained_without_floor = 1;      // of the others
-  double aimd_rows = 1;                   // batch limit that grew with batches in time and shrank with late ones
+  double aimd_rows = 1;                   // batch limit that grew with batches in time and shrank with late batches
   int max_queue_requests = 0;
   bool draining = false;
   bool hurry = false;  // run what waits now rather than wait for more
@@ -67,7 +68,7 @@ struct Decision {
   void Clear();
 };
 
-// What the request counts for beside others when not all can be served: its class's weight times its tenant's.
+// The request's weight beside others when not all can be served: its class's times its tenant's.
 inline double RequestWeight(const SchedulerView& view, const PendingRequest& request) {
   const auto sla_class = static_cast<size_t>(request.sla_class);
   const auto tenant = static_cast<size_t>(request.tenant);
@@ -75,9 +76,9 @@ inline double RequestWeight(const SchedulerView& view, const PendingRequest& req
          (tenant < view.tenants.size() ? view.tenants[tenant].weight : 1);
 }
 
-// deadline - now; Duration::max() if the request has none.
+// run_by - now: the time left for its batch; Duration::max() if the request has none.
 inline Duration Slack(const SchedulerView& view, const PendingRequest& request) {
-  return Until(view.now, request.deadline);
+  return Until(view.now, request.run_by);
 }
 
 // Whether some accepted point, started now with this request alone, is predicted to finish in time.
@@ -89,8 +90,8 @@ MonoTime LatestStart(const SchedulerView& view, const PendingRequest& request);
 
 // OK if the engine may apply `decision`: slots exist, are idle and used once; points exist; members exist, are used
 // once, accept their batch's point and sum to at most max_batch rows. If a slot is left idle beside a feasible request,
-// wake_at must lie after now and no later than the last instant at which that request can still be started: nobody
-// waits for ever, nobody is waited to death. Otherwise an Internal error that says what is wrong.
+// wake_at must lie after now and no later than the last instant at which that request can still be started: no
+// request waits for ever, or until it is too late. Otherwise an Internal error that says what is wrong.
 absl::Status Check(const SchedulerView& view, const Decision& decision);
 
 // The same, with memory of its own to mark what a decision uses: asked again and again it allocates nothing.

@@ -16,23 +16,26 @@ void EarlyRefusal::Publish(const SchedulerView& view, Duration margin, MonoTime 
     Clear();
     return;
   }
-  const PointSet all = PointSet::First(static_cast<int>(view.latency.points().size()));
+  const PointSet all = PointSet::First(static_cast<int>(view.latency.points.size()));
   const Duration own = view.latency.RowCost(all);
   // More is given up for requests of dear points.
-  Duration most_given_up{};
+  Duration max_given_up{};
   for (int p = 0; p < all.size(); ++p) {
-    most_given_up = std::max(most_given_up, MostGivenUp(view, PointSet::Of(ToPointId(p))));
+    max_given_up = std::max(max_given_up, MaxGivenUp(view, PointSet::Of(ToPointId(p))));
   }
   Queue queue{.busy_from = busy_from,
               .slots = static_cast<int>(view.slots.size()),
-              .most_given_up = most_given_up,
+              .max_given_up = max_given_up,
               .margin = margin,
               .drain = PredictedDrain(view)};
-  for (size_t i = 1; i <= kMarks; ++i) {
+  Duration work = WorkBefore(view, 0);
+  for (size_t i = 1, counted = 0; i <= kMarks; ++i) {
     const size_t count = waiting * i / kMarks;
-    const MonoTime deadline = view.waiting[count - 1].deadline;
-    if (deadline == kNever) break;
-    queue.mark[queue.marks++] = {.deadline = deadline, .work = WorkBefore(view, count) + own};
+    const MonoTime run_by = view.waiting[count - 1].run_by;
+    if (run_by == kNever) break;
+    work += WorkOf(view, counted, count - counted);
+    counted = count;
+    queue.mark[queue.marks++] = {.run_by = run_by, .work = work + own};
   }
   published_ = true;
   absl::MutexLock lock(&mutex_);
@@ -49,11 +52,11 @@ void EarlyRefusal::Clear() {
 std::optional<Duration> EarlyRefusal::Refuses(MonoTime now, MonoTime deadline) const {
   absl::MutexLock lock(&mutex_);
   size_t behind = queue_.marks;
-  while (behind > 0 && queue_.mark[behind - 1].deadline > deadline) --behind;
+  while (behind > 0 && queue_.mark[behind - 1].run_by > deadline) --behind;
   if (behind == 0 || deadline <= now || deadline == kNever) return std::nullopt;
   const Duration done = std::max(now - queue_.busy_from, Duration::zero()) * queue_.slots;
-  const Duration slack = DeliveryMeter::EndFor(deadline, now, queue_.margin) - now;
-  if (Fits(queue_.mark[behind - 1].work - done, slack, queue_.slots, queue_.most_given_up)) return std::nullopt;
+  const Duration slack = DeliveryMeter::RunBy(deadline, now, queue_.margin) - now;
+  if (Fits(queue_.mark[behind - 1].work - done, slack, queue_.slots, queue_.max_given_up)) return std::nullopt;
   return queue_.drain;
 }
 

@@ -2,7 +2,7 @@
 //
 // A refusal is work: handed to the loop and back it costs two changes of thread, which under overload a slot lacks. The
 // loop publishes how much work stands before some of the deadlines that wait, and the receiving thread compares. It
-// errs on the side of letting through: a request that passes is decided by AdmissionControl as ever.
+// errs on the side of letting through: a request that passes is decided by AdmissionControl.
 #ifndef ANYBIT_SCHEDULER_EARLY_REFUSAL_H_
 #define ANYBIT_SCHEDULER_EARLY_REFUSAL_H_
 
@@ -29,19 +29,19 @@ class EarlyRefusal {
   std::optional<Duration> Refuses(MonoTime now, MonoTime deadline) const;
 
  private:
-  // A request with a deadline no earlier than `deadline` stands behind `work`, its own row included.
+  // A request with a deadline no earlier than `run_by` stands behind `work`, its own row included.
   struct Mark {
-    MonoTime deadline{};
+    MonoTime run_by{};
     Duration work{};
   };
-  static constexpr size_t kMarks = 4;  // at each quarter of the queue: at most a quarter of the work before a request
-                                       // is overlooked
+  // At each quarter of the queue: at most a quarter of the work before a request is overlooked.
+  static constexpr size_t kMarks = 4;
   struct Queue {
     size_t marks = 0;
-    std::array<Mark, kMarks> mark;  // by deadline
+    std::array<Mark, kMarks> mark;  // by run_by
     MonoTime busy_from{};           // the slots work from then on
     int slots = 1;
-    Duration most_given_up{};  // see AdmissionControl
+    Duration max_given_up{};  // see AdmissionControl
     Duration margin{};
     Duration drain{};
   };

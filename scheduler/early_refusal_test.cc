@@ -36,7 +36,8 @@ TEST(EarlyRefusalTest, RefusesNothingThatAdmissionWouldAccept) {
       if (!early.Refuses(snapshot.now, T(milliseconds(deadline)))) continue;
       ++refused;
       for (const PointSet allowed : {kAnyPoint, PointSet::Of(testing::kHi), PointSet::Of(testing::kMid)}) {
-        const PendingRequest request{.deadline = T(milliseconds(deadline)), .allowed = allowed};
+        const MonoTime run_by = T(milliseconds(deadline));
+        const PendingRequest request{.answer_by = run_by, .run_by = run_by, .allowed = allowed};
         EXPECT_FALSE(admission.Admit(snapshot.view(), request).status.ok()) << waiting << " waiting, " << deadline;
       }
     }

@@ -1,4 +1,4 @@
-// Where the scheduler gets its time and its turns from: one callback at a time, on one thread, in a stated order.
+// The scheduler's source of time and of turns: one callback at a time, on one thread, in a stated order.
 //
 // Two implementations: AsioEventLoop (real time) and sim::SimEventLoop (virtual time). The engine cannot tell which.
 #ifndef ANYBIT_SCHEDULER_EVENT_LOOP_H_

@@ -1,4 +1,4 @@
-// What every EventLoop promises, on each of them.
+// The promises of EventLoop, on each implementation.
 #include <chrono>
 #include <functional>
 #include <memory>

@@ -1,4 +1,4 @@
-// What the scheduler tells the world, as one struct of values per event. Metrics, traces and test recorders observe.
+// The scheduler's events, one struct of values each. Metrics, traces and test recorders observe them.
 #ifndef ANYBIT_SCHEDULER_OBSERVER_H_
 #define ANYBIT_SCHEDULER_OBSERVER_H_
 
@@ -12,7 +12,7 @@ namespace anybit {
 struct AdmittedEvent {
   RequestId id{};
   MonoTime at{};
-  MonoTime deadline{};
+  MonoTime deadline{};  // the caller's
   SlaClassId sla_class{};
   TenantId tenant{};
   int rows = 0;
@@ -26,7 +26,7 @@ struct DispatchedEvent {
   int requests = 0;
   int rows = 0;
   Duration predicted{};       // by the latency model, for this point and rows
-  Duration earliest_slack{};  // earliest member deadline minus `at`; Duration::max() if none has one
+  Duration earliest_slack{};  // earliest run_by of a member minus `at`; Duration::max() if none has a deadline
 };
 
 struct BatchFinishedEvent {
@@ -35,15 +35,15 @@ struct BatchFinishedEvent {
   PointId point{};
   int rows = 0;
   Duration predicted{};
-  Duration actual{};    // from dispatch until the loop knew of the end: what `predicted` predicts
-  Duration computed{};  // of it, what the runner took
+  Duration actual{};    // from dispatch until the loop knew of the end; `predicted` predicts this
+  Duration computed{};  // the runner's part of it
   bool ok = false;
 };
 
 // One for every submitted request, admitted or not.
 struct EndedEvent {
   RequestId id{};
-  MonoTime at{};  // of what ran: when its batch ended; the next batch may have been dispatched since
+  MonoTime at{};  // if it ran, when its batch ended; the next batch may have been dispatched since
   OutcomeKind kind{};
   SlaClassId sla_class{};
   TenantId tenant{};
@@ -57,7 +57,7 @@ struct EndedEvent {
   bool deadline_met = false;
 };
 
-// Of those answers that the scheduler was told of.
+// For each answer whose sending was reported (Scheduler::Delivered).
 struct DeliveredEvent {
   MonoTime at{};
   Duration took{};  // from the end of its batch until it was sent

@@ -1,4 +1,4 @@
-// What the scheduler knows of operating points: an id, an accuracy, and sets of them.
+// Operating points as the scheduler knows them: an id, an accuracy, and sets of them.
 //
 // It does not know bits, networks or files. Floors on accuracy, floors on bits and a pinned point all become the same
 // thing at the edge, a PointSet of the points a request accepts, so policies have one rule to obey.

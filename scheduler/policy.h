@@ -1,4 +1,5 @@
-// What decides. Pure and memoryless: equal views give equal decisions; whatever must be remembered is in the view.
+// The interface of policies. Pure and memoryless: equal views give equal decisions; all that must be remembered is in
+// the view.
 #ifndef ANYBIT_SCHEDULER_POLICY_H_
 #define ANYBIT_SCHEDULER_POLICY_H_
 

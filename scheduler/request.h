@@ -17,22 +17,22 @@ enum class RequestId : uint64_t {};
 enum class SlaClassId : uint8_t {};
 enum class TenantId : uint8_t {};
 
-// What a policy may know of a request that waits.
+// The part of a waiting request that a policy may know.
+//
+// Three instants are told apart. The deadline is what the caller asked for (SubmitRequest). The answer must leave by
+// `answer_by`. The batch must end by `run_by`, earlier by the time that answers take to be sent (DeliveryMeter).
 struct PendingRequest {
   RequestId id{};
   MonoTime arrival{};
-  MonoTime deadline = kNever;  // its batch is to have ended by then
-  Duration delivery{};         // what is left from then to the caller's deadline, for the answer to be under way
-  PointSet allowed;            // the points it accepts (floors and pins, already resolved); never empty
+  MonoTime answer_by = kNever;
+  MonoTime run_by = kNever;  // not after answer_by
+  PointSet allowed;          // the points it accepts (floors and pins, already resolved); never empty
   SlaClassId sla_class{};
   TenantId tenant{};
   int rows = 1;  // of the batch dimension; 1..max_batch
 };
 
-// The caller's deadline.
-inline MonoTime AnswerBy(const PendingRequest& request) { return SaturatingAdd(request.deadline, request.delivery); }
-
-// What the runner reads and fills. Owned by exactly one of: caller, queue, batch, caller again.
+// The tensors that the runner reads and fills. Owned by exactly one of: caller, queue, batch, caller again.
 class Payload {
  public:
   virtual ~Payload() = default;

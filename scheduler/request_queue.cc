@@ -8,7 +8,7 @@ namespace anybit {
 namespace {
 
 bool Before(const PendingRequest& a, const PendingRequest& b) {
-  return std::pair(a.deadline, a.id) < std::pair(b.deadline, b.id);
+  return std::pair(a.run_by, a.id) < std::pair(b.run_by, b.id);
 }
 
 }  // namespace
@@ -20,11 +20,11 @@ void RequestQueue::Insert(const PendingRequest& request) {
   special_ += IsSpecial(request);
 }
 
-bool RequestQueue::Remove(MonoTime deadline, RequestId id) {
+bool RequestQueue::Remove(MonoTime run_by, RequestId id) {
   const auto begin = requests_.begin() + static_cast<std::ptrdiff_t>(front_);
-  const PendingRequest key{.id = id, .deadline = deadline};
+  const PendingRequest key{.id = id, .run_by = run_by};
   const auto found = std::lower_bound(begin, requests_.end(), key, Before);
-  if (found == requests_.end() || found->id != id || found->deadline != deadline) return false;
+  if (found == requests_.end() || found->id != id || found->run_by != run_by) return false;
   RemoveAt({static_cast<int>(found - begin)});
   return true;
 }

@@ -1,4 +1,4 @@
-// The requests that wait, by (deadline, id), as one contiguous array that policies look at in place.
+// The requests that wait, by (run_by, id), as one contiguous array that policies look at in place.
 //
 // A sorted vector with a moving front: arrivals mostly belong near the back and batches leave from the front, so both
 // touch few entries, and a snapshot is a span.
@@ -21,8 +21,8 @@ class RequestQueue {
   // `request.id` is not in the queue.
   void Insert(const PendingRequest& request);
 
-  // Removes the request with this id and deadline; false if there is none.
-  bool Remove(MonoTime deadline, RequestId id);
+  // Removes the request with this id and run_by; false if there is none.
+  bool Remove(MonoTime run_by, RequestId id);
 
   // Removes the requests at these positions of waiting(), each named once, in any order.
   void RemoveAt(std::vector<int> positions);

@@ -11,7 +11,7 @@ namespace anybit {
 namespace {
 
 PendingRequest Request(int deadline, uint64_t id, int rows = 1) {
-  return {.id = static_cast<RequestId>(id), .deadline = MonoTime(Duration(deadline)), .rows = rows};
+  return {.id = static_cast<RequestId>(id), .run_by = MonoTime(Duration(deadline)), .rows = rows};
 }
 
 std::vector<uint64_t> Ids(const RequestQueue& queue) {
@@ -27,7 +27,7 @@ TEST(RequestQueueTest, OrdersByDeadlineAndThenById) {
   queue.Insert(Request(20, 1));
   queue.Insert(Request(10, 3));
   queue.Insert(Request(10, 2));
-  queue.Insert({.id = static_cast<RequestId>(4), .deadline = kNever});
+  queue.Insert({.id = static_cast<RequestId>(4), .run_by = kNever});
   EXPECT_EQ(Ids(queue), (IdList{2, 3, 1, 4}));
 }
 
@@ -52,7 +52,7 @@ TEST(RequestQueueTest, CountsThoseOfSeveralRowsOrThatDoNotAcceptAllPoints) {
   RequestQueue queue(all);
   const auto insert = [&](uint64_t id, PointSet allowed, int rows) {
     queue.Insert(
-        {.id = static_cast<RequestId>(id), .deadline = MonoTime(Duration(id)), .allowed = allowed, .rows = rows});
+        {.id = static_cast<RequestId>(id), .run_by = MonoTime(Duration(id)), .allowed = allowed, .rows = rows});
   };
   for (uint64_t id = 1; id <= 5; ++id) insert(id, all, 1);
   EXPECT_EQ(queue.special(), 0);

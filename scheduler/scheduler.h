@@ -1,11 +1,14 @@
 // The engine: admits requests, keeps them in deadline order, asks a policy what to run, runs it, and answers.
 //
-// It decides nothing itself. Each turn takes a snapshot (SchedulerView), asks the policy, checks the answer, and
-// applies it; a wrong answer is replaced by the fallback policy's. State belongs to the event loop's thread: no mutex.
+// It decides nothing itself. Each turn takes a snapshot (SchedulerView), asks the policy (CheckedPolicy) and applies
+// the decision. State belongs to the event loop's thread: no mutex.
+//
+//   Scheduler scheduler(loop, runner, policy, admission, profile, {&metrics}, {});
+//   scheduler.Submit({.deadline = deadline, .allowed = points, .payload = std::move(payload)},
+//                    [](Outcome outcome) { ... });
 #ifndef ANYBIT_SCHEDULER_SCHEDULER_H_
 #define ANYBIT_SCHEDULER_SCHEDULER_H_
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -13,11 +16,12 @@
 #include <span>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "scheduler/admission.h"
 #include "scheduler/aimd_limit.h"
+#include "scheduler/attainment_meter.h"
 #include "scheduler/batch_runner.h"
+#include "scheduler/checked_policy.h"
 #include "scheduler/decision.h"
 #include "scheduler/early_refusal.h"
 #include "scheduler/edge_backlog.h"
@@ -25,22 +29,23 @@
 #include "scheduler/latency/arrival_meter.h"
 #include "scheduler/latency/delivery_meter.h"
 #include "scheduler/latency/latency_model.h"
+#include "scheduler/latency/latency_table.h"
 #include "scheduler/latency/profile.h"
 #include "scheduler/observer.h"
-#include "scheduler/policies/head_alone.h"
+#include "scheduler/observer_list.h"
 #include "scheduler/policy.h"
 #include "scheduler/request.h"
-#include "scheduler/request_queue.h"
 #include "scheduler/tenant.h"
 #include "scheduler/time.h"
-#include "scheduler/trial_gate.h"
+#include "scheduler/trials.h"
+#include "scheduler/waiting_requests.h"
 
 namespace anybit {
 
 // One call of a client, as handed to Submit.
 struct SubmitRequest {
-  MonoTime deadline = kNever;
-  PointSet allowed;  // not empty, within the point table
+  MonoTime deadline = kNever;  // what the caller asked for
+  PointSet allowed;            // not empty, within the point table
   SlaClassId sla_class{};
   TenantId tenant{};
   int rows = 1;  // 1..max_batch
@@ -50,7 +55,7 @@ struct SubmitRequest {
 struct SchedulerOptions {
   int max_queue_requests = 10000;
   std::vector<double> class_weights;  // by SlaClassId, above 0; of classes beyond its end: 1
-  std::vector<double> tenant_shares;  // by TenantId, above 0; empty: everybody is one tenant
+  std::vector<double> tenant_shares;  // by TenantId, above 0; empty: all requests are one tenant's
   LatencyModelOptions latency;
   Duration trial_interval = std::chrono::seconds(1);  // see TrialGate
 };
@@ -60,8 +65,8 @@ class Scheduler {
   using Done = absl::AnyInvocable<void(Outcome)>;
 
   // All references but `profile` (valid; seeds the latency model) must outlive the scheduler. It is destroyed after the
-  // loop stopped and the runner is idle; a request not answered by then (no Drain) never is.
-  // Observers are called in order.
+  // loop stopped and the runner is idle; a request not answered by then (no Drain) never is. Observers are called in
+  // order.
   Scheduler(EventLoop& loop, BatchRunner& runner, const SchedulingPolicy& policy, const AdmissionControl& admission,
             const Profile& profile, std::vector<SchedulerObserver*> observers, SchedulerOptions options);
 
@@ -79,12 +84,12 @@ class Scheduler {
   // as kCancelled when the batch finishes. Unknown or ended ids are ignored. Any thread.
   void Cancel(RequestId id);
 
-  // The answer to a request that ran is sent: from Outcome::ended until now it was under way, or for `at_least` if that
-  // is more. Later requests have so much less time (DeliveryMeter). May be told of some only. Any thread.
+  // The answer to a request that ran is sent. Sending took from Outcome::ended until now, or `at_least` if that is
+  // more; later requests have that much less time (DeliveryMeter). A sample of the answers is enough. Any thread.
   void Delivered(MonoTime ended, Duration at_least = Duration::zero());
 
-  // A refusal is sent that was decided at `ended`: it was under way until now, or for `at_least` if that is more. Slots
-  // wait while refusals are long under way (EdgeBacklog). May be told of some only. Any thread.
+  // A refusal that was decided at `ended` is sent. Sending took until now, or `at_least` if that is more; slots wait
+  // while it takes long (EdgeBacklog). A sample of the refusals is enough. Any thread.
   void RefusalSent(MonoTime ended, Duration at_least = Duration::zero());
 
   // The deadline of a call had passed when the edge saw it: the edge is behind by an objective or more. May be told of
@@ -92,26 +97,19 @@ class Scheduler {
   void CallExpiredUnseen();
 
   // New requests end as kUnavailable from now on; `drained` runs on the loop thread once none waits or runs and every
-  // answer is out.
-  // Any thread.
+  // answer is out. Any thread.
   void Drain(absl::AnyInvocable<void()> drained);
 
   // How often the fallback policy had to decide. Loop thread only.
-  int64_t replaced_decisions() const { return replaced_decisions_; }
+  int64_t replaced_decisions() const { return policy_.replaced(); }
 
  private:
-  // A request that waits; its place in line is in queue_.
-  struct Waiting {
-    PendingRequest request;
-    Done done;
-    std::unique_ptr<Payload> payload;
-  };
   // A request that runs; its payload is in the batch.
   struct Member {
     PendingRequest request;
     Done done;
     bool cancelled = false;
-    bool in_time = false;  // for the caller; known once the batch has ended
+    bool in_time = false;  // its answer leaves by answer_by; known once the batch has ended
   };
   struct Running {
     PointId point{};
@@ -124,36 +122,21 @@ class Scheduler {
 
   // One turn: expire, decide, apply, set the timer, report.
   void Step();
-  // Of some requests: how many had an answer, how many of them in time; both fade.
-  struct Attained {
-    double in_time = 1;
-    double told = 1;
-    double share() const { return in_time / told; }
-  };
-
   // Lets Step run once everything posted before has been taken in, so that one decision sees all of it.
   void RequestStep();
 
   void Arrive(RequestId id, MonoTime arrival, SubmitRequest submitted, Done done);
-  // Refuses a waiting request for one that weighs more.
+  // Refuses a waiting request for one of more weight.
   void PushOut(MonoTime now, int position);
   void CancelNow(RequestId id);
   void Expire(MonoTime now);
-  // Fills `decision` with one that passed its check.
-  void Decide(const SchedulerView& view, Decision& decision);
-  // A slot is idle and predictions would have all that waits refused: one of them is tried instead, as far as the gate
-  // is open. Changes decision_, which is a trial if that returns true.
-  bool TryOne(const SchedulerView& view);
-  // How a request that predictions refuse may wait: for the trial that it will be, or for the end of one. nullopt: it
-  // may not.
-  std::optional<Admission> Hope(const SchedulerView& view, const PendingRequest& request);
-  bool IsHopeful(const SchedulerView& view, const PendingRequest& request) const;
-  // The policy's plan for `request` alone if batches took `permille` / 1000 of the profile; nullopt if it has none.
-  std::optional<Plan> PlanTrial(const SchedulerView& view, const PendingRequest& request, int permille);
-  const LatencyModel& HopefulModel(int permille);
-  void Apply(const SchedulerView& view, bool trial);
-  void Dispatch(MonoTime now, int slot, PointId point, std::vector<Waiting> members, bool trial);
+  // A slot is idle and a request waits. Returns the requests to refuse, which no longer wait.
+  std::vector<WaitingRequest> DecideAndDispatch(MonoTime now);
+  std::vector<WaitingRequest> Apply(const SchedulerView& view, bool trial);
+  void Dispatch(MonoTime now, int slot, PointId point, std::span<WaitingRequest> members, bool trial);
   void FinishBatch(int slot, BatchResult result);
+  // Lets the latency model observe a batch that ended well.
+  void Learn(MonoTime now, int slot, const Running& running, Duration compute, bool all_in_time);
   // Answers the members of a batch that ended at `finished`.
   void Answer(MonoTime finished, Running running, BatchResult result);
   void SetTimer(MonoTime wake_at);
@@ -165,37 +148,32 @@ class Scheduler {
 
   // Answers one request: the outcome's payload is filled in by the caller.
   void Finish(MonoTime now, const PendingRequest& request, Outcome outcome, Done done);
-  // Refuses who waited until no batch could end in time any more.
-  void RefuseLate(MonoTime now, Waiting waiting, Duration retry_after);
-  void Refuse(MonoTime now, Waiting waiting, OutcomeKind kind, absl::Status status, Duration retry_after = {});
+  // Refuses a request that waited until no batch could end in time any more.
+  void RefuseLate(MonoTime now, WaitingRequest waiting, Duration retry_after);
+  void Refuse(MonoTime now, WaitingRequest waiting, OutcomeKind kind, absl::Status status, Duration retry_after = {});
 
-  SchedulerView View(MonoTime now) const { return View(now, latency_); }
-  SchedulerView View(MonoTime now, const LatencyModel& latency) const;
-  Waiting TakeWaiting(RequestId id);
+  SchedulerView View(MonoTime now) const { return View(now, latency_.table()); }
+  SchedulerView View(MonoTime now, const LatencyTable& latency) const;
 
   // Fixed at construction.
   EventLoop& loop_;
   BatchRunner& runner_;
-  const SchedulingPolicy& policy_;
   const AdmissionControl& admission_;
-  const std::vector<SchedulerObserver*> observers_;
   const SchedulerOptions options_;
   const bool weights_vary_;
-  const HeadAlone fallback_;
 
   // Loop thread only.
+  ObserverList observers_;
+  CheckedPolicy policy_;
   LatencyModel latency_;
-  LatencyModel hopeful_;  // what a trial is decided by
-  int hopeful_permille_ = 1000;
-  TrialGate trials_;
+  Trials trials_;
   ArrivalMeter arrivals_;
   DeliveryMeter deliveries_;
   EdgeBacklog backlog_;
   MonoTime batch_ended_{};  // the last one, of any slot
   AimdLimit aimd_;
   TenantMeter tenants_;
-  RequestQueue queue_;
-  absl::flat_hash_map<RequestId, Waiting> waiting_;  // the same requests as queue_
+  WaitingRequests waiting_;
   std::vector<Running> running_;                     // by slot
   std::vector<std::optional<PointId>> last_points_;  // by slot: of the last batch that ended there
   std::vector<SlotView> slots_;                      // by slot
@@ -206,11 +184,8 @@ class Scheduler {
   MonoTime timer_at_ = kNever;
   bool draining_ = false;
   std::vector<absl::AnyInvocable<void()>> drained_;
-  std::array<Attained, 2> attained_;  // without, with a floor; see SchedulerView
-  Decision decision_;                 // of this turn; its memory is kept
-  Decision trial_decision_;
-  DecisionCheck check_;
-  int64_t replaced_decisions_ = 0;
+  AttainmentMeter attainment_;
+  Decision decision_;  // of this turn; its memory is kept
   QueueEvent reported_;
 
   EarlyRefusal early_refusal_;          // loop thread writes, threads of callers read

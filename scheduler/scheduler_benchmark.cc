@@ -31,7 +31,7 @@ Profile FivePoints() {
 
 constexpr Duration kObjective = std::chrono::milliseconds(1280);  // 2.5 times a full batch at fp32
 
-// What the queue and the forecast are set to: deadlines of the waiting are even over `deadlines`, and `rate` rows are
+// The setting of the queue and the forecast: deadlines of the waiting are even over `deadlines`, and `rate` rows are
 // expected within an objective.
 struct Pressure {
   Duration deadlines{};
@@ -112,8 +112,9 @@ void BM_Admit(benchmark::State& state) {
   Measure(state, Overload(), [&](const SchedulerView& view) {
     SchedulerView roomy = view;
     roomy.max_queue_requests = 100000;
+    const MonoTime late(std::chrono::hours(1));
     const absl::Status status =
-        admission.Admit(roomy, {.deadline = MonoTime(std::chrono::hours(1)), .allowed = PointSet::First(5)}).status;
+        admission.Admit(roomy, {.answer_by = late, .run_by = late, .allowed = PointSet::First(5)}).status;
     if (!status.ok()) state.SkipWithError("refused");
   });
 }

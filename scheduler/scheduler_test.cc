@@ -132,7 +132,7 @@ TEST(SchedulerTest, WhatABatchTakesBesideComputingIsLearnt) {
 // At `when` it becomes known that answers are so long under way.
 void DeliverAt(Rig& rig, MonoTime when, Duration took) {
   rig.loop.PostAt(when, [&rig, when, took] {
-    for (int i = 0; i < DeliveryMeter::kLeastCount; ++i) rig.scheduler.Delivered(when - took);
+    for (int i = 0; i < DeliveryMeter::kMinCount; ++i) rig.scheduler.Delivered(when - took);
   });
 }
 

@@ -7,11 +7,12 @@
 namespace anybit {
 namespace {
 
-// Long enough that a burst of one that is mostly quiet does not count as a flood, short enough to be forgiven soon.
+// Long enough that a burst of a tenant that is mostly quiet does not count as a flood; short enough to be forgiven
+// soon.
 constexpr double kMemoryInObjectives = 20;
 
-// What one may take beyond its share before it counts against it: shares are met on average, not at each instant.
-constexpr double kLeeway = 1.1;
+// A tenant may take this much of its share before it counts against it: shares are met on average, not at each instant.
+constexpr double kShareTolerance = 1.1;
 
 }  // namespace
 
@@ -39,10 +40,10 @@ void TenantMeter::Weigh() {
     rows += t.recent_rows;
     if (t.recent_rows > 0) shares += t.share;
   }
-  // Of all that was admitted lately, each who took part is entitled to its part by shares.
+  // Each tenant that took part is entitled to its share of all rows admitted lately.
   const double fill = shares > 0 ? rows / shares : 0;
   for (TenantView& t : tenants_) {
-    const double fair = kLeeway * fill * t.share;
+    const double fair = kShareTolerance * fill * t.share;
     t.weight = t.recent_rows <= fair ? 1 : fair / t.recent_rows;
   }
 }

@@ -1,7 +1,7 @@
-// Who shares the server, and how much each has taken lately of what it is entitled to.
+// The tenants that share the server, and how much each has taken lately of its share.
 //
-// Only in overload does it matter: then requests of those within their share count in full, and those of a tenant that
-// takes more count the less the more it takes. So a flood pushes out its own requests, not the others'.
+// It matters in overload only: requests of tenants within their share count in full, and those of a tenant that takes
+// more count the less the more it takes. So a flood pushes out its own requests, not those of others.
 #ifndef ANYBIT_SCHEDULER_TENANT_H_
 #define ANYBIT_SCHEDULER_TENANT_H_
 
@@ -21,7 +21,7 @@ struct TenantView {
 
 class TenantMeter {
  public:
-  // One tenant for each share, by TenantId; requests of other ids count for nobody.
+  // One tenant for each share, by TenantId; requests of other ids are not counted.
   explicit TenantMeter(std::vector<double> shares);
 
   // `rows` of a tenant were admitted; fewer than 0: some were taken back. Instants never go back. `objective` is the

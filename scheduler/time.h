@@ -1,7 +1,7 @@
 // Monotonic time as the scheduler sees it.
 //
-// MonoTime is a point on a clock that nobody here can read: the tag clock has no now(). Only an EventLoop mints
-// values, real ones or simulated ones, so code that takes a MonoTime runs unchanged in virtual time.
+// MonoTime is a point on a clock that cannot be read here: the tag clock has no now(). Only an EventLoop makes values,
+// real or simulated, so code that takes a MonoTime runs unchanged in virtual time.
 // Wall time (gRPC deadlines, logs) is another type; nothing subtracts the two.
 #ifndef ANYBIT_SCHEDULER_TIME_H_
 #define ANYBIT_SCHEDULER_TIME_H_

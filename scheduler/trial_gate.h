@@ -1,9 +1,9 @@
 // When a request that predictions refuse is tried all the same: a circuit breaker that is half-open by default.
 //
-// While a slot is idle and nothing waits, a refusal costs a request and a trial costs time that nobody else wants. So
+// While a slot is idle and nothing waits, a refusal costs a request and a trial costs time that is not needed. So
 // the gate stands open, and one request a slot goes through at a time. A trial that is late closes it for the next
 // kRefusedAfterFailure hopeful requests, or until `interval` has passed. A hopeful request needs no more time than the
-// best that can be expected (LatencyModel::FastestHoped). Of any other, one an interval is tried: the profile of a
+// best that can be expected (LatencyTable::FastestHoped). Of any other, one an interval is tried: the profile of a
 // single point or size may be wrong while batches of others run every second. So no prediction refuses for good.
 #ifndef ANYBIT_SCHEDULER_TRIAL_GATE_H_
 #define ANYBIT_SCHEDULER_TRIAL_GATE_H_

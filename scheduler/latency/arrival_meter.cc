@@ -7,36 +7,37 @@
 namespace anybit {
 namespace {
 
-// What a new request moves the objective by: quick enough to follow a change of clients within hundreds of requests.
+// The share by which a new request moves the objective: quick enough to follow a change of clients within hundreds of
+// requests.
 constexpr double kObjectiveGain = 1.0 / 128;
 
-// A deadline this many objectives away counts as no more: one client of a hundred that waits for a minute does not make
-// an objective of a second for the others. Another regime of deadlines is still followed, in as many requests.
-constexpr double kMostOutlying = 8;
+// A deadline further away counts as this many objectives: one client of a hundred that waits for a minute does not make
+// an objective of a second for the others. A change of all deadlines is still followed, in as many requests.
+constexpr double kMaxObjectiveRatio = 8;
 
 // Windows are begun anew where the objective has changed by this factor.
-constexpr double kAnotherObjective = 2;
+constexpr double kChangedObjectiveRatio = 2;
 
 // Windows of a quarter of an objective see the clumps that fill a queue; averaged over some 64 of them.
 constexpr double kWindow = 0.25;
 constexpr double kWindowGain = 1.0 / 64;
 
 // Empty windows beyond these change the averages by nothing that matters.
-constexpr int kMostEmptyWindows = 512;
+constexpr int kMaxEmptyWindows = 512;
 
 double Nanoseconds(Duration d) { return static_cast<double>(d.count()); }
 
 }  // namespace
 
-void ArrivalMeter::Count(MonoTime at, MonoTime deadline, int rows) {
-  if (deadline == kNever || deadline <= at) return;
-  const double objective = Nanoseconds(deadline - at);
+void ArrivalMeter::Count(MonoTime at, MonoTime run_by, int rows) {
+  if (run_by == kNever || run_by <= at) return;
+  const double objective = Nanoseconds(run_by - at);
   if (objective_ == 0) {
     objective_ = objective;
     last_ = at;
   }
-  MoveObjective(std::min(objective, kMostOutlying * objective_));
-  if (std::max(objective_, counted_with_) > kAnotherObjective * std::min(objective_, counted_with_)) {
+  MoveObjective(std::min(objective, kMaxObjectiveRatio * objective_));
+  if (std::max(objective_, counted_with_) > kChangedObjectiveRatio * std::min(objective_, counted_with_)) {
     counted_with_ = objective_;
     window_end_ = at + Duration(std::llround(kWindow * objective_));
     window_rows_ = mean_rows_ = variance_rows_ = windows_ = 0;
@@ -62,7 +63,7 @@ void ArrivalMeter::MoveObjective(double objective) {
 void ArrivalMeter::CloseWindows(MonoTime now) {
   const Duration length(std::max<int64_t>(std::llround(kWindow * objective_), 1));
   for (int i = 0; now >= window_end_; ++i) {
-    if (i == kMostEmptyWindows) {
+    if (i == kMaxEmptyWindows) {
       window_end_ = now + length;
       return;
     }

@@ -1,7 +1,7 @@
-// How fast requests arrive: averages over several lengths of the past, which is what a policy may expect of the future.
+// How fast requests arrive: averages over several lengths of the past, from which a policy expects the future.
 //
-// Its one unit of time is the objective, the typical time from arrival to deadline, which it learns too: a world in
-// which everything takes ten times as long is measured the same.
+// Its one unit of time is the objective, the typical time from arrival to run_by, which it learns too: a world in which
+// everything takes ten times as long is measured the same.
 #ifndef ANYBIT_SCHEDULER_LATENCY_ARRIVAL_METER_H_
 #define ANYBIT_SCHEDULER_LATENCY_ARRIVAL_METER_H_
 
@@ -13,7 +13,7 @@ namespace anybit {
 
 // Rates are of rows with a deadline, in rows per objective.
 struct ArrivalForecast {
-  // What each is averaged over, in objectives.
+  // The time that each rate is averaged over, in objectives.
   static constexpr double kFastLength = 0.12;
   static constexpr double kMediumLength = 1.5;
   static constexpr double kSlowLength = 12;
@@ -27,10 +27,11 @@ struct ArrivalForecast {
 
 class ArrivalMeter {
  public:
-  // `rows` arrived at `at`, to be answered by `deadline`; instants never go back. Without a deadline nothing changes.
-  void Count(MonoTime at, MonoTime deadline, int rows);
+  // `rows` arrived at `at`, and their batch must end by `run_by`; instants never go back. Without a deadline nothing
+  // changes.
+  void Count(MonoTime at, MonoTime run_by, int rows);
 
-  // The typical time from arrival to deadline; zero before the first request with a deadline.
+  // The typical time from arrival to run_by; zero before the first request with a deadline.
   Duration objective() const;
 
   // As seen from `now`, which is not before the last arrival.
@@ -40,7 +41,7 @@ class ArrivalMeter {
   // Exponentially fading counts: each row weighs exp(-age / length).
   struct Average {
     double weight = 0;  // of all rows, as of last_
-    double seen = 0;    // of the time since the first arrival, 0..1: what is missing to a full past
+    double seen = 0;    // the share of a full past that has been seen since the first arrival, 0..1
   };
   static constexpr std::array<double, 3> kLengths = {ArrivalForecast::kFastLength, ArrivalForecast::kMediumLength,
                                                      ArrivalForecast::kSlowLength};
@@ -53,8 +54,8 @@ class ArrivalMeter {
   MonoTime last_{};
   std::array<Average, 3> averages_;
 
-  // Counts in windows of a quarter of an objective, for their dispersion. Begun anew where the objective has become
-  // another one: counts of windows of unlike lengths disperse without telling anything.
+  // Counts in windows of a quarter of an objective, for their dispersion. They begin anew when the objective has
+  // changed: counts of windows of unlike lengths disperse without telling anything.
   double counted_with_ = 0;  // the objective when it began
   MonoTime window_end_{};
   double window_rows_ = 0;

@@ -1,39 +1,33 @@
 #include "scheduler/latency/delivery_meter.h"
 
 #include <algorithm>
+#include <array>
+#include <span>
 
+#include "base/statistics.h"
 #include "scheduler/quantile.h"
 
 namespace anybit {
 
 void DeliveryMeter::Observe(Duration took, MonoTime at) {
-  if (count_ == kWindow) {
-    oldest_ = (oldest_ + 1) % kWindow;
-    --count_;
-  }
-  recent_[(oldest_ + count_++) % kWindow] = {.took = std::max(took, Duration::zero()), .at = at};
+  recent_.Push({.took = std::max(took, Duration::zero()), .at = at});
   changed_ = true;
 }
 
 Duration DeliveryMeter::margin(MonoTime now) {
-  for (; count_ > 0 && SaturatingAdd(recent_[oldest_].at, kMemory) < now; --count_) {
-    oldest_ = (oldest_ + 1) % kWindow;
-    changed_ = true;
-  }
+  for (; !recent_.empty() && SaturatingAdd(recent_.oldest().at, kMemory) < now; changed_ = true) recent_.DropOldest(1);
   if (!changed_) return margin_;
   changed_ = false;
   margin_ = Duration::zero();
-  if (count_ < kLeastCount) return margin_;
-  std::array<Duration, kWindow> sorted;
-  for (size_t i = 0; i < count_; ++i) sorted[i] = recent_[(oldest_ + i) % kWindow].took;
-  const auto holding = sorted.begin() + static_cast<std::ptrdiff_t>(RankHolding(count_, kHoldsForPercent));
-  std::nth_element(sorted.begin(), holding, sorted.begin() + static_cast<std::ptrdiff_t>(count_));
-  return margin_ = *holding;
+  if (recent_.size() < kMinCount) return margin_;
+  std::array<Duration, kWindow> times;
+  for (size_t i = 0; i < recent_.size(); ++i) times[i] = recent_[i].took;
+  return margin_ = ValueAtRank(std::span(times).first(recent_.size()), RankHolding(recent_.size(), kMarginPercentile));
 }
 
-MonoTime DeliveryMeter::EndFor(MonoTime deadline, MonoTime now, Duration margin) {
-  if (deadline == kNever || deadline <= now) return deadline;
-  return deadline - std::min(margin, (deadline - now) / kMostPart);
+MonoTime DeliveryMeter::RunBy(MonoTime answer_by, MonoTime now, Duration margin) {
+  if (answer_by == kNever || answer_by <= now) return answer_by;
+  return answer_by - std::min(margin, (answer_by - now) / kMaxMarginDivisor);
 }
 
 }  // namespace anybit

@@ -1,40 +1,40 @@
-// How long answers are under way after their batch has ended: written down, sent, taken by the network's buffers. Where
-// all processors are busy that is milliseconds, and an answer that was ready in time comes late. A margin to deadlines
-// that is measured, not a constant.
+// How long answers take from the end of their batch until they are sent: serialized, written, buffered by the network.
+// Where all processors are busy that is milliseconds, and an answer that was ready in time leaves late. So it is the
+// margin between run_by and answer_by, measured and not a constant.
 #ifndef ANYBIT_SCHEDULER_LATENCY_DELIVERY_METER_H_
 #define ANYBIT_SCHEDULER_LATENCY_DELIVERY_METER_H_
 
-#include <array>
 #include <chrono>
 #include <cstddef>
 
+#include "scheduler/latency/ring.h"
 #include "scheduler/time.h"
 
 namespace anybit {
 
 class DeliveryMeter {
  public:
-  // What was measured longer ago is forgotten, as the latency model forgets.
+  // Older measurements are forgotten, as the latency model forgets.
   static constexpr Duration kMemory = std::chrono::seconds(10);
-  // Fewer answers tell nothing: one that was slow may be the first ever sent.
-  static constexpr int kLeastCount = 8;
-  // The margin is at most this part of the time that a request has: where sending takes longer, most of what could be
-  // served would be refused for what may be late.
-  static constexpr int kMostPart = 4;
-
+  // Fewer answers tell nothing: a slow one may be the first ever sent.
+  static constexpr int kMinCount = 8;
+  // The margin is at most the time that a request has divided by this. Where sending takes longer, most requests that
+  // could be served would be refused for the sake of those that may be late.
+  static constexpr int kMaxMarginDivisor = 4;
   // The margin holds for all but one answer in a hundred; a batch's prediction only for all but one in twenty. A late
   // answer has cost as much as one in time, and a slow delivery delays every answer of its batch.
-  static constexpr size_t kHoldsForPercent = 99;
+  static constexpr size_t kMarginPercentile = 99;
 
-  // An answer was under way for `took`, until `at`; instants never go back.
+  // Sending an answer took `took`, until `at`; instants never go back.
   void Observe(Duration took, MonoTime at);
 
-  // What kHoldsForPercent of the last kWindow answers kept to; 0 if there are too few.
+  // The percentile of the last kWindow answers; 0 if there are too few.
   Duration margin(MonoTime now);
 
-  // The instant by which the batch of a request must have ended that came at `now` and is to be answered by `deadline`.
-  MonoTime EndFor(MonoTime deadline, MonoTime now) { return EndFor(deadline, now, margin(now)); }
-  static MonoTime EndFor(MonoTime deadline, MonoTime now, Duration margin);
+  // The instant at which the batch of a request that arrived at `now` must end, if its answer must leave by
+  // `answer_by`.
+  MonoTime RunBy(MonoTime answer_by, MonoTime now) { return RunBy(answer_by, now, margin(now)); }
+  static MonoTime RunBy(MonoTime answer_by, MonoTime now, Duration margin);
 
  private:
   static constexpr size_t kWindow = 256;
@@ -43,9 +43,7 @@ class DeliveryMeter {
     Duration took{};
     MonoTime at{};
   };
-  std::array<Delivery, kWindow> recent_;  // a ring
-  size_t oldest_ = 0;
-  size_t count_ = 0;
+  Ring<Delivery> recent_{kWindow};
   bool changed_ = false;  // since margin_ was found
   Duration margin_{};
 };

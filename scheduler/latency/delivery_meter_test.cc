@@ -14,13 +14,13 @@ using testing::T;
 
 // As many answers as it takes to be believed.
 void Feed(DeliveryMeter& meter, Duration took, MonoTime at = T(seconds(1))) {
-  for (int i = 0; i < DeliveryMeter::kLeastCount; ++i) meter.Observe(took, at);
+  for (int i = 0; i < DeliveryMeter::kMinCount; ++i) meter.Observe(took, at);
 }
 
 TEST(DeliveryMeterTest, LeavesDeadlinesAloneBeforeAnythingWasSent) {
   DeliveryMeter meter;
   EXPECT_EQ(meter.margin(T(seconds(1))), Duration::zero());
-  EXPECT_EQ(meter.EndFor(T(seconds(2)), T(seconds(1))), T(seconds(2)));
+  EXPECT_EQ(meter.RunBy(T(seconds(2)), T(seconds(1))), T(seconds(2)));
 }
 
 TEST(DeliveryMeterTest, KeepsAMarginThatAllButOneInAHundredAnswersKeepTo) {
@@ -29,7 +29,7 @@ TEST(DeliveryMeterTest, KeepsAMarginThatAllButOneInAHundredAnswersKeepTo) {
   EXPECT_EQ(meter.margin(T(seconds(1))), milliseconds(2));
   for (int i = 0; i < 100; ++i) meter.Observe(milliseconds(i % 20 == 7 ? 5 : 2), T(seconds(1)));
   EXPECT_EQ(meter.margin(T(seconds(1))), milliseconds(5));
-  EXPECT_EQ(meter.EndFor(T(milliseconds(1050)), T(seconds(1))), T(milliseconds(1045)));
+  EXPECT_EQ(meter.RunBy(T(milliseconds(1050)), T(seconds(1))), T(milliseconds(1045)));
 }
 
 TEST(DeliveryMeterTest, OneSlowAnswerAmongFewSetsNoMargin) {
@@ -41,22 +41,22 @@ TEST(DeliveryMeterTest, OneSlowAnswerAmongFewSetsNoMargin) {
 
 TEST(DeliveryMeterTest, DoesNotBelieveAFewAnswers) {
   DeliveryMeter meter;
-  for (int i = 1; i < DeliveryMeter::kLeastCount; ++i) meter.Observe(milliseconds(100), T(seconds(1)));
+  for (int i = 1; i < DeliveryMeter::kMinCount; ++i) meter.Observe(milliseconds(100), T(seconds(1)));
   EXPECT_EQ(meter.margin(T(seconds(1))), Duration::zero());
 }
 
 TEST(DeliveryMeterTest, TakesAtMostAQuarterOfTheTimeThatARequestHas) {
   DeliveryMeter meter;
   Feed(meter, milliseconds(5));
-  EXPECT_EQ(meter.EndFor(T(milliseconds(1008)), T(seconds(1))), T(milliseconds(1006)));
+  EXPECT_EQ(meter.RunBy(T(milliseconds(1008)), T(seconds(1))), T(milliseconds(1006)));
 }
 
 TEST(DeliveryMeterTest, WhoHasNoDeadlineOrMissedItKeepsIt) {
   DeliveryMeter meter;
   Feed(meter, milliseconds(5));
-  EXPECT_EQ(meter.EndFor(kNever, T(seconds(1))), kNever);
-  EXPECT_EQ(meter.EndFor(T(seconds(1)), T(seconds(1))), T(seconds(1)));
-  EXPECT_EQ(meter.EndFor(T(milliseconds(900)), T(seconds(1))), T(milliseconds(900)));
+  EXPECT_EQ(meter.RunBy(kNever, T(seconds(1))), kNever);
+  EXPECT_EQ(meter.RunBy(T(seconds(1)), T(seconds(1))), T(seconds(1)));
+  EXPECT_EQ(meter.RunBy(T(milliseconds(900)), T(seconds(1))), T(milliseconds(900)));
 }
 
 TEST(DeliveryMeterTest, ForgetsWhatWasMeasuredLongAgoAndWhatAFullWindowFollows) {

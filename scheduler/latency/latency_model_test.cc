@@ -24,41 +24,41 @@ void Feed(LatencyModel& model, int count, Duration actual, MonoTime at = T(secon
 
 TEST(LatencyModelTest, PredictsTheProfileBeforeAnythingRan) {
   const LatencyModel model(ThreePoints());
-  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10));
-  EXPECT_EQ(model.Predict(kMid, 8), milliseconds(12));
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(10));
+  EXPECT_EQ(model.table().Predict(kMid, 8), milliseconds(12));
 }
 
 TEST(LatencyModelTest, ASlowMachineSlowsThePredictionOfEveryPoint) {
   LatencyModel model(ThreePoints());
   Feed(model, 64, milliseconds(15));
-  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(15));
-  EXPECT_EQ(model.Predict(kLo, 1), milliseconds(3));
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(15));
+  EXPECT_EQ(model.table().Predict(kLo, 1), milliseconds(3));
 }
 
 TEST(LatencyModelTest, AFastMachineQuickensThePrediction) {
   LatencyModel model(ThreePoints());
   Feed(model, 64, milliseconds(5));
-  EXPECT_EQ(model.Predict(kMid, 1), std::chrono::microseconds(2500));
+  EXPECT_EQ(model.table().Predict(kMid, 1), std::chrono::microseconds(2500));
 }
 
 TEST(LatencyModelTest, SingleOutliersDoNotMoveThePrediction) {
   LatencyModel model(ThreePoints());
   Feed(model, 60, milliseconds(10));
   Feed(model, 2, seconds(2));  // a stopped process, not a slow machine
-  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10));
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(10));
 }
 
 TEST(LatencyModelTest, AnotherRegimeIsLearntFromThreeBatchesOfFive) {
   LatencyModel model(ThreePoints());
   Feed(model, 64, milliseconds(10));
   Feed(model, 2, milliseconds(100));
-  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10));
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(10));
   Feed(model, 1, milliseconds(100));
-  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(100));
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(100));
   Feed(model, 2, milliseconds(5));
-  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(100));
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(100));
   Feed(model, 3, milliseconds(5));
-  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(5));
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(5));
 }
 
 TEST(LatencyModelTest, AShortStallIsForgottenAsFastAsItWasLearnt) {
@@ -66,29 +66,30 @@ TEST(LatencyModelTest, AShortStallIsForgottenAsFastAsItWasLearnt) {
   Feed(model, 64, milliseconds(10));
   Feed(model, 3, milliseconds(100));
   Feed(model, 3, milliseconds(10));
-  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10));
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(10));
 }
 
 TEST(LatencyModelTest, AProfileWrongByTenIsCorrectedByTheFirstBatches) {
   LatencyModel model(ThreePoints());
   Feed(model, 2, milliseconds(100));
-  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(100));
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(100));
 }
 
 TEST(LatencyModelTest, PredictsForDeadlinesAboveAndForGivingUpBelowTheScatter) {
   LatencyModel model(ThreePoints());
   for (int i = 0; i < 60; ++i) Feed(model, 1, milliseconds(8 + i % 5));  // 8 .. 12 ms, every one as often
-  EXPECT_EQ(model.typical_permille(), 1000);
-  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(12));
-  EXPECT_EQ(model.PredictLeast(kHi, 1), milliseconds(8));
-  EXPECT_EQ(model.FastestLeast(testing::kAnyPoint, 1), std::chrono::microseconds(1600));
-  EXPECT_EQ(model.RowCost(PointSet::Of(kHi)), milliseconds(3)) << "what a row costs in the long run is the median";
+  EXPECT_EQ(model.table().typical_permille, 1000);
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(12));
+  EXPECT_EQ(model.table().PredictLeast(kHi, 1), milliseconds(8));
+  EXPECT_EQ(model.table().FastestLeast(testing::kAnyPoint, 1), std::chrono::microseconds(1600));
+  EXPECT_EQ(model.table().RowCost(PointSet::Of(kHi)), milliseconds(3))
+      << "what a row costs in the long run is the median";
 }
 
 TEST(LatencyModelTest, ALongTailWithoutScatterStillHoldsForAllButOneInTwenty) {
   LatencyModel model(ThreePoints());
   for (int i = 0; i < 60; ++i) Feed(model, 1, i % 10 == 9 ? milliseconds(17) : milliseconds(10));
-  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(17));
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(17));
 }
 
 // Batches of one row: "hi" (profiled at 10 ms) and "lo" (2 ms) in turn.
@@ -104,9 +105,9 @@ TEST(LatencyModelTest, APointThatSlowsDownMoreThanTheOthersIsCorrectedByItself) 
   Feed(model, 20, milliseconds(10));
   FeedInTurn(model, 20, milliseconds(10), milliseconds(3));
   EXPECT_EQ(model.own_permille(kLo), 1500);
-  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10));
-  EXPECT_EQ(model.Predict(kLo, 1), milliseconds(3));
-  EXPECT_EQ(model.Predict(kMid, 1), milliseconds(5)) << "of which nothing is known";
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(10));
+  EXPECT_EQ(model.table().Predict(kLo, 1), milliseconds(3));
+  EXPECT_EQ(model.table().Predict(kMid, 1), milliseconds(5)) << "of which nothing is known";
 }
 
 // Batches of one row of "hi" that compute as profiled and take `overhead` more.
@@ -117,30 +118,31 @@ void FeedOverhead(LatencyModel& model, int count, Duration overhead, MonoTime at
 TEST(LatencyModelTest, WhatBatchesTakeBesideComputingIsTheSameForAllPointsAndSizes) {
   LatencyModel model(ThreePoints());
   FeedOverhead(model, 64, milliseconds(1));
-  EXPECT_EQ(model.typical_permille(), 1000);
-  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(11));
-  EXPECT_EQ(model.Predict(kLo, 1), milliseconds(3));
-  EXPECT_EQ(model.Predict(kMid, 8), milliseconds(13));
-  EXPECT_EQ(model.PredictLeast(kLo, 1), milliseconds(2)) << "it may be over sooner";
-  EXPECT_EQ(model.RowCost(PointSet::Of(kHi)), Duration(milliseconds(25)) / 8);
+  EXPECT_EQ(model.table().typical_permille, 1000);
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(11));
+  EXPECT_EQ(model.table().Predict(kLo, 1), milliseconds(3));
+  EXPECT_EQ(model.table().Predict(kMid, 8), milliseconds(13));
+  EXPECT_EQ(model.table().PredictLeast(kLo, 1), milliseconds(2)) << "it may be over sooner";
+  EXPECT_EQ(model.table().RowCost(PointSet::Of(kHi)), Duration(milliseconds(25)) / 8);
   model.Forget(T(seconds(12)));
-  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10));
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(10));
 }
 
 TEST(LatencyModelTest, PredictsAnOverheadThatAllButOneInTwentyKeepTo) {
   LatencyModel model(ThreePoints());
   for (int i = 0; i < 60; ++i) FeedOverhead(model, 1, milliseconds(i % 10 == 9 ? 7 : 1));
   EXPECT_EQ(model.typical_additive(), milliseconds(1));
-  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(17));
-  EXPECT_EQ(model.Typical(kHi, 1), milliseconds(11));
-  EXPECT_EQ(model.RowCost(PointSet::Of(kHi)), Duration(milliseconds(25)) / 8) << "in the long run it is the median";
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(17));
+  EXPECT_EQ(model.table().Typical(kHi, 1), milliseconds(11));
+  EXPECT_EQ(model.table().RowCost(PointSet::Of(kHi)), Duration(milliseconds(25)) / 8)
+      << "in the long run it is the median";
 }
 
 TEST(LatencyModelTest, OverheadMakesSmallBatchesDear) {
   Profile profile = ThreePoints();
   for (int rows = 1; rows <= 8; ++rows) profile.latency[0][rows - 1] = milliseconds(10) * rows + milliseconds(rows > 1);
   LatencyModel model(profile);
-  const auto efficient = [&] { return model.ranking().points()[0].efficient[8]; };
+  const auto efficient = [&] { return model.table().ranking.points()[0].efficient[8]; };
   EXPECT_EQ(efficient(), 1) << "by the profile alone, each row by itself";
   FeedOverhead(model, 20, milliseconds(2));
   EXPECT_EQ(efficient(), 8);
@@ -149,10 +151,10 @@ TEST(LatencyModelTest, OverheadMakesSmallBatchesDear) {
 TEST(LatencyModelTest, AnOverheadBeyondAllSenseBreaksNothing) {
   LatencyModel model(ThreePoints());
   FeedOverhead(model, 20, Duration::max());
-  EXPECT_GT(model.Predict(kHi, 8), Duration::zero());
-  EXPECT_LE(model.Predict(kHi, 8), std::chrono::hours(2));
+  EXPECT_GT(model.table().Predict(kHi, 8), Duration::zero());
+  EXPECT_LE(model.table().Predict(kHi, 8), std::chrono::hours(2));
   FeedOverhead(model, 64, -milliseconds(1));
-  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10));
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(10));
 }
 
 // What interrupts the machine takes a small batch twice its time and a large one hardly more than its own.
@@ -181,7 +183,7 @@ TEST(LatencyModelTest, ThatWeightsMustBeFetchedAfterAnotherPointSaysNothingOfThe
   Feed(model, 20, milliseconds(10));
   FeedCold(model, 20, /*lo_warm=*/1);
   EXPECT_EQ(model.own_permille(kLo), 1000);
-  EXPECT_GE(model.Predict(kLo, 1), milliseconds(3)) << "deadlines are kept by such batches too";
+  EXPECT_GE(model.table().Predict(kLo, 1), milliseconds(3)) << "deadlines are kept by such batches too";
 }
 
 TEST(LatencyModelTest, APointThatNeverRunsTwiceIsJudgedByWhatItTakesThen) {
@@ -212,15 +214,15 @@ TEST(LatencyModelTest, AMachineThatSlowsDownWhileOnePointRunsSlowsAll) {
   FeedInTurn(model, 20, milliseconds(10), milliseconds(2));
   Feed(model, 5, milliseconds(20));
   EXPECT_EQ(model.own_permille(kHi), 1000);
-  EXPECT_EQ(model.Predict(kLo, 1), milliseconds(4));
+  EXPECT_EQ(model.table().Predict(kLo, 1), milliseconds(4));
 }
 
 TEST(LatencyModelTest, APointThatRunsAloneHasNoCorrectionOfItsOwnHoweverLong) {
   LatencyModel model(ThreePoints());
   for (int i = 0; i < 3000; ++i) Feed(model, 1, milliseconds(i % 7 < 3 ? 6 : 13 + i % 5));
   EXPECT_EQ(model.own_permille(kHi), 1000);
-  EXPECT_GE(model.typical_permille(), 600);
-  EXPECT_LE(model.typical_permille(), 1700);
+  EXPECT_GE(model.table().typical_permille, 600);
+  EXPECT_LE(model.table().typical_permille, 1700);
 }
 
 TEST(LatencyModelTest, PointsStandToEachOtherAsBeforeWhicheverRunsMost) {
@@ -229,11 +231,12 @@ TEST(LatencyModelTest, PointsStandToEachOtherAsBeforeWhicheverRunsMost) {
   FeedInTurn(model, 20, milliseconds(10), milliseconds(3));
   for (int i = 0; i < 100; ++i) model.Observe(kLo, 1, milliseconds(3), T(seconds(2)));
   EXPECT_EQ(model.own_permille(kLo), 1000);
-  EXPECT_EQ(model.typical_permille(), 1500);
+  EXPECT_EQ(model.table().typical_permille, 1500);
   EXPECT_NEAR(model.own_permille(kHi), 667, 1);
-  EXPECT_EQ(model.Predict(kLo, 1), milliseconds(3));
-  EXPECT_NEAR(ToSeconds(model.Predict(kHi, 1)), 10e-3, 0.05e-3);
-  EXPECT_EQ(model.Predict(kMid, 1), std::chrono::microseconds(7500)) << "of which nothing is known but the machine";
+  EXPECT_EQ(model.table().Predict(kLo, 1), milliseconds(3));
+  EXPECT_NEAR(ToSeconds(model.table().Predict(kHi, 1)), 10e-3, 0.05e-3);
+  EXPECT_EQ(model.table().Predict(kMid, 1), std::chrono::microseconds(7500))
+      << "of which nothing is known but the machine";
 }
 
 // Points that change places by any factor, in any order: whatever is concluded, there is always something left to
@@ -250,8 +253,8 @@ TEST(LatencyModelTest, AnyHistoryLeavesAPrediction) {
       const int64_t noise = 900 + static_cast<int64_t>(random() % 200);
       model.Observe(point, 1, model.profile().At(point, 1) * milli * noise / 1000000 * (1 + ToIndex(point)),
                     T(milliseconds(i)));
-      ASSERT_GT(model.Predict(point, 1), Duration::zero());
-      ASSERT_LT(model.Predict(point, 8), std::chrono::hours(1));
+      ASSERT_GT(model.table().Predict(point, 1), Duration::zero());
+      ASSERT_LT(model.table().Predict(point, 8), std::chrono::hours(1));
     }
   }
 }
@@ -268,44 +271,44 @@ TEST(LatencyModelTest, APointsOwnCorrectionOutlivesTheMachinesAndIsForgottenToo)
   Feed(model, 20, milliseconds(10));
   FeedInTurn(model, 20, milliseconds(10), milliseconds(3));
   model.Forget(T(seconds(61)));
-  EXPECT_EQ(model.Predict(kLo, 1), milliseconds(3));
+  EXPECT_EQ(model.table().Predict(kLo, 1), milliseconds(3));
   model.Forget(T(seconds(61) + Duration(1)));
-  EXPECT_EQ(model.Predict(kLo, 1), milliseconds(2));
+  EXPECT_EQ(model.table().Predict(kLo, 1), milliseconds(2));
 }
 
 TEST(LatencyModelTest, PointsAreUntriedUntilFourBatchesOfTheirOwn) {
   LatencyModel model(ThreePoints());
-  EXPECT_TRUE(model.untried().empty()) << "a profile that nothing is known against is believed";
+  EXPECT_TRUE(model.table().untried.empty()) << "a profile that nothing is known against is believed";
   Feed(model, 20, milliseconds(10));
-  EXPECT_EQ(model.untried(), PointSet::Of(kMid).With(kLo));
+  EXPECT_EQ(model.table().untried, PointSet::Of(kMid).With(kLo));
   FeedInTurn(model, 4, milliseconds(10), milliseconds(2));
-  EXPECT_EQ(model.untried(), PointSet::Of(kMid));
+  EXPECT_EQ(model.table().untried, PointSet::Of(kMid));
 }
 
 TEST(LatencyModelTest, RanksPointsAsTheyHaveBecome) {
   LatencyModel model(ThreePoints());
-  EXPECT_EQ(model.ranking().by_value().front(), 2u) << "lo";
+  EXPECT_EQ(model.table().ranking.by_value().front(), 2u) << "lo";
   Feed(model, 20, milliseconds(10));
   FeedInTurn(model, 20, milliseconds(10), milliseconds(11));  // lo is no faster than hi any more
-  EXPECT_NE(model.ranking().points()[2].dominated_by, 0u);
-  EXPECT_NE(model.ranking().by_value().front(), 2u);
+  EXPECT_NE(model.table().ranking.points()[2].dominated_by, 0u);
+  EXPECT_NE(model.table().ranking.by_value().front(), 2u);
 }
 
 TEST(LatencyModelTest, ObservationsLeaveTheWindow) {
   LatencyModel model(ThreePoints(), {.window = 5});
   Feed(model, 5, milliseconds(11));
-  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(11));
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(11));
   Feed(model, 5, milliseconds(10));
-  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10));
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(10));
 }
 
 TEST(LatencyModelTest, WhatIsOlderThanTheMemoryIsForgotten) {
   LatencyModel model(ThreePoints(), {.memory = seconds(10)});
   Feed(model, 64, milliseconds(90), T(seconds(1)));
   model.Forget(T(seconds(11)));
-  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(90));
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(90));
   model.Forget(T(seconds(11) + Duration(1)));
-  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10));
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(10));
 }
 
 TEST(LatencyModelTest, OneOutlierAmongFewBatchesSetsNeitherTheMedianNorTheTail) {
@@ -314,7 +317,7 @@ TEST(LatencyModelTest, OneOutlierAmongFewBatchesSetsNeitherTheMedianNorTheTail) 
     LatencyModel model(ThreePoints());
     Feed(model, before, milliseconds(10));
     Feed(model, 1, milliseconds(400));
-    EXPECT_EQ(model.Predict(kHi, 1), milliseconds(10));
+    EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(10));
   }
 }
 
@@ -323,8 +326,8 @@ TEST(LatencyModelTest, TheTailOfShortBatchesDoesNotScaleToLongOnes) {
   for (int i = 0; i < 60; ++i) {
     model.Observe(kLo, 1, milliseconds(i % 10 == 9 ? 12 : 2), T(seconds(1)));  // one in ten is interrupted for 10 ms
   }
-  EXPECT_EQ(model.Predict(kLo, 1), milliseconds(12));
-  EXPECT_EQ(model.Predict(kHi, 8), milliseconds(34)) << "not six times 24 ms";
+  EXPECT_EQ(model.table().Predict(kLo, 1), milliseconds(12));
+  EXPECT_EQ(model.table().Predict(kHi, 8), milliseconds(34)) << "not six times 24 ms";
 }
 
 TEST(LatencyModelTest, InterruptionsOfMostShortBatchesDoNotSlowDownLongOnes) {
@@ -333,62 +336,64 @@ TEST(LatencyModelTest, InterruptionsOfMostShortBatchesDoNotSlowDownLongOnes) {
     if (i % 4 == 0) model.Observe(kHi, 8, milliseconds(24), T(seconds(1)));
     if (i % 4 != 0) model.Observe(kLo, 1, milliseconds(i % 4 == 1 ? 2 : 6), T(seconds(1)));
   }
-  EXPECT_EQ(model.typical_permille(), 1000);
-  EXPECT_EQ(model.Predict(kHi, 8), milliseconds(28));
-  EXPECT_EQ(model.Predict(kLo, 1), milliseconds(6));
+  EXPECT_EQ(model.table().typical_permille, 1000);
+  EXPECT_EQ(model.table().Predict(kHi, 8), milliseconds(28));
+  EXPECT_EQ(model.table().Predict(kLo, 1), milliseconds(6));
 }
 
 TEST(LatencyModelTest, ATailIsNotKeptToBeyondItsLimit) {
   LatencyModel model(ThreePoints());
   model.LimitTail(milliseconds(4));
   for (int i = 0; i < 60; ++i) Feed(model, 1, i % 10 == 9 ? milliseconds(90) : milliseconds(10));
-  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(14));
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(14));
 }
 
 TEST(LatencyModelTest, HopesForTheProfileOrTheBestOfTheLastMinute) {
   LatencyModel model(ThreePoints(), {.hope_memory = seconds(60)});
-  EXPECT_EQ(model.FastestHoped(testing::kAnyPoint, 1), milliseconds(2));
+  EXPECT_EQ(model.table().FastestHoped(testing::kAnyPoint, 1), milliseconds(2));
   Feed(model, 10, milliseconds(5));
-  EXPECT_EQ(model.FastestHoped(testing::kAnyPoint, 1), milliseconds(1));
+  EXPECT_EQ(model.table().FastestHoped(testing::kAnyPoint, 1), milliseconds(1));
   Feed(model, 64, milliseconds(400), T(seconds(60)));
-  EXPECT_EQ(model.FastestHoped(testing::kAnyPoint, 1), milliseconds(1));
+  EXPECT_EQ(model.table().FastestHoped(testing::kAnyPoint, 1), milliseconds(1));
   Feed(model, 64, milliseconds(400), T(seconds(62)));
-  EXPECT_EQ(model.FastestHoped(testing::kAnyPoint, 1), milliseconds(2)) << "the profile, which is never given up";
+  EXPECT_EQ(model.table().FastestHoped(testing::kAnyPoint, 1), milliseconds(2))
+      << "the profile, which is never given up";
 }
 
 TEST(LatencyModelTest, ABatchThatSucceededAgainstAllBeliefReplacesIt) {
   LatencyModel model(ThreePoints());
   Feed(model, 30, milliseconds(10));
   FeedInTurn(model, 30, milliseconds(400), milliseconds(800));
-  ASSERT_GT(model.Predict(kLo, 1), milliseconds(700));
+  ASSERT_GT(model.table().Predict(kLo, 1), milliseconds(700));
   model.ObserveSuccess(kHi, 1, milliseconds(11), T(seconds(1)));
-  EXPECT_EQ(model.Predict(kHi, 1), milliseconds(11));
-  EXPECT_EQ(model.Predict(kLo, 1), std::chrono::microseconds(2200)) << "own corrections were of the same belief";
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(11));
+  EXPECT_EQ(model.table().Predict(kLo, 1), std::chrono::microseconds(2200))
+      << "own corrections were of the same belief";
 }
 
 TEST(LatencyModelTest, NeitherAStoppedNorAnInstantBatchBreaksThePrediction) {
   LatencyModel model(ThreePoints());
   Feed(model, 64, Duration::max());
-  EXPECT_GT(model.Predict(kHi, 8), Duration::zero());
-  EXPECT_LE(model.Predict(kHi, 8), std::chrono::hours(1));
+  EXPECT_GT(model.table().Predict(kHi, 8), Duration::zero());
+  EXPECT_LE(model.table().Predict(kHi, 8), std::chrono::hours(1));
   Feed(model, 64, Duration::zero());
-  EXPECT_GT(model.Predict(kHi, 1), Duration::zero());
+  EXPECT_GT(model.table().Predict(kHi, 1), Duration::zero());
 }
 
 TEST(LatencyModelTest, TheFastestPointIsFoundByMeasurementNotByOrder) {
   Profile profile = ThreePoints();
   profile.latency[ToIndex(kHi)][3] = milliseconds(1);  // faster than every cheaper point, at four rows only
   const LatencyModel model(profile);
-  EXPECT_EQ(model.Fastest(testing::kAnyPoint, 4), milliseconds(1));
-  EXPECT_EQ(model.Fastest(testing::kAnyPoint, 3), milliseconds(3));
-  EXPECT_EQ(model.Fastest(PointSet::Of(kMid), 1), milliseconds(5));
-  EXPECT_EQ(model.Fastest(PointSet(), 1), Duration::max());
+  EXPECT_EQ(model.table().Fastest(testing::kAnyPoint, 4), milliseconds(1));
+  EXPECT_EQ(model.table().Fastest(testing::kAnyPoint, 3), milliseconds(3));
+  EXPECT_EQ(model.table().Fastest(PointSet::Of(kMid), 1), milliseconds(5));
+  EXPECT_EQ(model.table().Fastest(PointSet(), 1), Duration::max());
 }
 
 TEST(LatencyModelTest, ARowCostsItsShareOfTheBestBatch) {
   const LatencyModel model(ThreePoints());
-  EXPECT_EQ(model.RowCost(testing::kAnyPoint), Duration(std::chrono::microseconds(5500)) / 8);
-  EXPECT_EQ(model.RowCost(PointSet::Of(kHi)), milliseconds(24) / 8);
+  EXPECT_EQ(model.table().RowCost(testing::kAnyPoint), Duration(std::chrono::microseconds(5500)) / 8);
+  EXPECT_EQ(model.table().RowCost(PointSet::Of(kHi)), milliseconds(24) / 8);
 }
 
 }  // namespace

@@ -30,10 +30,10 @@ MonoTime StartOf(const Unplanned& unplanned, int head, const BatchChoice& batch)
   const SchedulerView& view = unplanned.view();
   const PendingRequest& request = unplanned.At(head);
   const int rows = SumRows(view, batch.members);
-  const int room = LargestWithin(view.latency, batch.point, view.latency.max_batch(), Slack(view, request));
+  const int room = LargestWithin(view.latency, batch.point, view.latency.max_batch, Slack(view, request));
   const bool full = rows == room || unplanned.MoreAccept(head, batch.point, batch.members);
-  if (full || request.deadline == kNever) return view.now;
-  return SaturatingAdd(request.deadline, -view.latency.Predict(batch.point, rows));
+  if (full || request.run_by == kNever) return view.now;
+  return SaturatingAdd(request.run_by, -view.latency.Predict(batch.point, rows));
 }
 
 }  // namespace
@@ -41,7 +41,7 @@ MonoTime StartOf(const Unplanned& unplanned, int head, const BatchChoice& batch)
 void AccuracyScaling::DecideInto(const SchedulerView& view, Decision& decision) const {
   FillIdleSlotsOrWait(view, decision, [&](const Unplanned& unplanned, int head) -> std::optional<DeferredBatch> {
     const PointId point = PointForDemand(view, unplanned.At(head));
-    std::optional<BatchChoice> batch = LargestBatchInTime(unplanned, head, point, view.latency.max_batch());
+    std::optional<BatchChoice> batch = LargestBatchInTime(unplanned, head, point, view.latency.max_batch);
     if (!batch) return std::nullopt;
     const MonoTime start_at = StartOf(unplanned, head, *batch);
     return DeferredBatch{.batch = *std::move(batch), .start_at = start_at};

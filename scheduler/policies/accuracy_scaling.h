@@ -3,7 +3,7 @@
 // The point: the most accurate that the head accepts and with which all slots together carry the rows per second of the
 // long run, within the head's slack; if none does, the one with the most rows per second. The batch: the most rows that
 // this point finishes within the head's slack; as long as fewer are there, it waits for them until the head must start
-// with those. It does not wait if someone who accepts the point is left over, if nobody has a deadline, or in a hurry
+// with those. It does not wait if a request that accepts the point is left over, if none has a deadline, or in a hurry
 // (SchedulerView). A head that the point cannot finish in time is refused.
 #ifndef ANYBIT_SCHEDULER_POLICIES_ACCURACY_SCALING_H_
 #define ANYBIT_SCHEDULER_POLICIES_ACCURACY_SCALING_H_

@@ -23,7 +23,7 @@ Aimd::Aimd(std::optional<PointId> point, const PointTable& points)
     : point_(point ? *point : MostAccurate(points)), name_(WithPoint("aimd", point, points)) {}
 
 void Aimd::DecideInto(const SchedulerView& view, Decision& decision) const {
-  const double most = view.latency.max_batch();
+  const double most = view.latency.max_batch;
   const int limit = static_cast<int>(std::floor(std::clamp(view.aimd_rows, 1.0, most)));
   FillIdleSlots(view, decision, [&](const Unplanned& unplanned, int head) -> std::optional<BatchChoice> {
     const PendingRequest& request = unplanned.At(head);

@@ -10,7 +10,7 @@ void Cheapest::DecideInto(const SchedulerView& view, Decision& decision) const {
   FillIdleSlots(view, decision, [&](const Unplanned& unplanned, int head) -> std::optional<BatchChoice> {
     const PendingRequest& request = unplanned.At(head);
     const PointId point = LeastAccurate(view.latency, request.allowed, request.rows);
-    return LargestBatchInTime(unplanned, head, point, view.latency.max_batch());
+    return LargestBatchInTime(unplanned, head, point, view.latency.max_batch);
   });
 }
 

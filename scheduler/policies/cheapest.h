@@ -1,4 +1,4 @@
-// Always the least accurate point that the head accepts: what a server does that is told no accuracy (INFaaS).
+// Always the least accurate point that the head accepts, as in a server without accuracy thresholds (INFaaS).
 //
 // The batch is the largest that the point finishes within the head's slack; a head it cannot finish in time is refused,
 // even if another point could: the least accurate need not be the fastest.

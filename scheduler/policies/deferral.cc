@@ -33,7 +33,8 @@ void Shed(Unplanned& unplanned, int position, Decision& decision) {
   decision.shed.push_back(position);
 }
 
-// What the slot runs now, after refusing who has no batch; nothing if no one is left, or if all wait (wake_at is set).
+// The batch that the slot runs now; requests without a batch are refused. Nothing if no request is left, or if all wait
+// (wake_at is set).
 std::optional<BatchChoice> NextBatch(Unplanned& unplanned, Decision& decision, Choose choose) {
   const SchedulerView& view = unplanned.view();
   while (const std::optional<int> head = unplanned.Head()) {

@@ -1,7 +1,7 @@
-// What policies that wait share: idle slots are filled as in edf_filling.h, but a batch may name a later start.
+// The loop that waiting policies share: idle slots are filled as in edf_filling.h, but a batch may name a later start.
 //
 // While the head's batch waits for its start, the slot stays idle and nothing behind it runs, except a request whose
-// own latest start is now: it runs, with a batch of its own. So nobody is waited to death, as Check demands.
+// own latest start is now: it runs, with a batch of its own. So no request waits until it is too late (Check).
 #ifndef ANYBIT_SCHEDULER_POLICIES_DEFERRAL_H_
 #define ANYBIT_SCHEDULER_POLICIES_DEFERRAL_H_
 

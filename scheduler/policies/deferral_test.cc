@@ -28,7 +28,7 @@ std::optional<DeferredBatch> AloneAndLate(const Unplanned& unplanned, int head) 
   const PointId point = request.allowed.Contains(kHi) ? kHi : kLo;
   if (view.latency.Predict(point, request.rows) > Slack(view, request)) return std::nullopt;
   return DeferredBatch{.batch = {.point = point, .members = {head}},
-                       .start_at = SaturatingAdd(request.deadline, -milliseconds(20))};
+                       .start_at = SaturatingAdd(request.run_by, -milliseconds(20))};
 }
 
 Decision Decide(const Snapshot& snapshot) {

@@ -11,9 +11,9 @@ namespace {
 // When the batch's window opens; not after its own latest start, even if more rows would take less time.
 MonoTime StartOf(const Unplanned& unplanned, int head, const BatchChoice& batch) {
   const SchedulerView& view = unplanned.view();
-  const MonoTime deadline = unplanned.At(head).deadline;
+  const MonoTime deadline = unplanned.At(head).run_by;
   const int rows = SumRows(view, batch.members);
-  const bool full = rows == view.latency.max_batch() || unplanned.MoreAccept(head, batch.point, batch.members);
+  const bool full = rows == view.latency.max_batch || unplanned.MoreAccept(head, batch.point, batch.members);
   if (full || deadline == kNever) return view.now;
   return SaturatingAdd(deadline,
                        -std::max(view.latency.Predict(batch.point, rows), view.latency.Predict(batch.point, rows + 1)));
@@ -31,7 +31,7 @@ void Deferred::DecideInto(const SchedulerView& view, Decision& decision) const {
     const std::optional<PointId> point =
         MostAccurateWithin(view.latency, preferred, request.rows, Slack(view, request));
     if (!point) return std::nullopt;
-    std::optional<BatchChoice> batch = LargestBatchInTime(unplanned, head, *point, view.latency.max_batch());
+    std::optional<BatchChoice> batch = LargestBatchInTime(unplanned, head, *point, view.latency.max_batch);
     if (!batch) return std::nullopt;
     const MonoTime start_at = StartOf(unplanned, head, *batch);
     return DeferredBatch{.batch = *std::move(batch), .start_at = start_at};

@@ -11,13 +11,13 @@ namespace {
 
 Duration ObjectiveOf(const SchedulerView& view, const PendingRequest& head) {
   if (view.arrivals.objective > Duration::zero()) return view.arrivals.objective;
-  return Until(head.arrival, head.deadline);
+  return Until(head.arrival, head.run_by);
 }
 
 // The size of most rows per time within `limit`, the largest of several; 0 if none is.
-int BatchSize(const LatencyModel& latency, PointId point, Duration limit) {
+int BatchSize(const LatencyTable& latency, PointId point, Duration limit) {
   int best = 0;
-  for (int rows = 1; rows <= latency.max_batch(); ++rows) {
+  for (int rows = 1; rows <= latency.max_batch; ++rows) {
     const Duration predicted = latency.Predict(point, rows);
     if (predicted > limit) continue;
     // rows / predicted >= best / Predict(best), without a division.

@@ -69,8 +69,8 @@ int SumRows(const SchedulerView& view, std::span<const int> positions) {
 
 namespace {
 
-double AccuracyOf(const LatencyModel& latency, PointId point) {
-  return latency.points()[static_cast<size_t>(ToIndex(point))].accuracy;
+double AccuracyOf(const LatencyTable& latency, PointId point) {
+  return latency.points[static_cast<size_t>(ToIndex(point))].accuracy;
 }
 
 // The first point of `allowed`, which is not empty, that no other is better than.
@@ -85,7 +85,7 @@ PointId Best(PointSet allowed, absl::FunctionRef<bool(PointId, PointId)> is_bett
 
 }  // namespace
 
-std::optional<PointId> MostAccurateWithin(const LatencyModel& latency, PointSet allowed, int rows, Duration slack) {
+std::optional<PointId> MostAccurateWithin(const LatencyTable& latency, PointSet allowed, int rows, Duration slack) {
   PointSet in_time;
   for (uint64_t mask = allowed.mask(); mask != 0; mask &= mask - 1) {
     const PointId point = ToPointId(std::countr_zero(mask));
@@ -98,14 +98,14 @@ std::optional<PointId> MostAccurateWithin(const LatencyModel& latency, PointSet 
   });
 }
 
-PointId LeastAccurate(const LatencyModel& latency, PointSet allowed, int rows) {
+PointId LeastAccurate(const LatencyTable& latency, PointSet allowed, int rows) {
   return Best(allowed, [&](PointId a, PointId b) {
     const double gain = AccuracyOf(latency, a) - AccuracyOf(latency, b);
     return gain < 0 || (gain == 0 && latency.Predict(a, rows) < latency.Predict(b, rows));
   });
 }
 
-PointId HighestThroughput(const LatencyModel& latency, PointSet allowed) {
+PointId HighestThroughput(const LatencyTable& latency, PointSet allowed) {
   return Best(allowed, [&](PointId a, PointId b) {
     const Duration saved = latency.RowCost(PointSet::Of(b)) - latency.RowCost(PointSet::Of(a));
     return saved > Duration::zero() || (saved == Duration::zero() && AccuracyOf(latency, a) > AccuracyOf(latency, b));
@@ -114,18 +114,18 @@ PointId HighestThroughput(const LatencyModel& latency, PointSet allowed) {
 
 PointSet Preferring(PointId point, PointSet allowed) { return allowed.Contains(point) ? PointSet::Of(point) : allowed; }
 
-int LargestWithin(const LatencyModel& latency, PointId point, int most_rows, Duration slack) {
-  int rows = most_rows;
+int LargestWithin(const LatencyTable& latency, PointId point, int max_rows, Duration slack) {
+  int rows = max_rows;
   while (rows > 0 && latency.Predict(point, rows) > slack) --rows;
   return rows;
 }
 
-std::optional<BatchChoice> LargestBatchInTime(const Unplanned& unplanned, int head, PointId point, int most_rows) {
+std::optional<BatchChoice> LargestBatchInTime(const Unplanned& unplanned, int head, PointId point, int max_rows) {
   const SchedulerView& view = unplanned.view();
   const PendingRequest& request = unplanned.At(head);
   const Duration slack = Slack(view, request);
   if (view.latency.Predict(point, request.rows) > slack) return std::nullopt;
-  const int room = LargestWithin(view.latency, point, std::max(most_rows, request.rows), slack);
+  const int room = LargestWithin(view.latency, point, std::max(max_rows, request.rows), slack);
   std::vector<int> members = unplanned.Gather(head, point, room);
   // Fewer may wait than there is room for, and fewer rows may take longer. The head alone is in time.
   while (view.latency.Predict(point, SumRows(view, members)) > slack) members.pop_back();

@@ -1,7 +1,7 @@
-// What the policies here share: idle slots are filled one by one, each from the earliest deadline that still waits.
+// The loop that the simple policies share: idle slots are filled one by one, each from the earliest deadline waiting.
 //
-// A policy is then one rule: how to run the head now, with which others. No rule for a head means it is refused and the
-// next one is looked at, so an infeasible head never stands before the others.
+// A policy is then one rule: how to run the head now, with which others. If there is no rule for a head, it is refused
+// and the next is looked at, so an infeasible head never stands before the others.
 #ifndef ANYBIT_SCHEDULER_POLICIES_EDF_FILLING_H_
 #define ANYBIT_SCHEDULER_POLICIES_EDF_FILLING_H_
 
@@ -29,7 +29,7 @@ class Unplanned {
   std::optional<int> Head() const;
 
   // From `head` on in deadline order, the requests left that accept `point`, as long as their rows sum to at most
-  // `max_rows`; what does not fit or not accept is passed over.
+  // `max_rows`; requests that do not fit or do not accept it are passed over.
   std::vector<int> Gather(int head, PointId point, int max_rows) const;
 
   // Whether Gather without a limit on rows would find more than these `members`.
@@ -57,24 +57,24 @@ void FillIdleSlots(const SchedulerView& view, Decision& decision,
 int SumRows(const SchedulerView& view, std::span<const int> positions);
 
 // The most accurate of `allowed` that runs `rows` within `slack`; of equal accuracies the faster, then the smaller id.
-std::optional<PointId> MostAccurateWithin(const LatencyModel& latency, PointSet allowed, int rows, Duration slack);
+std::optional<PointId> MostAccurateWithin(const LatencyTable& latency, PointSet allowed, int rows, Duration slack);
 
 // The least accurate of `allowed`, which is not empty; of equal accuracies the faster with `rows`, then the smaller id.
-PointId LeastAccurate(const LatencyModel& latency, PointSet allowed, int rows);
+PointId LeastAccurate(const LatencyTable& latency, PointSet allowed, int rows);
 
-// The one of `allowed`, which is not empty, with the most rows per second at its best batch; of equal ones the more
+// The point of `allowed`, which is not empty, with the most rows per second at its best batch; of equal points the more
 // accurate, then the smaller id.
-PointId HighestThroughput(const LatencyModel& latency, PointSet allowed);
+PointId HighestThroughput(const LatencyTable& latency, PointSet allowed);
 
-// `point` alone if `allowed` has it, else `allowed`: a policy's own point binds only those who accept it.
+// `point` alone if `allowed` has it, else `allowed`: a policy's own point binds only requests that accept it.
 PointSet Preferring(PointId point, PointSet allowed);
 
-// The largest number of rows, up to `most_rows`, that `point` runs within `slack`; 0 if there is none.
-int LargestWithin(const LatencyModel& latency, PointId point, int most_rows, Duration slack);
+// The largest number of rows, up to `max_rows`, that `point` runs within `slack`; 0 if there is none.
+int LargestWithin(const LatencyTable& latency, PointId point, int max_rows, Duration slack);
 
-// From `head` on, as many members as `point` runs within the head's slack, and together at most `most_rows` rows (the
+// From `head` on, as many members as `point` runs within the head's slack, and together at most `max_rows` rows (the
 // head's own if those are more). Nothing if `point` is late with the head alone.
-std::optional<BatchChoice> LargestBatchInTime(const Unplanned& unplanned, int head, PointId point, int most_rows);
+std::optional<BatchChoice> LargestBatchInTime(const Unplanned& unplanned, int head, PointId point, int max_rows);
 
 // The most accurate point that all `members` accept and that runs them within `slack`. As long as there is none, the
 // last member is left out: fewer rows may take longer than more, but the first alone is known to be in time.

@@ -16,7 +16,7 @@ void Fixed::DecideInto(const SchedulerView& view, Decision& decision) const {
     const std::optional<PointId> point =
         MostAccurateWithin(view.latency, Preferring(point_, request.allowed), request.rows, Slack(view, request));
     if (!point) return std::nullopt;
-    return LargestBatchInTime(unplanned, head, *point, view.latency.max_batch());
+    return LargestBatchInTime(unplanned, head, *point, view.latency.max_batch);
   });
 }
 

@@ -12,7 +12,7 @@ void MaxAccuracy::DecideInto(const SchedulerView& view, Decision& decision) cons
     const std::optional<PointId> point =
         MostAccurateWithin(view.latency, request.allowed, request.rows, Slack(view, request));
     if (!point) return std::nullopt;
-    return LargestBatchInTime(unplanned, head, *point, view.latency.max_batch());
+    return LargestBatchInTime(unplanned, head, *point, view.latency.max_batch);
   });
 }
 

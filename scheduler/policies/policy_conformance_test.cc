@@ -1,4 +1,4 @@
-// What every policy must hold to, whatever it optimises: over thousands of random snapshots.
+// The rules that every policy keeps, whatever it optimises, over thousands of random snapshots.
 #include <algorithm>
 #include <cctype>
 #include <chrono>
@@ -150,7 +150,7 @@ TEST_P(PolicyConformanceTest, EqualViewsGiveEqualDecisions) {
 
 TEST_P(PolicyConformanceTest, RefusesNothingThatHasNoDeadline) {
   ForManySnapshots([](const SchedulerView& view, const SchedulingPolicy&, const Decision& decision) {
-    for (const int i : decision.shed) EXPECT_NE(view.waiting[static_cast<size_t>(i)].deadline, kNever);
+    for (const int i : decision.shed) EXPECT_NE(view.waiting[static_cast<size_t>(i)].run_by, kNever);
   });
 }
 

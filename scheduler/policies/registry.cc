@@ -22,7 +22,7 @@
 namespace anybit {
 namespace {
 
-// What may follow a policy's name and a colon.
+// The argument that may follow a policy's name and a colon.
 enum class Takes { kNothing, kPointAlways, kPointOrNothing, kBucketsOrNothing };
 
 struct Arguments {

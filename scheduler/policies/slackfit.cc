@@ -26,7 +26,7 @@ bool Dominates(const Profile& profile, int other, int point, int rows) {
 std::optional<BatchChoice> EverybodyWithin(const Unplanned& unplanned, int head, Duration slack) {
   const SchedulerView& view = unplanned.view();
   const PendingRequest& request = unplanned.At(head);
-  const int rows = std::min(view.waiting_rows, view.latency.max_batch());
+  const int rows = std::min(view.waiting_rows, view.latency.max_batch);
   const std::optional<PointId> point = MostAccurateWithin(view.latency, request.allowed, rows, slack);
   if (!point) return std::nullopt;
   return MostAccurateBatch(unplanned, unplanned.Gather(head, *point, rows), slack);
@@ -93,7 +93,7 @@ std::vector<SlackFit::Entry> SlackFit::EntriesOf(PointSet allowed) const {
   return entries;
 }
 
-SlackFit::Entry SlackFit::ClosestWithin(const LatencyModel& latency, const PendingRequest& head, Duration slack) const {
+SlackFit::Entry SlackFit::ClosestWithin(const LatencyTable& latency, const PendingRequest& head, Duration slack) const {
   const bool all = head.allowed.size() == static_cast<int>(points_.size());
   std::vector<Entry> of_head;
   if (!all) of_head = EntriesOf(head.allowed);
@@ -116,9 +116,9 @@ std::optional<BatchChoice> SlackFit::ChooseRefilled(const Unplanned& unplanned, 
   const Duration slack = Slack(view, request);
   const std::optional<PointId> most_accurate = MostAccurateWithin(view.latency, request.allowed, request.rows, slack);
   if (!most_accurate) return std::nullopt;
-  if (request.deadline == kNever) {
-    const int rows = std::max(request.rows, LargestWithin(view.latency, *most_accurate, view.latency.max_batch(),
-                                                          kLongestBatchWithoutDeadline));
+  if (request.run_by == kNever) {
+    const int rows = std::max(
+        request.rows, LargestWithin(view.latency, *most_accurate, view.latency.max_batch, kMaxBatchWithoutDeadline));
     return BatchChoice{.point = *most_accurate, .members = unplanned.Gather(head, *most_accurate, rows)};
   }
 

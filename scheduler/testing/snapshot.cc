@@ -27,16 +27,17 @@ Profile ThreePoints() {
 
 Snapshot::Snapshot(Profile profile, int slots) : latency_(std::move(profile)), slots_(static_cast<size_t>(slots)) {}
 
-Snapshot& Snapshot::Add(MonoTime deadline, PointSet allowed, int rows, SlaClassId sla_class, TenantId tenant) {
+Snapshot& Snapshot::Add(MonoTime run_by, PointSet allowed, int rows, SlaClassId sla_class, TenantId tenant) {
   const PendingRequest request{.id = static_cast<RequestId>(++last_id_),
                                .arrival = now,
-                               .deadline = deadline,
+                               .answer_by = run_by,
+                               .run_by = run_by,
                                .allowed = allowed,
                                .sla_class = sla_class,
                                .tenant = tenant,
                                .rows = rows};
   const auto place = std::upper_bound(waiting_.begin(), waiting_.end(), request,
-                                      [](const auto& a, const auto& b) { return a.deadline < b.deadline; });
+                                      [](const auto& a, const auto& b) { return a.run_by < b.run_by; });
   waiting_.insert(place, request);
   return *this;
 }
@@ -52,7 +53,7 @@ Snapshot& Snapshot::Occupy(int slot, MonoTime free_at) {
 }
 
 SchedulerView Snapshot::view() const {
-  const PointSet all = PointSet::First(static_cast<int>(latency_.points().size()));
+  const PointSet all = PointSet::First(static_cast<int>(latency_.table().points.size()));
   int rows = 0;
   int special = 0;
   for (const PendingRequest& request : waiting_) {
@@ -64,7 +65,7 @@ SchedulerView Snapshot::view() const {
           .waiting_rows = rows,
           .waiting_special = special,
           .slots = slots_,
-          .latency = latency_,
+          .latency = latency_.table(),
           .arrivals = arrivals,
           .weights_vary = !class_weights.empty() || !tenants.empty(),
           .class_weights = class_weights,

@@ -34,8 +34,8 @@ class Snapshot {
  public:
   explicit Snapshot(Profile profile, int slots = 1);
 
-  // A request with the next id, 1, 2, ..., in its place in line.
-  Snapshot& Add(MonoTime deadline, PointSet allowed = kAnyPoint, int rows = 1, SlaClassId sla_class = {},
+  // A request with the next id, 1, 2, ..., in its place in line. Its answer takes no time to be sent.
+  Snapshot& Add(MonoTime run_by, PointSet allowed = kAnyPoint, int rows = 1, SlaClassId sla_class = {},
                 TenantId tenant = {});
   Snapshot& At(MonoTime now);
   Snapshot& Occupy(int slot, MonoTime free_at);

@@ -21,6 +21,7 @@ RULES = [
         rf"{GRPC}|{LIBTORCH}|{CUDA}|prometheus/|google/|(client|metrics|model|proto|server)/",
     ),
     (r"scheduler/(?!asio_)", r"boost/"),
+    (r"scheduler/latency/", r"scheduler/policies/"),
     (r"model/", rf"{GRPC}|boost/|prometheus/|(client|metrics|scheduler|server)/"),
     (r"model/(?!train/|engine/torch_)", LIBTORCH),
     (r"model/(?!train/)", r"model/train/"),

@@ -7,7 +7,7 @@
 #include <span>
 #include <utility>
 
-#include "scheduler/policies/anybit/point_ranking.h"
+#include "scheduler/latency/point_ranking.h"
 
 namespace anybit {
 namespace {
@@ -65,12 +65,12 @@ double Nanoseconds(Duration d) { return static_cast<double>(d.count()); }
 class Planner {
  public:
   Planner(const SchedulerView& view, Decision& decision)
-      : ranking_(view.latency.ranking()),
+      : ranking_(view.latency.ranking),
         view_(view),
         decision_(decision),
         end_(static_cast<int>(view.waiting.size())),
         with_deadline_(CountWithDeadline(view)),
-        most_rows_(view.latency.max_batch()),
+        most_rows_(view.latency.max_batch),
         slots_(std::min(static_cast<int>(view.slots.size()), kMostSlots)),
         objective_(Nanoseconds(view.arrivals.objective)),
         rate_(objective_ > 0 ? LikelyRate(view.arrivals) / objective_ : 0),
@@ -109,7 +109,7 @@ class Planner {
 
   static int CountWithDeadline(const SchedulerView& view) {
     const auto none = std::partition_point(view.waiting.begin(), view.waiting.end(),
-                                           [](const PendingRequest& r) { return r.deadline != kNever; });
+                                           [](const PendingRequest& r) { return r.run_by != kNever; });
     return static_cast<int>(none - view.waiting.begin());
   }
 
@@ -134,7 +134,7 @@ class Planner {
 
   const PendingRequest& At(int position) const { return view_.waiting[static_cast<size_t>(position)]; }
   double Slack(int position) const {
-    const MonoTime deadline = At(position).deadline;
+    const MonoTime deadline = At(position).run_by;
     return deadline == kNever ? kForever : Nanoseconds(deadline - view_.now);
   }
   double Predict(const RankedPoint& point, int rows) const {
@@ -195,7 +195,7 @@ class Planner {
 
   // Runs a batch at a point of which too little is known, if there is one that might be worth more than all others.
   bool TriesUntried(int slot) {
-    const PointSet untried = view_.latency.untried();
+    const PointSet untried = view_.latency.untried;
     if (untried.empty()) return false;
     const RankedPoint* best = nullptr;  // of those that somebody accepts
     for (const RankedPoint& point : ranking_.points()) {
@@ -235,7 +235,7 @@ class Planner {
   }
 
   // What a row of this profiled cost typically takes.
-  double Typical(double cost) const { return cost * view_.latency.typical_permille() / 1000; }
+  double Typical(double cost) const { return cost * view_.latency.typical_permille / 1000; }
 
   // Whether somebody is late even if all slots run the best batches of the cheapest point from now on: then no point
   // passes.
@@ -602,7 +602,7 @@ class Planner {
   int FirstWithSlack(double latency) const {
     const auto first =
         std::partition_point(view_.waiting.begin() + begin_, view_.waiting.begin() + with_deadline_,
-                             [&](const PendingRequest& r) { return Nanoseconds(r.deadline - view_.now) < latency; });
+                             [&](const PendingRequest& r) { return Nanoseconds(r.run_by - view_.now) < latency; });
     return static_cast<int>(first - view_.waiting.begin());
   }
 
@@ -610,7 +610,7 @@ class Planner {
   // their time is worth. Members are the most urgent of those with slack for it.
   void RunWhatEarnsMostOfAlike(int slot) {
     const double most_value =
-        ranking_.points()[ranking_.by_value().front()].value * 1000 / view_.latency.typical_permille();
+        ranking_.points()[ranking_.by_value().front()].value * 1000 / view_.latency.typical_permille;
     double best_score = -kForever;
     Candidate best;
     const RankedPoint* best_point = nullptr;
@@ -793,9 +793,9 @@ class Planner {
       if (idle) return;  // nobody is left for it
     }
     // What is predicted errs upwards; so much earlier it may be over.
-    const double least = view_.latency.typical_permille() - view_.latency.scatter_permille();
-    const double computing = std::max(Soonest(free_) - Nanoseconds(view_.latency.upper_additive()), 0.0);
-    const double soonest = computing * std::max(least, 0.0) / view_.latency.upper_permille();
+    const double least = view_.latency.typical_permille - view_.latency.scatter_permille;
+    const double computing = std::max(Soonest(free_) - Nanoseconds(view_.latency.upper_additive), 0.0);
+    const double soonest = computing * std::max(least, 0.0) / view_.latency.upper_permille;
     for (SkipTaken(); begin_ < with_deadline_ && IsHopeless(begin_, soonest); SkipTaken()) {
       decision_.shed.push_back(begin_++);
     }

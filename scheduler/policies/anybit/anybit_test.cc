@@ -306,7 +306,7 @@ Snapshot WithAged(int with_deadline, Duration slack, int aged) {
 int AgedMembers(const Snapshot& snapshot, const Decision& decision) {
   int aged = 0;
   for (const int member : MembersOfPlan(decision, 0)) {
-    aged += snapshot.view().waiting[static_cast<size_t>(member)].deadline == kNever;
+    aged += snapshot.view().waiting[static_cast<size_t>(member)].run_by == kNever;
   }
   return aged;
 }

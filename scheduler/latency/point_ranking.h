@@ -1,10 +1,10 @@
-// What the points of a profile are worth beside each other: cost and value of a row, which sizes are efficient, who is
-// dominated, and what chance of missing a deadline a more accurate point is worth.
+// The worth of a profile's points beside each other: cost and value of a row, efficient sizes, dominated points, and
+// the chance of missing a deadline that a more accurate point is worth.
 //
-// Follows from the latencies alone. The latency model keeps one for its corrected profile and ranks anew when a
+// It follows from the latencies alone. The latency model keeps a ranking of its corrected profile and ranks anew when a
 // correction changes, in the memory it has.
-#ifndef ANYBIT_SCHEDULER_POLICIES_ANYBIT_POINT_RANKING_H_
-#define ANYBIT_SCHEDULER_POLICIES_ANYBIT_POINT_RANKING_H_
+#ifndef ANYBIT_SCHEDULER_LATENCY_POINT_RANKING_H_
+#define ANYBIT_SCHEDULER_LATENCY_POINT_RANKING_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -57,4 +57,4 @@ class PointRanking {
 
 }  // namespace anybit
 
-#endif  // ANYBIT_SCHEDULER_POLICIES_ANYBIT_POINT_RANKING_H_
+#endif  // ANYBIT_SCHEDULER_LATENCY_POINT_RANKING_H_

@@ -1,4 +1,4 @@
-#include "scheduler/policies/anybit/point_ranking.h"
+#include "scheduler/latency/point_ranking.h"
 
 #include <algorithm>
 #include <cmath>
