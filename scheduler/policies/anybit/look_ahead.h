@@ -1,0 +1,111 @@
+// Whether everything else can be in time if a candidate runs now: the slots are run on with the queue and the expected
+// arrivals. Pure: it reads values and answers.
+#ifndef ANYBIT_SCHEDULER_POLICIES_ANYBIT_LOOK_AHEAD_H_
+#define ANYBIT_SCHEDULER_POLICIES_ANYBIT_LOOK_AHEAD_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+
+#include "scheduler/latency/point_ranking.h"
+#include "scheduler/policies/anybit/outlook.h"
+#include "scheduler/policies/anybit/slot_times.h"
+
+namespace anybit {
+
+// The share of waiting requests that do not accept every point, and the cheapest point that they run at.
+struct FloorsShare {
+  double share = 0;
+  const RankedPoint* point = nullptr;  // not null if share > 0
+};
+
+// How long later batches take: between the candidate's point and the next cheaper one (AnybitOptions::later_share);
+// requests with floors take their share of it.
+class LaterBatches {
+ public:
+  LaterBatches(const Outlook& outlook, const RankedPoint& own, const RankedPoint& cheaper, const FloorsShare& floors)
+      : outlook_(outlook), own_(own), cheaper_(cheaper), floors_(floors) {}
+
+  double Predict(int rows) const {
+    return Between(outlook_.Predict(own_, rows), outlook_.Predict(cheaper_, rows),
+                   floors_.share > 0 ? outlook_.Predict(*floors_.point, rows) : 0);
+  }
+  double Typical(int rows) const {
+    return Between(outlook_.Typical(own_, rows), outlook_.Typical(cheaper_, rows),
+                   floors_.share > 0 ? outlook_.Typical(*floors_.point, rows) : 0);
+  }
+  // Of a row in the best batches.
+  double Cost() const {
+    return outlook_.TypicalCost(Between(own_.cost, cheaper_.cost, floors_.share > 0 ? floors_.point->cost : 0));
+  }
+  // The largest efficient size of up to `rows`.
+  int Efficient(int rows) const { return own_.efficient[static_cast<size_t>(rows)]; }
+
+ private:
+  double Between(double own, double cheaper, double with_floor) const {
+    const double later = cheaper + outlook_.options().later_share * (own - cheaper);
+    return floors_.share > 0 ? later + floors_.share * std::max(0.0, with_floor - later) : later;
+  }
+
+  const Outlook& outlook_;
+  const RankedPoint& own_;
+  const RankedPoint& cheaper_;
+  const FloorsShare& floors_;
+};
+
+// The requests with a deadline that are left once a candidate runs, most urgent first.
+struct RemainingQueue {
+  std::span<const int> passed_over;  // positions before the candidate's last member
+  int next = 0;                      // the position behind it
+  int last = 0;                      // the last position with a deadline
+  int count = 0;                     // may be below 0 if the candidate has members without a deadline
+  double rows_each = 1;              // on average
+
+  double Slack(const Outlook& outlook, int index) const {
+    const int passed = static_cast<int>(passed_over.size());
+    if (index < passed) return outlook.Slack(passed_over[static_cast<size_t>(index)]);
+    return outlook.Slack(std::min(next + index - passed, last));
+  }
+  double rows() const { return std::max(count, 0) * rows_each; }
+};
+
+class LookAhead {
+ public:
+  // `free`: when each slot is free if the candidate, of `batch_rows`, runs. `margin`: how many standard deviations
+  // arrivals may exceed the forecast.
+  LookAhead(const Outlook& outlook, const LaterBatches& later, const RemainingQueue& queue, const SlotTimes& free,
+            double margin, int batch_rows);
+
+  // Whether everything in the queue and all expected arrivals can be in time.
+  bool AllInTime();
+
+ private:
+  enum class Verdict { kUnknown, kAllInTime, kSomeLate };
+
+  // Whether something is late even if all before it run in the best batches on all slots: a few looks at the queue and
+  // at the horizon, which mostly spare the steps where there is too much to do.
+  bool IsLateAnyway() const;
+  Verdict RunNext();
+  // The queue holds more than a full batch: arrivals do not matter yet.
+  Verdict RunFullBatch(size_t slot);
+  // The queue and the arrivals until the batch starts.
+  Verdict RunWithArrivals(size_t slot);
+
+  const Outlook& outlook_;
+  const LaterBatches& later_;
+  const RemainingQueue& queue_;
+  SlotTimes free_;
+  const double margin_;
+  const double queued_;     // rows
+  const double used_from_;  // all slots have been used once from then on
+  int full_rows_ = 0;       // of a full batch, with its times
+  double full_time_ = 0;
+  double full_typical_ = 0;
+  double served_ = 0;     // rows, of the queue and then of arrivals
+  int last_rows_;         // that the last batch could have run
+  int calm_batches_ = 0;  // in a row that were not full and did not grow, on slots that have all been used
+};
+
+}  // namespace anybit
+
+#endif  // ANYBIT_SCHEDULER_POLICIES_ANYBIT_LOOK_AHEAD_H_
