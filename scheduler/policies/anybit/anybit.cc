@@ -4,8 +4,6 @@
 
 namespace anybit {
 
-void Anybit::DecideInto(const SchedulerView& view, Decision& decision) const {
-  Planner(view, options_, decision).PlanAll();
-}
+void Anybit::DecideInto(const SchedulerView& view, Decision& decision) const { PlanInto(view, options_, decision); }
 
 }  // namespace anybit

@@ -5,7 +5,7 @@
 
 namespace anybit {
 
-Candidate CandidateBuilder::GatherUniform(const RankedPoint& point, int max_rows) const {
+inline Candidate CandidateBuilder::GatherUniform(const RankedPoint& point, int max_rows) const {
   const double limit = outlook_.Slack(state_.begin);
   int rows = std::min(outlook_.with_deadline() - state_.begin, max_rows);
   while (rows > 0 && outlook_.Predict(point, rows) > limit) --rows;
@@ -14,20 +14,8 @@ Candidate CandidateBuilder::GatherUniform(const RankedPoint& point, int max_rows
   return {.first = state_.begin, .count = rows, .rows = rows};
 }
 
-Candidate CandidateBuilder::Gather(size_t level, const RankedPoint& point, Membership membership, int max_rows) {
-  if (state_.uniform) return GatherUniform(point, max_rows);
-  Candidate batch;
-  AddMembers(level, point, membership, max_rows, batch);
-  if (batch.count == 0) return batch;
-  const std::vector<int>& members = state_.decision.members;
-  const double limit = outlook_.Slack(members[members.size() - static_cast<size_t>(batch.count)]);
-  while (batch.count > 0 && outlook_.Predict(point, batch.rows) > limit) RemoveLast(batch);
-  if (outlook_.has_aged() && batch.count > 0) MakeRoomForAged(point, limit, batch);
-  return batch;
-}
-
-void CandidateBuilder::AddMembers(size_t level, const RankedPoint& point, Membership membership, int max_rows,
-                                  Candidate& batch) {
+inline void CandidateBuilder::AddMembers(size_t level, const RankedPoint& point, Membership membership, int max_rows,
+                                         Candidate& batch) {
   passed_count_ = 0;
   const std::span<const QueueScan::Kind> kinds = scan_.kinds();
   std::array<bool, AnybitOptions::kMaxKinds> belongs{};
@@ -45,6 +33,18 @@ void CandidateBuilder::AddMembers(size_t level, const RankedPoint& point, Member
       passed_over_[static_cast<size_t>(passed_count_++)] = i;
     }
   }
+}
+
+Candidate CandidateBuilder::Gather(size_t level, const RankedPoint& point, Membership membership, int max_rows) {
+  if (state_.uniform) return GatherUniform(point, max_rows);
+  Candidate batch;
+  AddMembers(level, point, membership, max_rows, batch);
+  if (batch.count == 0) return batch;
+  const std::vector<int>& members = state_.decision.members;
+  const double limit = outlook_.Slack(members[members.size() - static_cast<size_t>(batch.count)]);
+  while (batch.count > 0 && outlook_.Predict(point, batch.rows) > limit) RemoveLast(batch);
+  if (outlook_.has_aged() && batch.count > 0) MakeRoomForAged(point, limit, batch);
+  return batch;
 }
 
 void CandidateBuilder::MakeRoomForAged(const RankedPoint& point, double limit, Candidate& batch) {

@@ -69,42 +69,11 @@ struct RemainingQueue {
   double rows() const { return std::max(count, 0) * rows_each; }
 };
 
-class LookAhead {
- public:
-  // `free`: when each slot is free if the candidate, of `batch_rows`, runs. `margin`: how many standard deviations
-  // arrivals may exceed the forecast.
-  LookAhead(const Outlook& outlook, const LaterBatches& later, const RemainingQueue& queue, const SlotTimes& free,
-            double margin, int batch_rows);
-
-  // Whether everything in the queue and all expected arrivals can be in time.
-  bool AllInTime();
-
- private:
-  enum class Verdict { kUnknown, kAllInTime, kSomeLate };
-
-  // Whether something is late even if all before it run in the best batches on all slots: a few looks at the queue and
-  // at the horizon, which mostly spare the steps where there is too much to do.
-  bool IsLateAnyway() const;
-  Verdict RunNext();
-  // The queue holds more than a full batch: arrivals do not matter yet.
-  Verdict RunFullBatch(size_t slot);
-  // The queue and the arrivals until the batch starts.
-  Verdict RunWithArrivals(size_t slot);
-
-  const Outlook& outlook_;
-  const LaterBatches& later_;
-  const RemainingQueue& queue_;
-  SlotTimes free_;
-  const double margin_;
-  const double queued_;     // rows
-  const double used_from_;  // all slots have been used once from then on
-  int full_rows_ = 0;       // of a full batch, with its times
-  double full_time_ = 0;
-  double full_typical_ = 0;
-  double served_ = 0;     // rows, of the queue and then of arrivals
-  int last_rows_;         // that the last batch could have run
-  int calm_batches_ = 0;  // in a row that were not full and did not grow, on slots that have all been used
-};
+// Whether everything in the queue and all expected arrivals can be in time, if a candidate of `batch_rows` runs.
+// `free`: when each slot is free then; it is run on, and worthless afterwards. `margin`: how many standard deviations
+// arrivals may exceed the forecast.
+bool AllInTime(const Outlook& outlook, const LaterBatches& later, const RemainingQueue& queue, SlotTimes& free,
+               double margin, int batch_rows);
 
 }  // namespace anybit
 

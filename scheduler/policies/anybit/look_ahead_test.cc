@@ -29,7 +29,7 @@ bool AllInTime(const Snapshot& snapshot, size_t level, double batch_time, int ba
   const RemainingQueue queue{.last = outlook.with_deadline() - 1, .count = outlook.with_deadline()};
   SlotTimes free(view.slots, view.now);
   free[0] = batch_time;
-  return LookAhead(outlook, later, queue, free, /*margin=*/0, batch_rows).AllInTime();
+  return anybit::AllInTime(outlook, later, queue, free, /*margin=*/0, batch_rows);
 }
 
 TEST(LookAheadTest, AnEmptyQueueWithoutArrivalsIsInTime) {

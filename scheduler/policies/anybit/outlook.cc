@@ -29,6 +29,10 @@ double LikelyRate(const ArrivalForecast& arrivals) {
 Outlook::Outlook(const SchedulerView& view, const AnybitOptions& options)
     : view_(view),
       options_(options),
+      waiting_(view.waiting),
+      latency_(view.latency),
+      now_(view.now),
+      dispersion_(view.arrivals.dispersion),
       ranking_(view.latency.ranking),
       end_(static_cast<int>(view.waiting.size())),
       with_deadline_(CountWithDeadline(view)),

@@ -5,10 +5,12 @@
 
 #include <cmath>
 #include <cstddef>
+#include <span>
 #include <vector>
 
 #include "scheduler/decision.h"
 #include "scheduler/latency/arrival_meter.h"
+#include "scheduler/latency/latency_table.h"
 #include "scheduler/latency/point_ranking.h"
 #include "scheduler/policies/anybit/anybit_options.h"
 #include "scheduler/request.h"
@@ -40,29 +42,25 @@ class Outlook {
   // The queue: positions [0, end()), those from with_deadline() on without a deadline.
   int end() const { return end_; }
   int with_deadline() const { return with_deadline_; }
-  const PendingRequest& At(int position) const { return view_.waiting[static_cast<size_t>(position)]; }
+  const PendingRequest& At(int position) const { return waiting_[static_cast<size_t>(position)]; }
   double Slack(int position) const {
-    const MonoTime deadline = At(position).run_by;
-    return deadline == kNever ? kForever : Nanoseconds(deadline - view_.now);
+    const MonoTime run_by = At(position).run_by;
+    return run_by == kNever ? kForever : Nanoseconds(run_by - now_);
   }
   double Weight(int position) const { return RequestWeight(view_, At(position)); }
   bool IsAged(int position) const {
-    return Nanoseconds(view_.now - At(position).arrival) > options_.aging_threshold * objective_;
+    return Nanoseconds(now_ - At(position).arrival) > options_.aging_threshold * objective_;
   }
   // Whether a request without a deadline has aged beside requests with one.
   bool has_aged() const { return has_aged_; }
 
   // Batches.
   int max_rows() const { return max_rows_; }
-  double Predict(const RankedPoint& point, int rows) const {
-    return Nanoseconds(view_.latency.Predict(point.id, rows));
-  }
+  double Predict(const RankedPoint& point, int rows) const { return Nanoseconds(latency_.Predict(point.id, rows)); }
   // Of many batches, one after the other.
-  double Typical(const RankedPoint& point, int rows) const {
-    return Nanoseconds(view_.latency.Typical(point.id, rows));
-  }
+  double Typical(const RankedPoint& point, int rows) const { return Nanoseconds(latency_.Typical(point.id, rows)); }
   // The typical time of a row of this ranked cost.
-  double TypicalCost(double cost) const { return cost * view_.latency.typical_permille / 1000; }
+  double TypicalCost(double cost) const { return cost * latency_.typical_permille / 1000; }
 
   // Arrivals. The objective is 0 while none is known.
   double objective() const { return objective_; }
@@ -72,12 +70,12 @@ class Outlook {
   // m + margin * sqrt(dispersion * m).
   double ArrivedBy(double t, double margin) const {
     const double m = rate_ * t;
-    return m + margin * std::sqrt(view_.arrivals.dispersion * m);
+    return m + margin * std::sqrt(dispersion_ * m);
   }
   // When the j-th row from now arrives then.
   double ArrivalOf(double j, double margin) const {
     if (rate_ <= 0) return kForever;
-    const double s = margin * std::sqrt(view_.arrivals.dispersion);
+    const double s = margin * std::sqrt(dispersion_);
     const double root = (std::sqrt(s * s + 4 * j) - s) / 2;
     return root * root / rate_;
   }
@@ -87,6 +85,11 @@ class Outlook {
  private:
   const SchedulerView& view_;
   const AnybitOptions& options_;
+  // Of the view, at hand: they are read thousands of times a decision.
+  const std::span<const PendingRequest> waiting_;
+  const LatencyTable& latency_;
+  const MonoTime now_;
+  const double dispersion_;
   const PointRanking& ranking_;
   const int end_;
   const int with_deadline_;

@@ -1,7 +1,9 @@
 #include "scheduler/policies/anybit/overload.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
+#include <utility>
 
 #include "scheduler/decision.h"
 #include "scheduler/request.h"
@@ -20,40 +22,39 @@ int FirstWithSlack(const Outlook& outlook, int begin, double latency) {
   return static_cast<int>(first - waiting);
 }
 
-}  // namespace
+// See MostProfitableGroup.
+class GroupChooser {
+ public:
+  GroupChooser(const Outlook& outlook, const QueueScan& scan, PlanState& state, CandidateBuilder& builder)
+      : outlook_(outlook), scan_(scan), state_(state), builder_(builder) {}
 
-bool IsTooLong(const Outlook& outlook, const PlanState& state) {
-  const int left = outlook.with_deadline() - state.begin;
-  if (left <= outlook.max_rows()) return false;
-  const double cost = outlook.TypicalCost(outlook.ranking().least_cost());
-  for (const int count : {left, left / 2, left / 4}) {
-    if (cost * count > state.free.Room(outlook.Slack(state.begin + count - 1))) return true;
-  }
-  return false;
-}
+  PricedBatch Choose();
 
-PricedBatch MostProfitable(const Outlook& outlook, const PlanState& state) {
-  const std::vector<size_t>& by_value = outlook.ranking().by_value();
-  const double most_value = outlook.points()[by_value.front()].value * 1000 / outlook.view().latency.typical_permille;
-  double best_score = -kForever;
-  PricedBatch best;
-  for (const size_t p : by_value) {
-    const RankedPoint& point = outlook.points()[p];
-    // A row of it earns at most this beyond the worth of its time; only the most valuable point loses nothing.
-    const double best_per_row = point.accuracy - most_value * outlook.TypicalCost(point.cost);
-    for (int rows = std::min(outlook.with_deadline() - state.begin, outlook.max_rows()); rows > 0; --rows) {
-      if (std::min(best_per_row, 0.0) <= best_score + kRoundingError) break;
-      const double latency = outlook.Predict(point, rows);
-      const double score = point.accuracy * rows - most_value * outlook.Typical(point, rows);
-      if (score <= best_score) continue;
-      const int first = FirstWithSlack(outlook, state.begin, latency);
-      if (outlook.with_deadline() - first < rows) continue;
-      best_score = score;
-      best = {.point = &point, .batch = {.first = first, .count = rows, .rows = rows}};
-    }
-  }
-  return best;
-}
+ private:
+  struct Group {
+    const RankedPoint* point = nullptr;
+    double weight = 0;
+    int rows = 0;  // of the request that the group goes first by
+  };
+
+  // The groups of the weightiest and then most urgent request with a floor and of that without, which can still be in
+  // time; the group that goes first is first.
+  std::array<Group, 2> ByUrgency() const;
+  // The largest batch of a group, of up to `max_rows` rows, and the latency that all of it have the slack for. It is
+  // not empty: in the end it has the place for the request that the group goes first by.
+  std::pair<Candidate, double> LargestOf(const Group& group, int max_rows);
+  // Adds requests of the group with slack for `latency`, the weightiest first.
+  void AddByWeight(const RankedPoint& point, double latency, int max_rows, Candidate& batch);
+  // Adds those of one weight, in order of urgency; of any weight if weights do not vary.
+  void AddOfWeight(const RankedPoint& point, double latency, double weight, int max_rows, Candidate& batch);
+  // The largest weight below `below` among the scanned; 0 if there is none.
+  double NextWeight(double below) const;
+
+  const Outlook& outlook_;
+  const QueueScan& scan_;
+  PlanState& state_;
+  CandidateBuilder& builder_;
+};
 
 PricedBatch GroupChooser::Choose() {
   const std::array<int, kMaxPoints> max_rows = scan_.RowsByGroup();
@@ -143,6 +144,46 @@ void GroupChooser::AddOfWeight(const RankedPoint& point, double latency, double 
     if ((weights_vary && outlook_.Weight(i) != weight) || outlook_.Slack(i) < latency) continue;
     if (batch.rows + outlook_.At(i).rows <= max_rows) builder_.Add(i, batch);
   }
+}
+
+}  // namespace
+
+bool IsTooLong(const Outlook& outlook, const PlanState& state) {
+  const int left = outlook.with_deadline() - state.begin;
+  if (left <= outlook.max_rows()) return false;
+  const double cost = outlook.TypicalCost(outlook.ranking().least_cost());
+  for (const int count : {left, left / 2, left / 4}) {
+    if (cost * count > state.free.Room(outlook.Slack(state.begin + count - 1))) return true;
+  }
+  return false;
+}
+
+PricedBatch MostProfitable(const Outlook& outlook, const PlanState& state) {
+  const std::vector<size_t>& by_value = outlook.ranking().by_value();
+  const double most_value = outlook.points()[by_value.front()].value * 1000 / outlook.view().latency.typical_permille;
+  double best_score = -kForever;
+  PricedBatch best;
+  for (const size_t p : by_value) {
+    const RankedPoint& point = outlook.points()[p];
+    // A row of it earns at most this beyond the worth of its time; only the most valuable point loses nothing.
+    const double best_per_row = point.accuracy - most_value * outlook.TypicalCost(point.cost);
+    for (int rows = std::min(outlook.with_deadline() - state.begin, outlook.max_rows()); rows > 0; --rows) {
+      if (std::min(best_per_row, 0.0) <= best_score + kRoundingError) break;
+      const double latency = outlook.Predict(point, rows);
+      const double score = point.accuracy * rows - most_value * outlook.Typical(point, rows);
+      if (score <= best_score) continue;
+      const int first = FirstWithSlack(outlook, state.begin, latency);
+      if (outlook.with_deadline() - first < rows) continue;
+      best_score = score;
+      best = {.point = &point, .batch = {.first = first, .count = rows, .rows = rows}};
+    }
+  }
+  return best;
+}
+
+PricedBatch MostProfitableGroup(const Outlook& outlook, const QueueScan& scan, PlanState& state,
+                                CandidateBuilder& builder) {
+  return GroupChooser(outlook, scan, state, builder).Choose();
 }
 
 }  // namespace anybit

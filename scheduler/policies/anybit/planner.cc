@@ -2,12 +2,61 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <vector>
 
+#include "scheduler/latency/latency_table.h"
+#include "scheduler/latency/point_ranking.h"
+#include "scheduler/point_table.h"
+#include "scheduler/policies/anybit/candidate.h"
 #include "scheduler/policies/anybit/look_ahead.h"
+#include "scheduler/policies/anybit/outlook.h"
 #include "scheduler/policies/anybit/overload.h"
+#include "scheduler/policies/anybit/plan_state.h"
+#include "scheduler/policies/anybit/queue_scan.h"
+#include "scheduler/policies/anybit/slot_times.h"
 #include "scheduler/request.h"
 
 namespace anybit {
+namespace {
+
+class Planner {
+ public:
+  Planner(const SchedulerView& view, const AnybitOptions& options, Decision& decision)
+      : outlook_(view, options), state_(outlook_, decision), scan_(outlook_), builder_(outlook_, scan_, state_) {}
+
+  void PlanAll();
+
+ private:
+  void PlanSlot(int slot);
+  // Refuses from the front of the queue what no point can serve in time; whether anything is left.
+  bool DropInfeasible();
+  bool RunsAtALevel(int slot);
+  // Runs a batch at `point`, where all runs at `level`, if there is room for it.
+  bool Runs(int slot, size_t level, const RankedPoint& point, Membership membership);
+  // Whether everything else can be in time if `slot` runs `batch` at `point` now and all runs at about `level` then.
+  bool LeavesRoom(int slot, size_t level, const RankedPoint& point, const Candidate& batch) const;
+  // Fills up with requests without a deadline, as far as there is room for them too.
+  void Extend(int slot, size_t level, Candidate& batch);
+  // Runs a batch at a point of which too little is known, if it might be worth more than all others.
+  bool TriesUntried(int slot);
+  void RunWithoutDeadline(int slot);
+  void RunInOverload(int slot);
+  // Requests that were passed over for a batch of less urgent ones: another slot may still serve them.
+  void KeepOrRefuse(int from, int to);
+  // Gives up early what cannot be served by the slot that is free first, even if that is faster than predicted.
+  void RefuseHopeless();
+  bool IsHopeless(int position, double start);
+  // Adds the plan. With a uniform queue members are added, too; otherwise they stand at `scratch` in Decision::members.
+  void Take(int slot, const RankedPoint& point, const Candidate& batch, size_t scratch);
+
+  const Outlook outlook_;
+  PlanState state_;
+  QueueScan scan_;
+  CandidateBuilder builder_;
+  PointSet least_for_;  // the last answer of IsHopeless: there are few different floors
+  int least_rows_ = 0;
+  double least_time_ = 0;
+};
 
 void Planner::PlanAll() {
   const SchedulerView& view = outlook_.view();
@@ -87,7 +136,7 @@ bool Planner::LeavesRoom(int slot, size_t level, const RankedPoint& point, const
   if (!state_.uniform && !builder_.CanStillServePassedOver(free, level)) return false;
   const LaterBatches later(outlook_, own, next, scan_.floors());
   const RemainingQueue queue = builder_.Remaining(batch);
-  return LookAhead(outlook_, later, queue, free, margin, batch.rows).AllInTime();
+  return AllInTime(outlook_, later, queue, free, margin, batch.rows);
 }
 
 void Planner::Extend(int slot, size_t level, Candidate& batch) {
@@ -131,7 +180,7 @@ bool Planner::TriesUntried(int slot) {
 void Planner::RunInOverload(int slot) {
   const size_t scratch = state_.decision.members.size();
   if (!state_.uniform) {
-    const PricedBatch best = GroupChooser(outlook_, scan_, state_, builder_).Choose();
+    const PricedBatch best = MostProfitableGroup(outlook_, scan_, state_, builder_);
     Take(slot, *best.point, best.batch, scratch);
     return;
   }
@@ -211,6 +260,12 @@ void Planner::Take(int slot, const RankedPoint& point, const Candidate& batch, s
   state_.decision.plans.push_back(
       {.slot = slot, .point = point.id, .first = static_cast<int>(scratch), .count = batch.count});
   if (slot < state_.free.count()) state_.free[static_cast<size_t>(slot)] = outlook_.Predict(point, batch.rows);
+}
+
+}  // namespace
+
+void PlanInto(const SchedulerView& view, const AnybitOptions& options, Decision& decision) {
+  Planner(view, options, decision).PlanAll();
 }
 
 }  // namespace anybit

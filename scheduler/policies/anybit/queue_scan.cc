@@ -6,6 +6,32 @@
 
 namespace anybit {
 
+inline void QueueScan::MarkTaken(const Decision& decision) {
+  std::fill_n(kind_of_.begin(), to_ - from_, kUnread);
+  for (const Plan& plan : decision.plans) {
+    for (const int member : decision.MembersOf(plan)) {
+      if (member >= from_ && member < to_) kind_of_[static_cast<size_t>(member - from_)] = kTaken;
+    }
+  }
+}
+
+inline bool QueueScan::ReadOne(int position) {
+  const PendingRequest& request = outlook_.At(position);
+  int k = 0;
+  while (k < kind_count_ && !(kinds_[static_cast<size_t>(k)].allowed == request.allowed)) ++k;
+  if (k == kind_count_) {
+    if (kind_count_ == AnybitOptions::kMaxKinds) return false;
+    kinds_[static_cast<size_t>(kind_count_++)] = {.allowed = request.allowed,
+                                                  .most_valuable = &outlook_.MostValuable(request.allowed),
+                                                  .least_cost = LeastCost(request.allowed)};
+  }
+  Kind& kind = kinds_[static_cast<size_t>(k)];
+  kind.rows += request.rows;
+  if (position < outlook_.with_deadline()) kind.rows_with_deadline += request.rows;
+  kind_of_[static_cast<size_t>(position - from_)] = static_cast<uint8_t>(k);
+  return true;
+}
+
 void QueueScan::Read(const PlanState& state) {
   kind_count_ = 0;
   from_ = state.begin;
@@ -24,32 +50,6 @@ void QueueScan::Read(const PlanState& state) {
     if (i % AnybitOptions::kLateCheckInterval == 0) is_too_long_ |= work > state.free.Room(outlook_.Slack(i));
   }
   FindFloors();
-}
-
-void QueueScan::MarkTaken(const Decision& decision) {
-  std::fill_n(kind_of_.begin(), to_ - from_, kUnread);
-  for (const Plan& plan : decision.plans) {
-    for (const int member : decision.MembersOf(plan)) {
-      if (member >= from_ && member < to_) kind_of_[static_cast<size_t>(member - from_)] = kTaken;
-    }
-  }
-}
-
-bool QueueScan::ReadOne(int position) {
-  const PendingRequest& request = outlook_.At(position);
-  int k = 0;
-  while (k < kind_count_ && !(kinds_[static_cast<size_t>(k)].allowed == request.allowed)) ++k;
-  if (k == kind_count_) {
-    if (kind_count_ == AnybitOptions::kMaxKinds) return false;
-    kinds_[static_cast<size_t>(kind_count_++)] = {.allowed = request.allowed,
-                                                  .most_valuable = &outlook_.MostValuable(request.allowed),
-                                                  .least_cost = LeastCost(request.allowed)};
-  }
-  Kind& kind = kinds_[static_cast<size_t>(k)];
-  kind.rows += request.rows;
-  if (position < outlook_.with_deadline()) kind.rows_with_deadline += request.rows;
-  kind_of_[static_cast<size_t>(position - from_)] = static_cast<uint8_t>(k);
-  return true;
 }
 
 void QueueScan::FindFloors() {
