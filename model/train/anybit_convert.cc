@@ -273,8 +273,9 @@ absl::Status Main() {
 int main(int argc, char** argv) {
   const anybit::Program program = {
       .name = "anybit-convert",
-      .usage = "anybit-convert --weights=FILE.safetensors --arch=NAME [--FLAG=VALUE...]: makes an adaptive-bit-width "
-               "network of a float one",
+      .usage =
+          "anybit-convert --weights=FILE.safetensors --arch=NAME [--FLAG=VALUE...]: makes an adaptive-bit-width "
+          "network of a float one",
       .flags_file = "/anybit_convert.cc"};
   absl::Status status = anybit::ExpectNone(anybit::ParseFlags(argc, argv, program));
   if (status.ok()) status = anybit::Main();

@@ -1,11 +1,11 @@
 #include "scheduler/latency/common_ratio.h"
-#include "base/statistics.h"
 
 #include <algorithm>
 #include <cstdlib>
 #include <functional>
 #include <span>
 
+#include "base/statistics.h"
 
 namespace anybit {
 

@@ -1,11 +1,11 @@
 #include "scheduler/latency/own_corrections.h"
-#include "base/statistics.h"
 
 #include <algorithm>
 #include <cstdlib>
 #include <span>
 #include <utility>
 
+#include "base/statistics.h"
 
 namespace anybit {
 namespace {

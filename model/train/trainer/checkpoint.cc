@@ -1,6 +1,5 @@
 #include "model/train/trainer/checkpoint.h"
 
-
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
