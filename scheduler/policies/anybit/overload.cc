@@ -7,6 +7,7 @@
 
 #include "scheduler/decision.h"
 #include "scheduler/request.h"
+#include "scheduler/time.h"
 
 namespace anybit {
 namespace {
@@ -16,9 +17,10 @@ constexpr double kRoundingError = 1e-9;  // of accuracy
 // The first position from `begin` on that has slack for `latency`; all behind it have, too.
 int FirstWithSlack(const Outlook& outlook, int begin, double latency) {
   const auto waiting = outlook.view().waiting.begin();
-  const auto first = std::partition_point(
-      waiting + begin, waiting + outlook.with_deadline(),
-      [&](const PendingRequest& r) { return Nanoseconds(r.run_by - outlook.view().now) < latency; });
+  const MonoTime now = outlook.view().now;
+  const auto first =
+      std::partition_point(waiting + begin, waiting + outlook.with_deadline(),
+                           [=](const PendingRequest& r) { return Nanoseconds(r.run_by - now) < latency; });
   return static_cast<int>(first - waiting);
 }
 
