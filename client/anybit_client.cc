@@ -7,7 +7,7 @@
 #include "client/signal_watch.h"
 
 int main(int argc, char** argv) {
-  anybit::Interruption interruption;
-  const anybit::SignalWatch watch(interruption);
-  return anybit::RunClientCommand(anybit::ArgumentsOf(argc, argv), interruption, std::cout, std::cerr);
+  anybit::client::Interruption interruption;
+  const anybit::client::SignalWatch watch(interruption);
+  return anybit::client::RunClientCommand(anybit::ArgumentsOf(argc, argv), interruption, std::cout, std::cerr);
 }

@@ -8,13 +8,13 @@
 
 #include "absl/strings/str_format.h"
 
-namespace anybit {
+namespace anybit::client {
 
 // "93.21 %", or "-" where there is no value.
 inline std::string Percent(std::optional<int64_t> basis_points) {
   return basis_points ? absl::StrFormat("%.2f %%", *basis_points / 100.0) : "-";
 }
 
-}  // namespace anybit
+}  // namespace anybit::client
 
 #endif  // ANYBIT_CLIENT_BASIS_POINTS_H_

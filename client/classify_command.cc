@@ -22,7 +22,7 @@
 #include "client/basis_points.h"
 #include "client/image_file.h"
 
-namespace anybit {
+namespace anybit::client {
 namespace {
 
 // With labels the accuracy is wanted; a table is printed only where it is short.
@@ -242,4 +242,4 @@ absl::Status Classify(const ClientCommandOptions& options, InferenceClient& clie
                                                          " images not answered; the first: ", first_refusal.message()));
 }
 
-}  // namespace anybit
+}  // namespace anybit::client

@@ -9,7 +9,7 @@
 #include "client/inference_client.h"
 #include "client/status_command.h"
 
-namespace anybit {
+namespace anybit::client {
 
 int RunClientCommand(std::span<const std::string> arguments, Interruption& interruption, std::ostream& out,
                      std::ostream& err) {
@@ -34,4 +34,4 @@ int RunClientCommand(std::span<const std::string> arguments, Interruption& inter
   return interruption.signal() != 0 ? 128 + interruption.signal() : 1;
 }
 
-}  // namespace anybit
+}  // namespace anybit::client

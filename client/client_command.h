@@ -8,13 +8,13 @@
 
 #include "client/interruption.h"
 
-namespace anybit {
+namespace anybit::client {
 
 // 0: answered; 1: the server (or a file) said no; 2: the command line is wrong, and `err` says how it goes; 128 and the
 // signal's number: it was interrupted, and the answers until then are printed.
 int RunClientCommand(std::span<const std::string> arguments, Interruption& interruption, std::ostream& out,
                      std::ostream& err);
 
-}  // namespace anybit
+}  // namespace anybit::client
 
 #endif  // ANYBIT_CLIENT_CLIENT_COMMAND_H_

@@ -33,7 +33,7 @@ ABSL_FLAG(std::string, tenant, "", "the tenant that the requests belong to");
 ABSL_FLAG(std::optional<MillisecondsFlag>, deadline_ms, std::nullopt, "the answer is wanted within this time");
 ABSL_FLAG(CallsFlag, in_flight, 64, "the most calls under way at once");
 
-namespace anybit {
+namespace anybit::client {
 namespace {
 
 ProgramDescription Program() {
@@ -94,4 +94,4 @@ absl::StatusOr<ClientCommandOptions> ParseClientCommandOptions(std::span<const s
   return options;
 }
 
-}  // namespace anybit
+}  // namespace anybit::client

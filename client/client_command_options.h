@@ -11,7 +11,7 @@
 #include "absl/status/statusor.h"
 #include "client/inference_client.h"
 
-namespace anybit {
+namespace anybit::client {
 
 struct ClientCommandOptions {
   std::string server = "127.0.0.1:8001";
@@ -33,6 +33,6 @@ absl::StatusOr<ClientCommandOptions> ParseClientCommandOptions(std::span<const s
 // The forms of the command line, for an error message.
 std::string ClientUsage();
 
-}  // namespace anybit
+}  // namespace anybit::client
 
 #endif  // ANYBIT_CLIENT_CLIENT_COMMAND_OPTIONS_H_

@@ -12,7 +12,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace anybit {
+namespace anybit::client {
 namespace {
 
 using ::testing::AllOf;
@@ -195,4 +195,4 @@ TEST_F(ClientCommandTest, ExitsWithOneWhereAFileCannotBeRead) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::client

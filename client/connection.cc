@@ -16,7 +16,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 
-namespace anybit {
+namespace anybit::client {
 namespace {
 
 constexpr char kForm[] = "HOST:PORT, such as 127.0.0.1:8001 or [::1]:8001";
@@ -180,4 +180,4 @@ absl::Status ExplainFirstCall(const ServerAddress& address, const grpc::Status& 
   }
 }
 
-}  // namespace anybit
+}  // namespace anybit::client

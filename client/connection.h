@@ -10,7 +10,7 @@
 #include "absl/status/statusor.h"
 #include "grpcpp/grpcpp.h"
 
-namespace anybit {
+namespace anybit::client {
 
 struct ServerAddress {
   std::string text;  // as it was given
@@ -32,6 +32,6 @@ std::shared_ptr<grpc::Channel> OpenChannel(const ServerAddress& address);
 absl::Status ExplainFirstCall(const ServerAddress& address, const grpc::Status& failure,
                               std::chrono::milliseconds timeout);
 
-}  // namespace anybit
+}  // namespace anybit::client
 
 #endif  // ANYBIT_CLIENT_CONNECTION_H_

@@ -16,7 +16,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace anybit {
+namespace anybit::client {
 namespace {
 
 using ::testing::AllOf;
@@ -210,4 +210,4 @@ TEST(ExplainFirstCall, KeepsAReasonItDoesNotKnow) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::client

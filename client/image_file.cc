@@ -9,7 +9,7 @@
 #include "base/idx.h"
 #include "base/image_file.h"
 
-namespace anybit {
+namespace anybit::client {
 namespace {
 
 absl::StatusOr<GrayImages> ParseIdxImages(std::span<const uint8_t> bytes) {
@@ -80,4 +80,4 @@ absl::StatusOr<GrayImages> FitImages(const GrayImages& images, int height, int w
   return fitted;
 }
 
-}  // namespace anybit
+}  // namespace anybit::client

@@ -13,7 +13,7 @@
 
 #include "absl/status/statusor.h"
 
-namespace anybit {
+namespace anybit::client {
 
 // Of FitImages, whose images can be far larger than their file: its smallest ones are of a byte.
 inline constexpr size_t kMaxFittedBytes = size_t{1} << 30;
@@ -45,6 +45,6 @@ absl::StatusOr<std::vector<uint8_t>> ParseLabels(std::span<const uint8_t> bytes)
 // images that would fill more than kMaxFittedBytes.
 absl::StatusOr<GrayImages> FitImages(const GrayImages& images, int height, int width);
 
-}  // namespace anybit
+}  // namespace anybit::client
 
 #endif  // ANYBIT_CLIENT_IMAGE_FILE_H_

@@ -11,7 +11,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace anybit {
+namespace anybit::client {
 namespace {
 
 using ::testing::ElementsAre;
@@ -179,4 +179,4 @@ TEST(FitImages, RefusesMoreThanTheMemoryItMayTake) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::client

@@ -21,7 +21,7 @@
 #include "client/connection.h"
 #include "proto/inference.grpc.pb.h"
 
-namespace anybit {
+namespace anybit::client {
 namespace {
 
 // Raw tensors are little-endian on the wire and are copied as they stand.
@@ -350,4 +350,4 @@ absl::StatusOr<InferenceClient::ServerStatus> InferenceClient::Status(std::chron
   return status;
 }
 
-}  // namespace anybit
+}  // namespace anybit::client

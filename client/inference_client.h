@@ -19,7 +19,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-namespace anybit {
+namespace anybit::client {
 
 struct ClientOptions {
   std::string model;  // empty: the first that the server lists as ready
@@ -124,6 +124,6 @@ class InferenceClient {
   std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::client
 
 #endif  // ANYBIT_CLIENT_INFERENCE_CLIENT_H_

@@ -11,7 +11,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace anybit {
+namespace anybit::client {
 namespace {
 
 using ::testing::ElementsAre;
@@ -282,4 +282,4 @@ TEST(TopOf, IsTheFirstLargestLogitWithItsSoftmaxProbability) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::client

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace anybit {
+namespace anybit::client {
 
 Interruption::Listener::Listener(Interruption& interruption, std::function<void()> on_raise)
     : interruption_(interruption) {
@@ -30,4 +30,4 @@ bool Interruption::WaitUntil(std::chrono::steady_clock::time_point when) const {
   return raised_.wait_until(lock, when, [this] { return signal_ != 0; });
 }
 
-}  // namespace anybit
+}  // namespace anybit::client

@@ -11,7 +11,7 @@
 #include <functional>
 #include <mutex>
 
-namespace anybit {
+namespace anybit::client {
 
 // Any thread may call any method.
 class Interruption {
@@ -45,6 +45,6 @@ class Interruption {
   std::function<void()> on_raise_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::client
 
 #endif  // ANYBIT_CLIENT_INTERRUPTION_H_

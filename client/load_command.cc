@@ -20,7 +20,7 @@
 #include "client/load_options.h"
 #include "client/load_plan.h"
 
-namespace anybit {
+namespace anybit::client {
 namespace {
 
 constexpr int kCapacityCallers = 32;
@@ -203,4 +203,4 @@ int RunLoadCommand(std::span<const std::string> arguments, Interruption& interru
   return interruption.signal() != 0 ? 128 + interruption.signal() : 1;
 }
 
-}  // namespace anybit
+}  // namespace anybit::client

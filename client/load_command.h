@@ -8,13 +8,13 @@
 
 #include "client/interruption.h"
 
-namespace anybit {
+namespace anybit::client {
 
 // 0: the load ran to its end, however it was served; 1: the server or a file said no; 2: the command line is wrong;
 // 128 and the signal's number: it was interrupted, and the calls that had ended are reported.
 int RunLoadCommand(std::span<const std::string> arguments, Interruption& interruption, std::ostream& out,
                    std::ostream& err);
 
-}  // namespace anybit
+}  // namespace anybit::client
 
 #endif  // ANYBIT_CLIENT_LOAD_COMMAND_H_

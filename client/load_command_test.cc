@@ -12,7 +12,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace anybit {
+namespace anybit::client {
 namespace {
 
 using ::testing::AllOf;
@@ -151,4 +151,4 @@ TEST_F(LoadCommandTest, ExplainsAWrongCommandLineAndExitsWithTwo) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::client

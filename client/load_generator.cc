@@ -10,7 +10,7 @@
 #include "absl/synchronization/mutex.h"
 #include "base/statistics.h"
 
-namespace anybit {
+namespace anybit::client {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
@@ -174,4 +174,4 @@ std::vector<StepReport> ReportLoad(std::span<const LoadStep> steps, std::span<co
   return reports;
 }
 
-}  // namespace anybit
+}  // namespace anybit::client

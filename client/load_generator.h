@@ -20,7 +20,7 @@
 #include "client/interruption.h"
 #include "client/load_plan.h"
 
-namespace anybit {
+namespace anybit::client {
 
 enum class Ending {
   kAttained,  // answered within the deadline, by the client's clock
@@ -77,6 +77,6 @@ struct StepReport {
 std::vector<StepReport> ReportLoad(std::span<const LoadStep> steps, std::span<const PlannedCall> plan,
                                    std::span<const CallOutcome> outcomes, std::span<const uint8_t> labels);
 
-}  // namespace anybit
+}  // namespace anybit::client
 
 #endif  // ANYBIT_CLIENT_LOAD_GENERATOR_H_

@@ -8,7 +8,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace anybit {
+namespace anybit::client {
 namespace {
 
 using std::chrono::milliseconds;
@@ -182,4 +182,4 @@ TEST(ReportLoad, KeepsOfAnInterruptedLoadWhatHadEnded) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::client

@@ -40,7 +40,7 @@ ABSL_FLAG(std::string, sla_class, "", "name of a class of the server");
 ABSL_FLAG(std::string, tenant, "", "the tenant that the requests belong to");
 ABSL_FLAG(bool, json, false, "one JSON object per step in place of a table");
 
-namespace anybit {
+namespace anybit::client {
 namespace {
 
 ProgramDescription Program() {
@@ -104,4 +104,4 @@ absl::StatusOr<LoadOptions> ParseLoadOptions(std::span<const std::string> argume
   return options;
 }
 
-}  // namespace anybit
+}  // namespace anybit::client

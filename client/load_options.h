@@ -11,7 +11,7 @@
 #include "client/inference_client.h"
 #include "client/load_plan.h"
 
-namespace anybit {
+namespace anybit::client {
 
 struct LoadOptions {
   std::string server = "127.0.0.1:8001";
@@ -35,6 +35,6 @@ absl::StatusOr<LoadOptions> ParseLoadOptions(std::span<const std::string> argume
 // The form of the command line, for an error message.
 std::string LoadUsage();
 
-}  // namespace anybit
+}  // namespace anybit::client
 
 #endif  // ANYBIT_CLIENT_LOAD_OPTIONS_H_

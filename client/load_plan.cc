@@ -8,7 +8,7 @@
 #include "absl/strings/str_split.h"
 #include "base/random.h"
 
-namespace anybit {
+namespace anybit::client {
 namespace {
 
 // At some 100 bytes a call and its outcome: 2 GB.
@@ -68,4 +68,4 @@ absl::StatusOr<std::vector<double>> ParseRates(const std::string& text, double c
 
 bool NeedsCapacity(const std::string& text) { return text.find('x') != std::string::npos; }
 
-}  // namespace anybit
+}  // namespace anybit::client

@@ -13,7 +13,7 @@
 
 #include "absl/status/statusor.h"
 
-namespace anybit {
+namespace anybit::client {
 
 // A stretch of constant load.
 struct LoadStep {
@@ -43,6 +43,6 @@ absl::StatusOr<std::vector<double>> ParseRates(const std::string& text, double c
 // Whether ParseRates(text) depends on the capacity.
 bool NeedsCapacity(const std::string& text);
 
-}  // namespace anybit
+}  // namespace anybit::client
 
 #endif  // ANYBIT_CLIENT_LOAD_PLAN_H_

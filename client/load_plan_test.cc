@@ -5,7 +5,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace anybit {
+namespace anybit::client {
 namespace {
 
 using std::chrono::milliseconds;
@@ -85,4 +85,4 @@ TEST(LoadRates, AreCallsPerSecondOrMultiplesOfTheCapacity) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::client

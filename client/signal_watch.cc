@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-namespace anybit {
+namespace anybit::client {
 
 SignalWatch::SignalWatch(Interruption& interruption) : end_(eventfd(0, EFD_CLOEXEC)) {
   sigemptyset(&watched_);
@@ -46,4 +46,4 @@ void SignalWatch::Watch(Interruption& interruption) const {
   close(signals);
 }
 
-}  // namespace anybit
+}  // namespace anybit::client

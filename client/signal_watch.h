@@ -8,7 +8,7 @@
 
 #include "client/interruption.h"
 
-namespace anybit {
+namespace anybit::client {
 
 // While it lives, the two signals raise `interruption`. One that is not heeded, because there is nothing to report yet
 // or because it is the second, ends the process as it would have without this. A signal that is ignored, as SIGINT is
@@ -29,6 +29,6 @@ class SignalWatch {
   std::thread thread_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::client
 
 #endif  // ANYBIT_CLIENT_SIGNAL_WATCH_H_

@@ -7,7 +7,7 @@
 #include "client/interruption.h"
 #include "gtest/gtest.h"
 
-namespace anybit {
+namespace anybit::client {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -93,4 +93,4 @@ TEST(SignalWatchDeathTest, LeavesTheProcessToTheSecondSignal) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::client

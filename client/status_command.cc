@@ -14,7 +14,7 @@
 #include "base/json_line.h"
 #include "client/basis_points.h"
 
-namespace anybit {
+namespace anybit::client {
 namespace {
 
 // The operating points as a table, then the properties that belong to no operating point.
@@ -79,4 +79,4 @@ absl::Status ShowStatus(const ClientCommandOptions& options, InferenceClient& cl
   return absl::OkStatus();
 }
 
-}  // namespace anybit
+}  // namespace anybit::client

@@ -8,10 +8,10 @@
 #include "client/client_command_options.h"
 #include "client/inference_client.h"
 
-namespace anybit {
+namespace anybit::client {
 
 absl::Status ShowStatus(const ClientCommandOptions& options, InferenceClient& client, std::ostream& out);
 
-}  // namespace anybit
+}  // namespace anybit::client
 
 #endif  // ANYBIT_CLIENT_STATUS_COMMAND_H_

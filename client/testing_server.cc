@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace anybit {
+namespace anybit::client {
 
 TestingServer::TestingServer() {
   metadata.set_name("fashion");
@@ -107,4 +107,4 @@ grpc::Status TestingServer::ModelInfer(grpc::ServerContext*, const inference::Mo
   return grpc::Status::OK;
 }
 
-}  // namespace anybit
+}  // namespace anybit::client

@@ -15,7 +15,7 @@
 #include "grpcpp/grpcpp.h"
 #include "proto/inference.grpc.pb.h"
 
-namespace anybit {
+namespace anybit::client {
 
 class TestingServer final : public inference::GRPCInferenceService::Service {
  public:
@@ -55,6 +55,6 @@ class TestingServer final : public inference::GRPCInferenceService::Service {
   std::unique_ptr<grpc::Server> server_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::client
 
 #endif  // ANYBIT_CLIENT_TESTING_SERVER_H_

@@ -2,7 +2,7 @@
 #ifndef ANYBIT_METRICS_EDGE_OBSERVER_H_
 #define ANYBIT_METRICS_EDGE_OBSERVER_H_
 
-namespace anybit {
+namespace anybit::metrics {
 
 // Why a call was refused that never became a request to the network.
 enum class RefusedCallReason {
@@ -33,6 +33,6 @@ class EdgeObserver {
   virtual void OnRefusedCall(RefusedCallReason reason) {}
 };
 
-}  // namespace anybit
+}  // namespace anybit::metrics
 
 #endif  // ANYBIT_METRICS_EDGE_OBSERVER_H_

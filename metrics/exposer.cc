@@ -19,7 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/listening_sockets.h"
 
-namespace anybit {
+namespace anybit::metrics {
 namespace {
 
 namespace asio = boost::asio;
@@ -215,4 +215,4 @@ Exposer::Exposer(std::unique_ptr<Listener> listener, int port) : listener_(std::
 
 Exposer::~Exposer() = default;
 
-}  // namespace anybit
+}  // namespace anybit::metrics

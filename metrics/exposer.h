@@ -11,9 +11,9 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "scheduler/time.h"
+#include "base/time.h"
 
-namespace anybit {
+namespace anybit::metrics {
 
 struct ExposerLimits {
   // The connection that came first makes room for one more.
@@ -50,6 +50,6 @@ class Exposer {
   const int port_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::metrics
 
 #endif  // ANYBIT_METRICS_EXPOSER_H_

@@ -17,7 +17,7 @@
 #include "base/listening_sockets.h"
 #include "metrics/testing/http_get.h"
 
-namespace anybit {
+namespace anybit::metrics {
 namespace {
 
 using ::testing::HasSubstr;
@@ -204,4 +204,4 @@ TEST(ExposerAddressTest, AnythingButHostAndPortIsRefused) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::metrics

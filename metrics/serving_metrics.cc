@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace anybit {
+namespace anybit::metrics {
 namespace {
 
 using Boundaries = prometheus::Histogram::BucketBoundaries;
@@ -40,15 +40,15 @@ Boundaries RowBoundaries(int max_batch) {
 }
 
 // One bucket for each accuracy that can occur, so the histogram is the exact distribution.
-Boundaries AccuracyBoundaries(const PointTable& points) {
+Boundaries AccuracyBoundaries(const scheduler::PointTable& points) {
   Boundaries values;
-  for (const PointInfo& point : points) values.push_back(point.accuracy);
+  for (const scheduler::PointInfo& point : points) values.push_back(point.accuracy);
   return SortedUnique(std::move(values));
 }
 
-Boundaries DeficitBoundaries(const PointTable& points, double best) {
+Boundaries DeficitBoundaries(const scheduler::PointTable& points, double best) {
   Boundaries values;
-  for (const PointInfo& point : points) values.push_back(best - point.accuracy);
+  for (const scheduler::PointInfo& point : points) values.push_back(best - point.accuracy);
   return SortedUnique(std::move(values));
 }
 
@@ -66,14 +66,14 @@ prometheus::Histogram* AddHistogram(prometheus::Registry& registry, const char* 
 ServingMetrics::ServingMetrics(const ServingMetricsLabels& labels)
     : registry_(std::make_unique<prometheus::Registry>()) {
   prometheus::Registry& registry = *registry_;
-  for (const PointInfo& point : labels.points) best_accuracy_ = std::max(best_accuracy_, point.accuracy);
+  for (const scheduler::PointInfo& point : labels.points) best_accuracy_ = std::max(best_accuracy_, point.accuracy);
 
   auto& requests = prometheus::BuildCounter()
                        .Name("anybit_requests_total")
                        .Help("Requests that ended, by how they ended.")
                        .Register(registry);
-  for (int kind = 0; kind < kOutcomeKinds; ++kind) {
-    requests_[kind] = &requests.Add({{"outcome", OutcomeName(static_cast<OutcomeKind>(kind))}});
+  for (int kind = 0; kind < scheduler::kOutcomeKinds; ++kind) {
+    requests_[kind] = &requests.Add({{"outcome", scheduler::OutcomeName(static_cast<scheduler::OutcomeKind>(kind))}});
   }
   invalid_requests_ = &requests.Add({{"outcome", "invalid"}});
 
@@ -128,7 +128,7 @@ ServingMetrics::ServingMetrics(const ServingMetricsLabels& labels)
                          .Name("anybit_operating_point_accuracy_ratio")
                          .Help("Measured top-1 accuracy of an operating point, as a fraction.")
                          .Register(registry);
-  for (const PointInfo& point : labels.points) {
+  for (const scheduler::PointInfo& point : labels.points) {
     points_.push_back({.batches = &batches.Add({{"operating_point", point.name}}),
                        .rows = &rows.Add({{"operating_point", point.name}})});
     accuracies.Add({{"operating_point", point.name}}).Set(point.accuracy);
@@ -195,7 +195,7 @@ std::string ServingMetrics::Text() const {
   return serializer.Serialize(registry_->Collect());
 }
 
-void ServingMetrics::OnDispatched(const DispatchedEvent& event) {
+void ServingMetrics::OnDispatched(const scheduler::DispatchedEvent& event) {
   const Point& point = points_[ToIndex(event.point)];
   point.batches->Increment();
   point.rows->Increment(event.rows);
@@ -207,30 +207,32 @@ void ServingMetrics::SetRequestBytes(int64_t held, int64_t limit) {
   request_limit_bytes_->Set(static_cast<double>(limit));
 }
 
-void ServingMetrics::OnBatchFinished(const BatchFinishedEvent& event) {
+void ServingMetrics::OnBatchFinished(const scheduler::BatchFinishedEvent& event) {
   slot_busy_[static_cast<size_t>(event.slot)]->Increment(ToSeconds(event.computed));
   if (!event.ok || event.predicted <= Duration::zero()) return;
   prediction_ratio_->Observe(ToSeconds(event.actual) / ToSeconds(event.predicted));
 }
 
-void ServingMetrics::OnDelivered(const DeliveredEvent& event) { delivery_duration_->Observe(ToSeconds(event.took)); }
+void ServingMetrics::OnDelivered(const scheduler::DeliveredEvent& event) {
+  delivery_duration_->Observe(ToSeconds(event.took));
+}
 
-void ServingMetrics::OnEnded(const EndedEvent& event) {
+void ServingMetrics::OnEnded(const scheduler::EndedEvent& event) {
   requests_[static_cast<int>(event.kind)]->Increment();
   const Tenant& tenant = tenants_[static_cast<size_t>(event.tenant)];
-  if (event.kind != OutcomeKind::kCancelled) {
-    const bool met = event.kind == OutcomeKind::kServed && (event.deadline_met || !event.has_deadline);
+  if (event.kind != scheduler::OutcomeKind::kCancelled) {
+    const bool met = event.kind == scheduler::OutcomeKind::kServed && (event.deadline_met || !event.has_deadline);
     (met ? tenant.met : tenant.missed)->Increment();
     if (event.has_deadline) {
       const SlaClass& sla_class = sla_classes_[static_cast<size_t>(event.sla_class)];
       (met ? sla_class.met : sla_class.missed)->Increment();
     }
   }
-  if (event.kind == OutcomeKind::kServed || event.kind == OutcomeKind::kFailed) {
+  if (event.kind == scheduler::OutcomeKind::kServed || event.kind == scheduler::OutcomeKind::kFailed) {
     queue_duration_->Observe(ToSeconds(event.queue_time));
     compute_duration_->Observe(ToSeconds(event.compute_time));
   }
-  if (event.kind == OutcomeKind::kServed) {
+  if (event.kind == scheduler::OutcomeKind::kServed) {
     request_duration_->Observe(ToSeconds(event.total_time));
     served_accuracy_->Observe(event.expected_accuracy);
     tenant.served_accuracy->Observe(event.expected_accuracy);
@@ -238,22 +240,24 @@ void ServingMetrics::OnEnded(const EndedEvent& event) {
   }
 }
 
-void ServingMetrics::OnQueue(const QueueEvent& event) {
+void ServingMetrics::OnQueue(const scheduler::QueueEvent& event) {
   queue_requests_->Set(event.waiting_requests);
   queue_rows_->Set(event.waiting_rows);
   running_batches_->Set(event.running_batches);
 }
 
-void ServingMetrics::OnDecisionReplaced(const DecisionReplacedEvent& event) { replaced_decisions_->Increment(); }
+void ServingMetrics::OnDecisionReplaced(const scheduler::DecisionReplacedEvent& event) {
+  replaced_decisions_->Increment();
+}
 
 void ServingMetrics::OnInvalid() { invalid_requests_->Increment(); }
 
-void ServingMetrics::OnExpired() { requests_[static_cast<int>(OutcomeKind::kExpired)]->Increment(); }
+void ServingMetrics::OnExpired() { requests_[static_cast<int>(scheduler::OutcomeKind::kExpired)]->Increment(); }
 
-void ServingMetrics::OnShed() { requests_[static_cast<int>(OutcomeKind::kShed)]->Increment(); }
+void ServingMetrics::OnShed() { requests_[static_cast<int>(scheduler::OutcomeKind::kShed)]->Increment(); }
 
 void ServingMetrics::OnRefusedCall(RefusedCallReason reason) { refused_calls_[static_cast<int>(reason)]->Increment(); }
 
-void ServingMetrics::OnUnavailable() { requests_[static_cast<int>(OutcomeKind::kUnavailable)]->Increment(); }
+void ServingMetrics::OnUnavailable() { requests_[static_cast<int>(scheduler::OutcomeKind::kUnavailable)]->Increment(); }
 
-}  // namespace anybit
+}  // namespace anybit::metrics

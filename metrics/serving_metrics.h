@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "base/time.h"
 #include "metrics/edge_observer.h"
 #include "scheduler/observer.h"
 #include "scheduler/point_table.h"
-#include "scheduler/time.h"
 
 namespace prometheus {
 class Counter;
@@ -23,7 +23,7 @@ class Histogram;
 class Registry;
 }  // namespace prometheus
 
-namespace anybit {
+namespace anybit::metrics {
 
 // What the labels are made of.
 struct ServingMetricsLabels {
@@ -35,7 +35,7 @@ struct ServingMetricsLabels {
   std::string model;
   int64_t version = 1;
   std::string isa;                    // of the kernels; "": they are not chosen, and there is no such label
-  PointTable points;                  // not empty; PointId indexes it
+  scheduler::PointTable points;       // not empty; PointId indexes it
   std::vector<SlaClass> sla_classes;  // not empty; SlaClassId indexes it
   std::vector<std::string> tenants;   // not empty; TenantId indexes it
   int max_batch = 1;                  // rows
@@ -43,7 +43,7 @@ struct ServingMetricsLabels {
 };
 
 // Events come on the loop thread, those of the edge on any; Text may be called from any thread meanwhile.
-class ServingMetrics : public SchedulerObserver, public EdgeObserver {
+class ServingMetrics : public scheduler::SchedulerObserver, public EdgeObserver {
  public:
   explicit ServingMetrics(const ServingMetricsLabels& labels);
   ~ServingMetrics() override;
@@ -54,12 +54,12 @@ class ServingMetrics : public SchedulerObserver, public EdgeObserver {
   // Bytes that requests hold, and may hold.
   void SetRequestBytes(int64_t held, int64_t limit);
 
-  void OnDispatched(const DispatchedEvent& event) override;
-  void OnBatchFinished(const BatchFinishedEvent& event) override;
-  void OnEnded(const EndedEvent& event) override;
-  void OnDelivered(const DeliveredEvent& event) override;
-  void OnQueue(const QueueEvent& event) override;
-  void OnDecisionReplaced(const DecisionReplacedEvent& event) override;
+  void OnDispatched(const scheduler::DispatchedEvent& event) override;
+  void OnBatchFinished(const scheduler::BatchFinishedEvent& event) override;
+  void OnEnded(const scheduler::EndedEvent& event) override;
+  void OnDelivered(const scheduler::DeliveredEvent& event) override;
+  void OnQueue(const scheduler::QueueEvent& event) override;
+  void OnDecisionReplaced(const scheduler::DecisionReplacedEvent& event) override;
 
   void OnInvalid() override;
   void OnUnavailable() override;
@@ -84,7 +84,7 @@ class ServingMetrics : public SchedulerObserver, public EdgeObserver {
 
   const std::unique_ptr<prometheus::Registry> registry_;
   double best_accuracy_ = 0;
-  std::array<prometheus::Counter*, kOutcomeKinds> requests_{};  // by OutcomeKind
+  std::array<prometheus::Counter*, scheduler::kOutcomeKinds> requests_{};  // by OutcomeKind
   prometheus::Counter* invalid_requests_;
   std::array<prometheus::Counter*, kRefusedCallReasons> refused_calls_{};  // by RefusedCallReason
   std::vector<Point> points_;                                              // by PointId
@@ -107,6 +107,6 @@ class ServingMetrics : public SchedulerObserver, public EdgeObserver {
   prometheus::Counter* replaced_decisions_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::metrics
 
 #endif  // ANYBIT_METRICS_SERVING_METRICS_H_

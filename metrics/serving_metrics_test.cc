@@ -9,15 +9,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace anybit {
+namespace anybit::metrics {
 namespace {
 
 using std::chrono::milliseconds;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr SlaClassId kInteractive{1};
-constexpr TenantId kSearch{1};
+constexpr scheduler::SlaClassId kInteractive{1};
+constexpr scheduler::TenantId kSearch{1};
 constexpr PointId kExact = ToPointId(0);
 constexpr PointId kCoarse = ToPointId(1);
 
@@ -30,8 +30,8 @@ ServingMetricsLabels Labels() {
           .max_batch = 12};
 }
 
-EndedEvent Served(PointId point, double accuracy, Duration total) {
-  return {.kind = OutcomeKind::kServed,
+scheduler::EndedEvent Served(PointId point, double accuracy, Duration total) {
+  return {.kind = scheduler::OutcomeKind::kServed,
           .sla_class = kInteractive,
           .point = point,
           .expected_accuracy = accuracy,
@@ -53,8 +53,8 @@ TEST(ServingMetricsTest, EveryOutcomeIsThereBeforeTheFirstRequest) {
 TEST(ServingMetricsTest, RequestsAreCountedByHowTheyEnded) {
   ServingMetrics metrics(Labels());
   metrics.OnEnded(Served(kExact, 0.92, milliseconds(10)));
-  metrics.OnEnded({.kind = OutcomeKind::kShed});
-  metrics.OnEnded({.kind = OutcomeKind::kShed});
+  metrics.OnEnded({.kind = scheduler::OutcomeKind::kShed});
+  metrics.OnEnded({.kind = scheduler::OutcomeKind::kShed});
   metrics.OnInvalid();
   metrics.OnUnavailable();
   const std::string text = metrics.Text();
@@ -75,7 +75,8 @@ TEST(ServingMetricsTest, RefusedRequestsWithADeadlineMissTheirObjective) {
   ServingMetrics metrics(Labels());
   metrics.OnEnded(Served(kExact, 0.92, milliseconds(10)));
   metrics.OnEnded(Served(kExact, 0.92, milliseconds(40)));
-  for (OutcomeKind kind : {OutcomeKind::kShed, OutcomeKind::kExpired, OutcomeKind::kFailed}) {
+  for (scheduler::OutcomeKind kind :
+       {scheduler::OutcomeKind::kShed, scheduler::OutcomeKind::kExpired, scheduler::OutcomeKind::kFailed}) {
     metrics.OnEnded({.kind = kind, .sla_class = kInteractive, .has_deadline = true});
   }
   const std::string text = metrics.Text();
@@ -86,8 +87,8 @@ TEST(ServingMetricsTest, RefusedRequestsWithADeadlineMissTheirObjective) {
 
 TEST(ServingMetricsTest, CancelledRequestsAndThoseWithoutDeadlineSayNothingOfObjectives) {
   ServingMetrics metrics(Labels());
-  metrics.OnEnded({.kind = OutcomeKind::kCancelled, .sla_class = kInteractive, .has_deadline = true});
-  EndedEvent without_deadline = Served(kExact, 0.92, milliseconds(10));
+  metrics.OnEnded({.kind = scheduler::OutcomeKind::kCancelled, .sla_class = kInteractive, .has_deadline = true});
+  scheduler::EndedEvent without_deadline = Served(kExact, 0.92, milliseconds(10));
   without_deadline.has_deadline = false;
   metrics.OnEnded(without_deadline);
   EXPECT_THAT(metrics.Text(), HasSubstr("anybit_slo_requests_total{met=\"true\",sla_class=\"interactive\"} 0\n"));
@@ -97,16 +98,18 @@ TEST(ServingMetricsTest, CancelledRequestsAndThoseWithoutDeadlineSayNothingOfObj
 TEST(ServingMetricsTest, ATenantsRequestsAreMetWhenAnsweredAndInTimeIfTheyHadADeadline) {
   ServingMetrics metrics(Labels());
   for (const Duration total : {milliseconds(10), milliseconds(40)}) {  // in time, late
-    EndedEvent event = Served(kExact, 0.92, total);
+    scheduler::EndedEvent event = Served(kExact, 0.92, total);
     event.tenant = kSearch;
     metrics.OnEnded(event);
   }
-  metrics.OnEnded({.kind = OutcomeKind::kServed, .tenant = kSearch, .expected_accuracy = 0.8, .has_deadline = false});
-  for (OutcomeKind kind : {OutcomeKind::kShed, OutcomeKind::kExpired, OutcomeKind::kFailed}) {
+  metrics.OnEnded(
+      {.kind = scheduler::OutcomeKind::kServed, .tenant = kSearch, .expected_accuracy = 0.8, .has_deadline = false});
+  for (scheduler::OutcomeKind kind :
+       {scheduler::OutcomeKind::kShed, scheduler::OutcomeKind::kExpired, scheduler::OutcomeKind::kFailed}) {
     metrics.OnEnded({.kind = kind, .tenant = kSearch, .has_deadline = true});
   }
-  metrics.OnEnded({.kind = OutcomeKind::kShed, .tenant = kSearch, .has_deadline = false});
-  metrics.OnEnded({.kind = OutcomeKind::kCancelled, .tenant = kSearch, .has_deadline = true});
+  metrics.OnEnded({.kind = scheduler::OutcomeKind::kShed, .tenant = kSearch, .has_deadline = false});
+  metrics.OnEnded({.kind = scheduler::OutcomeKind::kCancelled, .tenant = kSearch, .has_deadline = true});
   const std::string text = metrics.Text();
   EXPECT_THAT(text, HasSubstr("anybit_tenant_requests_total{met=\"true\",tenant=\"search\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("anybit_tenant_requests_total{met=\"false\",tenant=\"search\"} 5\n"));
@@ -116,10 +119,10 @@ TEST(ServingMetricsTest, ATenantsRequestsAreMetWhenAnsweredAndInTimeIfTheyHadADe
 
 TEST(ServingMetricsTest, ServedAccuracyIsKnownForEachTenant) {
   ServingMetrics metrics(Labels());
-  EndedEvent event = Served(kCoarse, 0.8, milliseconds(1));
+  scheduler::EndedEvent event = Served(kCoarse, 0.8, milliseconds(1));
   event.tenant = kSearch;
   metrics.OnEnded(event);
-  metrics.OnEnded({.kind = OutcomeKind::kShed, .tenant = kSearch});
+  metrics.OnEnded({.kind = scheduler::OutcomeKind::kShed, .tenant = kSearch});
   const std::string text = metrics.Text();
   EXPECT_THAT(text, HasSubstr("anybit_tenant_served_accuracy_ratio_bucket{tenant=\"search\",le=\"0.8\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("anybit_tenant_served_accuracy_ratio_sum{tenant=\"search\"} 0.8"));
@@ -136,7 +139,7 @@ TEST(ServingMetricsTest, ReplacedDecisionsAreCounted) {
 
 TEST(ServingMetricsTest, RefusedRequestsDoNotEnterTheDurations) {
   ServingMetrics metrics(Labels());
-  metrics.OnEnded({.kind = OutcomeKind::kShed, .total_time = milliseconds(1), .has_deadline = true});
+  metrics.OnEnded({.kind = scheduler::OutcomeKind::kShed, .total_time = milliseconds(1), .has_deadline = true});
   const std::string text = metrics.Text();
   EXPECT_THAT(text, HasSubstr("anybit_request_duration_seconds_count 0\n"));
   EXPECT_THAT(text, HasSubstr("anybit_queue_duration_seconds_count 0\n"));
@@ -244,4 +247,4 @@ TEST(ServingMetricsTest, PromtoolFindsNothingToSay) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::metrics

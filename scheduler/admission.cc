@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 // In overload a policy may do better to give up requests that are nearly late than to serve them in a small batch, so
@@ -185,4 +185,4 @@ Duration PredictedDrain(const SchedulerView& view) {
   return work / static_cast<int64_t>(view.slots.size());
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -6,11 +6,11 @@
 #include <optional>
 
 #include "absl/status/status.h"
+#include "base/time.h"
 #include "scheduler/decision.h"
 #include "scheduler/request.h"
-#include "scheduler/time.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 struct Admission {
   absl::Status status;         // OK: it may wait
@@ -48,6 +48,6 @@ bool Fits(Duration work, Duration slack, int slots, Duration max_given_up);
 // When the present queue will have drained, at the cheapest points in the best batches: when to try again.
 Duration PredictedDrain(const SchedulerView& view);
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_ADMISSION_H_

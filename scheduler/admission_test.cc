@@ -8,7 +8,7 @@
 #include "gtest/gtest.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::microseconds;
@@ -268,4 +268,4 @@ TEST(PredictedDrainTest, IsTheWorkOfSlotsAndQueueSharedByTheSlots) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -3,7 +3,7 @@
 #ifndef ANYBIT_SCHEDULER_AIMD_LIMIT_H_
 #define ANYBIT_SCHEDULER_AIMD_LIMIT_H_
 
-namespace anybit {
+namespace anybit::scheduler {
 
 class AimdLimit {
  public:
@@ -20,6 +20,6 @@ class AimdLimit {
   double rows_ = 1;
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_AIMD_LIMIT_H_

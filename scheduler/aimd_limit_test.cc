@@ -2,7 +2,7 @@
 
 #include "gtest/gtest.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 TEST(AimdLimitTest, StartsAtOneRowAndGrowsByOneWithEachBatchInTime) {
@@ -30,4 +30,4 @@ TEST(AimdLimitTest, StaysBetweenOneAndTheLargestBatch) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -6,7 +6,7 @@
 
 #include <boost/asio.hpp>
 
-namespace anybit {
+namespace anybit::scheduler {
 
 struct AsioEventLoop::Context {
   boost::asio::io_context io{1};
@@ -68,4 +68,4 @@ void AsioEventLoop::RunDueTimers() {
   SetTimer();
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

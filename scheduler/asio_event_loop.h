@@ -10,7 +10,7 @@
 #include "scheduler/event_loop.h"
 #include "scheduler/timer_queue.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 class AsioEventLoop final : public EventLoop {
  public:
@@ -42,6 +42,6 @@ class AsioEventLoop final : public EventLoop {
   MonoTime timer_at_ = kNever;  // what the Asio timer is set to
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_ASIO_EVENT_LOOP_H_

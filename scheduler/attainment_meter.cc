@@ -1,6 +1,6 @@
 #include "scheduler/attainment_meter.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 // Each further request leaves this part of the memory: some of the last five hundred requests count.
@@ -25,4 +25,4 @@ void AttainmentMeter::Count(bool has_floor, bool in_time) {
   memory.answered += 1;
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -3,7 +3,7 @@
 #ifndef ANYBIT_SCHEDULER_ATTAINMENT_METER_H_
 #define ANYBIT_SCHEDULER_ATTAINMENT_METER_H_
 
-namespace anybit {
+namespace anybit::scheduler {
 
 class AttainmentMeter {
  public:
@@ -26,6 +26,6 @@ class AttainmentMeter {
   Memory without_floor_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_ATTAINMENT_METER_H_

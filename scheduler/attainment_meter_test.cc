@@ -2,7 +2,7 @@
 
 #include "gtest/gtest.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 void Count(AttainmentMeter& meter, int requests, bool has_floor, bool in_time) {
@@ -38,4 +38,4 @@ TEST(AttainmentMeterTest, AShareOfWhichNothingIsHeardStaysAsItWas) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

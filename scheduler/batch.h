@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "scheduler/request.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 // How a batch's thread stands to the threads that receive and answer calls, where they share processors.
 enum class BatchPriority : uint8_t {
@@ -32,6 +32,6 @@ struct BatchResult {
   MonoTime finished{};
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_BATCH_H_

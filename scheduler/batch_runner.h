@@ -6,7 +6,7 @@
 #include "absl/functional/any_invocable.h"
 #include "scheduler/batch.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 class BatchRunner {
  public:
@@ -22,6 +22,6 @@ class BatchRunner {
   virtual void Run(int slot, Batch batch, Done done) = 0;
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_BATCH_RUNNER_H_

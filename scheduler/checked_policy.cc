@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace anybit {
+namespace anybit::scheduler {
 
 CheckedPolicy::CheckedPolicy(const SchedulingPolicy& policy,
                              absl::AnyInvocable<void(const SchedulerView&, const absl::Status&)> on_replaced)
@@ -19,4 +19,4 @@ void CheckedPolicy::DecideInto(const SchedulerView& view, Decision& decision) {
   fallback_.DecideInto(view, decision);
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

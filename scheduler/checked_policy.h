@@ -11,7 +11,7 @@
 #include "scheduler/policies/head_alone.h"
 #include "scheduler/policy.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 class CheckedPolicy {
  public:
@@ -35,6 +35,6 @@ class CheckedPolicy {
   absl::AnyInvocable<void(const SchedulerView&, const absl::Status&)> on_replaced_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_CHECKED_POLICY_H_

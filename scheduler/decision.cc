@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 void Decision::AddPlan(int slot, PointId point, std::span<const int> plan_members) {
   plans.push_back({.slot = slot,
                    .point = point,
@@ -126,4 +126,4 @@ absl::Status DecisionCheck::CheckIdleness(const SchedulerView& view, const Decis
   return absl::OkStatus();
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -12,14 +12,14 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/time.h"
 #include "scheduler/latency/arrival_meter.h"
 #include "scheduler/latency/latency_table.h"
 #include "scheduler/point_table.h"
 #include "scheduler/request.h"
 #include "scheduler/tenant.h"
-#include "scheduler/time.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 struct SlotView {
   bool idle = true;
@@ -111,6 +111,6 @@ class DecisionCheck {
   std::vector<uint32_t> slot_taken_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_DECISION_H_

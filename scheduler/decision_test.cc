@@ -8,7 +8,7 @@
 #include "gtest/gtest.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::milliseconds;
@@ -159,4 +159,4 @@ TEST(IsFeasibleTest, ARequestIsFeasibleIfItCanEndExactlyAtItsDeadline) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

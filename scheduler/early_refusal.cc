@@ -6,7 +6,7 @@
 #include "scheduler/admission.h"
 #include "scheduler/latency/delivery_meter.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 void EarlyRefusal::Publish(const SchedulerView& view, Duration margin, MonoTime busy_from) {
   const bool idle = busy_from <= view.now &&
@@ -60,4 +60,4 @@ std::optional<Duration> EarlyRefusal::Refuses(MonoTime now, MonoTime deadline) c
   return queue_.drain;
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -12,10 +12,10 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "base/time.h"
 #include "scheduler/decision.h"
-#include "scheduler/time.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 class EarlyRefusal {
  public:
@@ -51,6 +51,6 @@ class EarlyRefusal {
   bool published_ = false;  // loop thread
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_EARLY_REFUSAL_H_

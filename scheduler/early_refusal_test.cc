@@ -6,7 +6,7 @@
 #include "scheduler/admission.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::microseconds;
@@ -98,4 +98,4 @@ TEST(EarlyRefusalTest, RefusesNothingBesideAnIdleSlotOrWhereWeightsVaryOrWhenCle
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -15,10 +15,10 @@
 #include <array>
 #include <cstddef>
 
+#include "base/time.h"
 #include "scheduler/batch.h"
-#include "scheduler/time.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 class EdgeBacklog {
  public:
@@ -75,6 +75,6 @@ class EdgeBacklog {
   bool yields_ = false;
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_EDGE_BACKLOG_H_

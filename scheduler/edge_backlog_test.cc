@@ -4,7 +4,7 @@
 
 #include "gtest/gtest.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::milliseconds;
@@ -81,4 +81,4 @@ TEST(EdgeBacklogTest, BatchesYieldNoLongerThanTheBacklogIsConfirmed) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -7,9 +7,9 @@
 #include <cstdint>
 
 #include "absl/functional/any_invocable.h"
-#include "scheduler/time.h"
+#include "base/time.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 enum class TimerId : uint64_t { kNone = 0 };
 
@@ -33,6 +33,6 @@ class EventLoop {
   virtual bool Cancel(TimerId timer) = 0;
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_EVENT_LOOP_H_

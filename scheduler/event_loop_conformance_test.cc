@@ -13,7 +13,7 @@
 #include "scheduler/asio_event_loop.h"
 #include "scheduler/sim/sim_event_loop.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::hours;
@@ -38,7 +38,7 @@ class VirtualTime {
   void AllHappened() {}
 
  private:
-  sim::SimEventLoop loop_;
+  scheduler::sim::SimEventLoop loop_;
 };
 
 template <typename Time>
@@ -277,4 +277,4 @@ TEST(AsioEventLoopTest, ATimerThatAlwaysAsksForThePastDoesNotStarveWhatIsPosted)
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

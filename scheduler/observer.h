@@ -7,7 +7,7 @@
 #include "absl/status/status.h"
 #include "scheduler/request.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 struct AdmittedEvent {
   RequestId id{};
@@ -91,6 +91,6 @@ class SchedulerObserver {
   virtual void OnDecisionReplaced(const DecisionReplacedEvent& event) {}
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_OBSERVER_H_

@@ -7,7 +7,7 @@
 
 #include "scheduler/observer.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 class ObserverList final : public SchedulerObserver {
  public:
@@ -33,6 +33,6 @@ class ObserverList final : public SchedulerObserver {
   const std::vector<SchedulerObserver*> observers_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_OBSERVER_LIST_H_

@@ -12,7 +12,7 @@
 
 #include "base/point_id.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 inline constexpr int kMaxPoints = 64;
 
@@ -45,6 +45,6 @@ struct PointInfo {
 // At most kMaxPoints entries; PointId indexes it.
 using PointTable = std::vector<PointInfo>;
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_POINT_TABLE_H_

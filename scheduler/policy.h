@@ -7,7 +7,7 @@
 
 #include "scheduler/decision.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 class SchedulingPolicy {
  public:
@@ -29,6 +29,6 @@ class SchedulingPolicy {
   }
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_POLICY_H_

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 
-namespace anybit {
+namespace anybit::scheduler {
 
 // Noise with a long tail has little scatter near its median, so the median and the scatter do not tell.
 inline constexpr size_t kHoldsForPercent = 95;
@@ -18,6 +18,6 @@ constexpr size_t RankHolding(size_t count, size_t percent = kHoldsForPercent) {
   return count < 2 ? rank : std::min(rank, count - 2);
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_QUANTILE_H_

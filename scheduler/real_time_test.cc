@@ -18,7 +18,7 @@
 #include "scheduler/scheduler.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::hours;
@@ -196,4 +196,4 @@ TEST(RealTimeTest, ARequestExpiresWhileTheOnlySlotIsHeld) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -1,6 +1,6 @@
 #include "scheduler/request.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 const char* OutcomeName(OutcomeKind kind) {
   switch (kind) {
@@ -14,4 +14,4 @@ const char* OutcomeName(OutcomeKind kind) {
   return "unknown";
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

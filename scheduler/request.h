@@ -8,10 +8,10 @@
 #include <memory>
 
 #include "absl/status/status.h"
+#include "base/time.h"
 #include "scheduler/point_table.h"
-#include "scheduler/time.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 enum class RequestId : uint64_t {};
 enum class SlaClassId : uint8_t {};
@@ -66,6 +66,6 @@ struct Outcome {
   std::unique_ptr<Payload> payload;  // the one submitted
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_REQUEST_H_

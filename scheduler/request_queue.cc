@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <utility>
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 bool Before(const PendingRequest& a, const PendingRequest& b) {
@@ -55,4 +55,4 @@ void RequestQueue::DropUnusedFront() {
   front_ = 0;
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -11,7 +11,7 @@
 
 #include "scheduler/request.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 class RequestQueue {
  public:
@@ -44,6 +44,6 @@ class RequestQueue {
   int special_ = 0;
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_REQUEST_QUEUE_H_

@@ -7,7 +7,7 @@
 
 #include "gtest/gtest.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 PendingRequest Request(int deadline, uint64_t id, int rows = 1) {
@@ -98,4 +98,4 @@ TEST(RequestQueueTest, StaysEqualToASortedSetThroughRandomUse) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 // The margin for the tail of batches is at most the typical objective divided by this. A longer margin would refuse
@@ -467,4 +467,4 @@ SchedulerView Scheduler::View(MonoTime now, const LatencyTable& latency) const {
           .hurry = draining_ || !latency_.checked()};
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

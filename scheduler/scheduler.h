@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "base/time.h"
 #include "scheduler/admission.h"
 #include "scheduler/aimd_limit.h"
 #include "scheduler/attainment_meter.h"
@@ -36,11 +37,10 @@
 #include "scheduler/policy.h"
 #include "scheduler/request.h"
 #include "scheduler/tenant.h"
-#include "scheduler/time.h"
 #include "scheduler/trials.h"
 #include "scheduler/waiting_requests.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 // One call of a client, as handed to Submit.
 struct SubmitRequest {
@@ -195,6 +195,6 @@ class Scheduler {
   std::atomic<uint64_t> last_id_ = 0;
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_SCHEDULER_H_

@@ -15,7 +15,7 @@
 #include "scheduler/policies/registry.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::microseconds;
@@ -121,6 +121,6 @@ void BM_Admit(benchmark::State& state) {
 BENCHMARK(BM_Admit)->ArgNames({"waiting", "floors"})->ArgsProduct({{1, 1500, 10000}, {0, 1}});
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 BENCHMARK_MAIN();

@@ -12,7 +12,7 @@
 #include "scheduler/testing/rig.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::microseconds;
@@ -45,7 +45,7 @@ SubmitRequest Request(MonoTime deadline, PointSet allowed = kAnyPoint, int rows 
 }
 
 // One slot unless `options` says otherwise; hi takes 10 + 2 ms, mid 5 + 1 ms, lo 2 + 0.5 ms for 1 and each further row.
-Rig SlackFitRig(sim::SimRunnerOptions options = {}, SchedulerOptions scheduler_options = {}) {
+Rig SlackFitRig(scheduler::sim::SimRunnerOptions options = {}, SchedulerOptions scheduler_options = {}) {
   return Rig(ThreePoints(), std::make_unique<SlackFit>(ThreePoints()), options, scheduler_options);
 }
 
@@ -413,4 +413,4 @@ TEST(SchedulerTest, TellsItsObserversEachStepOfARequest) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstddef>
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 // Long enough that a burst of a tenant that is mostly quiet does not count as a flood; short enough to be forgiven
@@ -48,4 +48,4 @@ void TenantMeter::Weigh() {
   }
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

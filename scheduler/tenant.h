@@ -8,10 +8,10 @@
 #include <span>
 #include <vector>
 
+#include "base/time.h"
 #include "scheduler/request.h"
-#include "scheduler/time.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 struct TenantView {
   double share = 1;        // of the capacity, beside the others' shares; above 0
@@ -37,6 +37,6 @@ class TenantMeter {
   MonoTime last_{};
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_TENANT_H_

@@ -6,7 +6,7 @@
 
 #include "gtest/gtest.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::milliseconds;
@@ -100,4 +100,4 @@ TEST(TenantMeterTest, NothingIsForgottenBeforeAnObjectiveIsKnown) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

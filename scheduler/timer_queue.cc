@@ -1,6 +1,6 @@
 #include "scheduler/timer_queue.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 TimerId TimerQueue::Add(MonoTime when, EventLoop::Callback callback) {
   const uint64_t id = ++last_id_;
@@ -26,4 +26,4 @@ EventLoop::Callback TimerQueue::TakeFirst() {
   return callback;
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

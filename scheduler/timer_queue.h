@@ -7,10 +7,10 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "base/time.h"
 #include "scheduler/event_loop.h"
-#include "scheduler/time.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 class TimerQueue {
  public:
@@ -34,6 +34,6 @@ class TimerQueue {
   absl::flat_hash_map<uint64_t, MonoTime> when_;  // of each id in timers_
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_TIMER_QUEUE_H_

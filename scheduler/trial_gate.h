@@ -10,9 +10,9 @@
 
 #include <algorithm>
 
-#include "scheduler/time.h"
+#include "base/time.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 class TrialGate {
  public:
@@ -57,6 +57,6 @@ class TrialGate {
   MonoTime hopeless_at_{};  // start of the last trial that was not hopeful
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_TRIAL_GATE_H_

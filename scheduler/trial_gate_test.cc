@@ -5,7 +5,7 @@
 #include "gtest/gtest.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::milliseconds;
@@ -65,4 +65,4 @@ TEST(TrialGateTest, KnowsWhetherATrialIsUnderWayButDoesNotWaitForOneThatHangs) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

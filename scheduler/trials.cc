@@ -5,7 +5,7 @@
 #include <span>
 #include <utility>
 
-namespace anybit {
+namespace anybit::scheduler {
 
 bool IsHopeful(const SchedulerView& view, const PendingRequest& request) {
   return view.latency.FastestHoped(request.allowed, request.rows) <= Slack(view, request);
@@ -71,4 +71,4 @@ void Trials::CountRefusal(const SchedulerView& view, const PendingRequest& reque
   if (IsHopeful(view, request)) gate_.CountRefusal();
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

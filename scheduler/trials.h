@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "absl/functional/function_ref.h"
+#include "base/time.h"
 #include "scheduler/admission.h"
 #include "scheduler/checked_policy.h"
 #include "scheduler/decision.h"
@@ -16,10 +17,9 @@
 #include "scheduler/latency/profile.h"
 #include "scheduler/point_table.h"
 #include "scheduler/request.h"
-#include "scheduler/time.h"
 #include "scheduler/trial_gate.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 // Whether the request has time for the best that can be hoped for.
 bool IsHopeful(const SchedulerView& view, const PendingRequest& request);
@@ -64,6 +64,6 @@ class Trials {
   Decision decision_;  // its memory is kept
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_TRIALS_H_

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace anybit {
+namespace anybit::scheduler {
 
 void WaitingRequests::Insert(WaitingRequest waiting) {
   queue_.Insert(waiting.request);
@@ -36,4 +36,4 @@ std::vector<WaitingRequest> WaitingRequests::TakeExpired(MonoTime now) {
   return TakeAt(positions);
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -12,12 +12,12 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
+#include "base/time.h"
 #include "scheduler/point_table.h"
 #include "scheduler/request.h"
 #include "scheduler/request_queue.h"
-#include "scheduler/time.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 struct WaitingRequest {
   PendingRequest request;
@@ -49,6 +49,6 @@ class WaitingRequests {
   absl::flat_hash_map<RequestId, WaitingRequest> requests_;  // the same requests as queue_
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_WAITING_REQUESTS_H_

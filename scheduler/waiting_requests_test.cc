@@ -5,7 +5,7 @@
 
 #include "gtest/gtest.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 MonoTime At(int64_t ns) { return MonoTime(Duration(ns)); }
@@ -48,4 +48,4 @@ TEST(WaitingRequestsTest, ARequestExpiresAtTheInstantItMustRunBy) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

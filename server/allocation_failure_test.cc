@@ -16,7 +16,7 @@
 #include "server/server.h"
 #include "server/testing/sum_network.h"
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 std::atomic<size_t> failing_size = 0;  // the next allocation of exactly this size fails; 0: none
@@ -27,17 +27,17 @@ bool Fails(size_t bytes) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::server
 
 void* operator new(size_t bytes) {
-  void* memory = anybit::Fails(bytes) ? nullptr : std::malloc(std::max<size_t>(bytes, 1));
+  void* memory = anybit::server::Fails(bytes) ? nullptr : std::malloc(std::max<size_t>(bytes, 1));
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 using ::testing::HasSubstr;
@@ -77,4 +77,4 @@ TEST(AllocationFailureTest, EndsOneRequestWhereverItHappensAndTheServerServesOn)
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::server

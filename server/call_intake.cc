@@ -14,7 +14,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 
-namespace anybit {
+namespace anybit::server {
 
 // One completion queue and the thread that polls it.
 class CallIntake::Queue {
@@ -110,7 +110,7 @@ CallIntakeOptions ChooseCallThreads(int processors) {
           .threads_per_queue = processors == 1 ? 1 : 2};
 }
 
-CallIntake::CallIntake(grpc::ServerBuilder& builder, const CallIntakeOptions& options, const EventLoop& loop,
+CallIntake::CallIntake(grpc::ServerBuilder& builder, const CallIntakeOptions& options, const scheduler::EventLoop& loop,
                        CallRouter route)
     : loop_(loop), route_(std::move(route)) {
   builder.RegisterAsyncGenericService(&service_);
@@ -204,4 +204,4 @@ void IncomingCall::Closed(bool) {
 
 void IncomingCall::FinishEnded(bool) { is_finished_ = true; }
 
-}  // namespace anybit
+}  // namespace anybit::server

@@ -28,11 +28,11 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "base/time.h"
 #include "scheduler/event_loop.h"
-#include "scheduler/time.h"
 #include "server/timeout_queue.h"
 
-namespace anybit {
+namespace anybit::server {
 
 class IncomingCall;
 class CallHandler;
@@ -52,7 +52,8 @@ class CallIntake {
   using CallRouter = std::function<std::unique_ptr<CallHandler>(IncomingCall&)>;
 
   // Registers itself with `builder`.
-  CallIntake(grpc::ServerBuilder& builder, const CallIntakeOptions& options, const EventLoop& loop, CallRouter route);
+  CallIntake(grpc::ServerBuilder& builder, const CallIntakeOptions& options, const scheduler::EventLoop& loop,
+             CallRouter route);
   ~CallIntake();
 
   // Once, after the builder has started the server.
@@ -65,7 +66,7 @@ class CallIntake {
   friend class IncomingCall;
   class Queue;
 
-  const EventLoop& loop_;
+  const scheduler::EventLoop& loop_;
   const CallRouter route_;
   grpc::AsyncGenericService service_;
   std::vector<std::unique_ptr<Queue>> queues_;
@@ -158,6 +159,6 @@ class IncomingCall {
   std::atomic<int> timeouts_under_way_ = 0;
 };
 
-}  // namespace anybit
+}  // namespace anybit::server
 
 #endif  // ANYBIT_SERVER_CALL_INTAKE_H_

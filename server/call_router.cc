@@ -12,7 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "server/translate.h"
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 // The alternative to a method that is not offered.
@@ -73,9 +73,9 @@ std::unique_ptr<CallHandler> CallRouter::Route(IncomingCall& call) const {
   if (method == ModelInferCalls::kMethod) return infer.Handle(call);
   if (DescriptionMethods::Offers(method)) return std::make_unique<DescriptionCall>(call, description);
   if (method == Health::kWatchMethod) return health.Watch(call);
-  observer.OnRefusedCall(RefusedCallReason::kUnknownMethod);
+  observer.OnRefusedCall(metrics::RefusedCallReason::kUnknownMethod);
   return std::make_unique<RefusedCall>(
       call, absl::UnimplementedError(absl::StrCat("this server does not offer ", ShownText(method), Instead(method))));
 }
 
-}  // namespace anybit
+}  // namespace anybit::server

@@ -10,19 +10,19 @@
 #include "server/health.h"
 #include "server/model_infer_calls.h"
 
-namespace anybit {
+namespace anybit::server {
 
 // All must outlive the handlers. Any thread.
 struct CallRouter {
   ModelInferCalls& infer;
   const DescriptionMethods& description;
   Health& health;
-  EdgeObserver& observer;
+  metrics::EdgeObserver& observer;
 
   // Never null: a method that is not offered is refused as UNIMPLEMENTED.
   std::unique_ptr<CallHandler> Route(IncomingCall& call) const;
 };
 
-}  // namespace anybit
+}  // namespace anybit::server
 
 #endif  // ANYBIT_SERVER_CALL_ROUTER_H_

@@ -13,7 +13,7 @@
 #include "server/server.h"
 #include "server/testing/sum_network.h"
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 using ::testing::HasSubstr;
@@ -135,4 +135,4 @@ TEST(ConnectionsTest, StreamsAndWhatTheyMaySendUnaskedAreLimited) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::server

@@ -18,7 +18,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 // Version 1 writes "no limit" as the largest number of whole pages.
@@ -163,4 +163,4 @@ int64_t UsableMemoryBytes(const std::string& root) {
   return usable;
 }
 
-}  // namespace anybit
+}  // namespace anybit::server

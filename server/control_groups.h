@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-namespace anybit {
+namespace anybit::server {
 
 struct ControlGroupLimits {
   std::optional<double> processors;     // processor time per time, such as 0.5; none: no quota
@@ -26,6 +26,6 @@ int64_t UsableMemoryBytes(const std::string& root = "");
 // What it has now in physical memory; 0 if the system does not tell.
 int64_t ResidentMemoryBytes(const std::string& root = "");
 
-}  // namespace anybit
+}  // namespace anybit::server
 
 #endif  // ANYBIT_SERVER_CONTROL_GROUPS_H_

@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 // A root with these files, by path.
@@ -105,4 +105,4 @@ TEST(UsableMemoryTest, OfThisProcessIsMoreThanItHas) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::server

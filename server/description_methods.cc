@@ -9,7 +9,7 @@
 #include "proto/inference.grpc.pb.h"
 #include "server/translate.h"
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 using D = DescriptionMethods;
@@ -114,4 +114,4 @@ absl::Status DescriptionMethods::RepositoryIndex(const inference::RepositoryInde
   return absl::OkStatus();
 }
 
-}  // namespace anybit
+}  // namespace anybit::server

@@ -11,7 +11,7 @@
 #include "server/served_model.h"
 #include "server/serving_state.h"
 
-namespace anybit {
+namespace anybit::server {
 
 inline constexpr absl::string_view kServerName = "anybit";
 
@@ -44,6 +44,6 @@ class DescriptionMethods {
   const SharedServingState& state_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::server
 
 #endif  // ANYBIT_SERVER_DESCRIPTION_METHODS_H_

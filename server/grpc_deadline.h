@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <chrono>
 
-#include "scheduler/time.h"
+#include "base/time.h"
 
-namespace anybit {
+namespace anybit::server {
 
 using WallTime = std::chrono::system_clock::time_point;
 
@@ -42,6 +42,6 @@ class GrpcDeadline {
   Duration near_end_{};
 };
 
-}  // namespace anybit
+}  // namespace anybit::server
 
 #endif  // ANYBIT_SERVER_GRPC_DEADLINE_H_

@@ -4,7 +4,7 @@
 
 #include "gtest/gtest.h"
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 using std::chrono::hours;
@@ -39,4 +39,4 @@ TEST(GrpcDeadlineTest, ALongDeadlinesRoundingIsOneSecondAtMost) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::server

@@ -21,7 +21,7 @@
 #include "proto/inference.grpc.pb.h"
 #include "server/translate.h"
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 // Base with each of Methods, class templates that gRPC generates, around it.
@@ -72,7 +72,8 @@ class HealthService final : public GenericHealthMethods {
   explicit HealthService(Health& health) : health_(health) {}
 
  private:
-  grpc::Status Check(grpc::ServerContext*, const HealthCheckRequest* request, HealthCheckResponse* response) override {
+  grpc::Status scheduler::Check(grpc::ServerContext*, const HealthCheckRequest* request,
+                                HealthCheckResponse* response) override {
     response->set_status(health_.Get(request->service()));
     if (response->status() != HealthCheckResponse::SERVICE_UNKNOWN) return grpc::Status::OK;
     return ToGrpcStatus(absl::NotFoundError(absl::StrCat("no service ", ShownText(request->service()), " is known")));
@@ -216,4 +217,4 @@ void GrpcServer::Stop(Duration grace) {
   server_.reset();
 }
 
-}  // namespace anybit
+}  // namespace anybit::server

@@ -14,9 +14,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/time.h"
 #include "metrics/edge_observer.h"
 #include "scheduler/event_loop.h"
-#include "scheduler/time.h"
 #include "server/call_intake.h"
 #include "server/call_router.h"
 #include "server/description_methods.h"
@@ -26,7 +26,7 @@
 #include "server/served_model.h"
 #include "server/serving_state.h"
 
-namespace anybit {
+namespace anybit::server {
 
 class GrpcServer {
  public:
@@ -34,9 +34,9 @@ class GrpcServer {
   struct Parts {
     const ServedModel& model;
     const SharedServingState& state;
-    const EventLoop& loop;
+    const scheduler::EventLoop& loop;
     ModelInferCalls& infer;
-    EdgeObserver& observer;
+    metrics::EdgeObserver& observer;
     int64_t request_limit_bytes;  // that requests may hold
   };
 
@@ -78,6 +78,6 @@ class GrpcServer {
   grpc_completion_queue* goaway_ = nullptr;  // of the drain: gets one event when the last call has ended
 };
 
-}  // namespace anybit
+}  // namespace anybit::server
 
 #endif  // ANYBIT_SERVER_GRPC_SERVER_H_

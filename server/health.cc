@@ -11,7 +11,7 @@
 #include "proto/health.grpc.pb.h"
 #include "server/translate.h"
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 using grpc::health::v1::HealthCheckRequest;
@@ -124,4 +124,4 @@ void Health::Shutdown() {
 
 std::unique_ptr<CallHandler> Health::Watch(IncomingCall& call) { return std::make_unique<WatchCall>(call, *this); }
 
-}  // namespace anybit
+}  // namespace anybit::server

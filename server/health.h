@@ -16,7 +16,7 @@
 #include "proto/health.pb.h"
 #include "server/call_intake.h"
 
-namespace anybit {
+namespace anybit::server {
 
 // Any thread. Outlives its calls.
 class Health {
@@ -49,6 +49,6 @@ class Health {
   bool is_shut_down_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-}  // namespace anybit
+}  // namespace anybit::server
 
 #endif  // ANYBIT_SERVER_HEALTH_H_

@@ -7,13 +7,13 @@
 
 #include "scheduler/request.h"
 
-namespace anybit {
+namespace anybit::server {
 
-struct InferencePayload : Payload {
+struct InferencePayload : scheduler::Payload {
   std::vector<uint8_t> input;  // rows x input elements, row-major
   std::vector<float> output;   // rows x output elements; room for them from the start, filled by the runner
 };
 
-}  // namespace anybit
+}  // namespace anybit::server
 
 #endif  // ANYBIT_SERVER_INFERENCE_PAYLOAD_H_

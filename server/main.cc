@@ -75,7 +75,7 @@ ABSL_FLAG(absl::Duration, max_connection_age, absl::ZeroDuration(),
 ABSL_FLAG(absl::Duration, drain_delay, absl::Seconds(5), "after SIGTERM, how long to accept requests while not ready");
 ABSL_FLAG(absl::Duration, drain_timeout, absl::Seconds(20), "then, how long to finish what was accepted");
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 // What the printed client command classifies: the dataset that the default artifact was trained for.
@@ -85,7 +85,7 @@ constexpr char kExample[] =
 
 std::string Version() {
   std::string kernels;
-  for (const KernelTable* table : SupportedKernels()) {
+  for (const model::KernelTable* table : model::SupportedKernels()) {
     absl::StrAppend(&kernels, kernels.empty() ? "" : ", ", table->name);
   }
   return absl::StrCat("anybit-server ", kVersion, "\ncommit ", kCommit,
@@ -136,11 +136,11 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
                        .drain_timeout = duration(FLAGS_drain_timeout)};
 }
 
-absl::StatusOr<std::unique_ptr<AdaptiveNetwork>> LoadArtifact(const ServerOptions& options,
-                                                              const KernelTable& kernels) {
-  absl::StatusOr<Artifact> artifact = ReadArtifact(options.artifact);
+absl::StatusOr<std::unique_ptr<model::AdaptiveNetwork>> LoadArtifact(const ServerOptions& options,
+                                                                     const model::KernelTable& kernels) {
+  absl::StatusOr<model::Artifact> artifact = model::ReadArtifact(options.artifact);
   if (!artifact.ok()) return artifact.status();
-  return PackedNetwork::Create(
+  return model::PackedNetwork::Create(
       *std::move(artifact), kernels,
       {.threads = options.threads_per_slot, .panel_budget = int64_t{options.panel_memory} << 20});
 }
@@ -159,7 +159,8 @@ int Main(int argc, char** argv) {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   const absl::Status usage = line.ok() ? ExpectNoWords(*line) : line.status();
   const absl::StatusOr<ServerOptions> options = usage.ok() ? OptionsFromFlags() : usage;
-  absl::StatusOr<const KernelTable*> kernels = options.ok() ? KernelsByName(options->isa) : options.status();
+  absl::StatusOr<const model::KernelTable*> kernels =
+      options.ok() ? model::KernelsByName(options->isa) : options.status();
   if (!kernels.ok()) {
     std::cerr << "anybit-server: " << kernels.status().message() << std::endl;
     return 2;
@@ -169,6 +170,6 @@ int Main(int argc, char** argv) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::server
 
-int main(int argc, char** argv) { return anybit::Main(argc, argv); }
+int main(int argc, char** argv) { return anybit::server::Main(argc, argv); }

@@ -16,7 +16,7 @@
 #include "server/inference_payload.h"
 #include "server/translate.h"
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 // Memory that a call takes besides its tensors: gRPC's call and stream, our object, its place in the queue. Of 17,600
@@ -98,7 +98,7 @@ class ModelInferCalls::Call final : public CallHandler {
     }
   }
 
-  void OnReadFailed() override { parts_.observer.OnRefusedCall(RefusedCallReason::kIncompleteMessage); }
+  void OnReadFailed() override { parts_.observer.OnRefusedCall(metrics::RefusedCallReason::kIncompleteMessage); }
 
   // At the end of the deadline the scheduler needs no help: it expires a waiting request and counts a running one as
   // missed. A cancelled request counts as neither.
@@ -138,7 +138,7 @@ class ModelInferCalls::Call final : public CallHandler {
     message_.Clear();
     if (!parsed) {
       parts_.observer.OnInvalid();
-      parts_.observer.OnRefusedCall(RefusedCallReason::kMalformedMessage);
+      parts_.observer.OnRefusedCall(metrics::RefusedCallReason::kMalformedMessage);
       incoming_.Finish(
           ToGrpcStatus(absl::InvalidArgumentError("the message is not a ModelInferRequest: it cannot be parsed")));
       return;
@@ -168,18 +168,18 @@ class ModelInferCalls::Call final : public CallHandler {
                                    .tenant = call_.tenant,
                                    .rows = call_.rows,
                                    .payload = std::move(payload)},
-                                  [this](Outcome outcome) { Answer(std::move(outcome)); });
+                                  [this](scheduler::Outcome outcome) { Answer(std::move(outcome)); });
     if (is_cancelled_) parts_.scheduler.Cancel(*id_);
   }
 
   // Loop thread.
-  void Answer(Outcome outcome) {
-    if (outcome.kind == OutcomeKind::kShed) {
+  void Answer(scheduler::Outcome outcome) {
+    if (outcome.kind == scheduler::OutcomeKind::kShed) {
       refused_ = outcome.ended;
       Shed(outcome.status, outcome.retry_after > Duration::zero() ? outcome.retry_after : kDefaultRetryAfter);
       return;
     }
-    if (outcome.kind != OutcomeKind::kServed) {
+    if (outcome.kind != scheduler::OutcomeKind::kServed) {
       incoming_.Finish(ToGrpcStatus(outcome.status));
       return;
     }
@@ -239,8 +239,8 @@ class ModelInferCalls::Call final : public CallHandler {
   std::string request_id_;
   InferCall call_;  // its input has moved on
   MonoTime deadline_{};
-  std::optional<RequestId> id_;  // once submitted; not for Answer, which may run before it is set
-  bool is_cancelled_ = false;    // before its deadline
+  std::optional<scheduler::RequestId> id_;  // once submitted; not for Answer, which may run before it is set
+  bool is_cancelled_ = false;               // before its deadline
   grpc::ByteBuffer response_;
   std::optional<MonoTime> ended_;    // its batch, if it was served
   std::optional<MonoTime> refused_;  // when, if it was shed for the queue
@@ -254,4 +254,4 @@ int64_t ModelInferCalls::LargestCallBytes(const ServedModel& model) {
          std::max<int64_t>(LargestRequestBytes(model), model.network.input.elements * model.max_batch + 2 * outputs);
 }
 
-}  // namespace anybit
+}  // namespace anybit::server

@@ -11,10 +11,10 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/strings/string_view.h"
+#include "base/time.h"
 #include "metrics/edge_observer.h"
 #include "scheduler/event_loop.h"
 #include "scheduler/scheduler.h"
-#include "scheduler/time.h"
 #include "server/call_intake.h"
 #include "server/grpc_deadline.h"
 #include "server/open_calls.h"
@@ -22,16 +22,16 @@
 #include "server/served_model.h"
 #include "server/serving_state.h"
 
-namespace anybit {
+namespace anybit::server {
 
 // What calls of ModelInfer work with. All of it outlives the last call; the loop runs until then.
 struct ModelInferParts {
   const ServedModel& model;
   const SharedServingState& state;
-  Scheduler& scheduler;
-  const EventLoop& loop;
+  scheduler::Scheduler& scheduler;
+  const scheduler::EventLoop& loop;
   RequestMemory& memory;
-  EdgeObserver& observer;
+  metrics::EdgeObserver& observer;
   WallTime (*wall_now)();  // gRPC's deadlines are in wall time
 };
 
@@ -59,6 +59,6 @@ class ModelInferCalls {
   std::atomic<uint32_t> refusals_ = 0;  // the intake's threads
 };
 
-}  // namespace anybit
+}  // namespace anybit::server
 
 #endif  // ANYBIT_SERVER_MODEL_INFER_CALLS_H_

@@ -20,7 +20,7 @@
 #include "absl/synchronization/notification.h"
 #include "server/inference_payload.h"
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 // By how much the thread that yields is nicer than the ordinary one. Beside a thread of the edge it gets a quarter of
@@ -32,7 +32,7 @@ constexpr int kYieldingNice = 5;
 
 class ModelRunner::Slot {
  public:
-  Slot(const AdaptiveNetwork& network, const EventLoop& loop, int max_batch, ProcessorSet processors)
+  Slot(const model::AdaptiveNetwork& network, const scheduler::EventLoop& loop, int max_batch, ProcessorSet processors)
       : network_(network),
         loop_(loop),
         max_batch_(max_batch),
@@ -41,12 +41,12 @@ class ModelRunner::Slot {
         processors_(std::move(processors)),
         thread_([this] {
           Prepare();
-          Work(BatchPriority::kEqual);
+          Work(scheduler::BatchPriority::kEqual);
         }),
         yielding_thread_([this] {
           ready_.WaitForNotification();
           PrepareToYield();
-          Work(BatchPriority::kBelowEdge);
+          Work(scheduler::BatchPriority::kBelowEdge);
         }) {}
 
   ~Slot() {
@@ -64,14 +64,14 @@ class ModelRunner::Slot {
     return pinning_;
   }
 
-  void Give(Batch batch, Done done) {
+  void Give(scheduler::Batch batch, Done done) {
     absl::MutexLock lock(&mutex_);
     jobs_.push_back({std::move(batch), std::move(done)});
   }
 
  private:
   struct Job {
-    Batch batch;
+    scheduler::Batch batch;
     Done done;
   };
 
@@ -92,9 +92,9 @@ class ModelRunner::Slot {
   }
 
   // Runs the batches of one priority.
-  void Work(BatchPriority priority) {
+  void Work(scheduler::BatchPriority priority) {
     while (std::optional<Job> job = Take(priority)) {
-      BatchResult result{.batch = std::move(job->batch)};
+      scheduler::BatchResult result{.batch = std::move(job->batch)};
       result.started = loop_.Now();
       result.status = Compute(result.batch);
       result.finished = loop_.Now();
@@ -107,7 +107,7 @@ class ModelRunner::Slot {
   }
 
   // The next job, if it is of this priority, or none when there will be no more.
-  std::optional<Job> Take(BatchPriority priority) {
+  std::optional<Job> Take(scheduler::BatchPriority priority) {
     absl::MutexLock lock(&mutex_);
     const auto is_due = [this, priority]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       if (jobs_.empty()) return stopping_;
@@ -121,7 +121,7 @@ class ModelRunner::Slot {
     return job;
   }
 
-  absl::Status Compute(const Batch& batch) {
+  absl::Status Compute(const scheduler::Batch& batch) {
     if (absl::Status status = Gather(batch); !status.ok()) return status;
     const std::span<const uint8_t> input(input_.data(), batch.rows * input_elements_);
     const std::span<float> output(output_.data(), batch.rows * output_elements_);
@@ -139,7 +139,7 @@ class ModelRunner::Slot {
     return absl::OkStatus();
   }
 
-  absl::Status Gather(const Batch& batch) {
+  absl::Status Gather(const scheduler::Batch& batch) {
     if (batch.rows < 1 || batch.rows > max_batch_) {
       return absl::InternalError(absl::StrCat("batch of ", batch.rows, " rows is not from 1 to ", max_batch_));
     }
@@ -158,7 +158,7 @@ class ModelRunner::Slot {
     return absl::OkStatus();
   }
 
-  void Scatter(const Batch& batch) {
+  void Scatter(const scheduler::Batch& batch) {
     auto next = output_.begin();
     for (const auto& member : batch.members) {
       auto& payload = static_cast<InferencePayload&>(*member);
@@ -168,8 +168,8 @@ class ModelRunner::Slot {
     }
   }
 
-  const AdaptiveNetwork& network_;
-  const EventLoop& loop_;
+  const model::AdaptiveNetwork& network_;
+  const scheduler::EventLoop& loop_;
   const int max_batch_;
   const size_t input_elements_;
   const size_t output_elements_;
@@ -178,7 +178,7 @@ class ModelRunner::Slot {
   // The thread that runs a batch only.
   std::vector<uint8_t> input_;
   std::vector<float> output_;
-  std::unique_ptr<AdaptiveNetwork::Scratch> scratch_;
+  std::unique_ptr<model::AdaptiveNetwork::Scratch> scratch_;
 
   absl::Status pinning_;               // fixed once both threads are ready
   absl::Notification ready_;           // of the ordinary thread
@@ -193,7 +193,8 @@ class ModelRunner::Slot {
   std::thread yielding_thread_;
 };
 
-ModelRunner::ModelRunner(const AdaptiveNetwork& network, const EventLoop& loop, const ModelRunnerOptions& options) {
+ModelRunner::ModelRunner(const model::AdaptiveNetwork& network, const scheduler::EventLoop& loop,
+                         const ModelRunnerOptions& options) {
   for (int i = 0; i < options.slots; ++i) {
     slots_.push_back(std::make_unique<Slot>(network, loop, options.max_batch,
                                             options.processors.empty() ? ProcessorSet() : options.processors[i]));
@@ -211,6 +212,8 @@ absl::Status ModelRunner::pinning() const {
   return status;
 }
 
-void ModelRunner::Run(int slot, Batch batch, Done done) { slots_[slot]->Give(std::move(batch), std::move(done)); }
+void ModelRunner::Run(int slot, scheduler::Batch batch, Done done) {
+  slots_[slot]->Give(std::move(batch), std::move(done));
+}
 
-}  // namespace anybit
+}  // namespace anybit::server

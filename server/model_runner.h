@@ -19,7 +19,7 @@
 #include "scheduler/event_loop.h"
 #include "server/processors.h"
 
-namespace anybit {
+namespace anybit::server {
 
 struct ModelRunnerOptions {
   int slots = 1;                         // >= 1
@@ -27,11 +27,12 @@ struct ModelRunnerOptions {
   std::vector<ProcessorSet> processors;  // of each slot's threads; empty: any
 };
 
-class ModelRunner : public BatchRunner {
+class ModelRunner : public scheduler::BatchRunner {
  public:
   // `network` and `loop` (asked for the time only) must outlive the runner. Each slot's scratch is made on its ordinary
   // thread, so that threads and memory of the scratch belong to the slot's processors. Returns when all slots can run.
-  ModelRunner(const AdaptiveNetwork& network, const EventLoop& loop, const ModelRunnerOptions& options);
+  ModelRunner(const model::AdaptiveNetwork& network, const scheduler::EventLoop& loop,
+              const ModelRunnerOptions& options);
 
   // Finishes what runs, answers what was given, then joins.
   ~ModelRunner() override;
@@ -42,7 +43,7 @@ class ModelRunner : public BatchRunner {
   absl::Status pinning() const;
 
   // The members are InferencePayloads. `done` is called on a thread of the slot.
-  void Run(int slot, Batch batch, Done done) override;
+  void Run(int slot, scheduler::Batch batch, Done done) override;
 
  private:
   class Slot;
@@ -50,6 +51,6 @@ class ModelRunner : public BatchRunner {
   std::vector<std::unique_ptr<Slot>> slots_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::server
 
 #endif  // ANYBIT_SERVER_MODEL_RUNNER_H_

@@ -21,7 +21,7 @@
 #include "server/testing/manual_clock.h"
 #include "server/testing/sum_network.h"
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 using std::chrono::milliseconds;
@@ -30,27 +30,27 @@ using ::testing::HasSubstr;
 using testing::ManualClock;
 using testing::SumNetwork;
 
-std::unique_ptr<Payload> Rows(std::vector<uint8_t> codes) {
+std::unique_ptr<scheduler::Payload> Rows(std::vector<uint8_t> codes) {
   auto payload = std::make_unique<InferencePayload>();
   payload->input = std::move(codes);
   return payload;
 }
 
-Batch MakeBatch(int point, int rows, std::vector<std::vector<uint8_t>> members) {
-  Batch batch{.point = ToPointId(point), .rows = rows};
+scheduler::Batch MakeBatch(int point, int rows, std::vector<std::vector<uint8_t>> members) {
+  scheduler::Batch batch{.point = ToPointId(point), .rows = rows};
   for (auto& codes : members) batch.members.push_back(Rows(std::move(codes)));
   return batch;
 }
 
-const std::vector<float>& OutputOf(const BatchResult& result, int member) {
+const std::vector<float>& OutputOf(const scheduler::BatchResult& result, int member) {
   return static_cast<const InferencePayload&>(*result.batch.members[member]).output;
 }
 
 // Runs on slot 0 and waits for the answer.
-BatchResult RunAndWait(ModelRunner& runner, Batch batch) {
-  BatchResult result;
+scheduler::BatchResult RunAndWait(ModelRunner& runner, scheduler::Batch batch) {
+  scheduler::BatchResult result;
   absl::Notification done;
-  runner.Run(0, std::move(batch), [&](BatchResult r) {
+  runner.Run(0, std::move(batch), [&](scheduler::BatchResult r) {
     result = std::move(r);
     done.Notify();
   });
@@ -62,7 +62,7 @@ TEST(ModelRunnerTest, EachMemberGetsTheOutputsOfItsOwnRows) {
   const SumNetwork network;
   ManualClock clock;
   ModelRunner runner(network, clock, {.slots = 1, .max_batch = 4});
-  const BatchResult result =
+  const scheduler::BatchResult result =
       RunAndWait(runner, MakeBatch(SumNetwork::kW8a8, 3, {{1, 2, 3, 4}, {10, 10, 10, 10, 255, 255, 255, 255}}));
   ASSERT_TRUE(result.status.ok()) << result.status;
   EXPECT_THAT(OutputOf(result, 0), ElementsAre(10.25f, 1010.25f, 2010.25f));
@@ -74,7 +74,7 @@ TEST(ModelRunnerTest, AShortBatchAfterALongOneSeesNothingOfIt) {
   ManualClock clock;
   ModelRunner runner(network, clock, {.slots = 1, .max_batch = 2});
   RunAndWait(runner, MakeBatch(0, 2, {{9, 9, 9, 9, 9, 9, 9, 9}}));
-  const BatchResult result = RunAndWait(runner, MakeBatch(0, 1, {{1, 0, 0, 0}}));
+  const scheduler::BatchResult result = RunAndWait(runner, MakeBatch(0, 1, {{1, 0, 0, 0}}));
   EXPECT_THAT(OutputOf(result, 0), ElementsAre(1, 1001, 2001));
 }
 
@@ -86,7 +86,7 @@ TEST(ModelRunnerTest, TimesComeFromTheLoop) {
     return absl::OkStatus();
   });
   ModelRunner runner(network, clock, {.slots = 1, .max_batch = 1});
-  const BatchResult result = RunAndWait(runner, MakeBatch(0, 1, {{0, 0, 0, 0}}));
+  const scheduler::BatchResult result = RunAndWait(runner, MakeBatch(0, 1, {{0, 0, 0, 0}}));
   EXPECT_EQ(result.started, MonoTime(milliseconds(5)));
   EXPECT_EQ(result.finished, MonoTime(milliseconds(8)));
 }
@@ -99,11 +99,11 @@ TEST(ModelRunnerTest, AFailingNetworkFailsThatBatchOnly) {
     return absl::OkStatus();
   });
   ModelRunner runner(network, clock, {.slots = 1, .max_batch = 1});
-  const BatchResult failed = RunAndWait(runner, MakeBatch(SumNetwork::kFp32, 1, {{0, 0, 0, 0}}));
+  const scheduler::BatchResult failed = RunAndWait(runner, MakeBatch(SumNetwork::kFp32, 1, {{0, 0, 0, 0}}));
   EXPECT_EQ(failed.status.code(), absl::StatusCode::kInternal);
   EXPECT_THAT(std::string(failed.status.message()), HasSubstr("no memory"));
   ASSERT_EQ(failed.batch.members.size(), 1u);
-  const BatchResult threw = RunAndWait(runner, MakeBatch(SumNetwork::kW8a8, 1, {{0, 0, 0, 0}}));
+  const scheduler::BatchResult threw = RunAndWait(runner, MakeBatch(SumNetwork::kW8a8, 1, {{0, 0, 0, 0}}));
   EXPECT_EQ(threw.status.code(), absl::StatusCode::kInternal);
   EXPECT_THAT(std::string(threw.status.message()), HasSubstr("a library threw"));
   EXPECT_TRUE(RunAndWait(runner, MakeBatch(SumNetwork::kW1a1, 1, {{0, 0, 0, 0}})).status.ok());
@@ -135,8 +135,8 @@ TEST(ModelRunnerTest, SlotsRunAtTheSameTime) {
   ModelRunner runner(network, clock, {.slots = 2, .max_batch = 1});
   ASSERT_EQ(runner.slots(), 2);
   absl::Notification first, second;
-  runner.Run(0, MakeBatch(SumNetwork::kFp32, 1, {{0, 0, 0, 0}}), [&](BatchResult) { first.Notify(); });
-  runner.Run(1, MakeBatch(SumNetwork::kW1a1, 1, {{0, 0, 0, 0}}), [&](BatchResult) { second.Notify(); });
+  runner.Run(0, MakeBatch(SumNetwork::kFp32, 1, {{0, 0, 0, 0}}), [&](scheduler::BatchResult) { first.Notify(); });
+  runner.Run(1, MakeBatch(SumNetwork::kW1a1, 1, {{0, 0, 0, 0}}), [&](scheduler::BatchResult) { second.Notify(); });
   first.WaitForNotification();
   second.WaitForNotification();
 }
@@ -189,9 +189,9 @@ TEST(ModelRunnerTest, BatchesThatYieldRunAtALowerPriorityOnTheSameProcessorsAndA
   EXPECT_TRUE(runner.pinning().ok()) << runner.pinning();
   const int here = getpriority(PRIO_PROCESS, 0);
   for (const bool yields : {false, true, false, true, true}) {
-    Batch batch = MakeBatch(SumNetwork::kW8a8, 1, {{1, 2, 3, 4}});
-    batch.priority = yields ? BatchPriority::kBelowEdge : BatchPriority::kEqual;
-    const BatchResult result = RunAndWait(runner, std::move(batch));
+    scheduler::Batch batch = MakeBatch(SumNetwork::kW8a8, 1, {{1, 2, 3, 4}});
+    batch.priority = yields ? scheduler::BatchPriority::kBelowEdge : scheduler::BatchPriority::kEqual;
+    const scheduler::BatchResult result = RunAndWait(runner, std::move(batch));
     EXPECT_THAT(OutputOf(result, 0), ElementsAre(10.25f, 1010.25f, 2010.25f));
     EXPECT_EQ(priorities.back(), yields ? std::min(here + 5, 19) : here);
     ASSERT_EQ(processors.back().size(), 1u);
@@ -212,22 +212,22 @@ TEST(ModelRunnerTest, ABatchWhoseMembersHaveRoomForTheirOutputsAllocatesNothing)
   ManualClock clock;
   ModelRunner runner(network, clock, {.slots = 1, .max_batch = 3});
   struct Answer {
-    BatchResult result;
+    scheduler::BatchResult result;
     int64_t allocations = 0;  // of the slot's thread so far; it waits between batches
     absl::Notification done;
   };
   int64_t slots_allocations = 0;
   for (int round = 0; round < 3; ++round) {
-    Batch batch = MakeBatch(SumNetwork::kW8a8, 3, {{1, 2, 3, 4}, {10, 10, 10, 10, 255, 255, 255, 255}});
+    scheduler::Batch batch = MakeBatch(SumNetwork::kW8a8, 3, {{1, 2, 3, 4}, {10, 10, 10, 10, 255, 255, 255, 255}});
     for (auto& member : batch.members) static_cast<InferencePayload&>(*member).output.reserve(6);
     Answer answer;
-    const int64_t before = AllocationsOfThread();
-    runner.Run(0, std::move(batch), [&answer](BatchResult result) {
+    const int64_t before = model::AllocationsOfThread();
+    runner.Run(0, std::move(batch), [&answer](scheduler::BatchResult result) {
       answer.result = std::move(result);
-      answer.allocations = AllocationsOfThread();
+      answer.allocations = model::AllocationsOfThread();
       answer.done.Notify();
     });
-    const int64_t givers_allocations = AllocationsOfThread() - before;
+    const int64_t givers_allocations = model::AllocationsOfThread() - before;
     answer.done.WaitForNotification();
     EXPECT_TRUE(answer.result.status.ok());
     if (round == 2) {
@@ -245,18 +245,19 @@ TEST(ModelRunnerTest, WhatWasGivenIsAnsweredBeforeTheRunnerEnds) {
   bool answered = false;
   {
     ModelRunner runner(network, clock, {.slots = 1, .max_batch = 1});
-    runner.Run(0, MakeBatch(0, 1, {{0, 0, 0, 0}}), [&](BatchResult result) { answered = result.status.ok(); });
+    runner.Run(0, MakeBatch(0, 1, {{0, 0, 0, 0}}),
+               [&](scheduler::BatchResult result) { answered = result.status.ok(); });
   }
   EXPECT_TRUE(answered);
   answered = false;
   {
     ModelRunner runner(network, clock, {.slots = 1, .max_batch = 1});
-    Batch batch = MakeBatch(0, 1, {{0, 0, 0, 0}});
-    batch.priority = BatchPriority::kBelowEdge;
-    runner.Run(0, std::move(batch), [&](BatchResult result) { answered = result.status.ok(); });
+    scheduler::Batch batch = MakeBatch(0, 1, {{0, 0, 0, 0}});
+    batch.priority = scheduler::BatchPriority::kBelowEdge;
+    runner.Run(0, std::move(batch), [&](scheduler::BatchResult result) { answered = result.status.ok(); });
   }
   EXPECT_TRUE(answered);
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::server

@@ -8,7 +8,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/synchronization/mutex.h"
 
-namespace anybit {
+namespace anybit::server {
 
 // Any thread.
 class OpenCalls {
@@ -45,6 +45,6 @@ class OpenCalls {
   absl::AnyInvocable<void()> idle_ ABSL_GUARDED_BY(mutex_);
 };
 
-}  // namespace anybit
+}  // namespace anybit::server
 
 #endif  // ANYBIT_SERVER_OPEN_CALLS_H_

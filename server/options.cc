@@ -16,7 +16,7 @@
 #include "absl/time/time.h"
 #include "base/listening_sockets.h"
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 // Limits far above what is useful, below what overflows or exhausts memory by mistake.
@@ -197,4 +197,4 @@ absl::StatusOr<std::vector<Tenant>> ParseTenants(absl::string_view text) {
   return ParseItems<Tenant>("tenants", kMaxTenants, text, ParseTenant);
 }
 
-}  // namespace anybit
+}  // namespace anybit::server

@@ -10,12 +10,12 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "scheduler/time.h"
+#include "base/time.h"
 #include "server/processors.h"
 #include "server/sla_class.h"
 #include "server/tenant.h"
 
-namespace anybit {
+namespace anybit::server {
 
 // What clients may do with their connections. A duration of 0: no limit.
 struct ConnectionOptions {
@@ -67,6 +67,6 @@ absl::StatusOr<std::vector<SlaClass>> ParseSlaClasses(absl::string_view text);
 // accuracy. A tenant "default" of share 1 comes first as the class "default" does.
 absl::StatusOr<std::vector<Tenant>> ParseTenants(absl::string_view text);
 
-}  // namespace anybit
+}  // namespace anybit::server
 
 #endif  // ANYBIT_SERVER_OPTIONS_H_

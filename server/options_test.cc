@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 using ::testing::HasSubstr;
@@ -208,4 +208,4 @@ TEST(TenantsTest, ThereAreAtMost255WithTheDefaultOne) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::server

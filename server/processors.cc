@@ -17,7 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 // More than any kernel is built for; one that knows of more processors than the set holds refuses to fill it.
@@ -121,4 +121,4 @@ absl::Status PinThisThread(const ProcessorSet& processors) {
       absl::StrCat("cannot keep a slot on processors ", absl::StrJoin(processors, ", "), ": ", std::strerror(errno)));
 }
 
-}  // namespace anybit
+}  // namespace anybit::server

@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 
-namespace anybit {
+namespace anybit::server {
 
 struct Processor {
   int number = 0;  // the system's
@@ -60,6 +60,6 @@ std::vector<ProcessorSet> AssignProcessors(const std::vector<Processor>& allowed
 // the reason, if the system refuses; then nothing changes.
 absl::Status PinThisThread(const ProcessorSet& processors);
 
-}  // namespace anybit
+}  // namespace anybit::server
 
 #endif  // ANYBIT_SERVER_PROCESSORS_H_

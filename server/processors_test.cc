@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 using ::testing::ElementsAre;
@@ -127,4 +127,4 @@ TEST(SlotLayoutTest, WhatIsGivenIsKeptAndTheRestFollows) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::server

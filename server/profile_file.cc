@@ -13,7 +13,7 @@
 #include "base/json_line.h"
 #include "scheduler/latency/profile_json.h"
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 // The string `member` of `object`, or InvalidArgument.
@@ -25,8 +25,8 @@ absl::StatusOr<std::string> ParseString(const Json& object, const char* member, 
   return value->get<std::string>();
 }
 
-absl::StatusOr<LayerChoice> ParseLayerChoice(const Json& value, const std::string& where) {
-  LayerChoice choice;
+absl::StatusOr<model::LayerChoice> ParseLayerChoice(const Json& value, const std::string& where) {
+  model::LayerChoice choice;
   for (const auto& [member, text] : {std::pair("point", &choice.point), std::pair("node", &choice.node)}) {
     absl::StatusOr<std::string> parsed = ParseString(value, member, where);
     if (!parsed.ok()) return parsed.status();
@@ -47,16 +47,16 @@ absl::StatusOr<LayerChoice> ParseLayerChoice(const Json& value, const std::strin
   return choice;
 }
 
-absl::StatusOr<KernelChoices> ParseKernels(const Json& value) {
+absl::StatusOr<model::KernelChoices> ParseKernels(const Json& value) {
   absl::StatusOr<std::string> isa = ParseString(value, "isa", "kernels");
   if (!isa.ok()) return isa.status();
-  KernelChoices kernels{.isa = *std::move(isa), .layers = {}};
+  model::KernelChoices kernels{.isa = *std::move(isa), .layers = {}};
   const Json* layers = JsonMember(value, "layers");
   if (layers == nullptr || !layers->is_array()) {
     return absl::InvalidArgumentError("kernels.layers is not a list");
   }
   for (const Json& layer : *layers) {
-    absl::StatusOr<LayerChoice> choice =
+    absl::StatusOr<model::LayerChoice> choice =
         ParseLayerChoice(layer, absl::StrCat("kernels.layers[", kernels.layers.size(), "]"));
     if (!choice.ok()) return choice.status();
     kernels.layers.push_back(*std::move(choice));
@@ -90,10 +90,10 @@ std::string FingerprintToJson(const ProfileFingerprint& fingerprint) {
 }
 
 // The member "kernels".
-std::string KernelsToJson(const KernelChoices& kernels) {
+std::string KernelsToJson(const model::KernelChoices& kernels) {
   std::string json = absl::StrCat("\"kernels\": {\"isa\": ", JsonQuoted(kernels.isa), ", \"layers\": [");
   const char* separator = "\n";
-  for (const LayerChoice& layer : kernels.layers) {
+  for (const model::LayerChoice& layer : kernels.layers) {
     absl::StrAppend(&json, separator, "    {\"point\": ", JsonQuoted(layer.point),
                     ", \"node\": ", JsonQuoted(layer.node), ", \"algorithms\": [");
     for (size_t i = 0; i < layer.algorithms.size(); ++i) {
@@ -116,17 +116,17 @@ std::string ProfileToJson(const MeasuredProfile& measured) {
   std::vector<std::string> members;
   if (measured.kernels.has_value()) members.push_back(KernelsToJson(*measured.kernels));
   if (measured.fingerprint.has_value()) members.push_back(FingerprintToJson(*measured.fingerprint));
-  return WriteProfileJson(measured.latencies, absl::StrJoin(members, ",\n  "));
+  return scheduler::WriteProfileJson(measured.latencies, absl::StrJoin(members, ",\n  "));
 }
 
 absl::StatusOr<MeasuredProfile> ProfileFromJson(const std::string& json) {
   const absl::StatusOr<Json> root = ParseJsonObject(json);
   if (!root.ok()) return root.status();
-  absl::StatusOr<Profile> latencies = ProfileFromJsonValue(*root);
+  absl::StatusOr<scheduler::Profile> latencies = scheduler::ProfileFromJsonValue(*root);
   if (!latencies.ok()) return latencies.status();
   MeasuredProfile measured{.latencies = *std::move(latencies)};
   if (const Json* kernels = JsonMember(*root, "kernels"); kernels != nullptr) {
-    absl::StatusOr<KernelChoices> choices = ParseKernels(*kernels);
+    absl::StatusOr<model::KernelChoices> choices = ParseKernels(*kernels);
     if (!choices.ok()) return choices.status();
     measured.kernels = *std::move(choices);
   }
@@ -172,4 +172,4 @@ std::string MachineDifference(const ProfileFingerprint& stored, const ProfileFin
   return "";
 }
 
-}  // namespace anybit
+}  // namespace anybit::server

@@ -17,7 +17,7 @@
 #include "model/engine/kernel_choices.h"
 #include "scheduler/latency/profile.h"
 
-namespace anybit {
+namespace anybit::server {
 
 // What latencies depend on. An empty text is not known, and differs from none.
 struct ProfileFingerprint {
@@ -30,8 +30,9 @@ struct ProfileFingerprint {
 };
 
 struct MeasuredProfile {
-  Profile latencies;
-  std::optional<KernelChoices> kernels;  // what the latencies were measured with; none: a network without a choice
+  scheduler::Profile latencies;
+  std::optional<model::KernelChoices>
+      kernels;  // what the latencies were measured with; none: a network without a choice
   std::optional<ProfileFingerprint> fingerprint;
 };
 
@@ -55,6 +56,6 @@ absl::Status WriteProfile(const MeasuredProfile& profile, const std::string& pat
 // The error of WriteProfile, as far as it can be known before; nothing is left behind.
 absl::Status CanWriteProfile(const std::string& path);
 
-}  // namespace anybit
+}  // namespace anybit::server
 
 #endif  // ANYBIT_SERVER_PROFILE_FILE_H_

@@ -7,14 +7,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 using std::chrono::microseconds;
 using std::chrono::nanoseconds;
 using ::testing::HasSubstr;
 
-Profile SampleLatencies() {
+scheduler::Profile SampleLatencies() {
   return {.points = {{.name = "w8a8", .accuracy = 0.9213}, {.name = "odd \"name\"\n", .accuracy = 1.0 / 3}},
           .max_batch = 3,
           .latency = {{microseconds(850), nanoseconds(1210001), microseconds(5)},
@@ -123,4 +123,4 @@ TEST(ProfileFileTest, APathThatCannotBeReadOrWrittenIsNamed) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::server

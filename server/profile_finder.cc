@@ -12,7 +12,7 @@
 #include "server/processors.h"
 #include "server/profiler.h"
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 // What measuring may take at the start. The default network needs two to three seconds to choose on a busy core with
@@ -21,15 +21,16 @@ constexpr Duration kChoosingBudget = std::chrono::seconds(4);
 constexpr Duration kProfilingBudget = std::chrono::seconds(2);
 
 // `profile` for this network and batch size: points in the network's order, accuracies from the network.
-absl::StatusOr<Profile> FitProfile(const Profile& profile, const NetworkDescription& network, int max_batch) {
+absl::StatusOr<scheduler::Profile> FitProfile(const scheduler::Profile& profile,
+                                              const model::NetworkDescription& network, int max_batch) {
   if (profile.max_batch < max_batch) {
     return absl::InvalidArgumentError(absl::StrCat("the profile has batches of up to ", profile.max_batch,
                                                    " rows, fewer than --max_batch ", max_batch));
   }
-  Profile fitted{.max_batch = max_batch};
-  for (const OperatingPoint& point : network.points) {
+  scheduler::Profile fitted{.max_batch = max_batch};
+  for (const model::OperatingPoint& point : network.points) {
     const auto found = std::find_if(profile.points.begin(), profile.points.end(),
-                                    [&](const PointInfo& info) { return info.name == point.name; });
+                                    [&](const scheduler::PointInfo& info) { return info.name == point.name; });
     if (found == profile.points.end()) {
       return absl::InvalidArgumentError(absl::StrCat("the profile has no operating point ", point.name));
     }
@@ -41,12 +42,13 @@ absl::StatusOr<Profile> FitProfile(const Profile& profile, const NetworkDescript
 }
 
 // Chooses for batches of up to `max_batch` rows.
-void MeasureChoices(KernelChooser& chooser, const EventLoop& loop, int max_batch) {
+void MeasureChoices(model::KernelChooser& chooser, const scheduler::EventLoop& loop, int max_batch) {
   chooser.MeasureChoices(max_batch, kChoosingBudget, [&loop] { return loop.Now().time_since_epoch(); });
 }
 
 // `measured`'s kernels where it has any; otherwise measures.
-absl::Status FitChoices(const MeasuredProfile& measured, KernelChooser& chooser, const EventLoop& loop, int max_batch) {
+absl::Status FitChoices(const MeasuredProfile& measured, model::KernelChooser& chooser,
+                        const scheduler::EventLoop& loop, int max_batch) {
   if (measured.kernels.has_value()) return chooser.SetChoices(*measured.kernels);
   MeasureChoices(chooser, loop, max_batch);
   return absl::OkStatus();
@@ -56,20 +58,21 @@ absl::Status InFile(const std::string& path, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat("profile ", path, ": ", status.message()));
 }
 
-ProfileFingerprint FingerprintOf(AdaptiveNetwork& network, const ServerOptions& options) {
-  const NetworkDescription& description = network.description();
+ProfileFingerprint FingerprintOf(model::AdaptiveNetwork& network, const ServerOptions& options) {
+  const model::NetworkDescription& description = network.description();
   ProfileFingerprint fingerprint{.processor = ProcessorModel(), .threads_per_slot = options.threads_per_slot};
   if (!description.checksum.empty()) {
     fingerprint.network =
         absl::StrCat(description.name, " version ", description.version, ", checksum ", description.checksum);
   }
-  if (KernelChooser* chooser = network.kernel_chooser(); chooser != nullptr) fingerprint.isa = chooser->choices().isa;
+  if (model::KernelChooser* chooser = network.kernel_chooser(); chooser != nullptr)
+    fingerprint.isa = chooser->choices().isa;
   return fingerprint;
 }
 
 class Finder {
  public:
-  Finder(AdaptiveNetwork& network, const EventLoop& loop, const ServerOptions& options)
+  Finder(model::AdaptiveNetwork& network, const scheduler::EventLoop& loop, const ServerOptions& options)
       : network_(network),
         loop_(loop),
         options_(options),
@@ -99,7 +102,8 @@ class Finder {
       return Measure(absl::StrCat("profile ", options_.profile, ": its kernels are for ", stored->kernels->isa,
                                   ", these are ", fingerprint_.isa));
     }
-    absl::StatusOr<Profile> fitted = FitProfile(stored->latencies, network_.description(), options_.max_batch);
+    absl::StatusOr<scheduler::Profile> fitted =
+        FitProfile(stored->latencies, network_.description(), options_.max_batch);
     if (!fitted.ok()) return Unusable(InFile(options_.profile, fitted.status()));
     if (chooser_ != nullptr) {
       if (absl::Status status = FitChoices(*stored, *chooser_, loop_, options_.max_batch); !status.ok()) {
@@ -127,7 +131,7 @@ class Finder {
       if (absl::Status status = CanWriteProfile(options_.save_profile); !status.ok()) return status;
     }
     if (chooser_ != nullptr) MeasureChoices(*chooser_, loop_, options_.max_batch);
-    absl::StatusOr<Profile> measured =
+    absl::StatusOr<scheduler::Profile> measured =
         MeasureProfile(network_, loop_, {.max_batch = options_.max_batch, .budget = kProfilingBudget});
     if (!measured.ok()) return measured.status();
     FoundProfile found{.profile = Complete(*std::move(measured)),
@@ -138,25 +142,25 @@ class Finder {
     return found;
   }
 
-  MeasuredProfile Complete(Profile latencies) const {
+  MeasuredProfile Complete(scheduler::Profile latencies) const {
     MeasuredProfile complete{.latencies = std::move(latencies), .fingerprint = fingerprint_};
     if (chooser_ != nullptr) complete.kernels = chooser_->choices();
     return complete;
   }
 
-  AdaptiveNetwork& network_;
-  const EventLoop& loop_;
+  model::AdaptiveNetwork& network_;
+  const scheduler::EventLoop& loop_;
   const ServerOptions& options_;
-  KernelChooser* const chooser_;
+  model::KernelChooser* const chooser_;
   const ProfileFingerprint fingerprint_;
   const bool is_cache_;
 };
 
 }  // namespace
 
-absl::StatusOr<FoundProfile> FindProfile(AdaptiveNetwork& network, const EventLoop& loop,
+absl::StatusOr<FoundProfile> FindProfile(model::AdaptiveNetwork& network, const scheduler::EventLoop& loop,
                                          const ServerOptions& options) {
   return Finder(network, loop, options).Find();
 }
 
-}  // namespace anybit
+}  // namespace anybit::server

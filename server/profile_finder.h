@@ -14,7 +14,7 @@
 #include "server/options.h"
 #include "server/profile_file.h"
 
-namespace anybit {
+namespace anybit::server {
 
 struct FoundProfile {
   MeasuredProfile profile;  // points in the network's order, accuracies from the network; up to max_batch rows
@@ -23,8 +23,9 @@ struct FoundProfile {
 
 // Reads or measures, on the calling thread, and saves where the options say so. NotFound or InvalidArgument for a
 // profile that cannot be used; before anything is measured, Unavailable if it could not be saved.
-absl::StatusOr<FoundProfile> FindProfile(AdaptiveNetwork& network, const EventLoop& loop, const ServerOptions& options);
+absl::StatusOr<FoundProfile> FindProfile(model::AdaptiveNetwork& network, const scheduler::EventLoop& loop,
+                                         const ServerOptions& options);
 
-}  // namespace anybit
+}  // namespace anybit::server
 
 #endif  // ANYBIT_SERVER_PROFILE_FINDER_H_

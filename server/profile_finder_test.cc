@@ -15,7 +15,7 @@
 #include "server/testing/manual_clock.h"
 #include "server/testing/sum_network.h"
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 using ::testing::HasSubstr;
@@ -23,7 +23,7 @@ using ::testing::HasSubstr;
 constexpr char kNetwork[] = "sums version 7, checksum 0a1b2c3d";
 
 // The network of sums from a file of checksum 0a1b2c3d, with kernels of "abacus". Each run takes 3 us of `clock`.
-class FileNetwork : public testing::SumNetwork, public KernelChooser {
+class FileNetwork : public testing::SumNetwork, public model::KernelChooser {
  public:
   explicit FileNetwork(testing::ManualClock& clock)
       : SumNetwork([this, &clock](int, int) {
@@ -34,24 +34,24 @@ class FileNetwork : public testing::SumNetwork, public KernelChooser {
     description_ = SumNetwork::description();
     description_.checksum = "0a1b2c3d";
   }
-  const NetworkDescription& description() const override { return description_; }
-  KernelChooser* kernel_chooser() override { return this; }
-  KernelChoices choices() const override { return {.isa = "abacus", .layers = {}}; }
-  absl::Status SetChoices(const KernelChoices&) override { return absl::OkStatus(); }
-  void MeasureChoices(int, std::chrono::nanoseconds, const MonotonicClock&) override { ++measurements; }
+  const model::NetworkDescription& description() const override { return description_; }
+  model::KernelChooser* kernel_chooser() override { return this; }
+  model::KernelChoices choices() const override { return {.isa = "abacus", .layers = {}}; }
+  absl::Status SetChoices(const model::KernelChoices&) override { return absl::OkStatus(); }
+  void MeasureChoices(int, std::chrono::nanoseconds, const model::MonotonicClock&) override { ++measurements; }
 
   int runs = 0;
   int measurements = 0;
 
  private:
-  NetworkDescription description_;
+  model::NetworkDescription description_;
 };
 
 // Latencies that no measurement would find: a profile that has them was read.
 MeasuredProfile Stored() {
   MeasuredProfile stored{
       .latencies = {.max_batch = 2},
-      .kernels = KernelChoices{.isa = "abacus", .layers = {}},
+      .kernels = model::KernelChoices{.isa = "abacus", .layers = {}},
       .fingerprint = ProfileFingerprint{
           .network = kNetwork, .isa = "abacus", .processor = ProcessorModel(), .threads_per_slot = 1}};
   for (const char* name : {"fp32", "w8a8", "w4a4f", "w1a1"}) {
@@ -196,4 +196,4 @@ TEST_F(ProfileFinderTest, NothingUnfinishedIsLeftBehind) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::server

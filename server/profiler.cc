@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/statistics.h"
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 std::vector<int> SizesToMeasure(int max_batch) {
@@ -45,7 +45,7 @@ std::vector<Duration> FillBetween(std::vector<Measurement>& measurements, int ma
 
 class Bench {
  public:
-  Bench(const AdaptiveNetwork& network, const EventLoop& loop, int max_batch)
+  Bench(const model::AdaptiveNetwork& network, const scheduler::EventLoop& loop, int max_batch)
       : network_(network),
         loop_(loop),
         input_(max_batch * network.description().input.elements),
@@ -100,18 +100,18 @@ class Bench {
   }
 
  private:
-  const AdaptiveNetwork& network_;
-  const EventLoop& loop_;
+  const model::AdaptiveNetwork& network_;
+  const scheduler::EventLoop& loop_;
   std::vector<uint8_t> input_;
   std::vector<float> output_;
-  const std::unique_ptr<AdaptiveNetwork::Scratch> scratch_;
+  const std::unique_ptr<model::AdaptiveNetwork::Scratch> scratch_;
 };
 
 }  // namespace
 
-absl::StatusOr<Profile> MeasureProfile(const AdaptiveNetwork& network, const EventLoop& loop,
-                                       const ProfilerOptions& options) {
-  Profile profile{.max_batch = options.max_batch};
+absl::StatusOr<scheduler::Profile> MeasureProfile(const model::AdaptiveNetwork& network,
+                                                  const scheduler::EventLoop& loop, const ProfilerOptions& options) {
+  scheduler::Profile profile{.max_batch = options.max_batch};
   const std::vector<int> sizes = SizesToMeasure(options.max_batch);
   const auto& points = network.description().points;
   Bench bench(network, loop, options.max_batch);
@@ -142,11 +142,11 @@ absl::StatusOr<Profile> MeasureProfile(const AdaptiveNetwork& network, const Eve
     profile.points.push_back({.name = points[point].name, .accuracy = points[point].accuracy});
     profile.latency.push_back(FillBetween(measured[point], options.max_batch));
   }
-  if (absl::Status status = ValidateProfile(profile); !status.ok()) return status;
+  if (absl::Status status = scheduler::ValidateProfile(profile); !status.ok()) return status;
   return profile;
 }
 
-absl::Status RunEachPointOnce(const AdaptiveNetwork& network, const EventLoop& loop) {
+absl::Status RunEachPointOnce(const model::AdaptiveNetwork& network, const scheduler::EventLoop& loop) {
   Bench bench(network, loop, 1);
   for (int point = 0; point < static_cast<int>(network.description().points.size()); ++point) {
     if (absl::Status status = network.Prepare(ToPointId(point)); !status.ok()) return status;
@@ -155,4 +155,4 @@ absl::Status RunEachPointOnce(const AdaptiveNetwork& network, const EventLoop& l
   return absl::OkStatus();
 }
 
-}  // namespace anybit
+}  // namespace anybit::server

@@ -10,7 +10,7 @@
 #include "scheduler/event_loop.h"
 #include "scheduler/latency/profile.h"
 
-namespace anybit {
+namespace anybit::server {
 
 struct ProfilerOptions {
   int max_batch = 64;                         // rows
@@ -23,13 +23,13 @@ struct ProfilerOptions {
 // taken to cost per row what the largest size that was run costs, which is too much rather than too little. Each point
 // is prepared and run once first, which counts neither as a latency nor for the budget; even a tiny budget counts one
 // run after that. A failing run's Status, with the point's name. `loop` is asked for the time only.
-absl::StatusOr<Profile> MeasureProfile(const AdaptiveNetwork& network, const EventLoop& loop,
-                                       const ProfilerOptions& options);
+absl::StatusOr<scheduler::Profile> MeasureProfile(const model::AdaptiveNetwork& network,
+                                                  const scheduler::EventLoop& loop, const ProfilerOptions& options);
 
 // Prepares each point and runs it once, so that the first request does not wait for packing. A failing run's Status,
 // with the point's name.
-absl::Status RunEachPointOnce(const AdaptiveNetwork& network, const EventLoop& loop);
+absl::Status RunEachPointOnce(const model::AdaptiveNetwork& network, const scheduler::EventLoop& loop);
 
-}  // namespace anybit
+}  // namespace anybit::server
 
 #endif  // ANYBIT_SERVER_PROFILER_H_

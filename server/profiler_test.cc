@@ -11,7 +11,7 @@
 #include "server/testing/manual_clock.h"
 #include "server/testing/sum_network.h"
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 using std::chrono::microseconds;
@@ -139,4 +139,4 @@ TEST(ProfilerFailureTest, AFailingPointIsNamed) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::server

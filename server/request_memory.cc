@@ -6,7 +6,7 @@
 
 #include "absl/time/time.h"
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 // Below this a heap that keeps what it has costs nobody anything; the server itself holds as much.
@@ -73,4 +73,4 @@ void RequestMemory::TrimWhenAsked() {
   }
 }
 
-}  // namespace anybit
+}  // namespace anybit::server

@@ -17,7 +17,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/synchronization/mutex.h"
 
-namespace anybit {
+namespace anybit::server {
 
 // Any thread.
 class RequestMemory {
@@ -68,6 +68,6 @@ class RequestMemory {
   std::thread trimming_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::server
 
 #endif  // ANYBIT_SERVER_REQUEST_MEMORY_H_

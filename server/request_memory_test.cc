@@ -8,7 +8,7 @@
 
 #include "absl/synchronization/notification.h"
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 constexpr int64_t kMegabyte = 1 << 20;
@@ -97,4 +97,4 @@ TEST(RequestMemoryTest, WhatIsSmallIsNotTrimmed) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::server

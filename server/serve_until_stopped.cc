@@ -17,7 +17,7 @@
 #include "absl/strings/string_view.h"
 #include "server/server.h"
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 // What a second signal leaves for answers that are nearly there.
@@ -90,8 +90,8 @@ std::string PortOf(const std::string& address, int port) {
 std::string Counted(int count, const char* thing) { return absl::StrCat(count, " ", thing, count == 1 ? "" : "s"); }
 
 void Announce(const Server& server, const ServerOptions& options, const std::string& example) {
-  const NetworkDescription& network = server.network().description();
-  const Profile& profile = server.profile();
+  const model::NetworkDescription& network = server.network().description();
+  const scheduler::Profile& profile = server.profile();
   const std::string grpc = PortOf(options.grpc_address, server.grpc_port());
   std::cout << "anybit-server: serving " << network.name << " version " << network.version << "\n"
             << "  gRPC " << grpc << "\n";
@@ -149,7 +149,7 @@ int ServeUntilStopped(const ServerOptions& options, const LoadNetwork& load, con
   HandleStopSignals(OnStopSignal);
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Listen(options);
   if (!server.ok()) return Fail(server.status());
-  absl::StatusOr<std::unique_ptr<AdaptiveNetwork>> network = load();
+  absl::StatusOr<std::unique_ptr<model::AdaptiveNetwork>> network = load();
   if (!network.ok()) {
     std::cerr << "anybit-server: " << network.status().message() << std::endl;
     return 1;  // whatever is wrong with the file, the options were well-formed
@@ -164,4 +164,4 @@ int ServeUntilStopped(const ServerOptions& options, const LoadNetwork& load, con
   return 0;
 }
 
-}  // namespace anybit
+}  // namespace anybit::server

@@ -16,16 +16,16 @@
 #include "model/engine/adaptive_network.h"
 #include "server/options.h"
 
-namespace anybit {
+namespace anybit::server {
 
 // Called once, after HTTP is served.
-using LoadNetwork = std::function<absl::StatusOr<std::unique_ptr<AdaptiveNetwork>>()>;
+using LoadNetwork = std::function<absl::StatusOr<std::unique_ptr<model::AdaptiveNetwork>>()>;
 
 // Returns the process's exit code: 0 after a signal, 1 if the server cannot start, 2 if the options are wrong; the
 // reason is one line on stderr. When it serves, stdout tells where and what, and `example`, the arguments of a client
 // call to try. Takes over all signals but those; at most once in a process.
 int ServeUntilStopped(const ServerOptions& options, const LoadNetwork& load, const std::string& example);
 
-}  // namespace anybit
+}  // namespace anybit::server
 
 #endif  // ANYBIT_SERVER_SERVE_UNTIL_STOPPED_H_

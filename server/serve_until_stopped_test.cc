@@ -18,7 +18,7 @@
 #include "absl/synchronization/notification.h"
 #include "proto/inference.grpc.pb.h"
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 using ::testing::HasSubstr;
@@ -193,4 +193,4 @@ TEST(ServeUntilStoppedTest, ANetworkThatCannotBeLoadedIsOneLineAndExitCodeOne) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::server

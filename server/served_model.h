@@ -9,10 +9,10 @@
 #include "server/sla_class.h"
 #include "server/tenant.h"
 
-namespace anybit {
+namespace anybit::server {
 
 struct ServedModel {
-  NetworkDescription network;         // PointId indexes its points
+  model::NetworkDescription network;  // PointId indexes its points
   int max_batch = 1;                  // rows of one request, and of one batch
   std::vector<SlaClass> sla_classes;  // SlaClassId indexes them; the first is that of requests that name none
   std::vector<Tenant> tenants;        // TenantId indexes them; the first is that of requests that name none
@@ -21,6 +21,6 @@ struct ServedModel {
 // An accuracy in basis points, as floors and responses state it.
 inline int ToBasisPoints(double accuracy) { return static_cast<int>(std::lround(accuracy * 10000)); }
 
-}  // namespace anybit
+}  // namespace anybit::server
 
 #endif  // ANYBIT_SERVER_SERVED_MODEL_H_

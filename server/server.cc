@@ -28,13 +28,13 @@
 #include "server/served_model.h"
 #include "server/serving_state.h"
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 // A promise that no operating point can keep is refused at the start, not at each request.
-absl::Status CheckFloors(const ServedModel& model, const PointTable& points) {
+absl::Status CheckFloors(const ServedModel& model, const scheduler::PointTable& points) {
   int best = 0;
-  for (const PointInfo& point : points) best = std::max(best, ToBasisPoints(point.accuracy));
+  for (const scheduler::PointInfo& point : points) best = std::max(best, ToBasisPoints(point.accuracy));
   absl::Status status;
   const auto check = [&](absl::string_view what, absl::string_view name, int floor_bp) {
     if (floor_bp <= best) return;
@@ -47,8 +47,8 @@ absl::Status CheckFloors(const ServedModel& model, const PointTable& points) {
 }
 
 // Weights and shares are given only where they tell requests apart: then decisions need not look at them.
-SchedulerOptions MakeSchedulerOptions(const ServerOptions& options) {
-  SchedulerOptions made{.max_queue_requests = options.max_queue};
+scheduler::SchedulerOptions MakeSchedulerOptions(const ServerOptions& options) {
+  scheduler::SchedulerOptions made{.max_queue_requests = options.max_queue};
   const auto& classes = options.sla_classes;
   const bool weights_vary = std::any_of(classes.begin(), classes.end(),
                                         [&](const SlaClass& other) { return other.weight != classes[0].weight; });
@@ -69,14 +69,14 @@ void RunOn(const ProcessorSet& processors, absl::FunctionRef<void()> work) {
   }).join();
 }
 
-ServingMetricsLabels MetricsLabels(const ServedModel& model, const PointTable& points, const std::string& isa,
-                                   int slots) {
-  ServingMetricsLabels labels{.model = model.network.name,
-                              .version = model.network.version,
-                              .isa = isa,
-                              .points = points,
-                              .max_batch = model.max_batch,
-                              .slots = slots};
+metrics::ServingMetricsLabels MetricsLabels(const ServedModel& model, const scheduler::PointTable& points,
+                                            const std::string& isa, int slots) {
+  metrics::ServingMetricsLabels labels{.model = model.network.name,
+                                       .version = model.network.version,
+                                       .isa = isa,
+                                       .points = points,
+                                       .max_batch = model.max_batch,
+                                       .slots = slots};
   for (const SlaClass& sla_class : model.sla_classes) {
     labels.sla_classes.push_back({.name = sla_class.name, .objective = sla_class.objective});
   }
@@ -102,16 +102,16 @@ int64_t RequestLimitBytes(const ServerOptions& options, const ServedModel& model
 
 // Members stand in the order of their making; Stop takes them apart.
 struct Server::Serving {
-  std::unique_ptr<AdaptiveNetwork> network;
+  std::unique_ptr<model::AdaptiveNetwork> network;
   std::string isa;
-  AsioEventLoop loop;
-  Profile profile;
+  scheduler::AsioEventLoop loop;
+  scheduler::Profile profile;
   std::string profile_note;
   ServedModel model;
-  std::unique_ptr<SchedulingPolicy> policy;
-  AdmissionControl admission;
-  std::optional<ServingMetrics> metrics;
-  std::optional<Scheduler> scheduler;
+  std::unique_ptr<scheduler::SchedulingPolicy> policy;
+  scheduler::AdmissionControl admission;
+  std::optional<metrics::ServingMetrics> metrics;
+  std::optional<scheduler::Scheduler> scheduler;
   std::unique_ptr<ModelRunner> runner;  // its threads answer to scheduler and loop, so it goes before both
   std::optional<RequestMemory> memory;
   SharedServingState state = ServingState::kStarting;
@@ -131,14 +131,15 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Listen(ServerOptions options) {
   if (absl::Status status = GrpcServer::CanServe(server->options_.grpc_address); !status.ok()) return status;
   if (server->options_.http_address.empty()) return server;
   Server* self = server.get();
-  auto exposer = Exposer::Start(self->options_.http_address, {.metrics = [self] { return self->MetricsText(); },
-                                                              .ready = [self] { return self->ready_.load(); }});
+  auto exposer = metrics::Exposer::Start(
+      self->options_.http_address,
+      {.metrics = [self] { return self->MetricsText(); }, .ready = [self] { return self->ready_.load(); }});
   if (!exposer.ok()) return exposer.status();
   self->exposer_ = *std::move(exposer);
   return server;
 }
 
-absl::Status Server::Serve(std::unique_ptr<AdaptiveNetwork> network) {
+absl::Status Server::Serve(std::unique_ptr<model::AdaptiveNetwork> network) {
   serving_ = std::make_unique<Serving>();
   Serving& s = *serving_;
   s.network = std::move(network);
@@ -159,7 +160,8 @@ absl::Status Server::Serve(std::unique_ptr<AdaptiveNetwork> network) {
   s.profile_note = std::move(found->note);
   if (found->profile.kernels.has_value()) s.isa = found->profile.kernels->isa;
   if (absl::Status status = CheckFloors(s.model, s.profile.points); !status.ok()) return status;
-  absl::StatusOr<std::unique_ptr<SchedulingPolicy>> policy = MakePolicy(options_.policy, s.profile);
+  absl::StatusOr<std::unique_ptr<scheduler::SchedulingPolicy>> policy =
+      scheduler::MakePolicy(options_.policy, s.profile);
   if (!policy.ok()) return policy.status();
   s.policy = *std::move(policy);
 
@@ -168,7 +170,7 @@ absl::Status Server::Serve(std::unique_ptr<AdaptiveNetwork> network) {
       *s.network, s.loop,
       ModelRunnerOptions{.slots = options_.slots, .max_batch = options_.max_batch, .processors = processors});
   s.scheduler.emplace(s.loop, *s.runner, *s.policy, s.admission, s.profile,
-                      std::vector<SchedulerObserver*>{&*s.metrics}, MakeSchedulerOptions(options_));
+                      std::vector<scheduler::SchedulerObserver*>{&*s.metrics}, MakeSchedulerOptions(options_));
   s.loop_thread = std::thread([&s] { s.loop.Run(); });
   s.memory.emplace(RequestLimitBytes(options_, s.model));
   shown_ = serving_.get();
@@ -233,11 +235,11 @@ std::string Server::MetricsText() const {
 
 int Server::http_port() const { return exposer_ == nullptr ? 0 : exposer_->port(); }
 int Server::grpc_port() const { return serving_->grpc->port(); }
-const Profile& Server::profile() const { return serving_->profile; }
-const AdaptiveNetwork& Server::network() const { return *serving_->network; }
+const scheduler::Profile& Server::profile() const { return serving_->profile; }
+const model::AdaptiveNetwork& Server::network() const { return *serving_->network; }
 const std::string& Server::isa() const { return serving_->isa; }
 const std::string& Server::profile_note() const { return serving_->profile_note; }
 int64_t Server::request_limit_bytes() const { return serving_->memory->limit_bytes(); }
 absl::Status Server::pinning() const { return serving_->runner->pinning(); }
 
-}  // namespace anybit
+}  // namespace anybit::server

@@ -19,7 +19,7 @@
 #include "scheduler/latency/profile.h"
 #include "server/options.h"
 
-namespace anybit {
+namespace anybit::server {
 
 class Server {
  public:
@@ -35,7 +35,7 @@ class Server {
   // Measures or loads kernel choices and latencies, then serves `network` by gRPC; ready when it returns OK. At most
   // once; takes up to six seconds. InvalidArgument for options or a profile that do not fit the network or a profile of
   // another one, Unavailable if the profile cannot be saved or the port is taken.
-  absl::Status Serve(std::unique_ptr<AdaptiveNetwork> network);
+  absl::Status Serve(std::unique_ptr<model::AdaptiveNetwork> network);
 
   // Tells probes to send no more, and serves on. After Serve.
   void StopBeingReady();
@@ -50,10 +50,10 @@ class Server {
   // What /metrics shows; "" before Serve.
   std::string MetricsText() const;
 
-  int http_port() const;                    // 0: no HTTP
-  int grpc_port() const;                    // after Serve
-  const Profile& profile() const;           // after Serve
-  const AdaptiveNetwork& network() const;   // after Serve
+  int http_port() const;                          // 0: no HTTP
+  int grpc_port() const;                          // after Serve
+  const scheduler::Profile& profile() const;      // after Serve
+  const model::AdaptiveNetwork& network() const;  // after Serve
   const std::string& isa() const;           // after Serve: of the network's kernels; "": there is no choice of them
   const std::string& profile_note() const;  // after Serve: where the profile came from, if that is worth a line
   int64_t request_limit_bytes() const;      // after Serve: that requests may hold
@@ -67,10 +67,10 @@ class Server {
   const ServerOptions options_;
   std::atomic<bool> ready_ = false;  // whoever starts and stops; HTTP threads
   std::unique_ptr<Serving> serving_;
-  std::atomic<Serving*> shown_ = nullptr;  // serving_ once it has metrics; HTTP threads
-  std::unique_ptr<Exposer> exposer_;       // joins HTTP threads, which look at all of the above
+  std::atomic<Serving*> shown_ = nullptr;      // serving_ once it has metrics; HTTP threads
+  std::unique_ptr<metrics::Exposer> exposer_;  // joins HTTP threads, which look at all of the above
 };
 
-}  // namespace anybit
+}  // namespace anybit::server
 
 #endif  // ANYBIT_SERVER_SERVER_H_

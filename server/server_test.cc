@@ -30,18 +30,18 @@
 #include "server/processors.h"
 #include "server/testing/sum_network.h"
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 using grpc::StatusCode;
 using inference::GRPCInferenceService;
 using inference::ModelInferRequest;
 using inference::ModelInferResponse;
+using metrics::testing::HttpGet;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing::HttpGet;
 using testing::SumNetwork;
 
 // The scheduler believes these latencies, so no test depends on how fast this machine is.
@@ -1115,21 +1115,21 @@ TEST(ServerStartTest, AProfileThatDoesNotFitIsRefused) {
 
 // ---- Kernel choices
 
-KernelChoices Choices(const std::string& isa, const std::string& algorithm) {
-  LayerChoice layer{.point = "w8a8", .node = "stem", .algorithms = {}};
+model::KernelChoices Choices(const std::string& isa, const std::string& algorithm) {
+  model::LayerChoice layer{.point = "w8a8", .node = "stem", .algorithms = {}};
   layer.algorithms.fill(algorithm);
   return {.isa = isa, .layers = {layer}};
 }
 
 // Chooses "measured" when it measures, for instruction set "abacus"; knows of one layer. Tells what was done to it.
-class ChoosingNetwork : public SumNetwork, public KernelChooser {
+class ChoosingNetwork : public SumNetwork, public model::KernelChooser {
  public:
   struct Log {
     int measurements = 0;
     int max_rows = 0;
     int runs_at_first_choice = -1;
     int runs = 0;
-    KernelChoices choices;  // as the server left them
+    model::KernelChoices choices;  // as the server left them
   };
 
   explicit ChoosingNetwork(Log& log)
@@ -1141,14 +1141,14 @@ class ChoosingNetwork : public SumNetwork, public KernelChooser {
     log_.choices = Choices("abacus", "guessed");
   }
 
-  KernelChooser* kernel_chooser() override { return this; }
-  KernelChoices choices() const override { return log_.choices; }
-  absl::Status SetChoices(const KernelChoices& choices) override {
+  model::KernelChooser* kernel_chooser() override { return this; }
+  model::KernelChoices choices() const override { return log_.choices; }
+  absl::Status SetChoices(const model::KernelChoices& choices) override {
     if (choices.layers.at(0).node != "stem") return absl::InvalidArgumentError("no such layer");
     Choose(choices);
     return absl::OkStatus();
   }
-  void MeasureChoices(int max_rows, std::chrono::nanoseconds budget, const MonotonicClock& now) override {
+  void MeasureChoices(int max_rows, std::chrono::nanoseconds budget, const model::MonotonicClock& now) override {
     ++log_.measurements;
     log_.max_rows = max_rows;
     EXPECT_GT(budget.count(), 0);
@@ -1158,7 +1158,7 @@ class ChoosingNetwork : public SumNetwork, public KernelChooser {
   }
 
  private:
-  void Choose(const KernelChoices& choices) {
+  void Choose(const model::KernelChoices& choices) {
     if (log_.runs_at_first_choice < 0) log_.runs_at_first_choice = log_.runs;
     log_.choices = choices;
   }
@@ -1294,4 +1294,4 @@ TEST(ServerStartTest, AMeasuredProfileCanBeSavedAndLoaded) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::server

@@ -4,7 +4,7 @@
 
 #include <atomic>
 
-namespace anybit {
+namespace anybit::server {
 
 enum class ServingState {
   kStarting,  // requests are refused
@@ -15,6 +15,6 @@ enum class ServingState {
 // Set by the thread that starts and stops the server; read by the threads of gRPC and of the queues of calls.
 using SharedServingState = std::atomic<ServingState>;
 
-}  // namespace anybit
+}  // namespace anybit::server
 
 #endif  // ANYBIT_SERVER_SERVING_STATE_H_

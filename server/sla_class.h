@@ -4,9 +4,9 @@
 
 #include <string>
 
-#include "scheduler/time.h"
+#include "base/time.h"
 
-namespace anybit {
+namespace anybit::server {
 
 struct SlaClass {
   std::string name;           // [a-z0-9_-]+, unique; also a label of metrics
@@ -15,6 +15,6 @@ struct SlaClass {
   double weight = 1;          // > 0; what a request counts for beside others' when not all can be served
 };
 
-}  // namespace anybit
+}  // namespace anybit::server
 
 #endif  // ANYBIT_SERVER_SLA_CLASS_H_

@@ -5,7 +5,7 @@
 
 #include <string>
 
-namespace anybit {
+namespace anybit::server {
 
 struct Tenant {
   std::string name;           // [a-z0-9_-]+, unique; also a label of metrics
@@ -13,6 +13,6 @@ struct Tenant {
   int accuracy_floor_bp = 0;  // least accuracy of its answers, in basis points (0..10000)
 };
 
-}  // namespace anybit
+}  // namespace anybit::server
 
 #endif  // ANYBIT_SERVER_TENANT_H_

@@ -7,9 +7,9 @@
 #include <list>
 #include <optional>
 
-#include "scheduler/time.h"
+#include "base/time.h"
 
-namespace anybit {
+namespace anybit::server {
 
 // Thread-compatible.
 template <typename Item>
@@ -49,6 +49,6 @@ class TimeoutQueue {
   std::list<Entry> entries_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::server
 
 #endif  // ANYBIT_SERVER_TIMEOUT_QUEUE_H_

@@ -5,7 +5,7 @@
 
 #include "gtest/gtest.h"
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 using std::chrono::seconds;
@@ -41,4 +41,4 @@ TEST(TimeoutQueueTest, ATimeoutBeyondTheEndOfTimeNeverEnds) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::server

@@ -26,7 +26,7 @@
 #include "absl/strings/string_view.h"
 #include "proto/rpc_status.pb.h"
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 using inference::InferParameter;
@@ -159,8 +159,8 @@ absl::StatusOr<Duration> FindTimeLimit(const Parameters& parameters, const SlaCl
 
 // The points that satisfy every floor and the pin; each refusal names what would have been available. The promises of
 // class and tenant are floors too, and the highest counts.
-absl::StatusOr<PointSet> FindAllowedPoints(const Parameters& parameters, const SlaClass& sla_class,
-                                           const Tenant& tenant, const ServedModel& model) {
+absl::StatusOr<scheduler::PointSet> FindAllowedPoints(const Parameters& parameters, const SlaClass& sla_class,
+                                                      const Tenant& tenant, const ServedModel& model) {
   const auto floor = BoundedParameter(parameters, "min_accuracy_bp", 0, 10000);
   if (!floor.ok()) return floor.status();
   const auto bits = BoundedParameter(parameters, "min_bits", 0, 32);
@@ -174,7 +174,7 @@ absl::StatusOr<PointSet> FindAllowedPoints(const Parameters& parameters, const S
   const int64_t least_bits = bits->value_or(0);
   int best_accuracy = 0, most_bits = 0;
   bool pin_known = false;
-  PointSet allowed;
+  scheduler::PointSet allowed;
   std::vector<absl::string_view> names;
   for (size_t i = 0; i < points.size(); ++i) {
     const int accuracy = ToBasisPoints(points[i].accuracy);
@@ -298,7 +298,7 @@ absl::StatusOr<std::vector<uint8_t>> ReadInput(const ModelInferRequest& request,
 
 // Rows and contents of the one input.
 absl::Status TranslateInput(const ModelInferRequest& request, const ServedModel& model, InferCall& call) {
-  const TensorDescription& expected = model.network.input;
+  const model::TensorDescription& expected = model.network.input;
   const std::string of_model = absl::StrCat(" for model '", model.network.name, "'");
   if (request.inputs_size() != 1) {
     return absl::InvalidArgumentError(
@@ -328,7 +328,7 @@ absl::Status TranslateInput(const ModelInferRequest& request, const ServedModel&
 
 // Which form of the one output is wanted. None requested means all of them.
 absl::Status TranslateOutputs(const ModelInferRequest& request, const ServedModel& model, InferCall& call) {
-  const TensorDescription& expected = model.network.output;
+  const model::TensorDescription& expected = model.network.output;
   if (request.outputs_size() > 1) {
     return absl::InvalidArgumentError(absl::StrCat("expected at most 1 outputs but got ", request.outputs_size(),
                                                    " outputs for model '", model.network.name, "'."));
@@ -373,7 +373,7 @@ std::string TopClasses(const float* logits, int size, int count, const std::vect
   return bytes;
 }
 
-void AddOutput(const std::vector<float>& logits, const InferCall& call, const NetworkDescription& network,
+void AddOutput(const std::vector<float>& logits, const InferCall& call, const model::NetworkDescription& network,
                ModelInferResponse& response) {
   auto& output = *response.add_outputs();
   output.set_name(network.output.name);
@@ -404,7 +404,7 @@ std::string JsonArray(const std::vector<std::string>& names) {
 
 }  // namespace
 
-absl::Status CheckModel(absl::string_view name, absl::string_view version, const NetworkDescription& network) {
+absl::Status CheckModel(absl::string_view name, absl::string_view version, const model::NetworkDescription& network) {
   if (name != network.name) {
     return absl::NotFoundError(absl::StrCat("Request for unknown model: ", Quoted(name), " is not found"));
   }
@@ -428,15 +428,15 @@ absl::StatusOr<InferCall> TranslateRequest(const ModelInferRequest& request, con
   if (!status.ok()) return status;
   const absl::StatusOr<size_t> class_index = FindNamed(request.parameters(), "sla_class", model.sla_classes);
   if (!class_index.ok()) return class_index.status();
-  call.sla_class = static_cast<SlaClassId>(*class_index);
+  call.sla_class = static_cast<scheduler::SlaClassId>(*class_index);
   const absl::StatusOr<size_t> tenant_index = FindNamed(request.parameters(), "tenant", model.tenants);
   if (!tenant_index.ok()) return tenant_index.status();
-  call.tenant = static_cast<TenantId>(*tenant_index);
+  call.tenant = static_cast<scheduler::TenantId>(*tenant_index);
   const SlaClass& sla_class = model.sla_classes[*class_index];
   const absl::StatusOr<Duration> limit = FindTimeLimit(request.parameters(), sla_class);
   if (!limit.ok()) return limit.status();
   call.time_limit = *limit;
-  const absl::StatusOr<PointSet> allowed =
+  const absl::StatusOr<scheduler::PointSet> allowed =
       FindAllowedPoints(request.parameters(), sla_class, model.tenants[*tenant_index], model);
   if (!allowed.ok()) return allowed.status();
   call.allowed = *allowed;
@@ -446,13 +446,13 @@ absl::StatusOr<InferCall> TranslateRequest(const ModelInferRequest& request, con
   return call;
 }
 
-ModelInferResponse TranslateOutcome(const Outcome& outcome, const std::string& request_id, const InferCall& call,
-                                    const ServedModel& model) {
+ModelInferResponse TranslateOutcome(const scheduler::Outcome& outcome, const std::string& request_id,
+                                    const InferCall& call, const ServedModel& model) {
   ModelInferResponse response;
   response.set_model_name(model.network.name);
   response.set_model_version(absl::StrCat(model.network.version));
   response.set_id(request_id);
-  const OperatingPoint& point = model.network.points[ToIndex(outcome.point)];
+  const model::OperatingPoint& point = model.network.points[ToIndex(outcome.point)];
   (*response.mutable_parameters())["operating_point"].set_string_param(point.name);
   SetInt64(response, "bits", point.weight_bits);
   SetInt64(response, "expected_accuracy_bp", ToBasisPoints(outcome.expected_accuracy));
@@ -469,7 +469,7 @@ inference::ModelMetadataResponse DescribeModel(const ServedModel& model) {
   response.set_name(model.network.name);
   response.add_versions(absl::StrCat(model.network.version));
   response.set_platform(std::string(kPlatform));
-  const auto describe = [](const TensorDescription& from, const char* datatype,
+  const auto describe = [](const model::TensorDescription& from, const char* datatype,
                            inference::ModelMetadataResponse::TensorMetadata& to) {
     to.set_name(from.name);
     to.set_datatype(datatype);
@@ -481,7 +481,7 @@ inference::ModelMetadataResponse DescribeModel(const ServedModel& model) {
 
   auto& properties = *response.mutable_properties();
   std::vector<std::string> points;
-  for (const OperatingPoint& point : model.network.points) {
+  for (const model::OperatingPoint& point : model.network.points) {
     points.push_back(point.name);
     const std::string prefix = absl::StrCat("operating_point.", point.name, ".");
     properties[prefix + "accuracy_bp"] = absl::StrCat(ToBasisPoints(point.accuracy));
@@ -563,4 +563,4 @@ grpc::Status ToGrpcStatus(const absl::Status& status, std::chrono::milliseconds 
   return grpc::Status(plain.error_code(), plain.error_message(), detailed.SerializeAsString());
 }
 
-}  // namespace anybit
+}  // namespace anybit::server

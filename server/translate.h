@@ -20,16 +20,16 @@
 #include "server/inference_payload.h"
 #include "server/served_model.h"
 
-namespace anybit {
+namespace anybit::server {
 
 inline constexpr absl::string_view kPlatform = "anybit_adaptive_network";
 
 // What a valid ModelInferRequest asks for.
 struct InferCall {
   Duration time_limit = Duration::max();  // from arrival: the least of `timeout`, `slo_us` and the class's objective
-  PointSet allowed;                       // not empty
-  SlaClassId sla_class{};
-  TenantId tenant{};
+  scheduler::PointSet allowed;            // not empty
+  scheduler::SlaClassId sla_class{};
+  scheduler::TenantId tenant{};
   int rows = 1;                // 1..max_batch
   std::vector<uint8_t> input;  // rows x input elements
   int top_classes = 0;         // of the output, as text; 0: all logits, as FP32
@@ -37,13 +37,13 @@ struct InferCall {
 
 // NotFound unless `name` and `version` ("" for the newest) are the model's; InvalidArgument if the version is no
 // number.
-absl::Status CheckModel(absl::string_view name, absl::string_view version, const NetworkDescription& network);
+absl::Status CheckModel(absl::string_view name, absl::string_view version, const model::NetworkDescription& network);
 
 // InvalidArgument or NotFound, naming value and limit.
 absl::StatusOr<InferCall> TranslateRequest(const inference::ModelInferRequest& request, const ServedModel& model);
 
 // The answer to `call`, which `outcome` served.
-inference::ModelInferResponse TranslateOutcome(const Outcome& outcome, const std::string& request_id,
+inference::ModelInferResponse TranslateOutcome(const scheduler::Outcome& outcome, const std::string& request_id,
                                                const InferCall& call, const ServedModel& model);
 
 inference::ModelMetadataResponse DescribeModel(const ServedModel& model);
@@ -63,6 +63,6 @@ grpc::Status ToGrpcStatus(const absl::Status& status);
 // The same with the detail google.rpc.RetryInfo, which gRPC sends as grpc-status-details-bin. `status` is not OK.
 grpc::Status ToGrpcStatus(const absl::Status& status, std::chrono::milliseconds retry_after);
 
-}  // namespace anybit
+}  // namespace anybit::server
 
 #endif  // ANYBIT_SERVER_TRANSLATE_H_

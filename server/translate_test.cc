@@ -20,7 +20,7 @@
 #include "proto/rpc_status.pb.h"
 #include "server/testing/sum_network.h"
 
-namespace anybit {
+namespace anybit::server {
 namespace {
 
 using inference::ModelInferRequest;
@@ -90,9 +90,9 @@ void ExpectRefused(const ModelInferRequest& request, const std::string& part_of_
 TEST(TranslateTest, APlainRequestHasNoDeadlineAndAcceptsEveryPoint) {
   const InferCall call = Translated(Request(3));
   EXPECT_EQ(call.time_limit, Duration::max());
-  EXPECT_EQ(call.allowed, PointSet::First(4));
-  EXPECT_EQ(call.sla_class, SlaClassId{0});
-  EXPECT_EQ(call.tenant, TenantId{0});
+  EXPECT_EQ(call.allowed, scheduler::PointSet::First(4));
+  EXPECT_EQ(call.sla_class, scheduler::SlaClassId{0});
+  EXPECT_EQ(call.tenant, scheduler::TenantId{0});
   EXPECT_EQ(call.rows, 3);
   EXPECT_EQ(call.input, std::vector<uint8_t>(12, 7));
   EXPECT_EQ(call.top_classes, 0);
@@ -145,32 +145,33 @@ TEST(TranslateTest, ANegativeTimeoutIsRefused) {
 }
 
 TEST(TranslateTest, FloorsAndPinBecomeTheSetOfPointsThatSatisfyThem) {
-  EXPECT_EQ(Translated(WithInt64("min_accuracy_bp", 9000)).allowed, PointSet::First(3));
-  EXPECT_EQ(Translated(WithInt64("min_accuracy_bp", 9300)).allowed, PointSet::First(1));
-  EXPECT_EQ(Translated(WithInt64("min_bits", 8)).allowed, PointSet::First(2));
-  EXPECT_EQ(Translated(WithString("operating_point", "w1a1")).allowed, PointSet::Of(ToPointId(SumNetwork::kW1a1)));
-  EXPECT_EQ(Translated(WithString("sla_class", "interactive")).allowed, PointSet::First(3));
+  EXPECT_EQ(Translated(WithInt64("min_accuracy_bp", 9000)).allowed, scheduler::PointSet::First(3));
+  EXPECT_EQ(Translated(WithInt64("min_accuracy_bp", 9300)).allowed, scheduler::PointSet::First(1));
+  EXPECT_EQ(Translated(WithInt64("min_bits", 8)).allowed, scheduler::PointSet::First(2));
+  EXPECT_EQ(Translated(WithString("operating_point", "w1a1")).allowed,
+            scheduler::PointSet::Of(ToPointId(SumNetwork::kW1a1)));
+  EXPECT_EQ(Translated(WithString("sla_class", "interactive")).allowed, scheduler::PointSet::First(3));
 }
 
 TEST(TranslateTest, ATenantIsKnownByItsName) {
-  EXPECT_EQ(Translated(WithString("tenant", "careful")).tenant, TenantId{1});
-  EXPECT_EQ(Translated(WithString("tenant", "default")).tenant, TenantId{0});
+  EXPECT_EQ(Translated(WithString("tenant", "careful")).tenant, scheduler::TenantId{1});
+  EXPECT_EQ(Translated(WithString("tenant", "default")).tenant, scheduler::TenantId{0});
 }
 
 TEST(TranslateTest, OfTheFloorsOfClassTenantAndRequestTheHighestCounts) {
   ModelInferRequest request = WithString("tenant", "careful");
   auto& parameters = *request.mutable_parameters();
-  EXPECT_EQ(Translated(request).allowed, PointSet::First(2));
+  EXPECT_EQ(Translated(request).allowed, scheduler::PointSet::First(2));
   parameters["sla_class"].set_string_param("interactive");
-  EXPECT_EQ(Translated(request).allowed, PointSet::First(2));
+  EXPECT_EQ(Translated(request).allowed, scheduler::PointSet::First(2));
   parameters["min_accuracy_bp"].set_int64_param(9000);
-  EXPECT_EQ(Translated(request).allowed, PointSet::First(2));
+  EXPECT_EQ(Translated(request).allowed, scheduler::PointSet::First(2));
   parameters["min_accuracy_bp"].set_int64_param(9300);
-  EXPECT_EQ(Translated(request).allowed, PointSet::First(1));
+  EXPECT_EQ(Translated(request).allowed, scheduler::PointSet::First(1));
   parameters["operating_point"].set_string_param("w8a8");
   ExpectRefused(request, "operating point 'w8a8' does not have an accuracy of at least 9300");
   parameters.erase("min_accuracy_bp");
-  EXPECT_EQ(Translated(request).allowed, PointSet::Of(ToPointId(SumNetwork::kW8a8)));
+  EXPECT_EQ(Translated(request).allowed, scheduler::PointSet::Of(ToPointId(SumNetwork::kW8a8)));
   parameters["operating_point"].set_string_param("w4a4f");
   ExpectRefused(request, "at least 9200");
 }
@@ -383,10 +384,10 @@ TEST(TranslateTest, TextsFromClientsAreEscapedAndCutInMessages) {
 
 // ---- Responses
 
-Outcome ServedOutcome(std::vector<float> logits) {
+scheduler::Outcome ServedOutcome(std::vector<float> logits) {
   auto payload = std::make_unique<InferencePayload>();
   payload->output = std::move(logits);
-  return {.kind = OutcomeKind::kServed,
+  return {.kind = scheduler::OutcomeKind::kServed,
           .point = ToPointId(SumNetwork::kW4a4f),
           .expected_accuracy = 0.9,
           .batch_rows = 3,
@@ -471,8 +472,9 @@ TEST(TranslateTest, MetadataHasTheBatchDimensionAndConfigHasNot) {
 // Clips have one dimension more, [N, frames, height, width, channels], on the wire and in all descriptions.
 TEST(TranslateTest, ClipsAreTensorsOfFiveDimensions) {
   ServedModel model = Model();
-  const Artifact artifact = RandomArtifact(*ArchitectureByName("clip:side=8,frames=3,width=0.1,channels=2"), 1);
-  model.network = Describe(artifact);
+  const model::Artifact artifact =
+      model::RandomArtifact(*model::ArchitectureByName("clip:side=8,frames=3,width=0.1,channels=2"), 1);
+  model.network = model::Describe(artifact);
   model.network.name = "sums";
   EXPECT_THAT(DescribeModel(model).inputs(0).shape(), ElementsAre(-1, 3, 8, 8, 2));
   EXPECT_THAT(ConfigureModel(model).input(0).dims(), ElementsAre(3, 8, 8, 2));
@@ -488,7 +490,7 @@ TEST(TranslateTest, ClipsAreTensorsOfFiveDimensions) {
   EXPECT_EQ(call->rows, 2);
   EXPECT_EQ(call->input.size(), 2u * 384u);
 
-  const auto network = PackedNetwork::Create(artifact, *SupportedKernels().front());
+  const auto network = model::PackedNetwork::Create(artifact, *model::SupportedKernels().front());
   std::vector<float> logits(2 * 10);
   EXPECT_TRUE((*network)->Run(ToPointId(1), call->input, logits, *(*network)->MakeScratch(2)).ok());
 
@@ -563,4 +565,4 @@ TEST(TranslateTest, ARefusalWithARetryTimeCarriesItAsADetailOfGooglesForm) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::server

@@ -6,7 +6,7 @@
 
 #include <boost/asio.hpp>
 
-namespace anybit::testing {
+namespace anybit::metrics::testing {
 
 HttpAnswer HttpGet(int port, const std::string& path, const std::string& method, const std::string& host) {
   return HttpSend(port, method + " " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", host);
@@ -30,4 +30,4 @@ HttpAnswer HttpSend(int port, const std::string& bytes, const std::string& host)
           .body = text.substr(end_of_header + 4)};
 }
 
-}  // namespace anybit::testing
+}  // namespace anybit::metrics::testing

@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace anybit::testing {
+namespace anybit::metrics::testing {
 
 struct HttpAnswer {
   int code = 0;        // 0: no answer
@@ -19,6 +19,6 @@ HttpAnswer HttpGet(int port, const std::string& path, const std::string& method 
 // The same for any bytes.
 HttpAnswer HttpSend(int port, const std::string& bytes, const std::string& host = "127.0.0.1");
 
-}  // namespace anybit::testing
+}  // namespace anybit::metrics::testing
 
 #endif  // ANYBIT_METRICS_TESTING_HTTP_GET_H_

@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 std::vector<int> Scaled(std::vector<int> stages, double width) {
@@ -80,4 +80,4 @@ NetworkSpec ResNet18ImageNet(const ImageTask& task) {
 
 NetworkSpec ResNet20(const ImageTask& task) { return PublishedResNet("resnet20", task, {16, 32, 64}, 3, false); }
 
-}  // namespace anybit
+}  // namespace anybit::model

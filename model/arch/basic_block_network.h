@@ -12,7 +12,7 @@
 #include "model/arch/spec_writer.h"
 #include "model/format/network_spec.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // The operation that halves the maps of each stage but the first.
 enum class Downsampling : uint8_t {
@@ -55,6 +55,6 @@ NetworkSpec ResNet20(const ImageTask& task = {});
 // ResNet-18 as for ImageNet: at 224x224x3 and 1000 classes 1.8 billion multiplications and 11.7 million weights.
 NetworkSpec ResNet18ImageNet(const ImageTask& task = {.side = 224, .classes = 1000});
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_ARCH_BASIC_BLOCK_NETWORK_H_

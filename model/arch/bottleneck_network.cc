@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 constexpr int kExpansion = 4;
@@ -51,4 +51,4 @@ NetworkSpec MakeResNet50(const char* name, const ImageTask& task, bool imagenet_
 NetworkSpec ResNet50(const ImageTask& task) { return MakeResNet50("resnet50", task, false); }
 NetworkSpec ResNet50ImageNet(const ImageTask& task) { return MakeResNet50("resnet50_imagenet", task, true); }
 
-}  // namespace anybit
+}  // namespace anybit::model

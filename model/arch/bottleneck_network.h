@@ -6,7 +6,7 @@
 #include "model/arch/spec_writer.h"
 #include "model/format/network_spec.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // ResNet-50: nodes "stem" (and "stem.pool"), "stage<i>.block<j>.{shortcut,conv1,conv2,conv3}", "pool", "head". For
 // 32x32x3 inputs and ten classes 1.3 billion multiplications a row; with the ImageNet stem, at 224x224x3 and 1000
@@ -14,6 +14,6 @@ namespace anybit {
 NetworkSpec ResNet50(const ImageTask& task = {});
 NetworkSpec ResNet50ImageNet(const ImageTask& task = {.side = 224, .classes = 1000});
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_ARCH_BOTTLENECK_NETWORK_H_

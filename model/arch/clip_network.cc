@@ -1,6 +1,6 @@
 #include "model/arch/clip_network.h"
 
-namespace anybit {
+namespace anybit::model {
 
 NetworkSpec ClipNetwork(NetworkSpec backbone, int frames) {
   proto::TensorSpec clip;
@@ -11,4 +11,4 @@ NetworkSpec ClipNetwork(NetworkSpec backbone, int frames) {
   return backbone;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -6,12 +6,12 @@
 
 #include "model/format/network_spec.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // `backbone` for clips of `frames` of its images: input "clip", [frames, height, width, channels]. Its last layer must
 // read a global pool.
 NetworkSpec ClipNetwork(NetworkSpec backbone, int frames);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_ARCH_CLIP_NETWORK_H_

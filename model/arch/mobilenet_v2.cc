@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 struct Stage {
@@ -54,4 +54,4 @@ NetworkSpec MakeMobileNetV2(const char* name, const ImageTask& task, bool small_
 NetworkSpec MobileNetV2(const ImageTask& task) { return MakeMobileNetV2("mobilenetv2", task, true); }
 NetworkSpec MobileNetV2ImageNet(const ImageTask& task) { return MakeMobileNetV2("mobilenetv2_imagenet", task, false); }
 
-}  // namespace anybit
+}  // namespace anybit::model

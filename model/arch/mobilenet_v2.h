@@ -7,7 +7,7 @@
 #include "model/arch/spec_writer.h"
 #include "model/format/network_spec.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // Nodes "stem", "stage<i>.block<j>.{expand,depthwise,project}", "last", "pool", "head". As published, at 224x224x3 and
 // 1000 classes: 300 million multiplications a row and 3.5 million weights. For small images the stem and the second
@@ -15,6 +15,6 @@ namespace anybit {
 NetworkSpec MobileNetV2(const ImageTask& task = {});
 NetworkSpec MobileNetV2ImageNet(const ImageTask& task = {.side = 224, .classes = 1000});
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_ARCH_MOBILENET_V2_H_

@@ -14,7 +14,7 @@
 #include "model/arch/spec_writer.h"
 #include "model/arch/vgg.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 // The data that a network is defined for; options change it.
@@ -117,4 +117,4 @@ absl::StatusOr<NetworkSpec> ArchitectureByName(absl::string_view text) {
       absl::StrCat("no architecture '", parts.first, "'; known: ", absl::StrJoin(ArchitectureNames(), ", ")));
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -9,7 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "model/format/network_spec.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // `text` is a name, or "NAME:OPTION=VALUE,OPTION=VALUE..." for data of another shape:
 //   classes   2..65536
@@ -24,6 +24,6 @@ absl::StatusOr<NetworkSpec> ArchitectureByName(absl::string_view text);
 
 std::vector<std::string> ArchitectureNames();
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_ARCH_REGISTRY_H_

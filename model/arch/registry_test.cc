@@ -7,7 +7,7 @@
 #include "model/format/artifact.h"
 #include "model/testing/random_artifact.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 NetworkPlan PlanOf(absl::string_view text) {
@@ -189,4 +189,4 @@ TEST(BasicBlockNetwork, HasAShortcutConvolutionOnlyWhereChannelsChange) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace anybit {
+namespace anybit::model {
 
 int ScaledChannels(int channels, double width) { return std::max(1, static_cast<int>(std::lround(channels * width))); }
 
@@ -64,4 +64,4 @@ proto::Node& SpecWriter::Add(const std::string& name, const std::string& input, 
   return node;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -7,7 +7,7 @@
 
 #include "model/format/network_spec.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // The input and classes of a network, and its width.
 struct ImageTask {
@@ -63,6 +63,6 @@ class SpecWriter {
   std::map<std::string, Size> sizes_;  // by node
 };
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_ARCH_SPEC_WRITER_H_

@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 struct Stage {
@@ -25,4 +25,4 @@ NetworkSpec Vgg16(const ImageTask& task) {
   return writer.FinishWithHead();
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

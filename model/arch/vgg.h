@@ -6,12 +6,12 @@
 #include "model/arch/spec_writer.h"
 #include "model/format/network_spec.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // Nodes "stage<i>.conv<j>", "stage<i>.pool" (where more than one pixel is left), "pool", "head". For 32x32x3 inputs and
 // ten classes 313 million multiplications a row and 14.7 million weights.
 NetworkSpec Vgg16(const ImageTask& task = {});
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_ARCH_VGG_H_

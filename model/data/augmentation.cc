@@ -11,7 +11,7 @@
 #include "absl/strings/str_split.h"
 #include "base/random.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 // One name of the text: its limits, and its member of the struct.
@@ -221,4 +221,4 @@ void Augment(const Augmentation& augmentation, const ExampleShape& shape, uint64
   }
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -13,7 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "model/data/example_set.h"
 
-namespace anybit {
+namespace anybit::model {
 
 struct Augmentation {
   int shift = 0;        // pixels: moved by -shift..shift down and across (random crop of the padded picture)
@@ -42,6 +42,6 @@ absl::Status CheckAugmentation(const Augmentation& augmentation, const ExampleSh
 // Changes one row of `shape` in place.
 void Augment(const Augmentation& augmentation, const ExampleShape& shape, uint64_t seed, std::span<uint8_t> row);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_DATA_AUGMENTATION_H_

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 // Values 1.. row by row, so that each pixel can be told from the others and from 0.
@@ -188,4 +188,4 @@ TEST(Augment, ErasesAShareOfTheRowsByNoiseWithinTheStatedAreas) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model

@@ -9,7 +9,7 @@
 #include "base/random.h"
 #include "model/data/read_rows.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 // Purposes of a seed: each has a random stream of its own.
@@ -96,4 +96,4 @@ absl::StatusOr<Minibatch> BatchSource::Make(const ExampleSet& examples, const Ba
   return minibatch;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -16,7 +16,7 @@
 #include "model/data/augmentation.h"
 #include "model/data/example_set.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // One rank's rows of one step. Under mixup the loss of a row is share * loss(labels) + (1 - share) *
 // loss(other_labels).
@@ -72,6 +72,6 @@ class BatchSource {
   std::future<absl::StatusOr<Minibatch>> next_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_DATA_BATCH_SOURCE_H_

@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 // Row i is flat and of value i, its label too.
@@ -205,4 +205,4 @@ TEST(BatchSource, NamesWhatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model

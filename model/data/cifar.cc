@@ -10,7 +10,7 @@
 #include "base/file_bytes.h"
 #include "base/utf8.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 constexpr size_t kMaxFileBytes = size_t{1} << 31;  // ten times the largest published file
@@ -106,4 +106,4 @@ absl::StatusOr<MemoryExamples> ReadCifarFolder(const std::string& folder, Split 
   return examples;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

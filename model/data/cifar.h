@@ -13,13 +13,13 @@
 #include "absl/status/statusor.h"
 #include "model/data/example_set.h"
 
-namespace anybit {
+namespace anybit::model {
 
 enum class Cifar : uint8_t { k10, k100, k100Coarse };
 
 // Rows of 32x32x3. NotFound, or DataLoss naming file, record, value and limit.
 absl::StatusOr<MemoryExamples> ReadCifarFolder(const std::string& folder, Split split, Cifar kind);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_DATA_CIFAR_H_

@@ -4,7 +4,7 @@
 
 #include "model/data/example_files.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 // A record whose planes are `red`, `green` and `blue`, but for the first pixel of the second line: 1, 2, 3.
@@ -105,4 +105,4 @@ TEST(ReadCifarFolder, NoticesTruncations) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model

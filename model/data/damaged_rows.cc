@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/data/read_rows.h"
 
-namespace anybit {
+namespace anybit::model {
 
 std::vector<DamagedRow> FindDamaged(const ExampleSet& examples, int part, int parts) {
   std::vector<DamagedRow> damaged;
@@ -73,4 +73,4 @@ absl::StatusOr<std::unique_ptr<ExampleSet>> WithoutDamaged(std::unique_ptr<Examp
   return std::make_unique<Subset>(std::move(examples), std::move(whole));
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -10,7 +10,7 @@
 #include "absl/status/statusor.h"
 #include "model/data/example_set.h"
 
-namespace anybit {
+namespace anybit::model {
 
 struct DamagedRow {
   int64_t row = 0;
@@ -29,6 +29,6 @@ absl::Status CheckClassesRemain(const ExampleSet& examples, const std::vector<Da
 absl::StatusOr<std::unique_ptr<ExampleSet>> WithoutDamaged(std::unique_ptr<ExampleSet> examples,
                                                            const std::vector<DamagedRow>& damaged, int64_t limit);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_DATA_DAMAGED_ROWS_H_

@@ -8,7 +8,7 @@
 #include "model/data/example_files.h"
 #include "model/data/open_examples.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 constexpr ExampleShape kShape{.height = 2, .width = 2};
@@ -91,4 +91,4 @@ TEST(CheckClassesRemain, NamesAClassThatHasOnlyDamagedRows) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace anybit {
+namespace anybit::model {
 
 std::string FreshFolder(const std::string& name) {
   const std::string path = testing::TempDir() + "/" + name;
@@ -37,4 +37,4 @@ std::string Gzipped(const std::string& bytes) {
   return out;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

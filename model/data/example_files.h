@@ -7,7 +7,7 @@
 #include "base/testing/image_bytes.h"
 #include "model/data/image.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // An empty folder of this name under the test's temporary one.
 std::string FreshFolder(const std::string& name);
@@ -17,6 +17,6 @@ std::string WriteFile(const std::string& path, const std::string& bytes);
 
 std::string Gzipped(const std::string& bytes);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_DATA_EXAMPLE_FILES_H_

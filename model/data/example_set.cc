@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/random.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 int ClassesOf(const std::vector<uint16_t>& labels, const std::vector<std::string>& names) {
@@ -65,4 +65,4 @@ HeldOutSplit HoldOut(const ExampleSet& whole, int64_t held_out) {
   return {Subset(whole, {order.begin(), middle}), Subset(whole, {middle, order.end()})};
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

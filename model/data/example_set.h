@@ -14,7 +14,7 @@
 
 #include "absl/status/status.h"
 
-namespace anybit {
+namespace anybit::model {
 
 struct ExampleShape {
   int64_t frames = 1;
@@ -128,6 +128,6 @@ struct HeldOutSplit {
 // was trained on them.
 HeldOutSplit HoldOut(const ExampleSet& whole, int64_t held_out);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_DATA_EXAMPLE_SET_H_

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 // Row i is two pixels of value i; its label is i % 3.
@@ -73,4 +73,4 @@ TEST(ToText, NamesFramesOnlyWhereThereAreSeveral) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model

@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
-namespace anybit {
+namespace anybit::model {
 
 absl::StatusOr<FolderEntries> ListFolder(const std::string& folder) {
   namespace fs = std::filesystem;
@@ -40,4 +40,4 @@ std::string NamesText(const std::vector<std::string>& names, size_t shown) {
   return names.size() <= shown ? text : absl::StrCat(text, " and ", names.size() - shown, " more");
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

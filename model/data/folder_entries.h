@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // Names, sorted bytewise. A link counts as its target.
 struct FolderEntries {
@@ -27,6 +27,6 @@ bool IsImageName(absl::string_view name);
 // "'a', 'b', 'c' and 5 more", with at most `shown` names; "nothing" where there are none.
 std::string NamesText(const std::vector<std::string>& names, size_t shown = 8);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_DATA_FOLDER_ENTRIES_H_

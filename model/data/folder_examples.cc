@@ -12,7 +12,7 @@
 #include "model/data/passed_over.h"
 #include "model/data/split_folder.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 namespace fs = std::filesystem;
@@ -238,4 +238,4 @@ absl::Status FolderExamples::Check(int64_t i) const {
   return absl::OkStatus();
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

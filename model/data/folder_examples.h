@@ -15,7 +15,7 @@
 #include "absl/status/statusor.h"
 #include "model/data/example_set.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // Each image becomes one frame by ScaleToCover of image.h. Frame f of F of a clip of n files is the middle of the f-th
 // of F equal parts: file floor((f + 1/2) n / F). Short clips therefore repeat files.
@@ -49,6 +49,6 @@ class FolderExamples final : public ExampleSet {
   const std::vector<std::string> files_;  // [count][frames], below root_
 };
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_DATA_FOLDER_EXAMPLES_H_

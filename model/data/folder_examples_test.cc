@@ -7,7 +7,7 @@
 #include "absl/strings/match.h"
 #include "model/data/example_files.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 constexpr ExampleShape kShape{.height = 2, .width = 2};
@@ -246,4 +246,4 @@ TEST(ClipFolder, RefusesAClipWithoutFrames) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model

@@ -9,7 +9,7 @@
 #include "base/idx.h"
 #include "model/data/idx_files.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 constexpr size_t kMaxFile = size_t{1} << 31;
@@ -51,4 +51,4 @@ absl::StatusOr<MemoryExamples> ReadIdxFolder(const std::string& data, Split spli
   return examples;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -9,7 +9,7 @@
 #include "absl/status/statusor.h"
 #include "model/data/example_set.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // Images of their own size. NotFound, or DataLoss naming what does not fit.
 absl::StatusOr<MemoryExamples> ReadIdx(const std::string& images_path, const std::string& labels_path);
@@ -17,6 +17,6 @@ absl::StatusOr<MemoryExamples> ReadIdx(const std::string& images_path, const std
 // The files of a split that FindIdxFiles (idx_files.h) finds at `data`, a folder mostly. Its errors beside those above.
 absl::StatusOr<MemoryExamples> ReadIdxFolder(const std::string& data, Split split);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_DATA_IDX_H_

@@ -12,7 +12,7 @@
 #include "absl/strings/strip.h"
 #include "model/data/folder_entries.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 struct IdxName {
@@ -139,4 +139,4 @@ absl::StatusOr<IdxFiles> FindIdxFiles(const std::string& data, Split split) {
                                           "-", lacking, "-ubyte[.gz]"));
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -12,7 +12,7 @@
 #include "absl/status/statusor.h"
 #include "model/data/example_set.h"
 
-namespace anybit {
+namespace anybit::model {
 
 struct IdxFiles {
   std::string images;
@@ -27,6 +27,6 @@ bool HasIdxFiles(const std::string& data);
 // InvalidArgument, naming the sets, where there are several.
 absl::StatusOr<IdxFiles> FindIdxFiles(const std::string& data, Split split);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_DATA_IDX_FILES_H_

@@ -4,7 +4,7 @@
 
 #include "model/data/example_files.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 std::string Header(int dimensions, std::vector<int> shape) {
@@ -128,4 +128,4 @@ TEST(ReadIdxFolder, NamesWhatIsThereAndLacksItsCounterpart) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model

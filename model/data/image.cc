@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 constexpr int kOne = 1 << 14;  // a weight of 1; a row's sum of kOne times 255 stays in 32 bits
@@ -129,4 +129,4 @@ absl::StatusOr<MemoryExamples> Centred(MemoryExamples examples, const ExampleSha
   return MemoryExamples(shape, std::move(labels), std::move(pixels), examples.class_names());
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

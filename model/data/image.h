@@ -10,7 +10,7 @@
 #include "base/image.h"
 #include "model/data/example_set.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // InvalidArgument unless rows of this shape can be made of images: extents of 1..4096, 1..256 frames, 1 or 3 channels.
 absl::Status CheckShape(const ExampleShape& shape);
@@ -25,6 +25,6 @@ void ScaleToCover(const Image& image, int64_t height, int64_t width, std::span<u
 // `shape` is smaller, has several frames, or the rows would take more than 16 GiB.
 absl::StatusOr<MemoryExamples> Centred(MemoryExamples examples, const ExampleShape& shape);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_DATA_IMAGE_H_

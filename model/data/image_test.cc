@@ -4,7 +4,7 @@
 
 #include "model/data/example_files.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 std::vector<uint8_t> Scaled(const Image& image, int64_t height, int64_t width) {
@@ -86,4 +86,4 @@ TEST(Centred, NamesWhatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model

@@ -9,7 +9,7 @@
 #include "base/random.h"
 #include "model/data/image.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 // Position of the object at one time. `turn` is the tangent of half of its angle: sine and cosine are then fractions of
@@ -163,4 +163,4 @@ absl::Status MovingClips::Read(int64_t i, std::span<uint8_t> row) const {
   return absl::OkStatus();
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

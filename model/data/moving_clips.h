@@ -12,7 +12,7 @@
 #include "absl/status/statusor.h"
 #include "model/data/example_set.h"
 
-namespace anybit {
+namespace anybit::model {
 
 class MovingClips final : public ExampleSet {
  public:
@@ -31,6 +31,6 @@ class MovingClips final : public ExampleSet {
   uint64_t seed_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_DATA_MOVING_CLIPS_H_

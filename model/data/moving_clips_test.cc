@@ -10,7 +10,7 @@
 #include "base/random.h"
 #include "model/data/idx.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 // A light square on black, `count` times.
@@ -149,4 +149,4 @@ TEST(MovingClips, SayMoreOverTheirFramesThanInOne) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model

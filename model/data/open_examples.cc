@@ -18,7 +18,7 @@
 #include "model/data/moving_clips.h"
 #include "model/data/split_folder.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 using Opened = absl::StatusOr<std::unique_ptr<ExampleSet>>;
@@ -140,4 +140,4 @@ Opened OpenExamples(const std::string& data, Split split, const ExampleShape& sh
       HoldsText(folder)));
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "model/data/example_set.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // Opens FOLDER, whose files determine its kind, or KIND:FOLDER:
 //   idx:      the MNIST family's IDX files (idx_files.h has their names and places), centred in zeros
@@ -24,6 +24,6 @@ namespace anybit {
 absl::StatusOr<std::unique_ptr<ExampleSet>> OpenExamples(const std::string& data, Split split,
                                                          const ExampleShape& shape);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_DATA_OPEN_EXAMPLES_H_

@@ -8,7 +8,7 @@
 
 #include "model/data/example_files.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 constexpr ExampleShape kShape{.height = 32, .width = 32, .channels = 3};
@@ -230,4 +230,4 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
-namespace anybit {
+namespace anybit::model {
 
 void PassedOver::Add(const std::string& path) {
   Ending& ending = endings_[absl::AsciiStrToLower(std::filesystem::path(path).extension().string())];
@@ -47,4 +47,4 @@ std::string PassedOver::Text() const {
   return absl::StrJoin(parts, ", ");
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -6,7 +6,7 @@
 #include <map>
 #include <string>
 
-namespace anybit {
+namespace anybit::model {
 
 class PassedOver {
  public:
@@ -29,6 +29,6 @@ class PassedOver {
   int64_t hidden_ = 0;
 };
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_DATA_PASSED_OVER_H_

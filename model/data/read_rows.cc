@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-namespace anybit {
+namespace anybit::model {
 
 int ReadingThreads(RowCost cost) {
   if (cost == RowCost::kCopy) return 1;
@@ -46,4 +46,4 @@ absl::Status ReadRows(const ExampleSet& examples, int64_t first, int64_t n, std:
                     [&](int64_t i) { return examples.Read(first + i, rows.subspan(i * elements, elements)); });
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

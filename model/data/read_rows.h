@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "model/data/example_set.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // Threads that speed up reading rows of this cost on this machine; 1 where a row is a copy.
 int ReadingThreads(RowCost cost);
@@ -21,6 +21,6 @@ absl::Status ForEachRow(int64_t n, int threads, const std::function<absl::Status
 // Rows first to first + n - 1 of `examples` to `rows`, one after the other.
 absl::Status ReadRows(const ExampleSet& examples, int64_t first, int64_t n, std::span<uint8_t> rows);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_DATA_READ_ROWS_H_

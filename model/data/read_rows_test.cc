@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 TEST(ForEachRow, DoesEachRowOnceWithAnyNumberOfThreads) {
@@ -46,4 +46,4 @@ TEST(ReadRows, PutsRowsOneAfterTheOther) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model

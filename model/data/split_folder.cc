@@ -10,7 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "base/utf8.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 // In the order of preference.
@@ -107,4 +107,4 @@ bool HasSplitFolders(const std::string& folder) {
   return false;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -13,7 +13,7 @@
 #include "model/data/example_set.h"
 #include "model/data/folder_entries.h"
 
-namespace anybit {
+namespace anybit::model {
 
 struct SplitFolder {
   std::string path;
@@ -29,6 +29,6 @@ absl::StatusOr<SplitFolder> FindSplit(const std::string& folder, Split split);
 // Whether `folder` contains a folder with a name of either split.
 bool HasSplitFolders(const std::string& folder);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_DATA_SPLIT_FOLDER_H_

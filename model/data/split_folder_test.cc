@@ -4,7 +4,7 @@
 
 #include "model/data/example_files.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 std::string PathOf(const std::string& folder, Split split) {
@@ -69,4 +69,4 @@ TEST(FindSplit, RefusesNamesThatDifferInCaseOnly) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model

@@ -5,7 +5,7 @@
 #include "model/kernels/cpu/pack_conv.h"
 #include "model/kernels/cpu/panel_size.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 // Sets each map's border and stored channels to what its readers need. Returns the last reader of each node, -1 where
@@ -94,4 +94,4 @@ ActivationPlan PlanActivations(const NetworkPlan& plan) {
   return activations;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

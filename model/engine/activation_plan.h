@@ -13,7 +13,7 @@
 #include "model/kernels/cpu/conv_layer.h"
 #include "model/kernels/feature_map.h"
 
-namespace anybit {
+namespace anybit::model {
 
 struct ActivationPlan {
   FeatureMap input;               // of the network; channels are padded unless dense convolutions alone read it
@@ -29,6 +29,6 @@ struct ActivationPlan {
 
 ActivationPlan PlanActivations(const NetworkPlan& plan);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_ENGINE_ACTIVATION_PLAN_H_

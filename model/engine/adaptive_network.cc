@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace anybit {
+namespace anybit::model {
 
 absl::Status CheckPoint(const NetworkDescription& network, PointId point) {
   if (ToIndex(point) < static_cast<int>(network.points.size())) return absl::OkStatus();
@@ -21,4 +21,4 @@ absl::StatusOr<int64_t> RowsOf(const NetworkDescription& network, PointId point,
   return rows;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -12,7 +12,7 @@
 #include "base/point_id.h"
 #include "model/format/network_description.h"
 
-namespace anybit {
+namespace anybit::model {
 
 class KernelChooser;
 
@@ -52,6 +52,6 @@ absl::Status CheckPoint(const NetworkDescription& network, PointId point);
 // point does not exist or the sizes are not whole, equal and positive numbers of rows. Every Run checks this first.
 absl::StatusOr<int64_t> RowsOf(const NetworkDescription& network, PointId point, size_t inputs, size_t outputs);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_ENGINE_ADAPTIVE_NETWORK_H_

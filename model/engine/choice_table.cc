@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace anybit {
+namespace anybit::model {
 
 ChoiceTable::ChoiceTable(Names names)
     : names_(std::move(names)), table_(names_.points.size(), std::vector<AlgorithmNames>(names_.layers.size())) {}
@@ -64,4 +64,4 @@ void ChoiceTable::SetAt(PointId point, std::vector<AlgorithmNames> choices) {
   table_[ToIndex(point)] = std::move(choices);
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -15,7 +15,7 @@
 #include "base/point_id.h"
 #include "model/engine/kernel_choices.h"
 
-namespace anybit {
+namespace anybit::model {
 
 class ChoiceTable {
  public:
@@ -47,6 +47,6 @@ class ChoiceTable {
   std::vector<std::vector<AlgorithmNames>> table_ ABSL_GUARDED_BY(mutex_);  // [point][layer]
 };
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_ENGINE_CHOICE_TABLE_H_

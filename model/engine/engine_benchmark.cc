@@ -47,7 +47,7 @@ ABSL_FLAG(std::string, isa, "auto", "instruction set of the kernels: auto, avx51
 ABSL_FLAG(int, threads, 1, "threads that a run uses");
 ABSL_FLAG(absl::Duration, choose, absl::Seconds(40), "at most how long to measure which kernels are fastest; 0: guess");
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 constexpr int kMaxBatch = 1024;
@@ -193,12 +193,12 @@ absl::Status Main() {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model
 
 int main(int argc, char** argv) {
   absl::SetProgramUsageMessage("times a network's operating points, asked on standard input");
   absl::ParseCommandLine(argc, argv);
-  const absl::Status status = anybit::Main();
+  const absl::Status status = anybit::model::Main();
   if (status.ok()) return 0;
   std::cerr << "engine_benchmark: " << status.message() << "\n";
   return 1;

@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/data/read_rows.h"
 
-namespace anybit {
+namespace anybit::model {
 
 int Top1(std::span<const float> logits) {
   return static_cast<int>(std::max_element(logits.begin(), logits.end()) - logits.begin());
@@ -37,4 +37,4 @@ absl::StatusOr<double> EvaluateTop1(const AdaptiveNetwork& network, PointId poin
   return static_cast<double>(correct) / static_cast<double>(examples.count());
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -8,7 +8,7 @@
 #include "model/data/example_set.h"
 #include "model/engine/adaptive_network.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // The index of the largest logit; the first of equal ones.
 int Top1(std::span<const float> logits);
@@ -17,6 +17,6 @@ int Top1(std::span<const float> logits);
 // errors of ExampleSet::Read.
 absl::StatusOr<double> EvaluateTop1(const AdaptiveNetwork& network, PointId point, const ExampleSet& examples);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_ENGINE_EVALUATE_H_

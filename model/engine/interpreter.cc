@@ -6,7 +6,7 @@
 #include "model/format/requantize.h"
 #include "model/kernels/cpu/pack_conv.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 // Bytes, or floats, that a kernel's last step may read beyond a map: one vector.
@@ -248,4 +248,4 @@ void Interpreter::Record(const PlannedNode& node, int index, int64_t rows, const
   }
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

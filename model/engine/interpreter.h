@@ -17,7 +17,7 @@
 #include "model/kernels/aligned_buffer.h"
 #include "model/kernels/cpu/kernel_table.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // The memory of one thread: sized once, never grown.
 struct InterpreterMemory {
@@ -88,6 +88,6 @@ class Interpreter {
   const bool full_precision_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_ENGINE_INTERPRETER_H_

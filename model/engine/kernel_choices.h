@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace anybit {
+namespace anybit::model {
 
 // A batch runs with the choice for the largest of these sizes that its rows per thread reach.
 inline constexpr std::array<int, 5> kChoiceRows = {1, 2, 4, 8, 16};
@@ -37,6 +37,6 @@ struct KernelChoices {
   friend bool operator==(const KernelChoices&, const KernelChoices&) = default;
 };
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_ENGINE_KERNEL_CHOICES_H_

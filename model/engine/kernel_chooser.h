@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "model/engine/kernel_choices.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // The time since some fixed instant; never runs backwards.
 using MonotonicClock = std::function<std::chrono::nanoseconds()>;
@@ -35,6 +35,6 @@ class KernelChooser {
   virtual void MeasureChoices(int max_rows, std::chrono::nanoseconds budget, const MonotonicClock& now) = 0;
 };
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_ENGINE_KERNEL_CHOOSER_H_

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 using std::chrono::nanoseconds;
@@ -118,4 +118,4 @@ std::vector<ChosenCandidates> TuneKernels(std::span<const int> candidate_counts,
   return chosen;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

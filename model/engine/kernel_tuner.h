@@ -15,7 +15,7 @@
 #include "model/engine/kernel_choices.h"
 #include "model/engine/kernel_chooser.h"
 
-namespace anybit {
+namespace anybit::model {
 
 class TrialRunner {
  public:
@@ -35,6 +35,6 @@ using ChosenCandidates = std::array<int, kChoiceRows.size()>;
 std::vector<ChosenCandidates> TuneKernels(std::span<const int> candidate_counts, int max_rows,
                                           std::chrono::nanoseconds end, const MonotonicClock& now, TrialRunner& trials);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_ENGINE_KERNEL_TUNER_H_

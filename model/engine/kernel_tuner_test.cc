@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 using std::chrono::nanoseconds;
@@ -100,4 +100,4 @@ TEST(KernelTunerTest, LeavesLayersWithoutCandidatesAtZero) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace anybit {
+namespace anybit::model {
 
 struct NodeTrace {
   std::string node;
@@ -16,6 +16,6 @@ struct NodeTrace {
 
 using LayerTrace = std::vector<NodeTrace>;
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_ENGINE_LAYER_TRACE_H_

@@ -15,7 +15,7 @@
 #include "model/engine/thread_crew.h"
 #include "model/kernels/cpu/conv_algorithm.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 using std::chrono::nanoseconds;
@@ -280,4 +280,4 @@ absl::StatusOr<std::unique_ptr<PackedNetwork>> PackedNetwork::Create(Artifact ar
   return std::make_unique<PackedNetworkImpl>(std::move(artifact), kernels, options);
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -21,7 +21,7 @@
 #include "model/format/artifact_contents.h"
 #include "model/kernels/cpu/kernel_table.h"
 
-namespace anybit {
+namespace anybit::model {
 
 struct PackedNetworkOptions {
   // Threads that one Run uses, 1..64: its rows are split among them. A scratch owns all but the calling one; they
@@ -49,6 +49,6 @@ class PackedNetwork : public AdaptiveNetwork, public KernelChooser {
   virtual int64_t panel_bytes() const = 0;
 };
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_ENGINE_PACKED_NETWORK_H_

@@ -15,7 +15,7 @@
 #include "model/testing/allocation_count.h"
 #include "model/testing/random_artifact.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 constexpr int kMaxRows = 5;
@@ -85,4 +85,4 @@ TEST(PackedNetworkAllocation, NeverHappensWithAnyAlgorithm) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model

@@ -13,7 +13,7 @@
 #include "model/kernels/cpu/instruction_set.h"
 #include "model/testing/random_artifact.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -48,6 +48,6 @@ void BM_SwitchPoint(benchmark::State& state) {
 BENCHMARK(BM_SwitchPoint)->MinTime(1);
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model
 
 BENCHMARK_MAIN();

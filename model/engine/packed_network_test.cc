@@ -17,7 +17,7 @@
 #include "model/testing/random_artifact.h"
 #include "model/testing/reference_network.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 constexpr int kFullPrecision = 0;
@@ -488,4 +488,4 @@ TEST(PackedNetwork, RefusesSizesThatDoNotFit) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace anybit {
+namespace anybit::model {
 
 PanelCache::PanelCache(int points, int64_t limit, Pack pack)
     : limit_(limit), pack_(std::move(pack)), entries_(points) {}
@@ -66,4 +66,4 @@ void PanelCache::DropLeastRecentlyUsed(PointId keep) {
   }
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

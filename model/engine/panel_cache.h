@@ -22,7 +22,7 @@
 #include "base/point_id.h"
 #include "model/engine/point_panels.h"
 
-namespace anybit {
+namespace anybit::model {
 
 class PanelCache {
  public:
@@ -65,6 +65,6 @@ class PanelCache {
   int64_t uses_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_ENGINE_PANEL_CACHE_H_

@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/notification.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 constexpr PointId kA = ToPointId(0), kB = ToPointId(1), kC = ToPointId(2);
@@ -106,4 +106,4 @@ TEST(PanelCacheTest, AnswersForPackedPointsWhileAnotherIsBeingPacked) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model

@@ -8,7 +8,7 @@
 #include "model/format/code_range.h"
 #include "model/kernels/cpu/pack_conv.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 int64_t LinearBytes(const LayerPanels& panels) {
@@ -140,4 +140,4 @@ std::vector<ConvAlgorithm> PanelPacker::ByGuessedCost(int layer, int rows) const
   return algorithms;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -16,7 +16,7 @@
 #include "model/kernels/cpu/conv_layer.h"
 #include "model/kernels/cpu/kernel_table.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // One layer packed with one algorithm that is exact for it.
 struct KernelCandidate {
@@ -65,6 +65,6 @@ class PanelPacker {
   const KernelTable& kernels_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_ENGINE_PANEL_PACKER_H_

@@ -11,7 +11,7 @@
 #include "model/engine/kernel_choices.h"
 #include "model/kernels/cpu/conv_layer.h"
 
-namespace anybit {
+namespace anybit::model {
 
 struct LayerPanels {
   // Of a conv layer, by kChoiceRows. Sizes with the same algorithm share one panel.
@@ -30,6 +30,6 @@ struct PointPanels {
   int64_t bytes = 0;                // of all panels
 };
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_ENGINE_POINT_PANELS_H_

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace anybit {
+namespace anybit::model {
 
 ThreadCrew::ThreadCrew(int helpers, Work work) : work_(std::move(work)) {
   for (int share = 1; share <= helpers; ++share) threads_.emplace_back([this, share] { Help(share); });
@@ -50,4 +50,4 @@ void ThreadCrew::Help(int share) {
   }
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

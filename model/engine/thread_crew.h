@@ -13,7 +13,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 
-namespace anybit {
+namespace anybit::model {
 
 class ThreadCrew {
  public:
@@ -46,6 +46,6 @@ class ThreadCrew {
   std::vector<std::thread> threads_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_ENGINE_THREAD_CREW_H_

@@ -9,7 +9,7 @@
 
 #include "absl/synchronization/barrier.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 TEST(ThreadCrewTest, RunsEveryShareOnceForEachCall) {
@@ -49,4 +49,4 @@ TEST(ThreadCrewTest, EndsWithoutACall) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model

@@ -6,7 +6,7 @@
 #include "model/engine/torch_weights.h"
 #include "model/format/requantize.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 class NoScratch : public AdaptiveNetwork::Scratch {};  // LibTorch allocates its own memory
@@ -174,4 +174,4 @@ absl::StatusOr<std::unique_ptr<TorchNetwork>> TorchNetwork::Create(Artifact arti
   return network;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -13,7 +13,7 @@
 #include "model/engine/layer_trace.h"
 #include "model/format/artifact_contents.h"
 
-namespace anybit {
+namespace anybit::model {
 
 class TorchNetwork : public AdaptiveNetwork {
  public:
@@ -24,6 +24,6 @@ class TorchNetwork : public AdaptiveNetwork {
   virtual absl::StatusOr<LayerTrace> Trace(PointId point, std::span<const uint8_t> input) const = 0;
 };
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_ENGINE_TORCH_NETWORK_H_

@@ -14,7 +14,7 @@
 #include "model/kernels/cpu/instruction_set.h"
 #include "model/testing/random_artifact.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 // Layers this small lose by being split over threads.
@@ -103,4 +103,4 @@ TEST(TorchNetwork, RefusesSizesThatDoNotFit) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model

@@ -1,6 +1,6 @@
 #include "model/engine/torch_weights.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 torch::Tensor FromStoreOrder(const torch::Tensor& flat, const PlannedNode& node) {
@@ -32,4 +32,4 @@ torch::Tensor ChildWeights(const LayerStore& store, const CodeRange& range, cons
   return weights.to(ExactType(weights, highest_input));
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

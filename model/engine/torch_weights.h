@@ -8,7 +8,7 @@
 #include "model/format/code_range.h"
 #include "model/format/network_spec.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // The float weights of a layer, float32 [O, C, k, k] channels last; of a linear one [O, depth]. The store must have
 // them.
@@ -19,6 +19,6 @@ torch::Tensor FullWeights(const LayerStore& store, const PlannedNode& node);
 torch::Tensor ChildWeights(const LayerStore& store, const CodeRange& range, const NetworkPlan& plan,
                            const PlannedNode& node);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_ENGINE_TORCH_WEIGHTS_H_

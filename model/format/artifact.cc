@@ -12,7 +12,7 @@
 #include "model/format/invalid.h"
 #include "model/format/safetensors.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 constexpr char kFormatKey[] = "anybit.format";
@@ -228,4 +228,4 @@ absl::Status WriteArtifact(const Artifact& artifact, const std::string& path) {
   return ReplaceFile(path, SerializeArtifact(artifact));
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

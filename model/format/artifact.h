@@ -23,7 +23,7 @@
 #include "absl/strings/string_view.h"
 #include "model/format/artifact_contents.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // The file's text; `artifact` must be valid.
 std::string SerializeArtifact(const Artifact& artifact);
@@ -38,6 +38,6 @@ absl::StatusOr<Artifact> ReadArtifact(const std::string& path);
 // Validates, writes beside `path`, then renames: a reader sees the old file or the new one.
 absl::Status WriteArtifact(const Artifact& artifact, const std::string& path);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_FORMAT_ARTIFACT_H_

@@ -10,7 +10,7 @@
 #include "model/format/invalid.h"
 #include "model/format/requantize.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 constexpr size_t kMaxPoints = 64;                       // the scheduler's point sets have 64 bits
@@ -140,4 +140,4 @@ NetworkDescription Describe(const Artifact& artifact) {
   return description;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -14,7 +14,7 @@
 #include "model/format/network_spec.h"
 #include "model/format/operating_point.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // The weights of one layer, [out][depth] in the order of PlannedNode.
 struct LayerStore {
@@ -54,6 +54,6 @@ absl::Status ValidateArtifact(const Artifact& artifact);
 // The network as clients and the server see it. `artifact` must be valid.
 NetworkDescription Describe(const Artifact& artifact);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_FORMAT_ARTIFACT_CONTENTS_H_

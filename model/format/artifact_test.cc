@@ -15,7 +15,7 @@
 #include "model/format/safetensors.h"
 #include "model/testing/random_artifact.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 Artifact Tiny() { return RandomArtifact(BasicBlockNetwork({.name = "tiny", .side = 8, .stages = {4, 8}}), 1); }
@@ -208,4 +208,4 @@ TEST(Describe, SaysWhatClientsNeed) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model

@@ -6,7 +6,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 
-namespace anybit {
+namespace anybit::model {
 
 class BitWidth {
  public:
@@ -25,6 +25,6 @@ class BitWidth {
   int bits_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_FORMAT_BIT_WIDTH_H_

@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace anybit {
+namespace anybit::model {
 
 absl::Status ValidateCodeRange(const CodeRange& range) {
   if (range.sign) {
@@ -34,4 +34,4 @@ CodeRange StandardRange(BitWidth bits) {
   return {.step = 1 << (8 - b), .lo = -(1 << (b - 1)), .hi = (1 << (b - 1)) - 1};
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -11,7 +11,7 @@
 #include "absl/status/status.h"
 #include "model/format/bit_width.h"
 
-namespace anybit {
+namespace anybit::model {
 
 struct CodeRange {
   int step = 1;       // 1..127, odd or a power of two
@@ -41,6 +41,6 @@ constexpr int ChildCode(int q8, const CodeRange& range) {
   return std::clamp(RoundHalfUpDivide(q8, range.step), range.lo, range.hi);
 }
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_FORMAT_CODE_RANGE_H_

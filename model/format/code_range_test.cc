@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 BitWidth Bits(int bits) { return *BitWidth::FromBits(bits); }
@@ -70,4 +70,4 @@ TEST(ValidateCodeRange, RefusesWhatTheContractDoesNotAllow) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model

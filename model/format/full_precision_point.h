@@ -4,7 +4,7 @@
 
 #include "model/format/artifact_contents.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // The first full-precision point of `artifact`, or null.
 inline const ArtifactPoint* FullPrecisionPoint(const Artifact& artifact) {
@@ -14,6 +14,6 @@ inline const ArtifactPoint* FullPrecisionPoint(const Artifact& artifact) {
   return nullptr;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_FORMAT_FULL_PRECISION_POINT_H_

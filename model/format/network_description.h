@@ -8,7 +8,7 @@
 
 #include "model/format/operating_point.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // One row of the network's input or output. Inputs are u8 codes, outputs are float32; both are row-major (NHWC).
 struct TensorDescription {
@@ -27,6 +27,6 @@ struct NetworkDescription {
   std::string checksum;                // of the artifact's file; empty where there is none
 };
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_FORMAT_NETWORK_DESCRIPTION_H_

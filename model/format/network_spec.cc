@@ -8,7 +8,7 @@
 #include "base/utf8.h"
 #include "model/format/invalid.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 // Limits of one network, above all known image networks. They keep every product of sizes below far inside int64.
@@ -313,4 +313,4 @@ absl::StatusOr<NetworkPlan> PlanNetwork(const NetworkSpec& spec) {
   return plan;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -12,7 +12,7 @@
 #include "absl/status/statusor.h"
 #include "proto/artifact.pb.h"
 
-namespace anybit {
+namespace anybit::model {
 
 using proto::NetworkSpec;
 
@@ -75,6 +75,6 @@ struct NetworkPlan {
 // accumulators could leave 32 bits, or that is too large to serve.
 absl::StatusOr<NetworkPlan> PlanNetwork(const NetworkSpec& spec);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_FORMAT_NETWORK_SPEC_H_

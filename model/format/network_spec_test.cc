@@ -7,7 +7,7 @@
 
 #include "model/arch/basic_block_network.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 // A small legal network: stem convolution, block with a shortcut, pool, head.
@@ -254,4 +254,4 @@ TEST(PlanNetwork, RefusesSumsThatLeaveThirtyTwoBits) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model

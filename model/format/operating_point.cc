@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace anybit {
+namespace anybit::model {
 
 absl::Status CheckPointName(const std::string& name) {
   if (name.empty() || name.size() > 64) {
@@ -22,4 +22,4 @@ absl::Status CheckPointName(const std::string& name) {
   return absl::OkStatus();
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

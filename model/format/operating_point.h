@@ -6,7 +6,7 @@
 
 #include "absl/status/status.h"
 
-namespace anybit {
+namespace anybit::model {
 
 struct OperatingPoint {
   std::string name;         // unique within an artifact: "fp32", "w8a8", "w4a4f"
@@ -19,6 +19,6 @@ struct OperatingPoint {
 // of an artifact (model/format/artifact.h). Dots and commas would break tensor names and lists.
 absl::Status CheckPointName(const std::string& name);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_FORMAT_OPERATING_POINT_H_

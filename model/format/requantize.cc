@@ -1,6 +1,6 @@
 #include "model/format/requantize.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 // `value` rounded to nearest even at `bits` significand bits.
@@ -23,4 +23,4 @@ float ExactScale(double scale) {
 
 bool IsExactScale(float scale) { return ExactScale(scale) == scale; }
 
-}  // namespace anybit
+}  // namespace anybit::model

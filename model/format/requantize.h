@@ -12,7 +12,7 @@
 #include <cmath>
 #include <cstdint>
 
-namespace anybit {
+namespace anybit::model {
 
 // The value before rounding; also the logit of the last layer.
 inline float Dequantize(int32_t acc, float scale, float bias) { return std::fma(static_cast<float>(acc), scale, bias); }
@@ -47,6 +47,6 @@ float ExactScale(double scale);
 // Whether ExactScale(scale) == scale.
 bool IsExactScale(float scale);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_FORMAT_REQUANTIZE_H_

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 TEST(RoundToCode, RoundsHalfToEvenAndClamps) {
@@ -63,4 +63,4 @@ TEST(ExactScale, KeepsZeroAndSign) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model

@@ -12,7 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "tensors are copied without a change of byte order");
@@ -214,4 +214,4 @@ std::string SafetensorsWriter::Finish() const {
   return text + header + Data();
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -17,7 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // kOther: one of the format's other types (BOOL, U8, I16, U16, I32, U32, U64, F8_E4M3, F8_E5M2), whose values nothing
 // here reads.
@@ -62,6 +62,6 @@ class SafetensorsWriter {
   std::map<std::string, std::string> metadata_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_FORMAT_SAFETENSORS_H_

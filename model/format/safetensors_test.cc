@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 std::string File(const std::string& header, const std::string& data) {
@@ -85,4 +85,4 @@ TEST(Safetensors, NamesAnElementTypeThatTheFormatDoesNotHave) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model

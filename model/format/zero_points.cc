@@ -4,7 +4,7 @@
 
 #include "model/format/code_range.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 // The sum of each output's weight codes at a point.
@@ -42,4 +42,4 @@ void FoldZeroPoints(Artifact& artifact) {
   }
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -8,7 +8,7 @@
 #include "model/format/artifact_contents.h"
 #include "model/format/network_spec.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // The zero point of codes 0..highest_code without ReLU: the middle; with one bit the upper of the two.
 constexpr int MiddleCode(int highest_code) { return (highest_code + 1) / 2; }
@@ -19,6 +19,6 @@ inline int ZeroPointOf(const PlannedNode& node, int highest_code) { return node.
 // Corrects the biases of a complete and valid artifact that were computed as if the value of a code were code * step.
 void FoldZeroPoints(Artifact& artifact);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_FORMAT_ZERO_POINTS_H_

@@ -12,7 +12,7 @@
 #include "model/testing/random_artifact.h"
 #include "model/testing/reference_network.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 TEST(MiddleCode, HalvesTheCodes) {
@@ -100,4 +100,4 @@ TEST(FoldZeroPoints, LeavesFullPrecisionAsItIs) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model

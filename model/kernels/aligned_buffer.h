@@ -10,7 +10,7 @@
 #include <new>
 #include <utility>
 
-namespace anybit {
+namespace anybit::model {
 
 class AlignedBuffer {
  public:
@@ -57,6 +57,6 @@ class AlignedBuffer {
   size_t bytes_ = 0;
 };
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_KERNELS_ALIGNED_BUFFER_H_

@@ -6,7 +6,7 @@
 
 #include "model/format/network_spec.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // In elements of any type. Padded channels and the border hold zeros and are never written.
 struct FeatureMap {
@@ -20,6 +20,6 @@ struct FeatureMap {
   friend bool operator==(const FeatureMap&, const FeatureMap&) = default;
 };
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_KERNELS_FEATURE_MAP_H_

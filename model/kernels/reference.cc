@@ -1,6 +1,6 @@
 #include "model/kernels/reference.h"
 
-namespace anybit {
+namespace anybit::model {
 
 std::vector<int32_t> ReferenceConvSums(const PlannedNode& node, std::span<const int32_t> codes,
                                        std::span<const int32_t> weights) {
@@ -31,4 +31,4 @@ std::vector<int32_t> ReferenceConvSums(const PlannedNode& node, std::span<const 
   return sums;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -10,13 +10,13 @@
 
 #include "model/format/network_spec.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // Sums of one row of a conv node. codes: [height][width][channels] of node.in; weights: child codes [out][depth].
 // Returns [height][width][channels] of node.out.
 std::vector<int32_t> ReferenceConvSums(const PlannedNode& node, std::span<const int32_t> codes,
                                        std::span<const int32_t> weights);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_KERNELS_REFERENCE_H_

@@ -4,12 +4,12 @@
 
 #include <cstdint>
 
-namespace anybit {
+namespace anybit::model {
 
 // Allocations since the program began, on all threads; since the calling thread began, on that thread.
 int64_t AllocationsOfProcess();
 int64_t AllocationsOfThread();
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_TESTING_ALLOCATION_COUNT_H_

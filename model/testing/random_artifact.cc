@@ -6,7 +6,7 @@
 #include "base/random.h"
 #include "model/format/requantize.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 struct TestPoint {
@@ -86,4 +86,4 @@ std::vector<uint8_t> RandomImages(const Artifact& artifact, int rows, uint64_t s
   return images;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

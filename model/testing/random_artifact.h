@@ -8,7 +8,7 @@
 
 #include "model/format/artifact_contents.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // Points fp32, w8a8, w4a4f, w3a2f, w1a1, w1a2, in this order. PlanNetwork must accept `spec`. Accuracies fall from .95
 // in steps of .01.
@@ -17,6 +17,6 @@ Artifact RandomArtifact(const NetworkSpec& spec, uint64_t seed);
 // Random image codes for `rows` rows of the artifact's input.
 std::vector<uint8_t> RandomImages(const Artifact& artifact, int rows, uint64_t seed);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_TESTING_RANDOM_ARTIFACT_H_

@@ -6,7 +6,7 @@
 #include "model/format/requantize.h"
 #include "model/kernels/reference.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 std::vector<int32_t> Children(const Artifact& artifact, PointId point, int layer) {
@@ -115,4 +115,4 @@ LayerTrace ReferenceRun(const Artifact& artifact, PointId point, std::span<const
   return trace;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

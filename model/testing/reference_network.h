@@ -12,13 +12,13 @@
 #include "model/engine/layer_trace.h"
 #include "model/format/artifact_contents.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // `input` is one row; `point` a quantized point of `artifact`, which must be valid. Returns the values of every node;
 // `logits` receives the last node's output.
 LayerTrace ReferenceRun(const Artifact& artifact, PointId point, std::span<const uint8_t> input,
                         std::vector<float>& logits);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_TESTING_REFERENCE_NETWORK_H_

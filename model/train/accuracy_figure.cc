@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "report/charts.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 constexpr double kFullPrecisionPlace = 16;  // on the axis of bits: one doubling to the right of 8
@@ -75,4 +75,4 @@ std::string AccuracyFigure(std::span<const TrainingRun> runs, AccuracyOf which, 
   return report::DrawSvg(figure);
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -9,7 +9,7 @@
 
 #include "model/train/testing/runs.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 using ::testing::HasSubstr;
@@ -49,4 +49,4 @@ TEST(AccuracyFigure, JoinsAFittedPointToTheOthersOfItsRecipeWhateverOtherRecipes
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

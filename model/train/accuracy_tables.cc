@@ -5,7 +5,7 @@
 #include "absl/strings/str_format.h"
 #include "report/markdown_table.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 std::string Cell(const Spread& spread, bool of_differences = false) {
@@ -56,4 +56,4 @@ std::string DifferenceTable(std::span<const TrainingRun> runs, AccuracyOf which)
   return any ? report::MarkdownTable(rows) : "";
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -7,7 +7,7 @@
 
 #include "model/train/run_statistics.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 // A row per recipe, a column per point: percent, mean ± standard deviation where there are several values, "-" where
 // there are none.
@@ -18,6 +18,6 @@ std::string AccuracyTable(std::span<const TrainingRun> runs, AccuracyOf which);
 // same initial weights and images, so that differences vary less than accuracies. Empty where nothing is comparable.
 std::string DifferenceTable(std::span<const TrainingRun> runs, AccuracyOf which);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_ACCURACY_TABLES_H_

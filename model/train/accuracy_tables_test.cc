@@ -9,7 +9,7 @@
 
 #include "model/train/testing/runs.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 using ::testing::HasSubstr;
@@ -38,4 +38,4 @@ TEST(DifferenceTable, ComparesRunsWithThoseOfTheFirstRecipeWithTheSameSeed) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -37,7 +37,8 @@ ABSL_FLAG(std::string, arch, "fashion",
           "architecture of the float network: resnet18, resnet20, resnet20_wide, resnet50, resnet18_imagenet, "
           "resnet50_imagenet, or that of an exported artifact");
 ABSL_FLAG(std::string, data, "/usr/share/datasets/fashion-mnist", "examples, see model/data/open_examples.h");
-ABSL_FLAG(std::string, points, anybit::kDefaultPoints, "operating points, see model/train/recipe/point_recipe.h");
+ABSL_FLAG(std::string, points, anybit::model::train::kDefaultPoints,
+          "operating points, see model/train/recipe/point_recipe.h");
 ABSL_FLAG(std::vector<std::string>, mean, {},
           "mean by which the float network's input, pixels 0..1, was normalised: one number, or one per channel; "
           "empty: 0");
@@ -56,7 +57,7 @@ ABSL_FLAG(std::string, export_float, "",
           "only writes the fp32 point of this artifact to --out as a float network, with the names of torchvision, "
           "for inputs 0..1");
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 constexpr int64_t kMaxFileBytes = int64_t{4} << 30;
@@ -268,16 +269,16 @@ absl::Status Main() {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 int main(int argc, char** argv) {
-  const anybit::Program program = {
+  const anybit::model::train::Program program = {
       .name = "anybit-convert",
       .usage =
           "anybit-convert --weights=FILE.safetensors --arch=NAME [--FLAG=VALUE...]: makes an adaptive-bit-width "
           "network of a float one",
       .flags_file = "/anybit_convert.cc"};
-  absl::Status status = anybit::ExpectNone(anybit::ParseFlags(argc, argv, program));
-  if (status.ok()) status = anybit::Main();
-  return anybit::ExitStatus("anybit-convert", status);
+  absl::Status status = anybit::model::train::ExpectNone(anybit::model::train::ParseFlags(argc, argv, program));
+  if (status.ok()) status = anybit::model::train::Main();
+  return anybit::model::train::ExitStatus("anybit-convert", status);
 }

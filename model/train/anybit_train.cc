@@ -38,7 +38,7 @@
 #include "model/train/trainer/trainer_options.h"
 #include "model/train/whole_examples.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 absl::StatusOr<Artifact> ReadStart(const std::string& path, const NetworkSpec& spec) {
@@ -189,15 +189,17 @@ Program ThisProgram() {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 int main(int argc, char** argv) {
   const std::vector<std::string> command(argv, argv + argc);
-  absl::Status status = anybit::ApplyConfig(argc, argv);
-  if (status.ok()) status = anybit::ExpectNone(anybit::ParseFlags(argc, argv, anybit::ThisProgram()));
+  absl::Status status = anybit::model::train::ApplyConfig(argc, argv);
+  if (status.ok())
+    status = anybit::model::train::ExpectNone(
+        anybit::model::train::ParseFlags(argc, argv, anybit::model::train::ThisProgram()));
   anybit::Ending ending;
-  if (status.ok()) status = anybit::Main(command, ending);
-  const int code = ending.silent ? 1 : anybit::ExitStatus("anybit-train", status);
+  if (status.ok()) status = anybit::model::train::Main(command, ending);
+  const int code = ending.silent ? 1 : anybit::model::train::ExitStatus("anybit-train", status);
   std::cerr << ending.advice;
   return ending.signal == 0 ? code : 128 + ending.signal;
 }

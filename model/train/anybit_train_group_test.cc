@@ -21,7 +21,7 @@
 #include "model/train/testing/train_program.h"
 #include "model/train/trainer/checkpoint.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 // The losses of every step, as shown.
@@ -215,4 +215,4 @@ TEST(AnybitTrain, RefusesProcessesThatWereStartedForDifferentRuns) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

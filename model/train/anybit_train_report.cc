@@ -18,7 +18,7 @@ ABSL_FLAG(std::string, out, "", "Markdown file to write; empty: standard output"
 ABSL_FLAG(std::string, svg, "", "file of the figure to write; empty: none");
 ABSL_FLAG(std::string, caption, "", "caption of the figure");
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 absl::StatusOr<std::vector<TrainingRun>> ReadRuns(const std::vector<std::string>& paths) {
@@ -51,12 +51,13 @@ absl::Status Main(const std::vector<std::string>& paths) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 int main(int argc, char** argv) {
-  const anybit::Program program = {
+  const anybit::model::train::Program program = {
       .name = "anybit-train-report",
       .usage = "anybit-train-report RUN.json... [--FLAG=VALUE...]: makes a page and a figure of runs",
       .flags_file = "/anybit_train_report.cc"};
-  return anybit::ExitStatus(program.name, anybit::Main(anybit::ParseFlags(argc, argv, program)));
+  return anybit::model::train::ExitStatus(
+      program.name, anybit::model::train::Main(anybit::model::train::ParseFlags(argc, argv, program)));
 }

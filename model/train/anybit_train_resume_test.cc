@@ -14,7 +14,7 @@
 #include "model/train/testing/train_program.h"
 #include "model/train/trainer/checkpoint.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 TEST(AnybitTrain, GivesTheSameFileAfterKillNineAsWithout) {
@@ -117,4 +117,4 @@ TEST(AnybitTrain, SavesBesideTheArtifactWhereNothingElseIsSaidAndTidiesUpWhenAll
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -14,7 +14,7 @@
 #include "model/train/testing/train_program.h"
 #include "model/train/trainer/checkpoint.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 TEST(AnybitTrain, FindsDamagedImagesOfBothSplitsBeforeTheFirstStepAndLeavesThemOutWhereAllowed) {
@@ -216,4 +216,4 @@ TEST(AnybitTrain, SaysWhatIsWrongBeforeItTrains) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/train/trainer/start.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 std::map<std::string, std::filesystem::file_time_type> CheckpointFiles(const TrainerOptions& options,
                                                                        const std::vector<PointRecipe>& points) {
@@ -24,4 +24,4 @@ std::map<std::string, std::filesystem::file_time_type> CheckpointFiles(const Tra
   return found;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

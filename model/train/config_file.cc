@@ -8,7 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 absl::StatusOr<std::vector<ConfigEntry>> ParseConfig(absl::string_view text, const std::vector<std::string>& known,
                                                      absl::string_view path) {
@@ -36,4 +36,4 @@ absl::StatusOr<std::vector<ConfigEntry>> ParseConfig(absl::string_view text, con
   return entries;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -9,7 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 struct ConfigEntry {
   std::string key;
@@ -22,6 +22,6 @@ struct ConfigEntry {
 absl::StatusOr<std::vector<ConfigEntry>> ParseConfig(absl::string_view text, const std::vector<std::string>& known,
                                                      absl::string_view path);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_CONFIG_FILE_H_

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 const std::vector<std::string> kKnown = {"recipe", "seed"};
@@ -28,4 +28,4 @@ TEST(ParseConfig, NamesTheLineThatIsWrong) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 // How long a process waits for another, which may be evaluating or writing.
@@ -42,4 +42,4 @@ absl::Status EndTogether(const Membership& membership, const absl::Status& own, 
   return own.ok() && stop != 0 ? absl::CancelledError("stopped") : own;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -11,7 +11,7 @@
 #include "model/train/processes/launch.h"
 #include "model/train/processes/process_group.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 struct Membership {
   Launch launch;
@@ -29,6 +29,6 @@ absl::StatusOr<Membership> JoinGroup(const std::string& device);
 // call this; to the others it is gone, and their status is Unavailable.
 absl::Status EndTogether(const Membership& membership, const absl::Status& own, std::atomic<int>& stop);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_MEMBERSHIP_H_

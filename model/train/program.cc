@@ -9,7 +9,7 @@
 #include "base/commit.h"
 #include "base/version.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 std::vector<std::string> ParseFlags(int argc, char** argv, const Program& program) {
   const absl::StatusOr<CommandLine> line =
@@ -38,4 +38,4 @@ int ExitStatus(absl::string_view name, const absl::Status& status) {
   return 1;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -8,7 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 struct Program {
   std::string name;        // "anybit-train"
@@ -26,6 +26,6 @@ absl::Status ExpectNone(const std::vector<std::string>& arguments);
 // The exit status of a program: 0, or 1 after "NAME: MESSAGE" on standard error.
 int ExitStatus(absl::string_view name, const absl::Status& status);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_PROGRAM_H_

@@ -7,7 +7,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 std::string ShellQuoted(absl::string_view word) {
   constexpr absl::string_view kPlain = "_@%+=:,./-";
@@ -31,4 +31,4 @@ std::string ResumeCommand(const std::vector<std::string>& words) {
   return resumes ? command : command + " --resume";
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -7,7 +7,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 // `word` for a POSIX shell, in quotes if it needs them.
 std::string ShellQuoted(absl::string_view word);
@@ -15,6 +15,6 @@ std::string ShellQuoted(absl::string_view word);
 // The quoted words of a command, followed by --resume unless their last flag about resuming already says so.
 std::string ResumeCommand(const std::vector<std::string>& words);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_RESUME_COMMAND_H_

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 TEST(ResumeCommand, IsTheSameCommandWithResume) {
@@ -23,4 +23,4 @@ TEST(ResumeCommand, QuotesWhatAShellWouldReadOtherwise) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -10,7 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "model/train/run_statistics.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 // `command` without the numbers in "seed=1" and "seed1".
@@ -61,4 +61,4 @@ std::vector<std::string> DistinctCommands(std::span<const TrainingRun> runs) {
   return commands;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

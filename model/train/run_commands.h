@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "model/train/run_file.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 // InvalidArgument where runs of one name have commands that differ in more than their seeds: their mean would have no
 // meaning. Runs that train different points of one name may also differ in --points.
@@ -18,6 +18,6 @@ absl::Status CheckAlike(std::span<const TrainingRun> runs);
 // The commands of all runs; of those that differ only in their seeds, the first.
 std::vector<std::string> DistinctCommands(std::span<const TrainingRun> runs);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_RUN_COMMANDS_H_

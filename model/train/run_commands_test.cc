@@ -8,7 +8,7 @@
 
 #include "model/train/testing/runs.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 TEST(CheckAlike, RefusesAMeanOverDifferentCommands) {
@@ -41,4 +41,4 @@ TEST(DistinctCommands, AreTheFirstOfThoseThatDifferOnlyInTheirSeeds) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 double BitsOfLevels(int64_t levels) { return std::log2(static_cast<double>(levels)); }
 
@@ -51,4 +51,4 @@ absl::StatusOr<TrainingRun> ParseRun(absl::string_view json) {
   return run;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

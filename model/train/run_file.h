@@ -10,7 +10,7 @@
 #include "model/train/recipe/point_recipe.h"
 #include "proto/training_run.pb.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 using proto::PointResult;
 using proto::TrainingRun;
@@ -27,6 +27,6 @@ PointResult ResultOf(const PointRecipe& point);
 std::string SerializeRun(const TrainingRun& run);
 absl::StatusOr<TrainingRun> ParseRun(absl::string_view json);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_RUN_FILE_H_

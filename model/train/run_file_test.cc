@@ -10,7 +10,7 @@
 
 #include "model/train/testing/runs.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 using ::testing::HasSubstr;
@@ -50,4 +50,4 @@ TEST(BitsOfLevels, IsTheLogarithmOfTheirNumber) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -5,7 +5,7 @@
 #include <numeric>
 #include <set>
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 int64_t ImagesOf(const PointResult& point, AccuracyOf which) {
@@ -83,4 +83,4 @@ std::map<uint64_t, double> AccuracyBySeed(std::span<const TrainingRun> runs, con
   return values;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -13,7 +13,7 @@
 
 #include "model/train/run_file.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 enum class AccuracyOf { kHeldOut, kTest };
 
@@ -44,6 +44,6 @@ Spread AccuracySpread(std::span<const TrainingRun> runs, const std::string& reci
 std::map<uint64_t, double> AccuracyBySeed(std::span<const TrainingRun> runs, const std::string& recipe,
                                           const std::string& name, AccuracyOf which);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_RUN_STATISTICS_H_

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <iterator>
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 constexpr int kHandledSignals[] = {SIGTERM, SIGINT, SIGHUP};
@@ -48,4 +48,4 @@ std::atomic<int>* HandleStopSignals(bool speaks) {
   return &stop;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

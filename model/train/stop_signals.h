@@ -4,13 +4,13 @@
 
 #include <atomic>
 
-namespace anybit {
+namespace anybit::model::train {
 
 // Installs the handlers. The first signal is stored in the returned number, which is 0 before; a second signal ends the
 // process at once. Ignored signals (nohup) stay ignored. `speaks`: the first signal prints a line on standard error.
 // Called once per process.
 std::atomic<int>* HandleStopSignals(bool speaks);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_STOP_SIGNALS_H_

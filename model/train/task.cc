@@ -11,7 +11,7 @@
 #include "model/data/open_examples.h"
 #include "model/train/trainer/input_shape.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 absl::Status WithHint(const absl::Status& status, const std::string& architecture) {
@@ -81,4 +81,4 @@ std::string NameOfData(const std::string& data) {
   return kind + folder.filename().string();
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -14,7 +14,7 @@
 #include "model/data/example_set.h"
 #include "model/format/network_spec.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 struct Task {
   std::string architecture;  // the text from which `spec` was made, except for its labels
@@ -45,6 +45,6 @@ absl::Status DropDamaged(const std::vector<DamagedRow>& rows, int64_t limit, int
 // The name of `data` without its parent folders: "cifar10:cifar" for "cifar10:/data/cifar".
 std::string NameOfData(const std::string& data);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_TASK_H_

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/data/example_files.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 // CIFAR-10 of one image per file, with names.
@@ -120,4 +120,4 @@ TEST(NameOfData, IsTheLastFolderAndTheKind) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

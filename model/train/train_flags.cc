@@ -13,19 +13,20 @@
 #include "model/train/recipe/recipe.h"
 #include "model/train/task.h"
 
-using anybit::TrainerOptions;
+using anybit::model::train::TrainerOptions;
 
 ABSL_FLAG(std::string, config, "", "file with lines `flag = value`; flags on the command line override it");
 ABSL_FLAG(std::string, recipe, "anybit", "training system: a name, or a name and `,key=value` overrides; see above");
 ABSL_FLAG(std::string, arch, "fashion",
           "architecture, see model/arch/registry.h; without classes= it gets the number of classes of the data");
 ABSL_FLAG(std::string, data, "/usr/share/datasets/fashion-mnist", "examples, see model/data/open_examples.h");
-ABSL_FLAG(std::string, augment, anybit::ToText(TrainerOptions{}.augmentation),
+ABSL_FLAG(std::string, augment, anybit::model::ToText(TrainerOptions{}.augmentation),
           "random changes of training images, see model/data/augmentation.h; or none");
 ABSL_FLAG(std::string, out, "network.safetensors",
           "artifact to write; a recipe that trains each point by itself writes one per point, *.<point>.safetensors");
 ABSL_FLAG(std::string, report, "", "JSON file to write for anybit-train-report; empty: *.json beside --out");
-ABSL_FLAG(std::string, points, anybit::kDefaultPoints, "operating points, see model/train/recipe/point_recipe.h");
+ABSL_FLAG(std::string, points, anybit::model::train::kDefaultPoints,
+          "operating points, see model/train/recipe/point_recipe.h");
 ABSL_FLAG(std::string, start, "",
           "artifact with a full-precision point, or checkpoint, with the initial float weights; empty: random weights");
 ABSL_FLAG(int64_t, start_steps, TrainerOptions{}.start_steps, "steps at full precision before joint training");
@@ -71,7 +72,7 @@ ABSL_FLAG(
 ABSL_FLAG(int64_t, model_version, 1, "version of the model in the protocol");
 ABSL_FLAG(std::string, label, "", "name of the run in reports, which average runs of one name; empty: the recipe");
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 // The flags that decide the result, beside --recipe and --data. All others set paths and output.
@@ -226,4 +227,4 @@ std::string WithEnding(const std::string& out, const std::string& ending) {
   return absl::StrCat(absl::StripSuffix(out, ".safetensors"), ending);
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -11,7 +11,7 @@
 #include "model/train/recipe/point_recipe.h"
 #include "model/train/trainer/trainer_options.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 // A run as its flags describe it.
 struct TrainRequest {
@@ -43,6 +43,6 @@ std::string CommandOf(const TrainRequest& request, const std::string& architectu
 // "dir/network.safetensors" with `ending`: "dir/network" + `ending`.
 std::string WithEnding(const std::string& out, const std::string& ending);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_TRAIN_FLAGS_H_

@@ -16,7 +16,7 @@
 #include "model/train/recipe/point_recipe.h"
 #include "model/train/training_page.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 // Adds the results of `artifact`, whose points are those of `points`, to `run`. `test` may be null.
@@ -69,4 +69,4 @@ absl::Status FinishRun(std::vector<Artifact> artifacts, const Task& task, const 
   return absl::OkStatus();
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -11,7 +11,7 @@
 #include "model/train/task.h"
 #include "model/train/train_flags.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 // Measures the test images with the engine that will serve, once, after the last choice, unless `task` has none. Then
 // writes the artifacts and the report, and shows the report in `shown`. `run` has everything but the accuracies.
@@ -19,6 +19,6 @@ namespace anybit {
 absl::Status FinishRun(std::vector<Artifact> artifacts, const Task& task, const TrainRequest& request, TrainingRun run,
                        std::ostream& shown);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_TRAIN_RESULTS_H_

@@ -10,7 +10,7 @@
 #include "model/train/run_statistics.h"
 #include "report/markdown_table.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 std::string Heading(const std::string& title, std::span<const TrainingRun> runs) {
@@ -59,4 +59,4 @@ std::string TrainingPage(const std::string& title, std::span<const TrainingRun> 
   return page;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -7,10 +7,10 @@
 
 #include "model/train/run_file.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 std::string TrainingPage(const std::string& title, std::span<const TrainingRun> runs);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_TRAINING_PAGE_H_

@@ -8,7 +8,7 @@
 
 #include "model/train/testing/runs.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 using ::testing::HasSubstr;
@@ -36,4 +36,4 @@ TEST(TrainingPage, HasNoTestAccuracyThatWasNotMeasured) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

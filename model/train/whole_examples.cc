@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/data/damaged_rows.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 absl::StatusOr<std::vector<DamagedRow>> FindDamagedBy(ProcessGroup& group, const std::string& device,
@@ -46,4 +46,4 @@ absl::Status KeepWholeExamples(Task& task, int64_t limit, ProcessGroup* group, c
   return absl::OkStatus();
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -10,7 +10,7 @@
 #include "model/train/processes/process_group.h"
 #include "model/train/task.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 // Reads every example once, each process of `group` (null: this process alone) its share, and removes damaged ones from
 // the task, the same in all processes. At most `limit` rows of both splits may be damaged; they are listed in `log`.
@@ -19,6 +19,6 @@ namespace anybit {
 absl::Status KeepWholeExamples(Task& task, int64_t limit, ProcessGroup* group, const std::string& device,
                                std::ostream& log);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_WHOLE_EXAMPLES_H_

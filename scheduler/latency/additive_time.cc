@@ -7,7 +7,7 @@
 #include "scheduler/latency/permille.h"
 #include "scheduler/quantile.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 AdditiveTime::AdditiveTime(size_t window) { times_.reserve(window + kProfileVotes); }
 
@@ -37,4 +37,4 @@ void AdditiveTime::Correct(const ObservationWindow& window, const OwnCorrections
   upper_ = std::clamp(upper, typical_, typical_ + std::min(max_tail_, kMaxTime));
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

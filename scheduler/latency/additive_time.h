@@ -6,12 +6,12 @@
 #include <cstddef>
 #include <vector>
 
+#include "base/time.h"
 #include "scheduler/latency/common_ratio.h"
 #include "scheduler/latency/observation.h"
 #include "scheduler/latency/own_corrections.h"
-#include "scheduler/time.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 class AdditiveTime {
  public:
@@ -41,6 +41,6 @@ class AdditiveTime {
   std::vector<Duration> times_;  // scratch
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_LATENCY_ADDITIVE_TIME_H_

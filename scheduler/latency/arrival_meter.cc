@@ -4,7 +4,7 @@
 #include <chrono>
 #include <cmath>
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 // The share by which a new request moves the objective: quick enough to follow a change of clients within hundreds of
@@ -97,4 +97,4 @@ ArrivalForecast ArrivalMeter::Forecast(MonoTime now) const {
   return forecast;
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

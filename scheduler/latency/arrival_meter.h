@@ -7,9 +7,9 @@
 
 #include <array>
 
-#include "scheduler/time.h"
+#include "base/time.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 // Rates are of rows with a deadline, in rows per objective.
 struct ArrivalForecast {
@@ -64,6 +64,6 @@ class ArrivalMeter {
   double windows_ = 0;
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_LATENCY_ARRIVAL_METER_H_

@@ -8,7 +8,7 @@
 #include "base/random.h"
 #include "gtest/gtest.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::hours;
@@ -205,4 +205,4 @@ TEST(ArrivalMeterTest, AYearOfSilenceIsOverInNoTime) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

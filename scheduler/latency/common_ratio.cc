@@ -7,7 +7,7 @@
 
 #include "base/statistics.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 CommonRatio::CommonRatio(size_t window, size_t least_long) : least_long_(least_long) {
   ratios_.reserve(window + kProfileVotes);
@@ -37,4 +37,4 @@ void CommonRatio::Correct(const ObservationWindow& window, const OwnCorrections&
   scatter_permille_ = few ? 0 : 2 * UpperMedian(ratios_);
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -14,7 +14,7 @@
 #include "scheduler/latency/own_corrections.h"
 #include "scheduler/latency/permille.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 // The profile outvotes fewer batches than this: a first outlier is outvoted two to one, two batches that agree are
 // believed.
@@ -44,6 +44,6 @@ class CommonRatio {
   std::vector<std::pair<int64_t, size_t>> by_length_;  // scratch: (profiled time, place in the window)
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_LATENCY_COMMON_RATIO_H_

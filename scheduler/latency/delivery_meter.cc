@@ -7,7 +7,7 @@
 #include "base/statistics.h"
 #include "scheduler/quantile.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 void DeliveryMeter::Observe(Duration took, MonoTime at) {
   recent_.Push({.took = std::max(took, Duration::zero()), .at = at});
@@ -30,4 +30,4 @@ MonoTime DeliveryMeter::RunBy(MonoTime answer_by, MonoTime now, Duration margin)
   return answer_by - std::min(margin, (answer_by - now) / kMaxMarginDivisor);
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -7,10 +7,10 @@
 #include <chrono>
 #include <cstddef>
 
+#include "base/time.h"
 #include "scheduler/latency/ring.h"
-#include "scheduler/time.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 class DeliveryMeter {
  public:
@@ -48,6 +48,6 @@ class DeliveryMeter {
   Duration margin_{};
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_LATENCY_DELIVERY_METER_H_

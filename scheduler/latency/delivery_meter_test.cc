@@ -5,7 +5,7 @@
 #include "gtest/gtest.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::milliseconds;
@@ -76,4 +76,4 @@ TEST(DeliveryMeterTest, AClockThatSeemsToGoBackGivesNoNegativeMargin) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -7,7 +7,7 @@
 
 #include "scheduler/latency/permille.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 // The points are ranked anew when the additive part has changed by this part of itself and by this part of the shortest
@@ -164,4 +164,4 @@ void LatencyModel::FillTable() {
   }
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -21,6 +21,7 @@
 #include <tuple>
 #include <vector>
 
+#include "base/time.h"
 #include "scheduler/latency/additive_time.h"
 #include "scheduler/latency/common_ratio.h"
 #include "scheduler/latency/latency_table.h"
@@ -29,9 +30,8 @@
 #include "scheduler/latency/profile.h"
 #include "scheduler/latency/regime_change.h"
 #include "scheduler/point_table.h"
-#include "scheduler/time.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 struct LatencyModelOptions {
   int window = 64;  // batches, at least 1
@@ -111,6 +111,6 @@ class LatencyModel {
   LatencyTable table_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_LATENCY_LATENCY_MODEL_H_

@@ -6,7 +6,7 @@
 #include "gtest/gtest.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::milliseconds;
@@ -397,4 +397,4 @@ TEST(LatencyModelTest, ARowCostsItsShareOfTheBestBatch) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -4,7 +4,7 @@
 #include <bit>
 #include <cstdint>
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 // Duration::max() if `points` is empty.
@@ -44,4 +44,4 @@ int LatencyTable::PermilleWithin(PointSet allowed, int rows, Duration limit) con
   return static_cast<int>(std::clamp<int64_t>(permille, 1, kUnityPermille));
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

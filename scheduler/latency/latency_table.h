@@ -8,12 +8,12 @@
 #include <cstddef>
 #include <vector>
 
+#include "base/time.h"
 #include "scheduler/latency/permille.h"
 #include "scheduler/latency/point_ranking.h"
 #include "scheduler/point_table.h"
-#include "scheduler/time.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 struct LatencyTable {
   PointTable points;
@@ -70,6 +70,6 @@ struct LatencyTable {
   int PermilleWithin(PointSet allowed, int rows, Duration limit) const;
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_LATENCY_LATENCY_TABLE_H_

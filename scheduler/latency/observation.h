@@ -2,11 +2,11 @@
 #ifndef ANYBIT_SCHEDULER_LATENCY_OBSERVATION_H_
 #define ANYBIT_SCHEDULER_LATENCY_OBSERVATION_H_
 
+#include "base/time.h"
 #include "scheduler/latency/ring.h"
 #include "scheduler/point_table.h"
-#include "scheduler/time.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 struct Observation {
   PointId point{};
@@ -26,6 +26,6 @@ using ObservationWindow = Ring<Observation>;
 // interruption takes milliseconds whatever the batch, so short batches suffer more than long ones.
 inline constexpr int kComparableFactor = 4;
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_LATENCY_OBSERVATION_H_

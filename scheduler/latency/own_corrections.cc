@@ -7,7 +7,7 @@
 
 #include "base/statistics.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 // The profile counts as this many ratios beside a point's own: two batches that disagree with it are outvoted.
@@ -154,4 +154,4 @@ void OwnCorrections::Correct() {
 
 bool OwnCorrections::TakeChanged() { return std::exchange(changed_, false); }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

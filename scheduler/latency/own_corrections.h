@@ -10,13 +10,13 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/time.h"
 #include "scheduler/latency/observation.h"
 #include "scheduler/latency/permille.h"
 #include "scheduler/latency/ring.h"
 #include "scheduler/point_table.h"
-#include "scheduler/time.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 class OwnCorrections {
  public:
@@ -90,6 +90,6 @@ class OwnCorrections {
   std::vector<int> sorting_;  // scratch of medians
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_LATENCY_OWN_CORRECTIONS_H_

@@ -6,9 +6,9 @@
 #include <chrono>
 #include <cstdint>
 
-#include "scheduler/time.h"
+#include "base/time.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 // The ratio of a time to itself.
 inline constexpr int kUnityPermille = 1000;
@@ -36,6 +36,6 @@ constexpr Duration Scaled(Duration time, int permille) {
   return std::min(Duration((t * permille + kUnityPermille - 1) / kUnityPermille), kMaxTime);
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_LATENCY_PERMILLE_H_

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 constexpr double kForever = 1e18;  // ns
@@ -85,4 +85,4 @@ void PointRanking::Rank(const Profile& profile) {
   }
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -13,7 +13,7 @@
 #include "scheduler/latency/profile.h"
 #include "scheduler/point_table.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 struct RankedPoint {
   PointId id{};
@@ -55,6 +55,6 @@ class PointRanking {
   double least_cost_ = 0;
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_LATENCY_POINT_RANKING_H_

@@ -5,7 +5,7 @@
 #include "gtest/gtest.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::milliseconds;
@@ -66,4 +66,4 @@ TEST(PointRankingTest, RankingAnewForgetsTheFormerProfile) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 absl::Status ValidateProfile(const Profile& profile) {
   if (profile.points.empty() || profile.points.size() > static_cast<size_t>(kMaxPoints)) {
@@ -49,4 +49,4 @@ absl::Status ValidateProfile(const Profile& profile) {
   return absl::OkStatus();
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/time.h"
 #include "scheduler/point_table.h"
-#include "scheduler/time.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 struct Profile {
   PointTable points;
@@ -24,6 +24,6 @@ struct Profile {
 // max_batch >= 1, one latency > 0 for each point and number of rows.
 absl::Status ValidateProfile(const Profile& profile);
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_LATENCY_PROFILE_H_

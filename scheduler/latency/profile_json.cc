@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/json_line.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 // A longer batch is a mistake in the file. Below this bound a double holds every nanosecond.
@@ -103,4 +103,4 @@ absl::StatusOr<Profile> ReadProfileJson(const std::string& path) {
   return absl::Status(profile.status().code(), absl::StrCat("profile ", path, ": ", profile.status().message()));
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

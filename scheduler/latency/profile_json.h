@@ -13,7 +13,7 @@
 #include "base/json.h"
 #include "scheduler/latency/profile.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 // `profile` is valid. `more_members`, such as `"note": 1`, are put behind the profile's own.
 std::string WriteProfileJson(const Profile& profile, absl::string_view more_members = "");
@@ -24,6 +24,6 @@ absl::StatusOr<Profile> ProfileFromJsonValue(const Json& root);
 // The profile in a file. NotFound if the file cannot be read; otherwise InvalidArgument, with the path in front.
 absl::StatusOr<Profile> ReadProfileJson(const std::string& path);
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_LATENCY_PROFILE_JSON_H_

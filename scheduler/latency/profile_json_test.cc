@@ -8,7 +8,7 @@
 
 #include "base/file.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::microseconds;
@@ -113,4 +113,4 @@ TEST(ProfileJsonTest, AProfileThatDoesNotAddUpIsRefused) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -6,7 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::microseconds;
@@ -71,4 +71,4 @@ TEST(ProfileTest, RefusesMissingAndNonPositiveLatencies) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -8,7 +8,7 @@
 #include "base/statistics.h"
 #include "scheduler/latency/permille.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 // Another regime begins where the median moved by more than this share of itself, and by more than three times the
@@ -68,4 +68,4 @@ void RegimeChange::DropFormer(ObservationWindow& window, OwnCorrections& own, co
   while (window.size() > 1 && is_former(window.oldest())) window.DropOldest(1);
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -6,13 +6,13 @@
 #include <cstddef>
 #include <vector>
 
+#include "base/time.h"
 #include "scheduler/latency/additive_time.h"
 #include "scheduler/latency/common_ratio.h"
 #include "scheduler/latency/observation.h"
 #include "scheduler/latency/own_corrections.h"
-#include "scheduler/time.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 class RegimeChange {
  public:
@@ -35,6 +35,6 @@ class RegimeChange {
   std::vector<int> shares_;  // scratch
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_LATENCY_REGIME_CHANGE_H_

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-namespace anybit {
+namespace anybit::scheduler {
 
 template <typename T>
 class Ring {
@@ -59,6 +59,6 @@ class Ring {
   size_t size_ = 0;
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_LATENCY_RING_H_

@@ -4,7 +4,7 @@
 
 #include "gtest/gtest.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 std::vector<int> Values(const Ring<int>& ring) {
@@ -54,4 +54,4 @@ TEST(RingTest, IsEmptyOnceCleared) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

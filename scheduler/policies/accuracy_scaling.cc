@@ -7,7 +7,7 @@
 
 #include "scheduler/policies/deferral.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 PointId PointForDemand(const SchedulerView& view, const PendingRequest& head) {
@@ -48,4 +48,4 @@ void AccuracyScaling::DecideInto(const SchedulerView& view, Decision& decision) 
   });
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

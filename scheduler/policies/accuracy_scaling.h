@@ -10,7 +10,7 @@
 
 #include "scheduler/policy.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 class AccuracyScaling final : public SchedulingPolicy {
  public:
@@ -18,6 +18,6 @@ class AccuracyScaling final : public SchedulingPolicy {
   void DecideInto(const SchedulerView& view, Decision& decision) const override;
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_POLICIES_ACCURACY_SCALING_H_

@@ -5,7 +5,7 @@
 #include "gtest/gtest.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::milliseconds;
@@ -96,4 +96,4 @@ TEST(AccuracyScalingTest, ARequestWithoutADeadlineStartsAtOnce) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

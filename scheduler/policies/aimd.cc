@@ -6,7 +6,7 @@
 
 #include "scheduler/policies/edf_filling.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 PointId MostAccurate(const PointTable& points) {
@@ -34,4 +34,4 @@ void Aimd::DecideInto(const SchedulerView& view, Decision& decision) const {
   });
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

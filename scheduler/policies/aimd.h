@@ -13,7 +13,7 @@
 #include "scheduler/point_table.h"
 #include "scheduler/policy.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 class Aimd final : public SchedulingPolicy {
  public:
@@ -28,6 +28,6 @@ class Aimd final : public SchedulingPolicy {
   const std::string name_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_POLICIES_AIMD_H_

@@ -5,7 +5,7 @@
 #include "gtest/gtest.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::milliseconds;
@@ -71,4 +71,4 @@ TEST(AimdTest, RunsARequestThatExcludesItsPointAtTheMostAccurateAcceptedOne) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -4,7 +4,7 @@
 
 #include "scheduler/policies/edf_filling.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 void Cheapest::DecideInto(const SchedulerView& view, Decision& decision) const {
   FillIdleSlots(view, decision, [&](const Unplanned& unplanned, int head) -> std::optional<BatchChoice> {
@@ -14,4 +14,4 @@ void Cheapest::DecideInto(const SchedulerView& view, Decision& decision) const {
   });
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -5,7 +5,7 @@
 #include "gtest/gtest.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::milliseconds;
@@ -57,4 +57,4 @@ TEST(CheapestTest, OfEquallyAccuratePointsTakesTheFaster) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using Choose = absl::FunctionRef<std::optional<DeferredBatch>(const Unplanned&, int head)>;
@@ -71,4 +71,4 @@ void FillIdleSlotsOrWait(const SchedulerView& view, Decision& decision, Choose c
   }
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -8,11 +8,11 @@
 #include <optional>
 
 #include "absl/functional/function_ref.h"
+#include "base/time.h"
 #include "scheduler/decision.h"
 #include "scheduler/policies/edf_filling.h"
-#include "scheduler/time.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 struct DeferredBatch {
   BatchChoice batch;
@@ -25,6 +25,6 @@ struct DeferredBatch {
 void FillIdleSlotsOrWait(const SchedulerView& view, Decision& decision,
                          absl::FunctionRef<std::optional<DeferredBatch>(const Unplanned&, int head)> choose);
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_POLICIES_DEFERRAL_H_

@@ -5,7 +5,7 @@
 #include "gtest/gtest.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::milliseconds;
@@ -88,4 +88,4 @@ TEST(DeferralTest, WhoHasNoDeadlineNeverMakesOthersLate) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

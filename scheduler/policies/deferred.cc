@@ -5,7 +5,7 @@
 
 #include "scheduler/policies/deferral.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 // When the batch's window opens; not after its own latest start, even if more rows would take less time.
@@ -38,4 +38,4 @@ void Deferred::DecideInto(const SchedulerView& view, Decision& decision) const {
   });
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -5,7 +5,7 @@
 #include "gtest/gtest.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::milliseconds;
@@ -95,4 +95,4 @@ TEST(DeferredTest, ARequestThatExcludesThePointGetsTheMostAccurateThatIsInTime) 
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -6,7 +6,7 @@
 
 #include "scheduler/policies/edf_filling.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 Duration ObjectiveOf(const SchedulerView& view, const PendingRequest& head) {
@@ -43,4 +43,4 @@ void EarlyDrop::DecideInto(const SchedulerView& view, Decision& decision) const 
   });
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -15,7 +15,7 @@
 #include "scheduler/point_table.h"
 #include "scheduler/policy.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 class EarlyDrop final : public SchedulingPolicy {
  public:
@@ -30,6 +30,6 @@ class EarlyDrop final : public SchedulingPolicy {
   const std::string name_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_POLICIES_EARLY_DROP_H_

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <utility>
 
-namespace anybit {
+namespace anybit::scheduler {
 
 std::optional<int> Unplanned::Head() const {
   if (static_cast<size_t>(head_) == taken_.size()) return std::nullopt;
@@ -150,4 +150,4 @@ std::string WithPoint(std::string_view name, std::optional<PointId> point, const
   return whole;
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -15,7 +15,7 @@
 #include "absl/functional/function_ref.h"
 #include "scheduler/decision.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 // The requests of a view that no plan has taken yet.
 class Unplanned {
@@ -83,6 +83,6 @@ BatchChoice MostAccurateBatch(const Unplanned& unplanned, std::vector<int> membe
 // "name:point", or "name" without a point.
 std::string WithPoint(std::string_view name, std::optional<PointId> point, const PointTable& points);
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_POLICIES_EDF_FILLING_H_

@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "scheduler/policies/edf_filling.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 Fixed::Fixed(PointId point, const PointTable& points)
     : point_(point), name_(absl::StrCat("fixed:", points[static_cast<size_t>(ToIndex(point))].name)) {}
@@ -20,4 +20,4 @@ void Fixed::DecideInto(const SchedulerView& view, Decision& decision) const {
   });
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

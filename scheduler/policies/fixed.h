@@ -10,7 +10,7 @@
 #include "scheduler/point_table.h"
 #include "scheduler/policy.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 class Fixed final : public SchedulingPolicy {
  public:
@@ -25,6 +25,6 @@ class Fixed final : public SchedulingPolicy {
   const std::string name_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_POLICIES_FIXED_H_

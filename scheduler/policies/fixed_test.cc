@@ -5,7 +5,7 @@
 #include "gtest/gtest.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::milliseconds;
@@ -63,4 +63,4 @@ TEST(FixedTest, FewerRowsThatTakeLongerAreNotRunLate) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -2,7 +2,7 @@
 
 #include "scheduler/policies/edf_filling.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 void HeadAlone::DecideInto(const SchedulerView& view, Decision& decision) const {
   FillIdleSlots(view, decision, [&](const Unplanned& unplanned, int head) -> std::optional<BatchChoice> {
@@ -14,4 +14,4 @@ void HeadAlone::DecideInto(const SchedulerView& view, Decision& decision) const 
   });
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -5,7 +5,7 @@
 
 #include "scheduler/policy.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 class HeadAlone final : public SchedulingPolicy {
  public:
@@ -13,6 +13,6 @@ class HeadAlone final : public SchedulingPolicy {
   void DecideInto(const SchedulerView& view, Decision& decision) const override;
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_POLICIES_HEAD_ALONE_H_

@@ -5,7 +5,7 @@
 #include "gtest/gtest.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::milliseconds;
@@ -29,4 +29,4 @@ TEST(HeadAloneTest, RunsOneRequestPerIdleSlotAtTheMostAccuratePointInTime) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -4,7 +4,7 @@
 
 #include "scheduler/policies/edf_filling.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 void MaxAccuracy::DecideInto(const SchedulerView& view, Decision& decision) const {
   FillIdleSlots(view, decision, [&](const Unplanned& unplanned, int head) -> std::optional<BatchChoice> {
@@ -16,4 +16,4 @@ void MaxAccuracy::DecideInto(const SchedulerView& view, Decision& decision) cons
   });
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -7,7 +7,7 @@
 
 #include "scheduler/policy.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 class MaxAccuracy final : public SchedulingPolicy {
  public:
@@ -15,6 +15,6 @@ class MaxAccuracy final : public SchedulingPolicy {
   void DecideInto(const SchedulerView& view, Decision& decision) const override;
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_POLICIES_MAX_ACCURACY_H_

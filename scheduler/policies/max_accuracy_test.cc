@@ -5,7 +5,7 @@
 #include "gtest/gtest.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::microseconds;
@@ -53,4 +53,4 @@ TEST(MaxAccuracyTest, RefusesOnlyWhatNoAcceptedPointServesInTime) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

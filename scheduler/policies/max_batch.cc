@@ -6,7 +6,7 @@
 
 #include "scheduler/policies/edf_filling.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 // Of `allowed`, which is not empty, the point that runs `rows` in the least time.
@@ -33,4 +33,4 @@ void MaxBatch::DecideInto(const SchedulerView& view, Decision& decision) const {
   });
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -8,7 +8,7 @@
 
 #include "scheduler/policy.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 class MaxBatch final : public SchedulingPolicy {
  public:
@@ -16,6 +16,6 @@ class MaxBatch final : public SchedulingPolicy {
   void DecideInto(const SchedulerView& view, Decision& decision) const override;
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_POLICIES_MAX_BATCH_H_

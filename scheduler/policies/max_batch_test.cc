@@ -5,7 +5,7 @@
 #include "gtest/gtest.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::microseconds;
@@ -74,4 +74,4 @@ TEST(MaxBatchTest, ARequestWithoutADeadlineRunsAtTheMostAccuratePoint) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -13,7 +13,7 @@
 #include "scheduler/policies/registry.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using testing::Snapshot;
@@ -184,4 +184,4 @@ INSTANTIATE_TEST_SUITE_P(Policies, PolicyConformanceTest, ::testing::ValuesIn(Al
 });
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -19,7 +19,7 @@
 #include "scheduler/policies/max_batch.h"
 #include "scheduler/policies/slackfit.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 // The argument that may follow a policy's name and a colon.
@@ -157,4 +157,4 @@ absl::StatusOr<std::unique_ptr<SchedulingPolicy>> MakePolicy(std::string_view na
                                                  absl::StrJoin(ArgumentForms(), ", ")));
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

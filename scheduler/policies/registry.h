@@ -11,7 +11,7 @@
 #include "scheduler/latency/profile.h"
 #include "scheduler/policy.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 // Every policy by name, for these points: "slackfit", "fixed:fp32", "fixed:w8a8", ... MakePolicy also accepts arguments
 // that these leave to their defaults: "slackfit:8" (buckets), "early-drop:w8a8" (point).
@@ -21,6 +21,6 @@ std::vector<std::string> PolicyNames(const PointTable& points);
 // reference is kept.
 absl::StatusOr<std::unique_ptr<SchedulingPolicy>> MakePolicy(std::string_view name, const Profile& profile);
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_POLICIES_REGISTRY_H_

@@ -6,7 +6,7 @@
 #include "gtest/gtest.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using ::testing::HasSubstr;
@@ -56,4 +56,4 @@ TEST(RegistryTest, RefusesOtherNamesAndListsItsOwn) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

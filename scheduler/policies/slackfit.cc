@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 // Whether `other` makes `point` superfluous at this batch size. Of two equal points the first stays.
@@ -148,4 +148,4 @@ void SlackFit::DecideInto(const SchedulerView& view, Decision& decision) const {
   });
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

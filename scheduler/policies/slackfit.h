@@ -28,7 +28,7 @@
 #include "scheduler/policies/edf_filling.h"
 #include "scheduler/policy.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 class SlackFit final : public SchedulingPolicy {
  public:
@@ -82,6 +82,6 @@ class SlackFit final : public SchedulingPolicy {
   std::vector<Entry> all_entries_;  // of all points, the common case
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_POLICIES_SLACKFIT_H_

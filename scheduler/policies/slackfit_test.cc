@@ -5,7 +5,7 @@
 #include "gtest/gtest.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::microseconds;
@@ -231,4 +231,4 @@ TEST(SlackFitLiteralTest, FewerRowsThatTakeLongerAreNotRunLate) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -9,7 +9,7 @@
 #include "scheduler/latency/profile.h"
 #include "scheduler/policies/registry.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 // The error of the first policy that cannot be made for `profile`.
 inline absl::Status CheckPolicies(std::span<const std::string> policies, const Profile& profile) {
@@ -19,6 +19,6 @@ inline absl::Status CheckPolicies(std::span<const std::string> policies, const P
   return absl::OkStatus();
 }
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim
 
 #endif  // ANYBIT_SCHEDULER_SIM_CHECK_POLICIES_H_

@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "base/random.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
 // As server/inference_service.cc.
@@ -66,4 +66,4 @@ Duration Edge::TransmissionTime() {
   return std::min(Duration(std::llround(nanoseconds)), world_.transmission_limit);
 }
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

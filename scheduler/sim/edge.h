@@ -14,14 +14,14 @@
 #include <random>
 
 #include "absl/functional/any_invocable.h"
+#include "base/time.h"
 #include "scheduler/event_loop.h"
 #include "scheduler/request.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/sim/shared_processor.h"
 #include "scheduler/sim/world_options.h"
-#include "scheduler/time.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 class Edge {
  public:
@@ -50,6 +50,6 @@ class Edge {
   uint64_t early_refusals_ = 0;
 };
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim
 
 #endif  // ANYBIT_SCHEDULER_SIM_EDGE_H_

@@ -14,12 +14,12 @@
 #include "scheduler/sim/trace_recorder.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
-using anybit::testing::kAnyPoint;
-using anybit::testing::T;
-using anybit::testing::ThreePoints;
+using anybit::scheduler::sim::testing::kAnyPoint;
+using anybit::scheduler::sim::testing::T;
+using anybit::scheduler::sim::testing::ThreePoints;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
@@ -181,4 +181,4 @@ TEST_F(EdgeTest, AStalledBatchEndsSoMuchLaterAndLeavesTheProcessorToTheEdge) {
 }
 
 }  // namespace
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

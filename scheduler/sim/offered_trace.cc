@@ -10,7 +10,7 @@
 #include "scheduler/sim/traces/load.h"
 #include "scheduler/sim/traces/workloads.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
 // Moves the instants apart or together until their mean rate is `per_second`.
@@ -68,4 +68,4 @@ absl::StatusOr<OfferedTrace> MakeTrace(const SimulateOptions& options, const Pro
   return trace;
 }
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

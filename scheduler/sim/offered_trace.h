@@ -7,12 +7,12 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/time.h"
 #include "scheduler/latency/profile.h"
 #include "scheduler/sim/simulate_options.h"
 #include "scheduler/sim/traces/offered_request.h"
-#include "scheduler/time.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 struct OfferedTrace {
   std::vector<OfferedRequest> requests;
@@ -24,6 +24,6 @@ struct OfferedTrace {
 // `capacity` is the rate that the loads of `options` are multiples of.
 absl::StatusOr<OfferedTrace> MakeTrace(const SimulateOptions& options, const Profile& profile, double capacity);
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim
 
 #endif  // ANYBIT_SCHEDULER_SIM_OFFERED_TRACE_H_

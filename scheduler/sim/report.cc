@@ -13,7 +13,7 @@
 #include "absl/strings/str_format.h"
 #include "scheduler/sim/sweep.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
 // As short as it can be without loss: no fraction for whole microseconds.
@@ -119,4 +119,4 @@ std::string SummaryTable(const PointTable& points, std::span<const PolicyReport>
   return text;
 }
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

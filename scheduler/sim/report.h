@@ -12,7 +12,7 @@
 #include "scheduler/sim/summary.h"
 #include "scheduler/sim/traces/offered_request.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 // A header line `id,outcome,point,batch,start_us,finish_us` and one line per request, by place: OutcomeName() of its
 // outcome; the point's name, the rows of its batch and when that started and finished, in microseconds of the
@@ -29,6 +29,6 @@ struct PolicyReport {
 std::string SummaryTable(const PointTable& points, std::span<const PolicyReport> reports,
                          const std::optional<UtilityBound>& bound);
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim
 
 #endif  // ANYBIT_SCHEDULER_SIM_REPORT_H_

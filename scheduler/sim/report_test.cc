@@ -6,7 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
 using ::testing::AllOf;
@@ -72,4 +72,4 @@ TEST(ReportTest, TheTableHasAColumnForEachPolicyAndOnlyRowsWithSomethingInThem) 
 }
 
 }  // namespace
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

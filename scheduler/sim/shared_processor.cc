@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 void SharedProcessor::Add(Worker worker, Duration work, Callback done) {
   Tasks& tasks = tasks_[static_cast<size_t>(worker)];
@@ -53,4 +53,4 @@ void SharedProcessor::FinishDue() {
   for (Callback& done : finished) std::move(done)();
 }
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

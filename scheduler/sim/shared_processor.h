@@ -11,10 +11,10 @@
 #include <cstdint>
 #include <deque>
 
+#include "base/time.h"
 #include "scheduler/event_loop.h"
-#include "scheduler/time.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 enum class Worker : uint8_t { kSlot, kEdge };
 
@@ -51,6 +51,6 @@ class SharedProcessor {
   TimerId timer_ = TimerId::kNone;
 };
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim
 
 #endif  // ANYBIT_SCHEDULER_SIM_SHARED_PROCESSOR_H_

@@ -9,7 +9,7 @@
 #include "gtest/gtest.h"
 #include "scheduler/sim/sim_event_loop.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
 using std::chrono::nanoseconds;
@@ -112,4 +112,4 @@ TEST_F(SharedProcessorTest, WhatFinishesMayAddMore) {
 }
 
 }  // namespace
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

@@ -6,7 +6,7 @@
 #include "absl/status/status.h"
 #include "base/random.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 SharedRunner::SharedRunner(EventLoop& loop, Profile profile, const WorldOptions& world, int slots, double noise,
                            uint64_t seed)
@@ -37,4 +37,4 @@ void SharedRunner::Run(int slot, Batch batch, Done done) {
   });
 }
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

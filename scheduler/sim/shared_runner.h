@@ -13,7 +13,7 @@
 #include "scheduler/sim/shared_processor.h"
 #include "scheduler/sim/world_options.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 class SharedRunner final : public BatchRunner {
  public:
@@ -37,6 +37,6 @@ class SharedRunner final : public BatchRunner {
   std::deque<SharedProcessor> processors_;  // by slot, then that of an edge that has its own
 };
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim
 
 #endif  // ANYBIT_SCHEDULER_SIM_SHARED_RUNNER_H_

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 bool SimEventLoop::RunInstant() {
   bool ran = RunPosted();
@@ -65,4 +65,4 @@ void SimEventLoop::AdvanceTo(MonoTime when) {
   now_ = std::max(now_, when);
 }
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

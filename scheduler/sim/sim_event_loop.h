@@ -12,7 +12,7 @@
 #include "scheduler/event_loop.h"
 #include "scheduler/timer_queue.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 // The thread that calls a Run function is the loop thread meanwhile; between two of them, any one thread is.
 class SimEventLoop final : public EventLoop {
@@ -46,6 +46,6 @@ class SimEventLoop final : public EventLoop {
   std::deque<Callback> posted_ ABSL_GUARDED_BY(mutex_);
 };
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim
 
 #endif  // ANYBIT_SCHEDULER_SIM_SIM_EVENT_LOOP_H_

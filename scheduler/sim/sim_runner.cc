@@ -4,7 +4,7 @@
 
 #include "base/random.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 SimRunner::SimRunner(EventLoop& loop, Profile profile, SimRunnerOptions options)
     : loop_(loop), profile_(std::move(profile)), options_(options), random_(options.seed) {}
@@ -22,4 +22,4 @@ void SimRunner::Run(int slot, Batch batch, Done done) {
                [result = std::move(result), done = std::move(done)]() mutable { std::move(done)(std::move(result)); });
 }
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

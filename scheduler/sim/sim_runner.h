@@ -9,7 +9,7 @@
 #include "scheduler/event_loop.h"
 #include "scheduler/latency/profile.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 struct SimRunnerOptions {
   int slots = 1;
@@ -36,6 +36,6 @@ class SimRunner final : public BatchRunner {
   std::mt19937_64 random_;
 };
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim
 
 #endif  // ANYBIT_SCHEDULER_SIM_SIM_RUNNER_H_

@@ -7,7 +7,7 @@
 #include "scheduler/sim/sweep_run.h"
 #include "scheduler/sim/trace_run.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
 absl::Status Run(const SimulateOptions& options, std::ostream& out) {
@@ -34,4 +34,4 @@ int RunSimulateCommand(std::span<const std::string> arguments, std::ostream& out
   return absl::IsUnavailable(status) || absl::IsInternal(status) ? 1 : 2;
 }
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

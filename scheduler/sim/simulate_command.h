@@ -6,12 +6,12 @@
 #include <span>
 #include <string>
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 // 0: it ran; 1: a result could not be written; 2: the command line or an input file is wrong. One line on `err` says
 // what.
 int RunSimulateCommand(std::span<const std::string> arguments, std::ostream& out, std::ostream& err);
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim
 
 #endif  // ANYBIT_SCHEDULER_SIM_SIMULATE_COMMAND_H_

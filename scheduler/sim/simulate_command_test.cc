@@ -12,7 +12,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
 using ::testing::AllOf;
@@ -282,4 +282,4 @@ TEST_F(SimulateCommandTest, ExplainsItselfWhenAsked) {
 }
 
 }  // namespace
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

@@ -63,7 +63,7 @@ ABSL_FLAG(std::string, out, "", "the folder that --sweep writes to");
 ABSL_FLAG(std::string, loads, "", "X[,X] for --sweep, by default 0.3,0.5,0.7,0.85,1,1.2,1.5,2,3");
 ABSL_FLAG(std::optional<CountFlag>, jobs, std::nullopt, "threads of --sweep; by default all that the machine has");
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
 constexpr double kMaxLoad = 1000;
@@ -224,4 +224,4 @@ absl::StatusOr<SimulateOptions> ParseSimulateOptions(std::span<const std::string
   return options;
 }
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

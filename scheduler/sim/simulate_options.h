@@ -9,11 +9,11 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/time.h"
 #include "scheduler/sim/simulation.h"
 #include "scheduler/sim/traces/arrival_files.h"
-#include "scheduler/time.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 struct SimulateOptions {
   std::string profile;
@@ -45,6 +45,6 @@ struct SimulateOptions {
 // InvalidArgument, naming the flag and the value, for what is not acceptable by itself or beside another flag.
 absl::StatusOr<SimulateOptions> ParseSimulateOptions(std::span<const std::string> arguments);
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim
 
 #endif  // ANYBIT_SCHEDULER_SIM_SIMULATE_OPTIONS_H_

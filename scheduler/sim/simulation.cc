@@ -20,7 +20,7 @@
 #include "scheduler/sim/sim_event_loop.h"
 #include "scheduler/sim/sim_runner.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
 // Beyond it latencies of a day would overflow.
@@ -253,4 +253,4 @@ absl::StatusOr<SimulationResult> Simulate(const Profile& true_profile, std::span
   return result;
 }
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

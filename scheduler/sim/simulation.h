@@ -12,14 +12,14 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/time.h"
 #include "scheduler/latency/profile.h"
 #include "scheduler/request.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/sim/traces/offered_request.h"
 #include "scheduler/sim/world_options.h"
-#include "scheduler/time.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 struct SimulationOptions {
   std::string policy = "anybit";  // a name of scheduler/policies/registry.h
@@ -63,6 +63,6 @@ struct SimulationResult {
 absl::StatusOr<SimulationResult> Simulate(const Profile& true_profile, std::span<const OfferedRequest> requests,
                                           const SimulationOptions& options);
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim
 
 #endif  // ANYBIT_SCHEDULER_SIM_SIMULATION_H_

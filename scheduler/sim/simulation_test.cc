@@ -10,14 +10,14 @@
 #include "scheduler/sim/traces/arrivals.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
-using anybit::testing::kHi;
-using anybit::testing::kLo;
-using anybit::testing::kMid;
-using anybit::testing::T;
-using anybit::testing::ThreePoints;
+using anybit::scheduler::sim::testing::kHi;
+using anybit::scheduler::sim::testing::kLo;
+using anybit::scheduler::sim::testing::kMid;
+using anybit::scheduler::sim::testing::T;
+using anybit::scheduler::sim::testing::ThreePoints;
 using std::chrono::milliseconds;
 using ::testing::ElementsAre;
 using ::testing::Field;
@@ -199,4 +199,4 @@ TEST(SimulationTest, RefusesWhatItCannotRun) {
 }
 
 }  // namespace
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

@@ -6,7 +6,7 @@
 
 #include "base/statistics.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
 size_t IndexOf(PointId point) { return static_cast<size_t>(ToIndex(point)); }
@@ -133,4 +133,4 @@ Timeline MakeTimeline(const PointTable& points, std::span<const OfferedRequest> 
   return timeline;
 }
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

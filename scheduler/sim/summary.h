@@ -10,12 +10,12 @@
 #include <span>
 #include <vector>
 
+#include "base/time.h"
 #include "scheduler/point_table.h"
 #include "scheduler/sim/simulation.h"
 #include "scheduler/sim/traces/offered_request.h"
-#include "scheduler/time.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 struct LatencyQuantiles {
   Duration p50{};
@@ -64,6 +64,6 @@ struct Timeline {
 Timeline MakeTimeline(const PointTable& points, std::span<const OfferedRequest> requests,
                       const SimulationResult& result, int bins);
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim
 
 #endif  // ANYBIT_SCHEDULER_SIM_SUMMARY_H_

@@ -11,7 +11,7 @@
 #include "scheduler/sim/traces/offered_request.h"
 #include "scheduler/sim/traces/workloads.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
 // One trace, which all policies run on.
@@ -90,4 +90,4 @@ absl::StatusOr<std::vector<SweepRun>> RunSweep(const Profile& profile, const Swe
   return all;
 }
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

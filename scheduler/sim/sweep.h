@@ -8,13 +8,13 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/time.h"
 #include "scheduler/latency/profile.h"
 #include "scheduler/sim/bound/bound.h"
 #include "scheduler/sim/simulation.h"
 #include "scheduler/sim/summary.h"
-#include "scheduler/time.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 struct SweepOptions {
   std::vector<std::string> workloads;
@@ -46,6 +46,6 @@ std::optional<double> UtilityOverBound(const Summary& summary, const std::option
 // takes. Or the first error. `profile` is valid.
 absl::StatusOr<std::vector<SweepRun>> RunSweep(const Profile& profile, const SweepOptions& options);
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim
 
 #endif  // ANYBIT_SCHEDULER_SIM_SWEEP_H_

@@ -16,7 +16,7 @@
 #include "report/charts.h"
 #include "report/markdown_table.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
 using report::Area;
@@ -275,4 +275,4 @@ std::string TimelineFigure(const PointTable& points, const Timeline& timeline, c
   return DrawSvg(figure);
 }
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

@@ -11,7 +11,7 @@
 #include "scheduler/sim/summary.h"
 #include "scheduler/sim/sweep.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 // A header line and one line per run; a cell is empty where there is no such number.
 std::string SweepCsv(std::span<const SweepRun> runs);
@@ -31,6 +31,6 @@ std::string SweepFigure(std::span<const SweepRun> runs, const std::string& capti
 // Requests per second by the points that served them in time, stacked, and the offered load as a line.
 std::string TimelineFigure(const PointTable& points, const Timeline& timeline, const std::string& caption);
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim
 
 #endif  // ANYBIT_SCHEDULER_SIM_SWEEP_REPORT_H_

@@ -23,7 +23,7 @@
 #include "scheduler/sim/traces/load.h"
 #include "scheduler/sim/traces/workloads.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
 constexpr int kTimelineBins = 60;
@@ -117,4 +117,4 @@ absl::Status RunSweepIntoFolder(const SimulateOptions& command, const Profile& p
   return absl::OkStatus();
 }
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

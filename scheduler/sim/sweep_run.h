@@ -8,11 +8,11 @@
 #include "scheduler/latency/profile.h"
 #include "scheduler/sim/simulate_options.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 // InvalidArgument for wrong options, Unavailable where the folder or a file cannot be written.
 absl::Status RunSweepIntoFolder(const SimulateOptions& options, const Profile& profile, std::ostream& out);
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim
 
 #endif  // ANYBIT_SCHEDULER_SIM_SWEEP_RUN_H_

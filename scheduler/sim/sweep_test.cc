@@ -8,10 +8,10 @@
 #include "gtest/gtest.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
-using anybit::testing::ThreePoints;
+using anybit::scheduler::sim::testing::ThreePoints;
 using std::chrono::milliseconds;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -79,4 +79,4 @@ TEST(SweepTest, UtilityOverBoundNeedsABoundAboveZero) {
 }
 
 }  // namespace
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

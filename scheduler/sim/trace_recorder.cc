@@ -3,7 +3,7 @@
 #include <bit>
 #include <cstdint>
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
 int64_t Nanos(MonoTime time) { return time.time_since_epoch().count(); }
@@ -51,4 +51,4 @@ void TraceRecorder::Mix(std::initializer_list<int64_t> values) {
   for (const int64_t value : values) hash_ = Fnv1aOfWord(static_cast<uint64_t>(value), hash_);
 }
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

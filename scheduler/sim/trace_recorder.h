@@ -9,7 +9,7 @@
 #include "base/hash.h"
 #include "scheduler/observer.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 class TraceRecorder final : public SchedulerObserver {
  public:
@@ -42,6 +42,6 @@ class TraceRecorder final : public SchedulerObserver {
   uint64_t hash_ = kFnv1aOfNothing;
 };
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim
 
 #endif  // ANYBIT_SCHEDULER_SIM_TRACE_RECORDER_H_

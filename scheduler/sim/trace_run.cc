@@ -23,7 +23,7 @@
 #include "scheduler/sim/sweep_report.h"
 #include "scheduler/sim/traces/arrival_files.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
 constexpr int kTimelineBins = 60;
@@ -142,4 +142,4 @@ absl::Status RunTrace(const SimulateOptions& options, const Profile& profile, st
   return absl::OkStatus();
 }
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

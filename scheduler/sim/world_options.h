@@ -5,9 +5,9 @@
 #include <chrono>
 #include <cstdint>
 
-#include "scheduler/time.h"
+#include "base/time.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 enum class World : uint8_t {
   kIdeal,   // arrivals, refusals and answers cost nothing; an answer is there when its batch ends
@@ -36,6 +36,6 @@ struct WorldOptions {
   double noise = 0.1;                              // where SimulationOptions::noise is less
 };
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim
 
 #endif  // ANYBIT_SCHEDULER_SIM_WORLD_OPTIONS_H_

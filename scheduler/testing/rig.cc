@@ -2,9 +2,9 @@
 
 #include "gtest/gtest.h"
 
-namespace anybit::testing {
+namespace anybit::scheduler::testing {
 
-Rig::Rig(Profile profile, std::unique_ptr<SchedulingPolicy> policy, sim::SimRunnerOptions runner_options,
+Rig::Rig(Profile profile, std::unique_ptr<SchedulingPolicy> policy, scheduler::sim::SimRunnerOptions runner_options,
          SchedulerOptions options)
     : policy_(std::move(policy)),
       runner_(loop, profile, runner_options),
@@ -31,4 +31,4 @@ const Answer& Rig::answer(int64_t tag) const {
   return count == 0 ? none : found->second.front();
 }
 
-}  // namespace anybit::testing
+}  // namespace anybit::scheduler::testing

@@ -16,7 +16,7 @@
 #include "scheduler/sim/sim_runner.h"
 #include "scheduler/sim/trace_recorder.h"
 
-namespace anybit::testing {
+namespace anybit::scheduler::testing {
 
 // Tells in tests whose payload it is.
 struct TaggedPayload final : Payload {
@@ -31,7 +31,7 @@ struct Answer {
 
 class Rig {
  public:
-  Rig(Profile profile, std::unique_ptr<SchedulingPolicy> policy, sim::SimRunnerOptions runner_options = {},
+  Rig(Profile profile, std::unique_ptr<SchedulingPolicy> policy, scheduler::sim::SimRunnerOptions runner_options = {},
       SchedulerOptions options = {});
 
   // Submits now, with a payload tagged `tag`; the answer will be found under that tag.
@@ -46,13 +46,13 @@ class Rig {
 
   const std::map<int64_t, RequestId>& ids() const { return ids_; }
 
-  sim::SimEventLoop loop;
-  sim::TraceRecorder trace;
+  scheduler::sim::SimEventLoop loop;
+  scheduler::sim::TraceRecorder trace;
 
  private:
   const std::unique_ptr<SchedulingPolicy> policy_;
   const AdmissionControl admission_{};
-  sim::SimRunner runner_;
+  scheduler::sim::SimRunner runner_;
   std::map<int64_t, std::vector<Answer>> answers_;
   std::map<int64_t, RequestId> ids_;
 
@@ -60,6 +60,6 @@ class Rig {
   Scheduler scheduler;
 };
 
-}  // namespace anybit::testing
+}  // namespace anybit::scheduler::testing
 
 #endif  // ANYBIT_SCHEDULER_TESTING_RIG_H_

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <utility>
 
-namespace anybit::testing {
+namespace anybit::scheduler::testing {
 
 Profile AffineProfile(const std::vector<AffinePoint>& points, int max_batch) {
   Profile profile{.max_batch = max_batch};
@@ -92,4 +92,4 @@ std::vector<uint64_t> Ids(const SchedulerView& view, std::span<const int> positi
   return ids;
 }
 
-}  // namespace anybit::testing
+}  // namespace anybit::scheduler::testing

@@ -12,7 +12,7 @@
 #include "scheduler/latency/latency_model.h"
 #include "scheduler/latency/profile.h"
 
-namespace anybit::testing {
+namespace anybit::scheduler::testing {
 
 // latency(b) = first + (b - 1) * next
 struct AffinePoint {
@@ -70,6 +70,6 @@ std::vector<uint64_t> Ids(const SchedulerView& view, std::span<const int> positi
 // The instant `d` after the epoch.
 constexpr MonoTime T(Duration d) { return MonoTime(d); }
 
-}  // namespace anybit::testing
+}  // namespace anybit::scheduler::testing
 
 #endif  // ANYBIT_SCHEDULER_TESTING_SNAPSHOT_H_

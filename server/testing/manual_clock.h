@@ -7,21 +7,21 @@
 
 #include "scheduler/event_loop.h"
 
-namespace anybit::testing {
+namespace anybit::server::testing {
 
-class ManualClock : public EventLoop {
+class ManualClock : public scheduler::EventLoop {
  public:
   void Advance(Duration by) { now_ += by.count(); }
 
   MonoTime Now() const override { return MonoTime(Duration(now_)); }
   void Post(Callback) override { std::abort(); }
-  TimerId PostAt(MonoTime, Callback) override { std::abort(); }
-  bool Cancel(TimerId) override { std::abort(); }
+  scheduler::TimerId PostAt(MonoTime, Callback) override { std::abort(); }
+  bool Cancel(scheduler::TimerId) override { std::abort(); }
 
  private:
   std::atomic<int64_t> now_ = 0;  // the test's thread and those of what it tests
 };
 
-}  // namespace anybit::testing
+}  // namespace anybit::server::testing
 
 #endif  // ANYBIT_SERVER_TESTING_MANUAL_CLOCK_H_

@@ -7,7 +7,7 @@
 
 #include "absl/status/status.h"
 
-namespace anybit::testing {
+namespace anybit::server::testing {
 
 SumNetwork::SumNetwork(BeforeRun before_run) : before_run_(std::move(before_run)) {
   description_ = {.name = "sums",
@@ -21,7 +21,7 @@ SumNetwork::SumNetwork(BeforeRun before_run) : before_run_(std::move(before_run)
                              {.name = "w1a1", .weight_bits = 1, .activation_bits = 1, .accuracy = 0.8}}};
 }
 
-std::unique_ptr<AdaptiveNetwork::Scratch> SumNetwork::MakeScratch(int max_rows) const {
+std::unique_ptr<model::AdaptiveNetwork::Scratch> SumNetwork::MakeScratch(int max_rows) const {
   return std::make_unique<Scratch>();
 }
 
@@ -39,4 +39,4 @@ absl::Status SumNetwork::Run(PointId point, std::span<const uint8_t> input, std:
   return absl::OkStatus();
 }
 
-}  // namespace anybit::testing
+}  // namespace anybit::server::testing

@@ -9,11 +9,11 @@
 
 #include "model/engine/adaptive_network.h"
 
-namespace anybit::testing {
+namespace anybit::server::testing {
 
 // Input "image" {2, 2, 1}, output "logits" {3}; labels "zero", "one", "two". Row with codes a, b, c, d at point p:
 // logit k = a + b + c + d + 1000 * k + 0.25 * p. The points are fp32 (93 %), w8a8 (92 %), w4a4f (90 %), w1a1 (80 %).
-class SumNetwork : public AdaptiveNetwork {
+class SumNetwork : public model::AdaptiveNetwork {
  public:
   // Called at the start of each run with point and rows; a Status other than OK fails the run.
   using BeforeRun = std::function<absl::Status(int point, int rows)>;
@@ -22,16 +22,16 @@ class SumNetwork : public AdaptiveNetwork {
 
   explicit SumNetwork(BeforeRun before_run = nullptr);
 
-  const NetworkDescription& description() const override { return description_; }
+  const model::NetworkDescription& description() const override { return description_; }
   std::unique_ptr<Scratch> MakeScratch(int max_rows) const override;
   absl::Status Run(PointId point, std::span<const uint8_t> input, std::span<float> output,
                    Scratch& scratch) const override;
 
  private:
-  NetworkDescription description_;
+  model::NetworkDescription description_;
   BeforeRun before_run_;
 };
 
-}  // namespace anybit::testing
+}  // namespace anybit::server::testing
 
 #endif  // ANYBIT_SERVER_TESTING_SUM_NETWORK_H_

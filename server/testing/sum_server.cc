@@ -14,19 +14,19 @@
 
 int main(int argc, char** argv) {
   if (argc != 4) return 3;
-  const anybit::ServerOptions options = {.artifact = "in memory",
-                                         .grpc_address = "127.0.0.1:0",
-                                         .http_address = "",
-                                         .max_batch = 4,
-                                         .profile = argv[1],
-                                         .drain_delay = std::chrono::seconds(std::atoi(argv[2]))};
+  const anybit::server::ServerOptions options = {.artifact = "in memory",
+                                                 .grpc_address = "127.0.0.1:0",
+                                                 .http_address = "",
+                                                 .max_batch = 4,
+                                                 .profile = argv[1],
+                                                 .drain_delay = std::chrono::seconds(std::atoi(argv[2]))};
   const std::string what = argv[3];
-  const auto load = [&]() -> absl::StatusOr<std::unique_ptr<anybit::AdaptiveNetwork>> {
+  const auto load = [&]() -> absl::StatusOr<std::unique_ptr<anybit::model::AdaptiveNetwork>> {
     if (what == "load-for-ever") {
       std::cout << "loading" << std::endl;
       while (true) pause();
     }
-    return std::make_unique<anybit::testing::SumNetwork>([&](int, int) {
+    return std::make_unique<anybit::server::testing::SumNetwork>([&](int, int) {
       if (what == "hold") {
         std::cout << "running" << std::endl;
         char byte;
@@ -35,5 +35,5 @@ int main(int argc, char** argv) {
       return absl::OkStatus();
     });
   };
-  return anybit::ServeUntilStopped(options, load, "status");
+  return anybit::server::ServeUntilStopped(options, load, "status");
 }

@@ -19,17 +19,17 @@ namespace anybit {
 namespace {
 
 absl::Status WriteRandom(const std::string& architecture, const std::string& path) {
-  const absl::StatusOr<NetworkSpec> spec = ArchitectureByName(architecture);
+  const absl::StatusOr<NetworkSpec> spec = model::ArchitectureByName(architecture);
   if (!spec.ok()) return spec.status();
-  return WriteArtifact(RandomArtifact(*spec, /*seed=*/1), path);
+  return model::WriteArtifact(model::RandomArtifact(*spec, /*seed=*/1), path);
 }
 
 absl::Status RunPoint(const std::string& path, const std::string& name) {
-  absl::StatusOr<Artifact> artifact = ReadArtifact(path);
+  absl::StatusOr<model::Artifact> artifact = model::ReadArtifact(path);
   if (!artifact.ok()) return artifact.status();
-  const auto network = PackedNetwork::Create(*std::move(artifact), *SupportedKernels().front());
+  const auto network = model::PackedNetwork::Create(*std::move(artifact), *model::SupportedKernels().front());
   if (!network.ok()) return network.status();
-  const NetworkDescription& description = (*network)->description();
+  const model::NetworkDescription& description = (*network)->description();
   int point = 0;
   const int points = static_cast<int>(description.points.size());
   while (point < points && description.points[point].name != name) ++point;

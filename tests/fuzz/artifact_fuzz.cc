@@ -17,7 +17,7 @@ constexpr size_t kChecksumDigits = 8;
 
 // Overwrites the artifact's checksum with the one that fits; leaves text alone that has none of eight digits.
 void MendChecksum(std::string& text) {
-  const absl::StatusOr<anybit::TensorFile> file = anybit::ParseSafetensors(text);
+  const absl::StatusOr<anybit::model::TensorFile> file = anybit::model::ParseSafetensors(text);
   if (!file.ok() || !file->metadata.contains("anybit.header") || !file->metadata.contains("anybit.crc32")) return;
   const std::string& header = file->metadata.at("anybit.header");
   const std::string& stored = file->metadata.at("anybit.crc32");
@@ -34,12 +34,13 @@ void MendChecksum(std::string& text) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string text(reinterpret_cast<const char*>(data), size);
   MendChecksum(text);
-  const absl::StatusOr<anybit::Artifact> artifact = anybit::ParseArtifact(text);
+  const absl::StatusOr<anybit::model::Artifact> artifact = anybit::model::ParseArtifact(text);
   if (!artifact.ok()) return 0;
-  anybit::Require(anybit::ValidateArtifact(*artifact).ok(), "an artifact that was read is valid");
-  const std::string written = anybit::SerializeArtifact(*artifact);
-  const absl::StatusOr<anybit::Artifact> again = anybit::ParseArtifact(written);
+  anybit::Require(anybit::model::ValidateArtifact(*artifact).ok(), "an artifact that was read is valid");
+  const std::string written = anybit::model::SerializeArtifact(*artifact);
+  const absl::StatusOr<anybit::model::Artifact> again = anybit::model::ParseArtifact(written);
   anybit::Require(again.ok(), "an artifact that was written can be read");
-  anybit::Require(anybit::SerializeArtifact(*again) == written, "reading and writing an artifact changes nothing");
+  anybit::Require(anybit::model::SerializeArtifact(*again) == written,
+                  "reading and writing an artifact changes nothing");
   return 0;
 }

@@ -39,7 +39,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const size_t first = std::min<size_t>(data[0] | data[1] << 8, files.size());
   const MemoryFile images(files.first(first));
   const MemoryFile labels(files.subspan(first));
-  const absl::StatusOr<anybit::MemoryExamples> examples = anybit::ReadIdx(images.path(), labels.path());
+  const absl::StatusOr<anybit::model::MemoryExamples> examples = anybit::model::ReadIdx(images.path(), labels.path());
   if (!examples.ok()) return 0;
   std::vector<uint8_t> row(examples->shape().elements());
   for (int64_t i = 0; i < examples->count(); ++i) {

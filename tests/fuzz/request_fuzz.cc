@@ -13,9 +13,9 @@ namespace {
 // gRPC's default limit of all metadata of a call is 8 KiB; a message shares it with the call's other headers.
 constexpr size_t kMaxMessageBytes = 4096;
 
-anybit::ServedModel Model() {
+anybit::server::ServedModel Model() {
   return {
-      .network = anybit::testing::SumNetwork().description(),
+      .network = anybit::server::testing::SumNetwork().description(),
       .max_batch = 4,
       .sla_classes = {{.name = "default"},
                       {.name = "interactive", .objective = std::chrono::milliseconds(20), .accuracy_floor_bp = 8500}},
@@ -25,10 +25,10 @@ anybit::ServedModel Model() {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const anybit::ServedModel& model = *new anybit::ServedModel(Model());
+  static const anybit::server::ServedModel& model = *new anybit::server::ServedModel(Model());
   inference::ModelInferRequest request;
   if (!request.ParseFromArray(data, static_cast<int>(size))) return 0;
-  const absl::StatusOr<anybit::InferCall> call = anybit::TranslateRequest(request, model);
+  const absl::StatusOr<anybit::server::InferCall> call = anybit::server::TranslateRequest(request, model);
   if (!call.ok()) {
     anybit::Require(!call.status().message().empty(), "a refusal says why");
     anybit::Require(call.status().message().size() <= kMaxMessageBytes, "a refusal fits a header");

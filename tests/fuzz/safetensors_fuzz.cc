@@ -7,7 +7,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::string_view text(reinterpret_cast<const char*>(data), size);
-  const absl::StatusOr<anybit::TensorFile> file = anybit::ParseSafetensors(text);
+  const absl::StatusOr<anybit::model::TensorFile> file = anybit::model::ParseSafetensors(text);
   if (!file.ok()) return 0;
   size_t covered = 0;
   for (const auto& [name, tensor] : file->tensors) {

@@ -20,17 +20,17 @@ constexpr char kData[] = "/usr/share/datasets/fashion-mnist";
 class DefaultArtifact : public testing::TestWithParam<const char*> {};
 
 TEST_P(DefaultArtifact, HasTheAccuracyItStates) {
-  const absl::StatusOr<Artifact> artifact = ReadArtifact(kArtifact);
+  const absl::StatusOr<model::Artifact> artifact = model::ReadArtifact(kArtifact);
   ASSERT_TRUE(artifact.ok()) << artifact.status();
-  const auto examples = OpenExamples(kData, Split::kTest, {.height = 32, .width = 32});
+  const auto examples = model::OpenExamples(kData, model::Split::kTest, {.height = 32, .width = 32});
   ASSERT_TRUE(examples.ok()) << examples.status();
-  const ExampleSet& images = **examples;
-  const auto network = *PackedNetwork::Create(*artifact, *SupportedKernels().front());
+  const model::ExampleSet& images = **examples;
+  const auto network = *model::PackedNetwork::Create(*artifact, *model::SupportedKernels().front());
   for (size_t p = 0; p < artifact->points.size(); ++p) {
-    const ArtifactPoint& point = artifact->points[p];
+    const model::ArtifactPoint& point = artifact->points[p];
     if (point.info.name != GetParam()) continue;
     EXPECT_EQ(point.accuracy_images, images.count());
-    const double accuracy = *EvaluateTop1(*network, ToPointId(static_cast<int>(p)), images);
+    const double accuracy = *model::EvaluateTop1(*network, ToPointId(static_cast<int>(p)), images);
     const auto right = [&](double share) { return std::lround(share * static_cast<double>(images.count())); };
     EXPECT_EQ(right(accuracy), right(point.info.accuracy));
     return;

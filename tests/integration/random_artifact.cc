@@ -49,8 +49,8 @@ int main(int argc, char** argv) {
     std::cerr << "usage: random_artifact FILE [SIDE CHANNELS]\n";
     return 2;
   }
-  const absl::Status status =
-      anybit::WriteArtifact(anybit::RandomArtifact(anybit::SmallNetwork(side, channels), /*seed=*/1), argv[1]);
+  const absl::Status status = anybit::model::WriteArtifact(
+      anybit::model::RandomArtifact(anybit::SmallNetwork(side, channels), /*seed=*/1), argv[1]);
   if (status.ok()) return 0;
   std::cerr << status << "\n";
   return 1;

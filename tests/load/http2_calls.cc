@@ -149,7 +149,7 @@ uint32_t Micros(nanoseconds time) {
 // [0, started_) were started or given up. All deadlines are equally long, so the calls reach them in the plan's order.
 class OpenLoop {
  public:
-  OpenLoop(std::span<const PlannedCall> plan, int steps, const Deadline& deadline)
+  OpenLoop(std::span<const client::PlannedCall> plan, int steps, const Deadline& deadline)
       : plan_(plan),
         deadline_(deadline),
         places_(plan.size()),
@@ -230,7 +230,7 @@ class OpenLoop {
   void Judge(const CallEnd& end) {
     ++ended_;
     places_[end.call].stream = nullptr;
-    const PlannedCall& planned = plan_[end.call];
+    const client::PlannedCall& planned = plan_[end.call];
     StepCounts& step = result_.steps[planned.step];
     if (end.grpc_status == kGrpcOk) {
       const nanoseconds latency = Now() - begin_ - planned.at;
@@ -272,7 +272,7 @@ class OpenLoop {
     if (!accuracies_[s].empty()) step.expected_accuracy = sum / static_cast<double>(accuracies_[s].size());
   }
 
-  const std::span<const PlannedCall> plan_;
+  const std::span<const client::PlannedCall> plan_;
   const Deadline deadline_;
   std::unique_ptr<Connections> connections_;
   nanoseconds begin_{0};
@@ -289,8 +289,8 @@ class OpenLoop {
 
 }  // namespace
 
-absl::StatusOr<OpenLoopResult> RunOpenLoop(const LoadTarget& target, std::span<const PlannedCall> plan, int steps,
-                                           const Deadline& deadline) {
+absl::StatusOr<OpenLoopResult> RunOpenLoop(const LoadTarget& target, std::span<const client::PlannedCall> plan,
+                                           int steps, const Deadline& deadline) {
   return OpenLoop(plan, steps, deadline).Run(target);
 }
 

@@ -55,8 +55,8 @@ struct OpenLoopResult {
 };
 
 // Sends `plan`, whose steps are 0..steps-1, and waits for all its calls. Fails if a connection does.
-absl::StatusOr<OpenLoopResult> RunOpenLoop(const LoadTarget& target, std::span<const PlannedCall> plan, int steps,
-                                           const Deadline& deadline);
+absl::StatusOr<OpenLoopResult> RunOpenLoop(const LoadTarget& target, std::span<const client::PlannedCall> plan,
+                                           int steps, const Deadline& deadline);
 
 struct ClosedLoopResult {
   double calls_per_second = 0;                 // answered, while measured

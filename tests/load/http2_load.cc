@@ -103,16 +103,16 @@ absl::StatusOr<Command> ParseCommand(std::span<const std::string> arguments) {
   if (command.rates.empty() == !command.closed.has_value()) {
     return absl::InvalidArgumentError("either --rates or --closed is needed, and not both");
   }
-  if (NeedsCapacity(command.rates)) return absl::InvalidArgumentError("--rates takes calls/s, not multiples");
+  if (client::NeedsCapacity(command.rates)) return absl::InvalidArgumentError("--rates takes calls/s, not multiples");
   return command;
 }
 
 absl::StatusOr<GrpcMethod> MethodOf(const Command& command) {
   if (command.echo) return GrpcMethod{.path = "/inference.GRPCInferenceService/ServerLive", .message = ""};
-  absl::StatusOr<std::unique_ptr<InferenceClient>> client =
-      InferenceClient::Connect(command.server, {.model = command.model});
+  absl::StatusOr<std::unique_ptr<client::InferenceClient>> client =
+      client::InferenceClient::Connect(command.server, {.model = command.model});
   if (!client.ok()) return client.status();
-  const ModelDescription& model = (*client)->model();
+  const client::ModelDescription& model = (*client)->model();
   inference::ModelInferRequest request;
   request.set_model_name(model.name);
   inference::ModelInferRequest::InferInputTensor& input = *request.add_inputs();
@@ -200,12 +200,12 @@ void PrintTable(const std::vector<double>& rates, const std::vector<StepCounts>&
 }
 
 absl::Status RunRates(const Command& command, const LoadTarget& target) {
-  const absl::StatusOr<std::vector<double>> rates = ParseRates(command.rates, 1);
+  const absl::StatusOr<std::vector<double>> rates = client::ParseRates(command.rates, 1);
   if (!rates.ok()) return rates.status();
-  std::vector<LoadStep> steps;
+  std::vector<client::LoadStep> steps;
   for (const double rate : *rates) steps.push_back({.calls_per_second = rate, .duration = command.duration()});
-  const absl::StatusOr<std::vector<PlannedCall>> plan =
-      PlanLoad(steps, Arrivals::kPoisson, 1, static_cast<uint64_t>(command.seed));
+  const absl::StatusOr<std::vector<client::PlannedCall>> plan =
+      client::PlanLoad(steps, client::Arrivals::kPoisson, 1, static_cast<uint64_t>(command.seed));
   if (!plan.ok()) return plan.status();
   const Deadline deadline =
       command.slo_us ? Deadline{.after = std::chrono::microseconds(*command.slo_us), .is_grpc = false}

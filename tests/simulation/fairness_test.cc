@@ -19,7 +19,7 @@
 namespace anybit::simulation {
 namespace {
 
-using sim::OfferedRequest;
+using scheduler::sim::OfferedRequest;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
@@ -36,7 +36,9 @@ struct Stream {
   int tenant = 0;
 };
 
-double PerSecond(double load, int slots) { return load * sim::Capacity(testing::ThreePoints(), slots); }
+double PerSecond(double load, int slots) {
+  return load * scheduler::sim::Capacity(scheduler::testing::ThreePoints(), slots);
+}
 
 // All streams merged by arrival; `place` says of which stream a request is.
 std::vector<OfferedRequest> Merge(std::span<const Stream> streams, int slots) {
@@ -44,13 +46,13 @@ std::vector<OfferedRequest> Merge(std::span<const Stream> streams, int slots) {
   for (size_t s = 0; s < streams.size(); ++s) {
     const Stream& stream = streams[s];
     const double rate = PerSecond(stream.load, slots);
-    const sim::RatePhase phase{.length = kLength, .from_per_second = rate, .to_per_second = rate};
-    for (const MonoTime arrival : sim::PoissonArrivals({&phase, 1}, MonoTime(), s + 1)) {
+    const scheduler::sim::RatePhase phase{.length = kLength, .from_per_second = rate, .to_per_second = rate};
+    for (const MonoTime arrival : scheduler::sim::PoissonArrivals({&phase, 1}, MonoTime(), s + 1)) {
       requests.push_back({.arrival = arrival,
                           .deadline = stream.has_deadline ? arrival + stream.objective : kNever,
                           .min_accuracy = stream.min_accuracy,
-                          .sla_class = static_cast<SlaClassId>(stream.sla_class),
-                          .tenant = static_cast<TenantId>(stream.tenant),
+                          .sla_class = static_cast<scheduler::SlaClassId>(stream.sla_class),
+                          .tenant = static_cast<scheduler::TenantId>(stream.tenant),
                           .place = static_cast<int64_t>(s)});
     }
   }
@@ -71,17 +73,18 @@ struct Served {
 };
 
 // What each stream got, of the requests that arrive from `from` on.
-std::vector<Served> Serve(std::span<const Stream> streams, sim::SimulationOptions options, Duration from = seconds(1)) {
-  const Profile profile = testing::ThreePoints();
+std::vector<Served> Serve(std::span<const Stream> streams, scheduler::sim::SimulationOptions options,
+                          Duration from = seconds(1)) {
+  const scheduler::Profile profile = scheduler::testing::ThreePoints();
   const std::vector<OfferedRequest> requests = Merge(streams, options.slots);
-  const sim::SimulationResult result = *sim::Simulate(profile, requests, options);
+  const scheduler::sim::SimulationResult result = *scheduler::sim::Simulate(profile, requests, options);
   EXPECT_EQ(result.replaced_decisions, 0);
   std::vector<Served> served(streams.size());
   for (size_t i = 0; i < requests.size(); ++i) {
     if (requests[i].arrival < MonoTime(from)) continue;
     Served& of_stream = served[static_cast<size_t>(requests[i].place)];
     ++of_stream.offered;
-    if (result.requests[i].kind != OutcomeKind::kServed) continue;
+    if (result.requests[i].kind != scheduler::OutcomeKind::kServed) continue;
     const double accuracy = profile.points[static_cast<size_t>(ToIndex(result.requests[i].point))].accuracy;
     of_stream.least_accuracy = std::min(of_stream.least_accuracy, accuracy);
     if (!result.requests[i].in_time) continue;
@@ -94,15 +97,15 @@ std::vector<Served> Serve(std::span<const Stream> streams, sim::SimulationOption
 // One and several slots.
 class FairnessTest : public ::testing::TestWithParam<int> {
  protected:
-  static sim::SimulationOptions WithShares(std::vector<double> shares) {
-    sim::SimulationOptions options{.slots = GetParam()};
+  static scheduler::sim::SimulationOptions WithShares(std::vector<double> shares) {
+    scheduler::sim::SimulationOptions options{.slots = GetParam()};
     options.scheduler.tenant_shares = std::move(shares);
     return options;
   }
 };
 
 // A tenant of a varying load, one of a fifth of the capacity, and one that with its floor needs as much of the time.
-std::vector<Served> ServeThreeTenants(double first_load, const sim::SimulationOptions& options) {
+std::vector<Served> ServeThreeTenants(double first_load, const scheduler::sim::SimulationOptions& options) {
   const Stream streams[] = {
       {.load = first_load, .tenant = 0}, {.load = 0.2, .tenant = 1}, {.load = 0.1, .min_accuracy = 0.85, .tenant = 2}};
   return Serve(streams, options);
@@ -169,7 +172,7 @@ TEST_P(FairnessTest, AHeavierClassKeepsItsAttainmentInOverload) {
   for (const double load : {1.5, 2.0, 3.0}) {
     SCOPED_TRACE(load);
     const Stream streams[] = {{.load = 0.3, .sla_class = 1}, {.load = load - 0.3}};
-    sim::SimulationOptions options{.slots = GetParam()};
+    scheduler::sim::SimulationOptions options{.slots = GetParam()};
     options.scheduler.class_weights = {1, 4};
     const std::vector<Served> served = Serve(streams, options);
     EXPECT_GT(served[0].attainment(), 0.98);
@@ -179,7 +182,7 @@ TEST_P(FairnessTest, AHeavierClassKeepsItsAttainmentInOverload) {
 
 TEST_P(FairnessTest, WithoutOverloadTheLighterClassIsServedTooAndAsAccurately) {
   const Stream streams[] = {{.load = 0.1, .sla_class = 1}, {.load = 0.2}};
-  sim::SimulationOptions options{.slots = GetParam()};
+  scheduler::sim::SimulationOptions options{.slots = GetParam()};
   options.scheduler.class_weights = {1, 4};
   const std::vector<Served> served = Serve(streams, options);
   EXPECT_GT(served[0].attainment(), 0.995);
@@ -210,11 +213,12 @@ TEST_P(FairnessTest, AFewHighFloorsAreServedAsTheRestIsInOverload) {
 TEST_P(FairnessTest, RequestsWithoutADeadlineAreServedUnderOverloadThatNeverEnds) {
   const Stream streams[] = {{.load = 2}, {.load = 0.02, .has_deadline = false}};
   const std::vector<OfferedRequest> requests = Merge(streams, GetParam());
-  const sim::SimulationResult result = *sim::Simulate(testing::ThreePoints(), requests, {.slots = GetParam()});
+  const scheduler::sim::SimulationResult result =
+      *scheduler::sim::Simulate(scheduler::testing::ThreePoints(), requests, {.slots = GetParam()});
   Duration longest{};
   for (size_t i = 0; i < requests.size(); ++i) {
     if (requests[i].deadline != kNever) continue;
-    ASSERT_EQ(result.requests[i].kind, OutcomeKind::kServed);
+    ASSERT_EQ(result.requests[i].kind, scheduler::OutcomeKind::kServed);
     longest = std::max(longest, result.requests[i].finish - requests[i].arrival);
   }
   EXPECT_LT(longest, 40 * kObjective) << "not only once the overload ended";

@@ -24,19 +24,20 @@ using std::chrono::microseconds;
 // Calm, a crowd, and calm again. Every fifth has a floor, every tenth no deadline, every eighth four rows.
 Workload Crowd(const std::string& policy, int slots) {
   std::mt19937_64 random(11);
-  Workload workload{.profile = testing::ThreePoints(),
+  Workload workload{.profile = scheduler::testing::ThreePoints(),
                     .policy = policy,
                     .runner = {.slots = slots, .seed = 5, .least_permille = 900, .most_permille = 1100}};
   MonoTime at{};
   for (int i = 0; i < 600; ++i) {
     const int64_t most_gap = i < 150 || i >= 450 ? 8000 : 900;
     at += microseconds(UniformInt(random, 0, most_gap) / slots);
-    WorkloadRequest request{.arrival = at, .deadline = at + microseconds(60000), .allowed = testing::kAnyPoint};
-    if (i % 5 == 0) request.allowed = PointSet::Of(testing::kHi).With(testing::kMid);
+    WorkloadRequest request{
+        .arrival = at, .deadline = at + microseconds(60000), .allowed = scheduler::testing::kAnyPoint};
+    if (i % 5 == 0) request.allowed = scheduler::PointSet::Of(scheduler::testing::kHi).With(scheduler::testing::kMid);
     if (i % 10 == 3) request.deadline = kNever;
     if (i % 8 == 1) request.rows = 4;
-    request.sla_class = static_cast<SlaClassId>(i % 2);
-    request.tenant = static_cast<TenantId>(i % 3 == 0 ? 1 : 0);
+    request.sla_class = static_cast<scheduler::SlaClassId>(i % 2);
+    request.tenant = static_cast<scheduler::TenantId>(i % 3 == 0 ? 1 : 0);
     workload.requests.push_back(request);
   }
   return workload;
@@ -82,13 +83,13 @@ Golden Measure(const Golden& scene) {
   int drained = 0;
   const Workload workload =
       scene.weighted ? WeightedCrowd(scene.policy, scene.slots) : Crowd(scene.policy, scene.slots);
-  const std::unique_ptr<testing::Rig> rig = Prepare(workload, drained);
+  const std::unique_ptr<scheduler::testing::Rig> rig = Prepare(workload, drained);
   rig->loop.Run();
   Golden measured{.policy = scene.policy, .slots = scene.slots, .weighted = scene.weighted, .hash = rig->trace.hash()};
   double accuracy = 0;
-  for (const EndedEvent& event : rig->trace.ended()) {
-    measured.refused += event.kind == OutcomeKind::kShed || event.kind == OutcomeKind::kExpired;
-    if (event.kind != OutcomeKind::kServed) continue;
+  for (const scheduler::EndedEvent& event : rig->trace.ended()) {
+    measured.refused += event.kind == scheduler::OutcomeKind::kShed || event.kind == scheduler::OutcomeKind::kExpired;
+    if (event.kind != scheduler::OutcomeKind::kServed) continue;
     ++measured.served;
     measured.late += !event.deadline_met;
     accuracy += event.expected_accuracy;

@@ -25,7 +25,7 @@ bool MayWait(const std::string& policy) { return policy == "deferred" || policy 
 // Keeps its own books from the trace, apart from the engine's, and looks at them after every instant.
 class Ledger {
  public:
-  Ledger(const Workload& workload, const testing::Rig& rig)
+  Ledger(const Workload& workload, const scheduler::testing::Rig& rig)
       : workload_(workload), rig_(rig), requests_on_(static_cast<size_t>(workload.runner.slots)) {}
 
   void AfterInstant() {
@@ -46,7 +46,7 @@ class Ledger {
   }
 
  private:
-  void Start(const DispatchedEvent& event) {
+  void Start(const scheduler::DispatchedEvent& event) {
     EXPECT_GE(event.rows, 1);
     EXPECT_LE(event.rows, workload_.profile.max_batch);
     EXPECT_LE(event.predicted, event.earliest_slack) << "a batch was started that was predicted to be late";
@@ -69,22 +69,23 @@ class Ledger {
   }
 
   const Workload& workload_;
-  const testing::Rig& rig_;
+  const scheduler::testing::Rig& rig_;
   size_t admitted_ = 0;
   size_t ended_ = 0;
   size_t finished_ = 0;
   size_t dispatched_ = 0;
-  std::set<RequestId> waiting_or_running_;
+  std::set<scheduler::RequestId> waiting_or_running_;
   std::vector<int> requests_on_;  // by slot
 };
 
-void ExpectRightlyServed(const WorkloadRequest& request, const testing::Answer& answer, const Workload& workload) {
+void ExpectRightlyServed(const WorkloadRequest& request, const scheduler::testing::Answer& answer,
+                         const Workload& workload) {
   EXPECT_TRUE(request.allowed.Contains(answer.outcome.point)) << "a floor was broken";
   EXPECT_GE(answer.outcome.batch_rows, request.rows);
   EXPECT_LE(answer.outcome.batch_rows, workload.profile.max_batch);
   EXPECT_GE(answer.outcome.queue_time, Duration::zero());
   EXPECT_EQ(answer.outcome.queue_time + answer.outcome.compute_time, answer.at - request.arrival);
-  if (answer.outcome.kind == OutcomeKind::kServed) {
+  if (answer.outcome.kind == scheduler::OutcomeKind::kServed) {
     EXPECT_EQ(answer.outcome.deadline_met, answer.at <= request.deadline);
     EXPECT_EQ(answer.outcome.expected_accuracy,
               workload.profile.points[static_cast<size_t>(ToIndex(answer.outcome.point))].accuracy);
@@ -96,15 +97,16 @@ bool HasWeights(const Workload& workload) {
 }
 
 // That the request ended in this way at this instant for the reason there is for it.
-void ExpectRightlyEnded(const WorkloadRequest& request, const testing::Answer& answer, const Workload& workload) {
-  EXPECT_EQ(answer.outcome.kind == OutcomeKind::kServed, answer.outcome.status.ok());
+void ExpectRightlyEnded(const WorkloadRequest& request, const scheduler::testing::Answer& answer,
+                        const Workload& workload) {
+  EXPECT_EQ(answer.outcome.kind == scheduler::OutcomeKind::kServed, answer.outcome.status.ok());
   switch (answer.outcome.kind) {
-    case OutcomeKind::kServed: ExpectRightlyServed(request, answer, workload); break;
-    case OutcomeKind::kFailed:
+    case scheduler::OutcomeKind::kServed: ExpectRightlyServed(request, answer, workload); break;
+    case scheduler::OutcomeKind::kFailed:
       EXPECT_GT(workload.runner.fail_one_in, 0);
       ExpectRightlyServed(request, answer, workload);
       break;
-    case OutcomeKind::kShed:
+    case scheduler::OutcomeKind::kShed:
       EXPECT_EQ(answer.outcome.status.code(), absl::StatusCode::kResourceExhausted);
       if (request.deadline == kNever) {
         EXPECT_TRUE(answer.at == request.arrival || HasWeights(workload))
@@ -114,17 +116,17 @@ void ExpectRightlyEnded(const WorkloadRequest& request, const testing::Answer& a
         EXPECT_LT(answer.at, request.deadline);
       }
       break;
-    case OutcomeKind::kExpired:
+    case scheduler::OutcomeKind::kExpired:
       EXPECT_EQ(answer.outcome.status.code(), absl::StatusCode::kDeadlineExceeded);
       EXPECT_TRUE(answer.at == request.arrival || answer.at == request.deadline)
           << "neither told at its arrival that it is impossible, nor at its deadline that it is over";
       break;
-    case OutcomeKind::kCancelled:
+    case scheduler::OutcomeKind::kCancelled:
       EXPECT_EQ(answer.outcome.status.code(), absl::StatusCode::kCancelled);
       ASSERT_TRUE(request.cancel_at.has_value());
       EXPECT_GE(answer.at, *request.cancel_at);
       break;
-    case OutcomeKind::kUnavailable:
+    case scheduler::OutcomeKind::kUnavailable:
       EXPECT_EQ(answer.outcome.status.code(), absl::StatusCode::kUnavailable);
       ASSERT_TRUE(workload.drain_at.has_value());
       EXPECT_GE(answer.at, *workload.drain_at);
@@ -133,38 +135,38 @@ void ExpectRightlyEnded(const WorkloadRequest& request, const testing::Answer& a
 }
 
 struct Counts {
-  std::map<OutcomeKind, int> kinds;
+  std::map<scheduler::OutcomeKind, int> kinds;
   int expired_waiting = 0;  // that were admitted first
   int shed_waiting = 0;
   int served_late = 0;
   int served_without_deadline = 0;
 };
 
-void Count(const WorkloadRequest& request, const testing::Answer& answer, Counts& counts) {
-  const OutcomeKind kind = answer.outcome.kind;
+void Count(const WorkloadRequest& request, const scheduler::testing::Answer& answer, Counts& counts) {
+  const scheduler::OutcomeKind kind = answer.outcome.kind;
   ++counts.kinds[kind];
-  counts.expired_waiting += kind == OutcomeKind::kExpired && answer.at > request.arrival;
-  counts.shed_waiting += kind == OutcomeKind::kShed && answer.at > request.arrival;
-  counts.served_late += kind == OutcomeKind::kServed && !answer.outcome.deadline_met;
-  counts.served_without_deadline += kind == OutcomeKind::kServed && request.deadline == kNever;
+  counts.expired_waiting += kind == scheduler::OutcomeKind::kExpired && answer.at > request.arrival;
+  counts.shed_waiting += kind == scheduler::OutcomeKind::kShed && answer.at > request.arrival;
+  counts.served_late += kind == scheduler::OutcomeKind::kServed && !answer.outcome.deadline_met;
+  counts.served_without_deadline += kind == scheduler::OutcomeKind::kServed && request.deadline == kNever;
 }
 
 // Runs the world, expects the invariants, returns the hash of its trace.
 uint64_t RunWorld(const Workload& workload, Counts& counts) {
   int drained = 0;
-  const std::unique_ptr<testing::Rig> rig = Prepare(workload, drained);
+  const std::unique_ptr<scheduler::testing::Rig> rig = Prepare(workload, drained);
   Ledger ledger(workload, *rig);
   while (rig->loop.RunInstant()) ledger.AfterInstant();
 
   for (size_t i = 0; i < workload.requests.size(); ++i) {
     const auto tag = static_cast<int64_t>(i);
     SCOPED_TRACE(tag);
-    const testing::Answer& answer = rig->answer(tag);  // exactly one
+    const scheduler::testing::Answer& answer = rig->answer(tag);  // exactly one
     if (answer.outcome.payload == nullptr) {
       ADD_FAILURE() << "lost its payload";
       continue;
     }
-    EXPECT_EQ(static_cast<const testing::TaggedPayload&>(*answer.outcome.payload).tag, tag);
+    EXPECT_EQ(static_cast<const scheduler::testing::TaggedPayload&>(*answer.outcome.payload).tag, tag);
     ExpectRightlyEnded(workload.requests[i], answer, workload);
     Count(workload.requests[i], answer, counts);
   }
@@ -185,8 +187,9 @@ TEST(InvariantsTest, HoldInOneThousandWorldsThatRunTheSameWayTwice) {
     EXPECT_EQ(RunWorld(RandomWorkload(seed), counts), hash) << "the same seed gave another trace";
   }
   // The worlds are varied enough for the above to mean something.
-  for (int kind = 0; kind < kOutcomeKinds; ++kind) {
-    EXPECT_GT(counts.kinds[static_cast<OutcomeKind>(kind)], 500) << OutcomeName(static_cast<OutcomeKind>(kind));
+  for (int kind = 0; kind < scheduler::kOutcomeKinds; ++kind) {
+    EXPECT_GT(counts.kinds[static_cast<scheduler::OutcomeKind>(kind)], 500)
+        << scheduler::OutcomeName(static_cast<scheduler::OutcomeKind>(kind));
   }
   EXPECT_GT(counts.expired_waiting, 100);
   EXPECT_GT(counts.shed_waiting, 500);

@@ -40,17 +40,17 @@ TEST(MetamorphicTest, TimesTenTimesAsLongGiveTheTraceTenTimesAsLong) {
   for (uint64_t seed = 0; seed < 300 && !HasFailure(); ++seed) {
     SCOPED_TRACE(seed);
     const Workload workload = WithDeadlines(RandomWorkload(seed));
-    const Workload slow_workload = Scaled(workload, kFactor);
+    const Workload slow_workload = scheduler::Scaled(workload, kFactor);
     int drained = 0;
-    const std::unique_ptr<testing::Rig> rig = Prepare(workload, drained);
-    const std::unique_ptr<testing::Rig> slow = Prepare(slow_workload, drained);
+    const std::unique_ptr<scheduler::testing::Rig> rig = Prepare(workload, drained);
+    const std::unique_ptr<scheduler::testing::Rig> slow = Prepare(slow_workload, drained);
     rig->loop.Run();
     slow->loop.Run();
 
     ASSERT_EQ(rig->trace.dispatched().size(), slow->trace.dispatched().size());
     for (size_t i = 0; i < rig->trace.dispatched().size(); ++i) {
-      const DispatchedEvent& event = rig->trace.dispatched()[i];
-      const DispatchedEvent& slow_event = slow->trace.dispatched()[i];
+      const scheduler::DispatchedEvent& event = rig->trace.dispatched()[i];
+      const scheduler::DispatchedEvent& slow_event = slow->trace.dispatched()[i];
       ASSERT_EQ(SinceStart(event.at) * kFactor, SinceStart(slow_event.at));
       ASSERT_EQ(event.predicted * kFactor, slow_event.predicted);
       ASSERT_EQ(event.slot, slow_event.slot);
@@ -59,8 +59,8 @@ TEST(MetamorphicTest, TimesTenTimesAsLongGiveTheTraceTenTimesAsLong) {
     }
     ASSERT_EQ(rig->trace.ended().size(), slow->trace.ended().size());
     for (size_t i = 0; i < rig->trace.ended().size(); ++i) {
-      const EndedEvent& event = rig->trace.ended()[i];
-      const EndedEvent& slow_event = slow->trace.ended()[i];
+      const scheduler::EndedEvent& event = rig->trace.ended()[i];
+      const scheduler::EndedEvent& slow_event = slow->trace.ended()[i];
       ASSERT_EQ(event.id, slow_event.id);
       ASSERT_EQ(event.kind, slow_event.kind);
       ASSERT_EQ(event.total_time * kFactor, slow_event.total_time);
@@ -70,15 +70,15 @@ TEST(MetamorphicTest, TimesTenTimesAsLongGiveTheTraceTenTimesAsLong) {
 
 constexpr std::chrono::milliseconds kObjective(60);
 
-Profile WithPoints(std::initializer_list<int> points) {
-  const Profile all = testing::AffineProfile(
+scheduler::Profile WithPoints(std::initializer_list<int> points) {
+  const scheduler::Profile all = scheduler::testing::AffineProfile(
       {{"hi", 0.90, std::chrono::milliseconds(10), std::chrono::milliseconds(2)},
        {"mid", 0.85, std::chrono::milliseconds(5), std::chrono::milliseconds(1)},
        {"lo", 0.70, std::chrono::milliseconds(2), std::chrono::microseconds(500)},
        {"worse than mid", 0.80, std::chrono::milliseconds(8), std::chrono::microseconds(1500)},
        {"a little worse than mid", 0.80, std::chrono::milliseconds(5), std::chrono::microseconds(1100)}},
       8);
-  Profile profile{.max_batch = all.max_batch};
+  scheduler::Profile profile{.max_batch = all.max_batch};
   for (const int p : points) {
     profile.points.push_back(all.points[static_cast<size_t>(p)]);
     profile.latency.push_back(all.latency[static_cast<size_t>(p)]);
@@ -93,15 +93,17 @@ struct Scene {
   int requests = 3000;
 };
 
-sim::Summary RunScene(const Profile& profile, const std::string& policy, const Scene& scene, int slots = 1) {
-  const auto arrivals =
-      sim::MakeArrivals(scene.workload, {.count = scene.requests,
-                                         .per_second = scene.load * sim::Capacity(testing::ThreePoints(), 1),
-                                         .objective = kObjective,
-                                         .seed = scene.seed});
-  const std::vector<sim::OfferedRequest> requests = sim::RequestsAt(*arrivals, kObjective);
-  return sim::Summarize(profile.points, requests,
-                        *sim::Simulate(profile, requests, {.policy = policy, .slots = slots, .seed = scene.seed}));
+scheduler::sim::Summary RunScene(const scheduler::Profile& profile, const std::string& policy, const Scene& scene,
+                                 int slots = 1) {
+  const auto arrivals = scheduler::sim::MakeArrivals(
+      scene.workload, {.count = scene.requests,
+                       .per_second = scene.load * scheduler::sim::Capacity(scheduler::testing::ThreePoints(), 1),
+                       .objective = kObjective,
+                       .seed = scene.seed});
+  const std::vector<scheduler::sim::OfferedRequest> requests = scheduler::sim::RequestsAt(*arrivals, kObjective);
+  return scheduler::sim::Summarize(
+      profile.points, requests,
+      *scheduler::sim::Simulate(profile, requests, {.policy = policy, .slots = slots, .seed = scene.seed}));
 }
 
 void ExpectGoodputDoesNotFall(const std::string& policy) {
@@ -111,7 +113,7 @@ void ExpectGoodputDoesNotFall(const std::string& policy) {
       for (const int load : {1, 2, 3, 5, 10}) {
         SCOPED_TRACE(workload + ", " + std::to_string(slots) + " slots, load " + std::to_string(load));
         const Scene scene{.workload = workload, .load = 1.0 * load * slots, .seed = 7, .requests = 3000 * load * slots};
-        const double goodput = RunScene(testing::ThreePoints(), policy, scene, slots).goodput;
+        const double goodput = RunScene(scheduler::testing::ThreePoints(), policy, scene, slots).goodput;
         EXPECT_GT(goodput, 0.95 * most);
         most = std::max(most, goodput);
       }
@@ -122,7 +124,7 @@ void ExpectGoodputDoesNotFall(const std::string& policy) {
 TEST(MetamorphicTest, AnybitsGoodputDoesNotFallAsLoadRisesToTenTimesTheCapacity) { ExpectGoodputDoesNotFall("anybit"); }
 
 // The mean over loads, kinds of arrivals and seeds.
-double MeanUtility(const Profile& profile, int slots) {
+double MeanUtility(const scheduler::Profile& profile, int slots) {
   double sum = 0;
   int runs = 0;
   for (const std::string workload : {"poisson", "gamma4", "flash"}) {
@@ -159,9 +161,9 @@ TEST(MetamorphicTest, MoreSlotsDoNotLowerTheAttainment) {
           for (int slots = 1; slots <= 4; ++slots) {
             SCOPED_TRACE(policy + ", " + workload + ", load " + std::to_string(load) + " of one slot, seed " +
                          std::to_string(seed) + ", slots " + std::to_string(slots));
-            const double attainment =
-                RunScene(testing::ThreePoints(), policy, {.workload = workload, .load = load, .seed = seed}, slots)
-                    .attainment;
+            const double attainment = RunScene(scheduler::testing::ThreePoints(), policy,
+                                               {.workload = workload, .load = load, .seed = seed}, slots)
+                                          .attainment;
             EXPECT_GT(attainment, most - kMargin);
             most = std::max(most, attainment);
           }

@@ -28,11 +28,11 @@
 namespace anybit::simulation {
 namespace {
 
-using sim::OfferedRequest;
-using sim::RequestRecord;
-using sim::SimulationResult;
-using sim::World;
-using sim::WorldOptions;
+using scheduler::sim::OfferedRequest;
+using scheduler::sim::RequestRecord;
+using scheduler::sim::SimulationResult;
+using scheduler::sim::World;
+using scheduler::sim::WorldOptions;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
@@ -43,7 +43,7 @@ constexpr MonoTime kJudgedFrom{seconds(1)};  // until then the scheduler may lea
 constexpr double kLeastShare = 0.85;
 
 // About the default network on one core, with kernels for 1-bit arithmetic: 64 rows in 19, 16.5, 11.4 and 4.8 ms.
-Profile OneCore() {
+scheduler::Profile OneCore() {
   struct Point {
     const char* name;
     double accuracy;
@@ -51,7 +51,7 @@ Profile OneCore() {
   };
   constexpr Point kPoints[] = {
       {"w8a8", 0.920, 350, 295}, {"w4a4f", 0.916, 200, 255}, {"w3a2f", 0.910, 150, 175}, {"w1a1", 0.894, 100, 74}};
-  Profile profile{.max_batch = 64};
+  scheduler::Profile profile{.max_batch = 64};
   for (const Point& point : kPoints) {
     profile.points.push_back({.name = point.name, .accuracy = point.accuracy});
     std::vector<Duration>& latency = profile.latency.emplace_back();
@@ -69,22 +69,23 @@ WorldOptions ServerWorld(bool stalls = true) {
 }
 
 // Answers a second to clients that each send the next call when the last is answered, at the fastest point.
-double ClosedLoopRate(const Profile& profile, const WorldOptions& world) {
+double ClosedLoopRate(const scheduler::Profile& profile, const WorldOptions& world) {
   constexpr int kClients = 512;
   constexpr MonoTime kEnd{seconds(5)};
-  sim::SimEventLoop loop;
-  sim::SharedRunner runner(loop, profile, world, /*slots=*/1, world.noise, /*seed=*/1);
-  const std::unique_ptr<SchedulingPolicy> policy = *MakePolicy("cheapest", profile);
-  const AdmissionControl admission;
-  Scheduler scheduler(loop, runner, *policy, admission, profile, {}, {});
-  sim::Edge edge(loop, runner.edge_processor(), scheduler, world, /*seed=*/2);
+  scheduler::sim::SimEventLoop loop;
+  scheduler::sim::SharedRunner runner(loop, profile, world, /*slots=*/1, world.noise, /*seed=*/1);
+  const std::unique_ptr<scheduler::SchedulingPolicy> policy = *scheduler::MakePolicy("cheapest", profile);
+  const scheduler::AdmissionControl admission;
+  scheduler::Scheduler scheduler(loop, runner, *policy, admission, profile, {}, {});
+  scheduler::sim::Edge edge(loop, runner.edge_processor(), scheduler, world, /*seed=*/2);
   int served = 0;
   std::function<void()> call = [&] {
-    edge.Call({.deadline = loop.Now() + seconds(2), .allowed = PointSet::First(4)}, [&](Outcome outcome) {
-      if (loop.Now() > kEnd) return;
-      served += outcome.kind == OutcomeKind::kServed;
-      call();
-    });
+    edge.Call({.deadline = loop.Now() + seconds(2), .allowed = scheduler::PointSet::First(4)},
+              [&](scheduler::Outcome outcome) {
+                if (loop.Now() > kEnd) return;
+                served += outcome.kind == scheduler::OutcomeKind::kServed;
+                call();
+              });
   };
   for (int i = 0; i < kClients; ++i) call();
   loop.Run();
@@ -99,21 +100,22 @@ struct Judged {
 };
 
 Judged Judge(const WorldOptions& world, double load, uint64_t seed) {
-  const Profile profile = OneCore();
+  const scheduler::Profile profile = OneCore();
   const double capacity = ClosedLoopRate(profile, world);
   const double offered = load * capacity;
   const auto count = static_cast<int>(offered * ToSeconds(kLength));
-  const std::vector<OfferedRequest> requests = sim::RequestsAt(
-      *sim::MakeArrivals("poisson", {.count = count, .per_second = offered, .objective = kObjective, .seed = seed}),
+  const std::vector<OfferedRequest> requests = scheduler::sim::RequestsAt(
+      *scheduler::sim::MakeArrivals("poisson",
+                                    {.count = count, .per_second = offered, .objective = kObjective, .seed = seed}),
       kObjective);
-  const SimulationResult result = *sim::Simulate(profile, requests, {.seed = seed, .world = world});
+  const SimulationResult result = *scheduler::sim::Simulate(profile, requests, {.seed = seed, .world = world});
   EXPECT_EQ(result.replaced_decisions, 0);
   const double refusal = ToSeconds(world.receive_cost + world.refuse_cost);
   Judged judged{.allowed = std::min(offered, (1 - offered * refusal) / (1 / capacity - refusal))};
   std::vector<Duration> latencies;
   for (size_t i = 0; i < requests.size(); ++i) {
     const RequestRecord& record = result.requests[i];
-    if (requests[i].arrival < kJudgedFrom || record.kind != OutcomeKind::kServed) continue;
+    if (requests[i].arrival < kJudgedFrom || record.kind != scheduler::OutcomeKind::kServed) continue;
     judged.goodput += record.in_time;
     latencies.push_back(record.answered - requests[i].arrival);
   }
@@ -149,15 +151,15 @@ TEST_P(OverloadTest, NinetyNineOfAHundredAnswersAreInTimeWhereNoBatchStalls) {
 }
 
 TEST_P(OverloadTest, TheFirstLightRequestsAfterwardsAreAnswered) {
-  const Profile profile = OneCore();
+  const scheduler::Profile profile = OneCore();
   const WorldOptions world = ServerWorld(/*stalls=*/false);
   const double offered = GetParam() * ClosedLoopRate(profile, world);
-  std::vector<MonoTime> arrivals = *sim::MakeArrivals(
+  std::vector<MonoTime> arrivals = *scheduler::sim::MakeArrivals(
       "poisson", {.count = static_cast<int>(2 * offered), .per_second = offered, .objective = kObjective, .seed = 4});
   const size_t overload = arrivals.size();
   for (int i = 1; i <= 20; ++i) arrivals.push_back(arrivals[overload - 1] + i * milliseconds(100));
-  const std::vector<OfferedRequest> requests = sim::RequestsAt(arrivals, kObjective);
-  const SimulationResult result = *sim::Simulate(profile, requests, {.world = world});
+  const std::vector<OfferedRequest> requests = scheduler::sim::RequestsAt(arrivals, kObjective);
+  const SimulationResult result = *scheduler::sim::Simulate(profile, requests, {.world = world});
   for (size_t i = overload; i < requests.size(); ++i) {
     EXPECT_TRUE(result.requests[i].in_time) << "light request " << i - overload;
   }

@@ -37,14 +37,15 @@ std::vector<PhaseResult> RunRamp(std::string_view policy, uint64_t* hash = nullp
   const double capacity = 8 / 0.024;
   const double low = 0.3 * capacity;
   const double high = 3 * capacity;
-  const sim::RatePhase phases[] = {
+  const scheduler::sim::RatePhase phases[] = {
       {kPhase, low, low}, {kPhase, low, high}, {kPhase, high, high}, {kPhase, high, low}, {kPhase, low, low}};
-  const std::vector<MonoTime> arrivals = sim::PoissonArrivals(phases, MonoTime(), 1);
-  const Profile profile = testing::ThreePoints();
-  testing::Rig rig(profile, *MakePolicy(policy, profile), {.least_permille = 900, .most_permille = 1100});
+  const std::vector<MonoTime> arrivals = scheduler::sim::PoissonArrivals(phases, MonoTime(), 1);
+  const scheduler::Profile profile = scheduler::testing::ThreePoints();
+  scheduler::testing::Rig rig(profile, *scheduler::MakePolicy(policy, profile),
+                              {.least_permille = 900, .most_permille = 1100});
   for (size_t i = 0; i < arrivals.size(); ++i) {
     rig.SubmitAt(arrivals[i], static_cast<int64_t>(i),
-                 {.deadline = arrivals[i] + kObjective, .allowed = testing::kAnyPoint});
+                 {.deadline = arrivals[i] + kObjective, .allowed = scheduler::testing::kAnyPoint});
   }
   rig.loop.Run();
 
@@ -52,7 +53,7 @@ std::vector<PhaseResult> RunRamp(std::string_view policy, uint64_t* hash = nullp
   for (size_t i = 0; i < arrivals.size(); ++i) {
     PhaseResult& result = results[static_cast<size_t>(arrivals[i].time_since_epoch() / kPhase)];
     ++result.offered;
-    const Outcome& outcome = rig.answer(static_cast<int64_t>(i)).outcome;
+    const scheduler::Outcome& outcome = rig.answer(static_cast<int64_t>(i)).outcome;
     if (!outcome.deadline_met) continue;
     ++result.attained;
     result.accuracy_sum += outcome.expected_accuracy;

@@ -43,7 +43,7 @@ constexpr int kServerWorlds = 200;
 constexpr int kMostLost = 2;
 constexpr Duration kRecovery = seconds(1);
 constexpr Duration kTimeLeft = milliseconds(50);  // of each request; the fastest point takes 2 ms
-constexpr MonoTime kTroubleStarts = testing::T(seconds(10));
+constexpr MonoTime kTroubleStarts = scheduler::testing::T(seconds(10));
 
 enum class Trouble { kOneSlowBatch, kFirstBatchSlow, kSlowSecond, kHalvedProcessor, kWrongProfile, kOverload };
 constexpr std::array kTroubles = {Trouble::kOneSlowBatch,    Trouble::kFirstBatchSlow, Trouble::kSlowSecond,
@@ -74,31 +74,32 @@ struct World {
 };
 
 // Takes the true profile's time, but for the trouble.
-class TroubledRunner final : public BatchRunner {
+class TroubledRunner final : public scheduler::BatchRunner {
  public:
-  TroubledRunner(EventLoop& loop, const Profile& profile, const World& world)
+  TroubledRunner(scheduler::EventLoop& loop, const scheduler::Profile& profile, const World& world)
       : loop_(loop), profile_(profile), world_(world) {
     for (int i = 0; i < world.slots; ++i) processors_.emplace_back(loop);
   }
 
   int slots() const override { return world_.slots; }
 
-  void Run(int slot, Batch batch, Done done) override {
+  void Run(int slot, scheduler::Batch batch, Done done) override {
     const MonoTime started = loop_.Now();
     const Duration profiled = profile_.At(batch.point, batch.rows);
     const Duration work = FinishOf(started, profiled) - started;
     const bool troubled = work > profiled;
-    BatchResult result{.batch = std::move(batch), .started = started};
+    scheduler::BatchResult result{.batch = std::move(batch), .started = started};
     // In the ideal world nobody shares the processor.
     processors_[static_cast<size_t>(slot)].Add(
-        sim::Worker::kSlot, work, [this, troubled, result = std::move(result), done = std::move(done)]() mutable {
+        scheduler::sim::Worker::kSlot, work,
+        [this, troubled, result = std::move(result), done = std::move(done)]() mutable {
           result.finished = loop_.Now();
           if (troubled) trouble_ended_ = std::max(trouble_ended_, result.finished);
           std::move(done)(std::move(result));
         });
   }
 
-  sim::SharedProcessor& edge_processor() { return processors_.front(); }
+  scheduler::sim::SharedProcessor& edge_processor() { return processors_.front(); }
 
   // When the last batch ended that took longer than it should.
   MonoTime trouble_ended() const { return trouble_ended_; }
@@ -130,10 +131,10 @@ class TroubledRunner final : public BatchRunner {
     return at + work;
   }
 
-  EventLoop& loop_;
-  const Profile& profile_;
+  scheduler::EventLoop& loop_;
+  const scheduler::Profile& profile_;
   const World& world_;
-  std::deque<sim::SharedProcessor> processors_;  // by slot
+  std::deque<scheduler::sim::SharedProcessor> processors_;  // by slot
   bool slow_batch_ran_ = false;
   MonoTime trouble_ended_{};
 };
@@ -160,8 +161,8 @@ std::vector<MonoTime> Arrivals(const World& world) {
 }
 
 // As on a server, but every answer takes as long: the world with trouble and the one without are compared.
-sim::WorldOptions ServerWorld() {
-  return {.world = sim::World::kServer,
+scheduler::sim::WorldOptions ServerWorld() {
+  return {.world = scheduler::sim::World::kServer,
           .transmission_median = std::chrono::hours(1),
           .transmission_limit = microseconds(500)};
 }
@@ -173,29 +174,30 @@ struct Run {
 };
 
 Run Simulate(const World& world) {
-  const Profile truth = testing::ThreePoints();
-  Profile shown = truth;
+  const scheduler::Profile truth = scheduler::testing::ThreePoints();
+  scheduler::Profile shown = truth;
   for (std::vector<Duration>& latency : shown.latency) {
     for (Duration& l : latency) l = Duration(std::llround(static_cast<double>(l.count()) * world.profile_ratio));
   }
-  sim::SimEventLoop loop;
+  scheduler::sim::SimEventLoop loop;
   TroubledRunner runner(loop, truth, world);
-  const std::unique_ptr<SchedulingPolicy> policy = *MakePolicy(world.policy, shown);
-  const AdmissionControl admission;
-  Scheduler scheduler(loop, runner, *policy, admission, shown, {}, {});
-  sim::Edge edge(loop, runner.edge_processor(), scheduler, ServerWorld(), /*seed=*/1);
+  const std::unique_ptr<scheduler::SchedulingPolicy> policy = *scheduler::MakePolicy(world.policy, shown);
+  const scheduler::AdmissionControl admission;
+  scheduler::Scheduler scheduler(loop, runner, *policy, admission, shown, {}, {});
+  scheduler::sim::Edge edge(loop, runner.edge_processor(), scheduler, ServerWorld(), /*seed=*/1);
   Run run;
   for (const MonoTime at : Arrivals(world)) {
     loop.PostAt(at, [&, at] {
-      SubmitRequest request{.deadline = at + kTimeLeft,
-                            .allowed = testing::kAnyPoint,
-                            .payload = std::make_unique<testing::TaggedPayload>(0)};
+      scheduler::SubmitRequest request{.deadline = at + kTimeLeft,
+                                       .allowed = scheduler::testing::kAnyPoint,
+                                       .payload = std::make_unique<scheduler::testing::TaggedPayload>(0)};
       if (world.edge) {
-        edge.Call(std::move(request), [&, at](Outcome outcome) {
-          run.in_time[at] = outcome.kind == OutcomeKind::kServed && loop.Now() <= at + kTimeLeft;
+        edge.Call(std::move(request), [&, at](scheduler::Outcome outcome) {
+          run.in_time[at] = outcome.kind == scheduler::OutcomeKind::kServed && loop.Now() <= at + kTimeLeft;
         });
       } else {
-        scheduler.Submit(std::move(request), [&run, at](Outcome outcome) { run.in_time[at] = outcome.deadline_met; });
+        scheduler.Submit(std::move(request),
+                         [&run, at](scheduler::Outcome outcome) { run.in_time[at] = outcome.deadline_met; });
       }
     });
   }
@@ -229,7 +231,7 @@ Lost CountLost(World world) {
 }
 
 void ExpectRecovery(Trouble trouble, bool edge, uint64_t worlds) {
-  std::vector<std::string> policies = PolicyNames(testing::ThreePoints().points);
+  std::vector<std::string> policies = scheduler::PolicyNames(scheduler::testing::ThreePoints().points);
   policies.push_back("slackfit:64");
   // It starts batches at the last instant at which they would be in time. As long as too few answers were measured to
   // keep a margin for their way, chance decides which are, so a world with trouble and one without cannot be compared.

@@ -18,8 +18,8 @@ using std::chrono::microseconds;
 
 MonoTime WholeMicroseconds(MonoTime time) { return std::chrono::floor<microseconds>(time); }
 
-Profile RandomProfile(std::mt19937_64& random) {
-  Profile profile{.max_batch = static_cast<int>(UniformInt(random, 4, 16))};
+scheduler::Profile RandomProfile(std::mt19937_64& random) {
+  scheduler::Profile profile{.max_batch = static_cast<int>(UniformInt(random, 4, 16))};
   const int64_t points = UniformInt(random, 1, 5);
   const bool wild = random() % 4 == 0;  // latencies without any order
   for (int64_t p = 0; p < points; ++p) {
@@ -35,17 +35,17 @@ Profile RandomProfile(std::mt19937_64& random) {
   return profile;
 }
 
-PointSet RandomFloor(const Profile& profile, std::mt19937_64& random) {
+scheduler::PointSet RandomFloor(const scheduler::Profile& profile, std::mt19937_64& random) {
   const int points = static_cast<int>(profile.points.size());
-  if (random() % 3 != 0) return PointSet::First(points);
+  if (random() % 3 != 0) return scheduler::PointSet::First(points);
   // The points at least as accurate as a random one, or that one alone: a floor, or a pin.
   const PointId chosen = ToPointId(static_cast<int>(UniformInt(random, 0, points - 1)));
-  if (random() % 2 == 0) return PointSet::Of(chosen);
-  return sim::PointsAbove(profile, profile.points[static_cast<size_t>(ToIndex(chosen))].accuracy);
+  if (random() % 2 == 0) return scheduler::PointSet::Of(chosen);
+  return scheduler::sim::PointsAbove(profile, profile.points[static_cast<size_t>(ToIndex(chosen))].accuracy);
 }
 
-std::string RandomPolicy(const Profile& profile, std::mt19937_64& random) {
-  const std::vector<std::string> names = PolicyNames(profile.points);
+std::string RandomPolicy(const scheduler::Profile& profile, std::mt19937_64& random) {
+  const std::vector<std::string> names = scheduler::PolicyNames(profile.points);
   const uint64_t kind = random() % 8;
   if (kind < 4) return "anybit";
   if (kind == 4) return "slackfit";
@@ -53,8 +53,8 @@ std::string RandomPolicy(const Profile& profile, std::mt19937_64& random) {
 }
 
 // Classes of different weights, or tenants with shares, or both; in half of the worlds neither.
-SchedulerOptions RandomOptions(std::mt19937_64& random) {
-  SchedulerOptions options;
+scheduler::SchedulerOptions RandomOptions(std::mt19937_64& random) {
+  scheduler::SchedulerOptions options;
   if (random() % 8 == 0) options.max_queue_requests = static_cast<int>(UniformInt(random, 1, 20));
   const uint64_t kind = random() % 6;
   if (kind == 0 || kind == 1) options.class_weights = {1, static_cast<double>(UniformInt(random, 1, 40)) / 10};
@@ -67,8 +67,8 @@ SchedulerOptions RandomOptions(std::mt19937_64& random) {
 }
 
 // One that most requests come from, and one that nobody gave a share.
-TenantId RandomTenant(std::mt19937_64& random) {
-  return static_cast<TenantId>(random() % 2 == 0 ? 0 : UniformInt(random, 0, 3));
+scheduler::TenantId RandomTenant(std::mt19937_64& random) {
+  return static_cast<scheduler::TenantId>(random() % 2 == 0 ? 0 : UniformInt(random, 0, 3));
 }
 
 }  // namespace
@@ -85,7 +85,7 @@ Workload RandomWorkload(uint64_t seed) {
 
   // Some 200 requests whose load steps from one value to another and then ramps to a third.
   const double mean_rows = 1.5;
-  const double capacity = sim::Capacity(workload.profile, workload.runner.slots) / mean_rows;
+  const double capacity = scheduler::sim::Capacity(workload.profile, workload.runner.slots) / mean_rows;
   const auto load = [&] { return capacity * static_cast<double>(UniformInt(random, 1, 50)) / 10; };
   const double before = load();
   const double from = load();
@@ -95,10 +95,10 @@ Workload RandomWorkload(uint64_t seed) {
                MonoTime(std::chrono::duration_cast<Duration>(std::chrono::duration<double>(requests / rate))))
         .time_since_epoch();
   };
-  const sim::RatePhase phases[] = {
+  const scheduler::sim::RatePhase phases[] = {
       {.length = lasting(80, before), .from_per_second = before, .to_per_second = before},
       {.length = lasting(120, (from + to) / 2), .from_per_second = from, .to_per_second = to}};
-  const std::vector<MonoTime> arrivals = sim::PoissonArrivals(phases, MonoTime(), random());
+  const std::vector<MonoTime> arrivals = scheduler::sim::PoissonArrivals(phases, MonoTime(), random());
 
   const int64_t objective = UniformInt(random, 5000, 60000);
   for (const MonoTime at : arrivals) {
@@ -111,7 +111,7 @@ Workload RandomWorkload(uint64_t seed) {
     } else if (kind < 38) {
       request.deadline = request.arrival - microseconds(UniformInt(random, 0, 100));
     }
-    request.sla_class = static_cast<SlaClassId>(UniformInt(random, 0, 2));
+    request.sla_class = static_cast<scheduler::SlaClassId>(UniformInt(random, 0, 2));
     request.tenant = RandomTenant(random);
     if (random() % 3 == 0) request.rows = static_cast<int>(UniformInt(random, 1, 4));
     if (random() % 10 == 0) request.cancel_at = request.arrival + microseconds(UniformInt(random, 0, objective));
@@ -121,7 +121,7 @@ Workload RandomWorkload(uint64_t seed) {
   return workload;
 }
 
-Workload Scaled(Workload workload, int factor) {
+Workload scheduler::Scaled(Workload workload, int factor) {
   const auto scale = [factor](MonoTime time) {
     return time == kNever ? kNever : MonoTime(time.time_since_epoch() * factor);
   };
@@ -141,10 +141,10 @@ Workload Scaled(Workload workload, int factor) {
   return workload;
 }
 
-std::unique_ptr<testing::Rig> Prepare(const Workload& workload, int& drained) {
-  auto rig = std::make_unique<testing::Rig>(workload.profile, *MakePolicy(workload.policy, workload.profile),
-                                            workload.runner, workload.options);
-  testing::Rig* r = rig.get();
+std::unique_ptr<scheduler::testing::Rig> Prepare(const Workload& workload, int& drained) {
+  auto rig = std::make_unique<scheduler::testing::Rig>(
+      workload.profile, *scheduler::MakePolicy(workload.policy, workload.profile), workload.runner, workload.options);
+  scheduler::testing::Rig* r = rig.get();
   for (size_t i = 0; i < workload.requests.size(); ++i) {
     const WorkloadRequest& request = workload.requests[i];
     const auto tag = static_cast<int64_t>(i);

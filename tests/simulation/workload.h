@@ -19,18 +19,18 @@ namespace anybit::simulation {
 struct WorkloadRequest {
   MonoTime arrival{};
   MonoTime deadline = kNever;
-  PointSet allowed;
-  SlaClassId sla_class{};
-  TenantId tenant{};
+  scheduler::PointSet allowed;
+  scheduler::SlaClassId sla_class{};
+  scheduler::TenantId tenant{};
   int rows = 1;
   std::optional<MonoTime> cancel_at;
 };
 
 struct Workload {
-  Profile profile;
+  scheduler::Profile profile;
   std::string policy;
-  sim::SimRunnerOptions runner;
-  SchedulerOptions options;
+  scheduler::sim::SimRunnerOptions runner;
+  scheduler::SchedulerOptions options;
   std::vector<WorkloadRequest> requests;  // by arrival; a request's tag is its index
   std::optional<MonoTime> drain_at;
 };
@@ -39,10 +39,10 @@ struct Workload {
 Workload RandomWorkload(uint64_t seed);
 
 // The same world with every time multiplied.
-Workload Scaled(Workload workload, int factor);
+Workload scheduler::Scaled(Workload workload, int factor);
 
 // A rig in which all of the workload is set to happen; `drained` counts the ends of draining.
-std::unique_ptr<testing::Rig> Prepare(const Workload& workload, int& drained);
+std::unique_ptr<scheduler::testing::Rig> Prepare(const Workload& workload, int& drained);
 
 }  // namespace anybit::simulation
 

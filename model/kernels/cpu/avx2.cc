@@ -10,7 +10,7 @@
 #define ANYBIT_UNROLL _Pragma("GCC unroll 32")
 #define ANYBIT_NARROW_BYTES true
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 #include "model/kernels/cpu/avx2.inc"
@@ -85,4 +85,4 @@ const KernelTable& Avx2Kernels() {
   return kTable;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -9,7 +9,7 @@
 
 #define ANYBIT_UNROLL _Pragma("GCC unroll 32")
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 struct Isa {
@@ -153,4 +153,4 @@ const KernelTable& Avx512Kernels(bool has_vector_popcount) {
   return has_vector_popcount ? kTable : kWithoutPopcount;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -10,7 +10,7 @@
 #define ANYBIT_UNROLL _Pragma("GCC unroll 32")
 #define ANYBIT_NARROW_BYTES false
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 #include "model/kernels/cpu/avx2.inc"
@@ -59,4 +59,4 @@ const KernelTable& AvxVnniKernels() {
   return kTable;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

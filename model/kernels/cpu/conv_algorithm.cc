@@ -2,7 +2,7 @@
 
 #include <iterator>
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 constexpr ConvAlgorithm kAlgorithms[] = {
@@ -66,4 +66,4 @@ std::optional<ConvAlgorithm> ConvAlgorithmByName(absl::string_view name) {
   return std::nullopt;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -15,7 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "model/kernels/cpu/kernel_table.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // One product for each weight and output. Words are always exact. Signs take weights -1 and +1 on codes of one or two
 // bits. Floats are for full precision, where they also compute depthwise layers; all other algorithms are integer.
@@ -44,6 +44,6 @@ std::span<const ConvAlgorithm> AllConvAlgorithms();
 const char* NameOf(const ConvAlgorithm& algorithm);
 std::optional<ConvAlgorithm> ConvAlgorithmByName(absl::string_view name);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_KERNELS_CPU_CONV_ALGORITHM_H_

@@ -9,7 +9,7 @@
 
 #include "model/kernels/feature_map.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // The weights and the epilogue of one layer at one point.
 struct ConvWeights {
@@ -48,6 +48,6 @@ class ConvLayer {
   virtual void Run(const ConvImages& images, uint8_t* workspace) const = 0;
 };
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_KERNELS_CPU_CONV_LAYER_H_

@@ -25,7 +25,7 @@
 #include "model/kernels/cpu/pack_conv.h"
 #include "model/kernels/cpu/peak.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -212,6 +212,6 @@ int Main(int argc, char** argv) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model
 
-int main(int argc, char** argv) { return anybit::Main(argc, argv); }
+int main(int argc, char** argv) { return anybit::model::Main(argc, argv); }

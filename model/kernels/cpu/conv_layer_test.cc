@@ -17,7 +17,7 @@
 #include "tests/emulation/avx_vnni.h"
 #endif
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 struct Shape {
@@ -375,4 +375,4 @@ TEST(ConvAlgorithm, IsFoundByItsName) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model

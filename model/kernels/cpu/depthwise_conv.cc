@@ -6,7 +6,7 @@
 #include "model/kernels/cpu/packed_epilogue.h"
 #include "model/kernels/cpu/panel_size.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 class DepthwiseConv : public ConvLayer {
@@ -88,4 +88,4 @@ std::unique_ptr<ConvLayer> PackDepthwiseConv(const KernelTable& kernels, const P
   return std::make_unique<DepthwiseConv>(kernels, node, maps, weights);
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -9,12 +9,12 @@
 #include "model/kernels/cpu/conv_layer.h"
 #include "model/kernels/cpu/kernel_table.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // Null where the maps store fewer channels than whole blocks. `node` is depthwise.
 std::unique_ptr<ConvLayer> PackDepthwiseConv(const KernelTable& kernels, const PlannedNode& node, const ConvMaps& maps,
                                              const ConvWeights& weights);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_KERNELS_CPU_DEPTHWISE_CONV_H_

@@ -6,7 +6,7 @@
 #include "model/kernels/cpu/packed_epilogue.h"
 #include "model/kernels/cpu/panel_size.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 // Output pixels of one kernel call: the panel of a block is read once for all of them. Bounds the pointer tables on the
@@ -302,4 +302,4 @@ int64_t MaxDirectWorkspaceBytes(const PlannedNode& node, const FeatureMap& in) {
   return bytes;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

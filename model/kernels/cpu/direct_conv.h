@@ -11,7 +11,7 @@
 #include "model/kernels/cpu/conv_layer.h"
 #include "model/kernels/cpu/kernel_table.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // Null where the table has no kernel for `operand`, or where it is not exact for these weights.
 std::unique_ptr<ConvLayer> PackDirectConv(Operand operand, const KernelTable& kernels, const PlannedNode& node,
@@ -20,6 +20,6 @@ std::unique_ptr<ConvLayer> PackDirectConv(Operand operand, const KernelTable& ke
 // Bytes of workspace that suffice for any operand on maps like `in`.
 int64_t MaxDirectWorkspaceBytes(const PlannedNode& node, const FeatureMap& in);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_KERNELS_CPU_DIRECT_CONV_H_

@@ -9,7 +9,7 @@
 #include <cpuid.h>
 #endif
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 #if defined(__x86_64__)
@@ -58,4 +58,4 @@ absl::StatusOr<const KernelTable*> KernelsByName(absl::string_view name) {
   return absl::InvalidArgumentError(absl::StrCat("unknown instruction set '", name, "'; ", known));
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

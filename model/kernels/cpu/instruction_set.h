@@ -8,7 +8,7 @@
 #include "absl/strings/string_view.h"
 #include "model/kernels/cpu/kernel_table.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // As processor and operating system report, best first; the last is portable.
 std::vector<const KernelTable*> SupportedKernels();
@@ -17,6 +17,6 @@ std::vector<const KernelTable*> SupportedKernels();
 // FailedPrecondition for a table that this processor cannot run; both list the tables that it can.
 absl::StatusOr<const KernelTable*> KernelsByName(absl::string_view name);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_KERNELS_CPU_INSTRUCTION_SET_H_

@@ -12,7 +12,7 @@
 
 #include <cstdint>
 
-namespace anybit {
+namespace anybit::model {
 
 inline constexpr int kLanes = 16;     // outputs of one panel block
 inline constexpr int kStepBytes = 4;  // bytes of one pixel in one step
@@ -209,6 +209,6 @@ const KernelTable& AvxVnniKernels();
 const KernelTable& Avx512Kernels(bool has_vector_popcount);
 #endif
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_KERNELS_CPU_KERNEL_TABLE_H_

@@ -9,7 +9,7 @@
 #include "model/kernels/cpu/winograd.h"
 #include "model/kernels/cpu/winograd_conv.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 // A direct product of words costs 1. Where byte sums are narrow, they are widened so often that little is gained.
@@ -79,4 +79,4 @@ double GuessedCost(const ConvAlgorithm& algorithm, const KernelTable& kernels, c
   return 1;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

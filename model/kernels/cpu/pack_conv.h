@@ -14,7 +14,7 @@
 #include "model/kernels/cpu/conv_layer.h"
 #include "model/kernels/cpu/kernel_table.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // The border that reading `node`'s input needs under any algorithm, as in FeatureMap.
 struct Border {
@@ -34,6 +34,6 @@ int64_t MaxWorkspaceBytes(const KernelTable& kernels, const PlannedNode& node, c
 // by operand. Comparable within one layer only; smaller is faster.
 double GuessedCost(const ConvAlgorithm& algorithm, const KernelTable& kernels, const PlannedNode& node, int64_t images);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_KERNELS_CPU_PACK_CONV_H_

@@ -5,7 +5,7 @@
 
 #include "model/kernels/cpu/panel_size.h"
 
-namespace anybit {
+namespace anybit::model {
 
 PackedEpilogue::PackedEpilogue(const ConvWeights& weights, bool relu, float factor)
     : scale_(BlocksFor(static_cast<int64_t>(weights.scale.size())) * kLanes),
@@ -18,4 +18,4 @@ PackedEpilogue::PackedEpilogue(const ConvWeights& weights, bool relu, float fact
   std::copy(weights.bias.begin(), weights.bias.end(), bias_.begin());
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -7,7 +7,7 @@
 #include "model/kernels/cpu/conv_layer.h"
 #include "model/kernels/cpu/kernel_table.h"
 
-namespace anybit {
+namespace anybit::model {
 
 class PackedEpilogue {
  public:
@@ -30,6 +30,6 @@ class PackedEpilogue {
   float lowest_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_KERNELS_CPU_PACKED_EPILOGUE_H_

@@ -6,7 +6,7 @@
 
 #include "model/kernels/cpu/kernel_table.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // `value` rounded up to a multiple of `multiple`.
 constexpr int64_t RoundUp(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
@@ -17,6 +17,6 @@ constexpr int64_t PaddedChannels(int64_t channels) { return RoundUp(channels, kL
 // Panel blocks that hold `outputs` outputs.
 constexpr int BlocksFor(int64_t outputs) { return static_cast<int>(PaddedChannels(outputs) / kLanes); }
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_KERNELS_CPU_PANEL_SIZE_H_

@@ -8,7 +8,7 @@
 
 #include "model/kernels/cpu/kernel_table.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // Multiplications a nanosecond of one core in the table's fastest exact inner loop: the best of 40 short measurements
 // of a fraction of a millisecond.
@@ -24,6 +24,6 @@ inline double MeasurePeak(const KernelTable& kernels) {
   return best;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_KERNELS_CPU_PEAK_H_

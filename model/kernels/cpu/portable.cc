@@ -13,7 +13,7 @@
 
 #define ANYBIT_UNROLL _Pragma("GCC unroll 32")
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 struct Isa {
@@ -147,4 +147,4 @@ const KernelTable& PortableKernels() {
   return kTable;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -5,7 +5,7 @@
 
 #include "model/kernels/cpu/panel_size.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 // The rows of G and, of B^T, the sums of each row's positive and negative entries.
@@ -138,7 +138,7 @@ struct Packing {
 
   // Entries of a transformed window; a row-only shape has 3 kernel rows x positions.
   int entries() const { return v.positions * h.positions; }
-  bool IsCorner(int entry) const { return anybit::IsCorner(shape, entry / h.positions, entry % h.positions); }
+  bool IsCorner(int entry) const { return anybit::model::IsCorner(shape, entry / h.positions, entry % h.positions); }
   // The values of a transformed input at `entry`.
   Interval InputRange(int entry) const {
     const Interval unit = Range(v, h, entry / h.positions, entry % h.positions);
@@ -283,4 +283,4 @@ std::optional<WinogradPanel> PackWinograd(WinogradKind kind, bool narrow_bytes, 
   return panel;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

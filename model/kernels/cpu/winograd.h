@@ -24,7 +24,7 @@
 #include "model/kernels/aligned_buffer.h"
 #include "model/kernels/cpu/kernel_table.h"
 
-namespace anybit {
+namespace anybit::model {
 
 struct WinogradShape {
   int out_rows, out_cols;  // of a tile; out_rows 1: transformed along the row only
@@ -59,6 +59,6 @@ std::optional<WinogradPanel> PackWinograd(WinogradKind kind, bool narrow_bytes, 
                                           int64_t outputs, int64_t channels, int64_t stored_channels,
                                           int highest_input);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_KERNELS_CPU_WINOGRAD_H_

@@ -8,7 +8,7 @@
 #include "model/kernels/cpu/panel_size.h"
 #include "model/kernels/cpu/winograd.h"
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 // Bytes of V and M of one group of tiles: with a block of U they fill a second-level cache of 512 KiB.
@@ -200,4 +200,4 @@ int64_t MaxWinogradWorkspaceBytes(const KernelTable& kernels, const PlannedNode&
   return bytes;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model

@@ -12,7 +12,7 @@
 #include "model/kernels/cpu/conv_layer.h"
 #include "model/kernels/cpu/kernel_table.h"
 
-namespace anybit {
+namespace anybit::model {
 
 // Null where the table has no kernel for `kind`, the node has no such tiles, or `kind` is not exact for these weights.
 std::unique_ptr<ConvLayer> PackWinogradConv(WinogradKind kind, const KernelTable& kernels, const PlannedNode& node,
@@ -21,6 +21,6 @@ std::unique_ptr<ConvLayer> PackWinogradConv(WinogradKind kind, const KernelTable
 // Bytes of workspace that suffice for any kind on maps like `in`; 0 where the node has no tiles.
 int64_t MaxWinogradWorkspaceBytes(const KernelTable& kernels, const PlannedNode& node, const FeatureMap& in);
 
-}  // namespace anybit
+}  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_KERNELS_CPU_WINOGRAD_CONV_H_

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace anybit {
+namespace anybit::model {
 namespace {
 
 // All weights are equal, which reaches the transform's extremes.
@@ -108,4 +108,4 @@ TEST(Winograd, DividesTheOddPartOutOfItsFactorWhereLanesWrapAnyway) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model

@@ -5,7 +5,7 @@
 
 #include "model/format/requantize.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 double StepError(std::span<const float> values, int highest, int zero, double step) {
   constexpr size_t kLanes = 16;  // partial sums, so that the compiler vectorises without reassociating one sum
@@ -54,4 +54,4 @@ double BestActivationStep(std::span<const float> values, int highest, int zero) 
   return best;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -4,7 +4,7 @@
 
 #include <span>
 
-namespace anybit {
+namespace anybit::model::train {
 
 // The mean squared error of quantization. After a ReLU (`zero` 0): of (max(x, 0) - step * clamp(rne(x / step), 0,
 // highest))^2. Without a ReLU code `zero` > 0 stands for 0 (model/format/zero_points.h): of (x - step * (clamp(rne(x /
@@ -15,6 +15,6 @@ double StepError(std::span<const float> values, int highest, int zero, double st
 // all values down to a hundredth of it, then with ratio 1.003 around the best. 1 where no value needs a code but zero.
 double BestActivationStep(std::span<const float> values, int highest, int zero = 0);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_CONVERT_ACTIVATION_STEP_H_

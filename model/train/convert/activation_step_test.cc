@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 std::vector<float> Values(int count) {
@@ -66,4 +66,4 @@ TEST(BestActivationStep, IsOneWhereNothingIsPositive) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

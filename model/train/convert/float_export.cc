@@ -11,7 +11,7 @@
 #include "model/train/convert/resnet_names.h"
 #include "model/train/convert/weight_order.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 constexpr double kHighestCode = 255;
@@ -78,4 +78,4 @@ absl::StatusOr<std::string> ExportFloatNetwork(const Artifact& artifact, double 
   return writer.Finish();
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

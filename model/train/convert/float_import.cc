@@ -11,7 +11,7 @@
 #include "model/train/convert/tensor_reader.h"
 #include "model/train/convert/weight_order.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 constexpr double kHighestCode = 255;
@@ -136,4 +136,4 @@ absl::StatusOr<FloatNetwork> ImportFloatNetwork(const TensorFile& file, const Ne
   return FloatNetwork{std::move(artifact), reader->Unneeded()};
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -19,7 +19,7 @@
 #include "model/format/network_spec.h"
 #include "model/format/safetensors.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 // The input of the float network: (code / 255 - mean) / deviation.
 struct InputNormalisation {
@@ -49,6 +49,6 @@ struct FloatNetwork {
 absl::StatusOr<FloatNetwork> ImportFloatNetwork(const TensorFile& file, const NetworkSpec& spec,
                                                 const InputNormalisation& normalisation, double norm_epsilon = 1e-5);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_CONVERT_FLOAT_IMPORT_H_

@@ -18,7 +18,7 @@
 #include "model/testing/random_artifact.h"
 #include "model/train/convert/float_export.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 NetworkSpec SmallSpec(int classes = 5, bool shortcut_relu = false) {
@@ -327,4 +327,4 @@ TEST(FloatImport, RefusesNodesWithoutANameAndImpossibleNormalisations) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -3,7 +3,7 @@
 #include "model/engine/torch_weights.h"
 #include "model/train/convert/moments.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 class FloatRun {
@@ -93,4 +93,4 @@ FloatStatistics MeasureFloatPoint(const NetworkPlan& plan, const Artifact& artif
   return statistics;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

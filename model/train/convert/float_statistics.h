@@ -8,7 +8,7 @@
 #include "model/format/network_spec.h"
 #include "model/train/convert/tensor_operators.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 struct FloatStatistics {
   // By channel: the values of one layer before its addition and its ReLU; of the last layer, its logits.
@@ -26,6 +26,6 @@ struct FloatStatistics {
 FloatStatistics MeasureFloatPoint(const NetworkPlan& plan, const Artifact& artifact, const ArtifactPoint& point,
                                   const Chunks& images, const std::vector<float>& border);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_CONVERT_FLOAT_STATISTICS_H_

@@ -6,7 +6,7 @@
 #include <limits>
 #include <utility>
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 constexpr int kHighest = 127;
@@ -246,4 +246,4 @@ RoundedWeights RoundToNearest(std::span<const float> weights, int64_t outputs, s
   });
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

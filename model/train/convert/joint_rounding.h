@@ -13,7 +13,7 @@
 
 #include "model/format/code_range.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 // A child of the store: ChildCode(q8, range) * unit stands for a weight. Its squared error has the weight `lambda`.
 struct Child {
@@ -59,6 +59,6 @@ RoundedWeights RoundJointly(std::span<const float> weights, int64_t outputs, std
 // weight. The unit of a child is its step, that of a sign the mean magnitude.
 RoundedWeights RoundToNearest(std::span<const float> weights, int64_t outputs, std::span<const CodeRange> ranges);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_CONVERT_JOINT_ROUNDING_H_

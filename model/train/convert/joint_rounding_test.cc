@@ -7,7 +7,7 @@
 
 #include "model/format/bit_width.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 constexpr CodeRange kSign = {.step = 1, .lo = -1, .hi = 1, .sign = true};
@@ -113,4 +113,4 @@ TEST(RoundJointly, TakesChannelsOfZerosAndSingleWeights) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

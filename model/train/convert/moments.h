@@ -8,7 +8,7 @@
 #include <cmath>
 #include <cstdint>
 
-namespace anybit {
+namespace anybit::model::train {
 
 class Moments {
  public:
@@ -34,6 +34,6 @@ class Moments {
   int64_t count_ = 0;            // values per channel
 };
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_CONVERT_MOMENTS_H_

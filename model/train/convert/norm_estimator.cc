@@ -12,7 +12,7 @@
 #include "model/train/convert/activation_step.h"
 #include "model/train/convert/moments.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 constexpr double kPixelStep = 1.0 / 255;
@@ -251,4 +251,4 @@ void NormEstimator::EstimateHead(const PointRanges& ranges, const PlannedNode& n
   point.layers.push_back(std::move(layer));
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

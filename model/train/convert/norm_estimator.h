@@ -21,7 +21,7 @@
 #include "model/train/convert/tensor_operators.h"
 #include "model/train/recipe/point_recipe.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 // The code ranges of an operating point, by layer of the plan.
 struct PointRanges {
@@ -75,6 +75,6 @@ class NormEstimator {
   const FloatStatistics statistics_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_CONVERT_NORM_ESTIMATOR_H_

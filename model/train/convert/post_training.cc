@@ -8,7 +8,7 @@
 #include "model/format/network_spec.h"
 #include "model/train/convert/norm_estimator.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 // The different weight ranges of one layer over all points.
@@ -76,4 +76,4 @@ absl::StatusOr<Artifact> QuantizeAfterTraining(const Artifact& full, const std::
   return artifact;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

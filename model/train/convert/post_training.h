@@ -12,7 +12,7 @@
 #include "model/train/convert/joint_rounding.h"
 #include "model/train/recipe/point_recipe.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 enum class Rounding { kNearest, kJoint };
 
@@ -24,6 +24,6 @@ absl::StatusOr<Artifact> QuantizeAfterTraining(const Artifact& full, const std::
                                                std::span<const uint8_t> images, std::vector<float> border,
                                                Rounding rounding, const JointRoundingOptions& options = {});
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_CONVERT_POST_TRAINING_H_

@@ -17,7 +17,7 @@
 #include "model/train/convert/float_import.h"
 #include "model/train/convert/norm_estimator.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 class OneThread : public testing::Environment {
@@ -270,4 +270,4 @@ TEST(NormEstimator, RefusesWhatItCannotEstimateFrom) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -10,7 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 // Prefixes of DataParallel, torch.compile and training frameworks.
@@ -68,4 +68,4 @@ bool IsOfResNet(absl::string_view name) {
   return absl::ConsumePrefix(&part, "layer") && absl::SimpleAtoi(part, &stage);
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -12,7 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "model/format/network_spec.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 // The tensors of one layer: `weight`.weight, and `norm`.{weight,bias,running_mean,running_var} or, of the last layer,
 // `weight`.bias.
@@ -48,6 +48,6 @@ bool IsShortcut(const PlannedNode& node);
 // way round: the same names then belong to another network.
 absl::Status CheckShortcuts(const NetworkPlan& plan, bool relu);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_CONVERT_RESNET_NAMES_H_

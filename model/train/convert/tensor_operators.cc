@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 constexpr int64_t kChunkRows = 32;
@@ -49,4 +49,4 @@ torch::Tensor WithBorder(const torch::Tensor& codes, int64_t padding, const std:
   return padded;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -12,7 +12,7 @@
 
 #include "model/format/network_spec.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 // The values of one node for all images: tensors [rows, C, H, W].
 using Chunks = std::vector<torch::Tensor>;
@@ -36,6 +36,6 @@ torch::Tensor Pool(const PlannedNode& node, const torch::Tensor& x);
 // The codes of an image with `padding` places of `border` around them, one value per channel; empty: 0.
 torch::Tensor WithBorder(const torch::Tensor& codes, int64_t padding, const std::vector<float>& border);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_CONVERT_TENSOR_OPERATORS_H_

@@ -11,7 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "model/train/convert/resnet_names.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 float FromHalf(uint16_t bits) {
@@ -148,4 +148,4 @@ std::string TensorReader::Unneeded() const {
   return Together(unneeded);
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

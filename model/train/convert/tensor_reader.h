@@ -13,7 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "model/format/safetensors.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 class TensorReader {
  public:
@@ -43,6 +43,6 @@ class TensorReader {
   std::vector<std::string> missing_, misshapen_, infinite_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_CONVERT_TENSOR_READER_H_

@@ -1,6 +1,6 @@
 #include "model/train/convert/weight_order.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 WeightOrder OrderOf(const PlannedNode& node) {
   if (node.kind == NodeKind::kLinear) return {node.in.channels, node.in.height * node.in.width};
@@ -25,4 +25,4 @@ std::vector<float> Transposed(std::span<const float> values, int64_t rows, int64
   return out;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

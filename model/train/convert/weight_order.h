@@ -8,7 +8,7 @@
 
 #include "model/format/network_spec.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 // A file has convolutions as [out][channel][row][column] and the last layer as [out][channel of the map][row][column].
 // The artifact has the channel last.
@@ -25,6 +25,6 @@ std::vector<int64_t> FileShape(const PlannedNode& node);
 // Transposes [out][rows][columns] to [out][columns][rows].
 std::vector<float> Transposed(std::span<const float> values, int64_t rows, int64_t columns);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_CONVERT_WEIGHT_ORDER_H_

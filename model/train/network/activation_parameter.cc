@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 constexpr float kSmallestStep = 1e-4f;
@@ -34,4 +34,4 @@ double ActivationParameter::Smallest() const {
   return kSmallestStep * (rule_ == ActivationRule::kPact ? static_cast<double>(levels_) : 1);
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -9,7 +9,7 @@
 
 #include "model/train/recipe/recipe.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 class ActivationParameter {
  public:
@@ -37,6 +37,6 @@ class ActivationParameter {
   const int levels_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_NETWORK_ACTIVATION_PARAMETER_H_

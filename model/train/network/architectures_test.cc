@@ -15,7 +15,7 @@
 #include "model/kernels/cpu/instruction_set.h"
 #include "model/train/recipe/recipe.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 class OneThread : public testing::Environment {
@@ -119,4 +119,4 @@ TEST(TrainableNetwork, GivesEveryWeightAGradient) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

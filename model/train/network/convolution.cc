@@ -7,7 +7,7 @@
 #include <array>
 #include <vector>
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 torch::Tensor Sums(const torch::Tensor& x, const torch::Tensor& weights, const ConvolutionShape& shape) {
@@ -66,4 +66,4 @@ torch::Tensor Convolve(const torch::Tensor& x, const torch::Tensor& weights, con
   return RoundedBackward::apply(x, weights, shape, backward == BackwardOperands::kRoundedFloat);
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -9,7 +9,7 @@
 
 #include <cstdint>
 
-namespace anybit {
+namespace anybit::model::train {
 
 struct ConvolutionShape {
   int64_t stride = 1;
@@ -31,6 +31,6 @@ BackwardOperands RoundedOperands(const torch::Device& device);
 torch::Tensor Convolve(const torch::Tensor& x, const torch::Tensor& weights, const ConvolutionShape& shape,
                        BackwardOperands backward);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_NETWORK_CONVOLUTION_H_

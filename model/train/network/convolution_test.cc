@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 constexpr BackwardOperands kRoundings[] = {BackwardOperands::kBFloat16, BackwardOperands::kRoundedFloat};
@@ -86,4 +86,4 @@ TEST(Convolve, HasNoGradientForConstants) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

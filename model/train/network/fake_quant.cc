@@ -9,7 +9,7 @@
 
 #include "model/format/requantize.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 constexpr int64_t kChunkElements = 1 << 15;  // of one thread
@@ -142,4 +142,4 @@ torch::Tensor QuantizeActivations(const torch::Tensor& x, const torch::Tensor& s
                                     margin);
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -11,7 +11,7 @@
 #include "model/format/code_range.h"
 #include "model/train/recipe/recipe.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 // The store's codes as whole floats -127..127: round(weights / scale), half to even. `scale` broadcasts.
 torch::Tensor StoreCodes(const torch::Tensor& weights, const torch::Tensor& scale);
@@ -28,6 +28,6 @@ torch::Tensor ChildCodes(const torch::Tensor& q8, const CodeRange& range);
 torch::Tensor QuantizeActivations(const torch::Tensor& x, const torch::Tensor& step, int highest,
                                   ActivationRule rule = ActivationRule::kLearnedStep, double margin = 0, int zero = 0);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_NETWORK_FAKE_QUANT_H_

@@ -16,7 +16,7 @@
 #include "model/train/recipe/recipe.h"
 #include "model/train/testing/team.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 // Values and gradients of batch norm over [8, 3, 20, 20] with values around `centre`; this process has rows
@@ -191,9 +191,11 @@ void TrainTwice(ProcessGroup& group) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 int main(int argc, char** argv) {
-  return anybit::RunTeamTests(
-      argc, argv, {{"norm", anybit::CheckNorm}, {"estimates", anybit::CheckEstimates}, {"train", anybit::TrainTwice}});
+  return anybit::model::train::RunTeamTests(argc, argv,
+                                            {{"norm", anybit::model::train::CheckNorm},
+                                             {"estimates", anybit::model::train::CheckEstimates},
+                                             {"train", anybit::model::train::TrainTwice}});
 }

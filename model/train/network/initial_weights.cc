@@ -4,7 +4,7 @@
 
 #include "base/random.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 torch::Tensor RandomNormal(const std::vector<int64_t>& shape, double deviation, std::mt19937_64& random) {
@@ -26,4 +26,4 @@ torch::Tensor InitialWeights(const PlannedNode& node, std::mt19937_64& random) {
   return RandomNormal(WeightShape(node), std::sqrt(gain / static_cast<double>(node.depth)), random);
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -10,7 +10,7 @@
 
 #include "model/format/network_spec.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 // The shape of a layer's weights: [O, C, k, k] of a convolution, [O, depth] of the linear layer.
 std::vector<int64_t> WeightShape(const PlannedNode& node);
@@ -19,6 +19,6 @@ std::vector<int64_t> WeightShape(const PlannedNode& node);
 // sqrt(1 / depth) for the linear layer, which has no ReLU.
 torch::Tensor InitialWeights(const PlannedNode& node, std::mt19937_64& random);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_NETWORK_INITIAL_WEIGHTS_H_

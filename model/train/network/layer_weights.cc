@@ -5,7 +5,7 @@
 
 #include "model/train/network/fake_quant.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 constexpr double kSmallestScale = 1e-8;  // of a layer of zeros, which must not divide by 0
@@ -209,4 +209,4 @@ void LayerWeights::PullBack() {
   gradient = (gradient.defined() ? gradient + total : total).contiguous();
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -12,7 +12,7 @@
 #include "model/format/code_range.h"
 #include "model/train/recipe/recipe.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 // The fields of a Recipe that concern one layer's weights.
 struct WeightQuantization {
@@ -82,6 +82,6 @@ class LayerWeights {
   std::vector<ChildValues> children_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_NETWORK_LAYER_WEIGHTS_H_

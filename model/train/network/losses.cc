@@ -1,6 +1,6 @@
 #include "model/train/network/losses.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 torch::Tensor LabelLoss(const torch::Tensor& logits, const torch::Tensor& labels, double label_smoothing) {
   return torch::cross_entropy_loss(logits, labels, /*weight=*/{}, at::Reduction::Mean, /*ignore_index=*/-100,
@@ -35,4 +35,4 @@ torch::Tensor ShapePenalty(const std::vector<torch::Tensor>& weights, double kur
   return penalty / static_cast<double>(weights.size());
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -8,7 +8,7 @@
 
 #include "model/train/recipe/recipe.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 // Mean cross-entropy of logits [N, classes] and labels int64 [N].
 torch::Tensor LabelLoss(const torch::Tensor& logits, const torch::Tensor& labels, double label_smoothing);
@@ -25,6 +25,6 @@ torch::Tensor PassLoss(const Recipe& recipe, const torch::Tensor& label_loss, co
 // weights, whose kurtosis is 1.8 (KURE: Shkolnik et al., "Robust Quantization: One Model to Rule Them All", 2020).
 torch::Tensor ShapePenalty(const std::vector<torch::Tensor>& weights, double kure, double skew);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_NETWORK_LOSSES_H_

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 // All dimensions except the channels.
@@ -213,4 +213,4 @@ torch::Tensor SynchronizedBatchNorm(ProcessGroup& group, const torch::Tensor& x,
   return Function::apply(x, gamma, beta, mean, variance, momentum, epsilon, reinterpret_cast<int64_t>(&group));
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

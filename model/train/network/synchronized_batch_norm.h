@@ -11,7 +11,7 @@
 
 #include "model/train/processes/process_group.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 // Reports a failure of the group through LibTorch, which passes on only exceptions.
 class GroupFailure : public std::runtime_error {
@@ -30,6 +30,6 @@ torch::Tensor SynchronizedBatchNorm(ProcessGroup& group, const torch::Tensor& x,
                                     const torch::Tensor& beta, const torch::Tensor& mean, const torch::Tensor& variance,
                                     double momentum, double epsilon);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_NETWORK_SYNCHRONIZED_BATCH_NORM_H_

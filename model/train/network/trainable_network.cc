@@ -12,7 +12,7 @@
 #include "model/train/network/initial_weights.h"
 #include "model/train/network/synchronized_batch_norm.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 // LibTorch allows no dots in the names of parameters.
@@ -334,4 +334,4 @@ std::vector<torch::Tensor> TrainableNetworkImpl::steps(PointIndex point) const {
   return own;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -29,7 +29,7 @@
 #include "model/train/recipe/point_recipe.h"
 #include "model/train/recipe/recipe.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 class TrainableNetworkImpl : public torch::nn::Module {
  public:
@@ -164,6 +164,6 @@ class TrainableNetworkImpl : public torch::nn::Module {
 };
 TORCH_MODULE(TrainableNetwork);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_NETWORK_TRAINABLE_NETWORK_H_

@@ -8,7 +8,7 @@
 #include "model/train/recipe/point_recipe.h"
 #include "model/train/recipe/recipe.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 void ForwardAndBackward(benchmark::State& state) {
@@ -31,6 +31,6 @@ void ForwardAndBackward(benchmark::State& state) {
 BENCHMARK(ForwardAndBackward)->DenseRange(0, 4)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 BENCHMARK_MAIN();

@@ -8,7 +8,7 @@
 #include "model/format/zero_points.h"
 #include "model/train/network/trainable_network.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 template <typename T>
@@ -91,4 +91,4 @@ Artifact TrainableNetworkImpl::Export(std::span<const PointIndex> points) {
   return artifact;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

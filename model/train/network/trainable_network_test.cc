@@ -17,7 +17,7 @@
 #include "model/train/recipe/block_swap.h"
 #include "model/train/testing/stripes.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 class OneThread : public testing::Environment {
@@ -379,4 +379,4 @@ TEST(ShapePenalty, IsLeastForUniformWeightsAndSeesSkew) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

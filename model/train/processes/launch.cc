@@ -3,7 +3,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 // The number low..high that `text`, the value of variable `name`, stands for.
@@ -49,4 +49,4 @@ absl::StatusOr<Launch> ParseLaunch(const std::function<std::string(const char*)>
   return launch;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -9,7 +9,7 @@
 
 #include "absl/status/statusor.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 struct Launch {
   int rank = 0;                       // of this process, 0..size-1
@@ -29,6 +29,6 @@ struct Launch {
 // value, if they do not fit together.
 absl::StatusOr<Launch> ParseLaunch(const std::function<std::string(const char*)>& variable);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_PROCESSES_LAUNCH_H_

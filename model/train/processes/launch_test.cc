@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 absl::StatusOr<Launch> Parse(const std::map<std::string, std::string>& variables) {
@@ -59,4 +59,4 @@ TEST(ParseLaunch, NamesTheVariableThatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

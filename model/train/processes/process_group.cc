@@ -19,7 +19,7 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 #endif
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 // The size from which a flat buffer is sent. A message of 16 MiB takes far longer than its start, and a copy of 16 MiB
@@ -221,4 +221,4 @@ absl::StatusOr<torch::Tensor> MeanOverGroup(ProcessGroup* group, const torch::Te
   return mean;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -22,7 +22,7 @@
 #include "absl/types/span.h"
 #include "model/train/processes/launch.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 class ProcessGroup {
  public:
@@ -69,6 +69,6 @@ absl::Status AverageGradients(ProcessGroup& group, absl::Span<const torch::Tenso
 // A copy of `value`, without gradient, averaged over `group`; null: this process alone. The errors of Average.
 absl::StatusOr<torch::Tensor> MeanOverGroup(ProcessGroup* group, const torch::Tensor& value);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_PROCESSES_PROCESS_GROUP_H_

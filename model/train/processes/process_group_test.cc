@@ -10,7 +10,7 @@
 #include "model/train/processes/launch.h"
 #include "model/train/testing/team.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 // The inputs of each process: tensors of two types, one of them strided, one larger than a bucket.
@@ -71,9 +71,10 @@ TEST(ProcessGroup, RefusesARankOutsideTheGroup) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 int main(int argc, char** argv) {
-  return anybit::RunTeamTests(argc, argv,
-                              {{"collectives", anybit::CheckCollectives}, {"leaves", [](anybit::ProcessGroup&) {}}});
+  return anybit::model::train::RunTeamTests(argc, argv,
+                                            {{"collectives", anybit::model::train::CheckCollectives},
+                                             {"leaves", [](anybit::model::train::ProcessGroup&) {}}});
 }

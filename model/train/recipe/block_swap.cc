@@ -8,7 +8,7 @@
 #include "base/random.h"
 #include "model/train/recipe/chance.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 // `tensor` and its ancestors along first inputs, nearest first, up to the network's input.
@@ -72,4 +72,4 @@ Route SwapBlocks(const NetworkPlan& plan, const std::vector<Block>& blocks, Poin
   return route;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

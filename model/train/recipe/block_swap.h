@@ -11,7 +11,7 @@
 #include "model/train/recipe/point_recipe.h"
 #include "model/train/recipe/recipe.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 using Block = std::vector<int>;  // node indices, ascending
 
@@ -31,6 +31,6 @@ using Route = std::vector<PointIndex>;
 Route SwapBlocks(const NetworkPlan& plan, const std::vector<Block>& blocks, PointIndex student, PointIndex teacher,
                  double probability, uint64_t seed, int64_t step);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_RECIPE_BLOCK_SWAP_H_

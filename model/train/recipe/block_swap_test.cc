@@ -8,7 +8,7 @@
 #include "model/arch/basic_block_network.h"
 #include "model/train/recipe/chance.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 using Names = std::vector<std::vector<std::string>>;
@@ -145,4 +145,4 @@ TEST(Draw, SeparatesItsPurposesAndTheOrderOfItsKeys) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

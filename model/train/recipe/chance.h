@@ -9,7 +9,7 @@
 
 #include "base/random.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 enum class Purpose : uint64_t { kTeacher = 1, kBlockSwap = 2 };
 
@@ -20,6 +20,6 @@ inline uint64_t Draw(uint64_t seed, Purpose purpose, std::initializer_list<uint6
   return state;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_RECIPE_CHANCE_H_

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <numbers>
 
-namespace anybit {
+namespace anybit::model::train {
 
 double LearningRate::At(int64_t step) const {
   const bool start = step < start_steps;
@@ -14,4 +14,4 @@ double LearningRate::At(int64_t step) const {
   return top * 0.5 * (1 + std::cos(std::numbers::pi * (done - warm_up) / (1 - warm_up)));
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace anybit {
+namespace anybit::model::train {
 
 struct LearningRate {
   double peak = 0;          // of the first phase, the full-precision start
@@ -17,6 +17,6 @@ struct LearningRate {
   double At(int64_t step) const;
 };
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_RECIPE_LEARNING_RATE_H_

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 TEST(LearningRate, RisesThenFallsInEachPhase) {
@@ -24,4 +24,4 @@ TEST(LearningRate, NeedsNoStart) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

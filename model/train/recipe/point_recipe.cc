@@ -10,7 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "model/format/operating_point.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 // The largest codes for which byte arithmetic stays exact in Winograd's F(2x2), F(2x4) and F(4x4). The steps spread the
@@ -114,4 +114,4 @@ absl::StatusOr<std::vector<PointRecipe>> ParsePoints(absl::string_view list) {
   return points;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

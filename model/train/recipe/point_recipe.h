@@ -9,7 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "model/format/code_range.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 // The index of a point in the list that a run trains (a std::vector<PointRecipe>). It is not the PointId of an
 // artifact: the list may have a full-precision start behind its points, and an artifact may have only some of them.
@@ -35,6 +35,6 @@ absl::StatusOr<std::vector<PointRecipe>> ParsePoints(absl::string_view list);
 
 inline constexpr char kDefaultPoints[] = "fp32,w8a8,w4a4f,w3a2f,w1a1";
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_RECIPE_POINT_RECIPE_H_

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 TEST(ParsePoints, KnowsTheDefaultLadder) {
@@ -47,4 +47,4 @@ TEST(ParsePoints, NamesWhatItDoesNotKnow) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -12,7 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 // Our own system and the published ones. A number that a paper leaves open has its reason beside it.
@@ -294,4 +294,4 @@ std::string RecipeKeys() {
   return text;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

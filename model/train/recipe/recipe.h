@@ -14,7 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 // The reach of a store scale: the magnitude of code 127. The first and the last layer always use kLargest.
 enum class WeightRule : uint8_t {
@@ -110,6 +110,6 @@ std::string RecipeNames();
 // One line per key, with its values and its meaning.
 std::string RecipeKeys();
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_RECIPE_RECIPE_H_

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 std::string Error(const char* text) { return std::string(ParseRecipe(text).status().message()); }
@@ -112,4 +112,4 @@ TEST(RecipeKeys, NameEveryFieldOfTheWholeText) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -5,7 +5,7 @@
 #include <limits>
 #include <numeric>
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 // The candidate with the smallest value; of equal ones the last, which is nearest to the student in precision.
@@ -56,4 +56,4 @@ PointIndex ChooseTeacher(TeacherRule rule, std::span<const TeacherCandidate> can
   return kNoTeacher;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

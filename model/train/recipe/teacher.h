@@ -9,7 +9,7 @@
 #include "model/train/recipe/point_recipe.h"
 #include "model/train/recipe/recipe.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 inline constexpr PointIndex kNoTeacher = -1;
 
@@ -35,6 +35,6 @@ std::vector<PointIndex> PossibleTeachers(std::span<const PointRecipe> points, st
 // kRandom only. Ties go to the candidate nearest in precision; NaN never wins against a number.
 PointIndex ChooseTeacher(TeacherRule rule, std::span<const TeacherCandidate> candidates, uint64_t draw);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_RECIPE_TEACHER_H_

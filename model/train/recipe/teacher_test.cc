@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 std::vector<PointRecipe> Points(const char* list) { return *ParsePoints(list); }
@@ -56,4 +56,4 @@ TEST(ChooseTeacher, NeverPrefersALossThatIsNoNumber) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

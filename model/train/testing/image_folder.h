@@ -11,7 +11,7 @@
 #include "model/data/example_set.h"
 #include "model/train/testing/stripes.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 // Stripes as files in `splits`, 12 of each of the four classes.
 inline std::string ImageFolder(const std::string& name, const std::vector<std::string>& splits) {
@@ -34,6 +34,6 @@ inline void CutInTheMiddle(const std::string& path) {
   std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_TESTING_IMAGE_FOLDER_H_

@@ -8,7 +8,7 @@
 
 #include "model/train/run_file.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 inline TrainingRun MakeRun(const std::string& recipe, uint64_t seed, std::vector<PointResult> points) {
   TrainingRun run;
@@ -38,6 +38,6 @@ inline std::vector<TrainingRun> TwoRecipes() {
           MakeRun("separate", 1, {PointOf("w8a8", 8, 8, .905)})};
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_TESTING_RUNS_H_

@@ -7,7 +7,7 @@
 #include "model/arch/basic_block_network.h"
 #include "model/data/example_set.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 // Four classes that shifts and mirroring preserve: horizontal or vertical stripes, fine or coarse, with noise.
 inline MemoryExamples Stripes(int64_t count, uint64_t seed, int side = 16) {
@@ -32,6 +32,6 @@ inline NetworkSpec StripesNetwork() {
   return BasicBlockNetwork({.name = "small", .side = 16, .stages = {8, 16}, .classes = 4});
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_TESTING_STRIPES_H_

@@ -14,7 +14,7 @@
 
 extern char** environ;
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 constexpr char kThisProgram[] = "/proc/self/exe";
@@ -70,4 +70,4 @@ int RunTeamTests(int argc, char** argv, const Workers& workers) {
   return testing::Test::HasFailure() ? 1 : 0;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

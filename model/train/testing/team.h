@@ -15,7 +15,7 @@
 #include "model/train/processes/launch.h"
 #include "model/train/processes/process_group.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 inline constexpr std::chrono::seconds kTeamTimeout(60);  // after which a hanging test fails
 
@@ -51,6 +51,6 @@ using Workers = std::map<std::string, std::function<void(ProcessGroup&)>>;
 // expectation failed.
 int RunTeamTests(int argc, char** argv, const Workers& workers);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_TESTING_TEAM_H_

@@ -18,7 +18,7 @@
 #include "model/data/example_set.h"
 #include "model/train/testing/stripes.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 constexpr char kProgram[] = "model/train/anybit-train";
@@ -149,4 +149,4 @@ std::string ResumeCommandIn(const std::string& output) {
   return absl::StrCat("model/train/", parts.second.substr(0, parts.second.find('\n')));
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

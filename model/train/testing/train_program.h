@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace anybit {
+namespace anybit::model::train {
 
 // A running anybit-train. Its output is read as it comes.
 class Process {
@@ -64,6 +64,6 @@ std::vector<std::string> LongFlags(const std::string& name, std::vector<std::str
 // The command that resumes, from the program's output.
 std::string ResumeCommandIn(const std::string& output);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_TESTING_TRAIN_PROGRAM_H_

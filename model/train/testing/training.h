@@ -18,7 +18,7 @@
 #include "model/train/testing/stripes.h"
 #include "model/train/trainer/trainer.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 inline TrainerOptions SmallOptions(const char* recipe = "coquant") {
   return {.recipe = *ParseRecipe(recipe),
@@ -60,6 +60,6 @@ inline void TrainSmallAndDie(TrainerOptions options, int64_t steps, const char* 
   EXPECT_FALSE(Train(StripesNetwork(), *ParsePoints(points), Stripes(500, 1), options, dying, /*live=*/false).ok());
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_TESTING_TRAINING_H_

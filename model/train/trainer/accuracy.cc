@@ -8,7 +8,7 @@
 #include "model/engine/evaluate.h"
 #include "model/engine/torch_network.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 absl::Status MeasureAccuracies(Artifact& artifact, const ExampleSet& held_out, const std::atomic<int>* stop) {
   absl::StatusOr<std::unique_ptr<TorchNetwork>> simulation = TorchNetwork::Create(artifact);
@@ -31,4 +31,4 @@ std::string AccuracyText(const Artifact& artifact) {
   return text;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

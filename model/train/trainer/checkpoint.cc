@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "model/format/safetensors.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 constexpr char kFormat[] = "anybit.checkpoint", kIdentity[] = "identity", kStep[] = "step";
@@ -63,4 +63,4 @@ absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& path) {
   return checkpoint;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

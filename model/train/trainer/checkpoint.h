@@ -13,7 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 struct Checkpoint {
   struct Values {
@@ -36,6 +36,6 @@ absl::StatusOr<bool> KeepEarlierCheckpoint(const std::string& path);
 // NotFound where there is no file, Unavailable where it cannot be read, DataLoss where it is not a checkpoint.
 absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& path);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_TRAINER_CHECKPOINT_H_

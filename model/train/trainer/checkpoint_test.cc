@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 std::string Path(const char* name) { return testing::TempDir() + "/checkpoint_test_" + name; }
@@ -48,4 +48,4 @@ TEST(Checkpoint, IsNotReadFromAnythingElse) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -18,7 +18,7 @@
 #include "model/train/testing/training.h"
 #include "model/train/trainer/trainer.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 constexpr char kEveryPoint[] = "fp32,w8a8,w4a4f,w3a2f,w1a1";
@@ -124,4 +124,4 @@ INSTANTIATE_TEST_SUITE_P(Recipes, OnCuda, testing::Values("anybit", "coquant", "
                          });
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -5,13 +5,13 @@
 #include "model/data/example_set.h"
 #include "model/format/network_spec.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 inline ExampleShape InputShape(const NetworkPlan& plan) {
   return {
       .frames = plan.frames, .height = plan.input.height, .width = plan.input.width, .channels = plan.input.channels};
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_TRAINER_INPUT_SHAPE_H_

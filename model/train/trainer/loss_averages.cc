@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_format.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 LossAverages::LossAverages(size_t points, const torch::Device& device)
     : losses_(torch::zeros({static_cast<int64_t>(points)}, torch::TensorOptions(device))) {}
@@ -22,4 +22,4 @@ std::string LossAverages::Text(const std::vector<PointRecipe>& points) const {
   return text;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -11,7 +11,7 @@
 
 #include "model/train/recipe/point_recipe.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 class LossAverages {
  public:
@@ -29,6 +29,6 @@ class LossAverages {
   torch::Tensor losses_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_TRAINER_LOSS_AVERAGES_H_

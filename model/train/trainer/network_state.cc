@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 Checkpoint::Values ToValues(const torch::Tensor& tensor) {
   const torch::Tensor flat = tensor.detach().to(torch::kCPU, torch::kFloat32).contiguous();
@@ -36,4 +36,4 @@ NamedTensors NetworkState(TrainableNetwork& network) {
   return state;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

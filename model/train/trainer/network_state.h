@@ -12,7 +12,7 @@
 #include "model/train/network/trainable_network.h"
 #include "model/train/trainer/checkpoint.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
 
@@ -28,6 +28,6 @@ Checkpoint::Values ToValues(const torch::Tensor& tensor);
 // no values of that name and shape.
 absl::Status Restore(const Checkpoint& checkpoint, const std::string& name, torch::Tensor tensor);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_TRAINER_NETWORK_STATE_H_

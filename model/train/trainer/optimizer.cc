@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 Optimizer::Optimizer(OptimizerKind kind, double momentum, std::vector<ParameterGroup> groups)
     : kind_(kind), momentum_(momentum), groups_(std::move(groups)) {
@@ -79,4 +79,4 @@ std::vector<std::pair<std::string, torch::Tensor>> Optimizer::State() const {
   return state;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

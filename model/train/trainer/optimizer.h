@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace anybit {
+namespace anybit::model::train {
 
 enum class OptimizerKind : uint8_t {
   kAdamW,  // decoupled decay; betas .9 and .999
@@ -55,6 +55,6 @@ class Optimizer {
   std::vector<Memory> memory_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_TRAINER_OPTIMIZER_H_

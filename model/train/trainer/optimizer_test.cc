@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 // The fused steps against LibTorch's own optimizers; one parameter has no gradient in the second step.
@@ -92,4 +92,4 @@ TEST(Optimizer, BeginsAnewAfterAReset) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace anybit {
+namespace anybit::model::train {
 
 std::vector<ParameterGroup> ParameterGroups(const TrainableNetworkImpl& network, const Recipe& recipe,
                                             double weight_decay) {
@@ -22,4 +22,4 @@ std::vector<ParameterGroup> ParameterGroups(const TrainableNetworkImpl& network,
   return groups;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -8,13 +8,13 @@
 #include "model/train/recipe/recipe.h"
 #include "model/train/trainer/optimizer.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 // Layer weights decay by `weight_decay`; batch norm, bias and learned scales do not. Activation steps and learned
 // scales have the recipe's own rates.
 std::vector<ParameterGroup> ParameterGroups(const TrainableNetworkImpl& network, const Recipe& recipe,
                                             double weight_decay);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_TRAINER_PARAMETER_GROUPS_H_

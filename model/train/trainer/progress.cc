@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_format.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 constexpr auto kRefreshInterval = std::chrono::milliseconds(200);  // fast enough to look alive, slow enough to read
@@ -40,4 +40,4 @@ void ProgressLine::Show(int64_t done, const std::function<std::string()>& text) 
 
 void ProgressLine::Say(const std::string& text) { out_ << (live_ ? "\r\033[K" : "") << text << "\n" << std::flush; }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -8,7 +8,7 @@
 #include <ostream>
 #include <string>
 
-namespace anybit {
+namespace anybit::model::train {
 
 // "[====    ] 40/100  0.21 s/step  left 0:13  <text>". `done` of `total` steps are finished; this process ran `here` of
 // them in `seconds`.
@@ -34,6 +34,6 @@ class ProgressLine {
   std::chrono::steady_clock::time_point shown_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_TRAINER_PROGRESS_H_

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 TEST(ProgressText, SaysHowFarItIsAndHowLongItTakes) {
@@ -36,4 +36,4 @@ TEST(ProgressLine, SpeaksEveryIntervalAndAtTheEndAndAsksForNothingBetween) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

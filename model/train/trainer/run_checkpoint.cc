@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/train/trainer/checkpoint.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 RunCheckpoint::RunCheckpoint(std::string path, std::string identity, bool resumes)
     : path_(std::move(path)), identity_(std::move(identity)), file_is_own_(resumes) {}
@@ -37,4 +37,4 @@ absl::StatusOr<std::string> RunCheckpoint::Save(int64_t step, const NamedTensors
   return kept;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

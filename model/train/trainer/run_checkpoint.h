@@ -12,7 +12,7 @@
 #include "absl/status/statusor.h"
 #include "model/train/trainer/network_state.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 class RunCheckpoint {
  public:
@@ -37,6 +37,6 @@ class RunCheckpoint {
   bool file_is_own_;  // the file at path_, if any, was written by this run
 };
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_TRAINER_RUN_CHECKPOINT_H_

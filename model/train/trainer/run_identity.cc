@@ -6,7 +6,7 @@
 #include "model/format/artifact.h"
 #include "model/train/recipe/recipe.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 uint64_t FingerprintOfWeights(const Artifact& artifact) {
@@ -61,4 +61,4 @@ std::string RunIdentity(const NetworkSpec& spec, const std::vector<PointRecipe>&
 
 uint64_t HashIdentity(std::string_view identity) { return Fnv1a(identity); }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -16,7 +16,7 @@
 #include "model/train/recipe/point_recipe.h"
 #include "model/train/trainer/trainer_options.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 // The data set enters as a hash of its labels, the artifact of `options.start` as a hash of its float weights.
 std::string RunIdentity(const NetworkSpec& spec, const std::vector<PointRecipe>& points, const ExampleSet& examples,
@@ -25,6 +25,6 @@ std::string RunIdentity(const NetworkSpec& spec, const std::vector<PointRecipe>&
 // 64 bits by which the processes of a group compare their identities.
 uint64_t HashIdentity(std::string_view identity);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_TRAINER_RUN_IDENTITY_H_

@@ -8,7 +8,7 @@
 
 #include "model/train/testing/stripes.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 TrainerOptions Options() { return {.recipe = *ParseRecipe("coquant"), .held_out = 10}; }
@@ -59,4 +59,4 @@ TEST(RunIdentity, IsTheSameWhereOnlySpeedOrOutputDiffers) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -8,7 +8,7 @@
 #include "model/train/trainer/start.h"
 #include "model/train/trainer/trainer.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 absl::StatusOr<std::vector<Artifact>> TrainSeparately(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
                                                       const ExampleSet& examples, const TrainerOptions& options,
@@ -45,4 +45,4 @@ absl::StatusOr<std::vector<Artifact>> TrainSeparately(const NetworkSpec& spec, c
   return artifacts;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

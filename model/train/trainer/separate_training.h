@@ -11,7 +11,7 @@
 #include "model/train/recipe/point_recipe.h"
 #include "model/train/trainer/trainer_options.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 // For a recipe that is not joint. Returns one artifact per point, each trained by itself from one shared full-precision
 // start. A point gets as many steps, on the same batches, as in a joint run; only the optimizer restarts after the
@@ -20,6 +20,6 @@ absl::StatusOr<std::vector<Artifact>> TrainSeparately(const NetworkSpec& spec, c
                                                       const ExampleSet& examples, const TrainerOptions& options,
                                                       std::ostream& progress, bool live);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_TRAINER_SEPARATE_TRAINING_H_

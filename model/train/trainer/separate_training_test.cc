@@ -8,7 +8,7 @@
 #include "model/train/testing/stripes.h"
 #include "model/train/testing/training.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 TEST(TrainSeparately, GivesEachPointWhatTheOthersCannotTouch) {
@@ -55,4 +55,4 @@ TEST(TrainSeparately, GivesEachPointOtherBatchesThanTheStartHad) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -13,7 +13,7 @@
 #include "model/train/trainer/checkpoint.h"
 #include "model/train/trainer/network_state.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 // The computation of a node. A start fits a network if its nodes have the same descriptions.
@@ -84,4 +84,4 @@ absl::StatusOr<Artifact> FullPrecisionOf(const std::string& checkpoint, const Ne
   }
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -11,7 +11,7 @@
 #include "model/format/artifact.h"
 #include "model/train/recipe/point_recipe.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 // The name of the point that WithStart adds; no other point may have it.
 inline constexpr char kStartName[] = "start";
@@ -32,6 +32,6 @@ absl::Status CheckStart(const NetworkSpec& spec, const Artifact& start);
 // that run.
 absl::StatusOr<Artifact> FullPrecisionOf(const std::string& checkpoint, const NetworkSpec& spec);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_TRAINER_START_H_

@@ -6,7 +6,7 @@
 
 #include "model/train/processes/process_group.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 constexpr int kHighestSignal = 64;  // of Linux
@@ -26,4 +26,4 @@ absl::StatusOr<bool> StopRequested(const TrainerOptions& options) {
   return true;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

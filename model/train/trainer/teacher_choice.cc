@@ -6,7 +6,7 @@
 #include "model/train/recipe/chance.h"
 #include "model/train/recipe/teacher.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 const PointPass* FindPass(std::span<const PointPass> passes, PointIndex point) {
@@ -38,4 +38,4 @@ absl::StatusOr<const PointPass*> TeacherChoice::Choose(int64_t step, PointIndex 
   return FindPass(done, ChooseTeacher(recipe_.teacher, candidates, draw));
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

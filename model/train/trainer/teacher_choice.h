@@ -14,7 +14,7 @@
 #include "model/train/recipe/point_recipe.h"
 #include "model/train/recipe/recipe.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 // Forward and backward at one point, finished, as the later points of the same step see it. Tensors have no gradient.
 struct PointPass {
@@ -42,6 +42,6 @@ class TeacherChoice {
   ProcessGroup* const group_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_TRAINER_TEACHER_CHOICE_H_

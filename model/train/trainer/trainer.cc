@@ -33,7 +33,7 @@
 #include "model/train/trainer/training_batches.h"
 #include "model/train/trainer/weight_average.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 constexpr double kStatisticsMomentum = 0.1;  // of batch norm's running statistics; PyTorch's default
@@ -374,4 +374,4 @@ absl::StatusOr<Artifact> Train(const NetworkSpec& spec, const std::vector<PointR
   }
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

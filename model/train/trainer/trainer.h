@@ -22,7 +22,7 @@
 #include "model/train/recipe/point_recipe.h"
 #include "model/train/trainer/trainer_options.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 // Trains on `examples` and returns the artifact with its accuracies on the held-out part. Progress goes to `progress`,
 // on one line rewritten in place where `live`. Errors:
@@ -36,6 +36,6 @@ absl::StatusOr<Artifact> Train(const NetworkSpec& spec, const std::vector<PointR
                                const ExampleSet& examples, const TrainerOptions& options, std::ostream& progress,
                                bool live);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_TRAINER_TRAINER_H_

@@ -9,7 +9,7 @@
 #include "model/train/trainer/input_shape.h"
 #include "model/train/trainer/start.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 int TrainerOptions::processes() const { return group == nullptr ? 1 : group->size(); }
 int TrainerOptions::rank() const { return group == nullptr ? 0 : group->rank(); }
@@ -80,4 +80,4 @@ absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe
   return options.start == nullptr ? absl::OkStatus() : CheckStart(spec, *options.start);
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

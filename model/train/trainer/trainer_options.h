@@ -14,7 +14,7 @@
 #include "model/train/recipe/point_recipe.h"
 #include "model/train/recipe/recipe.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 class ProcessGroup;
 
@@ -73,6 +73,6 @@ absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe
 // InvalidArgument where `point` would never be trained in `joint_steps` steps.
 absl::Status CheckIsDue(const PointRecipe& point, int64_t joint_steps);
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_TRAINER_TRAINER_OPTIONS_H_

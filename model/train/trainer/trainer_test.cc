@@ -18,7 +18,7 @@
 #include "model/train/testing/training.h"
 #include "model/train/trainer/start.h"
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 class TrainWithEveryRecipe : public testing::TestWithParam<const char*> {};
@@ -400,4 +400,4 @@ TEST(Train, RefusesOptionsThatDoNotFit) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

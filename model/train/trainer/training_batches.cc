@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 // The rows of process `rank` among `processes`, of batches as large as those of the whole group.
@@ -56,4 +56,4 @@ absl::StatusOr<torch::Tensor> TrainingBatches::WholeImagesAt(int64_t step) const
   return ToTensors(*std::move(batch), training_->shape(), torch::Device(options_->device)).images;
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -11,7 +11,7 @@
 #include "model/data/example_set.h"
 #include "model/train/trainer/trainer_options.h"
 
-namespace anybit {
+namespace anybit::model::train {
 
 struct TensorBatch {
   torch::Tensor images;        // u8 [N, frames, height, width, channels]
@@ -39,6 +39,6 @@ class TrainingBatches {
   BatchSource source_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_TRAINER_TRAINING_BATCHES_H_

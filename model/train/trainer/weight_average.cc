@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace anybit {
+namespace anybit::model::train {
 
 WeightAverage::WeightAverage(std::vector<torch::Tensor> parameters, double decay)
     : parameters_(std::move(parameters)), decay_(decay) {
@@ -27,4 +27,4 @@ void WeightAverage::Apply() {
   for (size_t i = 0; i < average_.size(); ++i) parameters_[i].copy_(average_[i]);
 }
 
-}  // namespace anybit
+}  // namespace anybit::model::train

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace anybit {
+namespace anybit::model::train {
 
 class WeightAverage {
  public:
@@ -33,6 +33,6 @@ class WeightAverage {
   std::vector<torch::Tensor> average_;  // empty at decay 0
 };
 
-}  // namespace anybit
+}  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_TRAINER_WEIGHT_AVERAGE_H_

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace anybit {
+namespace anybit::model::train {
 namespace {
 
 TEST(WeightAverage, ForgetsTheStartOfAPhaseSooner) {
@@ -44,4 +44,4 @@ TEST(WeightAverage, LeavesTheWeightsAloneWithoutADecay) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::model::train

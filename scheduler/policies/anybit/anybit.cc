@@ -2,8 +2,8 @@
 
 #include "scheduler/policies/anybit/planner.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 void Anybit::DecideInto(const SchedulerView& view, Decision& decision) const { PlanInto(view, options_, decision); }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

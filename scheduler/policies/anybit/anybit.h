@@ -24,7 +24,7 @@
 #include "scheduler/policies/anybit/anybit_options.h"
 #include "scheduler/policy.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 class Anybit final : public SchedulingPolicy {
  public:
@@ -37,6 +37,6 @@ class Anybit final : public SchedulingPolicy {
   const AnybitOptions options_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_POLICIES_ANYBIT_ANYBIT_H_

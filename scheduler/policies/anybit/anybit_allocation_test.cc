@@ -36,7 +36,7 @@ void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
 void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::microseconds;
@@ -93,4 +93,4 @@ TEST(AnybitAllocationTest, DecisionsOnUniformQueuesAllocateNothing) { ExpectNoAl
 TEST(AnybitAllocationTest, DecisionsOnMixedQueuesAllocateNothing) { ExpectNoAllocationOnceWarm(Snapshots(true)); }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

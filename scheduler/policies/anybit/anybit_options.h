@@ -7,9 +7,9 @@
 
 #include <chrono>
 
-#include "scheduler/time.h"
+#include "base/time.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 struct AnybitOptions {
   // Bounds of memory and of time for one decision.
@@ -61,6 +61,6 @@ struct AnybitOptions {
   double max_row_cost_ratio = 1.5;
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_POLICIES_ANYBIT_ANYBIT_OPTIONS_H_

@@ -10,7 +10,7 @@
 #include "gtest/gtest.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::microseconds;
@@ -469,4 +469,4 @@ TEST(AnybitTest, ARequestAsLargeAsABatchIsServed) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

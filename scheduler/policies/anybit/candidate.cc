@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-namespace anybit {
+namespace anybit::scheduler {
 
 inline Candidate CandidateBuilder::GatherUniform(const RankedPoint& point, int max_rows) const {
   const double limit = outlook_.Slack(state_.begin);
@@ -102,4 +102,4 @@ bool CandidateBuilder::CanStillServePassedOver(const SlotTimes& free, size_t lev
   return free.Soonest() + outlook_.Predict(point, rows) <= outlook_.Slack(first);
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -13,7 +13,7 @@
 #include "scheduler/policies/anybit/plan_state.h"
 #include "scheduler/policies/anybit/queue_scan.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 // With a uniform queue, the members are positions from `first` on; otherwise they are the last `count` of
 // Decision::members.
@@ -69,6 +69,6 @@ class CandidateBuilder {
   std::array<int, AnybitOptions::kMaxScannedRequests> passed_over_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_POLICIES_ANYBIT_CANDIDATE_H_

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 class LookAhead {
@@ -126,4 +126,4 @@ bool AllInTime(const Outlook& outlook, const LaterBatches& later, const Remainin
   return LookAhead(outlook, later, queue, free, margin, batch_rows).AllInTime();
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

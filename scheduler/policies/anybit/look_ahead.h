@@ -11,7 +11,7 @@
 #include "scheduler/policies/anybit/outlook.h"
 #include "scheduler/policies/anybit/slot_times.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 // The share of waiting requests that do not accept every point, and the cheapest point that they run at.
 struct FloorsShare {
@@ -75,6 +75,6 @@ struct RemainingQueue {
 bool AllInTime(const Outlook& outlook, const LaterBatches& later, const RemainingQueue& queue, SlotTimes& free,
                double margin, int batch_rows);
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_POLICIES_ANYBIT_LOOK_AHEAD_H_

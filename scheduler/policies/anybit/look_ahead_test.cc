@@ -5,7 +5,7 @@
 #include "gtest/gtest.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 using std::chrono::milliseconds;
@@ -29,7 +29,7 @@ bool AllInTime(const Snapshot& snapshot, size_t level, double batch_time, int ba
   const RemainingQueue queue{.last = outlook.with_deadline() - 1, .count = outlook.with_deadline()};
   SlotTimes free(view.slots, view.now);
   free[0] = batch_time;
-  return anybit::AllInTime(outlook, later, queue, free, /*margin=*/0, batch_rows);
+  return anybit::scheduler::AllInTime(outlook, later, queue, free, /*margin=*/0, batch_rows);
 }
 
 TEST(LookAheadTest, AnEmptyQueueWithoutArrivalsIsInTime) {
@@ -78,4 +78,4 @@ TEST(LookAheadTest, ArrivalsThatTheSlotsCannotServeAreLate) {
 }
 
 }  // namespace
-}  // namespace anybit
+}  // namespace anybit::scheduler

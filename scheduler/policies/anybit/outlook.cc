@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 int CountWithDeadline(const SchedulerView& view) {
@@ -72,4 +72,4 @@ bool Outlook::NeedsAllTime(double cost, int slots) const {
   return arrivals.slow * cost > options_.max_utilization * objective_ * slots;
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

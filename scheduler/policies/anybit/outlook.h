@@ -8,15 +8,15 @@
 #include <span>
 #include <vector>
 
+#include "base/time.h"
 #include "scheduler/decision.h"
 #include "scheduler/latency/arrival_meter.h"
 #include "scheduler/latency/latency_table.h"
 #include "scheduler/latency/point_ranking.h"
 #include "scheduler/policies/anybit/anybit_options.h"
 #include "scheduler/request.h"
-#include "scheduler/time.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 // Later than anything that is planned.
 inline constexpr double kForever = 1e18;  // ns
@@ -99,6 +99,6 @@ class Outlook {
   const bool has_aged_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_POLICIES_ANYBIT_OUTLOOK_H_

@@ -5,11 +5,11 @@
 #include <cstddef>
 #include <utility>
 
+#include "base/time.h"
 #include "scheduler/decision.h"
 #include "scheduler/request.h"
-#include "scheduler/time.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 constexpr double kRoundingError = 1e-9;  // of accuracy
@@ -188,4 +188,4 @@ PricedBatch MostProfitableGroup(const Outlook& outlook, const QueueScan& scan, P
   return GroupChooser(outlook, scan, state, builder).Choose();
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

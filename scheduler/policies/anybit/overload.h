@@ -8,7 +8,7 @@
 #include "scheduler/policies/anybit/plan_state.h"
 #include "scheduler/policies/anybit/queue_scan.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 struct PricedBatch {
   const RankedPoint* point = nullptr;  // null: there is none
@@ -31,6 +31,6 @@ PricedBatch MostProfitable(const Outlook& outlook, const PlanState& state);
 PricedBatch MostProfitableGroup(const Outlook& outlook, const QueueScan& scan, PlanState& state,
                                 CandidateBuilder& builder);
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_POLICIES_ANYBIT_OVERLOAD_H_

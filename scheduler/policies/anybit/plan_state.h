@@ -9,7 +9,7 @@
 #include "scheduler/policies/anybit/outlook.h"
 #include "scheduler/policies/anybit/slot_times.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 struct PlanState {
   PlanState(const Outlook& outlook, Decision& decision)
@@ -47,6 +47,6 @@ struct PlanState {
   }
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_POLICIES_ANYBIT_PLAN_STATE_H_

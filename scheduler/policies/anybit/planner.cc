@@ -16,7 +16,7 @@
 #include "scheduler/policies/anybit/slot_times.h"
 #include "scheduler/request.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 namespace {
 
 class Planner {
@@ -268,4 +268,4 @@ void PlanInto(const SchedulerView& view, const AnybitOptions& options, Decision&
   Planner(view, options, decision).PlanAll();
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

@@ -9,11 +9,11 @@
 #include "scheduler/decision.h"
 #include "scheduler/policies/anybit/anybit_options.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 // `decision` is empty.
 void PlanInto(const SchedulerView& view, const AnybitOptions& options, Decision& decision);
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_POLICIES_ANYBIT_PLANNER_H_

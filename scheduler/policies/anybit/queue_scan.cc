@@ -4,7 +4,7 @@
 
 #include "scheduler/request.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 inline void QueueScan::MarkTaken(const Decision& decision) {
   std::fill_n(kind_of_.begin(), to_ - from_, kUnread);
@@ -94,4 +94,4 @@ std::array<int, kMaxPoints> QueueScan::RowsByGroup() const {
   return rows;
 }
 
-}  // namespace anybit
+}  // namespace anybit::scheduler

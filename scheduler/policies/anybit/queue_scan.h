@@ -18,7 +18,7 @@
 #include "scheduler/policies/anybit/outlook.h"
 #include "scheduler/policies/anybit/plan_state.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 class QueueScan {
  public:
@@ -83,6 +83,6 @@ class QueueScan {
   std::array<uint8_t, AnybitOptions::kMaxScannedRequests> kind_of_;
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_POLICIES_ANYBIT_QUEUE_SCAN_H_

@@ -7,11 +7,11 @@
 #include <cstddef>
 #include <span>
 
+#include "base/time.h"
 #include "scheduler/decision.h"
 #include "scheduler/policies/anybit/anybit_options.h"
-#include "scheduler/time.h"
 
-namespace anybit {
+namespace anybit::scheduler {
 
 class SlotTimes {
  public:
@@ -56,6 +56,6 @@ class SlotTimes {
   std::array<double, AnybitOptions::kMaxPlannedSlots> free_;  // the first count_ of them
 };
 
-}  // namespace anybit
+}  // namespace anybit::scheduler
 
 #endif  // ANYBIT_SCHEDULER_POLICIES_ANYBIT_SLOT_TIMES_H_

@@ -8,7 +8,7 @@
 #include "scheduler/sim/bound/optimum.h"
 #include "scheduler/sim/bound/problem.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
 using bound::Gain;
@@ -110,4 +110,4 @@ UtilityBound BoundUtility(const Profile& profile, std::span<const OfferedRequest
           .attained = exact ? static_cast<double>(optimum.attained) / kGainsPerUnit : 0};
 }
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

@@ -12,7 +12,7 @@
 #include "scheduler/latency/profile.h"
 #include "scheduler/sim/traces/offered_request.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 struct UtilityBound {
   double sum = 0;       // of accuracies over requests answered in time; no schedule does better
@@ -25,6 +25,6 @@ struct UtilityBound {
 // the bound uses that.
 UtilityBound BoundUtility(const Profile& profile, std::span<const OfferedRequest> requests, int slots);
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim
 
 #endif  // ANYBIT_SCHEDULER_SIM_BOUND_BOUND_H_

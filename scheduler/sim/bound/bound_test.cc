@@ -13,7 +13,7 @@
 #include "base/random.h"
 #include "gtest/gtest.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
 using Requests = std::vector<OfferedRequest>;
@@ -258,4 +258,4 @@ TEST(BoundTest, ARequestThatAcceptsNoPointOrHasNoTimeEarnsNothing) {
 }
 
 }  // namespace
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

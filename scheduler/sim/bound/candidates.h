@@ -11,7 +11,7 @@
 #include "scheduler/sim/bound/front.h"
 #include "scheduler/sim/bound/problem.h"
 
-namespace anybit::sim::bound {
+namespace anybit::scheduler::sim::bound {
 
 // How a front longer than its limit is shortened.
 enum class Cut {
@@ -102,6 +102,6 @@ class Candidates {
   std::vector<State> found_;
 };
 
-}  // namespace anybit::sim::bound
+}  // namespace anybit::scheduler::sim::bound
 
 #endif  // ANYBIT_SCHEDULER_SIM_BOUND_CANDIDATES_H_

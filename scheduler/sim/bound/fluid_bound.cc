@@ -8,7 +8,7 @@
 #include <queue>
 #include <utility>
 
-namespace anybit::sim::bound {
+namespace anybit::scheduler::sim::bound {
 namespace {
 
 // Some utility for some slot time.
@@ -181,4 +181,4 @@ Gain FluidBound(const Profile& profile, const std::vector<Window>& windows, int 
   return std::min(most, ToGain(bound * (1 + 1e-9)));
 }
 
-}  // namespace anybit::sim::bound
+}  // namespace anybit::scheduler::sim::bound

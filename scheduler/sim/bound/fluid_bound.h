@@ -7,11 +7,11 @@
 #include "scheduler/latency/profile.h"
 #include "scheduler/sim/bound/problem.h"
 
-namespace anybit::sim::bound {
+namespace anybit::scheduler::sim::bound {
 
 // Windows are by arrival and not empty.
 Gain FluidBound(const Profile& profile, const std::vector<Window>& windows, int slots);
 
-}  // namespace anybit::sim::bound
+}  // namespace anybit::scheduler::sim::bound
 
 #endif  // ANYBIT_SCHEDULER_SIM_BOUND_FLUID_BOUND_H_

@@ -4,7 +4,7 @@
 #include <functional>
 #include <utility>
 
-namespace anybit::sim::bound {
+namespace anybit::scheduler::sim::bound {
 namespace {
 
 // What the remaining requests earn when the slot is free at `time`, or -1; `rest` is a front of the reversed problem,
@@ -95,4 +95,4 @@ Front Merged(const Front& a, const Front& b, Time from) {
   return merged;
 }
 
-}  // namespace anybit::sim::bound
+}  // namespace anybit::scheduler::sim::bound

@@ -7,7 +7,7 @@
 
 #include "scheduler/sim/bound/problem.h"
 
-namespace anybit::sim::bound {
+namespace anybit::scheduler::sim::bound {
 
 // The slot is free at `time`, having earned `gain`.
 struct State {
@@ -33,6 +33,6 @@ void RaiseNeighbours(size_t count, Front& front);
 // What is worth keeping of both, at `from` at the earliest.
 Front Merged(const Front& a, const Front& b, Time from);
 
-}  // namespace anybit::sim::bound
+}  // namespace anybit::scheduler::sim::bound
 
 #endif  // ANYBIT_SCHEDULER_SIM_BOUND_FRONT_H_

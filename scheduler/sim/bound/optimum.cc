@@ -8,7 +8,7 @@
 #include "scheduler/sim/bound/candidates.h"
 #include "scheduler/sim/bound/front.h"
 
-namespace anybit::sim::bound {
+namespace anybit::scheduler::sim::bound {
 namespace {
 
 // The gap between bound and optimum, as a share of the bound, from which on no more work is spent on it.
@@ -163,4 +163,4 @@ Optimum OptimumOf(const Ordered& problem, Gain bound) {
   return {.bound = bound, .attained = attained};
 }
 
-}  // namespace anybit::sim::bound
+}  // namespace anybit::scheduler::sim::bound

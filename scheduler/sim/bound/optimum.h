@@ -4,7 +4,7 @@
 
 #include "scheduler/sim/bound/problem.h"
 
-namespace anybit::sim::bound {
+namespace anybit::scheduler::sim::bound {
 
 struct Optimum {
   Gain bound = 0;
@@ -14,6 +14,6 @@ struct Optimum {
 // `bound` is one known already.
 Optimum OptimumOf(const Ordered& problem, Gain bound);
 
-}  // namespace anybit::sim::bound
+}  // namespace anybit::scheduler::sim::bound
 
 #endif  // ANYBIT_SCHEDULER_SIM_BOUND_OPTIMUM_H_

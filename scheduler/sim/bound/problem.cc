@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
-namespace anybit::sim::bound {
+namespace anybit::scheduler::sim::bound {
 std::vector<std::vector<Time>> LeastLatencies(const Profile& profile) {
   std::vector<std::vector<Time>> least(profile.points.size(), std::vector<Time>(profile.max_batch + 1, 0));
   for (size_t p = 0; p < least.size(); ++p) {
@@ -45,4 +45,4 @@ Ordered Reversed(const Ordered& forward) {
   return backward;
 }
 
-}  // namespace anybit::sim::bound
+}  // namespace anybit::scheduler::sim::bound

@@ -10,7 +10,7 @@
 #include "scheduler/latency/profile.h"
 #include "scheduler/point_table.h"
 
-namespace anybit::sim::bound {
+namespace anybit::scheduler::sim::bound {
 
 // Nanoseconds. Only differences are used, so any origin serves.
 using Time = int64_t;
@@ -55,6 +55,6 @@ std::vector<std::vector<Option>> MakeOptions(const Profile& profile, PointSet al
 // The same problem with time running backwards: a schedule of one read from its end is a schedule of the other.
 Ordered Reversed(const Ordered& forward);
 
-}  // namespace anybit::sim::bound
+}  // namespace anybit::scheduler::sim::bound
 
 #endif  // ANYBIT_SCHEDULER_SIM_BOUND_PROBLEM_H_

@@ -6,7 +6,7 @@
 
 #include "scheduler/sim/traces/load.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
 // One thing to do with a request.
@@ -72,4 +72,4 @@ UtilityBound BoundUtilityIn(const WorldOptions& world, const Profile& profile, s
   return bound;
 }
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

@@ -9,7 +9,7 @@
 #include "scheduler/sim/traces/offered_request.h"
 #include "scheduler/sim/world_options.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 // Requests per second that are served if all run the fastest point in its best batches. In the server's world each also
 // takes its receiving and its answer; stalls are not counted.
@@ -26,6 +26,6 @@ double CapacityIn(const WorldOptions& world, const Profile& profile, int slots);
 UtilityBound BoundUtilityIn(const WorldOptions& world, const Profile& profile, std::span<const OfferedRequest> requests,
                             int slots);
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim
 
 #endif  // ANYBIT_SCHEDULER_SIM_BOUND_WORLD_BOUND_H_

@@ -6,7 +6,7 @@
 #include "gtest/gtest.h"
 #include "scheduler/sim/traces/load.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
 using std::chrono::microseconds;
@@ -55,4 +55,4 @@ TEST(WorldBoundTest, WhereTimeAboundsTheClairvoyantBoundHolds) {
 }
 
 }  // namespace
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

@@ -24,7 +24,7 @@
 #include "base/file.h"
 #include "scheduler/sim/traces/minute_counts.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
 // The lines of a file that are not blank, without their ends.
@@ -366,4 +366,4 @@ absl::StatusOr<std::vector<MonoTime>> ReadAzureInvocations(std::span<const std::
   return arrivals;
 }
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

@@ -15,10 +15,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/time.h"
 #include "scheduler/sim/traces/offered_request.h"
-#include "scheduler/time.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 // A header line `id,arrival_us,deadline_us,min_accuracy`, which columns `sla_class` and `tenant` may follow, then one
 // request a line:
@@ -54,6 +54,6 @@ struct AzureOptions {
 absl::StatusOr<std::vector<MonoTime>> ReadAzureInvocations(std::span<const std::string> paths,
                                                            const AzureOptions& options);
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim
 
 #endif  // ANYBIT_SCHEDULER_SIM_TRACES_ARRIVAL_FILES_H_

@@ -13,7 +13,7 @@
 #include "gtest/gtest.h"
 #include "scheduler/sim/traces/workloads.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
 using std::chrono::microseconds;
@@ -316,4 +316,4 @@ TEST(ReadAzureInvocationsTest, AnErrorNamesFileLineValueAndLimit) {
 }
 
 }  // namespace
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

@@ -5,7 +5,7 @@
 
 #include "base/random.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 std::vector<MonoTime> PoissonArrivals(std::span<const RatePhase> phases, MonoTime start, uint64_t seed) {
   std::mt19937_64 random(seed);
@@ -26,4 +26,4 @@ std::vector<MonoTime> PoissonArrivals(std::span<const RatePhase> phases, MonoTim
   return arrivals;
 }
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

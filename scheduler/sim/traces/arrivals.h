@@ -6,9 +6,9 @@
 #include <span>
 #include <vector>
 
-#include "scheduler/time.h"
+#include "base/time.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 // The rate goes linearly from one value to the other over `length`; equal values are a step to a constant rate.
 struct RatePhase {
@@ -20,6 +20,6 @@ struct RatePhase {
 // Ascending instants from `start` on, over all phases in turn. Equal arguments give equal instants.
 std::vector<MonoTime> PoissonArrivals(std::span<const RatePhase> phases, MonoTime start, uint64_t seed);
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim
 
 #endif  // ANYBIT_SCHEDULER_SIM_TRACES_ARRIVALS_H_

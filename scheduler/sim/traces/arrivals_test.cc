@@ -7,7 +7,7 @@
 
 #include "gtest/gtest.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
 using std::chrono::seconds;
@@ -60,4 +60,4 @@ TEST(ArrivalsTest, InstantsAscendAndComeFromTheSeedAlone) {
 }
 
 }  // namespace
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 double Capacity(const Profile& profile, int slots) {
   double most = 0;  // rows per second of one slot
@@ -42,4 +42,4 @@ std::vector<OfferedRequest> RequestsAt(std::span<const MonoTime> arrivals, Durat
   return requests;
 }
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

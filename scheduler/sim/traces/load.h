@@ -5,11 +5,11 @@
 #include <span>
 #include <vector>
 
+#include "base/time.h"
 #include "scheduler/latency/profile.h"
 #include "scheduler/sim/traces/offered_request.h"
-#include "scheduler/time.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 // Requests per second that `slots` slots serve if all run the fastest point in its best batches; a load of 1 offers as
 // many. The profile is valid.
@@ -22,6 +22,6 @@ Duration DefaultObjective(const Profile& profile);
 // One request at each of the ascending `arrivals`, numbered from 0, to be answered within `objective`, without a floor.
 std::vector<OfferedRequest> RequestsAt(std::span<const MonoTime> arrivals, Duration objective);
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim
 
 #endif  // ANYBIT_SCHEDULER_SIM_TRACES_LOAD_H_

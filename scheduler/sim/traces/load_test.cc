@@ -5,10 +5,10 @@
 #include "gtest/gtest.h"
 #include "scheduler/testing/snapshot.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
-using anybit::testing::AffineProfile;
+using anybit::scheduler::sim::testing::AffineProfile;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
@@ -30,4 +30,4 @@ TEST(LoadTest, TheObjectiveIsTwoAndAHalfFullBatchesOfTheMostAccuratePoint) {
 }
 
 }  // namespace
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

@@ -9,7 +9,7 @@
 
 #include "base/random.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 // What one function was invoked in one minute.
 struct MinuteCount {
@@ -25,6 +25,6 @@ inline void AppendInstants(const MinuteCount& invoked, std::mt19937_64& random, 
   for (int64_t i = 0; i < invoked.count; ++i) instants.push_back(invoked.timer ? start : start + UniformUnit(random));
 }
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim
 
 #endif  // ANYBIT_SCHEDULER_SIM_TRACES_MINUTE_COUNTS_H_

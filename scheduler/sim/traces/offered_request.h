@@ -7,7 +7,7 @@
 #include "scheduler/latency/profile.h"
 #include "scheduler/request.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 // Requests of a simulation stand in a vector by (arrival, place in their file).
 struct OfferedRequest {
@@ -29,6 +29,6 @@ inline PointSet PointsAbove(const Profile& profile, double min_accuracy) {
   return set;
 }
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim
 
 #endif  // ANYBIT_SCHEDULER_SIM_TRACES_OFFERED_REQUEST_H_

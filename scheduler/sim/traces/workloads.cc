@@ -17,7 +17,7 @@
 #include "base/random.h"
 #include "scheduler/sim/traces/minute_counts.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
 // A trace to be made. All times in this file are in objectives, as doubles.
@@ -357,4 +357,4 @@ absl::StatusOr<std::vector<MonoTime>> MakeArrivals(std::string_view workload, co
   return arrivals;
 }
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

@@ -37,9 +37,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "scheduler/time.h"
+#include "base/time.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 
 // In the order above.
 std::span<const std::string_view> WorkloadNames();
@@ -56,6 +56,6 @@ struct WorkloadOptions {
 // most 1e12, an objective that is not above 0, and a trace longer than 100 days or ten million objectives.
 absl::StatusOr<std::vector<MonoTime>> MakeArrivals(std::string_view workload, const WorkloadOptions& options);
 
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim
 
 #endif  // ANYBIT_SCHEDULER_SIM_TRACES_WORKLOADS_H_

@@ -12,7 +12,7 @@
 #include "absl/status/status.h"
 #include "gtest/gtest.h"
 
-namespace anybit::sim {
+namespace anybit::scheduler::sim {
 namespace {
 
 using std::chrono::milliseconds;
@@ -341,4 +341,4 @@ TEST(WorkloadsTest, OptionsOutOfRangeAreRefusedWithTheirValue) {
 }
 
 }  // namespace
-}  // namespace anybit::sim
+}  // namespace anybit::scheduler::sim

@@ -3,8 +3,8 @@
 // MonoTime is a point on a clock that cannot be read here: the tag clock has no now(). Only an EventLoop makes values,
 // real or simulated, so code that takes a MonoTime runs unchanged in virtual time.
 // Wall time (gRPC deadlines, logs) is another type; nothing subtracts the two.
-#ifndef ANYBIT_SCHEDULER_TIME_H_
-#define ANYBIT_SCHEDULER_TIME_H_
+#ifndef ANYBIT_BASE_TIME_H_
+#define ANYBIT_BASE_TIME_H_
 
 #include <chrono>
 #include <cstdint>
@@ -57,4 +57,4 @@ constexpr int64_t ToMicros(Duration d) { return std::chrono::duration_cast<std::
 
 }  // namespace anybit
 
-#endif  // ANYBIT_SCHEDULER_TIME_H_
+#endif  // ANYBIT_BASE_TIME_H_

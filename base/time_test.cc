@@ -1,4 +1,4 @@
-#include "scheduler/time.h"
+#include "base/time.h"
 
 #include <limits>
 
