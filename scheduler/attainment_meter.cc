@@ -3,7 +3,7 @@
 namespace anybit::scheduler {
 namespace {
 
-// Each further request leaves this part of the memory: some of the last five hundred requests count.
+// Each further request keeps this share of the memory, which so covers about the last five hundred requests.
 constexpr double kKept = 1 - 1.0 / 512;
 
 // A memory below this is long gone: its share stays as it was.

@@ -72,8 +72,7 @@ class HealthService final : public GenericHealthMethods {
   explicit HealthService(Health& health) : health_(health) {}
 
  private:
-  grpc::Status scheduler::Check(grpc::ServerContext*, const HealthCheckRequest* request,
-                                HealthCheckResponse* response) override {
+  grpc::Status Check(grpc::ServerContext*, const HealthCheckRequest* request, HealthCheckResponse* response) override {
     response->set_status(health_.Get(request->service()));
     if (response->status() != HealthCheckResponse::SERVICE_UNKNOWN) return grpc::Status::OK;
     return ToGrpcStatus(absl::NotFoundError(absl::StrCat("no service ", ShownText(request->service()), " is known")));

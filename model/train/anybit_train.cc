@@ -197,7 +197,7 @@ int main(int argc, char** argv) {
   if (status.ok())
     status = anybit::model::train::ExpectNone(
         anybit::model::train::ParseFlags(argc, argv, anybit::model::train::ThisProgram()));
-  anybit::Ending ending;
+  anybit::model::train::Ending ending;
   if (status.ok()) status = anybit::model::train::Main(command, ending);
   const int code = ending.silent ? 1 : anybit::model::train::ExitStatus("anybit-train", status);
   std::cerr << ending.advice;

@@ -5,5 +5,5 @@
 #include "scheduler/sim/simulate_command.h"
 
 int main(int argc, char** argv) {
-  return anybit::sim::RunSimulateCommand(anybit::ArgumentsOf(argc, argv), std::cout, std::cerr);
+  return anybit::scheduler::sim::RunSimulateCommand(anybit::ArgumentsOf(argc, argv), std::cout, std::cerr);
 }

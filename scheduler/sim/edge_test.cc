@@ -17,9 +17,9 @@
 namespace anybit::scheduler::sim {
 namespace {
 
-using anybit::scheduler::sim::testing::kAnyPoint;
-using anybit::scheduler::sim::testing::T;
-using anybit::scheduler::sim::testing::ThreePoints;
+using scheduler::testing::kAnyPoint;
+using scheduler::testing::T;
+using scheduler::testing::ThreePoints;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 

@@ -13,11 +13,11 @@
 namespace anybit::scheduler::sim {
 namespace {
 
-using anybit::scheduler::sim::testing::kHi;
-using anybit::scheduler::sim::testing::kLo;
-using anybit::scheduler::sim::testing::kMid;
-using anybit::scheduler::sim::testing::T;
-using anybit::scheduler::sim::testing::ThreePoints;
+using scheduler::testing::kHi;
+using scheduler::testing::kLo;
+using scheduler::testing::kMid;
+using scheduler::testing::T;
+using scheduler::testing::ThreePoints;
 using std::chrono::milliseconds;
 using ::testing::ElementsAre;
 using ::testing::Field;

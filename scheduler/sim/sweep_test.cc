@@ -11,7 +11,7 @@
 namespace anybit::scheduler::sim {
 namespace {
 
-using anybit::scheduler::sim::testing::ThreePoints;
+using scheduler::testing::ThreePoints;
 using std::chrono::milliseconds;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/point_id.h"
 #include "model/arch/registry.h"
 #include "model/engine/packed_network.h"
 #include "model/format/artifact.h"
@@ -19,7 +20,7 @@ namespace anybit {
 namespace {
 
 absl::Status WriteRandom(const std::string& architecture, const std::string& path) {
-  const absl::StatusOr<NetworkSpec> spec = model::ArchitectureByName(architecture);
+  const absl::StatusOr<model::NetworkSpec> spec = model::ArchitectureByName(architecture);
   if (!spec.ok()) return spec.status();
   return model::WriteArtifact(model::RandomArtifact(*spec, /*seed=*/1), path);
 }
@@ -39,7 +40,7 @@ absl::Status RunPoint(const std::string& path, const std::string& name) {
   const auto rows = static_cast<int>(input.size() / description.input.elements);
   std::vector<float> logits(rows * description.output.elements);
   const auto scratch = (*network)->MakeScratch(rows);
-  if (absl::Status status = (*network)->Run(point, input, logits, *scratch); !status.ok()) return status;
+  if (absl::Status status = (*network)->Run(ToPointId(point), input, logits, *scratch); !status.ok()) return status;
   std::cout.write(reinterpret_cast<const char*>(logits.data()),
                   static_cast<std::streamsize>(logits.size() * sizeof(float)));
   return absl::OkStatus();

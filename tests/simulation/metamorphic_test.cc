@@ -40,7 +40,7 @@ TEST(MetamorphicTest, TimesTenTimesAsLongGiveTheTraceTenTimesAsLong) {
   for (uint64_t seed = 0; seed < 300 && !HasFailure(); ++seed) {
     SCOPED_TRACE(seed);
     const Workload workload = WithDeadlines(RandomWorkload(seed));
-    const Workload slow_workload = scheduler::Scaled(workload, kFactor);
+    const Workload slow_workload = Scaled(workload, kFactor);
     int drained = 0;
     const std::unique_ptr<scheduler::testing::Rig> rig = Prepare(workload, drained);
     const std::unique_ptr<scheduler::testing::Rig> slow = Prepare(slow_workload, drained);

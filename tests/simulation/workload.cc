@@ -121,7 +121,7 @@ Workload RandomWorkload(uint64_t seed) {
   return workload;
 }
 
-Workload scheduler::Scaled(Workload workload, int factor) {
+Workload Scaled(Workload workload, int factor) {
   const auto scale = [factor](MonoTime time) {
     return time == kNever ? kNever : MonoTime(time.time_since_epoch() * factor);
   };

@@ -39,7 +39,7 @@ struct Workload {
 Workload RandomWorkload(uint64_t seed);
 
 // The same world with every time multiplied.
-Workload scheduler::Scaled(Workload workload, int factor);
+Workload Scaled(Workload workload, int factor);
 
 // A rig in which all of the workload is set to happen; `drained` counts the ends of draining.
 std::unique_ptr<scheduler::testing::Rig> Prepare(const Workload& workload, int& drained);

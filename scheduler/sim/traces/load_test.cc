@@ -8,7 +8,7 @@
 namespace anybit::scheduler::sim {
 namespace {
 
-using anybit::scheduler::sim::testing::AffineProfile;
+using scheduler::testing::AffineProfile;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
