@@ -1,4 +1,4 @@
-#include "client/load_options.h"
+#include "client/load_command.h"
 
 #include <algorithm>
 #include <cstdint>

@@ -60,7 +60,10 @@ class Tree:
             yield pathlib.Path(program).name, ran.stdout + ran.stderr + EVERYWHERE
         # LibTorch takes long to link and to load, so these programs are not asked.
         for source in sorted((self.root / "model" / "train").glob("anybit_*.cc")):
-            flags = re.findall(r"ABSL_FLAG\([^;]*?, (\w+),", source.read_text(encoding="utf-8"))
+            # A large program defines its flags in a file beside it: anybit_train.cc in train_flags.cc.
+            beside = source.with_name(source.name.removeprefix("anybit_").replace(".cc", "_flags.cc"))
+            text = source.read_text(encoding="utf-8") + (beside.read_text(encoding="utf-8") if beside.exists() else "")
+            flags = re.findall(r"ABSL_FLAG\([^;]*?, (\w+),", text)
             yield source.stem.replace("_", "-"), EVERYWHERE + " ".join(f"--{flag}" for flag in flags)
         yield "scripts/setup", (self.root / "scripts" / "setup").read_text(encoding="utf-8")
         yield "scripts/bench-engine", (self.root / "tests" / "speed" / "bench_engine.py").read_text(encoding="utf-8")

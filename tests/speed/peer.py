@@ -3,9 +3,9 @@
 
 usage: peer.py LIBRARY --network FILE [--threads N]      (onnxruntime, openvino, ncnn; FILE: a NetworkSpec as JSON)
 
-It answers the requests of model/engine/engine_benchmark.cc but `peak`; its points are called variants: fp32, bf16, int8. What
-is about to be timed is looked at first: its logits must be near the definition's, and an int8 network whose
-convolutions do not run on integers is an error.
+It answers the requests of model/engine/engine_benchmark.cc but `peak`; its points are called variants: fp32, bf16,
+int8. Before anything is timed, its logits must be near the definition's, and an int8 network whose convolutions do not
+run on integers is an error.
 """
 
 import argparse

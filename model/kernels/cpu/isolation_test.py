@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 POPCOUNT = re.compile(r"\bvpopcnt")
-ACCESSOR = re.compile(r"^anybit::\w+Kernels\(\w*\)$")
+ACCESSOR = re.compile(r"^anybit::model::\w+Kernels\(\w*\)$")
 
 
 def complaints(symbols):
@@ -36,7 +36,7 @@ def main(paths):
     if not paths:
         return "usage: isolation_test.py OBJECT..."
     # The check itself: an inline function is a weak symbol beside the accessor.
-    accessor = "0000000000000000 T anybit::Avx2Kernels()\n"
+    accessor = "0000000000000000 T anybit::model::Avx2Kernels()\n"
     assert complaints(accessor) == []
     assert complaints(accessor + "0000000000000000 W float std::min<float>(float, float)\n") != []
     assert complaints("") != []
