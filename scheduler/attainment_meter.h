@@ -7,7 +7,7 @@ namespace anybit::scheduler {
 
 class AttainmentMeter {
  public:
-  // A request that does not accept every point (`has_floor`), or one that does, had its answer.
+  // Counts an answered request. `has_floor`: the request does not accept every point.
   void Count(bool has_floor, bool in_time);
 
   // 0..1, and 1 before any answer.

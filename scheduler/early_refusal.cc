@@ -51,11 +51,13 @@ void EarlyRefusal::Clear() {
 
 std::optional<Duration> EarlyRefusal::Refuses(MonoTime now, MonoTime deadline) const {
   absl::MutexLock lock(&mutex_);
+  if (queue_.marks == 0 || deadline <= now || deadline == kNever) return std::nullopt;
+  const MonoTime run_by = DeliveryMeter::RunBy(deadline, now, queue_.margin);
   size_t behind = queue_.marks;
-  while (behind > 0 && queue_.mark[behind - 1].run_by > deadline) --behind;
-  if (behind == 0 || deadline <= now || deadline == kNever) return std::nullopt;
+  while (behind > 0 && queue_.mark[behind - 1].run_by > run_by) --behind;
+  if (behind == 0) return std::nullopt;
   const Duration done = std::max(now - queue_.busy_from, Duration::zero()) * queue_.slots;
-  const Duration slack = DeliveryMeter::RunBy(deadline, now, queue_.margin) - now;
+  const Duration slack = run_by - now;
   if (Fits(queue_.mark[behind - 1].work - done, slack, queue_.slots, queue_.max_given_up)) return std::nullopt;
   return queue_.drain;
 }

@@ -29,7 +29,7 @@ class EarlyRefusal {
   std::optional<Duration> Refuses(MonoTime now, MonoTime deadline) const;
 
  private:
-  // A request with a deadline no earlier than `run_by` stands behind `work`, its own row included.
+  // A request with a run_by no earlier than `run_by` stands behind `work`, its own row included.
   struct Mark {
     MonoTime run_by{};
     Duration work{};

@@ -45,6 +45,15 @@ TEST(EarlyRefusalTest, RefusesNothingThatAdmissionWouldAccept) {
   EXPECT_GT(refused, 1000);
 }
 
+TEST(EarlyRefusalTest, ACallStandsWhereTheRequestWouldWhoseAnswerTakesTimeToSend) {
+  const Snapshot snapshot = Queue(400);  // batches must end by 60 to 100 ms
+  const Duration margin = milliseconds(20);
+  EarlyRefusal early;
+  early.Publish(snapshot.view(), margin, snapshot.now);
+  EXPECT_EQ(early.Refuses(snapshot.now, T(milliseconds(75))), std::nullopt) << "it must end by 56 ms, before all others";
+  EXPECT_TRUE(early.Refuses(snapshot.now, T(milliseconds(125))).has_value()) << "it must end by 105 ms, behind all";
+}
+
 TEST(EarlyRefusalTest, RefusesWhatStandsBehindTheWholeQueueAndIsLate) {
   const Snapshot snapshot = Queue(200);  // 137.5 ms of work behind the 5 ms that run, 48 ms may be given up
   EarlyRefusal early;

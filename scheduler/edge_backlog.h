@@ -42,7 +42,8 @@ class EdgeBacklog {
 
   // A refusal was under way for `took`, until `at`; instants never go back. `objective`: what requests typically have.
   void Observe(Duration took, MonoTime at, Duration objective) {
-    recent_[observed_++ % kWindow] = took;
+    // A refusal that hung, on a dead connection for instance, tells no more than that slots may wait.
+    recent_[observed_++ % kWindow] = std::clamp(took, Duration::zero(), kLongestWait * objective);
     at_ = at;
     // One refusal that hung tells no more than a long backlog does.
     const Duration level = std::clamp(took, Duration::zero(), objective);

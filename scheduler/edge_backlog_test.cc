@@ -44,6 +44,12 @@ TEST(EdgeBacklogTest, ABacklogThatNobodyConfirmsIsWorkedOff) {
   EXPECT_LT(backlog.WaitUntil(kObjective, T(seconds(2))), T(seconds(2)));
 }
 
+TEST(EdgeBacklogTest, RefusalsThatHungForSecondsMakeSlotsWaitTwoObjectivesMoreAtMost) {
+  EdgeBacklog backlog;
+  for (int i = 0; i < 10; ++i) backlog.Observe(seconds(10), T(seconds(1)), kObjective);
+  EXPECT_EQ(backlog.WaitUntil(kObjective, T(seconds(5))), T(seconds(1) + 2 * kObjective));
+}
+
 // Refusals of equal length, long enough for the smoothed backlog to be theirs.
 void ObserveMany(EdgeBacklog& backlog, Duration took, MonoTime at) {
   for (int i = 0; i < 20 * EdgeBacklog::kSmoothingPart; ++i) backlog.Observe(took, at, kObjective);

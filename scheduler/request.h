@@ -19,7 +19,7 @@ enum class TenantId : uint8_t {};
 
 // The part of a waiting request that a policy may know.
 //
-// Three instants are told apart. The deadline is what the caller asked for (SubmitRequest). The answer must leave by
+// Three instants are told apart. The deadline was asked for by the caller (SubmitRequest). The answer must leave by
 // `answer_by`. The batch must end by `run_by`, earlier by the time that answers take to be sent (DeliveryMeter).
 struct PendingRequest {
   RequestId id{};

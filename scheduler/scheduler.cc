@@ -103,6 +103,13 @@ void Scheduler::CallExpiredUnseen() {
   loop_.Post([this] { backlog_.Observe(arrivals_.objective(), loop_.Now(), arrivals_.objective()); });
 }
 
+void Scheduler::CallSeenInTime() {
+  loop_.Post([this] {
+    backlog_.Observe(Duration::zero(), loop_.Now(), arrivals_.objective());
+    if (!waiting_.queue().empty()) RequestStep();  // the wait is over
+  });
+}
+
 void Scheduler::Drain(absl::AnyInvocable<void()> drained) {
   loop_.Post([this, drained = std::move(drained)]() mutable {
     draining_ = true;

@@ -44,7 +44,7 @@ namespace anybit::scheduler {
 
 // One call of a client, as handed to Submit.
 struct SubmitRequest {
-  MonoTime deadline = kNever;  // what the caller asked for
+  MonoTime deadline = kNever;  // asked for by the caller
   PointSet allowed;            // not empty, within the point table
   SlaClassId sla_class{};
   TenantId tenant{};
@@ -95,6 +95,8 @@ class Scheduler {
   // The deadline of a call had passed when the edge saw it: the edge is behind by an objective or more. May be told of
   // some only. Any thread.
   void CallExpiredUnseen();
+  // A call came in time after some that had not: what they said of the edge is not so. Any thread.
+  void CallSeenInTime();
 
   // New requests end as kUnavailable from now on; `drained` runs on the loop thread once none waits or runs and every
   // answer is out. Any thread.
@@ -126,7 +128,7 @@ class Scheduler {
   void RequestStep();
 
   void Arrive(RequestId id, MonoTime arrival, SubmitRequest submitted, Done done);
-  // Refuses a waiting request for one of more weight.
+  // Refuses a waiting request to make room for a heavier request.
   void PushOut(MonoTime now, int position);
   void CancelNow(RequestId id);
   void Expire(MonoTime now);

@@ -3,8 +3,8 @@
 // While a slot is idle and nothing waits, a refusal costs a request and a trial costs time that is not needed. So
 // the gate stands open, and one request a slot goes through at a time. A trial that is late closes it for the next
 // kRefusedAfterFailure hopeful requests, or until `interval` has passed. A hopeful request needs no more time than the
-// best that can be expected (LatencyTable::FastestHoped). Of any other, one an interval is tried: the profile of a
-// single point or size may be wrong while batches of others run every second. So no prediction refuses for good.
+// best that can be expected (LatencyTable::FastestHoped). Of all other requests, one is tried in each interval:
+// the profile of a point or size may be wrong while other batches run every second. So no prediction refuses for good.
 #ifndef ANYBIT_SCHEDULER_TRIAL_GATE_H_
 #define ANYBIT_SCHEDULER_TRIAL_GATE_H_
 

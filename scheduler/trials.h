@@ -37,8 +37,8 @@ class Trials {
   // it may not.
   std::optional<Admission> Hope(const SchedulerView& view, const PendingRequest& request, ViewWith view_with);
 
-  // A slot is idle, and `decision` refuses requests and runs nothing. Has one of those run instead, as far as the gate
-  // is open; whether it does.
+  // For an idle slot and a `decision` that refuses requests and runs nothing. If the gate is open, changes `decision`
+  // to run one of these requests. Returns whether it did.
   bool Start(const SchedulerView& view, Decision& decision, ViewWith view_with);
 
   // The predicted time of a batch, by the table that the last trial was decided by.

@@ -12,11 +12,12 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 
 namespace anybit::server {
 
-// One completion queue and the thread that polls it.
+// One completion queue and the threads that poll it.
 class CallIntake::Queue {
  public:
   Queue(CallIntake& intake, std::unique_ptr<grpc::ServerCompletionQueue> queue, const CallIntakeOptions& options)
@@ -31,8 +32,6 @@ class CallIntake::Queue {
   }
 
   void Stop() {
-    if (is_stopped_) return;
-    is_stopped_ = true;
     queue_->Shutdown();
     if (threads_.empty()) Work();  // a queue has to be emptied
     for (std::thread& thread : threads_) thread.join();
@@ -40,10 +39,16 @@ class CallIntake::Queue {
 
   // Asks gRPC for another call.
   void Request() {
+    intake_.calls_.Begin();
+    intake_.requests_.Begin();
     auto* call = new IncomingCall(*this);  // its events own it
     call->context_.AsyncNotifyWhenDone(&call->closed_);
     intake_.service_.RequestCall(&call->context_, &call->stream_, queue_.get(), queue_.get(), &call->taken_);
   }
+
+  void RequestEnded() { intake_.requests_.End(); }
+  // The last use of the queue by a call.
+  void CallEnded() { intake_.calls_.End(); }
 
   std::unique_ptr<CallHandler> Route(IncomingCall& call) { return intake_.route_(call); }
 
@@ -95,7 +100,6 @@ class CallIntake::Queue {
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   const int thread_count_;
   const Duration read_timeout_;
-  bool is_stopped_ = false;  // the thread that stops the server
   absl::Mutex mutex_;
   TimeoutQueue<IncomingCall*> reading_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::thread> threads_;
@@ -121,6 +125,14 @@ CallIntake::CallIntake(grpc::ServerBuilder& builder, const CallIntakeOptions& op
 
 CallIntake::~CallIntake() { Stop(); }
 
+void CallIntake::TakeWaiting() {
+  // More than one connection sends at once by default. Each request takes a waiting call; the others fail.
+  constexpr int kMaxWaiting = 1000;
+  for (const auto& queue : queues_) {
+    for (int i = 0; i < kMaxWaiting; ++i) queue->Request();
+  }
+}
+
 void CallIntake::Start() {
   for (const auto& queue : queues_) {
     queue->Request();
@@ -129,6 +141,10 @@ void CallIntake::Start() {
 }
 
 void CallIntake::Stop() {
+  if (std::exchange(is_stopped_, true)) return;
+  absl::Notification ended;
+  calls_.WhenIdle([&ended] { ended.Notify(); });
+  ended.WaitForNotification();
   for (const auto& queue : queues_) queue->Stop();
 }
 
@@ -156,17 +172,21 @@ void IncomingCall::Run(void (IncomingCall::*event)(bool ok), bool ok) {
     is_ended_ = true;
   }
   if (handler_ != nullptr) handler_->OnEnded();
+  CallIntake::Queue& queue = queue_;
   delete this;
+  queue.CallEnded();
 }
 
 void IncomingCall::Taken(bool ok) {
   if (!ok) {  // the server stops; nothing else happens
     is_ended_ = true;
+    queue_.RequestEnded();
     return;
   }
   queue_.Request();
   handler_ = queue_.Route(*this);
   handler_->OnTaken();
+  queue_.RequestEnded();
   if (is_closed_ && context_.IsCancelled()) handler_->OnCancelled();  // the queue's other thread was faster
 }
 

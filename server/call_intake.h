@@ -24,12 +24,15 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
 #include "absl/synchronization/mutex.h"
 #include "base/time.h"
 #include "scheduler/event_loop.h"
+#include "server/open_calls.h"
 #include "server/timeout_queue.h"
 
 namespace anybit::server {
@@ -48,7 +51,7 @@ CallIntakeOptions ChooseCallThreads(int processors);
 
 class CallIntake {
  public:
-  // What handles a call that has come: by its method. Runs on any of the intake's threads.
+  // Makes the handler of a call, chosen by its method. Runs on any of the intake's threads.
   using CallRouter = std::function<std::unique_ptr<CallHandler>(IncomingCall&)>;
 
   // Registers itself with `builder`.
@@ -59,7 +62,15 @@ class CallIntake {
   // Once, after the builder has started the server.
   void Start();
 
-  // After the server's Shutdown, or if it was never started. Returns when every call has ended.
+  // Before the server's shutdown: asks for the calls that wait inside gRPC, which would otherwise be cancelled.
+  void TakeWaiting();
+
+  // After the server's shutdown has begun: calls `taken` once no call can come to a handler any more, on some thread.
+  // At most once.
+  void WhenAllTaken(absl::AnyInvocable<void()> taken) { requests_.WhenIdle(std::move(taken)); }
+
+  // After the server's Shutdown, or if it was never started. Returns when every call has ended. (Shutdown waits for the
+  // connections only, and a completion queue must not end before the last operation on it.)
   void Stop();
 
  private:
@@ -69,10 +80,14 @@ class CallIntake {
   const scheduler::EventLoop& loop_;
   const CallRouter route_;
   grpc::AsyncGenericService service_;
+  OpenCalls calls_;     // from the request for one to its end
+  OpenCalls requests_;  // from the request for one to its handler's OnTaken
+  bool is_stopped_ = false;
   std::vector<std::unique_ptr<Queue>> queues_;
 };
 
-// What one call does. Its events run on threads of the call's queue, one at a time; it is deleted after OnEnded.
+// The work of one call. Its events run on threads of the call's queue, one at a time. The handler is deleted after
+// OnEnded.
 class CallHandler {
  public:
   virtual ~CallHandler() = default;
@@ -92,7 +107,7 @@ class CallHandler {
   virtual void OnEnded() {}
 };
 
-// One call, as its handler sees it, which it outlives.
+// One call as its handler sees it. The call outlives its handler.
 class IncomingCall {
  public:
   IncomingCall(const IncomingCall&) = delete;
@@ -108,8 +123,8 @@ class IncomingCall {
   // Sends a message of several. Any thread; one at a time.
   void Write(const grpc::ByteBuffer& message);
 
-  // Answers. Any thread, not before a Write is done. Exactly one of the two is called, once, from OnTaken on;
-  // neither after OnReadFailed.
+  // Answer the call. Call exactly one of the two, once, from OnTaken on and after every Write is done. After
+  // OnReadFailed call neither. Any thread.
   void Finish(const grpc::Status& status);
   void WriteAndFinish(const grpc::ByteBuffer& message, const grpc::Status& status);
 

@@ -167,6 +167,7 @@ GrpcServer::GrpcServer(const ServerOptions& options, const Parts& parts)
 GrpcServer::~GrpcServer() { Stop(Duration::zero()); }
 
 absl::Status GrpcServer::Listen(const ServerOptions& options, const Parts& parts) {
+  SetReadiness(false);
   builder_.AddListeningPort(options.grpc_address, grpc::InsecureServerCredentials(), &port_);
   for (const auto& service : services_) builder_.RegisterService(service.get());
   builder_.SetMaxReceiveMessageSize(LargestRequestBytes(parts.model));
@@ -177,7 +178,6 @@ absl::Status GrpcServer::Listen(const ServerOptions& options, const Parts& parts
   server_ = builder_.BuildAndStart();
   if (server_ != nullptr && port_ != 0) {
     intake_.Start();
-    SetReadiness(false);
     return absl::OkStatus();
   }
   if (absl::Status status = CanServe(options.grpc_address); !status.ok()) return status;
@@ -194,6 +194,7 @@ void GrpcServer::SetReadiness(bool ready) {
 
 void GrpcServer::Drain() {
   // The C++ library's Shutdown would block until its deadline, which nobody knows yet.
+  intake_.TakeWaiting();
   goaway_ = grpc_completion_queue_create_for_next(nullptr);
   grpc_server_shutdown_and_notify(server_->c_server(), goaway_, nullptr);
 }

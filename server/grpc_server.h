@@ -30,7 +30,7 @@ namespace anybit::server {
 
 class GrpcServer {
  public:
-  // What the services work with; must outlive the server.
+  // The objects that the services use. They must outlive the server.
   struct Parts {
     const ServedModel& model;
     const SharedServingState& state;
@@ -58,6 +58,9 @@ class GrpcServer {
 
   // Tells clients by GOAWAY to send new calls elsewhere, and takes no connections any more. Does not block. Once.
   void Drain();
+
+  // After Drain: calls `taken` once every call that gRPC had has come to its handler, on some thread. At most once.
+  void WhenAllTaken(absl::AnyInvocable<void()> taken) { intake_.WhenAllTaken(std::move(taken)); }
 
   // Cancels calls that are still open after `grace`. Returns when all have ended; the loop must run until then.
   void Stop(Duration grace);

@@ -56,7 +56,7 @@ ABSL_FLAG(std::string, sla_classes, "interactive:20ms:0,batch:500ms:0",
           "class 'default', which may be listed too");
 ABSL_FLAG(std::string, tenants, "",
           "comma-separated tenants, each name[:share[:accuracy floor in basis points]]; when not all can be served, "
-          "who takes more than its share (1) yields first; requests that name none belong to the tenant 'default', "
+          "a tenant above its share (1) yields first; requests that name none belong to the tenant 'default', "
           "which may be listed too");
 ABSL_FLAG(int32_t, max_queue, 10000, "requests that may wait");
 ABSL_FLAG(int64_t, max_queue_bytes, 0,

@@ -73,12 +73,16 @@ class ModelInferCalls::Call final : public CallHandler {
       time_at_arrival_ = left;
       if (left <= Duration::zero()) {
         parts_.observer.OnExpired();
-        // Some are enough to know.
-        if (calls_.refusals_.fetch_add(1, std::memory_order_relaxed) % kDeliverySampling == 0) {
+        // A single client may send such calls. Only where all calls are too late is it the edge that is behind.
+        if (calls_.expired_in_row_.fetch_add(1, std::memory_order_relaxed) % kDeliverySampling ==
+            kDeliverySampling - 1) {
           parts_.scheduler.CallExpiredUnseen();
         }
         incoming_.Finish(DeadlinePassed());
         return;
+      }
+      if (calls_.expired_in_row_.exchange(0, std::memory_order_relaxed) >= kDeliverySampling) {
+        parts_.scheduler.CallSeenInTime();
       }
       if (const auto retry_after = parts_.scheduler.RefuseEarly(SaturatingAdd(parts_.loop.Now(), left))) {
         parts_.observer.OnShed();
@@ -94,6 +98,7 @@ class ModelInferCalls::Call final : public CallHandler {
     try {
       Begin(parts_.loop.Now());
     } catch (const std::bad_alloc&) {
+      if (id_.has_value()) return;  // the scheduler answers
       RefuseForMemory(absl::StrCat("the server has no memory left for this request of ", share_.bytes(), " bytes"));
     }
   }

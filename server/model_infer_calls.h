@@ -24,7 +24,7 @@
 
 namespace anybit::server {
 
-// What calls of ModelInfer work with. All of it outlives the last call; the loop runs until then.
+// The parts that calls of ModelInfer use. Each outlives the last call, and the loop runs until then.
 struct ModelInferParts {
   const ServedModel& model;
   const SharedServingState& state;
@@ -42,10 +42,10 @@ class ModelInferCalls {
 
   explicit ModelInferCalls(const ModelInferParts& parts) : parts_(parts) {}
 
-  // What the largest request of `model` takes of the memory for requests, from its reading to its answer.
+  // Bytes of request memory that the largest request of `model` holds, from its reading to its answer.
   static int64_t LargestCallBytes(const ServedModel& model);
 
-  // What handles `call`, one of kMethod.
+  // Makes the handler of `call`, whose method is kMethod.
   std::unique_ptr<CallHandler> Handle(IncomingCall& call);
 
   // Calls `idle` once none is open; see OpenCalls.
@@ -56,7 +56,8 @@ class ModelInferCalls {
 
   const ModelInferParts parts_;
   OpenCalls open_;
-  std::atomic<uint32_t> refusals_ = 0;  // the intake's threads
+  std::atomic<uint32_t> refusals_ = 0;        // the intake's threads
+  std::atomic<uint32_t> expired_in_row_ = 0;  // calls that came too late since one came in time; the intake's threads
 };
 
 }  // namespace anybit::server

@@ -1,4 +1,4 @@
-// What an operator may choose, as values. The texts come from flags, which only main reads.
+// The operator's options, as values. Only main reads the flags.
 #ifndef ANYBIT_SERVER_OPTIONS_H_
 #define ANYBIT_SERVER_OPTIONS_H_
 

@@ -19,7 +19,7 @@
 
 namespace anybit::server {
 
-// What latencies depend on. An empty text is not known, and differs from none.
+// The facts that latencies depend on. An empty text is an unknown fact and matches every value.
 struct ProfileFingerprint {
   std::string network;
   std::string isa;

@@ -22,7 +22,7 @@ namespace anybit::server {
 // Any thread.
 class RequestMemory {
  public:
-  // What one request holds. Thread-compatible; must not outlive its RequestMemory.
+  // The bytes that one request holds. Thread-compatible; must not outlive its RequestMemory.
   class Share {
    public:
     explicit Share(RequestMemory& memory) : memory_(memory) {}

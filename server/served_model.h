@@ -1,4 +1,4 @@
-// What the edge knows of the model it serves: enough to judge a request, nothing to run one.
+// The edge's description of the served model. It suffices to check a request, not to run one.
 #ifndef ANYBIT_SERVER_SERVED_MODEL_H_
 #define ANYBIT_SERVER_SERVED_MODEL_H_
 

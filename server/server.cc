@@ -206,7 +206,10 @@ void Server::Drain(absl::AnyInvocable<void()> drained) {
   StopBeingReady();
   Serving& s = *serving_;
   s.grpc->Drain();
-  s.infer->WhenIdle([&s, drained = std::move(drained)]() mutable { s.scheduler->Drain(std::move(drained)); });
+  // A call that is not taken yet is not open yet.
+  s.grpc->WhenAllTaken([&s, drained = std::move(drained)]() mutable {
+    s.infer->WhenIdle([&s, drained = std::move(drained)]() mutable { s.scheduler->Drain(std::move(drained)); });
+  });
 }
 
 void Server::Stop(Duration grace) {

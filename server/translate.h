@@ -24,7 +24,7 @@ namespace anybit::server {
 
 inline constexpr absl::string_view kPlatform = "anybit_adaptive_network";
 
-// What a valid ModelInferRequest asks for.
+// The contents of a valid ModelInferRequest.
 struct InferCall {
   Duration time_limit = Duration::max();  // from arrival: the least of `timeout`, `slo_us` and the class's objective
   scheduler::PointSet allowed;            // not empty

@@ -39,13 +39,13 @@ class OwnCorrections {
     return ClampPermille(int64_t{observation.ratio_permille} * kUnityPermille / permille(observation.point));
   }
 
-  // The newest of `window` tells of its point.
+  // Updates the correction of the newest observation's point.
   void Observe(ObservationWindow& window);
 
   // Makes the newest observation's point the anchor if it ran most of the window; whether the anchor has changed.
   bool MoveAnchor(const ObservationWindow& window);
 
-  // Takes the newest `count` observations back: they spoke of the machine.
+  // Removes the newest `count` observations, because the machine caused their ratios.
   void TakeBack(ObservationWindow& window, size_t count);
 
   // Drops what is older than the memory; whether there was any.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""No source file includes what its room must not know (design.md, section 3).
+"""No source file includes what its room must not know (docs/architecture.md, "Dependency rules").
 
 The libraries' headers stand on the compiler's own search path, so Bazel cannot notice an include that no dependency
 backs; header-only ones would even link. This reads every #include of the tree.

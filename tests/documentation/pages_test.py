@@ -33,7 +33,10 @@ class Tree:
         self.folders = {path.name for path in folders if not path.name.startswith(".")}
         bazelrc = (root / ".bazelrc").read_text(encoding="utf-8")
         self.configs = set(re.findall(r"^build:(\w+)", bazelrc, re.MULTILINE))
-        self.flags = {program: set(FLAG.findall(text)) for program, text in self._help_texts(programs)}
+        switch = re.compile(r"--\[no\]([\w-]+)")  # --help shows a switch that is on by default so
+        self.flags = {
+            program: set(FLAG.findall(switch.sub(r"--\1 --no\1", text))) for program, text in self._help_texts(programs)
+        }
 
     def pages(self):
         found = [*self.root.glob("*.md")]
