@@ -47,11 +47,12 @@ TEST(EarlyRefusalTest, RefusesNothingThatAdmissionWouldAccept) {
 
 TEST(EarlyRefusalTest, ACallStandsWhereTheRequestWouldWhoseAnswerTakesTimeToSend) {
   const Snapshot snapshot = Queue(400);  // batches must end by 60 to 100 ms
-  const Duration margin = milliseconds(20);
+  const Duration margin = milliseconds(30);
   EarlyRefusal early;
   early.Publish(snapshot.view(), margin, snapshot.now);
-  EXPECT_EQ(early.Refuses(snapshot.now, T(milliseconds(75))), std::nullopt) << "it must end by 56 ms, before all others";
-  EXPECT_TRUE(early.Refuses(snapshot.now, T(milliseconds(125))).has_value()) << "it must end by 105 ms, behind all";
+  EXPECT_EQ(early.Refuses(snapshot.now, T(milliseconds(99))), std::nullopt)
+      << "its batch must end by 74 ms, before most others";
+  EXPECT_TRUE(early.Refuses(snapshot.now, T(milliseconds(135))).has_value()) << "by 105 ms, behind all others";
 }
 
 TEST(EarlyRefusalTest, RefusesWhatStandsBehindTheWholeQueueAndIsLate) {
