@@ -1,6 +1,7 @@
 #include "base/command_line.h"
 
 #include <optional>
+#include <ratio>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,7 +14,7 @@
 #include "base/flag_types.h"
 
 using Count = anybit::WholeNumber<1, 100>;
-using Ratio = anybit::RealNumber<0.5, 3600.0>;
+using Ratio = anybit::RealNumber<std::ratio<1, 2>, std::ratio<3600>>;
 
 ABSL_FLAG(std::string, server, "here", "where the server is");
 ABSL_FLAG(std::optional<Count>, first, std::nullopt, "only so many");

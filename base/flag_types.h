@@ -6,6 +6,7 @@
 #define ANYBIT_BASE_FLAG_TYPES_H_
 
 #include <cstdint>
+#include <ratio>
 #include <string>
 
 #include "absl/strings/numbers.h"
@@ -34,24 +35,30 @@ std::string AbslUnparseFlag(const WholeNumber<kMin, kMax>& number) {
   return absl::StrCat(number.value);
 }
 
-template <double kMin, double kMax>
+// A number from Min to Max, which are std::ratio: clang 14 takes no double as a template argument.
+template <typename Min, typename Max>
 struct RealNumber {
+  static constexpr double kMin = static_cast<double>(Min::num) / Min::den;
+  static constexpr double kMax = static_cast<double>(Max::num) / Max::den;
+
   constexpr RealNumber(double number = kMin) : value(number) {}
   constexpr operator double() const { return value; }
 
   double value;
 };
 
-template <double kMin, double kMax>
-bool AbslParseFlag(absl::string_view text, RealNumber<kMin, kMax>* number, std::string* error) {
+template <typename Min, typename Max>
+bool AbslParseFlag(absl::string_view text, RealNumber<Min, Max>* number, std::string* error) {
   // Written so that NaN is refused.
-  if (absl::SimpleAtod(text, &number->value) && number->value >= kMin && number->value <= kMax) return true;
-  *error = absl::StrCat("a number from ", kMin, " to ", kMax);
+  if (absl::SimpleAtod(text, &number->value) && number->value >= number->kMin && number->value <= number->kMax) {
+    return true;
+  }
+  *error = absl::StrCat("a number from ", number->kMin, " to ", number->kMax);
   return false;
 }
 
-template <double kMin, double kMax>
-std::string AbslUnparseFlag(const RealNumber<kMin, kMax>& number) {
+template <typename Min, typename Max>
+std::string AbslUnparseFlag(const RealNumber<Min, Max>& number) {
   return absl::StrCat(number.value);
 }
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <ratio>
 
 #include "absl/flags/flag.h"
 #include "absl/status/status.h"
@@ -15,7 +16,7 @@ using BitsFlag = anybit::WholeNumber<1, 32>;
 using IndexFlag = anybit::WholeNumber<0, 1 << 30>;
 using ImagesFlag = anybit::WholeNumber<1, 1 << 30>;
 using CallsFlag = anybit::WholeNumber<1, 10'000>;
-using MillisecondsFlag = anybit::RealNumber<0.001, 3.6e6>;
+using MillisecondsFlag = anybit::RealNumber<std::milli, std::ratio<3'600'000>>;
 
 ABSL_FLAG(std::string, server, "127.0.0.1:8001", "HOST:PORT of the server");
 ABSL_FLAG(std::string, model, "", "name of a model; by default the server's first ready one");

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <limits>
+#include <ratio>
 
 #include "absl/flags/flag.h"
 #include "absl/status/status.h"
@@ -14,8 +15,8 @@
 using AccuracyFlag = anybit::WholeNumber<0, 10'000>;
 using BitsFlag = anybit::WholeNumber<1, 32>;
 using SeedFlag = anybit::WholeNumber<0, std::numeric_limits<int64_t>::max()>;
-using SecondsFlag = anybit::RealNumber<0.001, 86'400.0>;
-using MillisecondsFlag = anybit::RealNumber<0.0, 3.6e6>;
+using SecondsFlag = anybit::RealNumber<std::milli, std::ratio<86'400>>;
+using MillisecondsFlag = anybit::RealNumber<std::ratio<0>, std::ratio<3'600'000>>;
 
 ABSL_FLAG(std::string, server, "127.0.0.1:8001", "HOST:PORT of the server");
 ABSL_FLAG(std::string, model, "", "name of a model; by default the server's first ready one");

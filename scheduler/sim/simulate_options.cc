@@ -1,6 +1,7 @@
 #include "scheduler/sim/simulate_options.h"
 
 #include <algorithm>
+#include <ratio>
 #include <thread>
 #include <utility>
 
@@ -14,13 +15,13 @@
 #include "base/command_line.h"
 #include "base/flag_types.h"
 
-using LoadFlag = anybit::RealNumber<1e-6, 1000.0>;
+using LoadFlag = anybit::RealNumber<std::micro, std::kilo>;
 using RequestsFlag = anybit::WholeNumber<1, 100'000'000>;
 using MinuteFlag = anybit::WholeNumber<0, 1'000'000>;
 using MinutesFlag = anybit::WholeNumber<1, 1'000'000>;
 using CountFlag = anybit::WholeNumber<1, 1024>;
-using NoiseFlag = anybit::RealNumber<0.0, 0.999>;
-using RatioFlag = anybit::RealNumber<0.001, 1000.0>;
+using NoiseFlag = anybit::RealNumber<std::ratio<0>, std::ratio<999, 1000>>;
+using RatioFlag = anybit::RealNumber<std::milli, std::kilo>;
 
 ABSL_FLAG(std::string, profile, "", "latencies and accuracies, a JSON file as anybit-server --save_profile writes it");
 ABSL_FLAG(std::string, workload, "",

@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <ratio>
 #include <span>
 #include <string>
 #include <utility>
@@ -26,9 +27,9 @@
 #include "tests/load/http2_connection.h"
 
 using ConnectionsFlag = anybit::WholeNumber<1, 64>;
-using SecondsFlag = anybit::RealNumber<0.001, 3600.0>;
+using SecondsFlag = anybit::RealNumber<std::milli, std::ratio<3600>>;
 using SeedFlag = anybit::WholeNumber<0, std::numeric_limits<int64_t>::max()>;
-using MillisecondsFlag = anybit::RealNumber<0.0, 60'000.0>;
+using MillisecondsFlag = anybit::RealNumber<std::ratio<0>, std::ratio<60'000>>;
 using MicrosecondsFlag = anybit::WholeNumber<1, 60'000'000>;
 using CallersFlag = anybit::WholeNumber<1, 100'000>;
 

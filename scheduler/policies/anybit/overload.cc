@@ -171,10 +171,9 @@ PricedBatch MostProfitable(const Outlook& outlook, const PlanState& state) {
     const double best_per_row = point.accuracy - most_value * outlook.TypicalCost(point.cost);
     for (int rows = std::min(outlook.with_deadline() - state.begin, outlook.max_rows()); rows > 0; --rows) {
       if (std::min(best_per_row, 0.0) <= best_score + kRoundingError) break;
-      const double latency = outlook.Predict(point, rows);
       const double score = point.accuracy * rows - most_value * outlook.Typical(point, rows);
       if (score <= best_score) continue;
-      const int first = FirstWithSlack(outlook, state.begin, latency);
+      const int first = FirstWithSlack(outlook, state.begin, outlook.Predict(point, rows));
       if (outlook.with_deadline() - first < rows) continue;
       best_score = score;
       best = {.point = &point, .batch = {.first = first, .count = rows, .rows = rows}};
