@@ -68,7 +68,8 @@ class Tree:
             text = source.read_text(encoding="utf-8") + (beside.read_text(encoding="utf-8") if beside.exists() else "")
             flags = re.findall(r"ABSL_FLAG\([^;]*?, (\w+),", text)
             yield source.stem.replace("_", "-"), EVERYWHERE + " ".join(f"--{flag}" for flag in flags)
-        yield "scripts/setup", (self.root / "scripts" / "setup").read_text(encoding="utf-8")
+        for script in ("check", "fuzz", "setup", "test"):
+            yield f"scripts/{script}", (self.root / "scripts" / script).read_text(encoding="utf-8")
         yield "scripts/bench-engine", (self.root / "tests" / "speed" / "bench_engine.py").read_text(encoding="utf-8")
         for script in sorted([*self.root.glob("tests/load/*"), *self.root.glob("tests/emulation/*")]):
             if script.suffix in ("", ".py") and script.name != "BUILD":
