@@ -10,9 +10,8 @@
 #include "base/command_line.h"
 #include "base/flag_types.h"
 #include "client/connection.h"
+#include "client/request_flags.h"
 
-using AccuracyFlag = anybit::WholeNumber<0, 10'000>;
-using BitsFlag = anybit::WholeNumber<1, 32>;
 using IndexFlag = anybit::WholeNumber<0, 1 << 30>;
 using ImagesFlag = anybit::WholeNumber<1, 1 << 30>;
 using CallsFlag = anybit::WholeNumber<1, 10'000>;
@@ -25,12 +24,6 @@ ABSL_FLAG(std::optional<IndexFlag>, index, std::nullopt, "only this image of the
 ABSL_FLAG(std::optional<ImagesFlag>, first, std::nullopt, "only this many images, from the first");
 ABSL_FLAG(std::string, labels, "",
           "IDX file with the images' labels: prints the accuracy, and above 20 images nothing else");
-ABSL_FLAG(std::string, operating_point, "", "the operating point to run, such as w4a4f; by default the server chooses");
-ABSL_FLAG(std::optional<AccuracyFlag>, min_accuracy_bp, std::nullopt,
-          "no operating point below this accuracy, in 1/100 %");
-ABSL_FLAG(std::optional<BitsFlag>, min_bits, std::nullopt, "no operating point of fewer bits");
-ABSL_FLAG(std::string, sla_class, "", "name of a class of the server");
-ABSL_FLAG(std::string, tenant, "", "the tenant that the requests belong to");
 ABSL_FLAG(std::optional<MillisecondsFlag>, deadline_ms, std::nullopt, "the answer is wanted within this time");
 ABSL_FLAG(CallsFlag, in_flight, 64, "the most calls under way at once");
 
@@ -69,11 +62,7 @@ absl::StatusOr<ClientCommandOptions> ParseClientCommandOptions(std::span<const s
                                .first = absl::GetFlag(FLAGS_first),
                                .labels = absl::GetFlag(FLAGS_labels),
                                .in_flight = absl::GetFlag(FLAGS_in_flight)};
-  options.infer.operating_point = absl::GetFlag(FLAGS_operating_point);
-  options.infer.min_accuracy_bp = absl::GetFlag(FLAGS_min_accuracy_bp);
-  options.infer.min_bits = absl::GetFlag(FLAGS_min_bits);
-  options.infer.sla_class = absl::GetFlag(FLAGS_sla_class);
-  options.infer.tenant = absl::GetFlag(FLAGS_tenant);
+  options.infer = RequestOfFlags();
   if (const std::optional<double> ms = absl::GetFlag(FLAGS_deadline_ms); ms.has_value()) {
     options.infer.deadline = std::chrono::microseconds(static_cast<int64_t>(*ms * 1000));
   }

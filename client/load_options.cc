@@ -11,9 +11,8 @@
 #include "base/command_line.h"
 #include "base/flag_types.h"
 #include "client/connection.h"
+#include "client/request_flags.h"
 
-using AccuracyFlag = anybit::WholeNumber<0, 10'000>;
-using BitsFlag = anybit::WholeNumber<1, 32>;
 using SeedFlag = anybit::WholeNumber<0, std::numeric_limits<int64_t>::max()>;
 using SecondsFlag = anybit::RealNumber<std::milli, std::ratio<86'400>>;
 using MillisecondsFlag = anybit::RealNumber<std::ratio<0>, std::ratio<3'600'000>>;
@@ -33,12 +32,6 @@ ABSL_FLAG(std::string, arrivals, "poisson", "poisson or constant");
 ABSL_FLAG(SeedFlag, seed, 1, "the same seed sends the same load");
 ABSL_FLAG(MillisecondsFlag, deadline_ms, 50,
           "0: none; latency counts from the instant at which the call was to be sent");
-ABSL_FLAG(std::string, operating_point, "", "the operating point to run, such as w4a4f; by default the server chooses");
-ABSL_FLAG(std::optional<AccuracyFlag>, min_accuracy_bp, std::nullopt,
-          "no operating point below this accuracy, in 1/100 %");
-ABSL_FLAG(std::optional<BitsFlag>, min_bits, std::nullopt, "no operating point of fewer bits");
-ABSL_FLAG(std::string, sla_class, "", "name of a class of the server");
-ABSL_FLAG(std::string, tenant, "", "the tenant that the requests belong to");
 ABSL_FLAG(bool, json, false, "one JSON object per step in place of a table");
 
 namespace anybit::client {
@@ -79,13 +72,9 @@ absl::StatusOr<LoadOptions> ParseLoadOptions(std::span<const std::string> argume
                       .capacity_point = absl::GetFlag(FLAGS_capacity_point),
                       .seed = absl::GetFlag(FLAGS_seed),
                       .json = absl::GetFlag(FLAGS_json)};
+  options.request = RequestOfFlags();
   const double deadline_ms = absl::GetFlag(FLAGS_deadline_ms);
   options.request.deadline = std::chrono::microseconds(static_cast<int64_t>(deadline_ms * 1000));
-  options.request.operating_point = absl::GetFlag(FLAGS_operating_point);
-  options.request.min_accuracy_bp = absl::GetFlag(FLAGS_min_accuracy_bp);
-  options.request.min_bits = absl::GetFlag(FLAGS_min_bits);
-  options.request.sla_class = absl::GetFlag(FLAGS_sla_class);
-  options.request.tenant = absl::GetFlag(FLAGS_tenant);
   if (options.images.empty()) return absl::InvalidArgumentError("--images is missing");
   if (const std::string capacity = absl::GetFlag(FLAGS_capacity); capacity != "auto") {
     double number;

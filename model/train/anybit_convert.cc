@@ -278,7 +278,7 @@ int main(int argc, char** argv) {
           "anybit-convert --weights=FILE.safetensors --arch=NAME [--FLAG=VALUE...]: makes an adaptive-bit-width "
           "network of a float one",
       .flags_file = "/anybit_convert.cc"};
-  absl::Status status = anybit::model::train::ExpectNone(anybit::model::train::ParseFlags(argc, argv, program));
+  absl::Status status = anybit::ExpectNoWords(anybit::model::train::ParseFlags(argc, argv, program));
   if (status.ok()) status = anybit::model::train::Main();
   return anybit::model::train::ExitStatus("anybit-convert", status);
 }

@@ -195,8 +195,7 @@ int main(int argc, char** argv) {
   const std::vector<std::string> command(argv, argv + argc);
   absl::Status status = anybit::model::train::ApplyConfig(argc, argv);
   if (status.ok())
-    status = anybit::model::train::ExpectNone(
-        anybit::model::train::ParseFlags(argc, argv, anybit::model::train::ThisProgram()));
+    status = anybit::ExpectNoWords(anybit::model::train::ParseFlags(argc, argv, anybit::model::train::ThisProgram()));
   anybit::model::train::Ending ending;
   if (status.ok()) status = anybit::model::train::Main(command, ending);
   const int code = ending.silent ? 1 : anybit::model::train::ExitStatus("anybit-train", status);

@@ -59,5 +59,5 @@ int main(int argc, char** argv) {
       .usage = "anybit-train-report RUN.json... [--FLAG=VALUE...]: makes a page and a figure of runs",
       .flags_file = "/anybit_train_report.cc"};
   return anybit::model::train::ExitStatus(
-      program.name, anybit::model::train::Main(anybit::model::train::ParseFlags(argc, argv, program)));
+      program.name, anybit::model::train::Main(anybit::model::train::ParseFlags(argc, argv, program).words));
 }

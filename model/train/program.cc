@@ -11,7 +11,7 @@
 
 namespace anybit::model::train {
 
-std::vector<std::string> ParseFlags(int argc, char** argv, const Program& program) {
+CommandLine ParseFlags(int argc, char** argv, const Program& program) {
   const absl::StatusOr<CommandLine> line =
       ParseCommandLine({.usage = program.usage,
                         .flags_file = program.flags_file,
@@ -21,15 +21,9 @@ std::vector<std::string> ParseFlags(int argc, char** argv, const Program& progra
     std::cerr << program.name << ": " << line.status().message() << "\n";
     std::exit(2);
   }
-  if (line->answer.empty()) return line->words;
+  if (line->answer.empty()) return *line;
   std::cout << line->answer << std::flush;
   std::exit(EXIT_SUCCESS);
-}
-
-absl::Status ExpectNone(const std::vector<std::string>& arguments) {
-  if (arguments.empty()) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("unexpected argument '", arguments[0], "'; flags are written --name=value"));
 }
 
 int ExitStatus(absl::string_view name, const absl::Status& status) {

@@ -3,10 +3,10 @@
 #define ANYBIT_MODEL_TRAIN_PROGRAM_H_
 
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "base/command_line.h"
 
 namespace anybit::model::train {
 
@@ -16,12 +16,9 @@ struct Program {
   std::string flags_file;  // end of the path of the source file that defines the flags
 };
 
-// Parses the flags and returns the other arguments. Ends the process with 0 after -h, --help or --version, and with 2
-// after a wrong flag, which it names on standard error.
-std::vector<std::string> ParseFlags(int argc, char** argv, const Program& program);
-
-// InvalidArgument with the first of `arguments`, for a program that takes only flags.
-absl::Status ExpectNone(const std::vector<std::string>& arguments);
+// Sets the flags and returns the rest of the command line. Ends the process with 0 after -h, --help or --version, and
+// with 2 after a wrong flag, which it names on standard error.
+CommandLine ParseFlags(int argc, char** argv, const Program& program);
 
 // The exit status of a program: 0, or 1 after "NAME: MESSAGE" on standard error.
 int ExitStatus(absl::string_view name, const absl::Status& status);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/statistics.h"
 #include "gtest/gtest.h"
 
 namespace anybit::scheduler::sim {
@@ -67,11 +68,6 @@ double Cv2OfGaps(const std::vector<MonoTime>& arrivals) {
   for (size_t i = 1; i < arrivals.size(); ++i) gaps.push_back(ToSeconds(arrivals[i] - arrivals[i - 1]));
   const Moments moments = MomentsOf(gaps);
   return moments.variance / (moments.mean * moments.mean);
-}
-
-double Median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
-  return values[values.size() / 2];
 }
 
 TEST(WorkloadsTest, EachHasItsCountAscendingWithinItsLength) {
@@ -208,7 +204,7 @@ TEST(WorkloadsTest, FlashCrowdsJumpToFiveTimesTheBaseEveryHundredObjectives) {
   const int objectives = 10000;
   const WorkloadOptions options = Dense(objectives);
   const std::vector<double> counts = CountsIn(Arrivals("flash", options), options, objectives);
-  const double quiet = Median(counts);  // roughly: most of the trace is
+  const double quiet = UpperMedian(std::vector<double>(counts));  // roughly: most of the trace is
   std::vector<size_t> starts;
   for (size_t i = 1; i + 7 < counts.size(); ++i) {
     if (counts[i - 1] < 2 * quiet && counts[i + 1] > 4 * quiet && (starts.empty() || i > starts.back() + 1)) {
