@@ -33,11 +33,11 @@ class EdgeBacklog {
   static constexpr int kLongestWait = 2;
 
   // Batches run below the edge's priority while the smoothed backlog is above this part of the objective, until it is
-  // below half of that. On one core at an objective of 50 ms, refusals take 1 ms at the capacity and 3 to 10 ms at 1.5
-  // times it.
+  // below half of that. Chosen without a sweep: with 2.5 ms at an objective of 50 ms, one core kept its goodput up to
+  // three times the capacity (docs/performance.md).
   static constexpr int kYieldingPart = 20;
-  // Each observation has this part in the smoothed backlog: some tens of milliseconds at 1.5 times the capacity, where
-  // one in eight of 2,700 refusals a second is measured.
+  // Each observation has this part in the smoothed backlog. By calculation that is a memory of some 50 ms where one in
+  // eight of 2,700 refusals a second is measured.
   static constexpr int kSmoothingPart = 16;
 
   // A refusal was under way for `took`, until `at`; instants never go back. `objective`: what requests typically have.

@@ -106,8 +106,8 @@ class CallIntake::Queue {
 };
 
 CallIntakeOptions ChooseCallThreads(int processors) {
-  // One thread receives, refuses or submits about 20,000 calls/s; two processors answer about 11,000/s of a network of
-  // 150 us. Beyond eight queues none was measured.
+  // One thread on one processor received 19,000 calls/s and refused most of them (docs/performance.md, three times the
+  // capacity), more than two processors answer. More than one queue has not been measured.
   constexpr int kProcessorsPerQueue = 2;
   constexpr int kMaxQueues = 8;
   return {.queues = std::clamp(processors / kProcessorsPerQueue, 1, kMaxQueues),

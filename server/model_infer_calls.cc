@@ -81,7 +81,9 @@ class ModelInferCalls::Call final : public CallHandler {
         incoming_.Finish(DeadlinePassed());
         return;
       }
-      if (calls_.expired_in_row_.exchange(0, std::memory_order_relaxed) >= kDeliverySampling) {
+      // Nearly always 0: then nothing is written that other threads read.
+      if (calls_.expired_in_row_.load(std::memory_order_relaxed) != 0 &&
+          calls_.expired_in_row_.exchange(0, std::memory_order_relaxed) >= kDeliverySampling) {
         parts_.scheduler.CallSeenInTime();
       }
       if (const auto retry_after = parts_.scheduler.RefuseEarly(SaturatingAdd(parts_.loop.Now(), left))) {
