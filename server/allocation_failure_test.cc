@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/inference.grpc.pb.h"
+#include "server/compose_serving.h"
 #include "server/server.h"
 #include "server/testing/sum_network.h"
 
@@ -44,8 +45,8 @@ using ::testing::HasSubstr;
 
 TEST(AllocationFailureTest, EndsOneRequestWhereverItHappensAndTheServerServesOn) {
   constexpr int kRows = 4096;  // 16 KiB of input, 48 KiB of output
-  auto server =
-      Server::Listen({.artifact = "in memory", .grpc_address = "127.0.0.1:0", .http_address = "", .max_batch = kRows});
+  auto server = Server::Listen(
+      {.artifact = "in memory", .grpc_address = "127.0.0.1:0", .http_address = "", .max_batch = kRows}, ComposeServing);
   ASSERT_TRUE(server.ok()) << server.status();
   ASSERT_TRUE((*server)->Serve(std::make_unique<testing::SumNetwork>()).ok());
   const auto stub = inference::GRPCInferenceService::NewStub(

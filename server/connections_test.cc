@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 #include <boost/asio.hpp>
 
+#include "server/compose_serving.h"
 #include "server/server.h"
 #include "server/testing/sum_network.h"
 
@@ -81,7 +82,8 @@ std::unique_ptr<Server> Serve(const ConnectionOptions& connections, int64_t max_
                                 .max_batch = 1,
                                 .profile = profile,
                                 .max_queue_bytes = max_queue_bytes,
-                                .connections = connections});
+                                .connections = connections},
+                               ComposeServing);
   EXPECT_TRUE(server.ok()) << server.status();
   const absl::Status status = (*server)->Serve(std::make_unique<testing::SumNetwork>());
   EXPECT_TRUE(status.ok()) << status;

@@ -1,6 +1,6 @@
 // The server program: flags in, network in, then served until a signal.
 //
-// The only place that names the concrete network and its kernels.
+// It names the concrete network and its kernels; compose_serving.h names the rest.
 #include <chrono>
 #include <cstdint>
 #include <iostream>
@@ -20,6 +20,7 @@
 #include "model/engine/packed_network.h"
 #include "model/format/artifact.h"
 #include "model/kernels/cpu/instruction_set.h"
+#include "server/compose_serving.h"
 #include "server/control_groups.h"
 #include "server/options.h"
 #include "server/processors.h"
@@ -166,7 +167,7 @@ int Main(int argc, char** argv) {
     return 2;
   }
   return ServeUntilStopped(
-      *options, [&] { return LoadArtifact(*options, **kernels); }, kExample);
+      *options, [&] { return LoadArtifact(*options, **kernels); }, ComposeServing, kExample);
 }
 
 }  // namespace

@@ -90,22 +90,20 @@ std::string PortOf(const std::string& address, int port) {
 std::string Counted(int count, const char* thing) { return absl::StrCat(count, " ", thing, count == 1 ? "" : "s"); }
 
 void Announce(const Server& server, const ServerOptions& options, const std::string& example) {
-  const model::NetworkDescription& network = server.network().description();
-  const scheduler::Profile& profile = server.profile();
-  const std::string grpc = PortOf(options.grpc_address, server.grpc_port());
-  std::cout << "anybit-server: serving " << network.name << " version " << network.version << "\n"
+  const ServingFacts& facts = server.facts();
+  const scheduler::Profile& profile = facts.profile;
+  const std::string grpc = PortOf(options.grpc_address, facts.grpc_port);
+  std::cout << "anybit-server: serving " << facts.network.name << " version " << facts.network.version << "\n"
             << "  gRPC " << grpc << "\n";
   if (server.http_port() != 0) {
     std::cout << "  HTTP " << PortOf(options.http_address, server.http_port()) << " (/metrics /livez /readyz)\n";
   }
-  if (!server.isa().empty()) std::cout << "  kernels: " << server.isa() << "\n";
+  if (!facts.isa.empty()) std::cout << "  kernels: " << facts.isa << "\n";
   if (!options.layout_reason.empty()) std::cout << "  " << options.layout_reason << "\n";
-  std::cout << absl::StrFormat("  requests may hold %.0f MiB%s\n", server.request_limit_bytes() / 1048576.0,
+  std::cout << absl::StrFormat("  requests may hold %.0f MiB%s\n", facts.request_limit_bytes / 1048576.0,
                                options.max_queue_bytes != 0 ? " (given)" : ", half of the memory left");
-  if (!server.profile_note().empty()) std::cerr << "anybit-server: " << server.profile_note() << std::endl;
-  if (const absl::Status pinning = server.pinning(); !pinning.ok()) {
-    std::cerr << "anybit-server: " << pinning.message() << std::endl;
-  }
+  if (!facts.profile_note.empty()) std::cerr << "anybit-server: " << facts.profile_note << std::endl;
+  if (!facts.pinning.ok()) std::cerr << "anybit-server: " << facts.pinning.message() << std::endl;
   const std::string largest = absl::StrCat("latency, ", Counted(profile.max_batch, "row"));
   std::cout << absl::StrFormat("\n  %-16s %10s %16s %20s\n", "operating point", "accuracy", "latency, 1 row", largest);
   for (int i = 0; i < static_cast<int>(profile.points.size()); ++i) {
@@ -143,11 +141,12 @@ int Fail(const absl::Status& status) {
 
 }  // namespace
 
-int ServeUntilStopped(const ServerOptions& options, const LoadNetwork& load, const std::string& example) {
+int ServeUntilStopped(const ServerOptions& options, const LoadNetwork& load, const MakeServing& make_serving,
+                      const std::string& example) {
   IgnoreOtherSignals();
   Handle(SIGHUP, OnReloadSignal);
   HandleStopSignals(OnStopSignal);
-  absl::StatusOr<std::unique_ptr<Server>> server = Server::Listen(options);
+  absl::StatusOr<std::unique_ptr<Server>> server = Server::Listen(options, make_serving);
   if (!server.ok()) return Fail(server.status());
   absl::StatusOr<std::unique_ptr<model::AdaptiveNetwork>> network = load();
   if (!network.ok()) {

@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "model/engine/adaptive_network.h"
 #include "server/options.h"
+#include "server/serving.h"
 
 namespace anybit::server {
 
@@ -24,7 +25,8 @@ using LoadNetwork = std::function<absl::StatusOr<std::unique_ptr<model::Adaptive
 // Returns the process's exit code: 0 after a signal, 1 if the server cannot start, 2 if the options are wrong; the
 // reason is one line on stderr. When it serves, stdout tells where and what, and `example`, the arguments of a client
 // call to try. Takes over all signals but those; at most once in a process.
-int ServeUntilStopped(const ServerOptions& options, const LoadNetwork& load, const std::string& example);
+int ServeUntilStopped(const ServerOptions& options, const LoadNetwork& load, const MakeServing& make_serving,
+                      const std::string& example);
 
 }  // namespace anybit::server
 

@@ -179,7 +179,7 @@ TEST(ServeUntilStoppedTest, WhatWasAcceptedIsAnsweredBeforeTheProcessEnds) {
 
 TEST(ServeUntilStoppedTest, WrongOptionsAreOneLineAndExitCodeTwo) {
   ::testing::internal::CaptureStderr();
-  const int code = ServeUntilStopped({.artifact = "some", .max_batch = 0}, nullptr, "");
+  const int code = ServeUntilStopped({.artifact = "some", .max_batch = 0}, nullptr, nullptr, "");
   EXPECT_EQ(::testing::internal::GetCapturedStderr(), "anybit-server: --max_batch is 0, not from 1 to 4096\n");
   EXPECT_EQ(code, 2);
 }
@@ -187,7 +187,8 @@ TEST(ServeUntilStoppedTest, WrongOptionsAreOneLineAndExitCodeTwo) {
 TEST(ServeUntilStoppedTest, ANetworkThatCannotBeLoadedIsOneLineAndExitCodeOne) {
   ::testing::internal::CaptureStderr();
   const int code = ServeUntilStopped(
-      {.artifact = "some", .http_address = ""}, [] { return absl::InvalidArgumentError("no header in some"); }, "");
+      {.artifact = "some", .http_address = ""}, [] { return absl::InvalidArgumentError("no header in some"); }, nullptr,
+      "");
   EXPECT_EQ(::testing::internal::GetCapturedStderr(), "anybit-server: no header in some\n");
   EXPECT_EQ(code, 1);
 }

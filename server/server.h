@@ -1,23 +1,25 @@
-// The whole server, put together: network, profile, scheduler and its loop, runner, metrics, HTTP and gRPC.
+// A server's life: probes answer first, then a network is served, and both end in order.
 //
-// Its life: Listen (alive, not ready), Serve (ready), StopBeingReady, Drain, Stop. Each step is separate because the
-// waits between them belong to whoever got the signal. Main adds flags, files and signals; tests add a small network.
+// Its steps: Listen (alive, not ready), Serve (ready), StopBeingReady, Drain, Stop. Each step is separate because the
+// waits between them belong to whoever got the signal.
+//
+//   auto server = Server::Listen(options, ComposeServing);
+//   absl::Status status = (*server)->Serve(std::move(network));
 #ifndef ANYBIT_SERVER_SERVER_H_
 #define ANYBIT_SERVER_SERVER_H_
 
 #include <atomic>
-#include <cstdint>
 #include <memory>
 #include <string>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/time.h"
 #include "metrics/exposer.h"
 #include "model/engine/adaptive_network.h"
-#include "scheduler/event_loop.h"
-#include "scheduler/latency/profile.h"
 #include "server/options.h"
+#include "server/serving.h"
 
 namespace anybit::server {
 
@@ -25,23 +27,20 @@ class Server {
  public:
   // Serves HTTP, unless the options have no address for it. The artifact is not read. Where an address, of HTTP or of
   // gRPC, cannot be listened on: the errors of base/listening_sockets.h.
-  static absl::StatusOr<std::unique_ptr<Server>> Listen(ServerOptions options);
+  static absl::StatusOr<std::unique_ptr<Server>> Listen(ServerOptions options, MakeServing make_serving);
 
   // Stops at once, if nobody did before.
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Measures or loads kernel choices and latencies, then serves `network` by gRPC; ready when it returns OK. At most
-  // once; takes up to six seconds. InvalidArgument for options or a profile that do not fit the network or a profile of
-  // another one, Unavailable if the profile cannot be saved or the port is taken.
+  // Serves `network` by gRPC; ready when it returns OK, otherwise the errors of MakeServing. At most once.
   absl::Status Serve(std::unique_ptr<model::AdaptiveNetwork> network);
 
   // Tells probes to send no more, and serves on. After Serve.
   void StopBeingReady();
 
-  // Tells clients by GOAWAY to send new calls elsewhere and takes no connections any more. Calls that gRPC has taken
-  // are answered; `drained` runs, on some thread, once none waits or runs. After Serve; at most once.
+  // Stops being ready, then as Serving::Drain. After Serve; at most once.
   void Drain(absl::AnyInvocable<void()> drained);
 
   // Ends calls that are still open after `grace`, then everything else. Blocks until all threads have ended.
@@ -50,24 +49,19 @@ class Server {
   // What /metrics shows; "" before Serve.
   std::string MetricsText() const;
 
-  int http_port() const;                          // 0: no HTTP
-  int grpc_port() const;                          // after Serve
-  const scheduler::Profile& profile() const;      // after Serve
-  const model::AdaptiveNetwork& network() const;  // after Serve
-  const std::string& isa() const;           // after Serve: of the network's kernels; "": there is no choice of them
-  const std::string& profile_note() const;  // after Serve: where the profile came from, if that is worth a line
-  int64_t request_limit_bytes() const;      // after Serve: that requests may hold
-  absl::Status pinning() const;  // after Serve: why a slot does not have processors of its own, though it should
+  int http_port() const;  // 0: no HTTP
+  // After Serve.
+  const ServingFacts& facts() const { return serving_->facts(); }
+  int grpc_port() const { return facts().grpc_port; }
 
  private:
-  struct Serving;  // what exists between Serve and Stop
-
-  explicit Server(ServerOptions options);
+  Server(ServerOptions options, MakeServing make_serving);
 
   const ServerOptions options_;
+  const MakeServing make_serving_;
   std::atomic<bool> ready_ = false;  // whoever starts and stops; HTTP threads
   std::unique_ptr<Serving> serving_;
-  std::atomic<Serving*> shown_ = nullptr;      // serving_ once it has metrics; HTTP threads
+  std::atomic<Serving*> shown_ = nullptr;      // serving_ once it serves; HTTP threads
   std::unique_ptr<metrics::Exposer> exposer_;  // joins HTTP threads, which look at all of the above
 };
 

@@ -26,6 +26,7 @@
 #include "model/engine/kernel_chooser.h"
 #include "proto/inference.grpc.pb.h"
 #include "proto/rpc_status.pb.h"
+#include "server/compose_serving.h"
 #include "server/control_groups.h"
 #include "server/processors.h"
 #include "server/testing/sum_network.h"
@@ -67,7 +68,7 @@ ServerOptions Options(const std::string& http_address = "") {
 class Stage {
  public:
   explicit Stage(ServerOptions options, SumNetwork::BeforeRun before_run = nullptr) {
-    auto server = Server::Listen(std::move(options));
+    auto server = Server::Listen(std::move(options), ComposeServing);
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
     const absl::Status status = server_->Serve(std::make_unique<SumNetwork>(std::move(before_run)));
@@ -770,7 +771,7 @@ TEST(ServerTest, WhatExceedsTheMemoryForRequestsIsRefusedAtOnceAndTheOthersAreSe
   ServerOptions options = Options();
   options.max_queue_bytes = 310'000;  // the largest request, of 262 KiB and overhead, beside one small one
   Stage stage(options, gate.Hold());
-  EXPECT_EQ(stage.server().request_limit_bytes(), 310'000);
+  EXPECT_EQ(stage.server().facts().request_limit_bytes, 310'000);
   Call running(stage.stub(), Request());
   gate.WaitUntilARunBegan();
   Call waiting(stage.stub(), Request());
@@ -1007,7 +1008,7 @@ TEST(ServerTest, MetricsAndProbesTellWhatHappened) {
 }
 
 TEST(ServerTest, BeforeAModelIsThereTheServerIsAliveAndNotReady) {
-  const auto server = Server::Listen(Options("127.0.0.1:0"));
+  const auto server = Server::Listen(Options("127.0.0.1:0"), ComposeServing);
   ASSERT_TRUE(server.ok()) << server.status();
   EXPECT_EQ(HttpGet((*server)->http_port(), "/livez").code, 200);
   EXPECT_EQ(HttpGet((*server)->http_port(), "/readyz").code, 503);
@@ -1017,7 +1018,7 @@ TEST(ServerTest, BeforeAModelIsThereTheServerIsAliveAndNotReady) {
 // ---- Starts that fail
 
 absl::Status StartWith(ServerOptions options) {
-  auto server = Server::Listen(std::move(options));
+  auto server = Server::Listen(std::move(options), ComposeServing);
   if (!server.ok()) return server.status();
   return (*server)->Serve(std::make_unique<SumNetwork>());
 }
@@ -1063,8 +1064,8 @@ TEST(ServerStartTest, LessMemoryThanTheLargestRequestTakesIsRefused) {
 
 TEST(ServerStartTest, WithoutALimitRequestsMayHoldPartOfTheMemoryThatThereIs) {
   Stage stage(Options());
-  EXPECT_GT(stage.server().request_limit_bytes(), 1 << 20);
-  EXPECT_LT(stage.server().request_limit_bytes(), UsableMemoryBytes());
+  EXPECT_GT(stage.server().facts().request_limit_bytes, 1 << 20);
+  EXPECT_LT(stage.server().facts().request_limit_bytes, UsableMemoryBytes());
 }
 
 TEST(ServerStartTest, AFloorThatNoPointMeetsIsRefused) {
@@ -1167,11 +1168,11 @@ class ChoosingNetwork : public SumNetwork, public model::KernelChooser {
 };
 
 absl::Status StartChoosing(ServerOptions options, ChoosingNetwork::Log& log) {
-  auto server = Server::Listen(std::move(options));
+  auto server = Server::Listen(std::move(options), ComposeServing);
   if (!server.ok()) return server.status();
   const absl::Status status = (*server)->Serve(std::make_unique<ChoosingNetwork>(log));
   if (status.ok()) {
-    EXPECT_EQ((*server)->isa(), "abacus");
+    EXPECT_EQ((*server)->facts().isa, "abacus");
     EXPECT_THAT((*server)->MetricsText(), HasSubstr("anybit_model_info{isa=\"abacus\","));
   }
   return status;
@@ -1237,7 +1238,7 @@ TEST(ServerKernelsTest, ANetworkWithoutAChoiceOfThemIgnoresThoseOfTheProfile) {
   const ServerOptions options = Options();
   WriteProfileWith(options.profile, R"({"isa": "abacus", "layers": []})");
   Stage stage(options);
-  EXPECT_EQ(stage.server().isa(), "");
+  EXPECT_EQ(stage.server().facts().isa, "");
   EXPECT_TRUE(stage.Infer(Request()).ok());
 }
 
@@ -1256,7 +1257,7 @@ TEST(ServerProcessorsTest, BatchesRunOnTheSlotsProcessorsAndMeasurementsToo) {
   for (const bool measured : {false, true}) {
     if (measured) options.profile = "";
     Stage stage(options, note);
-    EXPECT_TRUE(stage.server().pinning().ok()) << stage.server().pinning();
+    EXPECT_TRUE(stage.server().facts().pinning.ok()) << stage.server().facts().pinning;
     if (!measured) {
       ASSERT_TRUE(stage.Infer(Request()).ok());
     }
@@ -1274,7 +1275,7 @@ TEST(ServerProcessorsTest, WhereTheSystemRefusesThemTheServerServesAndTellsWhy) 
   ServerOptions options = Options();
   options.processors = {{.number = 60000, .core = 60000}, {.number = 60001, .core = 60001}};
   Stage stage(options);
-  EXPECT_THAT(std::string(stage.server().pinning().message()), HasSubstr("processors 60000"));
+  EXPECT_THAT(std::string(stage.server().facts().pinning.message()), HasSubstr("processors 60000"));
   EXPECT_TRUE(stage.Infer(Request()).ok());
 }
 
@@ -1289,8 +1290,8 @@ TEST(ServerStartTest, AMeasuredProfileCanBeSavedAndLoaded) {
   options.save_profile = "";
   options.max_batch = 2;
   Stage stage(options);
-  EXPECT_EQ(stage.server().profile().max_batch, 2);
-  EXPECT_EQ(stage.server().profile().points[2].name, "w4a4f");
+  EXPECT_EQ(stage.server().facts().profile.max_batch, 2);
+  EXPECT_EQ(stage.server().facts().profile.points[2].name, "w4a4f");
 }
 
 }  // namespace

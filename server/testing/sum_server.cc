@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "server/compose_serving.h"
 #include "server/serve_until_stopped.h"
 #include "server/testing/sum_network.h"
 
@@ -35,5 +36,5 @@ int main(int argc, char** argv) {
       return absl::OkStatus();
     });
   };
-  return anybit::server::ServeUntilStopped(options, load, "status");
+  return anybit::server::ServeUntilStopped(options, load, anybit::server::ComposeServing, "status");
 }
