@@ -42,7 +42,7 @@ absl::Status DecisionCheck::operator()(const SchedulerView& view, const Decision
   if (position_taken_.size() < view.waiting.size()) position_taken_.resize(view.waiting.size());
   if (slot_taken_.size() < view.slots.size()) slot_taken_.resize(view.slots.size());
   for (const int position : decision.shed) {
-    if (absl::Status status = Take(view, position); !status.ok()) return status;
+    if (!Marks(view, position)) return Take(view, position);
   }
   for (const Plan& plan : decision.plans) {
     if (absl::Status status = CheckPlan(view, decision, plan); !status.ok()) return status;
@@ -51,7 +51,7 @@ absl::Status DecisionCheck::operator()(const SchedulerView& view, const Decision
 }
 
 // A position that is there and not marked yet is the rule; everything else is said by Take.
-bool DecisionCheck::Marks(const SchedulerView& view, int position) {
+inline bool DecisionCheck::Marks(const SchedulerView& view, int position) {
   if (static_cast<size_t>(position) >= view.waiting.size()) return false;  // negative ones too
   uint32_t& taken = position_taken_[static_cast<size_t>(position)];
   if (taken == turn_) return false;

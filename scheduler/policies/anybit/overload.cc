@@ -86,7 +86,9 @@ PricedBatch GroupChooser::Choose() {
 
 std::array<GroupChooser::Group, 2> GroupChooser::ByUrgency() const {
   std::array<Group, 2> first;  // of those that accept every point, of the others
+  const bool weights_vary = outlook_.view().weights_vary;
   for (int i = scan_.from(); i < scan_.to(); ++i) {
+    if (!weights_vary && first[0].point != nullptr && first[1].point != nullptr) break;
     if (scan_.IsTaken(i)) continue;
     const PendingRequest& request = outlook_.At(i);
     Group& group = first[request.allowed.size() < static_cast<int>(outlook_.points().size())];

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <ranges>
 #include <vector>
 
 #include "scheduler/latency/latency_table.h"
@@ -213,11 +214,14 @@ void Planner::RunWithoutDeadline(int slot) {
 }
 
 void Planner::KeepOrRefuse(int from, int to) {
+  // Of equal requests the hopeless are the most urgent ones.
   const double soonest = state_.free.Soonest();
-  int i = from;
-  while (i < to && IsHopeless(i, soonest)) state_.decision.shed.push_back(i++);
-  if (i == to) return;
-  state_.begin = i;
+  const auto passed = std::views::iota(from, to);
+  const auto first_kept = std::ranges::partition_point(passed, [&](int i) { return IsHopeless(i, soonest); });
+  const int kept = from + static_cast<int>(first_kept - passed.begin());
+  for (int i = from; i < kept; ++i) state_.decision.shed.push_back(i);
+  if (kept == to) return;
+  state_.begin = kept;
   state_.uniform = false;
 }
 

@@ -15,12 +15,20 @@ inline void QueueScan::MarkTaken(const Decision& decision) {
   }
 }
 
+inline int QueueScan::Find(PointSet allowed) const {
+  const int likely = last_of_bucket_[HashBucket(allowed)];
+  if (likely < kind_count_ && kinds_[static_cast<size_t>(likely)].allowed == allowed) return likely;
+  int k = 0;
+  while (k < kind_count_ && !(kinds_[static_cast<size_t>(k)].allowed == allowed)) ++k;
+  return k;
+}
+
 inline bool QueueScan::ReadOne(int position) {
   const PendingRequest& request = outlook_.At(position);
-  int k = 0;
-  while (k < kind_count_ && !(kinds_[static_cast<size_t>(k)].allowed == request.allowed)) ++k;
+  const int k = Find(request.allowed);
   if (k == kind_count_) {
     if (kind_count_ == AnybitOptions::kMaxKinds) return false;
+    last_of_bucket_[HashBucket(request.allowed)] = static_cast<uint8_t>(k);
     kinds_[static_cast<size_t>(kind_count_++)] = {.allowed = request.allowed,
                                                   .most_valuable = &outlook_.MostValuable(request.allowed),
                                                   .least_cost = LeastCost(request.allowed)};

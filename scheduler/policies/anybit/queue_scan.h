@@ -66,9 +66,16 @@ class QueueScan {
   static constexpr uint8_t kTaken = 254;
   static constexpr uint8_t kUnread = 255;
 
+  // Kinds are found by Fibonacci hashing. A search mispredicts a branch for almost every request: it made decisions
+  // beside 1,500 waiting requests of five kinds take 4.6 us instead of 2.3 (scheduler_benchmark).
+  static constexpr int kHashBits = 6;
+  static size_t HashBucket(PointSet allowed) { return (allowed.mask() * 0x9e3779b97f4a7c15) >> (64 - kHashBits); }
+
   void MarkTaken(const Decision& decision);
   // Adds the request to its kind, a new one if need be; false if there are too many kinds.
   bool ReadOne(int position);
+  // The index in kinds_; kind_count_ if it is a new kind.
+  int Find(PointSet allowed) const;
   void FindFloors();
   double LeastCost(PointSet allowed) const;
 
@@ -79,6 +86,7 @@ class QueueScan {
   FloorsShare floors_;
   int kind_count_ = 0;
   std::array<Kind, AnybitOptions::kMaxKinds> kinds_;
+  std::array<uint8_t, 1 << kHashBits> last_of_bucket_{};  // index in kinds_ of the last kind added with this hash
   // [position - from_]: index in kinds_, or kTaken.
   std::array<uint8_t, AnybitOptions::kMaxScannedRequests> kind_of_;
 };
