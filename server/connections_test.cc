@@ -1,27 +1,20 @@
 // What a server allows its connections, seen by a client that speaks HTTP/2 frame by frame (RFC 9113).
 #include <cstdint>
-#include <fstream>
 #include <map>
-#include <memory>
 #include <string>
-#include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <boost/asio.hpp>
 
-#include "server/compose_serving.h"
-#include "server/server.h"
-#include "server/testing/sum_network.h"
+#include "server/options.h"
+#include "server/testing/server_fixture.h"
 
 namespace anybit::server {
 namespace {
 
 using ::testing::HasSubstr;
-
-constexpr char kProfile[] = R"({"max_batch": 1, "points": [
-    {"name": "fp32", "accuracy": 0.93, "latency_us": [40]}, {"name": "w8a8", "accuracy": 0.92, "latency_us": [20]},
-    {"name": "w4a4f", "accuracy": 0.9, "latency_us": [10]}, {"name": "w1a1", "accuracy": 0.8, "latency_us": [5]}]})";
+using testing::ServerFixture;
 
 enum FrameType : uint8_t { kSettings = 4, kPing = 6, kGoaway = 7 };
 constexpr uint8_t kAck = 1;
@@ -73,27 +66,18 @@ class Connection {
   boost::asio::ip::tcp::socket socket_;
 };
 
-std::unique_ptr<Server> Serve(const ConnectionOptions& connections, int64_t max_queue_bytes = 0) {
-  const std::string profile = ::testing::TempDir() + "/profile.json";
-  std::ofstream(profile) << kProfile;
-  auto server = Server::Listen({.artifact = "in memory",
-                                .grpc_address = "127.0.0.1:0",
-                                .http_address = "",
-                                .max_batch = 1,
-                                .profile = profile,
-                                .max_queue_bytes = max_queue_bytes,
-                                .connections = connections},
-                               ComposeServing);
-  EXPECT_TRUE(server.ok()) << server.status();
-  const absl::Status status = (*server)->Serve(std::make_unique<testing::SumNetwork>());
-  EXPECT_TRUE(status.ok()) << status;
-  return *std::move(server);
+ServerOptions With(const ConnectionOptions& connections, int64_t max_queue_bytes = 0) {
+  ServerOptions options = testing::Options();
+  options.connections = connections;
+  options.max_queue_bytes = max_queue_bytes;
+  return options;
 }
 
 // The server's settings, by number.
-std::map<int, int64_t> Settings(const Server& server) {
+std::map<int, int64_t> Settings(const ServerOptions& options) {
+  ServerFixture fixture(options);
   std::map<int, int64_t> settings;
-  const std::string payload = Connection(server.grpc_port()).Next(kSettings).payload;
+  const std::string payload = Connection(fixture.server().grpc_port()).Next(kSettings).payload;
   for (size_t at = 0; at + 6 <= payload.size(); at += 6) {
     const auto byte = [&](size_t i) { return int64_t{static_cast<uint8_t>(payload[at + i])}; };
     settings[static_cast<int>(byte(0) << 8 | byte(1))] = byte(2) << 24 | byte(3) << 16 | byte(4) << 8 | byte(5);
@@ -102,8 +86,8 @@ std::map<int, int64_t> Settings(const Server& server) {
 }
 
 TEST(ConnectionsTest, PingsThatAreNotTooOftenAreAnswered) {
-  const auto server = Serve({.min_ping_interval = Duration::zero()});
-  Connection connection(server->grpc_port());
+  ServerFixture fixture(With({.min_ping_interval = Duration::zero()}));
+  Connection connection(fixture.server().grpc_port());
   for (int i = 0; i < 20; ++i) {
     connection.Send(kPing, "12345678");
     const Frame answer = connection.Next(kPing);
@@ -113,27 +97,27 @@ TEST(ConnectionsTest, PingsThatAreNotTooOftenAreAnswered) {
 }
 
 TEST(ConnectionsTest, PingsThatAreTooOftenEndTheConnection) {
-  const auto server = Serve({.min_ping_interval = std::chrono::hours(1)});
-  Connection connection(server->grpc_port());
+  ServerFixture fixture(With({.min_ping_interval = std::chrono::hours(1)}));
+  Connection connection(fixture.server().grpc_port());
   for (int i = 0; i < 20; ++i) connection.Send(kPing, "12345678");
   EXPECT_THAT(connection.Next(kGoaway).payload, HasSubstr("too_many_pings"));
 }
 
 TEST(ConnectionsTest, AConnectionWithoutCallsIsClosedWhenItsTimeIsOver) {
-  const auto server = Serve({.max_idle = std::chrono::milliseconds(1)});
-  EXPECT_EQ(Connection(server->grpc_port()).Next(kGoaway).type, kGoaway);
+  ServerFixture fixture(With({.max_idle = std::chrono::milliseconds(1)}));
+  EXPECT_EQ(Connection(fixture.server().grpc_port()).Next(kGoaway).type, kGoaway);
 }
 
 TEST(ConnectionsTest, AnOldConnectionIsClosed) {
-  const auto server = Serve({.max_age = std::chrono::milliseconds(1)});
-  EXPECT_EQ(Connection(server->grpc_port()).Next(kGoaway).type, kGoaway);
+  ServerFixture fixture(With({.max_age = std::chrono::milliseconds(1)}));
+  EXPECT_EQ(Connection(fixture.server().grpc_port()).Next(kGoaway).type, kGoaway);
 }
 
 TEST(ConnectionsTest, StreamsAndWhatTheyMaySendUnaskedAreLimited) {
-  EXPECT_EQ(Settings(*Serve({.max_streams = 7}))[kMaxConcurrentStreams], 7);
-  EXPECT_EQ(Settings(*Serve({}))[kInitialWindowSize], 16 * 1024);
+  EXPECT_EQ(Settings(With({.max_streams = 7}))[kMaxConcurrentStreams], 7);
+  EXPECT_EQ(Settings(With({}))[kInitialWindowSize], 16 * 1024);
   // A quarter of the memory, at 32 KiB a call.
-  EXPECT_EQ(Settings(*Serve({}, int64_t{1} << 30))[kMaxConcurrentStreams], 8192);
+  EXPECT_EQ(Settings(With({}, int64_t{1} << 30))[kMaxConcurrentStreams], 8192);
 }
 
 }  // namespace

@@ -15,25 +15,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "absl/synchronization/notification.h"
 #include "proto/inference.grpc.pb.h"
+#include "server/testing/server_fixture.h"
 
 namespace anybit::server {
 namespace {
 
 using ::testing::HasSubstr;
 
-constexpr char kProfile[] = R"({"max_batch": 4, "points": [
-    {"name": "fp32", "accuracy": 0.93, "latency_us": [40, 80, 120, 160]},
-    {"name": "w8a8", "accuracy": 0.92, "latency_us": [20, 40, 60, 80]},
-    {"name": "w4a4f", "accuracy": 0.9, "latency_us": [10, 20, 30, 40]},
-    {"name": "w1a1", "accuracy": 0.8, "latency_us": [5, 10, 15, 20]}]})";
-
 class Process {
  public:
   Process(const std::string& drain_delay, const std::string& what) {
     const std::string profile = ::testing::TempDir() + "/profile.json";
-    std::ofstream(profile) << kProfile;
+    std::ofstream(profile) << testing::kSumsProfile;
     int out[2], in[2];
     if (pipe(out) != 0 || pipe(in) != 0) abort();
     id_ = fork();
@@ -153,27 +147,13 @@ TEST(ServeUntilStoppedTest, WhatWasAcceptedIsAnsweredBeforeTheProcessEnds) {
   const std::string address = process.ReadAddress();
   const auto stub =
       inference::GRPCInferenceService::NewStub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
-  inference::ModelInferRequest request;
-  request.set_model_name("sums");
-  request.add_inputs()->set_name("image");
-  request.mutable_inputs(0)->set_datatype("UINT8");
-  for (int64_t d : {1, 2, 2, 1}) request.mutable_inputs(0)->add_shape(d);
-  request.add_raw_input_contents("abcd");
-  grpc::ClientContext context;
-  inference::ModelInferResponse response;
-  grpc::Status status;
-  absl::Notification answered;
-  stub->async()->ModelInfer(&context, &request, &response, [&](grpc::Status s) {
-    status = s;
-    answered.Notify();
-  });
+  testing::Call call(*stub, testing::Request());
   process.ReadUntil("running");
   process.Send(SIGTERM);
   process.ReadUntil("draining");
-  EXPECT_FALSE(answered.HasBeenNotified());
+  EXPECT_FALSE(call.ended());
   process.WriteByte();
-  answered.WaitForNotification();
-  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_TRUE(call.Wait().ok()) << call.Wait().error_message();
   EXPECT_EQ(process.WaitForExit(), 0);
 }
 
