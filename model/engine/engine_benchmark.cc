@@ -6,6 +6,9 @@
 //   run POINT BATCH MILLIS    runs batches of BATCH rows at the point named POINT, for MILLIS ms but at least one:
 //                             {"runs": number, "median_us": of a run, "min_us": of a run}. The point's first batch of
 //                             that size has one more run, which is not timed.
+//   layers POINT BATCH MILLIS as run, and for each node {"node", "shape", "algorithm", "median_us", "macs"} in
+//   "layers".
+//                             An input's copy counts with the first node, a global pool with the linear node.
 //   peak                      {"gmacs": the highest speed of this core with the instruction set's products}
 #include <google/protobuf/util/json_util.h>
 
@@ -60,7 +63,7 @@ class Stopwatch {
   }
 
  private:
-  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
 absl::StatusOr<Artifact> NetworkToTime() {
@@ -101,10 +104,31 @@ std::string Description(const Artifact& artifact) {
                       absl::StrJoin(artifact.points, ", ", point), "], \"network\": ", network, "}");
 }
 
+struct LayerTimes {
+  PlannedNode node;
+  std::vector<double> microseconds;  // of each run
+};
+
+// "3x3/2 56x56x64 -> 28x28x128": the kernel and its stride, input and output.
+std::string ShapeOf(const PlannedNode& node) {
+  const auto extent = [](const FeatureShape& s) { return absl::StrCat(s.height, "x", s.width, "x", s.channels); };
+  const int size = node.kind == NodeKind::kMaxPool ? node.pool : node.kernel;
+  const std::string window = size == 0 ? "" : absl::StrCat(size, "x", size, "/", node.stride, " ");
+  return absl::StrCat(window, extent(node.in), " -> ", extent(node.out), node.depthwise ? " depthwise" : "",
+                      node.has_residual ? " + residual" : "");
+}
+
+std::string LayerAnswer(LayerTimes& layer, absl::string_view algorithm, int batch) {
+  return absl::StrCat("{\"node\": \"", layer.node.name, "\", \"shape\": \"", ShapeOf(layer.node),
+                      "\", \"algorithm\": \"", algorithm,
+                      absl::StrFormat("\", \"median_us\": %.3f, \"macs\": ", Median(layer.microseconds)),
+                      layer.node.macs() * batch, "}");
+}
+
 // A network with one scratch per batch size, like a server that never sees another size.
 class TimedNetwork {
  public:
-  TimedNetwork(const Artifact& artifact, const AdaptiveNetwork& network) : artifact_(artifact), network_(network) {}
+  TimedNetwork(const Artifact& artifact, const PackedNetwork& network) : artifact_(artifact), network_(network) {}
 
   absl::StatusOr<std::string> Run(absl::string_view point_name, int batch, double milliseconds) {
     const absl::StatusOr<PointId> point = PointByName(point_name);
@@ -112,12 +136,7 @@ class TimedNetwork {
     if (batch < 1 || batch > kMaxBatch) {
       return absl::InvalidArgumentError(absl::StrCat("batch of ", batch, " is outside 1..", kMaxBatch));
     }
-    Batch& rows = batches_[batch];
-    if (rows.scratch == nullptr) {
-      rows.scratch = network_.MakeScratch(batch);
-      rows.images = RandomImages(artifact_, batch, kSeed);
-      rows.logits.resize(batch * network_.description().output.elements);
-    }
+    Batch& rows = RowsOf(batch);
     const auto run = [&] { return network_.Run(*point, rows.images, rows.logits, *rows.scratch); };
     if (rows.warm.insert(*point).second) {
       if (absl::Status status = run(); !status.ok()) return status;
@@ -133,6 +152,35 @@ class TimedNetwork {
     return absl::StrFormat("{\"runs\": %d, \"median_us\": %.3f, \"min_us\": %.3f}", times.size(), median, least);
   }
 
+  absl::StatusOr<std::string> Layers(absl::string_view point_name, int batch, double milliseconds) {
+    const absl::StatusOr<PointId> point = PointByName(point_name);
+    if (!point.ok()) return point.status();
+    if (batch < 1 || batch > kMaxBatch) {
+      return absl::InvalidArgumentError(absl::StrCat("batch of ", batch, " is outside 1..", kMaxBatch));
+    }
+    Batch& rows = RowsOf(batch);
+    std::vector<LayerTimes> layers;
+    int runs = 0;
+    const Stopwatch whole;
+    do {
+      Stopwatch one;
+      const auto after_node = [&](const PlannedNode& node, int index) {
+        if (static_cast<int>(layers.size()) <= index) layers.push_back({.node = node});
+        if (runs > 0) layers[index].microseconds.push_back(one.Microseconds());
+        one = Stopwatch();
+      };
+      absl::Status status = network_.RunNodes(*point, rows.images, rows.logits, *rows.scratch, after_node);
+      if (!status.ok()) return status;
+    } while (++runs < 2 || whole.Microseconds() < 1000 * milliseconds);
+    const std::map<std::string, std::string> algorithms = AlgorithmsOf(point_name, batch);
+    std::vector<std::string> parts;
+    for (LayerTimes& layer : layers) {
+      const auto found = algorithms.find(layer.node.name);
+      parts.push_back(LayerAnswer(layer, found == algorithms.end() ? "" : found->second, batch));
+    }
+    return absl::StrCat("{\"runs\": ", runs - 1, ", \"layers\": [", absl::StrJoin(parts, ", "), "]}");
+  }
+
  private:
   struct Batch {
     std::unique_ptr<AdaptiveNetwork::Scratch> scratch;
@@ -140,6 +188,25 @@ class TimedNetwork {
     std::vector<float> logits;
     std::set<PointId> warm;  // points that have run
   };
+
+  Batch& RowsOf(int batch) {
+    Batch& rows = batches_[batch];
+    if (rows.scratch == nullptr) {
+      rows.scratch = network_.MakeScratch(batch);
+      rows.images = RandomImages(artifact_, batch, kSeed);
+      rows.logits.resize(batch * network_.description().output.elements);
+    }
+    return rows;
+  }
+
+  // The algorithm of each conv node at a point for `batch` rows.
+  std::map<std::string, std::string> AlgorithmsOf(absl::string_view point_name, int batch) const {
+    std::map<std::string, std::string> algorithms;
+    for (const LayerChoice& choice : network_.choices().layers) {
+      if (choice.point == point_name) algorithms[choice.node] = choice.algorithms[ChoiceIndex(batch)];
+    }
+    return algorithms;
+  }
 
   absl::StatusOr<PointId> PointByName(absl::string_view name) const {
     const std::vector<OperatingPoint>& points = network_.description().points;
@@ -150,7 +217,7 @@ class TimedNetwork {
   }
 
   const Artifact& artifact_;
-  const AdaptiveNetwork& network_;
+  const PackedNetwork& network_;
   std::map<int, Batch> batches_;
 };
 
@@ -163,11 +230,11 @@ absl::StatusOr<std::string> Answer(const std::string& line, const Artifact& arti
   if (line == "peak") {
     return absl::StrCat("{\"gmacs\": ", MeasurePeak(kernels), "}");
   }
-  if (words.size() == 4 && words[0] == "run" && absl::SimpleAtoi(words[2], &batch) &&
-      absl::SimpleAtod(words[3], &milliseconds)) {
-    return network.Run(words[1], batch, milliseconds);
+  if (words.size() == 4 && absl::SimpleAtoi(words[2], &batch) && absl::SimpleAtod(words[3], &milliseconds)) {
+    if (words[0] == "run") return network.Run(words[1], batch, milliseconds);
+    if (words[0] == "layers") return network.Layers(words[1], batch, milliseconds);
   }
-  return absl::InvalidArgumentError("expected: describe | run POINT BATCH MILLIS | peak");
+  return absl::InvalidArgumentError("expected: describe | run POINT BATCH MILLIS | layers POINT BATCH MILLIS | peak");
 }
 
 std::string ErrorAnswer(const absl::Status& status) {

@@ -102,6 +102,8 @@ class PackedNetworkImpl : public PackedNetwork {
   absl::Status Run(PointId point, std::span<const uint8_t> input, std::span<float> output,
                    Scratch& scratch) const override;
   absl::StatusOr<LayerTrace> Trace(PointId point, std::span<const uint8_t> input) const override;
+  absl::Status RunNodes(PointId point, std::span<const uint8_t> input, std::span<float> output, Scratch& scratch,
+                        const AfterNode& after_node) const override;
   KernelChoices choices() const override { return choices_.choices(); }
   absl::Status SetChoices(const KernelChoices& choices) override;
   void MeasureChoices(int max_rows, nanoseconds budget, const MonotonicClock& now) override;
@@ -110,6 +112,9 @@ class PackedNetworkImpl : public PackedNetwork {
  private:
   class PackedScratch;
 
+  // The rows of a run, or InvalidArgument where they do not fit `scratch`.
+  absl::StatusOr<int64_t> RowsFor(PointId point, std::span<const uint8_t> input, std::span<float> output,
+                                  const PackedScratch& scratch) const;
   std::shared_ptr<const PointPanels> Pack(PointId point) const;
   void MeasurePoint(PointId point, int max_rows, nanoseconds end, const MonotonicClock& now, const Rows& rows,
                     InterpreterMemory& memory);
@@ -151,6 +156,16 @@ class PackedNetworkImpl::PackedScratch : public AdaptiveNetwork::Scratch {
     }
   }
 
+  // Rows 0 to rows.count - 1 at once on the calling thread.
+  void RunNodes(const Rows& rows, const AfterNode& after_node) {
+    network_.interpreter_.Run(rows, memory_.front(), after_node);
+  }
+
+  int rows_of_one_thread() const {
+    return std::min((max_rows + static_cast<int>(memory_.size()) - 1) / static_cast<int>(memory_.size()),
+                    network_.rows_at_once_);
+  }
+
   const int max_rows;
 
  private:
@@ -183,16 +198,37 @@ absl::Status PackedNetworkImpl::Prepare(PointId point) const {
   return absl::OkStatus();
 }
 
+absl::StatusOr<int64_t> PackedNetworkImpl::RowsFor(PointId point, std::span<const uint8_t> input,
+                                                   std::span<float> output, const PackedScratch& scratch) const {
+  const absl::StatusOr<int64_t> rows = RowsOf(description_, point, input.size(), output.size());
+  if (!rows.ok()) return rows.status();
+  if (*rows > scratch.max_rows) {
+    return absl::InvalidArgumentError(absl::StrCat("batch of ", *rows, " exceeds the scratch's ", scratch.max_rows));
+  }
+  return rows;
+}
+
 absl::Status PackedNetworkImpl::Run(PointId point, std::span<const uint8_t> input, std::span<float> output,
                                     Scratch& scratch) const {
   auto& s = static_cast<PackedScratch&>(scratch);
-  const absl::StatusOr<int64_t> rows = RowsOf(description_, point, input.size(), output.size());
+  const absl::StatusOr<int64_t> rows = RowsFor(point, input, output, s);
   if (!rows.ok()) return rows.status();
-  if (*rows > s.max_rows) {
-    return absl::InvalidArgumentError(absl::StrCat("batch of ", *rows, " exceeds the scratch's ", s.max_rows));
-  }
   const std::shared_ptr<const PointPanels> panels = panels_.Get(point);
   s.Run({.panels = panels.get(), .input = input.data(), .output = output.data(), .count = *rows});
+  return absl::OkStatus();
+}
+
+absl::Status PackedNetworkImpl::RunNodes(PointId point, std::span<const uint8_t> input, std::span<float> output,
+                                         Scratch& scratch, const AfterNode& after_node) const {
+  auto& s = static_cast<PackedScratch&>(scratch);
+  const absl::StatusOr<int64_t> rows = RowsFor(point, input, output, s);
+  if (!rows.ok()) return rows.status();
+  if (*rows > s.rows_of_one_thread()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("batch of ", *rows, " exceeds the ", s.rows_of_one_thread(), " rows of one thread"));
+  }
+  const std::shared_ptr<const PointPanels> panels = panels_.Get(point);
+  s.RunNodes({.panels = panels.get(), .input = input.data(), .output = output.data(), .count = *rows}, after_node);
   return absl::OkStatus();
 }
 

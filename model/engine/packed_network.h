@@ -12,13 +12,16 @@
 #define ANYBIT_MODEL_ENGINE_PACKED_NETWORK_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 
 #include "absl/status/statusor.h"
 #include "model/engine/adaptive_network.h"
 #include "model/engine/kernel_chooser.h"
 #include "model/engine/layer_trace.h"
 #include "model/format/artifact_contents.h"
+#include "model/format/network_spec.h"
 #include "model/kernels/cpu/kernel_table.h"
 
 namespace anybit::model {
@@ -42,6 +45,12 @@ class PackedNetwork : public AdaptiveNetwork, public KernelChooser {
 
   // Like Run at a quantized point, and records the values of each node.
   virtual absl::StatusOr<LayerTrace> Trace(PointId point, std::span<const uint8_t> input) const = 0;
+
+  // Like Run on the calling thread alone, and calls `after_node` after each node has run: for the time that each takes.
+  // At most as many rows as one thread of `scratch` computes at once.
+  using AfterNode = std::function<void(const PlannedNode& node, int index)>;
+  virtual absl::Status RunNodes(PointId point, std::span<const uint8_t> input, std::span<float> output,
+                                Scratch& scratch, const AfterNode& after_node) const = 0;
 
   KernelChooser* kernel_chooser() final { return this; }
 

@@ -20,6 +20,8 @@ struct Isa {
   static constexpr bool kHasBytes = true;
   static constexpr bool kNarrowBytes = false;
 
+  static constexpr bool kFinishesGroups = true;
+
   static Vector Load(const uint8_t* p) { return _mm512_load_si512(p); }
 
   static Vector Broadcast(const uint8_t* p) {
@@ -49,6 +51,68 @@ struct Isa {
     }
     y = _mm512_max_ps(_mm512_min_ps(y, _mm512_set1_ps(e.highest)), _mm512_setzero_ps());
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(y)));
+  }
+
+  // Sums as codes, clamped from above: below 0 the packing clamps.
+  template <bool kResidual>
+  static Vector Round(Vector sums, __m512 scale, __m512 bias, const uint8_t* residual, const Epilogue& e) {
+    __m512 y = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums), scale, bias);
+    if constexpr (kResidual) {
+      const __m128i codes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(residual));
+      y = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(codes)), _mm512_set1_ps(e.residual_scale), y);
+    }
+    return _mm512_cvtps_epi32(_mm512_min_ps(y, _mm512_set1_ps(e.highest)));
+  }
+
+  // Takes the sums of kPixels x kBlocks through the epilogue. Two vectors of codes at a time become bytes: those of two
+  // pixels, or of one pixel's two blocks, so that four vectors share three packings.
+  template <int kGroupPixels, int kGroupBlocks, bool kResidual>
+  static void FinishGroup(const Vector (*acc)[kGroupBlocks], const Epilogue& e, int64_t lane,
+                          const void* const* residuals, void* const* outputs) {
+    constexpr int kTogether = 4 / kGroupBlocks;  // pixels
+    __m512 scale[kGroupBlocks], bias[kGroupBlocks];
+    ANYBIT_UNROLL for (int b = 0; b < kGroupBlocks; ++b) {
+      scale[b] = _mm512_loadu_ps(e.scale + b * kLanes);
+      bias[b] = _mm512_loadu_ps(e.bias + b * kLanes);
+    }
+    ANYBIT_UNROLL for (int first = 0; first < kGroupPixels; first += kTogether) {
+      Vector codes[4];
+      ANYBIT_UNROLL for (int v = 0; v < 4; ++v) {
+        const int i = first + v / kGroupBlocks, b = v % kGroupBlocks;
+        if (i < kGroupPixels) {
+          const auto* residual = kResidual ? static_cast<const uint8_t*>(residuals[i]) + lane + b * kLanes : nullptr;
+          codes[v] = Round<kResidual>(acc[i][b], scale[b], bias[b], residual, e);
+        } else {
+          codes[v] = codes[0];
+        }
+      }
+      // Each 128 bits of `bytes`: 4 codes of each of the four vectors.
+      const Vector bytes =
+          _mm512_packus_epi16(_mm512_packs_epi32(codes[0], codes[1]), _mm512_packs_epi32(codes[2], codes[3]));
+      const Vector in_order =
+          _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), bytes);
+      ANYBIT_UNROLL for (int p = 0; p < kTogether; ++p) {
+        if (first + p >= kGroupPixels) continue;
+        auto* out = static_cast<uint8_t*>(outputs[first + p]) + lane;
+        if constexpr (kGroupBlocks == 2) {
+          _mm256_storeu_si256(reinterpret_cast<__m256i*>(out),
+                              p == 0 ? _mm512_castsi512_si256(in_order) : _mm512_extracti64x4_epi64(in_order, 1));
+        } else {
+          StoreQuarter(in_order, p, out);
+        }
+      }
+    }
+  }
+
+  // 16 bytes of four.
+  static void StoreQuarter(Vector v, int quarter, uint8_t* out) {
+    auto* to = reinterpret_cast<__m128i*>(out);
+    switch (quarter) {
+      case 0: _mm_storeu_si128(to, _mm512_castsi512_si128(v)); break;
+      case 1: _mm_storeu_si128(to, _mm512_extracti32x4_epi32(v, 1)); break;
+      case 2: _mm_storeu_si128(to, _mm512_extracti32x4_epi32(v, 2)); break;
+      case 3: _mm_storeu_si128(to, _mm512_extracti32x4_epi32(v, 3)); break;
+    }
   }
 
   static void FinishFloats(const float* sums, const Epilogue& e, const float* residual, float* out) {
@@ -116,6 +180,15 @@ struct Floats : PlainSums {
 
 struct Signs : PlainSums {
   static constexpr bool kSigns = true;
+
+  static Isa::Vector Double(Isa::Vector acc) { return _mm512_add_epi32(acc, acc); }
+
+  // From the sums where weights are +1 to those of weights +-1: twice the former less the sum of all.
+  template <int kBlocks>
+  static void TakeSigns(Isa::Vector* acc, int32_t window_sum) {
+    const Isa::Vector all = _mm512_set1_epi32(window_sum);
+    ANYBIT_UNROLL for (int b = 0; b < kBlocks; ++b) acc[b] = _mm512_sub_epi32(Double(acc[b]), all);
+  }
 
   static Isa::Vector Step(Isa::Vector acc, Isa::Vector x, Isa::Vector w) {
     return _mm512_add_epi32(acc, _mm512_popcnt_epi32(_mm512_and_si512(x, w)));

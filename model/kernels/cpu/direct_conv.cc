@@ -12,6 +12,8 @@ namespace {
 // Output pixels of one kernel call: the panel of a block is read once for all of them. Bounds the pointer tables on the
 // stack.
 constexpr int kPixelsPerCall = 96;
+// Pixels of one pass over a block on the widest instruction set.
+constexpr int kPixelMultiple = 8;
 
 // Values of each operand that a step takes.
 constexpr int ValuesPerStep(Operand operand) {
@@ -41,9 +43,14 @@ class DirectInput {
  public:
   // Where the windows of one group of images start.
   struct Windows {
-    const uint8_t* base;               // of the group's first image
-    int64_t element_bytes;             // of one value of a FeatureMap offset; for signs, of one pixel's word
-    int64_t image_stride, row_stride;  // bytes
+    const uint8_t* base;                             // of the group's first image
+    int64_t image_stride, row_stride, pixel_stride;  // bytes
+    int64_t stored_channels;
+
+    // Where the window starts whose first value is `offset` elements from its image's.
+    const uint8_t* At(int64_t image, int64_t offset) const {
+      return base + image * image_stride + offset / stored_channels * pixel_stride;
+    }
   };
 
   DirectInput(Operand operand, const PlannedNode& node, const FeatureMap& map, int planes)
@@ -67,24 +74,19 @@ class DirectInput {
   Windows Prepare(const KernelTable& kernels, const void* images, int64_t first, int64_t count,
                   uint8_t* workspace) const {
     const auto* in = static_cast<const uint8_t*>(images);
-    const int64_t image = map_.image_stride(), row = map_.row_stride();
+    const int64_t image = map_.image_stride();
     switch (operand_) {
-      case Operand::kBytes:
-        return {.base = in + first * image, .element_bytes = 1, .image_stride = image, .row_stride = row};
-      case Operand::kFloats:
-        return {.base = in + 4 * first * image, .element_bytes = 4, .image_stride = 4 * image, .row_stride = 4 * row};
+      case Operand::kBytes: return WindowsAt(in + first * image, map_.stored_channels);
+      case Operand::kFloats: return WindowsAt(in + 4 * first * image, 4 * map_.stored_channels);
       case Operand::kWords:
         kernels.widen(in + first * image, count * image, reinterpret_cast<int16_t*>(workspace));
-        return {.base = workspace, .element_bytes = 2, .image_stride = 2 * image, .row_stride = 2 * row};
+        return WindowsAt(workspace, 2 * map_.stored_channels);
       case Operand::kSigns: break;
     }
     kernels.split_planes(in + first * image, count * StoredPixels(map_), map_.stored_channels, planes_,
                          reinterpret_cast<uint32_t*>(workspace), plane_stride() / 4,
                          reinterpret_cast<int32_t*>(workspace + sums_offset()));
-    return {.base = workspace,
-            .element_bytes = 4,
-            .image_stride = PlaneBytes(map_),
-            .row_stride = row / map_.stored_channels * SignWords(map_) * 4};
+    return WindowsAt(workspace, SignWords(map_) * 4);
   }
 
   // The sum of the codes in the window that starts at stored pixel `pixel` of image `image`. Signs only.
@@ -100,6 +102,14 @@ class DirectInput {
   }
 
  private:
+  Windows WindowsAt(const uint8_t* base, int64_t pixel_stride) const {
+    return {.base = base,
+            .image_stride = StoredPixels(map_) * pixel_stride,
+            .row_stride = map_.row_stride() / map_.stored_channels * pixel_stride,
+            .pixel_stride = pixel_stride,
+            .stored_channels = map_.stored_channels};
+  }
+
   // Of the pixels' sums, after the planes.
   int64_t sums_offset() const { return RoundUp(planes_ * plane_stride(), 64); }
 
@@ -206,16 +216,27 @@ class DirectConv : public ConvLayer {
   }
 
  private:
+  // What a kernel call is told of each pixel.
+  struct Pixels {
+    const uint8_t* windows[kPixelsPerCall];
+    const void* residuals[kPixelsPerCall];
+    void* outputs[kPixelsPerCall];
+    int32_t window_sums[kPixelsPerCall];
+  };
+
+  // Calls of nearly equal size, of whole groups of accumulators: a last call of few pixels would leave some unused.
+  static int PixelsOfCalls(int64_t pixels) {
+    const int64_t calls = (pixels + kPixelsPerCall - 1) / kPixelsPerCall;
+    return static_cast<int>(std::min<int64_t>(kPixelsPerCall, RoundUp((pixels + calls - 1) / calls, kPixelMultiple)));
+  }
+
   void RunGroup(const ConvImages& images, int64_t first, int64_t count, uint8_t* workspace) const {
     const DirectInput::Windows windows = input_.Prepare(kernels_, images.in, first, count, workspace);
-    const int64_t width = node_.out.width;
     const int64_t out_bytes = operand_ == Operand::kFloats ? 4 : 1;
+    const int pixels_of_call = PixelsOfCalls(count * node_.out.height * node_.out.width);
     const auto* residuals = static_cast<const uint8_t*>(images.residual);
-    const uint8_t* window[kPixelsPerCall];
-    const void* residual[kPixelsPerCall];
-    void* output[kPixelsPerCall];
-    int32_t window_sum[kPixelsPerCall];
-    ConvCall call{.windows = window,
+    Pixels pixels;
+    ConvCall call{.windows = pixels.windows,
                   .pixels = 0,
                   .rows = node_.kernel,
                   .row_stride = windows.row_stride,
@@ -225,29 +246,28 @@ class DirectConv : public ConvLayer {
                   .exact_steps = exact_steps_,
                   .planes = input_.planes(),
                   .plane_stride = input_.plane_stride(),
-                  .window_sums = window_sum,
+                  .window_sums = pixels.window_sums,
                   .epilogue = epilogue_.view(0),
-                  .residuals = residuals == nullptr ? nullptr : residual,
-                  .outputs = output};
+                  .residuals = residuals == nullptr ? nullptr : pixels.residuals,
+                  .outputs = pixels.outputs};
     for (int64_t image = 0; image < count; ++image) {
       for (int64_t y = 0; y < node_.out.height; ++y) {
-        for (int64_t x = 0; x < width; ++x) {
+        const int64_t corner = maps_.in.at(y * node_.stride - node_.padding, -node_.padding);
+        const uint8_t* window = windows.At(image, corner);
+        const int64_t to = (first + image) * maps_.out.image_stride() + maps_.out.at(y, 0);
+        auto* output = static_cast<uint8_t*>(images.out) + to * out_bytes;
+        const int64_t from = (first + image) * maps_.residual.image_stride() + maps_.residual.at(y, 0);
+        const uint8_t* residual = residuals == nullptr ? nullptr : residuals + from * out_bytes;
+        for (int64_t x = 0; x < node_.out.width; ++x) {
           const int i = call.pixels;
-          const int64_t at = maps_.in.at(y * node_.stride - node_.padding, x * node_.stride - node_.padding);
+          pixels.windows[i] = window + x * node_.stride * windows.pixel_stride;
+          pixels.outputs[i] = output + x * maps_.out.stored_channels * out_bytes;
+          if (residual != nullptr) pixels.residuals[i] = residual + x * maps_.residual.stored_channels * out_bytes;
           if (operand_ == Operand::kSigns) {
-            const int64_t pixel = at / maps_.in.stored_channels;
-            window[i] = windows.base + image * windows.image_stride + pixel * SignWords(maps_.in) * 4;
-            window_sum[i] = input_.WindowSum(workspace, image, pixel);
-          } else {
-            window[i] = windows.base + image * windows.image_stride + at * windows.element_bytes;
+            const int64_t pixel = corner / maps_.in.stored_channels + x * node_.stride;
+            pixels.window_sums[i] = input_.WindowSum(workspace, image, pixel);
           }
-          const int64_t to = (first + image) * maps_.out.image_stride() + maps_.out.at(y, x);
-          output[i] = static_cast<uint8_t*>(images.out) + to * out_bytes;
-          if (residuals != nullptr) {
-            const int64_t from = (first + image) * maps_.residual.image_stride() + maps_.residual.at(y, x);
-            residual[i] = residuals + from * out_bytes;
-          }
-          if (++call.pixels == kPixelsPerCall) {
+          if (++call.pixels == pixels_of_call) {
             kernels_.convolve[static_cast<int>(operand_)](call);
             call.pixels = 0;
           }

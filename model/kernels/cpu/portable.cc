@@ -21,6 +21,7 @@ struct Isa {
   static constexpr int kVectorBytes = 16;
   static constexpr int kPixels = 3, kBlocks = 1;
   static constexpr bool kHasBytes = false;
+  static constexpr bool kFinishesGroups = false;
   static constexpr bool kNarrowBytes = false;
 
   static Vector Load(const uint8_t* p) {
