@@ -200,7 +200,7 @@ absl::Status PackedNetworkImpl::Prepare(PointId point) const {
 
 absl::StatusOr<int64_t> PackedNetworkImpl::RowsFor(PointId point, std::span<const uint8_t> input,
                                                    std::span<float> output, const PackedScratch& scratch) const {
-  const absl::StatusOr<int64_t> rows = RowsOf(description_, point, input.size(), output.size());
+  absl::StatusOr<int64_t> rows = RowsOf(description_, point, input.size(), output.size());
   if (!rows.ok()) return rows.status();
   if (*rows > scratch.max_rows) {
     return absl::InvalidArgumentError(absl::StrCat("batch of ", *rows, " exceeds the scratch's ", scratch.max_rows));

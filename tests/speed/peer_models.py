@@ -8,7 +8,7 @@ Quantized: activations are u8 with zero point 0 (which is ReLU as well), or 128 
 one scale per output channel. Scales come from a run in float. The last, linear layer stays in float: it is less than a
 thousandth of the work.
 
-Depthwise convolutions, strided or padded pools and clips are not written yet, and refused.
+Clips are not written yet, and refused.
 """
 
 import dataclasses
@@ -23,7 +23,10 @@ OPSET = 17
 
 @dataclasses.dataclass
 class Network:
-    """Nodes of the spec with random weights, [out, in, kernel, kernel] or [out, in], and biases, by node name."""
+    """Nodes of the spec with random weights and biases, by node name.
+
+    Weights are [out, in, kernel, kernel], of a depthwise convolution with in = 1, or [out, in].
+    """
 
     nodes: list
     channels: int
@@ -42,7 +45,8 @@ class Network:
             name, depth = node["name"], depths[node["inputs"][0]]
             shape = None
             if "conv" in node:
-                shape = (node["conv"]["out_channels"], depth, node["conv"]["kernel"], node["conv"]["kernel"])
+                conv = node["conv"]
+                shape = (conv["out_channels"], depth // groups(node), conv["kernel"], conv["kernel"])
             elif "linear" in node:
                 shape = (node["linear"]["out_features"], depth)
             if shape:
@@ -68,20 +72,34 @@ class Network:
 def refuse_what_is_not_written(spec):
     if len(spec["input"]["shape"]) != 3:
         raise ValueError("a network of clips has no form for peers yet")
-    for node in spec["nodes"]:
-        pool = node.get("max_pool", {})
-        if node.get("conv", {}).get("groups", 0) > 1 or pool.get("padding", 0) or pool.get("stride", 0):
-            raise ValueError(f"node {node['name']} has no form for peers yet")
+
+
+def groups(node):
+    """1, or the number of channels where the convolution is depthwise."""
+    return node["conv"].get("groups", 0) or 1
+
+
+def pool_window(node):
+    """Size, stride and padding of a max pool."""
+    pool = node["max_pool"]
+    return pool["size"], pool.get("stride", 0) or pool["size"], pool.get("padding", 0)
 
 
 def has_relu(node):
     return not node["conv"].get("without_relu", False)
 
 
-def convolve(x, weight, bias, stride, padding):
-    """The definition, as one product of matrices. x: [batch, in, height, width]."""
+def windows_of(x, size, stride, padding):
+    """[batch, channels, height, width, size, size], with zeros beyond the map."""
     x = numpy.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    windows = numpy.lib.stride_tricks.sliding_window_view(x, weight.shape[2:], axis=(2, 3))[:, :, ::stride, ::stride]
+    return numpy.lib.stride_tricks.sliding_window_view(x, (size, size), axis=(2, 3))[:, :, ::stride, ::stride]
+
+
+def convolve(x, weight, bias, stride, padding):
+    """The definition, as one product of matrices, or of each channel by itself. x: [batch, in, height, width]."""
+    windows = windows_of(x, weight.shape[2], stride, padding)
+    if weight.shape[1] < x.shape[1]:
+        return numpy.einsum("bchwkl,ckl->bchw", windows, weight[:, 0]) + bias[:, None, None]
     return numpy.tensordot(windows, weight, ((1, 4, 5), (1, 2, 3))).transpose(0, 3, 1, 2) + bias[:, None, None]
 
 
@@ -99,9 +117,7 @@ def run_by_definition(network, images):
             if has_relu(node):
                 y = numpy.maximum(y, 0)
         elif "max_pool" in node:
-            size = node["max_pool"]["size"]
-            batch, channels, height, width = x.shape
-            y = x.reshape(batch, channels, height // size, size, width // size, size).max((3, 5))
+            y = windows_of(x, *pool_window(node)).max((4, 5))  # zeros beyond the map: no value is below
         elif "global_pool" in node:
             y = x.mean((2, 3), keepdims=True)
         else:
@@ -156,8 +172,10 @@ def pool_and_head(network, writer, node, value):
     """The nodes that are the same in float and quantized networks; `value` is the name of what the node reads."""
     name = node["name"]
     if "max_pool" in node:
-        size = [node["max_pool"]["size"]] * 2
-        return writer.add("MaxPool", [value], name, kernel_shape=size, strides=size)
+        size, stride, padding = pool_window(node)
+        return writer.add(
+            "MaxPool", [value], name, kernel_shape=[size] * 2, strides=[stride] * 2, pads=[padding] * 4
+        )
     if "global_pool" in node:
         return writer.add("GlobalAveragePool", [value], name)
     flat = writer.add("Flatten", [value], name + ":flat")
@@ -172,6 +190,7 @@ def conv_attributes(node):
         "kernel_shape": [conv["kernel"]] * 2,
         "strides": [conv["stride"]] * 2,
         "pads": [conv.get("padding", 0)] * 4,
+        "group": groups(node),
     }
 
 
@@ -318,8 +337,8 @@ def ncnn_files(network, limits=None):
                 if has_relu(node):
                     blob = writer.layer("ReLU", name + ":relu", [blob])
         elif "max_pool" in node:
-            size = node["max_pool"]["size"]
-            blob = writer.layer("Pooling", name, [blob], p0=0, p1=size, p2=size)
+            size, stride, padding = pool_window(node)
+            blob = writer.layer("Pooling", name, [blob], p0=0, p1=size, p2=stride, p3=padding, p5=1)
         elif "global_pool" in node:
             blob = writer.layer("Pooling", name, [blob], p0=1, p4=1)
         else:
@@ -335,10 +354,12 @@ def ncnn_conv(writer, network, node, blob, relu, limits):
     name, conv, weight = node["name"], node["conv"], network.weights[node["name"]]
     readers = network.readers(name)
     only_conv = relu and len(readers) == 1 and "conv" in readers[0] and readers[0]["inputs"][0] == name
-    quantization = 0 if limits is None else 102 if only_conv else 2
+    depthwise = groups(node) > 1
+    quantization = 0 if limits is None else (100 if only_conv else 0) + (1 if depthwise else 2)
+    kind, of_kind = ("ConvolutionDepthWise", {"p7": groups(node)}) if depthwise else ("Convolution", {})
     blob = writer.layer(
-        "Convolution", name, [blob], p0=len(weight), p1=conv["kernel"], p3=conv["stride"], p4=conv.get("padding", 0),
-        p5=1, p6=weight.size, p8=quantization, p9=int(relu),
+        kind, name, [blob], p0=len(weight), p1=conv["kernel"], p3=conv["stride"], p4=conv.get("padding", 0),
+        p5=1, p6=weight.size, p8=quantization, p9=int(relu), **of_kind,
     )  # fmt: skip
     writer.weights(weight)
     writer.floats(network.biases[name])

@@ -15,8 +15,10 @@ namespace {
 struct Isa {
   using Vector = __m512i;
   static constexpr int kVectorBytes = 64;
-  // 8 x 2 accumulators hide the latency of two dot products a cycle, and take each load of weights to 8 products.
-  static constexpr int kPixels = 8, kBlocks = 2;
+  // 6 x 4 accumulators: 10 loads for 24 dot products. Some processors do little more than one load of 64 bytes a cycle,
+  // broadcasts included, beside two dot products; 8 x 2 would take 10 loads for 16.
+  static constexpr int kPixels = 8, kBlocks = 4;
+  static constexpr int PixelsFor(int blocks) { return blocks == 4 ? 6 : 8; }
   static constexpr bool kHasBytes = true;
   static constexpr bool kNarrowBytes = false;
 
@@ -64,43 +66,54 @@ struct Isa {
     return _mm512_cvtps_epi32(_mm512_min_ps(y, _mm512_set1_ps(e.highest)));
   }
 
-  // Takes the sums of kPixels x kBlocks through the epilogue. Two vectors of codes at a time become bytes: those of two
-  // pixels, or of one pixel's two blocks, so that four vectors share three packings.
+  // Takes the sums of a group through the epilogue. Four vectors of codes share three packings: those of four pixels,
+  // of two pixels' two blocks, or of one pixel's three or four.
   template <int kGroupPixels, int kGroupBlocks, bool kResidual>
-  static void FinishGroup(const Vector (*acc)[kGroupBlocks], const Epilogue& e, int64_t lane,
-                          const void* const* residuals, void* const* outputs) {
-    constexpr int kTogether = 4 / kGroupBlocks;  // pixels
-    __m512 scale[kGroupBlocks], bias[kGroupBlocks];
+  static void FinishGroup(Vector (*acc)[kGroupBlocks], const Epilogue& e, int64_t lane, const void* const* residuals,
+                          void* const* outputs) {
     ANYBIT_UNROLL for (int b = 0; b < kGroupBlocks; ++b) {
-      scale[b] = _mm512_loadu_ps(e.scale + b * kLanes);
-      bias[b] = _mm512_loadu_ps(e.bias + b * kLanes);
+      const __m512 scale = _mm512_loadu_ps(e.scale + b * kLanes), bias = _mm512_loadu_ps(e.bias + b * kLanes);
+      ANYBIT_UNROLL for (int i = 0; i < kGroupPixels; ++i) {
+        const auto* residual = kResidual ? static_cast<const uint8_t*>(residuals[i]) + lane + b * kLanes : nullptr;
+        acc[i][b] = Round<kResidual>(acc[i][b], scale, bias, residual, e);
+      }
     }
+    constexpr int kTogether = kGroupBlocks > 2 ? 1 : 4 / kGroupBlocks;  // pixels
     ANYBIT_UNROLL for (int first = 0; first < kGroupPixels; first += kTogether) {
       Vector codes[4];
       ANYBIT_UNROLL for (int v = 0; v < 4; ++v) {
         const int i = first + v / kGroupBlocks, b = v % kGroupBlocks;
-        if (i < kGroupPixels) {
-          const auto* residual = kResidual ? static_cast<const uint8_t*>(residuals[i]) + lane + b * kLanes : nullptr;
-          codes[v] = Round<kResidual>(acc[i][b], scale[b], bias[b], residual, e);
-        } else {
-          codes[v] = codes[0];
-        }
+        codes[v] = v < kTogether * kGroupBlocks && i < kGroupPixels ? acc[i][b] : acc[first][0];
       }
-      // Each 128 bits of `bytes`: 4 codes of each of the four vectors.
-      const Vector bytes =
-          _mm512_packus_epi16(_mm512_packs_epi32(codes[0], codes[1]), _mm512_packs_epi32(codes[2], codes[3]));
-      const Vector in_order =
-          _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), bytes);
+      const Vector bytes = PackFour(codes);
       ANYBIT_UNROLL for (int p = 0; p < kTogether; ++p) {
         if (first + p >= kGroupPixels) continue;
-        auto* out = static_cast<uint8_t*>(outputs[first + p]) + lane;
-        if constexpr (kGroupBlocks == 2) {
-          _mm256_storeu_si256(reinterpret_cast<__m256i*>(out),
-                              p == 0 ? _mm512_castsi512_si256(in_order) : _mm512_extracti64x4_epi64(in_order, 1));
-        } else {
-          StoreQuarter(in_order, p, out);
-        }
+        StoreBlocks<kGroupBlocks>(bytes, p, static_cast<uint8_t*>(outputs[first + p]) + lane);
       }
+    }
+  }
+
+  // The codes of four vectors as bytes, one vector after the other.
+  static Vector PackFour(const Vector* codes) {
+    // Each 128 bits: 4 codes of each of the four.
+    const Vector mixed =
+        _mm512_packus_epi16(_mm512_packs_epi32(codes[0], codes[1]), _mm512_packs_epi32(codes[2], codes[3]));
+    return _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), mixed);
+  }
+
+  // The bytes of the pixel number `pixel` in `bytes`, which holds kGroupBlocks times 16 of each.
+  template <int kGroupBlocks>
+  static void StoreBlocks(Vector bytes, int pixel, uint8_t* out) {
+    if constexpr (kGroupBlocks == 4) {
+      _mm512_storeu_si512(out, bytes);
+    } else if constexpr (kGroupBlocks == 3) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm512_castsi512_si256(bytes));
+      StoreQuarter(bytes, 2, out + 2 * kLanes);
+    } else if constexpr (kGroupBlocks == 2) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out),
+                          pixel == 0 ? _mm512_castsi512_si256(bytes) : _mm512_extracti64x4_epi64(bytes, 1));
+    } else {
+      StoreQuarter(bytes, pixel, out);
     }
   }
 

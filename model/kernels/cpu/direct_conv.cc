@@ -12,8 +12,8 @@ namespace {
 // Output pixels of one kernel call: the panel of a block is read once for all of them. Bounds the pointer tables on the
 // stack.
 constexpr int kPixelsPerCall = 96;
-// Pixels of one pass over a block on the widest instruction set.
-constexpr int kPixelMultiple = 8;
+// Whole groups of pixels on every instruction set.
+constexpr int kPixelMultiple = 24;
 
 // Values of each operand that a step takes.
 constexpr int ValuesPerStep(Operand operand) {

@@ -20,6 +20,7 @@ struct Isa {
   typedef int32_t Vector __attribute__((vector_size(16)));
   static constexpr int kVectorBytes = 16;
   static constexpr int kPixels = 3, kBlocks = 1;
+  static constexpr int PixelsFor(int) { return kPixels; }
   static constexpr bool kHasBytes = false;
   static constexpr bool kFinishesGroups = false;
   static constexpr bool kNarrowBytes = false;
