@@ -13,11 +13,11 @@
 
 #include "absl/status/status.h"
 #include "base/time.h"
+#include "scheduler/feedback/tenant.h"
 #include "scheduler/latency/arrival_meter.h"
 #include "scheduler/latency/latency_table.h"
 #include "scheduler/point_table.h"
 #include "scheduler/request.h"
-#include "scheduler/tenant.h"
 
 namespace anybit::scheduler {
 

@@ -13,7 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "gtest/gtest.h"
-#include "scheduler/asio_event_loop.h"
+#include "scheduler/loop/asio_event_loop.h"
 #include "scheduler/policies/slackfit.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/testing/snapshot.h"

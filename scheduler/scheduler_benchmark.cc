@@ -11,7 +11,7 @@
 #include "base/random.h"
 #include "base/statistics.h"
 #include "benchmark/benchmark.h"
-#include "scheduler/admission.h"
+#include "scheduler/admission/admission.h"
 #include "scheduler/policies/registry.h"
 #include "scheduler/testing/snapshot.h"
 

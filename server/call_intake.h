@@ -31,7 +31,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/synchronization/mutex.h"
 #include "base/time.h"
-#include "scheduler/event_loop.h"
+#include "scheduler/loop/event_loop.h"
 #include "server/open_calls.h"
 #include "server/timeout_queue.h"
 

@@ -13,7 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "base/time.h"
 #include "metrics/edge_observer.h"
-#include "scheduler/event_loop.h"
+#include "scheduler/loop/event_loop.h"
 #include "scheduler/scheduler.h"
 #include "server/call_intake.h"
 #include "server/grpc_deadline.h"

@@ -16,7 +16,7 @@
 #include "absl/status/status.h"
 #include "model/engine/adaptive_network.h"
 #include "scheduler/batch_runner.h"
-#include "scheduler/event_loop.h"
+#include "scheduler/loop/event_loop.h"
 #include "server/processors.h"
 
 namespace anybit::server {

@@ -10,7 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "model/engine/adaptive_network.h"
-#include "scheduler/event_loop.h"
+#include "scheduler/loop/event_loop.h"
 #include "server/options.h"
 #include "server/profile_file.h"
 

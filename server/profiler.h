@@ -7,8 +7,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/engine/adaptive_network.h"
-#include "scheduler/event_loop.h"
 #include "scheduler/latency/profile.h"
+#include "scheduler/loop/event_loop.h"
 
 namespace anybit::server {
 

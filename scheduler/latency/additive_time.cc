@@ -5,7 +5,7 @@
 
 #include "base/statistics.h"
 #include "scheduler/latency/permille.h"
-#include "scheduler/quantile.h"
+#include "scheduler/latency/quantile.h"
 
 namespace anybit::scheduler {
 

@@ -5,7 +5,7 @@
 #include <span>
 
 #include "base/statistics.h"
-#include "scheduler/quantile.h"
+#include "scheduler/latency/quantile.h"
 
 namespace anybit::scheduler {
 

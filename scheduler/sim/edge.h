@@ -15,7 +15,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "base/time.h"
-#include "scheduler/event_loop.h"
+#include "scheduler/loop/event_loop.h"
 #include "scheduler/request.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/sim/shared_processor.h"

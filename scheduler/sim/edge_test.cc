@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "scheduler/admission.h"
+#include "scheduler/admission/admission.h"
 #include "scheduler/policies/registry.h"
 #include "scheduler/sim/shared_runner.h"
 #include "scheduler/sim/sim_event_loop.h"

@@ -12,7 +12,7 @@
 #include <deque>
 
 #include "base/time.h"
-#include "scheduler/event_loop.h"
+#include "scheduler/loop/event_loop.h"
 
 namespace anybit::scheduler::sim {
 

@@ -8,8 +8,8 @@
 #include <random>
 
 #include "scheduler/batch_runner.h"
-#include "scheduler/event_loop.h"
 #include "scheduler/latency/profile.h"
+#include "scheduler/loop/event_loop.h"
 #include "scheduler/sim/shared_processor.h"
 #include "scheduler/sim/world_options.h"
 

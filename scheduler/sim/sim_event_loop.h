@@ -9,8 +9,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "scheduler/event_loop.h"
-#include "scheduler/timer_queue.h"
+#include "scheduler/loop/event_loop.h"
+#include "scheduler/loop/timer_queue.h"
 
 namespace anybit::scheduler::sim {
 

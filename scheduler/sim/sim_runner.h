@@ -6,8 +6,8 @@
 #include <random>
 
 #include "scheduler/batch_runner.h"
-#include "scheduler/event_loop.h"
 #include "scheduler/latency/profile.h"
+#include "scheduler/loop/event_loop.h"
 
 namespace anybit::scheduler::sim {
 

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "scheduler/admission.h"
+#include "scheduler/admission/admission.h"
 #include "scheduler/latency/profile.h"
 #include "scheduler/policy.h"
 #include "scheduler/scheduler.h"

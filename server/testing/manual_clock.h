@@ -5,7 +5,7 @@
 #include <atomic>
 #include <cstdlib>
 
-#include "scheduler/event_loop.h"
+#include "scheduler/loop/event_loop.h"
 
 namespace anybit::server::testing {
 

@@ -20,8 +20,18 @@ RULES = [
         r"scheduler/",
         rf"{GRPC}|{LIBTORCH}|{CUDA}|prometheus/|google/|(client|metrics|model|proto|server)/",
     ),
-    (r"scheduler/(?!asio_)", r"boost/"),
-    (r"scheduler/latency/", r"scheduler/policies/"),
+    (r"scheduler/(?!loop/asio_)", r"boost/"),
+    # The rooms of scheduler. Tests may use what stands above.
+    (r"scheduler/loop/(?!.*_test\.cc)", r"scheduler/(?!loop/)"),
+    (
+        r"scheduler/(feedback|latency|queue)/(?!.*_test\.cc)",
+        r"scheduler/(?!(feedback|latency|queue)/|(batch|point_table|request)\.h)",
+    ),
+    (
+        r"scheduler/policies/(?!.*_test\.cc)",
+        r"scheduler/(?!(feedback|latency|policies)/|(decision|point_table|policy|request)\.h)",
+    ),
+    (r"scheduler/admission/", r"scheduler/(scheduler\.h|(loop|queue|sim)/)"),
     (r"model/", rf"{GRPC}|boost/|prometheus/|(client|metrics|scheduler|server)/"),
     (r"model/(?!train/|engine/torch_)", LIBTORCH),
     (r"model/(?!train/)", r"model/train/"),

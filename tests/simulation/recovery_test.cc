@@ -21,7 +21,7 @@
 
 #include "base/random.h"
 #include "gtest/gtest.h"
-#include "scheduler/admission.h"
+#include "scheduler/admission/admission.h"
 #include "scheduler/policies/registry.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/sim/edge.h"

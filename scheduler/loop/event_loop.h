@@ -1,0 +1,38 @@
+// The scheduler's source of time and of turns: one callback at a time, on one thread, in a stated order.
+//
+// Two implementations: AsioEventLoop (real time) and sim::SimEventLoop (virtual time). The engine cannot tell which.
+#ifndef ANYBIT_SCHEDULER_LOOP_EVENT_LOOP_H_
+#define ANYBIT_SCHEDULER_LOOP_EVENT_LOOP_H_
+
+#include <cstdint>
+
+#include "absl/functional/any_invocable.h"
+#include "base/time.h"
+
+namespace anybit::scheduler {
+
+enum class TimerId : uint64_t { kNone = 0 };
+
+class EventLoop {
+ public:
+  using Callback = absl::AnyInvocable<void()>;
+
+  virtual ~EventLoop() = default;
+
+  // The present instant; never goes back. Any thread.
+  virtual MonoTime Now() const = 0;
+
+  // Runs `callback` on the loop thread after everything posted before it. Any thread; never blocks.
+  virtual void Post(Callback callback) = 0;
+
+  // Runs `callback` on the loop thread at `when` or later, never earlier; equal instants run in posting order.
+  // An instant already past counts as the present one and runs as soon as the loop turns. Loop thread only.
+  virtual TimerId PostAt(MonoTime when, Callback callback) = 0;
+
+  // True if the timer was still pending and now will never run. Loop thread only.
+  virtual bool Cancel(TimerId timer) = 0;
+};
+
+}  // namespace anybit::scheduler
+
+#endif  // ANYBIT_SCHEDULER_LOOP_EVENT_LOOP_H_
