@@ -10,7 +10,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "server/translate.h"
+#include "server/grpc_status.h"
+#include "server/shown_text.h"
 
 namespace anybit::server {
 namespace {

@@ -7,7 +7,9 @@
 #include "absl/strings/string_view.h"
 #include "base/version.h"
 #include "proto/inference.grpc.pb.h"
-#include "server/translate.h"
+#include "server/describe_model.h"
+#include "server/grpc_status.h"
+#include "server/translate_request.h"
 
 namespace anybit::server {
 namespace {

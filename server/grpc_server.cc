@@ -19,7 +19,9 @@
 #include "base/listening_sockets.h"
 #include "proto/health.grpc.pb.h"
 #include "proto/inference.grpc.pb.h"
-#include "server/translate.h"
+#include "server/grpc_status.h"
+#include "server/shown_text.h"
+#include "server/translate_request.h"
 
 namespace anybit::server {
 namespace {

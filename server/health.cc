@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 #include "proto/health.grpc.pb.h"
-#include "server/translate.h"
+#include "server/grpc_status.h"
 
 namespace anybit::server {
 namespace {

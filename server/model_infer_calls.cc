@@ -13,8 +13,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "proto/inference.grpc.pb.h"
+#include "server/grpc_status.h"
 #include "server/inference_payload.h"
-#include "server/translate.h"
+#include "server/translate_outcome.h"
+#include "server/translate_request.h"
 
 namespace anybit::server {
 namespace {
@@ -156,24 +158,25 @@ class ModelInferCalls::Call final : public CallHandler {
       incoming_.Finish(ToGrpcStatus(call.status()));
       return;
     }
-    request_id_ = request.id();
-    call_ = *std::move(call);
-    deadline_ = SaturatingAdd(arrival, std::min(call_.time_limit, grpc_deadline_.Left(parts_.wall_now())));
+    const RequestTerms& terms = call->terms;
+    const int rows = call->input.rows;
+    form_ = {.request_id = request.id(), .rows = rows, .top_classes = call->top_classes};
+    deadline_ = SaturatingAdd(arrival, std::min(terms.time_limit, grpc_deadline_.Left(parts_.wall_now())));
     if (const std::optional<Duration> retry_after = parts_.scheduler.RefuseEarly(deadline_)) {
-      parts_.scheduler.ReportRefused(call_.sla_class, call_.tenant, call_.rows);
+      parts_.scheduler.ReportRefused(terms.sla_class, terms.tenant, rows);
       ShedEarly(*retry_after);
       return;
     }
     auto payload = std::make_unique<InferencePayload>();
-    payload->input = std::move(call_.input);
-    payload->output.reserve(call_.rows * parts_.model.network.output.elements);
+    payload->input = std::move(call->input.bytes);
+    payload->output.reserve(rows * parts_.model.network.output.elements);
     // The outputs are held twice while the response is made of them.
     if (!Hold(static_cast<int64_t>(payload->input.size() + 2 * payload->output.capacity() * sizeof(float)))) return;
     id_ = parts_.scheduler.Submit({.deadline = deadline_,
-                                   .allowed = call_.allowed,
-                                   .sla_class = call_.sla_class,
-                                   .tenant = call_.tenant,
-                                   .rows = call_.rows,
+                                   .allowed = terms.allowed,
+                                   .sla_class = terms.sla_class,
+                                   .tenant = terms.tenant,
+                                   .rows = rows,
                                    .payload = std::move(payload)},
                                   [this](scheduler::Outcome outcome) { Answer(std::move(outcome)); });
     if (is_cancelled_) parts_.scheduler.Cancel(*id_);
@@ -193,7 +196,7 @@ class ModelInferCalls::Call final : public CallHandler {
     ended_ = outcome.ended;
     try {
       bool own_buffer;
-      const inference::ModelInferResponse response = TranslateOutcome(outcome, request_id_, call_, parts_.model);
+      const inference::ModelInferResponse response = TranslateOutcome(outcome, form_, parts_.model);
       const grpc::Status status =
           grpc::SerializationTraits<inference::ModelInferResponse>::Serialize(response, &response_, &own_buffer);
       if (status.ok()) {
@@ -243,8 +246,7 @@ class ModelInferCalls::Call final : public CallHandler {
   Duration time_at_arrival_{};  // to the gRPC deadline; 0: there is none
   RequestMemory::Share share_;
   grpc::ByteBuffer message_;
-  std::string request_id_;
-  InferCall call_;  // its input has moved on
+  ResponseForm form_;
   MonoTime deadline_{};
   std::optional<scheduler::RequestId> id_;  // once submitted; not for Answer, which may run before it is set
   bool is_cancelled_ = false;               // before its deadline

@@ -1,0 +1,55 @@
+#include "server/describe_model.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "server/testing/infer_request.h"
+
+namespace anybit::server {
+namespace {
+
+using ::testing::ElementsAre;
+using testing::Model;
+
+TEST(DescribeModelTest, MetadataHasTheBatchDimensionAndConfigHasNot) {
+  const auto metadata = DescribeModel(Model());
+  EXPECT_THAT(metadata.inputs(0).shape(), ElementsAre(-1, 2, 2, 1));
+  EXPECT_THAT(metadata.outputs(0).shape(), ElementsAre(-1, 3));
+  const auto config = ConfigureModel(Model());
+  EXPECT_THAT(config.input(0).dims(), ElementsAre(2, 2, 1));
+  EXPECT_THAT(config.output(0).dims(), ElementsAre(3));
+  EXPECT_EQ(config.max_batch_size(), 4);
+  EXPECT_TRUE(config.has_dynamic_batching());
+  EXPECT_EQ(config.input(0).name(), metadata.inputs(0).name());
+  EXPECT_EQ(config.output(0).name(), metadata.outputs(0).name());
+  EXPECT_EQ(config.input(0).data_type(), inference::TYPE_UINT8);
+  EXPECT_EQ(metadata.inputs(0).datatype(), "UINT8");
+}
+
+TEST(DescribeModelTest, MetadataAdvertisesPointsAccuraciesClassesAndTenants) {
+  const auto metadata = DescribeModel(Model());
+  const auto& properties = metadata.properties();
+  EXPECT_EQ(properties.at("operating_points"), "fp32,w8a8,w4a4f,w1a1");
+  EXPECT_EQ(properties.at("operating_point.w4a4f.accuracy_bp"), "9000");
+  EXPECT_EQ(properties.at("operating_point.w4a4f.weight_bits"), "4");
+  EXPECT_EQ(properties.at("sla_classes"), "default,interactive");
+  EXPECT_EQ(properties.at("sla_class.interactive.objective_us"), "20000");
+  EXPECT_EQ(properties.at("sla_class.interactive.accuracy_floor_bp"), "8500");
+  EXPECT_EQ(properties.at("sla_class.interactive.weight"), "1");
+  EXPECT_EQ(properties.at("tenants"), "default,careful");
+  EXPECT_EQ(properties.at("tenant.careful.share"), "3");
+  EXPECT_EQ(properties.at("tenant.careful.accuracy_floor_bp"), "9200");
+}
+
+TEST(DescribeModelTest, MetadataAdvertisesLabelsAsAListWhateverTheyHold) {
+  ServedModel model = Model();
+  model.network.labels = {"zero", "one", "two"};
+  EXPECT_EQ(DescribeModel(model).properties().at("labels_json"), R"(["zero","one","two"])");
+  EXPECT_EQ(DescribeModel(model).properties().at("labels"), "zero,one,two");
+  model.network.labels = {"a, b", "c\"\\", "caf\xc3\xa9"};
+  EXPECT_EQ(DescribeModel(model).properties().at("labels_json"), "[\"a, b\",\"c\\\"\\\\\",\"caf\xc3\xa9\"]");
+  EXPECT_FALSE(DescribeModel(model).properties().contains("labels")) << "at commas it splits into four";
+}
+
+}  // namespace
+}  // namespace anybit::server

@@ -1,0 +1,25 @@
+// The one input of a request: its name, type and shape checked, its contents as bytes.
+#ifndef ANYBIT_SERVER_INPUT_TENSOR_H_
+#define ANYBIT_SERVER_INPUT_TENSOR_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "proto/inference.pb.h"
+#include "server/served_model.h"
+
+namespace anybit::server {
+
+struct InputTensor {
+  int rows = 1;                // 1..max_batch
+  std::vector<uint8_t> bytes;  // rows x input elements
+};
+
+// InvalidArgument, naming value and limit, unless the request has the model's input and nothing else. Contents may be
+// raw or typed.
+absl::StatusOr<InputTensor> ReadInput(const inference::ModelInferRequest& request, const ServedModel& model);
+
+}  // namespace anybit::server
+
+#endif  // ANYBIT_SERVER_INPUT_TENSOR_H_

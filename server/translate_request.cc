@@ -1,0 +1,89 @@
+#include "server/translate_request.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "server/parameters.h"
+#include "server/shown_text.h"
+
+namespace anybit::server {
+namespace {
+
+using inference::ModelInferRequest;
+
+// In the largest request, for names, parameters and what other clients send along.
+constexpr int64_t kRoomBesideTensors = 256 * 1024;
+
+// How many classes of the one output are wanted as text; 0: all logits. None requested means all of them.
+absl::StatusOr<int> ReadOutputs(const ModelInferRequest& request, const ServedModel& model) {
+  int top_classes = 0;
+  const model::TensorDescription& expected = model.network.output;
+  if (request.outputs_size() > 1) {
+    return absl::InvalidArgumentError(absl::StrCat("expected at most 1 outputs but got ", request.outputs_size(),
+                                                   " outputs for model '", model.network.name, "'."));
+  }
+  for (const auto& output : request.outputs()) {
+    if (output.name() != expected.name) {
+      return absl::InvalidArgumentError(absl::StrCat("unexpected inference output ", ShownText(output.name()),
+                                                     " for model '", model.network.name, "', expected '", expected.name,
+                                                     "'."));
+    }
+    if (absl::Status status = RefuseSharedMemory(output.parameters(), output.name()); !status.ok()) return status;
+    if (absl::Status status = CheckForeignParameters(output.parameters()); !status.ok()) return status;
+    const auto classes =
+        BoundedParameter(output.parameters(), "classification", 1, std::numeric_limits<int64_t>::max());
+    if (!classes.ok()) return classes.status();
+    top_classes = static_cast<int>(std::min(classes->value_or(0), expected.elements));
+  }
+  return top_classes;
+}
+
+}  // namespace
+
+absl::Status CheckModel(absl::string_view name, absl::string_view version, const model::NetworkDescription& network) {
+  if (name != network.name) {
+    return absl::NotFoundError(absl::StrCat("Request for unknown model: ", ShownText(name), " is not found"));
+  }
+  if (version.empty()) return absl::OkStatus();
+  int64_t number = 0;
+  if (!std::all_of(version.begin(), version.end(), absl::ascii_isdigit) || !absl::SimpleAtoi(version, &number) ||
+      number < 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("failed to get model version from specified version string ", ShownText(version)));
+  }
+  if (number != network.version) {
+    return absl::NotFoundError(absl::StrCat("Request for unknown model: '", network.name, "' version ", number,
+                                            " is not found, the served version is ", network.version));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<InferCall> TranslateRequest(const ModelInferRequest& request, const ServedModel& model) {
+  absl::Status status = CheckModel(request.model_name(), request.model_version(), model.network);
+  if (!status.ok()) return status;
+  const absl::StatusOr<RequestTerms> terms = ReadTerms(request.parameters(), model);
+  if (!terms.ok()) return terms.status();
+  if (status = CheckForeignParameters(request.parameters()); !status.ok()) return status;
+  const absl::StatusOr<int> top_classes = ReadOutputs(request, model);
+  if (!top_classes.ok()) return top_classes.status();
+  absl::StatusOr<InputTensor> input = ReadInput(request, model);
+  if (!input.ok()) return input.status();
+  return InferCall{.terms = *terms, .input = *std::move(input), .top_classes = *top_classes};
+}
+
+int LargestRequestBytes(const ServedModel& model) {
+  // Typed contents take up to two bytes for each element (values above 127).
+  const int64_t bytes = 2 * model.network.input.elements * model.max_batch + kRoomBesideTensors;
+  return static_cast<int>(std::min<int64_t>(bytes, std::numeric_limits<int>::max()));
+}
+
+int64_t LargestRawRequestBytes(const ServedModel& model) {
+  return model.network.input.elements * model.max_batch + kRoomBesideTensors;
+}
+
+}  // namespace anybit::server

@@ -1,0 +1,42 @@
+// A ModelInferRequest as the scheduler and the network want it: a pure function.
+//
+// Everything a client can get wrong is found here, before anything is queued. Texts from clients appear in messages
+// escaped and cut, so that a message always fits into a header.
+#ifndef ANYBIT_SERVER_TRANSLATE_REQUEST_H_
+#define ANYBIT_SERVER_TRANSLATE_REQUEST_H_
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "proto/inference.pb.h"
+#include "server/input_tensor.h"
+#include "server/request_terms.h"
+#include "server/served_model.h"
+
+namespace anybit::server {
+
+// The contents of a valid ModelInferRequest.
+struct InferCall {
+  RequestTerms terms;
+  InputTensor input;
+  int top_classes = 0;  // of the output, as text; 0: all logits, as FP32
+};
+
+// NotFound unless `name` and `version` ("" for the newest) are the model's; InvalidArgument if the version is no
+// number.
+absl::Status CheckModel(absl::string_view name, absl::string_view version, const model::NetworkDescription& network);
+
+// InvalidArgument or NotFound, naming value and limit.
+absl::StatusOr<InferCall> TranslateRequest(const inference::ModelInferRequest& request, const ServedModel& model);
+
+// The largest ModelInferRequest that can be valid, in bytes.
+int LargestRequestBytes(const ServedModel& model);
+
+// The largest one whose tensor is in raw_input_contents, as nearly all clients send it.
+int64_t LargestRawRequestBytes(const ServedModel& model);
+
+}  // namespace anybit::server
+
+#endif  // ANYBIT_SERVER_TRANSLATE_REQUEST_H_
