@@ -22,7 +22,7 @@ struct Isa {
   static constexpr bool kHasBytes = true;
   static constexpr bool kNarrowBytes = false;
 
-  static constexpr bool kFinishesGroups = true;
+  static constexpr bool kFinishesGroups = true, kPrefetches = true;
 
   static Vector Load(const uint8_t* p) { return _mm512_load_si512(p); }
 
@@ -91,6 +91,19 @@ struct Isa {
         StoreBlocks<kGroupBlocks>(bytes, p, static_cast<uint8_t*>(outputs[first + p]) + lane);
       }
     }
+  }
+
+  // Sums of one block of four pixels through the epilogue.
+  template <bool kResidual>
+  static void FinishFour(const Vector* sums, const Epilogue& e, const uint8_t* const* residuals,
+                         uint8_t* const* outputs) {
+    const __m512 scale = _mm512_loadu_ps(e.scale), bias = _mm512_loadu_ps(e.bias);
+    Vector codes[4];
+    ANYBIT_UNROLL for (int i = 0; i < 4; ++i) {
+      codes[i] = Round<kResidual>(sums[i], scale, bias, kResidual ? residuals[i] : nullptr, e);
+    }
+    const Vector bytes = PackFour(codes);
+    ANYBIT_UNROLL for (int i = 0; i < 4; ++i) StoreQuarter(bytes, i, outputs[i]);
   }
 
   // The codes of four vectors as bytes, one vector after the other.
@@ -177,9 +190,10 @@ struct Bytes : PlainSums {
 
   static Init LoadInit(const int32_t* init) { return _mm512_loadu_si512(init); }
 
-  static void StoreLanes(const Isa::Vector* acc, const Init& init, uint8_t* lanes) {
-    _mm512_store_si512(lanes, _mm512_add_epi32(acc[0], init));
-  }
+  static constexpr bool kStartsFromInit = true;
+  static void Start(const Init& init, Isa::Vector* acc) { acc[0] = init; }
+
+  static void StoreLanes(const Isa::Vector* acc, const Init&, uint8_t* lanes) { _mm512_store_si512(lanes, acc[0]); }
 };
 
 struct Floats : PlainSums {
