@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "model/kernels/cpu/cache_size.h"
 #include "model/kernels/cpu/packed_epilogue.h"
 #include "model/kernels/cpu/panel_size.h"
 #include "model/kernels/cpu/winograd.h"
@@ -11,12 +12,17 @@
 namespace anybit::model {
 namespace {
 
-// Bytes of V and M of one group of tiles: with a block of U they fill a second-level cache of 512 KiB.
-constexpr int64_t kMaxTransformBytes = 352 << 10;
+// Bytes of V and M of one group of tiles. With the blocks of U in use they fill most of the second-level cache. Every
+// group reads all of U: one that does not fit that cache comes from farther away, so that fewer, larger groups pay off.
+int64_t MaxTransformBytes(const WinogradShape& shape, int64_t stored_channels, int64_t outputs) {
+  const int64_t cache = SecondLevelCacheBytes();
+  const int64_t u = shape.positions() * stored_channels * shape.depth_rows() * shape.value_bytes() * outputs;
+  return u > cache ? cache * 9 / 10 : cache * 6 / 10;
+}
 // Fewer tiles would leave accumulators of the product loop unused.
 constexpr int kMinTiles = 8;
 // Bounds the pointer tables on the stack.
-constexpr int kMaxTiles = 48;
+constexpr int kMaxTiles = 144;
 
 // How many tiles are transformed together, and where they lie in the workspace.
 struct TileBlocking {
@@ -27,11 +33,12 @@ struct TileBlocking {
   int64_t m_tile_stride = 0;
   int64_t m_bytes = 0;  // of one block
 
-  TileBlocking(const KernelTable& kernels, const WinogradShape& shape, int64_t stored_channels)
+  TileBlocking(const KernelTable& kernels, const WinogradShape& shape, int64_t stored_channels, int64_t outputs)
       : tile_bytes(stored_channels * shape.depth_rows() * shape.value_bytes()),
         m_tile_stride(int64_t{shape.positions()} * kLanes * (kernels.narrow_bytes && !shape.words ? 2 : 4)) {
     const int64_t bytes_of_tile = shape.positions() * tile_bytes + kernels.blocks * m_tile_stride;
-    tiles = static_cast<int>(std::clamp<int64_t>(kMaxTransformBytes / bytes_of_tile / 8 * 8, kMinTiles, kMaxTiles));
+    const int64_t fitting = MaxTransformBytes(shape, stored_channels, outputs) / bytes_of_tile;
+    tiles = static_cast<int>(std::clamp<int64_t>(fitting / 8 * 8, kMinTiles, kMaxTiles));
     // One more cache line, so that positions do not compete for the same cache sets.
     position_stride = tiles * tile_bytes + 64;
     v_bytes = RoundUp(shape.positions() * position_stride, 64);
@@ -58,7 +65,7 @@ class WinogradConv : public ConvLayer {
         epilogue_(weights, node.relu, panel_.factor),
         tile_rows_((node.out.height + shape_.out_rows - 1) / shape_.out_rows),
         tile_cols_((node.out.width + shape_.out_cols - 1) / shape_.out_cols),
-        blocking_(kernels, shape_, maps.in.stored_channels) {}
+        blocking_(kernels, shape_, maps.in.stored_channels, node.out.channels) {}
 
   int64_t panel_bytes() const override { return static_cast<int64_t>(panel_.u.bytes()); }
   int64_t workspace_bytes() const override { return blocking_.workspace_bytes(table_); }
@@ -195,7 +202,8 @@ int64_t MaxWinogradWorkspaceBytes(const KernelTable& kernels, const PlannedNode&
   for (int kind = 0; kind < kWinogradKinds; ++kind) {
     const WinogradShape shape = ShapeOf(static_cast<WinogradKind>(kind));
     if (!HasTiles(node, shape)) continue;
-    bytes = std::max(bytes, TileBlocking(kernels, shape, in.stored_channels).workspace_bytes(kernels));
+    bytes =
+        std::max(bytes, TileBlocking(kernels, shape, in.stored_channels, node.out.channels).workspace_bytes(kernels));
   }
   return bytes;
 }
