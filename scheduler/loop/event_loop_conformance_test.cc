@@ -11,7 +11,7 @@
 #include "absl/synchronization/notification.h"
 #include "gtest/gtest.h"
 #include "scheduler/loop/asio_event_loop.h"
-#include "scheduler/sim/sim_event_loop.h"
+#include "scheduler/sim/world/sim_event_loop.h"
 
 namespace anybit::scheduler {
 namespace {

@@ -15,10 +15,10 @@
 #include "scheduler/observer.h"
 #include "scheduler/policies/registry.h"
 #include "scheduler/policy.h"
-#include "scheduler/sim/edge.h"
-#include "scheduler/sim/shared_runner.h"
-#include "scheduler/sim/sim_event_loop.h"
-#include "scheduler/sim/sim_runner.h"
+#include "scheduler/sim/world/edge.h"
+#include "scheduler/sim/world/shared_runner.h"
+#include "scheduler/sim/world/sim_event_loop.h"
+#include "scheduler/sim/world/sim_runner.h"
 
 namespace anybit::scheduler::sim {
 namespace {

@@ -17,7 +17,7 @@
 #include "scheduler/request.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/sim/traces/offered_request.h"
-#include "scheduler/sim/world_options.h"
+#include "scheduler/sim/world/world_options.h"
 
 namespace anybit::scheduler::sim {
 

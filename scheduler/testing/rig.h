@@ -12,9 +12,9 @@
 #include "scheduler/latency/profile.h"
 #include "scheduler/policy.h"
 #include "scheduler/scheduler.h"
-#include "scheduler/sim/sim_event_loop.h"
-#include "scheduler/sim/sim_runner.h"
-#include "scheduler/sim/trace_recorder.h"
+#include "scheduler/sim/world/sim_event_loop.h"
+#include "scheduler/sim/world/sim_runner.h"
+#include "scheduler/sim/world/trace_recorder.h"
 
 namespace anybit::scheduler::testing {
 

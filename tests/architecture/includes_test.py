@@ -32,6 +32,7 @@ RULES = [
         r"scheduler/(?!(feedback|latency|policies)/|(decision|point_table|policy|request)\.h)",
     ),
     (r"scheduler/admission/", r"scheduler/(scheduler\.h|(loop|queue|sim)/)"),
+    (r"scheduler/sim/world/", r"scheduler/sim/(?!world/)"),
     (r"model/", rf"{GRPC}|boost/|prometheus/|(client|metrics|scheduler|server)/"),
     (r"model/(?!train/|engine/torch_)", LIBTORCH),
     (r"model/(?!train/)", r"model/train/"),

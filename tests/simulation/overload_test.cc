@@ -17,13 +17,13 @@
 #include "scheduler/admission/admission.h"
 #include "scheduler/policies/registry.h"
 #include "scheduler/scheduler.h"
-#include "scheduler/sim/edge.h"
-#include "scheduler/sim/shared_runner.h"
-#include "scheduler/sim/sim_event_loop.h"
 #include "scheduler/sim/simulation.h"
 #include "scheduler/sim/traces/load.h"
 #include "scheduler/sim/traces/workloads.h"
-#include "scheduler/sim/world_options.h"
+#include "scheduler/sim/world/edge.h"
+#include "scheduler/sim/world/shared_runner.h"
+#include "scheduler/sim/world/sim_event_loop.h"
+#include "scheduler/sim/world/world_options.h"
 
 namespace anybit::simulation {
 namespace {

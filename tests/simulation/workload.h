@@ -11,7 +11,7 @@
 
 #include "scheduler/latency/profile.h"
 #include "scheduler/scheduler.h"
-#include "scheduler/sim/sim_runner.h"
+#include "scheduler/sim/world/sim_runner.h"
 #include "scheduler/testing/rig.h"
 
 namespace anybit::simulation {

@@ -7,7 +7,7 @@
 #include "scheduler/latency/profile.h"
 #include "scheduler/sim/bound/bound.h"
 #include "scheduler/sim/traces/offered_request.h"
-#include "scheduler/sim/world_options.h"
+#include "scheduler/sim/world/world_options.h"
 
 namespace anybit::scheduler::sim {
 

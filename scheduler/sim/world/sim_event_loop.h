@@ -2,8 +2,8 @@
 //
 // At each instant what was posted runs first, in posting order, then the timers due, each followed by what it posted.
 // The order depends on nothing else, so equal inputs give equal runs.
-#ifndef ANYBIT_SCHEDULER_SIM_SIM_EVENT_LOOP_H_
-#define ANYBIT_SCHEDULER_SIM_SIM_EVENT_LOOP_H_
+#ifndef ANYBIT_SCHEDULER_SIM_WORLD_SIM_EVENT_LOOP_H_
+#define ANYBIT_SCHEDULER_SIM_WORLD_SIM_EVENT_LOOP_H_
 
 #include <deque>
 
@@ -48,4 +48,4 @@ class SimEventLoop final : public EventLoop {
 
 }  // namespace anybit::scheduler::sim
 
-#endif  // ANYBIT_SCHEDULER_SIM_SIM_EVENT_LOOP_H_
+#endif  // ANYBIT_SCHEDULER_SIM_WORLD_SIM_EVENT_LOOP_H_

@@ -1,4 +1,4 @@
-#include "scheduler/sim/shared_processor.h"
+#include "scheduler/sim/world/shared_processor.h"
 
 #include <chrono>
 #include <string>
@@ -7,7 +7,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "scheduler/sim/sim_event_loop.h"
+#include "scheduler/sim/world/sim_event_loop.h"
 
 namespace anybit::scheduler::sim {
 namespace {

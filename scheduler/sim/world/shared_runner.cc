@@ -1,4 +1,4 @@
-#include "scheduler/sim/shared_runner.h"
+#include "scheduler/sim/world/shared_runner.h"
 
 #include <cmath>
 #include <utility>

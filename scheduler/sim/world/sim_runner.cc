@@ -1,4 +1,4 @@
-#include "scheduler/sim/sim_runner.h"
+#include "scheduler/sim/world/sim_runner.h"
 
 #include <utility>
 

@@ -1,4 +1,4 @@
-#include "scheduler/sim/shared_processor.h"
+#include "scheduler/sim/world/shared_processor.h"
 
 #include <algorithm>
 #include <limits>

@@ -7,8 +7,8 @@
 //
 // As in the server, a call that RefuseEarly refuses does not reach the scheduler's queue. The scheduler learns the
 // delivery time of one answer in eight, at least as long as its caller waited, and of one refusal in eight.
-#ifndef ANYBIT_SCHEDULER_SIM_EDGE_H_
-#define ANYBIT_SCHEDULER_SIM_EDGE_H_
+#ifndef ANYBIT_SCHEDULER_SIM_WORLD_EDGE_H_
+#define ANYBIT_SCHEDULER_SIM_WORLD_EDGE_H_
 
 #include <cstdint>
 #include <random>
@@ -18,8 +18,8 @@
 #include "scheduler/loop/event_loop.h"
 #include "scheduler/request.h"
 #include "scheduler/scheduler.h"
-#include "scheduler/sim/shared_processor.h"
-#include "scheduler/sim/world_options.h"
+#include "scheduler/sim/world/shared_processor.h"
+#include "scheduler/sim/world/world_options.h"
 
 namespace anybit::scheduler::sim {
 
@@ -52,4 +52,4 @@ class Edge {
 
 }  // namespace anybit::scheduler::sim
 
-#endif  // ANYBIT_SCHEDULER_SIM_EDGE_H_
+#endif  // ANYBIT_SCHEDULER_SIM_WORLD_EDGE_H_

@@ -1,4 +1,4 @@
-#include "scheduler/sim/edge.h"
+#include "scheduler/sim/world/edge.h"
 
 #include <algorithm>
 #include <cmath>

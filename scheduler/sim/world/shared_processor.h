@@ -3,8 +3,8 @@
 // Each of the two has a queue of tasks that it works off in order. While both have work, each progresses at half speed,
 // as under a fair operating system; while one has none, the other has the whole processor. Nothing idles beside work.
 // Instants are exact: both work at once for an even number of nanoseconds each time, since tasks are whole ones.
-#ifndef ANYBIT_SCHEDULER_SIM_SHARED_PROCESSOR_H_
-#define ANYBIT_SCHEDULER_SIM_SHARED_PROCESSOR_H_
+#ifndef ANYBIT_SCHEDULER_SIM_WORLD_SHARED_PROCESSOR_H_
+#define ANYBIT_SCHEDULER_SIM_WORLD_SHARED_PROCESSOR_H_
 
 #include <array>
 #include <cstddef>
@@ -53,4 +53,4 @@ class SharedProcessor {
 
 }  // namespace anybit::scheduler::sim
 
-#endif  // ANYBIT_SCHEDULER_SIM_SHARED_PROCESSOR_H_
+#endif  // ANYBIT_SCHEDULER_SIM_WORLD_SHARED_PROCESSOR_H_

@@ -1,6 +1,6 @@
 // The world around the simulated scheduler: an ideal one, where only batches take time, or that of a real server.
-#ifndef ANYBIT_SCHEDULER_SIM_WORLD_OPTIONS_H_
-#define ANYBIT_SCHEDULER_SIM_WORLD_OPTIONS_H_
+#ifndef ANYBIT_SCHEDULER_SIM_WORLD_WORLD_OPTIONS_H_
+#define ANYBIT_SCHEDULER_SIM_WORLD_WORLD_OPTIONS_H_
 
 #include <chrono>
 #include <cstdint>
@@ -38,4 +38,4 @@ struct WorldOptions {
 
 }  // namespace anybit::scheduler::sim
 
-#endif  // ANYBIT_SCHEDULER_SIM_WORLD_OPTIONS_H_
+#endif  // ANYBIT_SCHEDULER_SIM_WORLD_WORLD_OPTIONS_H_

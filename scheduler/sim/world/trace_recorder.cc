@@ -1,4 +1,4 @@
-#include "scheduler/sim/trace_recorder.h"
+#include "scheduler/sim/world/trace_recorder.h"
 
 #include <bit>
 #include <cstdint>

@@ -1,7 +1,7 @@
 // A runner without a network on processors that the edge may share: a batch is stretched by the edge's work, varies by
 // seeded noise, and sometimes stalls.
-#ifndef ANYBIT_SCHEDULER_SIM_SHARED_RUNNER_H_
-#define ANYBIT_SCHEDULER_SIM_SHARED_RUNNER_H_
+#ifndef ANYBIT_SCHEDULER_SIM_WORLD_SHARED_RUNNER_H_
+#define ANYBIT_SCHEDULER_SIM_WORLD_SHARED_RUNNER_H_
 
 #include <cstdint>
 #include <deque>
@@ -10,8 +10,8 @@
 #include "scheduler/batch_runner.h"
 #include "scheduler/latency/profile.h"
 #include "scheduler/loop/event_loop.h"
-#include "scheduler/sim/shared_processor.h"
-#include "scheduler/sim/world_options.h"
+#include "scheduler/sim/world/shared_processor.h"
+#include "scheduler/sim/world/world_options.h"
 
 namespace anybit::scheduler::sim {
 
@@ -39,4 +39,4 @@ class SharedRunner final : public BatchRunner {
 
 }  // namespace anybit::scheduler::sim
 
-#endif  // ANYBIT_SCHEDULER_SIM_SHARED_RUNNER_H_
+#endif  // ANYBIT_SCHEDULER_SIM_WORLD_SHARED_RUNNER_H_

@@ -1,4 +1,4 @@
-#include "scheduler/sim/sim_event_loop.h"
+#include "scheduler/sim/world/sim_event_loop.h"
 
 #include <algorithm>
 #include <utility>

@@ -1,6 +1,6 @@
 // Everything the scheduler did, as records to look at and as one hash to compare runs by.
-#ifndef ANYBIT_SCHEDULER_SIM_TRACE_RECORDER_H_
-#define ANYBIT_SCHEDULER_SIM_TRACE_RECORDER_H_
+#ifndef ANYBIT_SCHEDULER_SIM_WORLD_TRACE_RECORDER_H_
+#define ANYBIT_SCHEDULER_SIM_WORLD_TRACE_RECORDER_H_
 
 #include <cstdint>
 #include <initializer_list>
@@ -44,4 +44,4 @@ class TraceRecorder final : public SchedulerObserver {
 
 }  // namespace anybit::scheduler::sim
 
-#endif  // ANYBIT_SCHEDULER_SIM_TRACE_RECORDER_H_
+#endif  // ANYBIT_SCHEDULER_SIM_WORLD_TRACE_RECORDER_H_

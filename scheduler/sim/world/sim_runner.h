@@ -1,6 +1,6 @@
 // A runner without a network: a batch takes its profiled latency times seeded noise, in the loop's time.
-#ifndef ANYBIT_SCHEDULER_SIM_SIM_RUNNER_H_
-#define ANYBIT_SCHEDULER_SIM_SIM_RUNNER_H_
+#ifndef ANYBIT_SCHEDULER_SIM_WORLD_SIM_RUNNER_H_
+#define ANYBIT_SCHEDULER_SIM_WORLD_SIM_RUNNER_H_
 
 #include <cstdint>
 #include <random>
@@ -38,4 +38,4 @@ class SimRunner final : public BatchRunner {
 
 }  // namespace anybit::scheduler::sim
 
-#endif  // ANYBIT_SCHEDULER_SIM_SIM_RUNNER_H_
+#endif  // ANYBIT_SCHEDULER_SIM_WORLD_SIM_RUNNER_H_

@@ -1,4 +1,4 @@
-#include "scheduler/sim/edge.h"
+#include "scheduler/sim/world/edge.h"
 
 #include <chrono>
 #include <memory>
@@ -9,9 +9,9 @@
 #include "gtest/gtest.h"
 #include "scheduler/admission/admission.h"
 #include "scheduler/policies/registry.h"
-#include "scheduler/sim/shared_runner.h"
-#include "scheduler/sim/sim_event_loop.h"
-#include "scheduler/sim/trace_recorder.h"
+#include "scheduler/sim/world/shared_runner.h"
+#include "scheduler/sim/world/sim_event_loop.h"
+#include "scheduler/sim/world/trace_recorder.h"
 #include "scheduler/testing/snapshot.h"
 
 namespace anybit::scheduler::sim {
