@@ -34,7 +34,8 @@ ABSL_FLAG(std::string, http_address, "127.0.0.1:8002",
 ABSL_FLAG(std::string, policy, "anybit",
           "what picks operating point and batch: anybit, slackfit, fixed:<point>, ...; an unknown one prints all");
 ABSL_FLAG(std::string, isa, "auto",
-          "instruction set of the kernels: avx512, avx_vnni, avx2, portable; auto: the best that this processor runs");
+          "instruction set of the kernels: amx, avx512, avx_vnni, avx2, portable; auto: the best that this processor "
+          "runs");
 ABSL_FLAG(int32_t, panel_memory, 1024, "MiB of packed weights to keep; those of the point used last are always kept");
 ABSL_FLAG(int32_t, slots, 0,
           "batches that run at the same time; 0: by the processors, and the quota of time on them, that this process "

@@ -46,7 +46,7 @@
 ABSL_FLAG(std::string, artifact, "", "network to time; or else:");
 ABSL_FLAG(std::string, arch, "fashion", "architecture (model/arch) to time with random weights");
 ABSL_FLAG(std::vector<std::string>, points, {}, "operating points to keep; default: all; of --arch, the ladder");
-ABSL_FLAG(std::string, isa, "auto", "instruction set of the kernels: auto, avx512, avx_vnni, avx2 or portable");
+ABSL_FLAG(std::string, isa, "auto", "instruction set of the kernels: auto, amx, avx512, avx_vnni, avx2 or portable");
 ABSL_FLAG(int, threads, 1, "threads that a run uses");
 ABSL_FLAG(absl::Duration, choose, absl::Seconds(40), "at most how long to measure which kernels are fastest; 0: guess");
 

@@ -5,6 +5,7 @@
 #include "model/engine/kernel_choices.h"
 #include "model/format/requantize.h"
 #include "model/kernels/cpu/pack_conv.h"
+#include "model/kernels/cpu/tile_scope.h"
 
 namespace anybit::model {
 namespace {
@@ -59,6 +60,7 @@ InterpreterMemory Interpreter::MakeMemory(int rows) const {
 }
 
 void Interpreter::Run(const Rows& rows, InterpreterMemory& memory, const AfterNode& after_node) const {
+  const TileScope scope(kernels_);
   const bool full_precision = rows.panels->full_precision;
   if (full_precision) {
     CopyInput(rows, memory.float_input.as<float>());

@@ -12,6 +12,7 @@
 #include "model/engine/packed_network.h"
 #include "model/kernels/cpu/conv_algorithm.h"
 #include "model/kernels/cpu/instruction_set.h"
+#include "model/kernels/cpu/testing/modelled_amx.h"
 #include "model/testing/allocation_count.h"
 #include "model/testing/random_artifact.h"
 
@@ -23,6 +24,13 @@ constexpr int kMaxRows = 5;
 const Artifact& SmallArtifact() {
   static const auto* const kArtifact = new Artifact(RandomArtifact(FashionNetwork(4), 1));
   return *kArtifact;
+}
+
+// What this machine runs, and AMX on a model.
+std::vector<const KernelTable*> TestedKernels() {
+  std::vector<const KernelTable*> tables = SupportedKernels();
+  for (const KernelTable* table : ModelledAmxTables()) tables.push_back(table);
+  return tables;
 }
 
 std::unique_ptr<PackedNetwork> Pack(const KernelTable& kernels, int threads) {
@@ -58,7 +66,7 @@ TEST(PackedNetworkAllocation, OfTheFirstRoundIsCounted) {
 }
 
 TEST(PackedNetworkAllocation, NeverHappensInASteadyState) {
-  for (const KernelTable* kernels : SupportedKernels()) {
+  for (const KernelTable* kernels : TestedKernels()) {
     for (int threads : {1, 2}) {
       EXPECT_EQ(AllocationsOfASecondRound(*Pack(*kernels, threads)), 0) << kernels->name << ", threads " << threads;
     }
@@ -66,7 +74,7 @@ TEST(PackedNetworkAllocation, NeverHappensInASteadyState) {
 }
 
 TEST(PackedNetworkAllocation, NeverHappensWithAnyAlgorithm) {
-  for (const KernelTable* kernels : SupportedKernels()) {
+  for (const KernelTable* kernels : TestedKernels()) {
     const auto guessing = Pack(*kernels, 1);
     AllocationsOfASecondRound(*guessing);  // after which it has a choice for each layer and point
     std::set<std::string> used;

@@ -14,6 +14,7 @@
 #include "model/arch/registry.h"
 #include "model/kernels/cpu/conv_algorithm.h"
 #include "model/kernels/cpu/instruction_set.h"
+#include "model/kernels/cpu/testing/modelled_amx.h"
 #include "model/testing/random_artifact.h"
 #include "model/testing/reference_network.h"
 
@@ -108,7 +109,14 @@ NetworkSpec MobileNetwork() {
   return spec;
 }
 
-// Every table that this machine runs, at every quantized point.
+// What this machine runs, and AMX on a model.
+std::vector<const KernelTable*> TestedKernels() {
+  std::vector<const KernelTable*> tables = SupportedKernels();
+  for (const KernelTable* table : ModelledAmxTables()) tables.push_back(table);
+  return tables;
+}
+
+// Every table, at every quantized point.
 class PackedNetworkTest : public testing::TestWithParam<std::tuple<const KernelTable*, int>> {
  protected:
   const KernelTable& kernels() const { return *std::get<0>(GetParam()); }
@@ -227,7 +235,7 @@ TEST_P(PackedNetworkTest, GivesTheSameLogitsWithAnyChoiceOfKernels) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, PackedNetworkTest,
-                         testing::Combine(testing::ValuesIn(SupportedKernels()), testing::Range(1, kPoints)),
+                         testing::Combine(testing::ValuesIn(TestedKernels()), testing::Range(1, kPoints)),
                          [](const auto& info) {
                            return absl::StrCat(std::get<0>(info.param)->name, "_", std::get<1>(info.param));
                          });

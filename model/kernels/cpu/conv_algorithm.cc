@@ -10,6 +10,8 @@ constexpr ConvAlgorithm kAlgorithms[] = {
     DirectConvolution{Operand::kWords},
     DirectConvolution{Operand::kBytes},
     DirectConvolution{Operand::kSigns},
+    TileConvolution{},
+    TileConvolution{.packed = true},
     DepthwiseConvolution{},
     WinogradConvolution{WinogradKind::kWords4x4},
     WinogradConvolution{WinogradKind::kWords2x4},
@@ -21,7 +23,7 @@ constexpr ConvAlgorithm kAlgorithms[] = {
     WinogradConvolution{WinogradKind::kBytesStride2_2x2},
     WinogradConvolution{WinogradKind::kBytesStride2_4x4},
 };
-static_assert(std::size(kAlgorithms) == kOperands + 1 + kWinogradKinds, "an operand or a Winograd kind is missing");
+static_assert(std::size(kAlgorithms) == kOperands + 3 + kWinogradKinds, "an operand or a Winograd kind is missing");
 
 // The compiler warns here where an enumerator has no name.
 constexpr const char* Name(Operand operand) {
@@ -56,6 +58,9 @@ std::span<const ConvAlgorithm> AllConvAlgorithms() { return kAlgorithms; }
 const char* NameOf(const ConvAlgorithm& algorithm) {
   if (const auto* direct = std::get_if<DirectConvolution>(&algorithm)) return Name(direct->operand);
   if (const auto* winograd = std::get_if<WinogradConvolution>(&algorithm)) return Name(winograd->kind);
+  if (const auto* tiles = std::get_if<TileConvolution>(&algorithm)) {
+    return tiles->packed ? "direct_packed_tiles" : "direct_tiles";
+  }
   return "depthwise";
 }
 

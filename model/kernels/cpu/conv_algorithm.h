@@ -24,6 +24,13 @@ struct DirectConvolution {
   friend constexpr bool operator==(const DirectConvolution&, const DirectConvolution&) = default;
 };
 
+// Byte products on tiles, where the instruction set has them; always exact. `packed`: weights of at most 4 bits are
+// read in that form, which is faster where they come from beyond the caches.
+struct TileConvolution {
+  bool packed = false;
+  friend constexpr bool operator==(const TileConvolution&, const TileConvolution&) = default;
+};
+
 // Takes all quantized depthwise layers, and only those; always exact.
 struct DepthwiseConvolution {
   friend constexpr bool operator==(const DepthwiseConvolution&, const DepthwiseConvolution&) = default;
@@ -35,7 +42,7 @@ struct WinogradConvolution {
   friend constexpr bool operator==(const WinogradConvolution&, const WinogradConvolution&) = default;
 };
 
-using ConvAlgorithm = std::variant<DirectConvolution, DepthwiseConvolution, WinogradConvolution>;
+using ConvAlgorithm = std::variant<DirectConvolution, TileConvolution, DepthwiseConvolution, WinogradConvolution>;
 
 // Every algorithm once, in a fixed order.
 std::span<const ConvAlgorithm> AllConvAlgorithms();

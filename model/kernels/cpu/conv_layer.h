@@ -44,7 +44,7 @@ class ConvLayer {
   virtual int64_t panel_bytes() const = 0;
   virtual int64_t workspace_bytes() const = 0;
 
-  // Any thread, each with its own workspace. Allocates nothing.
+  // Any thread, each with its own workspace, within a TileScope of the layer's table. Allocates nothing.
   virtual void Run(const ConvImages& images, uint8_t* workspace) const = 0;
 };
 

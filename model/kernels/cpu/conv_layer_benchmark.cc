@@ -25,6 +25,7 @@
 #include "model/kernels/cpu/pack_conv.h"
 #include "model/kernels/cpu/panel_size.h"
 #include "model/kernels/cpu/peak.h"
+#include "model/kernels/cpu/tile_scope.h"
 
 namespace anybit::model {
 namespace {
@@ -101,7 +102,7 @@ constexpr Range kRanges[] = {{"w8a8", -127, 127, 255, false}, {"w5a6f", -14, 14,
 class Layer {
  public:
   Layer(const KernelTable& kernels, const Case& shape, const Range& range, ConvAlgorithm algorithm)
-      : images_(shape.images), scale_(Outputs(shape)), bias_(Outputs(shape), 3.25f) {
+      : kernels_(kernels), images_(shape.images), scale_(Outputs(shape)), bias_(Outputs(shape), 3.25f) {
     node_.kind = NodeKind::kConv;
     node_.layer = 0;
     node_.in = {.height = shape.side, .width = shape.side, .channels = shape.channels};
@@ -183,6 +184,7 @@ class Layer {
   int Next() { return static_cast<int>((state_ = state_ * 1664525u + 1013904223u) >> 16); }
 
   void Run(const ConvLayer& layer, AlignedBuffer& out) {
+    const TileScope scope(kernels_);
     const uint8_t* residual = residual_.bytes() > 0 ? residual_.data() : nullptr;
     layer.Run({.in = in_.data(), .residual = residual, .out = out.data(), .count = images_}, workspace_.data());
   }
@@ -201,6 +203,7 @@ class Layer {
   }
 
   uint32_t state_ = 1;
+  const KernelTable& kernels_;
   const int64_t images_;
   PlannedNode node_;
   std::vector<float> scale_, bias_;

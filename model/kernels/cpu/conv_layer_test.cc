@@ -12,7 +12,11 @@
 #include "model/kernels/aligned_buffer.h"
 #include "model/kernels/cpu/instruction_set.h"
 #include "model/kernels/cpu/panel_size.h"
+#include "model/kernels/cpu/tile_scope.h"
 #include "model/kernels/reference.h"
+#ifdef ANYBIT_MODEL_AMX
+#include "model/kernels/cpu/testing/modelled_amx.h"
+#endif
 #ifdef ANYBIT_REPLACE_AVX_VNNI
 #include "tests/emulation/avx_vnni.h"
 #endif
@@ -32,6 +36,7 @@ constexpr Shape kShapes[] = {
     {7, 7, 32, 48, 3, 1, 1},
     {4, 4, 64, 32, 3, 1, 1},
     {1, 1, 16, 16, 3, 1, 1},
+    {3, 17, 64, 64, 3, 1, 1},
     {5, 9, 20, 35, 3, 1, 1},
     {14, 3, 1, 1, 3, 1, 1},
     {2, 2, 80, 16, 3, 1, 1},
@@ -48,7 +53,11 @@ constexpr Shape kShapes[] = {
     {8, 8, 16, 16, 3, 2, 1},
     {16, 16, 32, 48, 3, 2, 1},
     {1, 1, 16, 16, 3, 2, 1},
+    {8, 8, 128, 64, 3, 1, 1},
+    {16, 16, 64, 64, 1, 2, 0},
     {2, 15, 64, 16, 3, 2, 1},
+    {6, 33, 16, 128, 3, 2, 1},
+    {5, 18, 32, 16, 1, 1, 0},
     // Depthwise.
     {8, 8, 32, 32, 3, 1, 1, true},
     {7, 5, 19, 19, 3, 1, 1, true},
@@ -87,7 +96,7 @@ PlannedNode NodeOf(const Shape& shape) {
 }
 
 const ConvAlgorithm kFloats = DirectConvolution{Operand::kFloats}, kWords = DirectConvolution{Operand::kWords},
-                    kDepthwise = DepthwiseConvolution{};
+                    kDepthwise = DepthwiseConvolution{}, kTiles = TileConvolution{};
 
 // Whether every kernel table offers `algorithm`.
 bool IsAlwaysOffered(const ConvAlgorithm& algorithm) {
@@ -95,7 +104,8 @@ bool IsAlwaysOffered(const ConvAlgorithm& algorithm) {
     return winograd->kind == WinogradKind::kWords4x4 || winograd->kind == WinogradKind::kWords2x4 ||
            winograd->kind == WinogradKind::kWordsStride2_4x4;
   }
-  return algorithm != ConvAlgorithm(DirectConvolution{Operand::kBytes});
+  return algorithm != ConvAlgorithm(DirectConvolution{Operand::kBytes}) &&
+         !std::holds_alternative<TileConvolution>(algorithm);
 }
 
 FeatureMap MapOf(const FeatureShape& shape, Border border, bool pad_channels) {
@@ -146,6 +156,7 @@ class ConvLayerTest : public testing::TestWithParam<std::tuple<const KernelTable
 
 bool ConvLayerTest::Check(const Shape& shape, const Range& range, int64_t count, bool with_residual, bool pad_channels,
                           bool extreme) {
+  if (std::holds_alternative<TileConvolution>(algorithm()) && kernels().tiles == nullptr) return false;
   const bool taken = CheckScaled(shape, range, count, with_residual, pad_channels, extreme, false);
   return taken && CheckScaled(shape, range, count, with_residual, pad_channels, extreme, true);
 }
@@ -207,6 +218,7 @@ bool ConvLayerTest::CheckScaled(const Shape& shape, const Range& range, int64_t 
   EXPECT_LE(layer->workspace_bytes(), MaxWorkspaceBytes(kernels(), node, maps));
   AlignedBuffer workspace(layer->workspace_bytes());
   std::fill_n(workspace.data(), workspace.bytes(), 0xa5);  // any contents
+  const TileScope scope(kernels());
   layer->Run({.in = in.memory.data(),
               .residual = with_residual ? residual.memory.data() : nullptr,
               .out = out.memory.data(),
@@ -250,13 +262,14 @@ TEST_P(ConvLayerTest, EqualsTheReferenceOnEveryShapeAndRangeItTakes) {
   }
   // Byte tiles are for few codes; words and the direct path are for all.
   const bool has_bytes = kernels().convolve[static_cast<int>(Operand::kBytes)] != nullptr;
-  const bool offered = has_bytes || IsAlwaysOffered(algorithm());
+  const bool on_tiles = std::holds_alternative<TileConvolution>(algorithm());
+  const bool offered = on_tiles ? kernels().tiles != nullptr : has_bytes || IsAlwaysOffered(algorithm());
   if (offered) {
     EXPECT_GT(taken, 0);
   }
   int depthwise = 0;
   for (const Shape& shape : kShapes) depthwise += shape.depthwise;
-  if (algorithm() == kWords) {
+  if (algorithm() == kWords || (kernels().tiles != nullptr && algorithm() == kTiles)) {
     EXPECT_EQ(taken, (static_cast<int>(std::size(kShapes)) - depthwise) * static_cast<int>(std::size(kRanges)) * 2);
   }
   if (algorithm() == kDepthwise) {
@@ -270,6 +283,11 @@ TEST_P(ConvLayerTest, EqualsTheReferenceForEveryNumberOfImages) {
     for (const Range& range : {Range{-127, 127, 255}, Range{-2, 2, 2}, Range{-1, 1, 1, true}}) {
       Check({4, 4, 32, 32, 3, 1, 1}, range, count, true, true, false);
       Check({7, 7, 16, 16, 3, 1, 1}, range, count, false, true, false);
+      // Narrow maps whose images share tiles: what a last tile lacks of images repeats by four.
+      if (!std::holds_alternative<TileConvolution>(algorithm()) || count > 9) continue;
+      Check({4, 4, 64, 64, 3, 1, 1}, range, count, true, true, false);
+      Check({7, 7, 64, 64, 1, 1, 0}, range, count, false, true, false);
+      Check({8, 8, 64, 64, 3, 2, 1}, range, count, true, true, false);
     }
   }
 }
@@ -357,13 +375,23 @@ std::vector<const KernelTable*> TestedKernels() {
   if (!ReplaceAvxVnni()) return {};
   return {&AvxVnniKernels()};
 }
+#elif defined(ANYBIT_MODEL_AMX)
+std::vector<const KernelTable*> TestedKernels() { return ModelledAmxTables(); }
 #else
 std::vector<const KernelTable*> TestedKernels() { return SupportedKernels(); }
 #endif
 
+// A model's table has its own kernels for tiles only.
+std::vector<ConvAlgorithm> TestedAlgorithms() {
+#ifdef ANYBIT_MODEL_AMX
+  return {TileConvolution{}, TileConvolution{.packed = true}};
+#else
+  return {AllConvAlgorithms().begin(), AllConvAlgorithms().end()};
+#endif
+}
+
 INSTANTIATE_TEST_SUITE_P(All, ConvLayerTest,
-                         testing::Combine(testing::ValuesIn(TestedKernels()),
-                                          testing::ValuesIn(AllConvAlgorithms().begin(), AllConvAlgorithms().end())),
+                         testing::Combine(testing::ValuesIn(TestedKernels()), testing::ValuesIn(TestedAlgorithms())),
                          [](const auto& info) {
                            return std::string(std::get<0>(info.param)->name) + "_" + NameOf(std::get<1>(info.param));
                          });

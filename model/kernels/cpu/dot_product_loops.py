@@ -1,6 +1,6 @@
 """Finds, in compiled code, the innermost loops that hold dot products: what the kernels' speed is decided in.
 
-Dot products are VNNI's, and of AVX2 the multiplications that add pairs.
+Dot products are VNNI's and AMX's, and of AVX2 the multiplications that add pairs.
 
 A function is cut into basic blocks; its loops are the strongly connected components of their graph, and the loops
 within a loop those that remain without its entry. Nothing is assumed of the order in which a compiler lays out blocks.
@@ -10,7 +10,8 @@ import dataclasses
 import re
 import subprocess
 
-DOT_PRODUCT = re.compile(r"\b(vpdp(busd|wssd)s?|vpmadd(wd|ubsw))\b")
+DOT_PRODUCT = re.compile(r"\b(vpdp(busd|wssd)s?|vpmadd(wd|ubsw)|tdpbusd)\b")
+TILES = re.compile(r"%tmm")
 VECTOR = re.compile(r"%[xyz]mm")
 _FUNCTION = re.compile(r"^([0-9a-f]+) <(.+)>:$")
 _INSTRUCTION = re.compile(r"^\s*([0-9a-f]+):\s+(\S.*)$")
@@ -52,11 +53,14 @@ class Loop:
         """The instructions that a loop with all its vectors in registers lacks.
 
         Those are vectors read from the stack, and vectors stored anywhere: sums that a compiler keeps in an array need
-        not be addressed by the stack pointer.
+        not be addressed by the stack pointer. Where tiles hold the sums, vectors do other work beside them, and only
+        traffic with the stack is a spill.
         """
         # Without a frame, rbp is a register like others.
         stack = re.compile(r"\(%r[sb]p\b" if self.has_frame_pointer else r"\(%rsp\b")
-        return [i for i in self.body if VECTOR.search(i.text) and (stack.search(i.text) or _STORE.search(i.text))]
+        on_tiles = any(TILES.search(i.text) for i in self.body)
+        vectors = [i for i in self.body if VECTOR.search(i.text) or TILES.search(i.text)]
+        return [i for i in vectors if stack.search(i.text) or (not on_tiles and _STORE.search(i.text))]
 
 
 def disassemble(path):

@@ -90,6 +90,13 @@ class Complaints(unittest.TestCase):
     def test_scalars_on_the_stack_are_none_of_our_business(self):
         self.assertEqual(complaints(loop_with("mov 8(%rsp), %rdi")), "")
 
+    def test_beside_tiles_only_traffic_with_the_stack_is_a_spill(self):
+        product = "1: tileloadd (%rdi,%rsi,1), %tmm1\n tdpbusd %tmm2, %tmm1, %tmm0\n {}\n dec %ecx\n jnz 1b"
+        self.assertEqual(complaints(product.format("vmovdqu64 %zmm3, (%rax)")), "")
+        self.assertIn("0x40(%rsp)", complaints(product.format("vmovdqa64 64(%rsp), %zmm5")))
+        self.assertIn("0x40(%rsp)", complaints(product.format("vmovdqa64 %zmm5, 64(%rsp)")))
+        self.assertIn("tilestored", complaints(product.format("tilestored %tmm0, (%rsp,%rsi,1)")))
+
     def test_a_spill_around_the_loop_is_allowed(self):
         code = loop_with("", before="vmovdqu64 %zmm9, -64(%rsp)") + "\n vmovdqu64 %zmm3, (%rsi)"
         self.assertEqual(complaints(code), "")

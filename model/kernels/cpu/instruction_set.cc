@@ -7,6 +7,10 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #endif
 
 namespace anybit::model {
@@ -18,26 +22,81 @@ bool HasAvxVnni() {
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax >> 4 & 1) != 0;
 }
+
+// Whether the operating system saves the tiles: bits 17 and 18 of XCR0, which CPUID leaf 1, ECX bit 27 lets us read.
+bool SavesTiles() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) == 0 || (ecx >> 27 & 1) == 0) return false;
+  asm volatile("xgetbv" : "=a"(eax), "=d"(edx) : "c"(0));
+  return (eax >> 17 & 3) == 3;
+}
+
+// AMX-TILE and AMX-INT8 (CPUID leaf 7, EDX bits 24 and 25), with tiles of the size that the kernels use: palette 1 in
+// leaf 29 has eight of 16 rows of 64 bytes.
+bool HasAmx() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0 || (edx >> 24 & 3) != 3 || !SavesTiles()) return false;
+  if (__get_cpuid_count(29, 1, &eax, &ebx, &ecx, &edx) == 0) return false;
+  const unsigned row_bytes = ebx & 0xffff, tiles = ebx >> 16, rows = ecx & 0xffff;
+  return row_bytes == 64 && tiles >= 8 && rows == 16;
+}
+
+// Linux gives a process the tiles only on request: arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA). Threads that
+// start later inherit the permission.
+bool RequestTiles() {
+#if defined(__linux__)
+  return syscall(SYS_arch_prctl, 0x1023, 18) == 0;
+#else
+  return false;
+#endif
+}
+#endif
+
+Processor ThisProcessor() {
+  Processor processor;
+#if defined(__x86_64__)
+  // These answers include the operating system's: whether it saves the registers.
+  __builtin_cpu_init();
+  processor.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  processor.avx_vnni = HasAvxVnni();
+  processor.avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                     __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+                     __builtin_cpu_supports("avx512vnni");
+  processor.vector_popcount = __builtin_cpu_supports("avx512vpopcntdq");
+  processor.amx = HasAmx() && __builtin_cpu_supports("gfni");
+  processor.request_tiles = RequestTiles;
+#endif
+  return processor;
+}
+
+#if defined(__x86_64__)
+// Made once: tables are known by their address.
+const KernelTable& AmxTable(bool vector_popcount) {
+  static const KernelTable kTables[] = {AmxKernels(Avx512Kernels(false)), AmxKernels(Avx512Kernels(true))};
+  return kTables[vector_popcount ? 1 : 0];
+}
 #endif
 
 }  // namespace
 
-std::vector<const KernelTable*> SupportedKernels() {
+std::vector<const KernelTable*> KernelsFor(const Processor& processor) {
   std::vector<const KernelTable*> tables;
 #if defined(__x86_64__)
-  // These answers include the operating system's: whether it saves the registers.
-  __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512vnni")) {
-    tables.push_back(&Avx512Kernels(__builtin_cpu_supports("avx512vpopcntdq")));
+  if (processor.avx2 && processor.avx512) {
+    if (processor.amx && processor.request_tiles()) tables.push_back(&AmxTable(processor.vector_popcount));
+    tables.push_back(&Avx512Kernels(processor.vector_popcount));
   }
-  if (avx2 && HasAvxVnni()) tables.push_back(&AvxVnniKernels());
-  if (avx2) tables.push_back(&Avx2Kernels());
+  if (processor.avx2 && processor.avx_vnni) tables.push_back(&AvxVnniKernels());
+  if (processor.avx2) tables.push_back(&Avx2Kernels());
 #endif
   tables.push_back(&PortableKernels());
   return tables;
+}
+
+std::vector<const KernelTable*> SupportedKernels() {
+  static const std::vector<const KernelTable*>* const kTables =
+      new std::vector<const KernelTable*>(KernelsFor(ThisProcessor()));
+  return *kTables;
 }
 
 absl::StatusOr<const KernelTable*> KernelsByName(absl::string_view name) {
@@ -50,7 +109,7 @@ absl::StatusOr<const KernelTable*> KernelsByName(absl::string_view name) {
                                          absl::StrJoin(tables, ", ", [](std::string* out, const KernelTable* table) {
                                            absl::StrAppend(out, table->name);
                                          }));
-  for (const char* built : {"avx512", "avx_vnni", "avx2"}) {
+  for (const char* built : {"amx", "avx512", "avx_vnni", "avx2"}) {
     if (name == built) {
       return absl::FailedPreconditionError(absl::StrCat("no instruction set '", name, "' here; ", known));
     }

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Each instruction set's object offers its table's accessor, and no other code that a linker could share.
 
-And VPOPCNTDQ, which only some of the processors with VNNI have, stays in the functions that are chosen by its presence.
+And VPOPCNTDQ, which only some of the processors with VNNI have, stays in the functions that are chosen by its presence;
+tile instructions, in the object of AMX.
 An inline function of a header, compiled here for AVX-512, may become the one copy of it in the whole program, and stop
 the program on every processor without. Arguments: the compiled kernels.
 """
@@ -11,7 +12,8 @@ import subprocess
 import sys
 
 POPCOUNT = re.compile(r"\bvpopcnt")
-ACCESSOR = re.compile(r"^anybit::model::\w+Kernels\(\w*\)$")
+TILES = re.compile(r"\b(tile(loadd|loaddt1|stored|zero|release)|ldtilecfg|tdp\w+)\b")
+ACCESSOR = re.compile(r"^anybit::model::(\w+)Kernels\([\w:]*( const&)?\)$")
 
 
 def complaints(symbols):
@@ -32,6 +34,15 @@ def popcounts_elsewhere(disassembly):
     return sorted(found)
 
 
+def tiles_elsewhere(symbols, disassembly):
+    """Whether an object has tile instructions that is not AMX's, or is AMX's and has none."""
+    accessors = [ACCESSOR.match(line.split(maxsplit=2)[2]) for line in symbols.splitlines() if len(line.split()) > 2]
+    is_amx = any(accessor and accessor[1] == "Amx" for accessor in accessors)
+    if is_amx == bool(TILES.search(disassembly)):
+        return []
+    return ["has no tile instruction" if is_amx else "has tile instructions, which belong to AMX's object"]
+
+
 def main(paths):
     if not paths:
         return "usage: isolation_test.py OBJECT..."
@@ -40,6 +51,11 @@ def main(paths):
     assert complaints(accessor) == []
     assert complaints(accessor + "0000000000000000 W float std::min<float>(float, float)\n") != []
     assert complaints("") != []
+    product = " 4: tdpbusd %tmm2,%tmm1,%tmm0\n"
+    assert tiles_elsewhere(accessor, product) != [] and tiles_elsewhere(accessor, " 4: vpaddd\n") == []
+    amx = "0000000000000000 T anybit::model::AmxKernels(anybit::model::KernelTable const&)\n"
+    assert complaints(amx) == []
+    assert tiles_elsewhere(amx, product) == [] and tiles_elsewhere(amx, " 4: vpaddd\n") != []
     assert popcounts_elsewhere("0 <void f<Signs>()>:\n 4: vpopcntd %zmm0,%zmm0\n") == []
     assert popcounts_elsewhere("0 <void f<SignsByTable>()>:\n 4: vpopcntd %zmm0,%zmm0\n") != []
     found = []
@@ -51,7 +67,8 @@ def main(paths):
         else:
             command = ["objdump", "--disassemble", "--demangle", "--no-show-raw-insn", path]
             disassembly = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-            found += [f"{path}: {text}" for text in complaints(symbols) + popcounts_elsewhere(disassembly)]
+            texts = complaints(symbols) + popcounts_elsewhere(disassembly) + tiles_elsewhere(symbols, disassembly)
+            found += [f"{path}: {text}" for text in texts]
     return "\n".join(found)
 
 

@@ -56,6 +56,37 @@ struct ConvCall {
   void* const* outputs;          // [pixels], 16 * blocks codes (kFloats: floats) each
 };
 
+// A tile: 16 pixels by 16 outputs, and what a step of tiles takes: 64 bytes of each pixel.
+inline constexpr int kTilePixels = 16;
+inline constexpr int kTileStepBytes = 64;
+inline constexpr int kTileBytes = kTilePixels * kTileStepBytes;
+inline constexpr int kTileScratchBytes = 16 * kTileBytes;
+
+// Groups of 16 output pixels times all outputs of a layer, in bytes. The windows of a group lie one stride apart; every
+// 64 bytes that a step reads of a window meet one tile of the panel.
+struct TileCall {
+  const uint8_t* const* groups;  // [group_count], the first byte of each group's first window
+  int group_count;
+  int64_t pixel_stride;  // bytes from window to window of a group
+  const int64_t* steps;  // [step_count], bytes from a window's first to those of each step
+  int64_t step_count;
+  const uint8_t* panel;  // [blocks][step_count] tiles: [16 steps of 4 bytes][kBlockStepBytes], 64-byte aligned
+  int weight_bits;       // 8, or 4, 3, 2 or 1 where tiles of the panel are packed (packed_tiles.h)
+  int blocks;            // of packed tiles a multiple of 4
+  Epilogue epilogue;
+  const uint8_t* const* residuals;  // [16 * group_count] codes to add, or null
+  uint8_t* const* outputs;          // [16 * group_count], 16 * blocks codes each
+  uint8_t* scratch;                 // [kTileScratchBytes], 64-byte aligned
+};
+
+struct TileKernels {
+  // A thread calls them before and after its calls of `convolve`, as TileScope does.
+  void (*configure)();
+  void (*release)();
+
+  void (*convolve)(const TileCall&);
+};
+
 // One row of output pixels of a depthwise convolution: every channel by itself, 16 channels at once. Tap t of a window
 // is `taps[t]` elements from the window's first code.
 struct DepthwiseCall {
@@ -193,6 +224,9 @@ struct KernelTable {
 
   // sum over d of in[d] * weights[d].
   int64_t (*dot)(const int32_t* in, const int16_t* weights, int64_t depth);
+
+  // Null where the instruction set has no tiles.
+  const TileKernels* tiles = nullptr;
 };
 
 // Plain C++ for any machine.
@@ -207,6 +241,10 @@ const KernelTable& AvxVnniKernels();
 
 // AVX-512 F, BW, DQ, VL and VNNI; `has_vector_popcount`: and VPOPCNTDQ.
 const KernelTable& Avx512Kernels(bool has_vector_popcount);
+
+// `vectors`, a table of Avx512Kernels, with tiles: AMX-INT8, and GFNI beside AVX-512. The operating system must permit
+// the process to use tiles.
+KernelTable AmxKernels(const KernelTable& vectors);
 #endif
 
 }  // namespace anybit::model

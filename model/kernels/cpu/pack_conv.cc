@@ -6,6 +6,7 @@
 #include "model/kernels/cpu/depthwise_conv.h"
 #include "model/kernels/cpu/direct_conv.h"
 #include "model/kernels/cpu/panel_size.h"
+#include "model/kernels/cpu/tile_conv.h"
 #include "model/kernels/cpu/winograd.h"
 #include "model/kernels/cpu/winograd_conv.h"
 
@@ -21,6 +22,18 @@ double GuessedDirectCost(Operand operand, const KernelTable& kernels) {
     case Operand::kSigns: return kernels.narrow_bytes ? 0.3 : 0.11;
   }
   return 1;
+}
+
+// Tiles multiply seven times as fast as vectors, 64 bytes of 16 pixels at once. Packed weights pay where all of them
+// are read for few pixels, and come from beyond a second-level cache.
+double GuessedTileCost(bool packed, const PlannedNode& node, int64_t images) {
+  const int64_t bytes = int64_t{node.kernel} * node.kernel * node.in.channels;
+  const int64_t pixels = images * node.out.height * node.out.width;
+  const double filled = static_cast<double>(bytes * pixels) /
+                        static_cast<double>(RoundUp(bytes, kTileStepBytes) * RoundUp(pixels, kTilePixels));
+  constexpr int64_t kNearBytes = 2 << 20;
+  const bool far = bytes * node.out.channels > kNearBytes && pixels <= kTilePixels;
+  return 0.5 / 7 / filled * (packed == far ? 1.0 : 1.5);
 }
 
 double GuessedWinogradCost(WinogradKind kind, const PlannedNode& node, int64_t images) {
@@ -57,6 +70,9 @@ std::unique_ptr<ConvLayer> PackConv(const ConvAlgorithm& algorithm, const Kernel
   if (const auto* winograd = std::get_if<WinogradConvolution>(&algorithm)) {
     return PackWinogradConv(winograd->kind, kernels, node, maps, weights);
   }
+  if (const auto* tiles = std::get_if<TileConvolution>(&algorithm)) {
+    return PackTileConv(tiles->packed, kernels, node, maps, weights);
+  }
   if (const auto* direct = std::get_if<DirectConvolution>(&algorithm)) {
     return PackDirectConv(direct->operand, kernels, node, maps, weights);
   }
@@ -65,13 +81,17 @@ std::unique_ptr<ConvLayer> PackConv(const ConvAlgorithm& algorithm, const Kernel
 
 int64_t MaxWorkspaceBytes(const KernelTable& kernels, const PlannedNode& node, const ConvMaps& maps) {
   if (node.depthwise) return 0;
-  return std::max(MaxDirectWorkspaceBytes(node, maps.in), MaxWinogradWorkspaceBytes(kernels, node, maps.in));
+  return std::max({MaxDirectWorkspaceBytes(node, maps.in), MaxTileWorkspaceBytes(kernels, node, maps.in),
+                   MaxWinogradWorkspaceBytes(kernels, node, maps.in)});
 }
 
 double GuessedCost(const ConvAlgorithm& algorithm, const KernelTable& kernels, const PlannedNode& node,
                    int64_t images) {
   if (const auto* direct = std::get_if<DirectConvolution>(&algorithm)) {
     return GuessedDirectCost(direct->operand, kernels);
+  }
+  if (const auto* tiles = std::get_if<TileConvolution>(&algorithm)) {
+    return GuessedTileCost(tiles->packed, node, images);
   }
   if (const auto* winograd = std::get_if<WinogradConvolution>(&algorithm)) {
     return GuessedWinogradCost(winograd->kind, node, images);
