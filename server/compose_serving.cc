@@ -27,6 +27,7 @@
 #include "server/processors.h"
 #include "server/profile_finder.h"
 #include "server/request_memory.h"
+#include "server/rest/rest_service.h"
 #include "server/served_model.h"
 #include "server/serving_state.h"
 
@@ -118,6 +119,7 @@ class ComposedServing final : public Serving {
 
   const ServingFacts& facts() const override { return facts_; }
   std::string MetricsText() override;
+  HttpAction RouteHttp(const HttpHead& head) override { return rest_->Route(head); }
   void SetReadiness(bool ready) override;
   void Drain(absl::AnyInvocable<void()> drained) override;
   void Stop(Duration grace) override;
@@ -138,7 +140,9 @@ class ComposedServing final : public Serving {
   std::unique_ptr<ModelRunner> runner_;  // its threads answer to scheduler and loop, so it goes before both
   std::optional<RequestMemory> memory_;
   SharedServingState state_ = ServingState::kStarting;
+  std::optional<ModelInferParts> infer_parts_;
   std::optional<ModelInferCalls> infer_;
+  std::optional<RestService> rest_;
   std::unique_ptr<GrpcServer> grpc_;  // its threads use all of the above
   std::thread loop_thread_;
 };
@@ -182,13 +186,15 @@ void ComposedServing::StartScheduler(const ServerOptions& options, const std::ve
 absl::Status ComposedServing::StartGrpc(const ServerOptions& options) {
   memory_.emplace(RequestLimitBytes(options, model_));
   facts_.request_limit_bytes = memory_->limit_bytes();
-  infer_.emplace(ModelInferParts{.model = model_,
-                                 .state = state_,
-                                 .scheduler = *scheduler_,
-                                 .loop = loop_,
-                                 .memory = *memory_,
-                                 .observer = *metrics_,
-                                 .wall_now = [] { return std::chrono::system_clock::now(); }});
+  infer_parts_.emplace(ModelInferParts{.model = model_,
+                                       .state = state_,
+                                       .scheduler = *scheduler_,
+                                       .loop = loop_,
+                                       .memory = *memory_,
+                                       .observer = *metrics_,
+                                       .wall_now = [] { return std::chrono::system_clock::now(); }});
+  infer_.emplace(*infer_parts_);
+  rest_.emplace(*infer_parts_);
   absl::StatusOr<std::unique_ptr<GrpcServer>> grpc =
       GrpcServer::Start(options, {.model = model_,
                                   .state = state_,
@@ -214,9 +220,12 @@ void ComposedServing::SetReadiness(bool ready) {
 
 void ComposedServing::Drain(absl::AnyInvocable<void()> drained) {
   grpc_->Drain();
+  rest_->Drain();
   // A call that is not taken yet is not open yet.
   grpc_->WhenAllTaken([this, drained = std::move(drained)]() mutable {
-    infer_->WhenIdle([this, drained = std::move(drained)]() mutable { scheduler_->Drain(std::move(drained)); });
+    infer_->WhenIdle([this, drained = std::move(drained)]() mutable {
+      rest_->WhenIdle([this, drained = std::move(drained)]() mutable { scheduler_->Drain(std::move(drained)); });
+    });
   });
 }
 

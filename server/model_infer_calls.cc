@@ -21,13 +21,6 @@
 namespace anybit::server {
 namespace {
 
-// Memory that a call takes besides its tensors: gRPC's call and stream, our object, its place in the queue. Of 17,600
-// waiting calls of 1 KiB, each took 17.3 KiB of resident memory.
-constexpr int64_t kCallOverhead = 16 * 1024;
-
-// The retry delay where the scheduler has none: long enough to end a retry storm, short for a person.
-constexpr Duration kDefaultRetryAfter = std::chrono::milliseconds(100);
-
 // The scheduler hears of so many answers and refusals each: some are enough to know.
 constexpr uint32_t kDeliverySampling = 8;
 
@@ -103,7 +96,8 @@ class ModelInferCalls::Call final : public CallHandler {
       Begin(parts_.loop.Now());
     } catch (const std::bad_alloc&) {
       if (id_.has_value()) return;  // the scheduler answers
-      RefuseForMemory(absl::StrCat("the server has no memory left for this request of ", share_.bytes(), " bytes"));
+      RefuseForMemory(absl::ResourceExhaustedError(
+          absl::StrCat("the server has no memory left for this request of ", share_.bytes(), " bytes")));
     }
   }
 
@@ -212,16 +206,13 @@ class ModelInferCalls::Call final : public CallHandler {
   // Holds `bytes` and what a call takes besides; false, and the call ends, if there is no room for them.
   bool Hold(int64_t bytes) {
     if (share_.Resize(bytes + kCallOverhead)) return true;
-    const RequestMemory& memory = parts_.memory;
-    RefuseForMemory(absl::StrCat("requests hold ", memory.held_bytes(), " bytes, and ", bytes + kCallOverhead,
-                                 " more would exceed the server's limit of ", memory.limit_bytes(),
-                                 " bytes (--max_queue_bytes)"));
+    RefuseForMemory(LimitReached(parts_.memory, bytes + kCallOverhead));
     return false;
   }
 
-  void RefuseForMemory(const std::string& message) {
+  void RefuseForMemory(const absl::Status& status) {
     parts_.observer.OnShed();
-    Shed(absl::ResourceExhaustedError(message), kDefaultRetryAfter);
+    Shed(status, kDefaultRetryAfter);
   }
 
   void Shed(const absl::Status& status, Duration retry_after) {

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 
 namespace anybit::server {
@@ -71,6 +72,12 @@ void RequestMemory::TrimWhenAsked() {
     }
     trim_();
   }
+}
+
+absl::Status LimitReached(const RequestMemory& memory, int64_t bytes) {
+  return absl::ResourceExhaustedError(absl::StrCat("requests hold ", memory.held_bytes(), " bytes, and ", bytes,
+                                                   " more would exceed the server's limit of ", memory.limit_bytes(),
+                                                   " bytes (--max_queue_bytes)"));
 }
 
 }  // namespace anybit::server

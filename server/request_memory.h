@@ -15,6 +15,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 
 namespace anybit::server {
@@ -67,6 +68,9 @@ class RequestMemory {
 
   std::thread trimming_;
 };
+
+// ResourceExhausted: `memory` has no room for `bytes` more.
+absl::Status LimitReached(const RequestMemory& memory, int64_t bytes);
 
 }  // namespace anybit::server
 

@@ -96,7 +96,7 @@ void Announce(const Server& server, const ServerOptions& options, const std::str
   std::cout << "anybit-server: serving " << facts.network.name << " version " << facts.network.version << "\n"
             << "  gRPC " << grpc << "\n";
   if (server.http_port() != 0) {
-    std::cout << "  HTTP " << PortOf(options.http_address, server.http_port()) << " (/metrics /livez /readyz)\n";
+    std::cout << "  HTTP " << PortOf(options.http_address, server.http_port()) << " (/v2 /metrics /livez /readyz)\n";
   }
   if (!facts.isa.empty()) std::cout << "  kernels: " << facts.isa << "\n";
   if (!options.layout_reason.empty()) std::cout << "  " << options.layout_reason << "\n";

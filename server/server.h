@@ -16,8 +16,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/time.h"
-#include "metrics/exposer.h"
 #include "model/engine/adaptive_network.h"
+#include "server/http/http_server.h"
 #include "server/options.h"
 #include "server/serving.h"
 
@@ -57,12 +57,14 @@ class Server {
  private:
   Server(ServerOptions options, MakeServing make_serving);
 
+  HttpAction RouteHttp(const HttpHead& head) const;
+
   const ServerOptions options_;
   const MakeServing make_serving_;
   std::atomic<bool> ready_ = false;  // whoever starts and stops; HTTP threads
   std::unique_ptr<Serving> serving_;
-  std::atomic<Serving*> shown_ = nullptr;      // serving_ once it serves; HTTP threads
-  std::unique_ptr<metrics::Exposer> exposer_;  // joins HTTP threads, which look at all of the above
+  std::atomic<Serving*> shown_ = nullptr;  // serving_ once it serves; HTTP threads
+  std::unique_ptr<HttpServer> http_;       // joins HTTP threads, which look at all of the above
 };
 
 }  // namespace anybit::server

@@ -10,9 +10,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/listening_sockets.h"
-#include "metrics/testing/http_get.h"
 #include "proto/inference.grpc.pb.h"
 #include "server/control_groups.h"
+#include "server/http/testing/http_get.h"
 #include "server/processors.h"
 #include "server/testing/server_fixture.h"
 #include "server/testing/sum_network.h"
@@ -23,9 +23,9 @@ namespace {
 using grpc::StatusCode;
 using inference::GRPCInferenceService;
 using inference::ModelInferResponse;
-using metrics::testing::HttpGet;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::HttpGet;
 using testing::Options;
 using testing::Request;
 using testing::ServerFixture;

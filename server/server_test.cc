@@ -11,10 +11,10 @@
 #include <gtest/gtest.h>
 
 #include "absl/synchronization/notification.h"
-#include "metrics/testing/http_get.h"
 #include "proto/health.pb.h"
 #include "proto/inference.grpc.pb.h"
 #include "server/compose_serving.h"
+#include "server/http/testing/http_get.h"
 #include "server/testing/gate.h"
 #include "server/testing/server_fixture.h"
 
@@ -24,11 +24,11 @@ namespace {
 using grpc::StatusCode;
 using grpc::health::v1::HealthCheckResponse;
 using inference::ModelInferRequest;
-using metrics::testing::HttpGet;
 using std::chrono::seconds;
 using testing::Call;
 using testing::Gate;
 using testing::HealthOf;
+using testing::HttpGet;
 using testing::Options;
 using testing::Pinned;
 using testing::Request;

@@ -15,6 +15,7 @@
 #include "base/time.h"
 #include "model/engine/adaptive_network.h"
 #include "scheduler/latency/profile.h"
+#include "server/http/http_server.h"
 #include "server/options.h"
 
 namespace anybit::server {
@@ -30,7 +31,7 @@ struct ServingFacts {
   absl::Status pinning;             // why a slot does not have processors of its own, though it should
 };
 
-// One thread, but for MetricsText.
+// One thread, but for MetricsText and RouteHttp.
 class Serving {
  public:
   virtual ~Serving() = default;  // stops at once, if nobody did before
@@ -40,11 +41,14 @@ class Serving {
   // Prometheus' text format. Any thread.
   virtual std::string MetricsText() = 0;
 
+  // What to do with a request of HTTP whose path begins with /v2. Any thread; must not block.
+  virtual HttpAction RouteHttp(const HttpHead& head) = 0;
+
   // It starts as not ready and is made ready at most once. Readiness is for probes; calls are answered without it, too.
   virtual void SetReadiness(bool ready) = 0;
 
-  // Tells clients by GOAWAY to send new calls elsewhere and takes no connections any more. Calls that gRPC has taken
-  // are answered; `drained` runs, on some thread, once none waits or runs. At most once.
+  // Tells clients by GOAWAY to send new calls elsewhere, takes no connections of gRPC any more and refuses inference by
+  // HTTP. Calls that were taken are answered; `drained` runs, on some thread, once none waits or runs. At most once.
   virtual void Drain(absl::AnyInvocable<void()> drained) = 0;
 
   // Ends calls that are still open after `grace`. Blocks until all threads have ended.

@@ -48,7 +48,9 @@ RULES = [
     (r"model/train/trainer/", r"model/train/(?!network/|processes/|recipe/|testing/|trainer/)"),
     (r"model/train/convert/", r"model/train/(?!convert/|recipe/)"),
     (r"metrics/", rf"{GRPC}|{LIBTORCH}|(client|model|proto|server)/"),
-    (r"metrics/(?!exposer|testing/)", r"boost/"),
+    (r"metrics/", r"boost/"),
+    (r"server/http/", rf"{GRPC}|google/|(metrics|model|proto|scheduler)/|server/(?!http/)"),
+    (r"server/rest/", r"boost/"),
     (r"server/", rf"{LIBTORCH}|model/(train/|engine/torch_)|client/"),
     (r"server/(?!testing/|.*_test\.cc)", r"scheduler/sim/"),
     (

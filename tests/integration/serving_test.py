@@ -308,7 +308,7 @@ class ServingTest(unittest.TestCase):
         documented = set(re.findall(r"`(anybit_\w+)`", pathlib.Path("docs/operations.md").read_text()))
         self.assertEqual(exposed, documented)
 
-    def test_answers_nothing_else_over_http(self):
+    def test_serves_no_files_over_http(self):
         with self.assertRaises(urllib.error.HTTPError) as refusal:
             get(self.server.http_address, "/etc/passwd")
         self.assertEqual(refusal.exception.code, 404)

@@ -1,4 +1,4 @@
-#include "metrics/testing/http_get.h"
+#include "server/http/testing/http_get.h"
 
 #include <cstdlib>
 #include <string>
@@ -6,13 +6,13 @@
 
 #include <boost/asio.hpp>
 
-namespace anybit::metrics::testing {
+namespace anybit::server::testing {
 
-HttpAnswer HttpGet(int port, const std::string& path, const std::string& method, const std::string& host) {
+HttpReply HttpGet(int port, const std::string& path, const std::string& method, const std::string& host) {
   return HttpSend(port, method + " " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", host);
 }
 
-HttpAnswer HttpSend(int port, const std::string& bytes, const std::string& host) {
+HttpReply HttpSend(int port, const std::string& bytes, const std::string& host) {
   namespace asio = boost::asio;
   asio::io_context context;
   asio::ip::tcp::socket socket(context);
@@ -30,4 +30,12 @@ HttpAnswer HttpSend(int port, const std::string& bytes, const std::string& host)
           .body = text.substr(end_of_header + 4)};
 }
 
-}  // namespace anybit::metrics::testing
+void HttpSendAndLeave(int port, const std::string& bytes) {
+  namespace asio = boost::asio;
+  asio::io_context context;
+  asio::ip::tcp::socket socket(context);
+  socket.connect({asio::ip::make_address("127.0.0.1"), static_cast<uint16_t>(port)});
+  asio::write(socket, asio::buffer(bytes));
+}
+
+}  // namespace anybit::server::testing

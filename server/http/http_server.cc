@@ -1,0 +1,428 @@
+#include "server/http/http_server.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <boost/asio.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "base/listening_sockets.h"
+
+namespace anybit::server {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using boost::system::error_code;
+using Response = http::response<http::string_body>;
+
+// After an answer that leaves a part of the request unread: a connection closed before that loses the answer.
+constexpr auto kLinger = std::chrono::seconds(1);
+// Where the process has no descriptor left, accepting at once would only fail again.
+constexpr auto kAcceptAgain = std::chrono::milliseconds(20);
+constexpr int kBackgroundThreads = 2;
+
+absl::string_view View(beast::string_view text) { return absl::string_view(text.data(), text.size()); }
+
+HttpAnswer Plain(http::status code, absl::string_view body) {
+  return {.status = static_cast<int>(code), .body = std::string(body)};
+}
+
+HttpHead HeadOf(const http::request_parser<http::string_body>& parser) {
+  const auto& request = parser.get();
+  const absl::string_view target = View(request.target());
+  HttpHead head{.method = std::string(View(request.method_string())),
+                .path = std::string(target.substr(0, target.find('?')))};
+  for (const auto& field : request) {
+    head.fields.emplace_back(std::string(View(field.name_string())), std::string(View(field.value())));
+  }
+  if (const auto length = parser.content_length(); length.has_value()) head.body_bytes = *length;
+  head.has_body = parser.chunked() || head.body_bytes.value_or(0) > 0;
+  return head;
+}
+
+}  // namespace
+
+absl::string_view HttpHead::Field(absl::string_view name) const {
+  for (const auto& [field, value] : fields) {
+    if (absl::EqualsIgnoreCase(field, name)) return value;
+  }
+  return "";
+}
+
+// Connections run on thread_ only. Members stand in the order of their making.
+class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
+ public:
+  Listener(Router router, HttpLimits limits) : router_(std::move(router)), limits_(limits) {}
+
+  void Serve(const std::vector<ListeningSockets::Socket>& sockets) {
+    for (const ListeningSockets::Socket& socket : sockets) {
+      acceptors_.push_back(std::make_unique<Acceptor>(io_));
+      Acceptor& acceptor = *acceptors_.back();
+      acceptor.socket.assign(socket.ipv6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), socket.descriptor);
+      Accept(acceptor);
+    }
+    thread_ = std::thread([this] { io_.run(); });
+  }
+
+  // Once, before the server lets go: a call that is about to answer may own this a little longer.
+  void Stop();
+
+  void StopKeepingAlive() { keeps_alive_ = false; }
+
+  void Finish(Duration grace) {
+    absl::MutexLock lock(&mutex_);
+    (void)mutex_.AwaitWithTimeout(absl::Condition(
+                                      +[](int* open) { return *open == 0; }, &open_),
+                                  absl::FromChrono(grace));
+  }
+
+ private:
+  struct Acceptor {
+    explicit Acceptor(asio::io_context& io) : socket(io), again(io) {}
+    asio::ip::tcp::acceptor socket;
+    asio::steady_timer again;
+  };
+
+  class Connection;
+  class Call;
+
+  void Accept(Acceptor& acceptor);
+  void MakeRoom();
+  void CountOpen(int change) {
+    absl::MutexLock lock(&mutex_);
+    open_ += change;
+  }
+
+  const Router router_;
+  const HttpLimits limits_;
+  std::atomic<bool> keeps_alive_ = true;  // whoever stops; thread_
+  absl::Mutex mutex_;
+  int open_ ABSL_GUARDED_BY(mutex_) = 0;  // requests between their header and the end of their answer
+  std::list<Connection*> connections_;    // in the order of their coming
+  asio::io_context io_{1};                // owns the connections
+  std::vector<std::unique_ptr<Acceptor>> acceptors_;
+  asio::thread_pool background_{kBackgroundThreads};
+  std::thread thread_;
+};
+
+// One client. It lives as long as an operation of it is under way or it waits for an answer.
+class HttpServer::Listener::Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(Listener& listener, asio::ip::tcp::socket socket)
+      : listener_(listener),
+        stream_(std::move(socket)),
+        place_(listener.connections_.insert(listener.connections_.end(), this)) {}
+  ~Connection() { Leave(); }
+
+  void ReadFirst() { Read(listener_.limits_.idle); }
+
+  bool is_at_work() const { return is_at_work_; }
+
+  // What is under way ends with an error.
+  void Close() {
+    const std::shared_ptr<Connection> held = std::move(waiting_);
+    Leave();
+    if (gone_) std::exchange(gone_, nullptr)();
+    is_answered_ = true;
+    stream_.close();
+  }
+
+  // The answer of call number `call`.
+  void Answer(uint64_t call, HttpAnswer answer) {
+    if (call != calls_ || is_answered_) return;
+    Write(std::move(answer), true);
+  }
+
+  void WhenGone(uint64_t call, absl::AnyInvocable<void()> gone) {
+    if (call == calls_ && !is_answered_) gone_ = std::move(gone);
+    if (gone_ && is_gone_) std::exchange(gone_, nullptr)();
+  }
+
+ private:
+  void Leave() {
+    if (place_.has_value()) listener_.connections_.erase(*place_);
+    place_.reset();
+    End();
+  }
+
+  // The request is no longer counted as open.
+  void End() {
+    if (std::exchange(is_at_work_, false)) listener_.CountOpen(-1);
+  }
+
+  void Read(Duration limit) {
+    parser_.emplace();
+    parser_->header_limit(static_cast<uint32_t>(listener_.limits_.header_bytes));
+    ++calls_;
+    is_answered_ = false;
+    stream_.expires_after(limit);
+    http::async_read_header(stream_, buffer_, *parser_,
+                            [self = this->shared_from_this()](error_code error, size_t) { self->OnHeader(error); });
+  }
+
+  void OnHeader(error_code error) {
+    if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+      return Write(Plain(http::status::request_header_fields_too_large,
+                         absl::StrCat("the header is larger than ", listener_.limits_.header_bytes, " bytes\n")),
+                   false);
+    }
+    if (error && error.category() == make_error_code(http::error::bad_method).category() &&
+        error != http::error::end_of_stream && error != http::error::partial_message) {
+      return Write(Plain(http::status::bad_request, "this is not a request of HTTP/1.1\n"), false);
+    }
+    if (error) return;
+    is_at_work_ = true;
+    listener_.CountOpen(1);
+    head_ = HeadOf(*parser_);
+    is_head_ = parser_->get().method() == http::verb::head;
+    HttpAction action = Route();
+    if (auto* answer = std::get_if<HttpAnswer>(&action)) return Write(std::move(*answer), !head_.has_body);
+    route_ = std::get<HttpRoute>(std::move(action));
+    if (head_.body_bytes.value_or(0) > route_.max_body_bytes) return RefuseBody();
+    parser_->body_limit(route_.max_body_bytes);
+    ReadBody();
+  }
+
+  HttpAction Route() {
+    try {
+      return listener_.router_(head_);
+    } catch (const std::exception&) {  // no memory
+      return Plain(http::status::service_unavailable, "the server has no memory left for this request\n");
+    }
+  }
+
+  void RefuseBody() {
+    Write(Plain(http::status::payload_too_large, absl::StrCat("the body is larger than the ", route_.max_body_bytes,
+                                                              " bytes that this request may have\n")),
+          false);
+  }
+
+  void ReadBody() {
+    if (!absl::EqualsIgnoreCase(head_.Field("Expect"), "100-continue")) return ReadRest();
+    stream_.expires_after(listener_.limits_.idle);
+    go_on_ = http::response<http::empty_body>(http::status::continue_, 11);
+    http::async_write(stream_, go_on_, [self = this->shared_from_this()](error_code error, size_t) {
+      if (!error) self->ReadRest();
+    });
+  }
+
+  void ReadRest() {
+    stream_.expires_after(listener_.limits_.body);
+    http::async_read(stream_, buffer_, *parser_,
+                     [self = this->shared_from_this()](error_code error, size_t) { self->OnBody(error); });
+  }
+
+  void OnBody(error_code error);
+
+  // Calls gone_ if the client closes its side meanwhile. A client that sends its next request early stays unwatched.
+  void WatchForEnd() {
+    stream_.expires_never();
+    stream_.socket().async_wait(asio::socket_base::wait_read,
+                                [self = this->shared_from_this(), call = calls_](error_code error) {
+                                  if (error || call != self->calls_ || self->is_answered_) return;
+                                  error_code failed;
+                                  if (self->stream_.socket().available(failed) > 0 && !failed) return;
+                                  self->is_gone_ = true;
+                                  if (self->gone_) std::exchange(self->gone_, nullptr)();
+                                });
+  }
+
+  // `is_read`: the request was read to its end, so that another may follow it.
+  void Write(HttpAnswer answer, bool is_read) {
+    const std::shared_ptr<Connection> held = std::move(waiting_);
+    is_answered_ = true;
+    gone_ = nullptr;
+    const bool keep = is_read && !is_gone_ && parser_->get().keep_alive() && listener_.keeps_alive_;
+    response_ = Response(static_cast<http::status>(answer.status), is_read ? parser_->get().version() : 11);
+    response_.set(http::field::content_type, answer.content_type);
+    response_.set(http::field::cache_control, "no-store");
+    for (const auto& [name, value] : answer.fields) response_.set(name, value);
+    response_.keep_alive(keep);
+    response_.content_length(answer.body.size());
+    if (!is_head_) response_.body() = std::move(answer.body);  // its length stays in the header
+    stream_.expires_after(listener_.limits_.idle);
+    http::async_write(stream_, response_, [self = this->shared_from_this(), keep](error_code error, size_t) {
+      self->OnWritten(error, keep);
+    });
+  }
+
+  void OnWritten(error_code error, bool keep) {
+    End();
+    response_ = Response();
+    if (error) return;
+    if (keep) return Read(listener_.limits_.keep_alive);
+    error_code ignored;
+    stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+    stream_.expires_after(kLinger);
+    Linger();
+  }
+
+  // Until the client has closed its side.
+  void Linger() {
+    buffer_.clear();
+    stream_.async_read_some(buffer_.prepare(8192), [self = this->shared_from_this()](error_code error, size_t) {
+      if (!error) self->Linger();
+    });
+  }
+
+  Listener& listener_;
+  beast::tcp_stream stream_;
+  beast::flat_buffer buffer_;
+  std::optional<http::request_parser<http::string_body>> parser_;  // of the request at hand
+  HttpHead head_;
+  HttpRoute route_;
+  http::response<http::empty_body> go_on_;
+  Response response_;
+  std::shared_ptr<Connection> waiting_;  // this, while a call is to be answered
+  uint64_t calls_ = 0;                   // the number of the request at hand
+  bool is_head_ = false;
+  bool is_at_work_ = false;   // counted as open
+  bool is_answered_ = false;  // the request at hand
+  bool is_gone_ = false;
+  absl::AnyInvocable<void()> gone_;
+  std::optional<std::list<Connection*>::iterator> place_;
+};
+
+// What a handler holds of a request. It does not keep the server alive.
+class HttpServer::Listener::Call final : public HttpCall, public std::enable_shared_from_this<Call> {
+ public:
+  Call(std::weak_ptr<Listener> listener, std::weak_ptr<Connection> connection, uint64_t number, HttpHead head,
+       std::string body)
+      : listener_(std::move(listener)),
+        connection_(std::move(connection)),
+        number_(number),
+        head_(std::move(head)),
+        body_(std::move(body)) {}
+
+  const HttpHead& head() const override { return head_; }
+  std::string& body() override { return body_; }
+
+  void Answer(HttpAnswer answer) override {
+    OnServersThread([number = number_, answer = std::move(answer)](Connection& connection) mutable {
+      connection.Answer(number, std::move(answer));
+    });
+  }
+
+  void WhenGone(absl::AnyInvocable<void()> gone) override {
+    OnServersThread([number = number_, gone = std::move(gone)](Connection& connection) mutable {
+      connection.WhenGone(number, std::move(gone));
+    });
+  }
+
+  void InBackground(absl::AnyInvocable<void()> work) override {
+    const std::shared_ptr<Listener> listener = listener_.lock();
+    if (listener == nullptr) return;
+    asio::post(listener->background_,
+               [self = shared_from_this(), work = std::move(work)]() mutable { self->Guarded(work); });
+  }
+
+  // Answers itself if there is no memory for `work`.
+  template <typename Work>
+  void Guarded(Work& work) {
+    try {
+      work();
+    } catch (const std::exception&) {
+      Answer(Plain(http::status::service_unavailable, "the server has no memory left for this request\n"));
+    }
+  }
+
+ private:
+  template <typename Work>
+  void OnServersThread(Work work) {
+    const std::shared_ptr<Listener> listener = listener_.lock();
+    if (listener == nullptr) return;
+    asio::post(listener->io_, [connection = connection_, work = std::move(work)]() mutable {
+      if (const std::shared_ptr<Connection> held = connection.lock()) work(*held);
+    });
+  }
+
+  const std::weak_ptr<Listener> listener_;
+  const std::weak_ptr<Connection> connection_;
+  const uint64_t number_;
+  const HttpHead head_;
+  std::string body_;
+};
+
+void HttpServer::Listener::Connection::OnBody(error_code error) {
+  if (error == http::error::body_limit) return RefuseBody();
+  if (error == beast::error::timeout || error == asio::error::operation_aborted) return;
+  if (error) return Write(Plain(http::status::bad_request, "the body is not one of HTTP/1.1\n"), false);
+  waiting_ = shared_from_this();
+  WatchForEnd();
+  auto call = std::make_shared<Call>(listener_.weak_from_this(), weak_from_this(), calls_, std::move(head_),
+                                     std::move(parser_->get().body()));
+  if (!route_.in_background) return std::exchange(route_.handle, nullptr)(std::move(call));
+  asio::post(listener_.background_, [call = std::move(call), handle = std::exchange(route_.handle, nullptr)]() mutable {
+    const auto work = [&] { handle(call); };
+    call->Guarded(work);
+  });
+}
+
+void HttpServer::Listener::Stop() {
+  background_.join();
+  io_.stop();
+  thread_.join();
+  while (!connections_.empty()) connections_.front()->Close();
+}
+
+void HttpServer::Listener::Accept(Acceptor& acceptor) {
+  acceptor.socket.async_accept([this, &acceptor](error_code error, asio::ip::tcp::socket socket) {
+    if (!error) {
+      if (connections_.size() >= static_cast<size_t>(limits_.connections)) MakeRoom();
+      std::make_shared<Connection>(*this, std::move(socket))->ReadFirst();
+      return Accept(acceptor);
+    }
+    MakeRoom();  // perhaps there is no descriptor left
+    acceptor.again.expires_after(kAcceptAgain);
+    acceptor.again.async_wait([this, &acceptor](error_code stopped) {
+      if (!stopped) Accept(acceptor);
+    });
+  });
+}
+
+void HttpServer::Listener::MakeRoom() {
+  if (connections_.empty()) return;
+  const auto idle = std::find_if_not(connections_.begin(), connections_.end(),
+                                     [](const Connection* connection) { return connection->is_at_work(); });
+  (idle == connections_.end() ? connections_.front() : *idle)->Close();
+}
+
+absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& address, Router router,
+                                                              HttpLimits limits) {
+  absl::StatusOr<ListeningSockets> sockets = ListeningSockets::Open(address);
+  if (!sockets.ok()) {
+    return absl::Status(sockets.status().code(), absl::StrCat("cannot serve HTTP: ", sockets.status().message()));
+  }
+  const int port = sockets->port();
+  auto listener = std::make_shared<Listener>(std::move(router), limits);
+  listener->Serve(sockets->Release());
+  return std::unique_ptr<HttpServer>(new HttpServer(std::move(listener), port));
+}
+
+HttpServer::HttpServer(std::shared_ptr<Listener> listener, int port) : listener_(std::move(listener)), port_(port) {}
+
+HttpServer::~HttpServer() { listener_->Stop(); }
+
+void HttpServer::StopKeepingAlive() { listener_->StopKeepingAlive(); }
+
+void HttpServer::Finish(Duration grace) { listener_->Finish(grace); }
+
+}  // namespace anybit::server

@@ -1,0 +1,64 @@
+// One request to the network, whatever transport brought it: validated, submitted to the scheduler, translated back.
+//
+//   auto inference = std::make_shared<Inference>(parts);
+//   if (absl::Status held = inference->Hold(bytes); !held.ok()) return Refuse(held);
+//   inference->Begin(request, [inference](scheduler::Outcome outcome) { Answer(inference->Response(outcome)); });
+//
+// Unary calls of gRPC have a class of their own (ModelInferCalls): they are refused before their message is read.
+#ifndef ANYBIT_SERVER_INFERENCE_H_
+#define ANYBIT_SERVER_INFERENCE_H_
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "proto/inference.pb.h"
+#include "scheduler/request.h"
+#include "scheduler/scheduler.h"
+#include "server/model_infer_calls.h"
+#include "server/request_memory.h"
+#include "server/translate_outcome.h"
+
+namespace anybit::server {
+
+class Inference {
+ public:
+  using Done = absl::AnyInvocable<void(scheduler::Outcome)>;
+
+  // `parts` outlive this.
+  explicit Inference(const ModelInferParts& parts) : parts_(parts), share_(parts.memory) {}
+  Inference(const Inference&) = delete;
+  Inference& operator=(const Inference&) = delete;
+
+  // Holds `bytes` of request memory from now on, in place of those held before. ResourceExhausted, counted as shed, if
+  // requests hold too much.
+  absl::Status Hold(int64_t bytes);
+
+  // Submits `request`; `done` is called exactly once, on this thread or the scheduler's loop. A request that is not
+  // valid, that memory is missing for, or that is refused early ends like one that the scheduler refused; all of them
+  // are counted. Once.
+  void Begin(const inference::ModelInferRequest& request, Done done);
+
+  // The client went away. Any thread, even before Begin.
+  void Cancel();
+
+  // The answer to an outcome of kServed. After `done`.
+  inference::ModelInferResponse Response(const scheduler::Outcome& outcome) const;
+
+ private:
+  absl::Status Prepare(const inference::ModelInferRequest& request, scheduler::SubmitRequest& submit);
+
+  const ModelInferParts& parts_;
+  RequestMemory::Share share_;
+  ResponseForm form_;
+  absl::Mutex mutex_;
+  bool is_cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<scheduler::RequestId> id_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace anybit::server
+
+#endif  // ANYBIT_SERVER_INFERENCE_H_

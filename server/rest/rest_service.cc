@@ -1,0 +1,278 @@
+#include "server/rest/rest_service.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/json.h"
+#include "proto/inference.pb.h"
+#include "scheduler/request.h"
+#include "server/http/decode_body.h"
+#include "server/inference.h"
+#include "server/rest/infer_json.h"
+#include "server/rest/proto_json.h"
+#include "server/serving_state.h"
+#include "server/shown_text.h"
+#include "server/translate_request.h"
+
+namespace anybit::server {
+namespace {
+
+constexpr char kJson[] = "application/json";
+constexpr char kLengthField[] = "Inference-Header-Content-Length";  // as kserve and Triton call it
+
+// Of a request to describe something, which is a few members.
+constexpr uint64_t kMaxDescriptionBytes = 64 * 1024;
+// A text of JSON for each element of a tensor: three digits, a comma, and blanks of a body that people can read.
+constexpr int64_t kMaxJsonBytesPerElement = 8;
+constexpr int64_t kRoomBesideTensors = 256 * 1024;
+
+HttpAnswer JsonAnswer(const Json& value) { return {.content_type = kJson, .body = JsonText(value)}; }
+
+template <typename Response>
+HttpAnswer MessageAnswer(const absl::Status& status, const Response& response) {
+  return status.ok() ? JsonAnswer(ToJson(response)) : ErrorAnswer(status);
+}
+
+// Triton's clients look at the status only.
+HttpAnswer ReadyAnswer(const absl::Status& status, bool ready) {
+  if (!status.ok()) return ErrorAnswer(status);
+  return {.status = ready ? 200 : 503, .content_type = kJson};
+}
+
+std::optional<HttpAnswer> ExpectMethod(const HttpHead& head, absl::string_view method) {
+  if (head.method == method || (method == "GET" && head.method == "HEAD")) return std::nullopt;
+  HttpAnswer answer = ErrorAnswer(absl::InvalidArgumentError(absl::StrCat("this path is for ", method)));
+  answer.status = 405;
+  answer.fields = {{"Allow", method == "GET" ? "GET, HEAD" : std::string(method)}};
+  return answer;
+}
+
+// What a body of this size may take while it is read.
+int64_t ReadingBytes(int64_t body_bytes) { return body_bytes * kJsonMemoryFactor + kCallOverhead; }
+
+int64_t LargestBody(const ServedModel& model) {
+  return kMaxJsonBytesPerElement * model.network.input.elements * model.max_batch + kRoomBesideTensors;
+}
+
+}  // namespace
+
+int HttpStatus(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kOk: return 200;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kFailedPrecondition: return 400;
+    case absl::StatusCode::kUnauthenticated: return 401;
+    case absl::StatusCode::kPermissionDenied: return 403;
+    case absl::StatusCode::kNotFound: return 404;
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kAborted: return 409;
+    case absl::StatusCode::kOutOfRange:  // of a body: too large
+      return 413;
+    case absl::StatusCode::kResourceExhausted: return 429;
+    case absl::StatusCode::kCancelled: return 499;
+    case absl::StatusCode::kUnimplemented: return 501;
+    case absl::StatusCode::kUnavailable: return 503;
+    case absl::StatusCode::kDeadlineExceeded: return 504;
+    default: return 500;
+  }
+}
+
+HttpAnswer ErrorAnswer(const absl::Status& status, Duration retry_after) {
+  Json error = Json::object();
+  error["error"] = std::string(status.message());
+  HttpAnswer answer{.status = HttpStatus(status.code()), .content_type = kJson, .body = JsonText(error)};
+  if (retry_after > Duration::zero()) {
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(retry_after);
+    answer.fields.emplace_back("Retry-After", absl::StrCat(seconds.count()));
+  }
+  return answer;
+}
+
+// One POST .../infer, from its header to its answer.
+class RestService::InferCall : public std::enable_shared_from_this<InferCall> {
+ public:
+  InferCall(RestService& service, RestPath path)
+      : service_(service), path_(std::move(path)), inference_(service.parts_) {
+    service_.open_.Begin();
+  }
+  ~InferCall() { service_.open_.End(); }
+  InferCall(const InferCall&) = delete;
+  InferCall& operator=(const InferCall&) = delete;
+
+  absl::Status Hold(int64_t bytes) { return inference_.Hold(bytes); }
+
+  // Not on the server's thread: a large body takes its time to be read.
+  void Answer(std::shared_ptr<HttpCall> call) {
+    absl::StatusOr<RestRequest> read = Read(*call);
+    if (!read.ok()) return call->Answer(ErrorAnswer(read.status(), RetryAfter(read.status(), Duration::zero())));
+    forms_ = std::move(read->forms);
+    read->request.set_model_name(path_.model);
+    read->request.set_model_version(path_.version);
+    call->WhenGone([weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->inference_.Cancel();
+    });
+    inference_.Begin(read->request, [self = shared_from_this(), call](scheduler::Outcome outcome) {
+      if (outcome.kind != scheduler::OutcomeKind::kServed) {
+        return call->Answer(ErrorAnswer(outcome.status, RetryAfter(outcome.status, outcome.retry_after)));
+      }
+      auto served = std::make_shared<scheduler::Outcome>(std::move(outcome));
+      // The loop's thread has other things to do than to write numbers.
+      call->InBackground([self, call, served] { call->Answer(self->Write(*served)); });
+    });
+  }
+
+ private:
+  static Duration RetryAfter(const absl::Status& status, Duration known) {
+    if (known > Duration::zero() || !absl::IsResourceExhausted(status)) return known;
+    return kDefaultRetryAfter;
+  }
+
+  absl::StatusOr<RestRequest> Read(HttpCall& call) {
+    absl::StatusOr<RestRequest> read = ReadUncounted(call);
+    if (!read.ok() && !absl::IsResourceExhausted(read.status())) {
+      service_.parts_.observer.OnInvalid();
+      service_.parts_.observer.OnRefusedCall(metrics::RefusedCallReason::kMalformedMessage);
+    }
+    return read;
+  }
+
+  absl::StatusOr<RestRequest> ReadUncounted(HttpCall& call) {
+    absl::StatusOr<std::string> body =
+        DecodeBody(std::move(call.body()), call.head().Field("Content-Encoding"), LargestBody(service_.parts_.model));
+    if (!body.ok()) return body.status();
+    if (absl::Status held = Hold(ReadingBytes(static_cast<int64_t>(body->size()))); !held.ok()) return held;
+    std::optional<size_t> json_bytes;
+    if (const absl::string_view field = call.head().Field(kLengthField); !field.empty()) {
+      uint64_t length = 0;
+      if (!absl::SimpleAtoi(field, &length)) {
+        return absl::InvalidArgumentError(absl::StrCat(kLengthField, " is ", ShownText(field), ", not a number"));
+      }
+      json_bytes = length;
+    }
+    return ReadInferRequest(*body, json_bytes);
+  }
+
+  HttpAnswer Write(const scheduler::Outcome& outcome) const {
+    RestBody body = WriteInferResponse(inference_.Response(outcome), forms_);
+    if (body.tensors.empty()) return {.content_type = kJson, .body = std::move(body.json)};
+    return {.content_type = "application/octet-stream",
+            .fields = {{kLengthField, absl::StrCat(body.json.size())}},
+            .body = body.json + body.tensors};
+  }
+
+  RestService& service_;
+  const RestPath path_;
+  OutputForms forms_;
+  Inference inference_;
+};
+
+HttpAction RestService::Route(const HttpHead& head) {
+  absl::StatusOr<RestPath> parsed = ParseRestPath(head.path);
+  if (!parsed.ok()) return ErrorAnswer(parsed.status());
+  const RestPath& path = *parsed;
+  if (path.pattern == "/v2/models/*/infer") return RouteInfer(head, *std::move(parsed));
+  if (path.pattern == "/v2/repository/index") return RouteIndex(head);
+  using Describe = HttpAnswer (RestService::*)(const RestPath&) const;
+  static constexpr std::pair<absl::string_view, Describe> kDescriptions[] = {
+      {"/v2", &RestService::ServerMetadata},
+      {"/v2/health/live", &RestService::ServerLive},
+      {"/v2/health/ready", &RestService::ServerReady},
+      {"/v2/models/*", &RestService::ModelMetadata},
+      {"/v2/models/*/ready", &RestService::ModelReady},
+      {"/v2/models/*/config", &RestService::ModelConfig},
+  };
+  for (const auto& [pattern, describe] : kDescriptions) {
+    if (pattern != path.pattern) continue;
+    if (std::optional<HttpAnswer> wrong = ExpectMethod(head, "GET")) return *std::move(wrong);
+    return (this->*describe)(path);
+  }
+  return ErrorAnswer(absl::NotFoundError(absl::StrCat("there is nothing at ", ShownText(head.path))));
+}
+
+HttpAnswer RestService::ServerLive(const RestPath&) const { return ReadyAnswer(absl::OkStatus(), true); }
+
+HttpAnswer RestService::ServerReady(const RestPath&) const {
+  inference::ServerReadyResponse response;
+  const absl::Status status = description_.ServerReady({}, response);
+  return ReadyAnswer(status, response.ready());
+}
+
+HttpAnswer RestService::ServerMetadata(const RestPath&) const {
+  inference::ServerMetadataResponse response;
+  const absl::Status status = description_.ServerMetadata({}, response);
+  response.add_extensions("binary_tensor_data");
+  return MessageAnswer(status, response);
+}
+
+HttpAnswer RestService::ModelReady(const RestPath& path) const {
+  const absl::Status known = CheckModel(path.model, path.version, parts_.model.network);
+  return ReadyAnswer(known, parts_.state == ServingState::kReady);
+}
+
+HttpAnswer RestService::ModelMetadata(const RestPath& path) const {
+  inference::ModelMetadataRequest request;
+  request.set_name(path.model);
+  request.set_version(path.version);
+  inference::ModelMetadataResponse response;
+  const absl::Status status = description_.ModelMetadata(request, response);
+  return MessageAnswer(status, response);
+}
+
+HttpAnswer RestService::ModelConfig(const RestPath& path) const {
+  inference::ModelConfigRequest request;
+  request.set_name(path.model);
+  request.set_version(path.version);
+  inference::ModelConfigResponse response;
+  const absl::Status status = description_.ModelConfig(request, response);
+  return MessageAnswer(status, response.config());
+}
+
+HttpAction RestService::RouteIndex(const HttpHead& head) {
+  if (std::optional<HttpAnswer> wrong = ExpectMethod(head, "POST")) return *std::move(wrong);
+  return HttpRoute{.max_body_bytes = kMaxDescriptionBytes,
+                   .in_background = false,
+                   .handle = [this](const std::shared_ptr<HttpCall>& call) { call->Answer(Index(call->body())); }};
+}
+
+HttpAnswer RestService::Index(const std::string& body) const {
+  inference::RepositoryIndexRequest request;
+  if (!body.empty()) {
+    const absl::StatusOr<Json> root = ParseJsonObject(body);
+    if (!root.ok()) return ErrorAnswer(root.status());
+    const Json* ready = JsonMember(*root, "ready");
+    if (ready != nullptr && !ready->is_boolean()) {
+      return ErrorAnswer(absl::InvalidArgumentError("'ready' must be true or false"));
+    }
+    request.set_ready(ready != nullptr && ready->get<bool>());
+  }
+  inference::RepositoryIndexResponse response;
+  const absl::Status status = description_.RepositoryIndex(request, response);
+  if (!status.ok()) return ErrorAnswer(status);
+  return JsonAnswer(ToJson(response)["models"]);
+}
+
+HttpAction RestService::RouteInfer(const HttpHead& head, RestPath path) {
+  if (std::optional<HttpAnswer> wrong = ExpectMethod(head, "POST")) return *std::move(wrong);
+  const auto call = std::make_shared<InferCall>(*this, std::move(path));
+  if (is_draining_ || parts_.state == ServingState::kStarting) {
+    parts_.observer.OnUnavailable();
+    return ErrorAnswer(absl::UnavailableError(is_draining_ ? "the server is stopping" : "the server is starting"),
+                       kDefaultRetryAfter);
+  }
+  const int64_t largest = LargestBody(parts_.model);
+  const int64_t expected = static_cast<int64_t>(std::min<uint64_t>(head.body_bytes.value_or(largest), largest));
+  if (absl::Status held = call->Hold(ReadingBytes(expected)); !held.ok()) return ErrorAnswer(held, kDefaultRetryAfter);
+  return HttpRoute{.max_body_bytes = static_cast<uint64_t>(largest),
+                   .handle = [call](std::shared_ptr<HttpCall> answered) { call->Answer(std::move(answered)); }};
+}
+
+}  // namespace anybit::server

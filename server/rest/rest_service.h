@@ -1,0 +1,66 @@
+// The Open Inference Protocol over HTTP: /v2/...
+//
+// Each path answers like its method of gRPC does, from the same messages. Errors are {"error": "..."} with the status
+// that belongs to their code.
+#ifndef ANYBIT_SERVER_REST_REST_SERVICE_H_
+#define ANYBIT_SERVER_REST_REST_SERVICE_H_
+
+#include <atomic>
+#include <string>
+#include <utility>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "base/time.h"
+#include "server/description_methods.h"
+#include "server/http/http_server.h"
+#include "server/model_infer_calls.h"
+#include "server/open_calls.h"
+#include "server/rest/rest_path.h"
+
+namespace anybit::server {
+
+// The status of HTTP for a code of gRPC: 400, 404, 429 for ResourceExhausted, 504 for DeadlineExceeded, ...
+int HttpStatus(absl::StatusCode code);
+
+// {"error": "..."}; with `retry_after` above zero, the header Retry-After in whole seconds, rounded up.
+HttpAnswer ErrorAnswer(const absl::Status& status, Duration retry_after = Duration::zero());
+
+// Any thread.
+class RestService {
+ public:
+  // `parts` and its objects outlive the last call.
+  explicit RestService(const ModelInferParts& parts) : parts_(parts), description_(parts.model, parts.state) {}
+
+  // What to do with a request whose path begins with /v2. Does not block.
+  HttpAction Route(const HttpHead& head);
+
+  // Refuses inference from now on.
+  void Drain() { is_draining_ = true; }
+
+  // After Drain: calls `idle` once no inference is open; see OpenCalls.
+  void WhenIdle(absl::AnyInvocable<void()> idle) { open_.WhenIdle(std::move(idle)); }
+
+ private:
+  class InferCall;
+
+  HttpAction RouteInfer(const HttpHead& head, RestPath path);
+  HttpAction RouteIndex(const HttpHead& head);
+  HttpAnswer Index(const std::string& body) const;
+
+  HttpAnswer ServerLive(const RestPath& path) const;
+  HttpAnswer ServerReady(const RestPath& path) const;
+  HttpAnswer ServerMetadata(const RestPath& path) const;
+  HttpAnswer ModelReady(const RestPath& path) const;
+  HttpAnswer ModelMetadata(const RestPath& path) const;
+  HttpAnswer ModelConfig(const RestPath& path) const;
+
+  const ModelInferParts& parts_;
+  const DescriptionMethods description_;
+  std::atomic<bool> is_draining_ = false;
+  OpenCalls open_;
+};
+
+}  // namespace anybit::server
+
+#endif  // ANYBIT_SERVER_REST_REST_SERVICE_H_
