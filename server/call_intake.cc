@@ -155,6 +155,12 @@ void IncomingCall::Read(grpc::ByteBuffer* message) {
   stream_.Read(message, &read_ended_);
 }
 
+void IncomingCall::ReadNext(grpc::ByteBuffer* message) {
+  mutex_.AssertHeld();  // by the event
+  is_reading_ = true;
+  stream_.Read(message, &next_read_ended_);
+}
+
 void IncomingCall::Write(const grpc::ByteBuffer& message) { stream_.Write(message, &written_); }
 
 void IncomingCall::Finish(const grpc::Status& status) { stream_.Finish(status, &finish_ended_); }
@@ -198,6 +204,15 @@ void IncomingCall::ReadEnded(bool ok) {
     handler_->OnRead();
   } else {
     FailRead(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "the call ended before its message was complete"));
+  }
+}
+
+void IncomingCall::NextReadEnded(bool ok) {
+  is_reading_ = false;
+  if (ok) {
+    handler_->OnRead();
+  } else {
+    handler_->OnReadsEnded();
   }
 }
 

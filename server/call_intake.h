@@ -99,6 +99,8 @@ class CallHandler {
   // There is no message: the call ended before, the message is too large, or it did not come in time. The call is being
   // finished with a status that says so.
   virtual void OnReadFailed() {}
+  // There is no further message for ReadNext: the client has sent its last one, or the call has ended.
+  virtual void OnReadsEnded() {}
   // The message that Write was given is sent; not `ok`: the call has ended.
   virtual void OnWritten(bool ok) {}
   // The client has cancelled, or its deadline has passed, and the call is not finished.
@@ -119,6 +121,10 @@ class IncomingCall {
   // Asks for the message, which lives until the call ends. At most once, in OnTaken. A call whose message is not
   // complete within CallIntakeOptions::read_timeout ends as DEADLINE_EXCEEDED; its own deadline may come first.
   void Read(grpc::ByteBuffer* message);
+
+  // Asks for the next message of several, which may take any time; OnRead or OnReadsEnded follows. From an event of the
+  // call, one at a time. Not besides Read.
+  void ReadNext(grpc::ByteBuffer* message);
 
   // Sends a message of several. Any thread; one at a time.
   void Write(const grpc::ByteBuffer& message);
@@ -144,6 +150,7 @@ class IncomingCall {
   void Run(void (IncomingCall::*event)(bool ok), bool ok);
 
   void Taken(bool ok) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void NextReadEnded(bool ok) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ReadEnded(bool ok) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ReadTimedOut(bool ok) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Written(bool ok) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -156,6 +163,7 @@ class IncomingCall {
   grpc::GenericServerAsyncReaderWriter stream_{&context_};
   Event taken_{this, &IncomingCall::Taken};
   Event read_ended_{this, &IncomingCall::ReadEnded};
+  Event next_read_ended_{this, &IncomingCall::NextReadEnded};
   Event written_{this, &IncomingCall::Written};
   Event closed_{this, &IncomingCall::Closed};
   Event finish_ended_{this, &IncomingCall::FinishEnded};

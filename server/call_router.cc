@@ -23,8 +23,6 @@ std::string Instead(absl::string_view method) {
     absl::string_view text;
   };
   constexpr Advice kAdvice[] = {
-      {"/ModelStreamInfer", "send each request by ModelInfer; calls of one channel run at the same time"},
-      {"/ModelStatistics", "the server's HTTP port has them at /metrics"},
       {"/RepositoryModel", "a server serves one network; start another with --artifact"},
       {"SharedMemory", "send the tensor in raw_input_contents"},
       {"/TraceSetting", "the HTTP port has counts and durations at /metrics"},
@@ -72,6 +70,7 @@ class DescriptionCall final : public CallHandler {
 std::unique_ptr<CallHandler> CallRouter::Route(IncomingCall& call) const {
   const absl::string_view method = call.method();
   if (method == ModelInferCalls::kMethod) return infer.Handle(call);
+  if (method == StreamInferCalls::kMethod) return stream.Handle(call);
   if (DescriptionMethods::Offers(method)) return std::make_unique<DescriptionCall>(call, description);
   if (method == Health::kWatchMethod) return health.Watch(call);
   observer.OnRefusedCall(metrics::RefusedCallReason::kUnknownMethod);

@@ -9,12 +9,14 @@
 #include "server/description_methods.h"
 #include "server/health.h"
 #include "server/model_infer_calls.h"
+#include "server/stream_infer_calls.h"
 
 namespace anybit::server {
 
 // All must outlive the handlers. Any thread.
 struct CallRouter {
   ModelInferCalls& infer;
+  StreamInferCalls& stream;
   const DescriptionMethods& description;
   Health& health;
   metrics::EdgeObserver& observer;

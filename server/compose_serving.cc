@@ -21,15 +21,18 @@
 #include "scheduler/policies/registry.h"
 #include "scheduler/scheduler.h"
 #include "server/control_groups.h"
+#include "server/description_methods.h"
 #include "server/grpc_server.h"
 #include "server/model_infer_calls.h"
 #include "server/model_runner.h"
+#include "server/model_statistics.h"
 #include "server/processors.h"
 #include "server/profile_finder.h"
 #include "server/request_memory.h"
 #include "server/rest/rest_service.h"
 #include "server/served_model.h"
 #include "server/serving_state.h"
+#include "server/stream_infer_calls.h"
 
 namespace anybit::server {
 namespace {
@@ -109,7 +112,8 @@ class ComposedServing final : public Serving {
         model_{.network = network_->description(),
                .max_batch = options.max_batch,
                .sla_classes = options.sla_classes,
-               .tenants = options.tenants} {
+               .tenants = options.tenants},
+        statistics_(options.max_batch, [] { return WallTime(std::chrono::system_clock::now()); }) {
     facts_.network = model_.network;
   }
   ~ComposedServing() override { Stop(Duration::zero()); }
@@ -136,12 +140,15 @@ class ComposedServing final : public Serving {
   std::unique_ptr<scheduler::SchedulingPolicy> policy_;
   scheduler::AdmissionControl admission_;
   std::optional<metrics::ServingMetrics> metrics_;
+  ModelStatistics statistics_;
   std::optional<scheduler::Scheduler> scheduler_;
   std::unique_ptr<ModelRunner> runner_;  // its threads answer to scheduler and loop, so it goes before both
   std::optional<RequestMemory> memory_;
   SharedServingState state_ = ServingState::kStarting;
   std::optional<ModelInferParts> infer_parts_;
+  const DescriptionMethods description_{model_, state_, statistics_};
   std::optional<ModelInferCalls> infer_;
+  std::optional<StreamInferCalls> stream_;
   std::optional<RestService> rest_;
   std::unique_ptr<GrpcServer> grpc_;  // its threads use all of the above
   std::thread loop_thread_;
@@ -179,7 +186,8 @@ void ComposedServing::StartScheduler(const ServerOptions& options, const std::ve
       ModelRunnerOptions{.slots = options.slots, .max_batch = options.max_batch, .processors = processors});
   facts_.pinning = runner_->pinning();
   scheduler_.emplace(loop_, *runner_, *policy_, admission_, facts_.profile,
-                     std::vector<scheduler::SchedulerObserver*>{&*metrics_}, MakeSchedulerOptions(options));
+                     std::vector<scheduler::SchedulerObserver*>{&*metrics_, &statistics_},
+                     MakeSchedulerOptions(options));
   loop_thread_ = std::thread([this] { loop_.Run(); });
 }
 
@@ -194,12 +202,14 @@ absl::Status ComposedServing::StartGrpc(const ServerOptions& options) {
                                        .observer = *metrics_,
                                        .wall_now = [] { return std::chrono::system_clock::now(); }});
   infer_.emplace(*infer_parts_);
-  rest_.emplace(*infer_parts_);
+  stream_.emplace(*infer_parts_);
+  rest_.emplace(*infer_parts_, description_);
   absl::StatusOr<std::unique_ptr<GrpcServer>> grpc =
       GrpcServer::Start(options, {.model = model_,
-                                  .state = state_,
+                                  .description = description_,
                                   .loop = loop_,
                                   .infer = *infer_,
+                                  .stream = *stream_,
                                   .observer = *metrics_,
                                   .request_limit_bytes = memory_->limit_bytes()});
   if (!grpc.ok()) return grpc.status();
@@ -220,11 +230,14 @@ void ComposedServing::SetReadiness(bool ready) {
 
 void ComposedServing::Drain(absl::AnyInvocable<void()> drained) {
   grpc_->Drain();
+  stream_->Drain();
   rest_->Drain();
   // A call that is not taken yet is not open yet.
   grpc_->WhenAllTaken([this, drained = std::move(drained)]() mutable {
     infer_->WhenIdle([this, drained = std::move(drained)]() mutable {
-      rest_->WhenIdle([this, drained = std::move(drained)]() mutable { scheduler_->Drain(std::move(drained)); });
+      stream_->WhenIdle([this, drained = std::move(drained)]() mutable {
+        rest_->WhenIdle([this, drained = std::move(drained)]() mutable { scheduler_->Drain(std::move(drained)); });
+      });
     });
   });
 }

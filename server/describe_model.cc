@@ -56,17 +56,9 @@ void DescribeLabels(const std::vector<std::string>& labels, Properties& properti
   if (splittable) properties["labels"] = absl::StrJoin(labels, ",");
 }
 
-}  // namespace
-
-inference::ModelMetadataResponse DescribeModel(const ServedModel& model) {
-  inference::ModelMetadataResponse response;
-  response.set_name(model.network.name);
-  response.add_versions(absl::StrCat(model.network.version));
-  response.set_platform(std::string(kPlatform));
-  DescribeTensor(model.network.input, "UINT8", *response.add_inputs());
-  DescribeTensor(model.network.output, "FP32", *response.add_outputs());
-
-  Properties& properties = *response.mutable_properties();
+// Operating points, SLA classes, tenants and labels.
+Properties PropertiesOf(const ServedModel& model) {
+  Properties properties;
   DescribeEach(model.network.points, "operating_point", "operating_points", properties,
                [&](const model::OperatingPoint& point, const std::string& prefix) {
                  properties[prefix + "accuracy_bp"] = absl::StrCat(ToBasisPoints(point.accuracy));
@@ -84,9 +76,22 @@ inference::ModelMetadataResponse DescribeModel(const ServedModel& model) {
     properties[prefix + "accuracy_floor_bp"] = absl::StrCat(tenant.accuracy_floor_bp);
   });
   DescribeLabels(model.network.labels, properties);
-  return response;
+  return properties;
 }
 
+}  // namespace
+
+inference::ModelMetadataResponse DescribeModel(const ServedModel& model) {
+  inference::ModelMetadataResponse response;
+  response.set_name(model.network.name);
+  response.add_versions(absl::StrCat(model.network.version));
+  response.set_platform(std::string(kPlatform));
+  DescribeTensor(model.network.input, "UINT8", *response.add_inputs());
+  DescribeTensor(model.network.output, "FP32", *response.add_outputs());
+
+  *response.mutable_properties() = PropertiesOf(model);
+  return response;
+}
 inference::ModelConfig ConfigureModel(const ServedModel& model) {
   inference::ModelConfig config;
   config.set_name(model.network.name);
@@ -103,6 +108,8 @@ inference::ModelConfig ConfigureModel(const ServedModel& model) {
   output.set_data_type(inference::TYPE_FP32);
   for (int64_t dimension : model.network.output.shape) output.add_dims(dimension);
   config.mutable_dynamic_batching();
+  // Clients that do not know the metadata's properties find them here.
+  for (const auto& [name, value] : PropertiesOf(model)) (*config.mutable_parameters())[name].set_string_value(value);
   return config;
 }
 

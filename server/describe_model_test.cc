@@ -41,6 +41,14 @@ TEST(DescribeModelTest, MetadataAdvertisesPointsAccuraciesClassesAndTenants) {
   EXPECT_EQ(properties.at("tenant.careful.accuracy_floor_bp"), "9200");
 }
 
+TEST(DescribeModelTest, ConfigHasThePropertiesAsParameters) {
+  const auto properties = DescribeModel(Model()).properties();
+  const auto config = ConfigureModel(Model());
+  ASSERT_EQ(config.parameters_size(), static_cast<int>(properties.size()));
+  EXPECT_EQ(config.parameters().at("operating_point.w4a4f.accuracy_bp").string_value(), "9000");
+  EXPECT_EQ(config.parameters().at("sla_classes").string_value(), "default,interactive");
+}
+
 TEST(DescribeModelTest, MetadataAdvertisesLabelsAsAListWhateverTheyHold) {
   ServedModel model = Model();
   model.network.labels = {"zero", "one", "two"};

@@ -9,6 +9,7 @@
 #include "proto/inference.grpc.pb.h"
 #include "server/describe_model.h"
 #include "server/grpc_status.h"
+#include "server/shown_text.h"
 #include "server/translate_request.h"
 
 namespace anybit::server {
@@ -47,6 +48,20 @@ constexpr Method kMethods[] = {
      AnswerBytes<inference::ModelConfigRequest, inference::ModelConfigResponse, &D::ModelConfig>},
     {"/inference.GRPCInferenceService/RepositoryIndex",
      AnswerBytes<inference::RepositoryIndexRequest, inference::RepositoryIndexResponse, &D::RepositoryIndex>},
+    {"/inference.GRPCInferenceService/ModelStatistics",
+     AnswerBytes<inference::ModelStatisticsRequest, inference::ModelStatisticsResponse, &D::Statistics>},
+    {"/inference.GRPCInferenceService/SystemSharedMemoryStatus",
+     AnswerBytes<inference::SystemSharedMemoryStatusRequest, inference::SystemSharedMemoryStatusResponse,
+                 &D::SystemSharedMemoryStatus>},
+    {"/inference.GRPCInferenceService/SystemSharedMemoryUnregister",
+     AnswerBytes<inference::SystemSharedMemoryUnregisterRequest, inference::SystemSharedMemoryUnregisterResponse,
+                 &D::SystemSharedMemoryUnregister>},
+    {"/inference.GRPCInferenceService/CudaSharedMemoryStatus",
+     AnswerBytes<inference::CudaSharedMemoryStatusRequest, inference::CudaSharedMemoryStatusResponse,
+                 &D::CudaSharedMemoryStatus>},
+    {"/inference.GRPCInferenceService/CudaSharedMemoryUnregister",
+     AnswerBytes<inference::CudaSharedMemoryUnregisterRequest, inference::CudaSharedMemoryUnregisterResponse,
+                 &D::CudaSharedMemoryUnregister>},
 };
 
 const Method* Find(absl::string_view name) {
@@ -83,7 +98,7 @@ absl::Status DescriptionMethods::ServerMetadata(const inference::ServerMetadataR
                                                 inference::ServerMetadataResponse& response) const {
   response.set_name(std::string(kServerName));
   response.set_version(std::string(kVersion));
-  for (const char* extension : {"classification", "model_configuration", "parameters"}) {
+  for (const char* extension : {"classification", "model_configuration", "parameters", "statistics"}) {
     response.add_extensions(extension);
   }
   return absl::OkStatus();
@@ -113,6 +128,47 @@ absl::Status DescriptionMethods::RepositoryIndex(const inference::RepositoryInde
   model.set_state(state == ServingState::kReady ? "READY" : "UNAVAILABLE");
   if (state == ServingState::kStarting) model.set_reason("the server is starting");
   if (state == ServingState::kLeaving) model.set_reason("the server is stopping");
+  return absl::OkStatus();
+}
+
+absl::Status DescriptionMethods::Statistics(const inference::ModelStatisticsRequest& request,
+                                            inference::ModelStatisticsResponse& response) const {
+  const absl::Status known =
+      request.name().empty() ? absl::OkStatus() : CheckModel(request.name(), request.version(), model_.network);
+  if (!known.ok()) return known;
+  inference::ModelStatistics& statistics = *response.add_model_stats();
+  statistics = statistics_.Snapshot();
+  statistics.set_name(model_.network.name);
+  statistics.set_version(absl::StrCat(model_.network.version));
+  return absl::OkStatus();
+}
+
+namespace {
+
+absl::Status ExpectNoRegion(const std::string& name) {
+  if (name.empty()) return absl::OkStatus();
+  return absl::NotFoundError(absl::StrCat("there is no shared memory region ", ShownText(name)));
+}
+
+}  // namespace
+
+absl::Status DescriptionMethods::SystemSharedMemoryStatus(const inference::SystemSharedMemoryStatusRequest& request,
+                                                          inference::SystemSharedMemoryStatusResponse&) const {
+  return ExpectNoRegion(request.name());
+}
+
+absl::Status DescriptionMethods::SystemSharedMemoryUnregister(const inference::SystemSharedMemoryUnregisterRequest&,
+                                                              inference::SystemSharedMemoryUnregisterResponse&) const {
+  return absl::OkStatus();
+}
+
+absl::Status DescriptionMethods::CudaSharedMemoryStatus(const inference::CudaSharedMemoryStatusRequest& request,
+                                                        inference::CudaSharedMemoryStatusResponse&) const {
+  return ExpectNoRegion(request.name());
+}
+
+absl::Status DescriptionMethods::CudaSharedMemoryUnregister(const inference::CudaSharedMemoryUnregisterRequest&,
+                                                            inference::CudaSharedMemoryUnregisterResponse&) const {
   return absl::OkStatus();
 }
 

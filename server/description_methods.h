@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "proto/inference.pb.h"
+#include "server/model_statistics.h"
 #include "server/served_model.h"
 #include "server/serving_state.h"
 
@@ -18,8 +19,9 @@ inline constexpr absl::string_view kServerName = "anybit";
 // Any thread.
 class DescriptionMethods {
  public:
-  // Both must outlive this.
-  DescriptionMethods(const ServedModel& model, const SharedServingState& state) : model_(model), state_(state) {}
+  // All must outlive this.
+  DescriptionMethods(const ServedModel& model, const SharedServingState& state, const ModelStatistics& statistics)
+      : model_(model), state_(state), statistics_(statistics) {}
 
   // Whether `method`, such as /inference.GRPCInferenceService/ServerReady, is one of them.
   static bool Offers(absl::string_view method);
@@ -38,10 +40,25 @@ class DescriptionMethods {
                            inference::ModelConfigResponse& response) const;
   absl::Status RepositoryIndex(const inference::RepositoryIndexRequest& request,
                                inference::RepositoryIndexResponse& response) const;
+  // An empty name means all models.
+  absl::Status Statistics(const inference::ModelStatisticsRequest& request,
+                          inference::ModelStatisticsResponse& response) const;
+
+  // There is no shared memory: its lists are empty, and all of it is unregistered. Clients ask for both as a matter of
+  // course. To register a region is not offered.
+  absl::Status SystemSharedMemoryStatus(const inference::SystemSharedMemoryStatusRequest& request,
+                                        inference::SystemSharedMemoryStatusResponse& response) const;
+  absl::Status SystemSharedMemoryUnregister(const inference::SystemSharedMemoryUnregisterRequest& request,
+                                            inference::SystemSharedMemoryUnregisterResponse& response) const;
+  absl::Status CudaSharedMemoryStatus(const inference::CudaSharedMemoryStatusRequest& request,
+                                      inference::CudaSharedMemoryStatusResponse& response) const;
+  absl::Status CudaSharedMemoryUnregister(const inference::CudaSharedMemoryUnregisterRequest& request,
+                                          inference::CudaSharedMemoryUnregisterResponse& response) const;
 
  private:
   const ServedModel& model_;
   const SharedServingState& state_;
+  const ModelStatistics& statistics_;
 };
 
 }  // namespace anybit::server

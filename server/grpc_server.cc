@@ -161,8 +161,11 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const ServerOption
 }
 
 GrpcServer::GrpcServer(const ServerOptions& options, const Parts& parts)
-    : description_(parts.model, parts.state),
-      router_{.infer = parts.infer, .description = description_, .health = health_, .observer = parts.observer},
+    : router_{.infer = parts.infer,
+              .stream = parts.stream,
+              .description = parts.description,
+              .health = health_,
+              .observer = parts.observer},
       intake_(builder_, IntakeOptions(options), parts.loop, [this](IncomingCall& call) { return router_.Route(call); }),
       services_(MakeServices(health_)) {}
 

@@ -24,7 +24,7 @@
 #include "server/model_infer_calls.h"
 #include "server/options.h"
 #include "server/served_model.h"
-#include "server/serving_state.h"
+#include "server/stream_infer_calls.h"
 
 namespace anybit::server {
 
@@ -33,9 +33,10 @@ class GrpcServer {
   // The objects that the services use. They must outlive the server.
   struct Parts {
     const ServedModel& model;
-    const SharedServingState& state;
+    const DescriptionMethods& description;
     const scheduler::EventLoop& loop;
     ModelInferCalls& infer;
+    StreamInferCalls& stream;
     metrics::EdgeObserver& observer;
     int64_t request_limit_bytes;  // that requests may hold
   };
@@ -71,7 +72,6 @@ class GrpcServer {
   absl::Status Listen(const ServerOptions& options, const Parts& parts);
 
   grpc::ServerBuilder builder_;
-  DescriptionMethods description_;
   Health health_;
   CallRouter router_;
   CallIntake intake_;

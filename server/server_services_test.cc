@@ -21,12 +21,14 @@ using grpc::StatusCode;
 using grpc::health::v1::HealthCheckResponse;
 using std::chrono::seconds;
 using testing::CallRaw;
+using ::testing::ElementsAre;
 using testing::Ended;
 using ::testing::HasSubstr;
 using testing::HealthOf;
 using testing::Options;
 using testing::RawCall;
 using testing::RefusedCalls;
+using testing::Request;
 using testing::ServerFixture;
 using testing::SharedServerTest;
 
@@ -53,7 +55,7 @@ TEST_F(SharedServerTest, ServerMetadataClaimsOnlyWhatIsThere) {
   inference::ServerMetadataResponse response;
   ASSERT_TRUE(shared_->stub().ServerMetadata(&context, {}, &response).ok());
   EXPECT_EQ(response.name(), "anybit");
-  EXPECT_THAT(response.extensions(), ::testing::Not(::testing::Contains("statistics")));
+  EXPECT_THAT(response.extensions(), ElementsAre("classification", "model_configuration", "parameters", "statistics"));
 }
 
 TEST_F(SharedServerTest, MetadataConfigAndIndexDescribeTheModel) {
@@ -81,15 +83,56 @@ TEST_F(SharedServerTest, MetadataConfigAndIndexDescribeTheModel) {
 }
 
 TEST_F(SharedServerTest, CallsNotOfferedAreUnimplementedAndSayWhatToDoInstead) {
-  grpc::ClientContext statistics, load;
-  inference::ModelStatisticsResponse response;
-  const grpc::Status status = shared_->stub().ModelStatistics(&statistics, {}, &response);
+  grpc::ClientContext region, load;
+  inference::SystemSharedMemoryRegisterResponse response;
+  const grpc::Status status = shared_->stub().SystemSharedMemoryRegister(&region, {}, &response);
   EXPECT_EQ(status.error_code(), StatusCode::UNIMPLEMENTED);
   EXPECT_EQ(status.error_message(),
-            "this server does not offer '/inference.GRPCInferenceService/ModelStatistics': the "
-            "server's HTTP port has them at /metrics");
+            "this server does not offer '/inference.GRPCInferenceService/SystemSharedMemoryRegister': send the tensor "
+            "in raw_input_contents");
   inference::RepositoryModelLoadResponse loaded;
   EXPECT_THAT(shared_->stub().RepositoryModelLoad(&load, {}, &loaded).error_message(), HasSubstr("--artifact"));
+}
+
+TEST_F(SharedServerTest, SharedMemoryIsEmptyAndUnregisteredAsAMatterOfCourse) {
+  grpc::ClientContext system, cuda, unregister_system, unregister_cuda, unknown;
+  inference::SystemSharedMemoryStatusResponse system_response;
+  EXPECT_TRUE(shared_->stub().SystemSharedMemoryStatus(&system, {}, &system_response).ok());
+  EXPECT_TRUE(system_response.regions().empty());
+  inference::CudaSharedMemoryStatusResponse cuda_response;
+  EXPECT_TRUE(shared_->stub().CudaSharedMemoryStatus(&cuda, {}, &cuda_response).ok());
+  EXPECT_TRUE(cuda_response.regions().empty());
+  inference::SystemSharedMemoryUnregisterResponse system_gone;
+  EXPECT_TRUE(shared_->stub().SystemSharedMemoryUnregister(&unregister_system, {}, &system_gone).ok());
+  inference::CudaSharedMemoryUnregisterResponse cuda_gone;
+  EXPECT_TRUE(shared_->stub().CudaSharedMemoryUnregister(&unregister_cuda, {}, &cuda_gone).ok());
+  inference::SystemSharedMemoryStatusRequest request;
+  request.set_name("region");
+  EXPECT_EQ(shared_->stub().SystemSharedMemoryStatus(&unknown, request, &system_response).error_code(),
+            StatusCode::NOT_FOUND);
+}
+
+TEST(ServerServicesTest, StatisticsCountRequestsRowsAndBatches) {
+  ServerFixture fixture(Options());
+  ASSERT_TRUE(fixture.Infer(Request(std::string(12, 'x'))).ok());
+  ASSERT_TRUE(fixture.Infer(Request()).ok());
+  grpc::ClientContext all, named, other;
+  inference::ModelStatisticsResponse response;
+  ASSERT_TRUE(fixture.stub().ModelStatistics(&all, {}, &response).ok());
+  ASSERT_EQ(response.model_stats_size(), 1);
+  const inference::ModelStatistics& statistics = response.model_stats(0);
+  EXPECT_EQ(statistics.name(), "sums");
+  EXPECT_EQ(statistics.version(), "7");
+  EXPECT_EQ(statistics.inference_count(), 4u);
+  EXPECT_EQ(statistics.execution_count(), 2u);
+  EXPECT_EQ(statistics.inference_stats().success().count(), 2u);
+  EXPECT_GT(statistics.inference_stats().success().ns(), 0u);
+  EXPECT_GT(statistics.last_inference(), 0u);
+  inference::ModelStatisticsRequest request;
+  request.set_name("sums");
+  EXPECT_TRUE(fixture.stub().ModelStatistics(&named, request, &response).ok());
+  request.set_name("other");
+  EXPECT_EQ(fixture.stub().ModelStatistics(&other, request, &response).error_code(), StatusCode::NOT_FOUND);
 }
 
 TEST(ServerServicesTest, UnknownMethodsAreCountedAndEscaped) {

@@ -189,6 +189,8 @@ HttpAction RestService::Route(const HttpHead& head) {
       {"/v2/models/*", &RestService::ModelMetadata},
       {"/v2/models/*/ready", &RestService::ModelReady},
       {"/v2/models/*/config", &RestService::ModelConfig},
+      {"/v2/models/*/stats", &RestService::Statistics},
+      {"/v2/models/stats", &RestService::Statistics},
   };
   for (const auto& [pattern, describe] : kDescriptions) {
     if (pattern != path.pattern) continue;
@@ -234,6 +236,15 @@ HttpAnswer RestService::ModelConfig(const RestPath& path) const {
   inference::ModelConfigResponse response;
   const absl::Status status = description_.ModelConfig(request, response);
   return MessageAnswer(status, response.config());
+}
+
+HttpAnswer RestService::Statistics(const RestPath& path) const {
+  inference::ModelStatisticsRequest request;
+  request.set_name(path.model);
+  request.set_version(path.version);
+  inference::ModelStatisticsResponse response;
+  const absl::Status status = description_.Statistics(request, response);
+  return MessageAnswer(status, response);
 }
 
 HttpAction RestService::RouteIndex(const HttpHead& head) {

@@ -29,8 +29,9 @@ HttpAnswer ErrorAnswer(const absl::Status& status, Duration retry_after = Durati
 // Any thread.
 class RestService {
  public:
-  // `parts` and its objects outlive the last call.
-  explicit RestService(const ModelInferParts& parts) : parts_(parts), description_(parts.model, parts.state) {}
+  // Both, and the objects of `parts`, outlive the last call.
+  RestService(const ModelInferParts& parts, const DescriptionMethods& description)
+      : parts_(parts), description_(description) {}
 
   // What to do with a request whose path begins with /v2. Does not block.
   HttpAction Route(const HttpHead& head);
@@ -54,9 +55,10 @@ class RestService {
   HttpAnswer ModelReady(const RestPath& path) const;
   HttpAnswer ModelMetadata(const RestPath& path) const;
   HttpAnswer ModelConfig(const RestPath& path) const;
+  HttpAnswer Statistics(const RestPath& path) const;
 
   const ModelInferParts& parts_;
-  const DescriptionMethods description_;
+  const DescriptionMethods& description_;
   std::atomic<bool> is_draining_ = false;
   OpenCalls open_;
 };

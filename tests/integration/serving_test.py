@@ -197,6 +197,43 @@ class ServingTest(unittest.TestCase):
         del request.raw_input_contents[:]
         self.assertEqual(stub.ModelInfer(request).raw_output_contents[0], raw)
 
+    def test_answers_a_stream_of_requests_in_their_order(self):
+        answers = queue.Queue()
+        self.client.start_stream(lambda result, error: answers.put((result, error)))
+        images = test_images(1)
+        tensor = triton.InferInput(self.input, list(images.shape), "UINT8")
+        tensor.set_data_from_numpy(images)
+        for i in range(200):
+            self.client.async_stream_infer(
+                "other" if i == 100 else self.model, [tensor], request_id=str(i), enable_empty_final_response=True
+            )
+        for i in range(200):
+            result, error = answers.get(timeout=60)
+            if i == 100:
+                self.assertIn("Request for unknown model: 'other' is not found", str(error))
+            else:
+                self.assertIsNone(error)
+                self.assertEqual(result.get_response().id, str(i))
+        self.client.stop_stream()
+
+    def test_statistics_grow_with_the_requests(self):
+        def statistics():
+            return self.client.get_inference_statistics(self.model).model_stats[0]
+
+        before = statistics()
+        for _ in range(3):
+            self.infer(test_images(2))
+        after = statistics()
+        self.assertEqual(after.inference_count - before.inference_count, 6)
+        self.assertEqual(after.execution_count - before.execution_count, 3)
+        self.assertEqual(after.inference_stats.success.count - before.inference_stats.success.count, 3)
+        self.assertGreater(after.inference_stats.compute_infer.ns, before.inference_stats.compute_infer.ns)
+
+    def test_finds_no_shared_memory_and_unregisters_it_all(self):
+        self.assertEqual(len(self.client.get_system_shared_memory_status().regions), 0)
+        self.client.unregister_system_shared_memory()
+        self.client.unregister_cuda_shared_memory()
+
     def test_refuses_an_unknown_model_by_its_name(self):
         with self.assertRaises(InferenceServerException) as refusal:
             self.client.get_model_metadata("no-such-model")
