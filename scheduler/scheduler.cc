@@ -21,15 +21,6 @@ bool WeightsVary(const SchedulerOptions& options) {
   return !uniform || options.tenant_shares.size() > 1;
 }
 
-OutcomeKind KindOfRefusal(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kUnavailable: return OutcomeKind::kUnavailable;
-    case absl::StatusCode::kDeadlineExceeded: return OutcomeKind::kExpired;
-    case absl::StatusCode::kResourceExhausted: return OutcomeKind::kShed;
-    default: return OutcomeKind::kFailed;
-  }
-}
-
 }  // namespace
 
 Scheduler::Scheduler(EventLoop& loop, BatchRunner& runner, const SchedulingPolicy& policy,
@@ -50,9 +41,8 @@ Scheduler::Scheduler(EventLoop& loop, BatchRunner& runner, const SchedulingPolic
       aimd_(profile.max_batch),
       tenants_(options_.tenant_shares),
       waiting_(PointSet::First(static_cast<int>(profile.points.size()))),
-      running_(static_cast<size_t>(runner.slots())),
-      last_points_(static_cast<size_t>(runner.slots())),
-      slots_(static_cast<size_t>(runner.slots())) {}
+      running_(runner.slots()),
+      answers_(PointSet::First(static_cast<int>(profile.points.size())), tenants_, observers_) {}
 
 RequestId Scheduler::Submit(SubmitRequest request, Done done) {
   const auto id = static_cast<RequestId>(last_id_.fetch_add(1, std::memory_order_relaxed) + 1);
@@ -136,17 +126,17 @@ void Scheduler::Step() {
   Expire(now);
   MonoTime wake_at = kNever;
   std::vector<WaitingRequest> shed;
-  const MonoTime wait_until = draining_ ? now : backlog_.WaitUntil(arrivals_.objective(), batch_ended_);
+  const MonoTime wait_until = draining_ ? now : backlog_.WaitUntil(arrivals_.objective(), running_.last_end());
   if (!waiting_.queue().empty() && now < wait_until) {
     wake_at = wait_until;
-  } else if (!waiting_.queue().empty() && running_batches_ < static_cast<int>(slots_.size())) {
+  } else if (!waiting_.queue().empty() && running_.AnySlotIdle()) {
     shed = DecideAndDispatch(now);
     wake_at = decision_.wake_at;
   }
   const SchedulerView left = View(now);
   if (!shed.empty()) {
     const Duration retry_after = PredictedDrain(left);
-    for (WaitingRequest& waiting : shed) RefuseLate(now, std::move(waiting), retry_after);
+    for (WaitingRequest& waiting : shed) answers_.RefuseLate(now, std::move(waiting), retry_after);
   }
   SetTimer(wake_at);
   if (draining_ || trials_.IsUnderWay(now)) {
@@ -190,10 +180,10 @@ void Scheduler::Arrive(RequestId id, MonoTime arrival, SubmitRequest submitted, 
     if (hoped) admission = *std::move(hoped);
   }
   if (!admission.status.ok()) {
-    const OutcomeKind kind = KindOfRefusal(admission.status);
     if (admission.predicted) trials_.CountRefusal(view, waiting.request);
-    const Duration retry_after = kind == OutcomeKind::kShed ? PredictedDrain(view) : Duration::zero();
-    Refuse(now, std::move(waiting), kind, std::move(admission.status), retry_after);
+    const bool shed = absl::IsResourceExhausted(admission.status);
+    const Duration retry_after = shed ? PredictedDrain(view) : Duration::zero();
+    answers_.Refuse(now, std::move(waiting), std::move(admission.status), retry_after);
     return;
   }
   if (admission.instead) PushOut(now, *admission.instead);
@@ -216,43 +206,23 @@ void Scheduler::PushOut(MonoTime now, int position) {
   tenants_.Count(now, request.tenant, -request.rows, arrivals_.objective());
   absl::Status status = absl::ResourceExhaustedError(
       absl::StrCat("made room for a request of more weight after ", ToMicros(now - request.arrival), " us of waiting"));
-  Refuse(now, std::move(waiting), OutcomeKind::kShed, std::move(status), retry_after);
+  answers_.Refuse(now, std::move(waiting), std::move(status), retry_after);
 }
 
 void Scheduler::CancelNow(RequestId id) {
   if (std::optional<WaitingRequest> waiting = waiting_.Take(id)) {
-    Refuse(loop_.Now(), *std::move(waiting), OutcomeKind::kCancelled, absl::CancelledError("cancelled while waiting"));
+    answers_.Refuse(loop_.Now(), *std::move(waiting), absl::CancelledError("cancelled while waiting"));
     RequestStep();
     return;
   }
-  for (Running& running : running_) {
-    for (Member& member : running.members) {
-      if (member.request.id == id) member.cancelled = true;
-    }
-  }
+  running_.Cancel(id);
 }
 
 void Scheduler::Expire(MonoTime now) {
   std::vector<WaitingRequest> expired = waiting_.TakeExpired(now);
   if (expired.empty()) return;
   const Duration retry_after = PredictedDrain(View(now));
-  for (WaitingRequest& waiting : expired) {
-    if (now < waiting.request.answer_by) {  // it would be answered late, and may still ask elsewhere
-      RefuseLate(now, std::move(waiting), retry_after);
-      continue;
-    }
-    absl::Status status = absl::DeadlineExceededError(
-        absl::StrCat("the deadline passed after ", ToMicros(now - waiting.request.arrival), " us of waiting"));
-    Refuse(now, std::move(waiting), OutcomeKind::kExpired, std::move(status));
-  }
-}
-
-void Scheduler::RefuseLate(MonoTime now, WaitingRequest waiting, Duration retry_after) {
-  const PendingRequest& request = waiting.request;
-  absl::Status status = absl::ResourceExhaustedError(
-      absl::StrCat("no operating point can meet the deadline any more: ", ToMicros(Until(now, request.answer_by)),
-                   " us are left after ", ToMicros(now - request.arrival), " us of waiting"));
-  Refuse(now, std::move(waiting), OutcomeKind::kShed, std::move(status), retry_after);
+  for (WaitingRequest& waiting : expired) answers_.RefuseLate(now, std::move(waiting), retry_after);
 }
 
 std::vector<WaitingRequest> Scheduler::Apply(const SchedulerView& view, bool trial) {
@@ -278,7 +248,7 @@ std::vector<WaitingRequest> Scheduler::Apply(const SchedulerView& view, bool tri
 
 void Scheduler::Dispatch(MonoTime now, int slot, PointId point, std::span<WaitingRequest> members, bool trial) {
   Batch batch{.point = point, .priority = backlog_.Priority(arrivals_.objective(), now)};
-  Running& running = running_[static_cast<size_t>(slot)];
+  RunningBatch running{.point = point, .dispatched_at = now, .trial = trial};
   MonoTime earliest_run_by = kNever;
   for (WaitingRequest& member : members) {
     earliest_run_by = std::min(earliest_run_by, member.request.run_by);
@@ -286,20 +256,17 @@ void Scheduler::Dispatch(MonoTime now, int slot, PointId point, std::span<Waitin
     batch.members.push_back(std::move(member.payload));
     running.members.push_back({.request = member.request, .done = std::move(member.done)});
   }
-  running.point = point;
   running.rows = batch.rows;
-  running.dispatched_at = now;
   running.predicted = trial ? trials_.Predict(point, batch.rows) : latency_.table().Predict(point, batch.rows);
-  running.trial = trial;
-  slots_[static_cast<size_t>(slot)] = {.idle = false, .free_at = SaturatingAdd(now, running.predicted)};
-  ++running_batches_;
+  const Duration predicted = running.predicted;
+  running_.Start(slot, std::move(running));
   observers_.OnDispatched({.at = now,
                            .slot = slot,
                            .point = point,
-                           .point_accuracy = latency_.table().points[static_cast<size_t>(ToIndex(point))].accuracy,
+                           .point_accuracy = latency_.table().AccuracyOf(point),
                            .requests = static_cast<int>(members.size()),
                            .rows = batch.rows,
-                           .predicted = running.predicted,
+                           .predicted = predicted,
                            .earliest_slack = Until(now, earliest_run_by)});
   runner_.Run(slot, std::move(batch), [this, slot](BatchResult result) {
     loop_.Post([this, slot, result = std::move(result)]() mutable { FinishBatch(slot, std::move(result)); });
@@ -308,119 +275,49 @@ void Scheduler::Dispatch(MonoTime now, int slot, PointId point, std::span<Waitin
 
 void Scheduler::FinishBatch(int slot, BatchResult result) {
   const MonoTime now = loop_.Now();
-  Running running = std::exchange(running_[static_cast<size_t>(slot)], Running());
-  slots_[static_cast<size_t>(slot)] = {};
-  --running_batches_;
-  batch_ended_ = now;
-  result.batch.members.resize(running.members.size());  // whatever the runner gave back, each member gets an answer
+  RunningBatch batch = running_.End(now, slot);
+  result.batch.members.resize(batch.members.size());  // whatever the runner gave back, each member gets an answer
 
   const bool ok = result.status.ok();
-  const Duration actual = now - running.dispatched_at;
+  const Duration actual = now - batch.dispatched_at;
   const bool knows_times =
-      running.dispatched_at <= result.started && result.started <= result.finished && result.finished <= now;
+      batch.dispatched_at <= result.started && result.started <= result.finished && result.finished <= now;
   const Duration compute = knows_times ? result.finished - result.started : actual;
-  bool all_in_time = true;
-  for (Member& member : running.members) {
-    member.in_time = now <= member.request.answer_by;
-    all_in_time &= member.in_time;
-    const OutcomeKind ran = ok ? OutcomeKind::kServed : OutcomeKind::kFailed;
-    const OutcomeKind kind = member.cancelled ? OutcomeKind::kCancelled : ran;
-    CountAttained(member.request, kind, member.in_time);
-  }
+  const bool all_in_time = answers_.CountBatch(now, ok, batch);
   if (arrivals_.objective() > Duration::zero()) latency_.LimitTail(arrivals_.objective() / kMaxTailDivisor);
-  if (ok) Learn(now, slot, running, compute, all_in_time);
-  last_points_[static_cast<size_t>(slot)] = running.point;
-  if (running.trial) trials_.End(now, ok && all_in_time);
+  if (ok) Learn(now, batch, compute, all_in_time);
+  if (batch.trial) trials_.End(now, ok && all_in_time);
   observers_.OnBatchFinished({.at = now,
                               .slot = slot,
-                              .point = running.point,
-                              .rows = running.rows,
-                              .predicted = running.predicted,
+                              .point = batch.point,
+                              .rows = batch.rows,
+                              .predicted = batch.predicted,
                               .actual = actual,
                               .computed = compute,
                               .ok = ok});
   aimd_.Observe(all_in_time);
-  // The slot gets its next batch before these answers go out: it computes meanwhile.
   RequestStep();
+  // The slot gets its next batch before these answers go out: it computes meanwhile.
+  PostAnswers(now, std::move(batch), std::move(result));
+}
+
+void Scheduler::Learn(MonoTime now, const RunningBatch& batch, Duration compute, bool all_in_time) {
+  const Duration overhead = now - batch.dispatched_at - compute;
+  if (batch.trial && all_in_time) {
+    latency_.ObserveSuccess(batch.point, batch.rows, compute, now, overhead);
+  } else {
+    latency_.Observe(batch.point, batch.rows, compute, now, overhead, batch.warm);
+  }
+}
+
+void Scheduler::PostAnswers(MonoTime ended, RunningBatch batch, BatchResult result) {
   ++unanswered_batches_;
-  loop_.Post([this, now, running = std::move(running), result = std::move(result)]() mutable {
-    Answer(now, std::move(running), std::move(result));
+  loop_.Post([this, ended, batch = std::move(batch), result = std::move(result)]() mutable {
+    const double accuracy = latency_.table().AccuracyOf(batch.point);
+    answers_.AnswerBatch(ended, std::move(batch), std::move(result), accuracy);
     --unanswered_batches_;
     ReportDrained();
   });
-}
-
-void Scheduler::Learn(MonoTime now, int slot, const Running& running, Duration compute, bool all_in_time) {
-  const Duration overhead = now - running.dispatched_at - compute;
-  if (running.trial && all_in_time) {
-    latency_.ObserveSuccess(running.point, running.rows, compute, now, overhead);
-  } else {
-    const bool warm = last_points_[static_cast<size_t>(slot)] == running.point;
-    latency_.Observe(running.point, running.rows, compute, now, overhead, warm);
-  }
-}
-
-void Scheduler::Answer(MonoTime finished, Running running, BatchResult result) {
-  const bool ok = result.status.ok();
-  const double accuracy = latency_.table().points[static_cast<size_t>(ToIndex(running.point))].accuracy;
-  for (size_t i = 0; i < running.members.size(); ++i) {
-    Member& member = running.members[i];
-    Outcome outcome{.kind = ok ? OutcomeKind::kServed : OutcomeKind::kFailed,
-                    .status = result.status,
-                    .point = running.point,
-                    .expected_accuracy = ok ? accuracy : 0,
-                    .batch_rows = running.rows,
-                    .queue_time = result.started - member.request.arrival,
-                    .compute_time = result.finished - result.started,
-                    .ended = finished,
-                    .deadline_met = ok && member.in_time,
-                    .payload = std::move(result.batch.members[i])};
-    if (member.cancelled) {
-      outcome = Outcome{.kind = OutcomeKind::kCancelled,
-                        .status = absl::CancelledError("cancelled while running"),
-                        .payload = std::move(outcome.payload)};
-    }
-    Finish(finished, member.request, std::move(outcome), std::move(member.done));
-  }
-}
-
-void Scheduler::Finish(MonoTime now, const PendingRequest& request, Outcome outcome, Done done) {
-  const bool has_deadline = request.run_by != kNever;
-  observers_.OnEnded({.id = request.id,
-                      .at = now,
-                      .kind = outcome.kind,
-                      .sla_class = request.sla_class,
-                      .tenant = request.tenant,
-                      .point = outcome.point,
-                      .expected_accuracy = outcome.expected_accuracy,
-                      .rows = request.rows,
-                      .queue_time = outcome.queue_time,
-                      .compute_time = outcome.compute_time,
-                      .total_time = now - request.arrival,
-                      .has_deadline = has_deadline,
-                      .deadline_met = outcome.deadline_met});
-  std::move(done)(std::move(outcome));
-}
-
-void Scheduler::CountAttained(const PendingRequest& request, OutcomeKind kind, bool in_time) {
-  const bool counts = kind == OutcomeKind::kServed || kind == OutcomeKind::kShed || kind == OutcomeKind::kExpired;
-  if (!counts || request.run_by == kNever) return;
-  // Requests of a flood say nothing of tenants within their share.
-  const auto tenant = static_cast<size_t>(request.tenant);
-  if (tenant < tenants_.tenants().size() && tenants_.tenants()[tenant].weight < 1) return;
-  attainment_.Count(request.allowed.size() < static_cast<int>(latency_.table().points.size()), in_time);
-}
-
-void Scheduler::Refuse(MonoTime now, WaitingRequest waiting, OutcomeKind kind, absl::Status status,
-                       Duration retry_after) {
-  CountAttained(waiting.request, kind, /*in_time=*/false);
-  Finish(now, waiting.request,
-         Outcome{.kind = kind,
-                 .status = std::move(status),
-                 .ended = now,
-                 .retry_after = retry_after,
-                 .payload = std::move(waiting.payload)},
-         std::move(waiting.done));
 }
 
 void Scheduler::SetTimer(MonoTime wake_at) {
@@ -443,7 +340,7 @@ void Scheduler::ReportQueue(MonoTime now) {
   const QueueEvent event{.at = now,
                          .waiting_requests = static_cast<int>(waiting_.queue().waiting().size()),
                          .waiting_rows = waiting_.queue().rows(),
-                         .running_batches = running_batches_};
+                         .running_batches = running_.count()};
   const bool same = event.waiting_requests == reported_.waiting_requests &&
                     event.waiting_rows == reported_.waiting_rows && event.running_batches == reported_.running_batches;
   if (same) return;
@@ -452,7 +349,7 @@ void Scheduler::ReportQueue(MonoTime now) {
 }
 
 void Scheduler::ReportDrained() {
-  if (!waiting_.queue().empty() || running_batches_ > 0 || unanswered_batches_ > 0) return;
+  if (!waiting_.queue().empty() || running_.count() > 0 || unanswered_batches_ > 0) return;
   for (auto& drained : std::exchange(drained_, {})) std::move(drained)();
 }
 
@@ -461,13 +358,13 @@ SchedulerView Scheduler::View(MonoTime now, const LatencyTable& latency) const {
           .waiting = waiting_.queue().waiting(),
           .waiting_rows = waiting_.queue().rows(),
           .waiting_special = waiting_.queue().special(),
-          .slots = slots_,
+          .slots = running_.slots(),
           .latency = latency,
           .weights_vary = weights_vary_,
           .class_weights = options_.class_weights,
           .tenants = tenants_.tenants(),
-          .attained_with_floor = attainment_.with_floor(),
-          .attained_without_floor = attainment_.without_floor(),
+          .attained_with_floor = answers_.attainment().with_floor(),
+          .attained_without_floor = answers_.attainment().without_floor(),
           .aimd_rows = aimd_.rows(),
           .max_queue_requests = options_.max_queue_requests,
           .draining = draining_,

@@ -21,11 +21,11 @@
 #include "scheduler/admission/admission.h"
 #include "scheduler/admission/early_refusal.h"
 #include "scheduler/admission/trials.h"
+#include "scheduler/answers.h"
 #include "scheduler/batch_runner.h"
 #include "scheduler/checked_policy.h"
 #include "scheduler/decision.h"
 #include "scheduler/feedback/aimd_limit.h"
-#include "scheduler/feedback/attainment_meter.h"
 #include "scheduler/feedback/edge_backlog.h"
 #include "scheduler/feedback/tenant.h"
 #include "scheduler/latency/arrival_meter.h"
@@ -39,6 +39,7 @@
 #include "scheduler/policy.h"
 #include "scheduler/queue/waiting_requests.h"
 #include "scheduler/request.h"
+#include "scheduler/running_batches.h"
 
 namespace anybit::scheduler {
 
@@ -106,22 +107,6 @@ class Scheduler {
   int64_t replaced_decisions() const { return policy_.replaced(); }
 
  private:
-  // A request that runs; its payload is in the batch.
-  struct Member {
-    PendingRequest request;
-    Done done;
-    bool cancelled = false;
-    bool in_time = false;  // its answer leaves by answer_by; known once the batch has ended
-  };
-  struct Running {
-    PointId point{};
-    int rows = 0;
-    MonoTime dispatched_at{};
-    Duration predicted{};
-    bool trial = false;
-    std::vector<Member> members;  // in dispatch order; empty while the slot is idle
-  };
-
   // One turn: expire, decide, apply, set the timer, report.
   void Step();
   // Lets Step run once everything posted before has been taken in, so that one decision sees all of it.
@@ -138,21 +123,12 @@ class Scheduler {
   void Dispatch(MonoTime now, int slot, PointId point, std::span<WaitingRequest> members, bool trial);
   void FinishBatch(int slot, BatchResult result);
   // Lets the latency model observe a batch that ended well.
-  void Learn(MonoTime now, int slot, const Running& running, Duration compute, bool all_in_time);
-  // Answers the members of a batch that ended at `finished`.
-  void Answer(MonoTime finished, Running running, BatchResult result);
+  void Learn(MonoTime now, const RunningBatch& batch, Duration compute, bool all_in_time);
+  // Posts the answers of a batch that ended at `ended`.
+  void PostAnswers(MonoTime ended, RunningBatch batch, BatchResult result);
   void SetTimer(MonoTime wake_at);
   void ReportQueue(MonoTime now);
   void ReportDrained();
-
-  // Remembers whether a request was answered in time.
-  void CountAttained(const PendingRequest& request, OutcomeKind kind, bool in_time);
-
-  // Answers one request: the outcome's payload is filled in by the caller.
-  void Finish(MonoTime now, const PendingRequest& request, Outcome outcome, Done done);
-  // Refuses a request that waited until no batch could end in time any more.
-  void RefuseLate(MonoTime now, WaitingRequest waiting, Duration retry_after);
-  void Refuse(MonoTime now, WaitingRequest waiting, OutcomeKind kind, absl::Status status, Duration retry_after = {});
 
   SchedulerView View(MonoTime now) const { return View(now, latency_.table()); }
   SchedulerView View(MonoTime now, const LatencyTable& latency) const;
@@ -172,21 +148,17 @@ class Scheduler {
   ArrivalMeter arrivals_;
   DeliveryMeter deliveries_;
   EdgeBacklog backlog_;
-  MonoTime batch_ended_{};  // the last one, of any slot
   AimdLimit aimd_;
   TenantMeter tenants_;
   WaitingRequests waiting_;
-  std::vector<Running> running_;                     // by slot
-  std::vector<std::optional<PointId>> last_points_;  // by slot: of the last batch that ended there
-  std::vector<SlotView> slots_;                      // by slot
-  int running_batches_ = 0;
+  RunningBatches running_;
+  Answers answers_;
   int unanswered_batches_ = 0;  // ended, their answers are posted
   bool step_requested_ = false;
   TimerId timer_ = TimerId::kNone;
   MonoTime timer_at_ = kNever;
   bool draining_ = false;
   std::vector<absl::AnyInvocable<void()>> drained_;
-  AttainmentMeter attainment_;
   Decision decision_;  // of this turn; its memory is kept
   QueueEvent reported_;
 

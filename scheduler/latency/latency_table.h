@@ -47,6 +47,8 @@ struct LatencyTable {
 
   size_t Index(PointId point, int rows) const { return static_cast<size_t>(ToIndex(point) * max_batch + rows - 1); }
 
+  double AccuracyOf(PointId point) const { return points[static_cast<size_t>(ToIndex(point))].accuracy; }
+
   // All but one such batch in twenty keep to it: for deadlines. 1 <= rows <= max_batch.
   Duration Predict(PointId point, int rows) const { return predicted[Index(point, rows)]; }
   // The median of such batches: for many of them, one after the other.

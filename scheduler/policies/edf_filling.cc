@@ -69,10 +69,6 @@ int SumRows(const SchedulerView& view, std::span<const int> positions) {
 
 namespace {
 
-double AccuracyOf(const LatencyTable& latency, PointId point) {
-  return latency.points[static_cast<size_t>(ToIndex(point))].accuracy;
-}
-
 // The first point of `allowed`, which is not empty, that no other is better than.
 PointId Best(PointSet allowed, absl::FunctionRef<bool(PointId, PointId)> is_better) {
   PointId best = ToPointId(std::countr_zero(allowed.mask()));
@@ -93,14 +89,14 @@ std::optional<PointId> MostAccurateWithin(const LatencyTable& latency, PointSet 
   }
   if (in_time.empty()) return std::nullopt;
   return Best(in_time, [&](PointId a, PointId b) {
-    const double gain = AccuracyOf(latency, a) - AccuracyOf(latency, b);
+    const double gain = latency.AccuracyOf(a) - latency.AccuracyOf(b);
     return gain > 0 || (gain == 0 && latency.Predict(a, rows) < latency.Predict(b, rows));
   });
 }
 
 PointId LeastAccurate(const LatencyTable& latency, PointSet allowed, int rows) {
   return Best(allowed, [&](PointId a, PointId b) {
-    const double gain = AccuracyOf(latency, a) - AccuracyOf(latency, b);
+    const double gain = latency.AccuracyOf(a) - latency.AccuracyOf(b);
     return gain < 0 || (gain == 0 && latency.Predict(a, rows) < latency.Predict(b, rows));
   });
 }
@@ -108,7 +104,7 @@ PointId LeastAccurate(const LatencyTable& latency, PointSet allowed, int rows) {
 PointId HighestThroughput(const LatencyTable& latency, PointSet allowed) {
   return Best(allowed, [&](PointId a, PointId b) {
     const Duration saved = latency.RowCost(PointSet::Of(b)) - latency.RowCost(PointSet::Of(a));
-    return saved > Duration::zero() || (saved == Duration::zero() && AccuracyOf(latency, a) > AccuracyOf(latency, b));
+    return saved > Duration::zero() || (saved == Duration::zero() && latency.AccuracyOf(a) > latency.AccuracyOf(b));
   });
 }
 
