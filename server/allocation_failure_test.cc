@@ -4,27 +4,28 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
-#include <memory>
 #include <new>
 #include <string>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "absl/strings/str_cat.h"
 #include "proto/inference.grpc.pb.h"
-#include "server/compose_serving.h"
-#include "server/server.h"
-#include "server/testing/sum_network.h"
+#include "server/call_intake.h"
+#include "server/options.h"
+#include "server/testing/raw_call.h"
+#include "server/testing/server_fixture.h"
 
 namespace anybit::server {
 namespace {
 
 std::atomic<size_t> failing_size = 0;  // the next allocation of exactly this size fails; 0: none
+thread_local bool is_client = false;   // whose allocations do not fail
 
 bool Fails(size_t bytes) {
   size_t expected = bytes;
-  return bytes != 0 && failing_size == bytes && failing_size.compare_exchange_strong(expected, 0);
+  return bytes != 0 && !is_client && failing_size == bytes && failing_size.compare_exchange_strong(expected, 0);
 }
 
 }  // namespace
@@ -42,39 +43,63 @@ namespace anybit::server {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::RawCall;
+using testing::ServerFixture;
+
+constexpr int kRows = 4096;  // 16 KiB of input, 48 KiB of output
+
+inference::ModelInferRequest LargeRequest() { return testing::Request(std::string(kRows * 4, 'a')); }
+
+ServerOptions Options() {
+  ServerOptions options = testing::Options();
+  options.profile = "";
+  options.max_batch = kRows;
+  return options;
+}
+
+// Fails the next allocation of this size in the server while `call` runs.
+template <typename Call>
+auto WithFailure(size_t size, Call call) {
+  is_client = true;
+  failing_size = size;
+  const auto result = call();
+  EXPECT_EQ(failing_size, 0u) << "nothing of " << size << " bytes was allocated";
+  failing_size = 0;
+  return result;
+}
 
 TEST(AllocationFailureTest, EndsOneRequestWhereverItHappensAndTheServerServesOn) {
-  constexpr int kRows = 4096;  // 16 KiB of input, 48 KiB of output
-  auto server = Server::Listen(
-      {.artifact = "in memory", .grpc_address = "127.0.0.1:0", .http_address = "", .max_batch = kRows}, ComposeServing);
-  ASSERT_TRUE(server.ok()) << server.status();
-  ASSERT_TRUE((*server)->Serve(std::make_unique<testing::SumNetwork>()).ok());
-  const auto stub = inference::GRPCInferenceService::NewStub(
-      grpc::CreateChannel(absl::StrCat("127.0.0.1:", (*server)->grpc_port()), grpc::InsecureChannelCredentials()));
-  inference::ModelInferRequest request;
-  request.set_model_name("sums");
-  auto& input = *request.add_inputs();
-  input.set_name("image");
-  input.set_datatype("UINT8");
-  for (int64_t extent : {kRows, 2, 2, 1}) input.add_shape(extent);
-  request.add_raw_input_contents(std::string(kRows * 4, 'a'));
-  const auto infer = [&] {
-    grpc::ClientContext context;
-    inference::ModelInferResponse response;
-    return stub->ModelInfer(&context, request, &response);
-  };
-  ASSERT_TRUE(infer().ok());
+  ServerFixture fixture(Options());
+  const inference::ModelInferRequest request = LargeRequest();
+  ASSERT_TRUE(fixture.Infer(request).ok());
   // No other allocation has these sizes, gRPC's carry a header: the message's tensor, the input, the outputs, the
   // response's tensor.
-  for (const int size : {kRows * 4 + 1, kRows * 4, kRows * 3 * 4, kRows * 3 * 4 + 1}) {
+  for (const size_t size : {kRows * 4 + 1, kRows * 4, kRows * 3 * 4, kRows * 3 * 4 + 1}) {
     SCOPED_TRACE(size);
-    failing_size = static_cast<size_t>(size);
-    const grpc::Status status = infer();
-    EXPECT_EQ(failing_size, 0u) << "nothing of this size was allocated";
+    const grpc::Status status = WithFailure(size, [&] { return fixture.Infer(request); });
     EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << status.error_message();
     EXPECT_THAT(status.error_message(), HasSubstr("no memory left for"));
-    EXPECT_TRUE(infer().ok());
+    EXPECT_TRUE(fixture.Infer(request).ok());
   }
+}
+
+TEST(AllocationFailureTest, ACallThatCouldNotBeAskedForIsAskedForLater) {
+  ServerFixture fixture(Options());
+  EXPECT_TRUE(WithFailure(sizeof(IncomingCall), [&] { return fixture.Infer(LargeRequest()); }).ok());
+  EXPECT_TRUE(fixture.Infer(LargeRequest()).ok());
+}
+
+TEST(AllocationFailureTest, ACallWhoseMethodCouldNotBeStoredIsLostAndTheOthersAreServed) {
+  ServerFixture fixture(Options());
+  ASSERT_TRUE(fixture.Infer(LargeRequest()).ok());
+  const std::string method = "/" + std::string(1000, 'x');
+  is_client = true;
+  failing_size = method.size() + 1;
+  {
+    RawCall lost(fixture.channel(), method);
+    while (failing_size != 0) std::this_thread::yield();
+  }  // cancels it
+  EXPECT_TRUE(fixture.Infer(LargeRequest()).ok());
 }
 
 }  // namespace

@@ -1,21 +1,38 @@
 #include "server/call_intake.h"
 
 #include <grpc/support/time.h>
+#include <grpcpp/alarm.h>
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
+#include <new>
 #include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 
 namespace anybit::server {
+namespace {
+
+// A queue that could not ask for a call, for lack of memory, asks again after this time. Short beside any deadline, and
+// long enough for other calls to end.
+constexpr Duration kRequestRetry = std::chrono::milliseconds(10);
+
+// The text is short enough for the library's strings to copy it without an allocation.
+const grpc::Status& NoMemory() {
+  static const grpc::Status* const status = new grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "no memory left");
+  return *status;
+}
+
+}  // namespace
 
 // One completion queue and the threads that poll it.
 class CallIntake::Queue {
@@ -25,25 +42,34 @@ class CallIntake::Queue {
         queue_(std::move(queue)),
         thread_count_(options.threads_per_queue),
         read_timeout_(options.read_timeout),
-        reading_(options.read_timeout) {}
+        reading_(options.read_timeout, std::min(options.read_grace, options.read_timeout)) {}
+
+  ~Queue() {
+    if (lost_calls_ > 0) (void)queue_.release();  // gRPC still waits for them
+  }
 
   void Start() {
     for (int i = 0; i < thread_count_; ++i) threads_.emplace_back([this] { Work(); });
   }
 
   void Stop() {
+    {
+      absl::MutexLock lock(&mutex_);  // a request under way comes before the shutdown
+      is_stopped_ = true;
+    }
+    // A queue that waits for lost calls never tells its threads that it is shut down.
+    std::vector<grpc::Alarm> ends(lost_calls_ > 0 ? threads_.size() : 0);
+    for (grpc::Alarm& end : ends) end.Set(queue_.get(), gpr_now(GPR_CLOCK_MONOTONIC), nullptr);
     queue_->Shutdown();
     if (threads_.empty()) Work();  // a queue has to be emptied
     for (std::thread& thread : threads_) thread.join();
   }
 
-  // Asks gRPC for another call.
+  // Asks gRPC for another call, now or, if there is no memory, later.
   void Request() {
-    intake_.calls_.Begin();
-    intake_.requests_.Begin();
-    auto* call = new IncomingCall(*this);  // its events own it
-    call->context_.AsyncNotifyWhenDone(&call->closed_);
-    intake_.service_.RequestCall(&call->context_, &call->stream_, queue_.get(), queue_.get(), &call->taken_);
+    if (TryRequest()) return;
+    absl::MutexLock lock(&mutex_);
+    ++owed_requests_;
   }
 
   void RequestEnded() { intake_.requests_.End(); }
@@ -68,14 +94,52 @@ class CallIntake::Queue {
     while (true) {
       void* tag = nullptr;
       bool ok = false;
-      const grpc::CompletionQueue::NextStatus next = queue_->AsyncNext(&tag, &ok, WakeAt());
+      const grpc::CompletionQueue::NextStatus next = NextEvent(&tag, &ok);
       if (next == grpc::CompletionQueue::SHUTDOWN) return;
       if (next == grpc::CompletionQueue::GOT_EVENT) {
+        if (tag == nullptr) return;  // see Stop
         const auto* event = static_cast<const IncomingCall::Event*>(tag);
         event->call->Run(event->happens, ok);
       }
       while (IncomingCall* late = TakeLate()) late->Run(&IncomingCall::ReadTimedOut, true);
     }
+  }
+
+  grpc::CompletionQueue::NextStatus NextEvent(void** tag, bool* ok) {
+    try {
+      RequestOwed();
+      return queue_->AsyncNext(tag, ok, WakeAt());
+    } catch (const std::bad_alloc&) {
+      // gRPC had no memory for the name of a method. That call is lost: its client waits until its deadline, and the
+      // queue never tells that it is shut down.
+      ++lost_calls_;
+      Request();
+      intake_.requests_.End();
+      intake_.calls_.End();
+      return grpc::CompletionQueue::TIMEOUT;
+    }
+  }
+
+  // False if there is no memory.
+  bool TryRequest() {
+    intake_.calls_.Begin();
+    intake_.requests_.Begin();
+    try {
+      std::unique_ptr<IncomingCall> call(new IncomingCall(*this));
+      call->context_.AsyncNotifyWhenDone(&call->closed_);
+      intake_.service_.RequestCall(&call->context_, &call->stream_, queue_.get(), queue_.get(), &call->taken_);
+      (void)call.release();  // its events own it
+      return true;
+    } catch (const std::bad_alloc&) {
+      intake_.requests_.End();
+      intake_.calls_.End();
+      return false;
+    }
+  }
+
+  void RequestOwed() {
+    absl::MutexLock lock(&mutex_);
+    while (!is_stopped_ && owed_requests_ > 0 && TryRequest()) --owed_requests_;
   }
 
   // A call whose message has not come in time; null if there is none.
@@ -91,17 +155,22 @@ class CallIntake::Queue {
 
   gpr_timespec WakeAt() {
     absl::MutexLock lock(&mutex_);
-    if (reading_.next() == kNever) return gpr_inf_future(GPR_CLOCK_MONOTONIC);
-    const Duration left = std::max(reading_.next() - intake_.loop_.Now(), Duration::zero());
+    if (reading_.next() == kNever && owed_requests_ == 0) return gpr_inf_future(GPR_CLOCK_MONOTONIC);
+    const Duration to_timeout = std::max(reading_.next() - intake_.loop_.Now(), Duration::zero());
+    const Duration left = owed_requests_ > 0 ? std::min(to_timeout, kRequestRetry) : to_timeout;
     return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(left.count(), GPR_TIMESPAN));
   }
 
   CallIntake& intake_;
-  const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   const int thread_count_;
   const Duration read_timeout_;
   absl::Mutex mutex_;
   TimeoutQueue<IncomingCall*> reading_ ABSL_GUARDED_BY(mutex_);
+  int owed_requests_ ABSL_GUARDED_BY(mutex_) = 0;  // that there was no memory for
+  // The queue's threads, and the one that stops it.
+  std::atomic<bool> is_stopped_ = false;  // a queue that is shut down takes no requests
+  std::atomic<int> lost_calls_ = 0;
   std::vector<std::thread> threads_;
 };
 
@@ -150,8 +219,8 @@ void CallIntake::Stop() {
 
 void IncomingCall::Read(grpc::ByteBuffer* message) {
   mutex_.AssertHeld();  // by OnTaken
-  is_reading_ = true;
   queue_.BeginReading(this);
+  is_reading_ = true;
   stream_.Read(message, &read_ended_);
 }
 
@@ -161,23 +230,50 @@ void IncomingCall::ReadNext(grpc::ByteBuffer* message) {
   stream_.Read(message, &next_read_ended_);
 }
 
-void IncomingCall::Write(const grpc::ByteBuffer& message) { stream_.Write(message, &written_); }
+void IncomingCall::Write(const grpc::ByteBuffer& message) {
+  Sending nothing = Sending::kNothing;
+  if (sending_.compare_exchange_strong(nothing, Sending::kMessage)) stream_.Write(message, &written_);
+}
 
-void IncomingCall::Finish(const grpc::Status& status) { stream_.Finish(status, &finish_ended_); }
+template <typename Answer>
+void IncomingCall::AnswerOnce(Answer answer) {
+  Sending nothing = Sending::kNothing;
+  if (!sending_.compare_exchange_strong(nothing, Sending::kAnswer)) return;
+  try {
+    answer();
+  } catch (const std::bad_alloc&) {
+    sending_ = Sending::kNothing;  // gRPC has not begun
+    throw;
+  }
+}
+
+void IncomingCall::Finish(const grpc::Status& status) {
+  AnswerOnce([&] { stream_.Finish(status, &finish_ended_); });
+}
+
+void IncomingCall::FinishForMemory() { Finish(NoMemory()); }
 
 void IncomingCall::WriteAndFinish(const grpc::ByteBuffer& message, const grpc::Status& status) {
-  stream_.WriteAndFinish(message, grpc::WriteOptions(), status, &finish_ended_);
+  AnswerOnce([&] { stream_.WriteAndFinish(message, grpc::WriteOptions(), status, &finish_ended_); });
 }
 
 void IncomingCall::Run(void (IncomingCall::*event)(bool ok), bool ok) {
   {
     absl::MutexLock lock(&mutex_);
-    (this->*event)(ok);
+    try {
+      (this->*event)(ok);
+    } catch (const std::bad_alloc&) {
+      FinishForMemory();  // or OnWritten goes on
+    }
     if (!is_ended_ && (is_reading_ || !is_closed_ || !is_finished_)) return;
     if (timeouts_under_way_ > 0) return;
     is_ended_ = true;
   }
-  if (handler_ != nullptr) handler_->OnEnded();
+  try {
+    if (handler_ != nullptr) handler_->OnEnded();
+  } catch (const std::bad_alloc&) {
+    // There is nothing left to fail.
+  }
   CallIntake::Queue& queue = queue_;
   delete this;
   queue.CallEnded();
@@ -190,9 +286,9 @@ void IncomingCall::Taken(bool ok) {
     return;
   }
   queue_.Request();
+  const absl::Cleanup request_ended = [this] { queue_.RequestEnded(); };
   handler_ = queue_.Route(*this);
   handler_->OnTaken();
-  queue_.RequestEnded();
   if (is_closed_ && context_.IsCancelled()) handler_->OnCancelled();  // the queue's other thread was faster
 }
 
@@ -230,7 +326,10 @@ void IncomingCall::FailRead(const grpc::Status& status) {
   Finish(status);
 }
 
-void IncomingCall::Written(bool ok) { handler_->OnWritten(ok); }
+void IncomingCall::Written(bool ok) {
+  sending_ = Sending::kNothing;
+  handler_->OnWritten(ok);
+}
 
 void IncomingCall::Closed(bool) {
   is_closed_ = true;

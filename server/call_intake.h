@@ -44,6 +44,7 @@ struct CallIntakeOptions {
   int queues = 1;             // completion queues
   int threads_per_queue = 1;  // with two, one handles calls while the other reads from connections
   Duration read_timeout = std::chrono::seconds(10);  // of a call's message, see IncomingCall::Read
+  Duration read_grace = std::chrono::seconds(1);     // then, from when a thread notices; at most read_timeout
 };
 
 // Queues and threads that suit so many processors (at least 1).
@@ -88,6 +89,9 @@ class CallIntake {
 
 // The work of one call. Its events run on threads of the call's queue, one at a time. The handler is deleted after
 // OnEnded.
+//
+// An event may let std::bad_alloc out: the call then ends as RESOURCE_EXHAUSTED, unless it is answered or its message
+// is being sent. A handler that another thread may still answer must not let it out.
 class CallHandler {
  public:
   virtual ~CallHandler() = default;
@@ -129,9 +133,10 @@ class IncomingCall {
   // Sends a message of several. Any thread; one at a time.
   void Write(const grpc::ByteBuffer& message);
 
-  // Answer the call. Call exactly one of the two, once, from OnTaken on and after every Write is done. After
+  // Answer the call. Call exactly one of the three, once, from OnTaken on and after every Write is done. After
   // OnReadFailed call neither. Any thread.
   void Finish(const grpc::Status& status);
+  void FinishForMemory();  // as RESOURCE_EXHAUSTED, with a message that takes no memory
   void WriteAndFinish(const grpc::ByteBuffer& message, const grpc::Status& status);
 
  private:
@@ -158,6 +163,11 @@ class IncomingCall {
   void FinishEnded(bool ok) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FailRead(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  // Runs `answer`, a last operation on stream_, unless the call is answered or a write is under way. When it returns,
+  // the call may be deleted.
+  template <typename Answer>
+  void AnswerOnce(Answer answer);
+
   CallIntake::Queue& queue_;
   grpc::GenericServerContext context_;
   grpc::GenericServerAsyncReaderWriter stream_{&context_};
@@ -177,6 +187,10 @@ class IncomingCall {
   bool is_closed_ ABSL_GUARDED_BY(mutex_) = false;    // by the client, or since the answer is sent
   bool is_finished_ ABSL_GUARDED_BY(mutex_) = false;  // gRPC has taken the answer
   bool is_ended_ ABSL_GUARDED_BY(mutex_) = false;
+
+  enum class Sending { kNothing, kMessage, kAnswer };
+  // What gRPC was last given to send, and has not sent. The queue's threads, and those that answer.
+  std::atomic<Sending> sending_ = Sending::kNothing;
 
   // By threads of the queue that are about to end the reading; added to with queue_.mutex_ held.
   std::atomic<int> timeouts_under_way_ = 0;

@@ -89,9 +89,9 @@ void Health::Continue(WatchCall& watch) {
     state.is_finished = true;
     watch.call_.Finish(grpc::Status(grpc::StatusCode::CANCELLED, "the call was cancelled"));
   } else if (state.sent != status) {
+    state.message = Serialize(status);
     state.sent = status;
     state.is_writing = true;
-    state.message = Serialize(status);
     watch.call_.Write(state.message);
   } else if (is_shut_down_) {
     state.is_finished = true;

@@ -56,6 +56,46 @@ class ModelInferCalls::Call final : public CallHandler {
 
   void OnTaken() override {
     calls_.open_.Begin();
+    try {
+      Take();
+    } catch (const std::bad_alloc&) {
+      RefuseForMemory(absl::ResourceExhaustedError("the server has no memory left for this call"));
+    }
+  }
+
+  void OnRead() override {
+    try {
+      Begin(parts_.loop.Now());
+    } catch (const std::bad_alloc&) {
+      if (id_.has_value()) return;  // the scheduler answers
+      RefuseForMemory(absl::ResourceExhaustedError(
+          absl::StrCat("the server has no memory left for this request of ", share_.bytes(), " bytes")));
+    }
+  }
+
+  void OnReadFailed() override { parts_.observer.OnRefusedCall(metrics::RefusedCallReason::kIncompleteMessage); }
+
+  // At the end of the deadline the scheduler needs no help: it expires a waiting request and counts a running one as
+  // missed. A cancelled request counts as neither.
+  void OnCancelled() override {
+    if (grpc_deadline_.HasEnded(parts_.wall_now())) return;
+    is_cancelled_ = true;
+    if (id_.has_value()) Cancel();
+  }
+
+  void OnEnded() override {
+    try {
+      Report();
+    } catch (const std::bad_alloc&) {
+      // The scheduler hears of some ends only.
+    }
+    (void)share_.Resize(0);
+    calls_.open_.End();
+  }
+
+ private:
+  // Refuses the call, or reads its message.
+  void Take() {
     if (parts_.state == ServingState::kStarting) {
       parts_.observer.OnUnavailable();
       incoming_.Finish(ToGrpcStatus(absl::UnavailableError("the server is starting")));
@@ -91,38 +131,24 @@ class ModelInferCalls::Call final : public CallHandler {
     if (Hold(LargestRawRequestBytes(parts_.model))) incoming_.Read(&message_);
   }
 
-  void OnRead() override {
+  void Cancel() {
     try {
-      Begin(parts_.loop.Now());
+      parts_.scheduler.Cancel(*id_);
     } catch (const std::bad_alloc&) {
-      if (id_.has_value()) return;  // the scheduler answers
-      RefuseForMemory(absl::ResourceExhaustedError(
-          absl::StrCat("the server has no memory left for this request of ", share_.bytes(), " bytes")));
+      // Then it is served.
     }
   }
 
-  void OnReadFailed() override { parts_.observer.OnRefusedCall(metrics::RefusedCallReason::kIncompleteMessage); }
-
-  // At the end of the deadline the scheduler needs no help: it expires a waiting request and counts a running one as
-  // missed. A cancelled request counts as neither.
-  void OnCancelled() override {
-    if (grpc_deadline_.HasEnded(parts_.wall_now())) return;
-    is_cancelled_ = true;
-    if (id_.has_value()) parts_.scheduler.Cancel(*id_);
-  }
-
-  void OnEnded() override {
+  // Tells the scheduler how long the answer or the refusal was under way.
+  void Report() {
     if (ended_ && static_cast<uint64_t>(*id_) % kDeliverySampling == 0) ReportDelivery();
     if (refused_ && calls_.refusals_.fetch_add(1, std::memory_order_relaxed) % kDeliverySampling == 0) {
       // A client whose deadline ended before its refusal came waited all that time, most of it unseen in the socket.
       const bool gave_up = !id_ && incoming_.context().IsCancelled() && grpc_deadline_.HasEnded(parts_.wall_now());
       parts_.scheduler.RefusalSent(*refused_, gave_up ? time_at_arrival_ : Duration::zero());
     }
-    (void)share_.Resize(0);
-    calls_.open_.End();
   }
 
- private:
   // An answer whose client gave up at its deadline was under way for longer than the time that was left when its batch
   // ended. A call that was cancelled earlier tells nothing.
   void ReportDelivery() {
@@ -173,21 +199,27 @@ class ModelInferCalls::Call final : public CallHandler {
                                    .rows = rows,
                                    .payload = std::move(payload)},
                                   [this](scheduler::Outcome outcome) { Answer(std::move(outcome)); });
-    if (is_cancelled_) parts_.scheduler.Cancel(*id_);
+    if (is_cancelled_) Cancel();
   }
 
   // Loop thread.
   void Answer(scheduler::Outcome outcome) {
-    if (outcome.kind == scheduler::OutcomeKind::kShed) {
-      refused_ = outcome.ended;
-      Shed(outcome.status, outcome.retry_after > Duration::zero() ? outcome.retry_after : kDefaultRetryAfter);
-      return;
+    try {
+      if (outcome.kind == scheduler::OutcomeKind::kServed) {
+        ended_ = outcome.ended;
+        Respond(outcome);
+      } else if (outcome.kind == scheduler::OutcomeKind::kShed) {
+        refused_ = outcome.ended;
+        Shed(outcome.status, outcome.retry_after > Duration::zero() ? outcome.retry_after : kDefaultRetryAfter);
+      } else {
+        incoming_.Finish(ToGrpcStatus(outcome.status));
+      }
+    } catch (const std::bad_alloc&) {
+      incoming_.FinishForMemory();
     }
-    if (outcome.kind != scheduler::OutcomeKind::kServed) {
-      incoming_.Finish(ToGrpcStatus(outcome.status));
-      return;
-    }
-    ended_ = outcome.ended;
+  }
+
+  void Respond(const scheduler::Outcome& outcome) {
     try {
       bool own_buffer;
       const inference::ModelInferResponse response = TranslateOutcome(outcome, form_, parts_.model);

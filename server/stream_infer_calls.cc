@@ -26,6 +26,9 @@ bool WantsStatus(const grpc::ServerContext& context) {
   return found != context.client_metadata().end() && found->second == "true";
 }
 
+// Short enough for a text without memory of its own.
+grpc::Status NoMemory() { return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "out of memory"); }
+
 grpc::Status Stopping() { return ToGrpcStatus(absl::UnavailableError("the server is stopping")); }
 
 }  // namespace
@@ -47,13 +50,7 @@ class StreamInferCalls::Call final : public CallHandler {
   }
 
   void OnRead() override {
-    auto request = std::make_shared<Request>(calls_.parts_);
-    {
-      absl::MutexLock lock(&mutex_);
-      requests_.push_back(request);
-    }
-    calls_.open_.Begin();
-    Begin(request);
+    if (const std::shared_ptr<Request> request = AddRequest()) Begin(request);
     bool reads_on;
     {
       absl::MutexLock lock(&mutex_);
@@ -122,6 +119,20 @@ class StreamInferCalls::Call final : public CallHandler {
     return !end_.has_value() && requests_.size() < kMaxOpenRequests;
   }
 
+  // The request of the message that was read; null, and the stream ends, if there is no memory for it.
+  std::shared_ptr<Request> AddRequest() {
+    absl::MutexLock lock(&mutex_);
+    try {
+      auto request = std::make_shared<Request>(calls_.parts_);
+      requests_.push_back(request);
+      calls_.open_.Begin();
+      return request;
+    } catch (const std::bad_alloc&) {
+      Abandon(NoMemory());
+      return nullptr;
+    }
+  }
+
   // Ends with `status`; responses that are not sent yet will not be.
   void Abandon(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (is_abandoned_) return;
@@ -159,24 +170,39 @@ class StreamInferCalls::Call final : public CallHandler {
 
   // The response of `request` is known. `outcome` is null for an error.
   void Done(const std::shared_ptr<Request>& request, const absl::Status& status, const scheduler::Outcome* outcome) {
-    inference::ModelStreamInferResponse response;
-    if (outcome != nullptr) {
-      *response.mutable_infer_response() = request->inference.Response(*outcome);
-      (*response.mutable_infer_response()->mutable_parameters())["triton_final_response"].set_bool_param(true);
-    } else {
-      response.set_error_message(std::string(status.message()));
-      response.mutable_infer_response()->set_id(request->id);
+    std::optional<grpc::ByteBuffer> bytes;
+    try {
+      bytes = ResponseBytes(*request, status, outcome);
+    } catch (const std::bad_alloc&) {
+      // Then the stream ends.
     }
-    bool own_buffer;
-    grpc::ByteBuffer bytes;
-    (void)grpc::SerializationTraits<inference::ModelStreamInferResponse>::Serialize(response, &bytes, &own_buffer);
     {
       absl::MutexLock lock(&mutex_);
       request->is_done = true;
       request->status = status;
-      request->response = std::move(bytes);
+      if (bytes.has_value()) {
+        request->response = *std::move(bytes);
+      } else {
+        Abandon(NoMemory());
+      }
     }
     Go();
+  }
+
+  static grpc::ByteBuffer ResponseBytes(const Request& request, const absl::Status& status,
+                                        const scheduler::Outcome* outcome) {
+    inference::ModelStreamInferResponse response;
+    if (outcome != nullptr) {
+      *response.mutable_infer_response() = request.inference.Response(*outcome);
+      (*response.mutable_infer_response()->mutable_parameters())["triton_final_response"].set_bool_param(true);
+    } else {
+      response.set_error_message(std::string(status.message()));
+      response.mutable_infer_response()->set_id(request.id);
+    }
+    bool own_buffer;
+    grpc::ByteBuffer bytes;
+    (void)grpc::SerializationTraits<inference::ModelStreamInferResponse>::Serialize(response, &bytes, &own_buffer);
+    return bytes;
   }
 
   // Sends the next response, drops those that will not be sent, or ends the call, whichever is due. The last use of
