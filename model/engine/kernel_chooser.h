@@ -30,8 +30,9 @@ class KernelChooser {
 
   // Measures every algorithm of every layer at every point and chooses the fastest, for each size of kChoiceRows up to
   // `max_rows` that `budget` allows. A size that is left out takes the choice of the next larger measured size, or of
-  // the largest. Points that are not reached keep their choices. The budget may be exceeded by packing the candidates
-  // of one point and by one round of measurements. Holds the panels of all candidates of one point in memory.
+  // the largest. Points that are not reached keep their choices, or take those of the point before them where they have
+  // none. The budget may be exceeded by packing the candidates of one point and by one round of measurements. Holds the
+  // panels of all candidates of one point in memory.
   virtual void MeasureChoices(int max_rows, std::chrono::nanoseconds budget, const MonotonicClock& now) = 0;
 };
 

@@ -8,22 +8,42 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-// Candidates take turns, so that a busy moment of the machine does not fall on one candidate alone.
+// Candidates take turns, so that a busy moment of the machine does not fall on one candidate alone. The first run of a
+// turn finds the caches as the candidate before left them, so it does not count. A first turn of one run that counts
+// tells which candidates are worth more.
 constexpr int kTurns = 3;
-// The first run of a turn finds the caches as the candidate before left them, so it does not count.
+constexpr int kRunsOfFirstTurn = 2;
 constexpr int kRunsPerTurn = 4;
+// A candidate this many times slower than the fastest after the first turn will not be the fastest: a machine that
+// others use disturbs a single run by less.
+constexpr double kMaxFirstSlowdown = 1.6;
 // A candidate this many times slower than the fastest for many rows is not the fastest for few rows either.
 constexpr int kMaxSlowdown = 3;
 
-// The candidates of one layer that are still compared.
+// The candidates of one layer.
 struct Contest {
-  std::vector<int> candidates;
-  std::vector<nanoseconds> times;  // the shortest run of each; max() before the first
+  std::vector<int> candidates;     // still compared, at any size
+  std::vector<nanoseconds> times;  // the shortest run of each at this size; max() before the first
+  std::vector<size_t> in_turn;     // indices into candidates: those that take turns
 
+  nanoseconds shortest() const { return *std::min_element(times.begin(), times.end()); }
   int fastest() const { return candidates[std::min_element(times.begin(), times.end()) - times.begin()]; }
 
+  void Start() {
+    times.assign(candidates.size(), nanoseconds::max());
+    in_turn.resize(candidates.size());
+    std::iota(in_turn.begin(), in_turn.end(), 0);
+  }
+
+  // After the first turn.
+  void KeepFast() {
+    std::erase_if(in_turn, [&](size_t i) {
+      return static_cast<double>(times[i].count()) > kMaxFirstSlowdown * static_cast<double>(shortest().count());
+    });
+  }
+
   void DropSlow() {
-    const nanoseconds limit = kMaxSlowdown * *std::min_element(times.begin(), times.end());
+    const nanoseconds limit = kMaxSlowdown * shortest();
     size_t kept = 0;
     for (size_t i = 0; i < times.size(); ++i) {
       if (times[i] <= limit) candidates[kept++] = candidates[i];
@@ -44,15 +64,12 @@ class Tuner {
 
   // Times the remaining candidates for one size and sets the choice of each layer.
   void Measure(int size, std::vector<ChosenCandidates>& chosen) {
-    size_t most = 0;
+    for (Contest& contest : contests_) contest.Start();
+    TakeTurns(size, kRunsOfFirstTurn);
     for (Contest& contest : contests_) {
-      contest.times.assign(contest.candidates.size(), nanoseconds::max());
-      most = std::max(most, contest.candidates.size());
+      if (!contest.candidates.empty()) contest.KeepFast();
     }
-    for (int turn = 0; turn < kTurns; ++turn) {
-      for (size_t next = 0; next < most; ++next) TakeTurn(size, next);
-      if (now_() >= end_) break;
-    }
+    for (int turn = 0; turn < kTurns && MostInTurn() > 1 && now_() < end_; ++turn) TakeTurns(size, kRunsPerTurn);
     for (size_t layer = 0; layer < contests_.size(); ++layer) {
       if (contests_[layer].candidates.empty()) continue;
       chosen[layer][size] = contests_[layer].fastest();
@@ -60,25 +77,42 @@ class Tuner {
     }
   }
 
+  // Whether any layer has a choice left.
+  bool HasChoice() const {
+    return std::any_of(contests_.begin(), contests_.end(), [](const Contest& c) { return c.candidates.size() > 1; });
+  }
+
  private:
-  // Every layer with its candidate number `next`, counted around.
-  void TakeTurn(int size, size_t next) {
+  size_t MostInTurn() const {
+    size_t most = 0;
+    for (const Contest& contest : contests_) most = std::max(most, contest.in_turn.size());
+    return most;
+  }
+
+  void TakeTurns(int size, int runs) {
+    for (size_t next = 0, most = MostInTurn(); next < most; ++next) TakeTurn(size, next, runs);
+  }
+
+  // Every layer with its candidate in turn number `next`, counted around.
+  void TakeTurn(int size, size_t next, int runs) {
     std::vector<int> candidates(contests_.size(), 0);
     for (size_t layer = 0; layer < contests_.size(); ++layer) {
-      const std::vector<int>& layer_candidates = contests_[layer].candidates;
-      if (!layer_candidates.empty()) candidates[layer] = layer_candidates[next % layer_candidates.size()];
+      const Contest& contest = contests_[layer];
+      if (!contest.in_turn.empty()) candidates[layer] = contest.candidates[InTurn(contest, next)];
     }
-    for (int run = 0; run < kRunsPerTurn; ++run) {
+    for (int run = 0; run < runs; ++run) {
       trials_.Run(size, candidates, times_);
       if (run == 0) continue;
       for (size_t layer = 0; layer < contests_.size(); ++layer) {
-        std::vector<nanoseconds>& times = contests_[layer].times;
-        if (times.empty()) continue;
-        nanoseconds& shortest = times[next % times.size()];
+        Contest& contest = contests_[layer];
+        if (contest.in_turn.empty()) continue;
+        nanoseconds& shortest = contest.times[InTurn(contest, next)];
         shortest = std::min(shortest, times_[layer]);
       }
     }
   }
+
+  static size_t InTurn(const Contest& contest, size_t next) { return contest.in_turn[next % contest.in_turn.size()]; }
 
   const nanoseconds end_;
   const MonotonicClock& now_;
@@ -102,11 +136,12 @@ std::vector<ChosenCandidates> TuneKernels(std::span<const int> candidate_counts,
                                           const MonotonicClock& now, TrialRunner& trials) {
   std::vector<ChosenCandidates> chosen(candidate_counts.size(), ChosenCandidates{});
   Tuner tuner(candidate_counts, end, now, trials);
+  if (!tuner.HasChoice()) return chosen;
   // Many rows matter most, as they come when time is short, then one row.
   const int largest = ChoiceIndex(max_rows);
   std::vector<int> measured = {largest};
   tuner.Measure(largest, chosen);
-  for (int size = 0; size < largest && now() < end; ++size) {
+  for (int size = 0; size < largest && tuner.HasChoice() && now() < end; ++size) {
     tuner.Measure(size, chosen);
     measured.push_back(size);
   }

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -51,10 +52,10 @@ TEST(KernelTunerTest, ChoosesTheFastestCandidateOfEachLayerAndSize) {
 }
 
 TEST(KernelTunerTest, DoesNotCountTheFirstRunOfATurn) {
-  int run = 0;
-  // Candidate 1 is faster in its first run, slower in those that count.
-  FakeMachine machine([&run](int, size_t, int candidate) {
-    const bool first = run++ % 4 == 0;
+  int last = -1;
+  // Candidate 1 is faster in its first run after the other, slower in those that count.
+  FakeMachine machine([&last](int, size_t, int candidate) {
+    const bool first = std::exchange(last, candidate) != candidate;
     return candidate == 1 && first ? 1 : 10 + candidate;
   });
   EXPECT_EQ(TuneKernels(std::vector<int>{2}, 1, kNoLimit, machine.clock(), machine).front().front(), 0);
@@ -63,8 +64,27 @@ TEST(KernelTunerTest, DoesNotCountTheFirstRunOfATurn) {
 TEST(KernelTunerTest, TakesTheShortestOfACandidatesRuns) {
   int run = 0;
   // Another process slows down every run but one of candidate 1's.
-  FakeMachine machine([&run](int, size_t, int candidate) { return candidate == 0 ? 20 : ++run == 3 ? 10 : 100; });
+  FakeMachine machine([&run](int, size_t, int candidate) { return candidate == 0 ? 20 : ++run == 4 ? 10 : 30; });
   EXPECT_EQ(TuneKernels(std::vector<int>{2}, 1, kNoLimit, machine.clock(), machine).front().front(), 1);
+}
+
+TEST(KernelTunerTest, SpendsFewRunsOnWhatIsFarBehindAtOnce) {
+  std::map<int, int> runs;
+  FakeMachine machine([&runs](int, size_t, int candidate) {
+    ++runs[candidate];
+    return candidate == 2 ? 170 : 100 + candidate;
+  });
+  TuneKernels(std::vector<int>{3}, 1, kNoLimit, machine.clock(), machine);
+  EXPECT_EQ(runs[2], 2);
+  EXPECT_GT(runs[1], 6);
+  EXPECT_EQ(runs[0], runs[1]);
+}
+
+TEST(KernelTunerTest, RunsNothingWhereThereIsNothingToChoose) {
+  FakeMachine machine([](int, size_t, int) { return 1; });
+  EXPECT_EQ(TuneKernels(std::vector<int>{1, 0, 1}, 16, kNoLimit, machine.clock(), machine),
+            (std::vector<ChosenCandidates>{{}, {}, {}}));
+  EXPECT_TRUE(machine.tried.empty());
 }
 
 TEST(KernelTunerTest, ComparesForFewRowsOnlyWhatIsNotFarBehindForMany) {
@@ -72,6 +92,12 @@ TEST(KernelTunerTest, ComparesForFewRowsOnlyWhatIsNotFarBehindForMany) {
   TuneKernels(std::vector<int>{3}, 2, kNoLimit, machine.clock(), machine);
   EXPECT_EQ(machine.tried[1], (std::set<int>{0, 1, 2}));
   EXPECT_EQ(machine.tried[0], (std::set<int>{0, 2}));
+}
+
+TEST(KernelTunerTest, StopsWhenOneCandidateIsLeft) {
+  FakeMachine machine([](int, size_t, int candidate) { return candidate == 0 ? 100 : 301; });
+  EXPECT_EQ(TuneKernels(std::vector<int>{2}, 16, kNoLimit, machine.clock(), machine).front(), (ChosenCandidates{}));
+  EXPECT_EQ(machine.tried.size(), 1u);
 }
 
 TEST(KernelTunerTest, LetsUnmeasuredSizesFollowTheNextLargerMeasuredSize) {

@@ -40,6 +40,10 @@ ChoiceTable::Names NamesOf(const Artifact& artifact, const NetworkPlan& plan, co
   return names;
 }
 
+bool NothingChosen(const std::vector<AlgorithmNames>& choices) {
+  return std::all_of(choices.begin(), choices.end(), [](const AlgorithmNames& names) { return names.front().empty(); });
+}
+
 // Runs the tuner's trials of one point on one thread.
 class PointTrials : public TrialRunner {
  public:
@@ -116,6 +120,7 @@ class PackedNetworkImpl : public PackedNetwork {
   absl::StatusOr<int64_t> RowsFor(PointId point, std::span<const uint8_t> input, std::span<float> output,
                                   const PackedScratch& scratch) const;
   std::shared_ptr<const PointPanels> Pack(PointId point) const;
+  void SetChoicesOf(PointId point, std::vector<AlgorithmNames> names);
   void MeasurePoint(PointId point, int max_rows, nanoseconds end, const MonotonicClock& now, const Rows& rows,
                     InterpreterMemory& memory);
 
@@ -268,11 +273,17 @@ void PackedNetworkImpl::MeasureChoices(int max_rows, nanoseconds budget, const M
   for (uint8_t& code : images) code = static_cast<uint8_t>((state = state * 1664525u + 1013904223u) >> 24);
   std::vector<float> logits(most_rows * plan_.classes());
   const int points = static_cast<int>(artifact_.points.size());
-  for (int point = 0; point < points && now() < end; ++point) {
+  int point = 0;
+  for (; point < points && now() < end; ++point) {
     // Each remaining point gets an equal share of the remaining time.
     const nanoseconds share_end = now() + std::max(nanoseconds(0), end - now()) / (points - point);
     MeasurePoint(ToPointId(point), most_rows, share_end, now, {.input = images.data(), .output = logits.data()},
                  memory);
+  }
+  // What is exact for a dearer point is exact for a cheaper one, and no slower there: a guess might be.
+  for (; point > 0 && point < points; ++point) {
+    if (artifact_.points[point - 1].full_precision || !NothingChosen(choices_.At(ToPointId(point)))) continue;
+    SetChoicesOf(ToPointId(point), choices_.At(ToPointId(point - 1)));
   }
 }
 
@@ -288,6 +299,10 @@ void PackedNetworkImpl::MeasurePoint(PointId point, int max_rows, nanoseconds en
       names[layer][size] = trials.name(static_cast<int>(layer), chosen[layer][size]);
     }
   }
+  SetChoicesOf(point, std::move(names));
+}
+
+void PackedNetworkImpl::SetChoicesOf(PointId point, std::vector<AlgorithmNames> names) {
   panels_
       .Change(point,
               [&] {

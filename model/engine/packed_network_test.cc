@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cmath>
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <tuple>
@@ -262,15 +263,45 @@ TEST(KernelChoices, AreMeasuredForEveryConvolutionAndSizeUpToTheLargest) {
   }
 }
 
-TEST(KernelChoices, KeepWhatTheyWereWhereTheBudgetEnds) {
+// A budget that is enough for one point: at full precision there is nothing to measure, so that is w8a8.
+constexpr std::chrono::microseconds kOnePoint{30};
+
+TEST(KernelChoices, FollowTheDearerPointWhereTheBudgetEnds) {
   const Artifact artifact = RandomArtifact(FashionNetwork(8), 6);
   const auto network = Pack(artifact);
   network->MeasureChoices(16, std::chrono::nanoseconds(0), TickingClock());
   EXPECT_TRUE(network->choices().layers.empty()) << "without a budget nothing is measured";
-  // Enough for the first point's first round, and no more.
-  network->MeasureChoices(16, std::chrono::microseconds(30), TickingClock());
-  EXPECT_EQ(network->choices().layers.size(), 9u);
-  for (const LayerChoice& layer : network->choices().layers) EXPECT_EQ(layer.point, artifact.points[0].info.name);
+  network->MeasureChoices(16, kOnePoint, TickingClock());
+  std::map<std::string, AlgorithmNames> eight_bits;
+  for (const LayerChoice& layer : network->choices().layers) {
+    if (layer.point == "w8a8") eight_bits[layer.node] = layer.algorithms;
+  }
+  EXPECT_EQ(eight_bits.size(), 9u);
+  EXPECT_EQ(network->choices().layers.size(), 9u * artifact.points.size());
+  for (const LayerChoice& layer : network->choices().layers) {
+    if (layer.point != "fp32") {
+      EXPECT_EQ(layer.algorithms, eight_bits[layer.node]) << layer.point << layer.node;
+    }
+  }
+}
+
+TEST(KernelChoices, KeepWhatTheyWereWhereTheBudgetEnds) {
+  const Artifact artifact = RandomArtifact(FashionNetwork(8), 6);
+  const auto network = Pack(artifact);
+  KernelChoices chosen{.isa = SupportedKernels().front()->name, .layers = {}};
+  const NetworkPlan plan = *PlanNetwork(artifact.spec);
+  for (const PlannedNode& node : plan.nodes) {
+    if (node.kind != NodeKind::kConv) continue;
+    chosen.layers.push_back({.point = "w1a1", .node = node.name, .algorithms = {}});
+    chosen.layers.back().algorithms.fill("direct_words");
+  }
+  ASSERT_TRUE(network->SetChoices(chosen).ok());
+  network->MeasureChoices(16, kOnePoint, TickingClock());
+  for (const LayerChoice& layer : network->choices().layers) {
+    if (layer.point == "w1a1") {
+      EXPECT_EQ(layer.algorithms.front(), "direct_words") << layer.node;
+    }
+  }
 }
 
 TEST(KernelChoices, ReturnToANetworkAsTheyLeftOne) {

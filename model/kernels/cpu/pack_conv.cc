@@ -19,7 +19,7 @@ double GuessedDirectCost(Operand operand, const KernelTable& kernels) {
     case Operand::kFloats:
     case Operand::kWords: return 1;
     case Operand::kBytes: return kernels.narrow_bytes ? 0.55 : 0.5;
-    case Operand::kSigns: return kernels.narrow_bytes ? 0.3 : 0.11;
+    case Operand::kSigns: return kernels.narrow_bytes ? 0.3 : 0.2;
   }
   return 1;
 }
