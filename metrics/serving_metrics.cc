@@ -84,9 +84,9 @@ ServingMetrics::ServingMetrics(const ServingMetricsLabels& labels)
                                 "a message that cannot be parsed, one that did not arrive as a whole or was too "
                                 "large.")
                             .Register(registry);
-  const std::array<const char*, kRefusedCallReasons> reasons = {"unknown_method", "malformed_message",
-                                                                "incomplete_message"};
-  for (int i = 0; i < kRefusedCallReasons; ++i) refused_calls_[i] = &refused_calls.Add({{"reason", reasons[i]}});
+  for (const std::string& reason : labels.refused_call_reasons) {
+    refused_calls_.push_back(&refused_calls.Add({{"reason", reason}}));
+  }
 
   auto& slo_requests = prometheus::BuildCounter()
                            .Name("anybit_slo_requests_total")
@@ -250,14 +250,10 @@ void ServingMetrics::OnDecisionReplaced(const scheduler::DecisionReplacedEvent& 
   replaced_decisions_->Increment();
 }
 
-void ServingMetrics::OnInvalid() { invalid_requests_->Increment(); }
+void ServingMetrics::CountInvalidRequest() { invalid_requests_->Increment(); }
 
-void ServingMetrics::OnExpired() { requests_[static_cast<int>(scheduler::OutcomeKind::kExpired)]->Increment(); }
+void ServingMetrics::CountRequest(scheduler::OutcomeKind kind) { requests_[static_cast<size_t>(kind)]->Increment(); }
 
-void ServingMetrics::OnShed() { requests_[static_cast<int>(scheduler::OutcomeKind::kShed)]->Increment(); }
-
-void ServingMetrics::OnRefusedCall(RefusedCallReason reason) { refused_calls_[static_cast<int>(reason)]->Increment(); }
-
-void ServingMetrics::OnUnavailable() { requests_[static_cast<int>(scheduler::OutcomeKind::kUnavailable)]->Increment(); }
+void ServingMetrics::CountRefusedCall(size_t reason) { refused_calls_[reason]->Increment(); }
 
 }  // namespace anybit::metrics

@@ -1,4 +1,4 @@
-// The server's Prometheus metrics, as an observer of scheduler and edge. No other class of ours knows Prometheus.
+// The server's Prometheus metrics, as an observer of the scheduler. No other class of ours knows Prometheus.
 //
 // Every series is made in the constructor, from labels that configuration and artifact fix: no client can add one, and
 // a rate over a series that has not moved yet is 0, not absent.
@@ -6,13 +6,13 @@
 #define ANYBIT_METRICS_SERVING_METRICS_H_
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/time.h"
-#include "metrics/edge_observer.h"
 #include "scheduler/observer.h"
 #include "scheduler/point_table.h"
 
@@ -38,12 +38,13 @@ struct ServingMetricsLabels {
   scheduler::PointTable points;       // not empty; PointId indexes it
   std::vector<SlaClass> sla_classes;  // not empty; SlaClassId indexes it
   std::vector<std::string> tenants;   // not empty; TenantId indexes it
-  int max_batch = 1;                  // rows
+  std::vector<std::string> refused_call_reasons;
+  int max_batch = 1;  // rows
   int slots = 1;
 };
 
-// Events come on the loop thread, those of the edge on any; Text may be called from any thread meanwhile.
-class ServingMetrics : public scheduler::SchedulerObserver, public EdgeObserver {
+// The scheduler's events come on its loop thread; everything else may be called from any thread meanwhile.
+class ServingMetrics : public scheduler::SchedulerObserver {
  public:
   explicit ServingMetrics(const ServingMetricsLabels& labels);
   ~ServingMetrics() override;
@@ -61,11 +62,10 @@ class ServingMetrics : public scheduler::SchedulerObserver, public EdgeObserver 
   void OnQueue(const scheduler::QueueEvent& event) override;
   void OnDecisionReplaced(const scheduler::DecisionReplacedEvent& event) override;
 
-  void OnInvalid() override;
-  void OnUnavailable() override;
-  void OnShed() override;
-  void OnExpired() override;
-  void OnRefusedCall(RefusedCallReason reason) override;
+  // What ends before the scheduler has it. `reason` is an index of ServingMetricsLabels::refused_call_reasons.
+  void CountInvalidRequest();
+  void CountRequest(scheduler::OutcomeKind kind);
+  void CountRefusedCall(size_t reason);
 
  private:
   struct Point {
@@ -86,11 +86,11 @@ class ServingMetrics : public scheduler::SchedulerObserver, public EdgeObserver 
   double best_accuracy_ = 0;
   std::array<prometheus::Counter*, scheduler::kOutcomeKinds> requests_{};  // by OutcomeKind
   prometheus::Counter* invalid_requests_;
-  std::array<prometheus::Counter*, kRefusedCallReasons> refused_calls_{};  // by RefusedCallReason
-  std::vector<Point> points_;                                              // by PointId
-  std::vector<SlaClass> sla_classes_;                                      // by SlaClassId
-  std::vector<Tenant> tenants_;                                            // by TenantId
-  std::vector<prometheus::Counter*> slot_busy_;                            // by slot
+  std::vector<prometheus::Counter*> refused_calls_;  // by reason
+  std::vector<Point> points_;                        // by PointId
+  std::vector<SlaClass> sla_classes_;                // by SlaClassId
+  std::vector<Tenant> tenants_;                      // by TenantId
+  std::vector<prometheus::Counter*> slot_busy_;      // by slot
   prometheus::Histogram* queue_duration_;
   prometheus::Histogram* compute_duration_;
   prometheus::Histogram* request_duration_;

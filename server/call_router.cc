@@ -73,7 +73,7 @@ std::unique_ptr<CallHandler> CallRouter::Route(IncomingCall& call) const {
   if (method == StreamInferCalls::kMethod) return stream.Handle(call);
   if (DescriptionMethods::Offers(method)) return std::make_unique<DescriptionCall>(call, description);
   if (method == Health::kWatchMethod) return health.Watch(call);
-  observer.OnRefusedCall(metrics::RefusedCallReason::kUnknownMethod);
+  observer.OnRefusedCall(RefusedCallReason::kUnknownMethod);
   return std::make_unique<RefusedCall>(
       call, absl::UnimplementedError(absl::StrCat("this server does not offer ", ShownText(method), Instead(method))));
 }

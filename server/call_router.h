@@ -4,9 +4,9 @@
 
 #include <memory>
 
-#include "metrics/edge_observer.h"
 #include "server/call_intake.h"
 #include "server/description_methods.h"
+#include "server/edge_observer.h"
 #include "server/health.h"
 #include "server/model_infer_calls.h"
 #include "server/stream_infer_calls.h"
@@ -19,7 +19,7 @@ struct CallRouter {
   StreamInferCalls& stream;
   const DescriptionMethods& description;
   Health& health;
-  metrics::EdgeObserver& observer;
+  EdgeObserver& observer;
 
   // Never null: a method that is not offered is refused as UNIMPLEMENTED.
   std::unique_ptr<CallHandler> Route(IncomingCall& call) const;

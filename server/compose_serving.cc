@@ -22,6 +22,8 @@
 #include "scheduler/scheduler.h"
 #include "server/control_groups.h"
 #include "server/description_methods.h"
+#include "server/edge_metrics.h"
+#include "server/edge_observer.h"
 #include "server/grpc_server.h"
 #include "server/model_infer_calls.h"
 #include "server/model_runner.h"
@@ -87,6 +89,7 @@ metrics::ServingMetricsLabels MetricsLabels(const ServedModel& model, const sche
     labels.sla_classes.push_back({.name = sla_class.name, .objective = sla_class.objective});
   }
   for (const Tenant& tenant : model.tenants) labels.tenants.push_back(tenant.name);
+  labels.refused_call_reasons.assign(kRefusedCallReasonNames.begin(), kRefusedCallReasonNames.end());
   return labels;
 }
 
@@ -141,6 +144,7 @@ class ComposedServing final : public Serving {
   scheduler::AdmissionControl admission_;
   std::optional<metrics::ServingMetrics> metrics_;
   ModelStatistics statistics_;
+  std::optional<EdgeMetrics> edge_metrics_;
   std::optional<scheduler::Scheduler> scheduler_;
   std::unique_ptr<ModelRunner> runner_;  // its threads answer to scheduler and loop, so it goes before both
   std::optional<RequestMemory> memory_;
@@ -181,6 +185,7 @@ absl::Status ComposedServing::FindLatencies(const ServerOptions& options, const 
 
 void ComposedServing::StartScheduler(const ServerOptions& options, const std::vector<ProcessorSet>& processors) {
   metrics_.emplace(MetricsLabels(model_, facts_.profile.points, facts_.isa, options.slots));
+  edge_metrics_.emplace(*metrics_);
   runner_ = std::make_unique<ModelRunner>(
       *network_, loop_,
       ModelRunnerOptions{.slots = options.slots, .max_batch = options.max_batch, .processors = processors});
@@ -199,7 +204,7 @@ absl::Status ComposedServing::StartGrpc(const ServerOptions& options) {
                                        .scheduler = *scheduler_,
                                        .loop = loop_,
                                        .memory = *memory_,
-                                       .observer = *metrics_,
+                                       .observer = *edge_metrics_,
                                        .wall_now = [] { return std::chrono::system_clock::now(); }});
   infer_.emplace(*infer_parts_);
   stream_.emplace(*infer_parts_);
@@ -210,7 +215,7 @@ absl::Status ComposedServing::StartGrpc(const ServerOptions& options) {
                                   .loop = loop_,
                                   .infer = *infer_,
                                   .stream = *stream_,
-                                  .observer = *metrics_,
+                                  .observer = *edge_metrics_,
                                   .request_limit_bytes = memory_->limit_bytes()});
   if (!grpc.ok()) return grpc.status();
   grpc_ = *std::move(grpc);

@@ -15,11 +15,11 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/time.h"
-#include "metrics/edge_observer.h"
 #include "scheduler/loop/event_loop.h"
 #include "server/call_intake.h"
 #include "server/call_router.h"
 #include "server/description_methods.h"
+#include "server/edge_observer.h"
 #include "server/health.h"
 #include "server/model_infer_calls.h"
 #include "server/options.h"
@@ -37,7 +37,7 @@ class GrpcServer {
     const scheduler::EventLoop& loop;
     ModelInferCalls& infer;
     StreamInferCalls& stream;
-    metrics::EdgeObserver& observer;
+    EdgeObserver& observer;
     int64_t request_limit_bytes;  // that requests may hold
   };
 

@@ -73,7 +73,7 @@ class ModelInferCalls::Call final : public CallHandler {
     }
   }
 
-  void OnReadFailed() override { parts_.observer.OnRefusedCall(metrics::RefusedCallReason::kIncompleteMessage); }
+  void OnReadFailed() override { parts_.observer.OnRefusedCall(RefusedCallReason::kIncompleteMessage); }
 
   // At the end of the deadline the scheduler needs no help: it expires a waiting request and counts a running one as
   // missed. A cancelled request counts as neither.
@@ -167,7 +167,7 @@ class ModelInferCalls::Call final : public CallHandler {
     message_.Clear();
     if (!parsed) {
       parts_.observer.OnInvalid();
-      parts_.observer.OnRefusedCall(metrics::RefusedCallReason::kMalformedMessage);
+      parts_.observer.OnRefusedCall(RefusedCallReason::kMalformedMessage);
       incoming_.Finish(
           ToGrpcStatus(absl::InvalidArgumentError("the message is not a ModelInferRequest: it cannot be parsed")));
       return;

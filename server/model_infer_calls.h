@@ -13,10 +13,10 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/strings/string_view.h"
 #include "base/time.h"
-#include "metrics/edge_observer.h"
 #include "scheduler/loop/event_loop.h"
 #include "scheduler/scheduler.h"
 #include "server/call_intake.h"
+#include "server/edge_observer.h"
 #include "server/grpc_deadline.h"
 #include "server/open_calls.h"
 #include "server/request_memory.h"
@@ -39,7 +39,7 @@ struct ModelInferParts {
   scheduler::Scheduler& scheduler;
   const scheduler::EventLoop& loop;
   RequestMemory& memory;
-  metrics::EdgeObserver& observer;
+  EdgeObserver& observer;
   WallTime (*wall_now)();  // gRPC's deadlines are in wall time
 };
 

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "proto/inference.grpc.pb.h"
 #include "scheduler/request.h"
+#include "server/edge_observer.h"
 #include "server/grpc_status.h"
 #include "server/inference.h"
 #include "server/serving_state.h"
@@ -164,7 +165,7 @@ class StreamInferCalls::Call final : public CallHandler {
       return absl::OkStatus();
     }
     calls_.parts_.observer.OnInvalid();
-    calls_.parts_.observer.OnRefusedCall(metrics::RefusedCallReason::kMalformedMessage);
+    calls_.parts_.observer.OnRefusedCall(RefusedCallReason::kMalformedMessage);
     return absl::InvalidArgumentError("the message is not a ModelInferRequest: it cannot be parsed");
   }
 

@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "proto/inference.pb.h"
 #include "scheduler/request.h"
+#include "server/edge_observer.h"
 #include "server/http/decode_body.h"
 #include "server/inference.h"
 #include "server/rest/infer_json.h"
@@ -140,7 +141,7 @@ class RestService::InferCall : public std::enable_shared_from_this<InferCall> {
     absl::StatusOr<RestRequest> read = ReadUncounted(call);
     if (!read.ok() && !absl::IsResourceExhausted(read.status())) {
       service_.parts_.observer.OnInvalid();
-      service_.parts_.observer.OnRefusedCall(metrics::RefusedCallReason::kMalformedMessage);
+      service_.parts_.observer.OnRefusedCall(RefusedCallReason::kMalformedMessage);
     }
     return read;
   }

@@ -51,6 +51,8 @@ RULES = [
     (r"metrics/", r"boost/"),
     (r"server/http/", rf"{GRPC}|google/|(metrics|model|proto|scheduler)/|server/(?!http/)"),
     (r"server/rest/", r"boost/"),
+    # The edge tells its observer; only the composition knows that metrics are one.
+    (r"server/(?!compose_serving|edge_metrics)", r"metrics/"),
     (r"server/", rf"{LIBTORCH}|model/(train/|engine/torch_)|client/"),
     (r"server/(?!testing/|.*_test\.cc)", r"scheduler/sim/"),
     (

@@ -1,16 +1,20 @@
-// What ends at the edge and therefore never reaches the scheduler, nor its observers.
-#ifndef ANYBIT_METRICS_EDGE_OBSERVER_H_
-#define ANYBIT_METRICS_EDGE_OBSERVER_H_
+// The events of the edge: what ends there never reaches the scheduler, nor the scheduler's observers.
+#ifndef ANYBIT_SERVER_EDGE_OBSERVER_H_
+#define ANYBIT_SERVER_EDGE_OBSERVER_H_
 
-namespace anybit::metrics {
+#include <array>
+#include <cstddef>
+
+namespace anybit::server {
 
 // Why a call was refused that never became a request to the network.
-enum class RefusedCallReason {
+enum class RefusedCallReason : size_t {
   kUnknownMethod,      // no such method, or one that is not offered
   kMalformedMessage,   // its bytes are not the method's message
   kIncompleteMessage,  // the call ended, or exceeded the size limit, before its message was there
 };
-inline constexpr int kRefusedCallReasons = 3;
+// By RefusedCallReason.
+inline constexpr std::array kRefusedCallReasonNames = {"unknown_method", "malformed_message", "incomplete_message"};
 
 // Any thread; must not block.
 class EdgeObserver {
@@ -33,6 +37,6 @@ class EdgeObserver {
   virtual void OnRefusedCall(RefusedCallReason reason) {}
 };
 
-}  // namespace anybit::metrics
+}  // namespace anybit::server
 
-#endif  // ANYBIT_METRICS_EDGE_OBSERVER_H_
+#endif  // ANYBIT_SERVER_EDGE_OBSERVER_H_

@@ -1,0 +1,30 @@
+// Counts the events of the edge in the metrics.
+#ifndef ANYBIT_SERVER_EDGE_METRICS_H_
+#define ANYBIT_SERVER_EDGE_METRICS_H_
+
+#include <cstddef>
+
+#include "metrics/serving_metrics.h"
+#include "scheduler/request.h"
+#include "server/edge_observer.h"
+
+namespace anybit::server {
+
+class EdgeMetrics final : public EdgeObserver {
+ public:
+  // `metrics`, which outlives it, has kRefusedCallReasonNames among its labels.
+  explicit EdgeMetrics(metrics::ServingMetrics& metrics) : metrics_(metrics) {}
+
+  void OnInvalid() override { metrics_.CountInvalidRequest(); }
+  void OnUnavailable() override { metrics_.CountRequest(scheduler::OutcomeKind::kUnavailable); }
+  void OnShed() override { metrics_.CountRequest(scheduler::OutcomeKind::kShed); }
+  void OnExpired() override { metrics_.CountRequest(scheduler::OutcomeKind::kExpired); }
+  void OnRefusedCall(RefusedCallReason reason) override { metrics_.CountRefusedCall(static_cast<size_t>(reason)); }
+
+ private:
+  metrics::ServingMetrics& metrics_;
+};
+
+}  // namespace anybit::server
+
+#endif  // ANYBIT_SERVER_EDGE_METRICS_H_
