@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/command_line.h"
 #include "base/flag_types.h"
+#include "base/version.h"
 #include "client/connection.h"
 #include "client/request_flags.h"
 
@@ -42,7 +43,8 @@ ProgramDescription Program() {
                                   "tenant", "in_flight"}}},
           .footer =
               "exit status: 0 answered, 1 the server or a file refused, 2 wrong usage, 130 (143) ended by Ctrl-C "
-              "(SIGTERM)\nafter a report of the images answered"};
+              "(SIGTERM)\nafter a report of the images answered",
+          .version = absl::StrCat("anybit-client ", kVersion)};
 }
 
 }  // namespace
@@ -74,7 +76,9 @@ absl::StatusOr<ClientCommandOptions> ParseClientCommandOptions(std::span<const s
   if (options.verb != "status" && options.verb != "classify") {
     return absl::InvalidArgumentError(absl::StrCat("unknown verb '", options.verb, "'"));
   }
-  if (options.verb == "status" && files > 0) return absl::InvalidArgumentError("status takes no files");
+  if (options.verb == "status" && files > 0) {
+    return absl::InvalidArgumentError(absl::StrCat("status takes no files: '", options.files[0], "'"));
+  }
   if (options.verb == "classify" && files == 0) return absl::InvalidArgumentError("classify needs a file");
   if (absl::Status status = ParseServerAddress(options.server).status(); !status.ok()) return status;
   if (options.index && options.first) return absl::InvalidArgumentError("--index and --first exclude each other");

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/command_line.h"
 #include "base/flag_types.h"
+#include "base/version.h"
 #include "client/connection.h"
 #include "client/request_flags.h"
 
@@ -49,7 +50,8 @@ ProgramDescription Program() {
                    {.title = "output", .flags = {"json"}}},
       .footer =
           "exit status: 0 the load ran, 1 the server or a file refused, 2 wrong usage, 130 (143) ended by "
-          "Ctrl-C (SIGTERM)\nafter a report of the calls that had ended"};
+          "Ctrl-C (SIGTERM)\nafter a report of the calls that had ended",
+      .version = absl::StrCat("anybit-load ", kVersion)};
 }
 
 }  // namespace

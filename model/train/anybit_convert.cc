@@ -32,13 +32,14 @@
 #include "model/train/run_file.h"
 #include "model/train/task.h"
 
+using anybit::model::train::kDefaultPoints;
+
 ABSL_FLAG(std::string, weights, "", "safetensors file of the float network, with the names of torchvision or timm");
 ABSL_FLAG(std::string, arch, "fashion",
           "architecture of the float network: resnet18, resnet20, resnet20_wide, resnet50, resnet18_imagenet, "
           "resnet50_imagenet, or that of an exported artifact");
 ABSL_FLAG(std::string, data, "/usr/share/datasets/fashion-mnist", "examples, see model/data/open_examples.h");
-ABSL_FLAG(std::string, points, anybit::model::train::kDefaultPoints,
-          "operating points, see model/train/recipe/point_recipe.h");
+ABSL_FLAG(std::string, points, kDefaultPoints, "operating points, see model/train/recipe/point_recipe.h");
 ABSL_FLAG(std::vector<std::string>, mean, {},
           "mean by which the float network's input, pixels 0..1, was normalised: one number, or one per channel; "
           "empty: 0");
@@ -86,7 +87,6 @@ absl::StatusOr<std::vector<float>> ReadNumbers(const char* flag, const std::vect
 
 absl::StatusOr<Artifact> ReadFloatNetwork(const std::string& path, const NetworkSpec& spec,
                                           const InputNormalisation& normalisation) {
-  if (path.empty()) return absl::InvalidArgumentError("--weights names no file");
   absl::StatusOr<std::string> text = ReadFile(path, kMaxFileBytes);
   if (!text.ok()) return text.status();
   absl::StatusOr<TensorFile> file = ParseSafetensors(*text);
@@ -192,6 +192,7 @@ struct Request {
 };
 
 absl::StatusOr<Request> RequestFromFlags() {
+  if (absl::GetFlag(FLAGS_weights).empty()) return absl::InvalidArgumentError("--weights names no file");
   absl::StatusOr<std::vector<PointRecipe>> points = ParsePoints(absl::GetFlag(FLAGS_points));
   if (!points.ok()) return points.status();
   const std::string rounding = absl::GetFlag(FLAGS_rounding);
@@ -236,10 +237,8 @@ absl::StatusOr<Quantized> Quantize(const Artifact& full, const Request& request,
   return Quantized{*std::move(artifact), static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC};
 }
 
-absl::Status Convert() {
+absl::Status Convert(const Request& request) {
   const std::string out = absl::GetFlag(FLAGS_out), report = absl::GetFlag(FLAGS_report);
-  const absl::StatusOr<Request> request = RequestFromFlags();
-  if (!request.ok()) return request.status();
   for (const std::string& path : {out, report}) {
     if (path.empty()) continue;
     if (absl::Status status = CheckReplaceable(path); !status.ok()) return status;
@@ -247,11 +246,11 @@ absl::Status Convert() {
   const absl::StatusOr<Task> task = OpenTask(absl::GetFlag(FLAGS_arch), absl::GetFlag(FLAGS_data));
   if (!task.ok()) return task.status();
   const absl::StatusOr<Artifact> full =
-      ReadFloatNetwork(absl::GetFlag(FLAGS_weights), task->spec, request->normalisation);
+      ReadFloatNetwork(absl::GetFlag(FLAGS_weights), task->spec, request.normalisation);
   if (!full.ok()) return full.status();
   const absl::StatusOr<Sample> sample = TakeSample(*task);
   if (!sample.ok()) return sample.status();
-  absl::StatusOr<Quantized> quantized = Quantize(*full, *request, *sample->training);
+  absl::StatusOr<Quantized> quantized = Quantize(*full, request, *sample->training);
   if (!quantized.ok()) return quantized.status();
   Artifact& artifact = quantized->artifact;
   if (absl::Status status = Measure(artifact, *sample->test); !status.ok()) return status;
@@ -260,25 +259,26 @@ absl::Status Convert() {
   if (absl::Status status = WriteArtifact(artifact, out); !status.ok()) return status;
   std::cout << "wrote " << out << "\n";
   if (report.empty()) return absl::OkStatus();
-  return WriteReport(artifact, request->points, *task, quantized->processor_seconds, report);
+  return WriteReport(artifact, request.points, *task, quantized->processor_seconds, report);
 }
 
-absl::Status Main() {
-  const std::string source = absl::GetFlag(FLAGS_export_float);
-  return source.empty() ? Convert() : ExportFloat(source, absl::GetFlag(FLAGS_out));
-}
-
-}  // namespace
-}  // namespace anybit::model::train
-
-int main(int argc, char** argv) {
-  const anybit::model::train::Program program = {
+int Main(int argc, char** argv) {
+  const Program program = {
       .name = "anybit-convert",
       .usage =
           "anybit-convert --weights=FILE.safetensors --arch=NAME [--FLAG=VALUE...]: makes an adaptive-bit-width "
           "network of a float one",
       .flags_file = "/anybit_convert.cc"};
-  absl::Status status = anybit::ExpectNoWords(anybit::model::train::ParseFlags(argc, argv, program));
-  if (status.ok()) status = anybit::model::train::Main();
-  return anybit::model::train::ExitStatus("anybit-convert", status);
+  (void)ParseFlags(argc, argv, program);
+  if (const std::string source = absl::GetFlag(FLAGS_export_float); !source.empty()) {
+    return ExitStatus(program, ExportFloat(source, absl::GetFlag(FLAGS_out)));
+  }
+  const absl::StatusOr<Request> request = RequestFromFlags();
+  if (!request.ok()) EndForUsage(program, request.status());
+  return ExitStatus(program, Convert(*request));
 }
+
+}  // namespace
+}  // namespace anybit::model::train
+
+int main(int argc, char** argv) { return anybit::model::train::Main(argc, argv); }

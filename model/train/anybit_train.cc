@@ -140,17 +140,15 @@ absl::Status RunToTheEnd(const Task& task, TrainRequest& request, const Membersh
 }
 
 // `command` is the program's own.
-absl::Status Main(const std::vector<std::string>& command, Ending& ending) {
+absl::Status Run(TrainRequest& request, const std::vector<std::string>& command, Ending& ending) {
   KeepFreedMemory();
-  absl::StatusOr<TrainRequest> request = RequestFromFlags();
-  if (!request.ok()) return request.status();
-  TrainerOptions& options = request->options;
+  TrainerOptions& options = request.options;
   absl::StatusOr<Task> task =
-      OpenTask(request->architecture, request->data, request->test ? TestRows::kNeeded : TestRows::kUnused);
+      OpenTask(request.architecture, request.data, request.test ? TestRows::kNeeded : TestRows::kUnused);
   if (!task.ok()) return task.status();
   std::optional<Artifact> start;
-  if (!request->start.empty()) {
-    absl::StatusOr<Artifact> read = ReadStart(request->start, task->spec);
+  if (!request.start.empty()) {
+    absl::StatusOr<Artifact> read = ReadStart(request.start, task->spec);
     if (!read.ok()) return read.status();
     start = *std::move(read);
     options.start = &*start;
@@ -161,19 +159,19 @@ absl::Status Main(const std::vector<std::string>& command, Ending& ending) {
   options.group = membership->group.get();
   options.device = membership->device;
   if (first) {
-    if (absl::Status status = CheckOutputs(*request); !status.ok()) return status;
+    if (absl::Status status = CheckOutputs(request); !status.ok()) return status;
   }
   if (options.recipe.joint) {
-    absl::Status status = CheckOptions(task->spec, request->points, *task->training, options);
+    absl::Status status = CheckOptions(task->spec, request.points, *task->training, options);
     if (!status.ok()) return status;
   }
   std::ostream silent(nullptr);
   std::ostream& log = first ? std::cerr : silent;
   log << "training rows: " << task->training->origin() << "\n";
   if (task->test != nullptr) log << "test rows: " << task->test->origin() << "\n";
-  absl::Status status = KeepWholeExamples(*task, request->max_damaged, options.group, options.device, log);
+  absl::Status status = KeepWholeExamples(*task, request.max_damaged, options.group, options.device, log);
   if (!status.ok()) return status;
-  return RunToTheEnd(*task, *request, *membership, command, ending);
+  return RunToTheEnd(*task, request, *membership, command, ending);
 }
 
 Program ThisProgram() {
@@ -188,17 +186,21 @@ Program ThisProgram() {
       .flags_file = "/train_flags.cc"};
 }
 
-}  // namespace
-}  // namespace anybit::model::train
-
-int main(int argc, char** argv) {
+int Main(int argc, char** argv) {
+  const Program program = ThisProgram();
   const std::vector<std::string> command(argv, argv + argc);
-  absl::Status status = anybit::model::train::ApplyConfig(argc, argv);
-  if (status.ok())
-    status = anybit::ExpectNoWords(anybit::model::train::ParseFlags(argc, argv, anybit::model::train::ThisProgram()));
-  anybit::model::train::Ending ending;
-  if (status.ok()) status = anybit::model::train::Main(command, ending);
-  const int code = ending.silent ? 1 : anybit::model::train::ExitStatus("anybit-train", status);
+  if (const absl::Status status = ApplyConfig(argc, argv); !status.ok()) EndForUsage(program, status);
+  (void)ParseFlags(argc, argv, program);
+  absl::StatusOr<TrainRequest> request = RequestFromFlags();
+  if (!request.ok()) EndForUsage(program, request.status());
+  Ending ending;
+  const absl::Status status = Run(*request, command, ending);
+  const int code = ending.silent ? 1 : ExitStatus(program, status);
   std::cerr << ending.advice;
   return ending.signal == 0 ? code : 128 + ending.signal;
 }
+
+}  // namespace
+}  // namespace anybit::model::train
+
+int main(int argc, char** argv) { return anybit::model::train::Main(argc, argv); }

@@ -33,8 +33,7 @@ absl::StatusOr<std::vector<TrainingRun>> ReadRuns(const std::vector<std::string>
   return runs;
 }
 
-absl::Status Main(const std::vector<std::string>& paths) {
-  if (paths.empty()) return absl::InvalidArgumentError("name at least one run's JSON file");
+absl::Status Report(const std::vector<std::string>& paths) {
   const absl::StatusOr<std::vector<TrainingRun>> runs = ReadRuns(paths);
   if (!runs.ok()) return runs.status();
   if (absl::Status status = CheckAlike(*runs); !status.ok()) return status;
@@ -50,14 +49,16 @@ absl::Status Main(const std::vector<std::string>& paths) {
   return ReplaceFile(svg, AccuracyFigure(*runs, which, absl::GetFlag(FLAGS_caption)));
 }
 
+int Main(int argc, char** argv) {
+  const Program program = {
+      .name = "anybit-train-report",
+      .usage = "anybit-train-report RUN.json... [--FLAG=VALUE...]: makes a page and a figure of runs",
+      .flags_file = "/anybit_train_report.cc",
+      .word = "run's JSON file"};
+  return ExitStatus(program, Report(ParseFlags(argc, argv, program)));
+}
+
 }  // namespace
 }  // namespace anybit::model::train
 
-int main(int argc, char** argv) {
-  const anybit::model::train::Program program = {
-      .name = "anybit-train-report",
-      .usage = "anybit-train-report RUN.json... [--FLAG=VALUE...]: makes a page and a figure of runs",
-      .flags_file = "/anybit_train_report.cc"};
-  return anybit::model::train::ExitStatus(
-      program.name, anybit::model::train::Main(anybit::model::train::ParseFlags(argc, argv, program).words));
-}
+int main(int argc, char** argv) { return anybit::model::train::Main(argc, argv); }

@@ -96,19 +96,44 @@ TEST(AnybitTrain, RoundsTheBackwardPassWhereAskedToAndSaysSo) {
   EXPECT_TRUE(stores[0] != stores[1]);  // bytes that nobody wants to read
 }
 
+// What a run says that ends before its first step, with this exit status.
+std::string Error(int exit_status, std::vector<std::string> more) {
+  Process run(Flags("refused", std::move(more)));
+  EXPECT_EQ(run.Finish(), exit_status) << run.output();
+  EXPECT_EQ(run.output().find(" 1/20 "), std::string::npos) << run.output();
+  return run.output();
+}
+
 TEST(AnybitTrain, SaysWhatItCannotDoBeforeItTrains) {
-  const auto error = [](std::vector<std::string> more) {
-    Process run(Flags("refused", std::move(more)));
-    EXPECT_EQ(run.Finish(), 1);
-    EXPECT_EQ(run.output().find(" 1/20 "), std::string::npos) << run.output();
-    return run.output();
-  };
-  EXPECT_NE(error({"--out=" + testing::TempDir()}).find("is a folder, not a file to write"), std::string::npos);
-  EXPECT_NE(error({"--checkpoint=" + testing::TempDir()}).find("is a folder, not a file to write"), std::string::npos);
-  EXPECT_NE(error({"--resume", "false"}).find("unexpected argument 'false'"), std::string::npos);
-  EXPECT_NE(error({"--config=" + testing::TempDir()}).find("cannot read '"), std::string::npos);
-  EXPECT_NE(error({"--recipe=separate", "--joint_steps=0"}).find("point 'fp32' runs every 1 joint steps"),
+  EXPECT_NE(Error(1, {"--out=" + testing::TempDir()}).find("is a folder, not a file to write"), std::string::npos);
+  EXPECT_NE(Error(1, {"--checkpoint=" + testing::TempDir()}).find("is a folder, not a file to write"),
             std::string::npos);
+  EXPECT_NE(Error(1, {"--recipe=separate", "--joint_steps=0"}).find("point 'fp32' runs every 1 joint steps"),
+            std::string::npos);
+  const std::string shift = Error(1, {"--augment=shift=99"});
+  EXPECT_TRUE(shift.ends_with(
+      "anybit-train: augmentation 'shift=99': shift must be below and cutout at most 32 in pictures of 32x32x1\n"))
+      << shift;
+  const std::string text = Temporary("text.cfg");
+  std::ofstream(text) << "seed = 1\n";
+  EXPECT_NE(Error(1, {"--start=" + text}).find("is neither an artifact ("), std::string::npos);
+}
+
+TEST(AnybitTrain, EndsWithTwoWhereItsCommandLineIsWrong) {
+  EXPECT_NE(Error(2, {"--resume", "false"}).find("unexpected argument 'false'"), std::string::npos);
+  EXPECT_EQ(Error(2, {"--recipe=coquant,swap=2"}), "anybit-train: recipe: swap=2 is not one of 0..1\n");
+  EXPECT_EQ(Error(2, {"--optimizer=lamb"}), "anybit-train: optimizer 'lamb' is not adamw or sgd\n");
+  EXPECT_EQ(Error(2, {"--backward=half"}), "anybit-train: backward 'half' is not float or bfloat16\n");
+}
+
+TEST(AnybitTrain, EndsWithTwoWhereItsConfigurationFileIsWrong) {
+  EXPECT_NE(Error(2, {"--config=" + testing::TempDir()}).find("cannot read '"), std::string::npos);
+  const std::string config = Temporary("wrong.cfg");
+  std::ofstream(config) << "seed = 1\njoin_steps = 3\n";
+  EXPECT_NE(Error(2, {"--config", config}).substr(0, 200).find("wrong.cfg:2: unknown key 'join_steps'; known: "),
+            std::string::npos);
+  std::ofstream(config) << "batch = many\n";
+  EXPECT_NE(Error(2, {"--config=" + config}).find("wrong.cfg:1: batch = many: "), std::string::npos);
 }
 
 TEST(AnybitTrain, LeavesAReportBesideTheArtifact) {
@@ -190,29 +215,6 @@ TEST(AnybitTrain, WritesOneArtifactPerPointThatIsTrainedAlone) {
     EXPECT_EQ(artifact->points.size(), 1u);
     EXPECT_EQ(artifact->points[0].info.name, point);
   }
-}
-
-TEST(AnybitTrain, SaysWhatIsWrongBeforeItTrains) {
-  const auto error = [](std::vector<std::string> more) {
-    Process run(Flags("wrong", std::move(more)));
-    EXPECT_EQ(run.Finish(), 1);
-    return run.output();
-  };
-  EXPECT_EQ(error({"--recipe=coquant,swap=2"}), "anybit-train: recipe: swap=2 is not one of 0..1\n");
-  const std::string shift = error({"--augment=shift=99"});
-  EXPECT_TRUE(shift.ends_with(
-      "anybit-train: augmentation 'shift=99': shift must be below and cutout at most 32 in pictures of 32x32x1\n"))
-      << shift;
-  EXPECT_EQ(error({"--optimizer=lamb"}), "anybit-train: optimizer 'lamb' is not adamw or sgd\n");
-  EXPECT_EQ(error({"--backward=half"}), "anybit-train: backward 'half' is not float or bfloat16\n");
-  const std::string config = Temporary("wrong.cfg");
-  std::ofstream(config) << "seed = 1\njoin_steps = 3\n";
-  EXPECT_EQ(error({"--config", config}).substr(0, 200).find("wrong.cfg:2: unknown key 'join_steps'; known: ") !=
-                std::string::npos,
-            true);
-  std::ofstream(config) << "batch = many\n";
-  EXPECT_NE(error({"--config=" + config}).find("wrong.cfg:1: batch = many: "), std::string::npos);
-  EXPECT_NE(error({"--start=" + config}).find("is neither an artifact ("), std::string::npos);
 }
 
 }  // namespace

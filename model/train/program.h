@@ -3,10 +3,9 @@
 #define ANYBIT_MODEL_TRAIN_PROGRAM_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
-#include "absl/strings/string_view.h"
-#include "base/command_line.h"
 
 namespace anybit::model::train {
 
@@ -14,14 +13,18 @@ struct Program {
   std::string name;        // "anybit-train"
   std::string usage;       // "anybit-train [--FLAG=VALUE...]: its purpose", then more lines
   std::string flags_file;  // end of the path of the source file that defines the flags
+  std::string word;        // "run's JSON file": the program takes one or more; empty: it takes flags only
 };
 
-// Sets the flags and returns the rest of the command line. Ends the process with 0 after -h, --help or --version, and
-// with 2 after a wrong flag, which it names on standard error.
-CommandLine ParseFlags(int argc, char** argv, const Program& program);
+// Sets the flags and returns the words of the command line. Ends the process with 0 after -h, --help or --version, and
+// with EndForUsage after a wrong flag, an unexpected word or a missing one.
+std::vector<std::string> ParseFlags(int argc, char** argv, const Program& program);
+
+// Ends the process with 2, after "NAME: MESSAGE" on standard error: the command line is wrong.
+[[noreturn]] void EndForUsage(const Program& program, const absl::Status& status);
 
 // The exit status of a program: 0, or 1 after "NAME: MESSAGE" on standard error.
-int ExitStatus(absl::string_view name, const absl::Status& status);
+int ExitStatus(const Program& program, const absl::Status& status);
 
 }  // namespace anybit::model::train
 

@@ -13,6 +13,8 @@
 #include "model/train/recipe/recipe.h"
 #include "model/train/task.h"
 
+using anybit::model::ToText;
+using anybit::model::train::kDefaultPoints;
 using anybit::model::train::TrainerOptions;
 
 ABSL_FLAG(std::string, config, "", "file with lines `flag = value`; flags on the command line override it");
@@ -20,13 +22,12 @@ ABSL_FLAG(std::string, recipe, "anybit", "training system: a name, or a name and
 ABSL_FLAG(std::string, arch, "fashion",
           "architecture, see model/arch/registry.h; without classes= it gets the number of classes of the data");
 ABSL_FLAG(std::string, data, "/usr/share/datasets/fashion-mnist", "examples, see model/data/open_examples.h");
-ABSL_FLAG(std::string, augment, anybit::model::ToText(TrainerOptions{}.augmentation),
+ABSL_FLAG(std::string, augment, ToText(TrainerOptions{}.augmentation),
           "random changes of training images, see model/data/augmentation.h; or none");
 ABSL_FLAG(std::string, out, "network.safetensors",
           "artifact to write; a recipe that trains each point by itself writes one per point, *.<point>.safetensors");
 ABSL_FLAG(std::string, report, "", "JSON file to write for anybit-train-report; empty: *.json beside --out");
-ABSL_FLAG(std::string, points, anybit::model::train::kDefaultPoints,
-          "operating points, see model/train/recipe/point_recipe.h");
+ABSL_FLAG(std::string, points, kDefaultPoints, "operating points, see model/train/recipe/point_recipe.h");
 ABSL_FLAG(std::string, start, "",
           "artifact with a full-precision point, or checkpoint, with the initial float weights; empty: random weights");
 ABSL_FLAG(int64_t, start_steps, TrainerOptions{}.start_steps, "steps at full precision before joint training");

@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "base/command_line.h"
 #include "base/flag_types.h"
+#include "base/version.h"
 
 using LoadFlag = anybit::RealNumber<std::micro, std::kilo>;
 using RequestsFlag = anybit::WholeNumber<1, 100'000'000>;
@@ -83,7 +84,8 @@ ProgramDescription Program() {
                     .flags = {"world", "policy", "slots", "noise", "profile_ratio", "point_ratios"}},
                    {.title = "output", .flags = {"json", "bound", "outcomes", "save_arrivals", "timeline"}},
                    {.title = "many traces", .flags = {"sweep", "out", "loads", "jobs"}}},
-      .footer = "exit status: 0 it ran, 1 a result could not be written, 2 wrong usage or input"};
+      .footer = "exit status: 0 it ran, 1 a result could not be written, 2 wrong usage or input",
+      .version = absl::StrCat("anybit-simulate ", kVersion)};
 }
 
 absl::StatusOr<Duration> ParseObjective(const std::string& text) {

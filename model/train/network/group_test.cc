@@ -190,12 +190,11 @@ void TrainTwice(ProcessGroup& group) {
   LossCurve(&group, Norms::kOwn);
 }
 
+int Main(int argc, char** argv) {
+  return RunTeamTests(argc, argv, {{"norm", CheckNorm}, {"estimates", CheckEstimates}, {"train", TrainTwice}});
+}
+
 }  // namespace
 }  // namespace anybit::model::train
 
-int main(int argc, char** argv) {
-  return anybit::model::train::RunTeamTests(argc, argv,
-                                            {{"norm", anybit::model::train::CheckNorm},
-                                             {"estimates", anybit::model::train::CheckEstimates},
-                                             {"train", anybit::model::train::TrainTwice}});
-}
+int main(int argc, char** argv) { return anybit::model::train::Main(argc, argv); }

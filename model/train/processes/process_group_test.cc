@@ -70,11 +70,11 @@ TEST(ProcessGroup, RefusesARankOutsideTheGroup) {
   EXPECT_EQ(ProcessGroup::Open({.rank = 2, .size = 2}, kTeamTimeout).status().message(), "rank 2 is outside 0..1");
 }
 
+int Main(int argc, char** argv) {
+  return RunTeamTests(argc, argv, {{"collectives", CheckCollectives}, {"leaves", [](ProcessGroup&) {}}});
+}
+
 }  // namespace
 }  // namespace anybit::model::train
 
-int main(int argc, char** argv) {
-  return anybit::model::train::RunTeamTests(argc, argv,
-                                            {{"collectives", anybit::model::train::CheckCollectives},
-                                             {"leaves", [](anybit::model::train::ProcessGroup&) {}}});
-}
+int main(int argc, char** argv) { return anybit::model::train::Main(argc, argv); }

@@ -2,6 +2,10 @@
 
 #include <torch/cuda.h>
 
+#include <cstdint>
+#include <string>
+#include <vector>
+
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "model/format/network_spec.h"
@@ -20,19 +24,21 @@ absl::Status CheckIsDue(const PointRecipe& point, int64_t joint_steps) {
                                                  " joint steps, but there are ", joint_steps));
 }
 
-absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe>& points, const ExampleSet& examples,
-                          const TrainerOptions& options) {
-  const absl::StatusOr<NetworkPlan> plan = PlanNetwork(spec);
-  if (!plan.ok()) return plan.status();
-  if (points.empty()) return absl::InvalidArgumentError("no operating point to train");
-  if (InputShape(*plan) != examples.shape()) {
+namespace {
+
+absl::Status CheckExamples(const NetworkPlan& plan, const ExampleSet& examples) {
+  if (InputShape(plan) != examples.shape()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("rows of ", ToText(examples.shape()), " for a network of ", ToText(InputShape(*plan))));
+        absl::StrCat("rows of ", ToText(examples.shape()), " for a network of ", ToText(InputShape(plan))));
   }
-  if (examples.classes() > plan->classes()) {
+  if (examples.classes() > plan.classes()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("examples of ", examples.classes(), " classes for a network of ", plan->classes()));
+        absl::StrCat("examples of ", examples.classes(), " classes for a network of ", plan.classes()));
   }
+  return absl::OkStatus();
+}
+
+absl::Status CheckRanges(const TrainerOptions& options, int64_t images) {
   // Written so that NaN is refused.
   const auto between = [](const char* what, double value, double lowest, double highest) {
     if (value >= lowest && value <= highest) return absl::OkStatus();
@@ -40,7 +46,7 @@ absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe
   };
   for (const absl::Status& status :
        {between("batch", static_cast<double>(options.batch), 2, 1e6),
-        between("held-out images", static_cast<double>(options.held_out), 1, static_cast<double>(examples.count())),
+        between("held-out images", static_cast<double>(options.held_out), 1, static_cast<double>(images)),
         between("start steps", static_cast<double>(options.start_steps), 0, 1e12),
         between("joint steps", static_cast<double>(options.joint_steps), 0, 1e12),
         between("norm batches", static_cast<double>(options.norm_batches), 0, 1e9),
@@ -53,6 +59,38 @@ absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe
         between("momentum", options.momentum, 0, 0.999), between("weight decay", options.weight_decay, 0, 10)}) {
     if (!status.ok()) return status;
   }
+  return absl::OkStatus();
+}
+
+absl::Status CheckPoints(const std::vector<PointRecipe>& points, int64_t joint_steps) {
+  for (const PointRecipe& point : points) {
+    if (point.name == kStartName) {
+      return absl::InvalidArgumentError(absl::StrCat("no point can be named '", kStartName, "'"));
+    }
+    if (point.full_precision) continue;
+    if (absl::Status status = CheckIsDue(point, joint_steps); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckDevice(const std::string& device) {
+  if (device == "cpu") return absl::OkStatus();
+  if (device != "cuda" && !device.starts_with("cuda:")) {
+    return absl::InvalidArgumentError(absl::StrCat("device '", device, "' is not cpu or cuda"));
+  }
+  if (!torch::cuda::is_available()) return absl::InvalidArgumentError("device cuda: LibTorch finds none");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe>& points, const ExampleSet& examples,
+                          const TrainerOptions& options) {
+  const absl::StatusOr<NetworkPlan> plan = PlanNetwork(spec);
+  if (!plan.ok()) return plan.status();
+  if (points.empty()) return absl::InvalidArgumentError("no operating point to train");
+  if (absl::Status status = CheckExamples(*plan, examples); !status.ok()) return status;
+  if (absl::Status status = CheckRanges(options, examples.count()); !status.ok()) return status;
   const int64_t batch = options.batch * options.processes();
   if (examples.count() - options.held_out < batch) {
     return absl::InvalidArgumentError(absl::StrCat("batch of ", batch, " and ", options.held_out,
@@ -61,22 +99,12 @@ absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe
   if (options.start_steps + options.joint_steps < 1) {
     return absl::InvalidArgumentError("0 + 0 steps are no training");
   }
-  for (const PointRecipe& point : points) {
-    if (point.name == kStartName) {
-      return absl::InvalidArgumentError(absl::StrCat("no point can be named '", kStartName, "'"));
-    }
-    if (point.full_precision) continue;
-    if (absl::Status status = CheckIsDue(point, options.joint_steps); !status.ok()) return status;
-  }
+  if (absl::Status status = CheckPoints(points, options.joint_steps); !status.ok()) return status;
   if (options.ema > 0 && options.norm_batches == 0) {
     return absl::InvalidArgumentError("averaged weights (ema) need norm batches, or their batch norm is another's");
   }
   if (options.resume && options.checkpoint.empty()) return absl::InvalidArgumentError("resume without a checkpoint");
-  const bool cuda = options.device == "cuda" || options.device.starts_with("cuda:");
-  if (options.device != "cpu" && !cuda) {
-    return absl::InvalidArgumentError(absl::StrCat("device '", options.device, "' is not cpu or cuda"));
-  }
-  if (cuda && !torch::cuda::is_available()) return absl::InvalidArgumentError("device cuda: LibTorch finds none");
+  if (absl::Status status = CheckDevice(options.device); !status.ok()) return status;
   return options.start == nullptr ? absl::OkStatus() : CheckStart(spec, *options.start);
 }
 
