@@ -147,14 +147,14 @@ TEST(MobileNetV2, RoundsChannelsAsItsAuthorsDo) {
   EXPECT_EQ(channels, (std::vector<int64_t>{16, 8, 16, 24, 32, 56, 112}));
 }
 
-TEST(MobileNetV2, HasNoReluBehindItsBottlenecksOnly) {
+TEST(MobileNetV2, HasAReluBehindAllConvolutionsButProjections) {
   for (const PlannedNode& node : PlanOf("mobilenetv2").nodes) {
     EXPECT_EQ(node.relu, !node.name.ends_with(".project")) << node.name;
     EXPECT_EQ(node.depthwise, node.name.ends_with(".depthwise")) << node.name;
   }
 }
 
-TEST(ResNets, HaveNoReluBehindTheirShortcutsOnly) {
+TEST(ResNets, HaveAReluBehindAllConvolutionsButShortcuts) {
   for (const char* name : {"resnet18", "resnet20", "resnet50", "resnet18_imagenet", "resnet50_imagenet"}) {
     for (const PlannedNode& node : PlanOf(name).nodes) {
       EXPECT_EQ(node.relu, !node.name.ends_with(".shortcut")) << node.name;

@@ -101,7 +101,7 @@ TEST(Artifact, ReadsBackEveryKindOfNode) {
   EXPECT_NE(mobile.find("groups"), std::string::npos);
 }
 
-TEST(Artifact, WritesNetworksOfOldAsTheyWere) {
+TEST(Artifact, WritesTheDefaultNetworkByteForByte) {
   std::ifstream in("model/default/fashion.safetensors", std::ios::binary);
   const std::string text(std::istreambuf_iterator<char>(in), {});
   const absl::StatusOr<Artifact> artifact = ParseArtifact(text);
