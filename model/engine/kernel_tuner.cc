@@ -3,17 +3,25 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/statistics.h"
+
 namespace anybit::model {
 namespace {
 
 using std::chrono::nanoseconds;
 
-// Candidates take turns, so that a busy moment of the machine does not fall on one candidate alone. The first run of a
-// turn finds the caches as the candidate before left them, so it does not count. A first turn of one run that counts
-// tells which candidates are worth more.
-constexpr int kTurns = 3;
-constexpr int kRunsOfFirstTurn = 2;
-constexpr int kRunsPerTurn = 4;
+// Candidates take turns, so that a busy moment of the machine does not fall on one candidate alone. Within a turn the
+// shortest run counts, since interruptions only prolong. Over the turns the median counts: a processor may be in a
+// slower or a faster state for a turn, and a candidate that was fast in one state is not compared with others in the
+// other. A first turn of one run that counts tells which candidates are worth more.
+constexpr int kTurns = 4;
+constexpr int kRunsOfFirstTurn = 1;
+constexpr int kRunsPerTurn = 2;
+// A turn begins with runs that do not count. The first finds the caches as the candidate before left them. The rest
+// give a tile unit time to reach its rate, which took 10 to 140 microseconds of tile products on Emerald Rapids and is
+// lost soon after them.
+constexpr nanoseconds kWarmUp = std::chrono::microseconds(150);
+constexpr int kMaxWarmUpRuns = 64;
 // A candidate this many times slower than the fastest after the first turn will not be the fastest: a machine that
 // others use disturbs a single run by less.
 constexpr double kMaxFirstSlowdown = 1.6;
@@ -22,28 +30,40 @@ constexpr int kMaxSlowdown = 3;
 
 // The candidates of one layer.
 struct Contest {
-  std::vector<int> candidates;     // still compared, at any size
-  std::vector<nanoseconds> times;  // the shortest run of each at this size; max() before the first
-  std::vector<size_t> in_turn;     // indices into candidates: those that take turns
+  std::vector<int> candidates;                  // still compared, at any size
+  std::vector<std::vector<nanoseconds>> turns;  // of each, the shortest run of each turn at this size
+  std::vector<size_t> in_turn;                  // indices into candidates: those that take turns
 
-  nanoseconds shortest() const { return *std::min_element(times.begin(), times.end()); }
-  int fastest() const { return candidates[std::min_element(times.begin(), times.end()) - times.begin()]; }
+  // Of each candidate. All have had a turn.
+  std::vector<nanoseconds> Times() const {
+    std::vector<nanoseconds> times;
+    for (std::vector<nanoseconds> of_candidate : turns) times.push_back(Median(of_candidate));
+    return times;
+  }
+
+  int fastest() const {
+    const std::vector<nanoseconds> times = Times();
+    return candidates[std::min_element(times.begin(), times.end()) - times.begin()];
+  }
 
   void Start() {
-    times.assign(candidates.size(), nanoseconds::max());
+    turns.assign(candidates.size(), {});
     in_turn.resize(candidates.size());
     std::iota(in_turn.begin(), in_turn.end(), 0);
   }
 
   // After the first turn.
-  void KeepFast() {
+  void KeepFast(double state_ratio) {
+    const std::vector<nanoseconds> times = Times();
+    const auto shortest = static_cast<double>(std::min_element(times.begin(), times.end())->count());
     std::erase_if(in_turn, [&](size_t i) {
-      return static_cast<double>(times[i].count()) > kMaxFirstSlowdown * static_cast<double>(shortest().count());
+      return static_cast<double>(times[i].count()) > kMaxFirstSlowdown * state_ratio * shortest;
     });
   }
 
   void DropSlow() {
-    const nanoseconds limit = kMaxSlowdown * shortest();
+    const std::vector<nanoseconds> times = Times();
+    const nanoseconds limit = kMaxSlowdown * *std::min_element(times.begin(), times.end());
     size_t kept = 0;
     for (size_t i = 0; i < times.size(); ++i) {
       if (times[i] <= limit) candidates[kept++] = candidates[i];
@@ -67,7 +87,7 @@ class Tuner {
     for (Contest& contest : contests_) contest.Start();
     TakeTurns(size, kRunsOfFirstTurn);
     for (Contest& contest : contests_) {
-      if (!contest.candidates.empty()) contest.KeepFast();
+      if (!contest.candidates.empty()) contest.KeepFast(trials_.state_ratio());
     }
     for (int turn = 0; turn < kTurns && MostInTurn() > 1 && now_() < end_; ++turn) TakeTurns(size, kRunsPerTurn);
     for (size_t layer = 0; layer < contests_.size(); ++layer) {
@@ -100,15 +120,25 @@ class Tuner {
       const Contest& contest = contests_[layer];
       if (!contest.in_turn.empty()) candidates[layer] = contest.candidates[InTurn(contest, next)];
     }
+    WarmUp(size, candidates);
+    std::vector<nanoseconds> shortest(contests_.size(), nanoseconds::max());
     for (int run = 0; run < runs; ++run) {
       trials_.Run(size, candidates, times_);
-      if (run == 0) continue;
-      for (size_t layer = 0; layer < contests_.size(); ++layer) {
-        Contest& contest = contests_[layer];
-        if (contest.in_turn.empty()) continue;
-        nanoseconds& shortest = contest.times[InTurn(contest, next)];
-        shortest = std::min(shortest, times_[layer]);
+      for (size_t layer = 0; layer < shortest.size(); ++layer) {
+        shortest[layer] = std::min(shortest[layer], times_[layer]);
       }
+    }
+    for (size_t layer = 0; layer < contests_.size(); ++layer) {
+      Contest& contest = contests_[layer];
+      // What a layer runs while others have more candidates is not counted: those may leave it a slower processor.
+      if (next < contest.in_turn.size()) contest.turns[contest.in_turn[next]].push_back(shortest[layer]);
+    }
+  }
+
+  void WarmUp(int size, const std::vector<int>& candidates) {
+    const nanoseconds start = now_();
+    for (int run = 0; run < kMaxWarmUpRuns && (run == 0 || now_() - start < kWarmUp); ++run) {
+      trials_.Run(size, candidates, times_);
     }
   }
 

@@ -21,6 +21,10 @@ class TrialRunner {
  public:
   virtual ~TrialRunner() = default;
 
+  // How many times slower a candidate may run only because the processor is in another state: a first turn says no more
+  // than that.
+  virtual double state_ratio() const { return 1; }
+
   // Runs kChoiceRows[size] rows, each layer with its candidate of that index, and sets `times` to the time that each
   // layer took. Layers without candidates have index 0, and their times are not read.
   virtual void Run(int size, std::span<const int> candidates, std::span<std::chrono::nanoseconds> times) = 0;

@@ -13,7 +13,7 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-// A machine on which a run costs what `cost` says; time passes by runs only.
+// A machine on which a run costs what `cost` says, in microseconds; time passes by runs only.
 class FakeMachine : public TrialRunner {
  public:
   using Cost = std::function<int(int size, size_t layer, int candidate)>;
@@ -23,7 +23,7 @@ class FakeMachine : public TrialRunner {
   void Run(int size, std::span<const int> candidates, std::span<nanoseconds> times) override {
     for (size_t layer = 0; layer < candidates.size(); ++layer) {
       tried[size].insert(candidates[layer]);
-      times[layer] = nanoseconds(cost_(size, layer, candidates[layer]));
+      times[layer] = std::chrono::microseconds(cost_(size, layer, candidates[layer]));
       now_ += times[layer];
     }
   }
@@ -32,6 +32,9 @@ class FakeMachine : public TrialRunner {
     return [this] { return now_; };
   }
 
+  double state_ratio() const override { return ratio; }
+
+  double ratio = 1;
   std::map<int, std::set<int>> tried;  // candidates of any layer, by size
 
  private:
@@ -56,16 +59,86 @@ TEST(KernelTunerTest, DoesNotCountTheFirstRunOfATurn) {
   // Candidate 1 is faster in its first run after the other, slower in those that count.
   FakeMachine machine([&last](int, size_t, int candidate) {
     const bool first = std::exchange(last, candidate) != candidate;
-    return candidate == 1 && first ? 1 : 10 + candidate;
+    return candidate == 1 && first ? 151 : 1000 + candidate;
   });
   EXPECT_EQ(TuneKernels(std::vector<int>{2}, 1, kNoLimit, machine.clock(), machine).front().front(), 0);
 }
 
-TEST(KernelTunerTest, TakesTheShortestOfACandidatesRuns) {
-  int run = 0;
-  // Another process slows down every run but one of candidate 1's.
-  FakeMachine machine([&run](int, size_t, int candidate) { return candidate == 0 ? 20 : ++run == 4 ? 10 : 30; });
+TEST(KernelTunerTest, CountsNoRunOfTheFirst150Microseconds) {
+  // A tile unit reaches its rate 140 microseconds after it began to work, and then candidate 1 is the faster one.
+  int since = 0, last = -1;
+  FakeMachine machine([&](int, size_t, int candidate) {
+    if (candidate != last) since = 0;
+    last = candidate;
+    const int cost = candidate == 0 ? 30 : since < 140 ? 45 : 20;
+    since += cost;
+    return cost;
+  });
   EXPECT_EQ(TuneKernels(std::vector<int>{2}, 1, kNoLimit, machine.clock(), machine).front().front(), 1);
+}
+
+// Counts the runs of each turn: a turn ends where another candidate runs.
+struct TurnCounter {
+  int turn = -1, run = 0, last = -1;
+
+  void See(int candidate) {
+    if (candidate != last) {
+      ++turn;
+      run = 0;
+    }
+    last = candidate;
+    ++run;
+  }
+};
+
+TEST(KernelTunerTest, TakesTheShortestOfATurnsRuns) {
+  TurnCounter counter;
+  // Another process slows down one counted run of each of candidate 1's turns, but the first.
+  FakeMachine machine([&](int, size_t, int candidate) {
+    counter.See(candidate);
+    return candidate == 0 ? 200 : counter.run == 2 ? 160 : 1000;
+  });
+  EXPECT_EQ(TuneKernels(std::vector<int>{2}, 1, kNoLimit, machine.clock(), machine).front().front(), 1);
+}
+
+TEST(KernelTunerTest, ComparesTheMediansOfTurnsThatAlternate) {
+  for (const int odd_turns : {1, 2}) {
+    TurnCounter counter;
+    // Candidate 1 is faster, but for its first one or two of five turns the machine is in another state.
+    FakeMachine machine([&](int, size_t, int candidate) {
+      counter.See(candidate);
+      const bool odd = counter.turn / 2 < odd_turns;
+      return candidate == 0 ? (odd ? 200 : 400) : (odd ? 1200 : 300);
+    });
+    machine.ratio = 4;
+    EXPECT_EQ(TuneKernels(std::vector<int>{2}, 1, kNoLimit, machine.clock(), machine).front().front(), 1) << odd_turns;
+    EXPECT_EQ(counter.turn + 1, 10) << "the candidates did not alternate";
+  }
+}
+
+TEST(KernelTunerTest, KeepsWhatTheStateOfTheProcessorMayHaveSlowedDown) {
+  TurnCounter counter;
+  // Candidate 1's first turn is slow. Alone that says little where a state may slow it down four times.
+  FakeMachine machine([&](int, size_t, int candidate) {
+    counter.See(candidate);
+    return candidate == 0 ? 200 : counter.turn == 1 ? 800 : 160;
+  });
+  machine.ratio = 4;
+  EXPECT_EQ(TuneKernels(std::vector<int>{2}, 1, kNoLimit, machine.clock(), machine).front().front(), 1);
+}
+
+TEST(KernelTunerTest, CountsALayerOnlyWhileEveryLayerHasACandidateOfThatNumber) {
+  // Layer 0 has two candidates. While layer 1 runs those from its third on, the machine is so fast that layer 0's first
+  // would win.
+  bool fast = false;
+  FakeMachine machine([&](int, size_t layer, int candidate) {
+    if (layer == 1) {
+      fast = candidate >= 2;
+      return 300;
+    }
+    return fast ? 1 : candidate == 0 ? 400 : 300;
+  });
+  EXPECT_EQ(TuneKernels(std::vector<int>{2, 5}, 1, kNoLimit, machine.clock(), machine).front().front(), 1);
 }
 
 TEST(KernelTunerTest, SpendsFewRunsOnWhatIsFarBehindAtOnce) {
@@ -107,7 +180,7 @@ TEST(KernelTunerTest, LetsUnmeasuredSizesFollowTheNextLargerMeasuredSize) {
   EXPECT_EQ(TuneKernels(std::vector<int>{5}, 4, kNoLimit, all.clock(), all).front(), (ChosenCandidates{0, 1, 2, 2, 2}));
   // Time for the largest size and one row: 2 to 8 rows follow 16.
   FakeMachine two(cost);
-  EXPECT_EQ(TuneKernels(std::vector<int>{5}, 16, nanoseconds(8000), two.clock(), two).front(),
+  EXPECT_EQ(TuneKernels(std::vector<int>{5}, 16, std::chrono::milliseconds(12), two.clock(), two).front(),
             (ChosenCandidates{0, 4, 4, 4, 4}));
   EXPECT_EQ(two.tried.size(), 2u);
 }

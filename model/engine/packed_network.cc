@@ -23,6 +23,8 @@ using std::chrono::nanoseconds;
 constexpr int kMaxThreads = 64;
 // Rows that a thread computes at once at most, whatever the activation budget: keeps counts far inside int.
 constexpr int64_t kMaxRowsAtOnce = int64_t{1} << 20;
+// A tile unit that is short of power takes about four times as long for a product (measured on Emerald Rapids).
+constexpr double kTileStateRatio = 4;
 
 bool HasFullPrecision(const Artifact& artifact) {
   return std::any_of(artifact.points.begin(), artifact.points.end(),
@@ -48,10 +50,17 @@ bool NothingChosen(const std::vector<AlgorithmNames>& choices) {
 class PointTrials : public TrialRunner {
  public:
   PointTrials(const Interpreter& interpreter, PointCandidates candidates, const MonotonicClock& now, Rows rows,
-              InterpreterMemory& memory)
-      : interpreter_(interpreter), candidates_(std::move(candidates)), now_(now), rows_(rows), memory_(memory) {
+              InterpreterMemory& memory, double state_ratio)
+      : interpreter_(interpreter),
+        candidates_(std::move(candidates)),
+        now_(now),
+        rows_(rows),
+        memory_(memory),
+        state_ratio_(state_ratio) {
     rows_.panels = &candidates_.panels;
   }
+
+  double state_ratio() const override { return state_ratio_; }
 
   std::vector<int> counts() const {
     std::vector<int> counts;
@@ -81,6 +90,7 @@ class PointTrials : public TrialRunner {
   const MonotonicClock& now_;
   Rows rows_;
   InterpreterMemory& memory_;
+  const double state_ratio_;
 };
 
 class PackedNetworkImpl : public PackedNetwork {
@@ -95,6 +105,7 @@ class PackedNetworkImpl : public PackedNetwork {
         packer_(artifact_, plan_, activations_, kernels),
         rows_at_once_(static_cast<int>(
             std::clamp<int64_t>(options.activation_budget / interpreter_.bytes_per_row(), 1, kMaxRowsAtOnce))),
+        state_ratio_(kernels.tiles == nullptr ? 1 : kTileStateRatio),
         choices_(NamesOf(artifact_, plan_, kernels)),
         panels_(static_cast<int>(artifact_.points.size()), options.panel_budget,
                 [this](PointId point) { return Pack(point); }) {}
@@ -131,7 +142,8 @@ class PackedNetworkImpl : public PackedNetwork {
   const ActivationPlan activations_;
   const Interpreter interpreter_;
   const PanelPacker packer_;
-  const int rows_at_once_;  // by one thread
+  const int rows_at_once_;    // by one thread
+  const double state_ratio_;  // of the tuner's trials
 
   // Synchronize themselves. Both only determine how soon a result comes, so const functions may use them.
   mutable ChoiceTable choices_;
@@ -289,7 +301,7 @@ void PackedNetworkImpl::MeasureChoices(int max_rows, nanoseconds budget, const M
 
 void PackedNetworkImpl::MeasurePoint(PointId point, int max_rows, nanoseconds end, const MonotonicClock& now,
                                      const Rows& rows, InterpreterMemory& memory) {
-  PointTrials trials(interpreter_, packer_.PackCandidates(point), now, rows, memory);
+  PointTrials trials(interpreter_, packer_.PackCandidates(point), now, rows, memory, state_ratio_);
   const std::vector<int> counts = trials.counts();
   const std::vector<ChosenCandidates> chosen = TuneKernels(counts, max_rows, end, now, trials);
   std::vector<AlgorithmNames> names(chosen.size());
