@@ -3,6 +3,12 @@
 #include "absl/strings/str_cat.h"
 
 namespace anybit {
+namespace {
+
+// A parser's message repeats the token that it stopped in, however long that is.
+constexpr size_t kMaxMessageBytes = 300;
+
+}  // namespace
 
 absl::StatusOr<Json> ParseJson(absl::string_view text) {
   bool too_deep = false;
@@ -16,7 +22,9 @@ absl::StatusOr<Json> ParseJson(absl::string_view text) {
     if (too_deep) return absl::InvalidArgumentError(absl::StrCat("JSON nested more than ", kMaxJsonDepth, " deep"));
     return value;
   } catch (const Json::exception& error) {
-    return absl::InvalidArgumentError(error.what());
+    const absl::string_view message = error.what();
+    return absl::InvalidArgumentError(
+        absl::StrCat(message.substr(0, kMaxMessageBytes), message.size() > kMaxMessageBytes ? "..." : ""));
   }
 }
 

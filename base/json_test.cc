@@ -29,6 +29,12 @@ TEST(ParseJson, RefusesWhatIsNotJsonAndSaysWhere) {
   EXPECT_THAT(ParseJson("{\"a\": x}").status().message(), HasSubstr("column 7"));
 }
 
+TEST(ParseJson, DoesNotRepeatALongText) {
+  const std::string message(ParseJson('"' + std::string(1'000'000, 'x')).status().message());
+  EXPECT_LT(message.size(), 400u);
+  EXPECT_THAT(message, HasSubstr("syntax error"));
+}
+
 TEST(ParseJsonObject, RefusesOtherValues) {
   EXPECT_TRUE(ParseJsonObject("{}").ok());
   EXPECT_EQ(ParseJsonObject("[]").status().message(), "not a JSON object, but of kind array");
