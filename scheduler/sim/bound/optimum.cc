@@ -71,6 +71,24 @@ void AddBatches(const Ordered& problem, int i, int last, Source& source, Candida
   }
 }
 
+// Forgets states that lead to nothing better than is attained, with `left` requests to come, and cuts the front to its
+// limit. Returns whether it was cut.
+bool Trim(const PassLimits& limits, int left, Source& here) {
+  if (limits.rest != nullptr) {
+    ForgetHopeless((*limits.rest)[left], limits.attained, here.ended);
+    ForgetHopeless((*limits.rest)[left], limits.attained, here.passed);
+  }
+  // Passed states are many but cheap: few batches end between two deadlines. They are never cut.
+  if (here.ended.size() <= limits.front) return false;
+  if (limits.cut == Cut::kRaise) {
+    RaiseNeighbours(limits.front, here.ended);
+  } else {
+    const Fronts* guide = limits.guide != nullptr ? limits.guide : limits.rest;
+    KeepPromising(guide != nullptr ? &(*guide)[left] : nullptr, limits.front, here.ended);
+  }
+  return true;
+}
+
 // Earns from left to right. Every batch is a run of consecutive requests (see OptimumOf), started as soon as the slot
 // is free and its last member is there.
 PassResult Pass(const Ordered& problem, const PassLimits& limits) {
@@ -84,7 +102,6 @@ PassResult Pass(const Ordered& problem, const PassLimits& limits) {
   Candidates candidates(span, limits.cut);
   std::vector<Source> sources(max_batch + 1);
   sources[0].ended.push_back({.time = problem.arrival[0], .gain = 0});
-  const Fronts* guide = limits.guide != nullptr ? limits.guide : limits.rest;
   for (int i = 0; i <= n; ++i) {
     const Front* rest = limits.rest != nullptr ? &(*limits.rest)[n - i] : nullptr;
     Source& here = sources[i % (max_batch + 1)];
@@ -102,19 +119,7 @@ PassResult Pass(const Ordered& problem, const PassLimits& limits) {
     }
     here.first_ended = 0;
     here.first_passed = 0;
-    if (rest != nullptr) {
-      ForgetHopeless(*rest, limits.attained, here.ended);
-      ForgetHopeless(*rest, limits.attained, here.passed);
-    }
-    // Passed states are many but cheap: few batches end between two deadlines. They are never cut.
-    if (here.ended.size() > limits.front) {
-      result.cut = true;
-      if (limits.cut == Cut::kRaise) {
-        RaiseNeighbours(limits.front, here.ended);
-      } else {
-        KeepPromising(guide != nullptr ? &(*guide)[n - i] : nullptr, limits.front, here.ended);
-      }
-    }
+    result.cut |= Trim(limits, n - i, here);
     if (limits.keep_fronts) result.fronts[i] = Merged(here.ended, here.passed, kEarliest);
   }
   result.cut |= candidates.dropped();

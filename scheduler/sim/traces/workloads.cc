@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/random.h"
+#include "scheduler/sim/traces/azure_counts.h"
 #include "scheduler/sim/traces/minute_counts.h"
 
 namespace anybit::scheduler::sim {
@@ -180,83 +181,6 @@ Instants Diurnal(const Trace& trace, std::mt19937_64& random) {
     phases.push_back({trace.length / (kPeriods * kChords), rate(i), rate(i + 1)});
   }
   return PoissonOver(phases, trace.count, random);
-}
-
-// The minutes in which a bursty function is active: a tenth, two in a row in the mean, at least one.
-std::vector<int> ActiveMinutes(int minutes, std::mt19937_64& random) {
-  std::vector<int> active;
-  bool on = UniformUnit(random) < 0.1;
-  for (int minute = 0; minute < minutes; ++minute) {
-    if (on) active.push_back(minute);
-    on = UniformUnit(random) < (on ? 1 / 2.0 : 1 / 18.0) ? !on : on;
-  }
-  if (active.empty()) active.push_back(static_cast<int>(UniformInt(random, 0, minutes - 1)));
-  return active;
-}
-
-// The counts of all functions, `count` in all.
-std::vector<MinuteCount> AzureCounts(int count, int minutes, std::mt19937_64& random) {
-  enum class Kind { kTimer, kSteady, kBursty, kIdle };
-  constexpr int kFunctions = 300;
-  constexpr double kTimerShare = 0.05;  // of the requests
-  constexpr int kPeriods[] = {1, 5, 15};
-  struct Function {
-    Kind kind{};
-    double weight = 0;
-    int period = 0;           // of a timer
-    std::vector<int> active;  // of a bursty one
-  };
-  std::vector<Function> functions(kFunctions);
-  const auto firings = [minutes](const Function& timer) { return (minutes - 1) / timer.period + 1; };
-  int64_t all_firings = 0;
-  for (Function& function : functions) {
-    const double kind = UniformUnit(random);
-    function.kind = kind < 0.2 ? Kind::kTimer : kind < 0.5 ? Kind::kSteady : kind < 0.8 ? Kind::kBursty : Kind::kIdle;
-    function.weight = std::exp(2 * Normal(random)) * (function.kind == Kind::kIdle ? 0.01 : 1);
-    function.period = kPeriods[UniformInt(random, 0, 2)];
-    if (function.kind == Kind::kTimer) all_firings += firings(function);
-    if (function.kind == Kind::kBursty) {
-      function.active = ActiveMinutes(minutes, random);
-      function.weight *= 5 * static_cast<double>(function.active.size()) / minutes;
-    }
-  }
-
-  // Timers come first, as far as their share goes. The rest are Poisson counts given their sum: each request falls to a
-  // function by weight and to one of its minutes.
-  std::vector<MinuteCount> counts;
-  int64_t left = count;
-  auto share = static_cast<int64_t>(kTimerShare * count);
-  const int64_t at_once = all_firings == 0 ? 0 : std::max<int64_t>(1, share / all_firings);
-  for (Function& function : functions) {
-    if (function.kind != Kind::kTimer) continue;
-    if (firings(function) * at_once > share) {
-      function.kind = Kind::kSteady;
-      continue;
-    }
-    for (int minute = 0; minute < minutes; minute += function.period) counts.push_back({minute, at_once, true});
-    share -= firings(function) * at_once;
-    left -= firings(function) * at_once;
-    function.weight = 0;
-  }
-  std::vector<double> below;  // sum of the weights up to each function
-  double sum = 0;
-  for (const Function& function : functions) below.push_back(sum += function.weight);
-  std::vector<std::vector<int>> invoked(functions.size());
-  for (; left > 0; --left) {
-    const auto place = std::upper_bound(below.begin(), below.end() - 1, UniformUnit(random) * sum) - below.begin();
-    const auto f = static_cast<size_t>(place);
-    const std::vector<int>& active = functions[f].active;
-    const auto minute = UniformInt(random, 0, (active.empty() ? minutes : static_cast<int>(active.size())) - 1);
-    invoked[f].push_back(active.empty() ? static_cast<int>(minute) : active[static_cast<size_t>(minute)]);
-  }
-  for (std::vector<int>& hits : invoked) {
-    std::sort(hits.begin(), hits.end());
-    for (size_t i = 0; i < hits.size(); ++i) {
-      if (i == 0 || hits[i] != hits[i - 1]) counts.push_back({.minute = hits[i]});
-      ++counts.back().count;
-    }
-  }
-  return counts;
 }
 
 Instants Azure(const Trace& trace, std::mt19937_64& random) {

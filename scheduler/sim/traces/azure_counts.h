@@ -1,0 +1,17 @@
+// Counts per minute in the likeness of the Azure Functions trace; workloads.h describes them ("azure").
+#ifndef ANYBIT_SCHEDULER_SIM_TRACES_AZURE_COUNTS_H_
+#define ANYBIT_SCHEDULER_SIM_TRACES_AZURE_COUNTS_H_
+
+#include <random>
+#include <vector>
+
+#include "scheduler/sim/traces/minute_counts.h"
+
+namespace anybit::scheduler::sim {
+
+// The counts of all functions, `count` in all, in the minutes [0, minutes).
+std::vector<MinuteCount> AzureCounts(int count, int minutes, std::mt19937_64& random);
+
+}  // namespace anybit::scheduler::sim
+
+#endif  // ANYBIT_SCHEDULER_SIM_TRACES_AZURE_COUNTS_H_
