@@ -11,6 +11,7 @@
 #include "scheduler/policies/accuracy_scaling.h"
 #include "scheduler/policies/aimd.h"
 #include "scheduler/policies/anybit/anybit.h"
+#include "scheduler/policies/anybit/anybit_options.h"
 #include "scheduler/policies/cheapest.h"
 #include "scheduler/policies/deferred.h"
 #include "scheduler/policies/early_drop.h"
@@ -23,11 +24,13 @@ namespace anybit::scheduler {
 namespace {
 
 // The argument that may follow a policy's name and a colon.
-enum class Takes { kNothing, kPointAlways, kPointOrNothing, kBucketsOrNothing };
+enum class Takes { kNothing, kPointAlways, kPointOrNothing, kBucketsOrNothing, kConstantOrNothing };
 
 struct Arguments {
+  std::string name;  // of the policy, with its argument
   std::optional<PointId> point;
   std::optional<int> buckets;
+  std::optional<AnybitOptions> constants;
 };
 
 struct Row {
@@ -39,8 +42,9 @@ struct Row {
 // Every policy, one row each.
 constexpr Row kPolicies[] = {
     {.name = "anybit",
-     .make = [](const Profile& profile, const Arguments&) -> std::unique_ptr<SchedulingPolicy> {
-       return std::make_unique<Anybit>();
+     .takes = Takes::kConstantOrNothing,
+     .make = [](const Profile&, const Arguments& arguments) -> std::unique_ptr<SchedulingPolicy> {
+       return std::make_unique<Anybit>(arguments.constants.value_or(AnybitOptions()), arguments.name);
      }},
     {.name = "slackfit",
      .takes = Takes::kBucketsOrNothing,
@@ -114,6 +118,7 @@ bool Parse(const Row& row, std::optional<std::string_view> text, const PointTabl
     case Takes::kPointAlways:
     case Takes::kPointOrNothing: arguments.point = FindPoint(points, *text); return arguments.point.has_value();
     case Takes::kBucketsOrNothing: arguments.buckets = ParseBuckets(*text); return arguments.buckets.has_value();
+    case Takes::kConstantOrNothing: arguments.constants = WithOption(*text); return arguments.constants.has_value();
   }
   return false;
 }
@@ -125,6 +130,9 @@ std::vector<std::string> ArgumentForms() {
     if (row.takes == Takes::kPointOrNothing) forms.push_back(absl::StrCat(std::string(row.name), ":<point>"));
     if (row.takes == Takes::kBucketsOrNothing) {
       forms.push_back(absl::StrCat(std::string(row.name), ":<1..", SlackFit::kMaxBuckets, " buckets>"));
+    }
+    if (row.takes == Takes::kConstantOrNothing) {
+      forms.push_back(absl::StrCat(std::string(row.name), ":<constant>=<value>"));
     }
   }
   return forms;
@@ -150,7 +158,8 @@ absl::StatusOr<std::unique_ptr<SchedulingPolicy>> MakePolicy(std::string_view na
   if (colon != std::string_view::npos) text = name.substr(colon + 1);
   for (const Row& row : kPolicies) {
     if (row.name != name.substr(0, colon)) continue;
-    if (Arguments arguments; Parse(row, text, profile.points, arguments)) return row.make(profile, arguments);
+    if (Arguments arguments{.name = std::string(name)}; Parse(row, text, profile.points, arguments))
+      return row.make(profile, arguments);
   }
   return absl::InvalidArgumentError(absl::StrCat("there is no policy \"", std::string(name), "\"; there are ",
                                                  absl::StrJoin(PolicyNames(profile.points), ", "), "; and ",

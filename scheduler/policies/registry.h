@@ -14,7 +14,8 @@
 namespace anybit::scheduler {
 
 // Every policy by name, for these points: "slackfit", "fixed:fp32", "fixed:w8a8", ... MakePolicy also accepts arguments
-// that these leave to their defaults: "slackfit:8" (buckets), "early-drop:w8a8" (point).
+// that these leave to their defaults: "slackfit:8" (buckets), "early-drop:w8a8" (point), "anybit:horizon=1" (a constant
+// of AnybitOptions, for measurements).
 std::vector<std::string> PolicyNames(const PointTable& points);
 
 // InvalidArgument, listing the names and forms in one line, if there is no policy of that name. `profile` is valid; no

@@ -19,7 +19,9 @@
 #ifndef ANYBIT_SCHEDULER_POLICIES_ANYBIT_ANYBIT_H_
 #define ANYBIT_SCHEDULER_POLICIES_ANYBIT_ANYBIT_H_
 
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "scheduler/policies/anybit/anybit_options.h"
 #include "scheduler/policy.h"
@@ -28,13 +30,15 @@ namespace anybit::scheduler {
 
 class Anybit final : public SchedulingPolicy {
  public:
-  explicit Anybit(const AnybitOptions& options = {}) : options_(options) {}
+  explicit Anybit(const AnybitOptions& options = {}, std::string name = "anybit")
+      : options_(options), name_(std::move(name)) {}
 
-  std::string_view name() const override { return "anybit"; }
+  std::string_view name() const override { return name_; }
   void DecideInto(const SchedulerView& view, Decision& decision) const override;
 
  private:
   const AnybitOptions options_;
+  const std::string name_;
 };
 
 }  // namespace anybit::scheduler

@@ -6,6 +6,8 @@
 #define ANYBIT_SCHEDULER_POLICIES_ANYBIT_ANYBIT_OPTIONS_H_
 
 #include <chrono>
+#include <optional>
+#include <string_view>
 
 #include "base/time.h"
 
@@ -17,13 +19,13 @@ struct AnybitOptions {
   // More slots are planned as if there were this many: the look-ahead then errs on the side of too little room.
   static constexpr int kMaxPlannedSlots = 64;
   // Batches simulated for one candidate. Queues that need more are judged by their rate at the end.
-  static constexpr int kMaxLookaheadBatches = 64;
+  int max_lookahead_batches = 64;
   // Requests read when they differ in what they accept. A batch and those that it passes over are among them.
   static constexpr int kMaxScannedRequests = 256;
   // Different sets of accepted points told apart among them; a further set ends the scan.
   static constexpr int kMaxKinds = 32;
   // One request in so many of the scanned is checked for being late even at the cheapest points.
-  static constexpr int kLateCheckInterval = 8;
+  int late_check_interval = 8;
 
   // The look-ahead.
 
@@ -60,6 +62,9 @@ struct AnybitOptions {
   // A batch of mixed requests whose rows take more than this many times the time of a row at best gives way to another.
   double max_row_cost_ratio = 1.5;
 };
+
+// The defaults but for one constant: "horizon=1". nullopt if there is no such constant, or the value is out of range.
+std::optional<AnybitOptions> WithOption(std::string_view assignment);
 
 }  // namespace anybit::scheduler
 

@@ -56,7 +56,7 @@ bool LookAhead::AllInTime() {
   full_rows_ = later_.Efficient(outlook_.max_rows());
   full_time_ = later_.Predict(full_rows_);
   full_typical_ = later_.Typical(full_rows_);
-  for (int step = 0; step < AnybitOptions::kMaxLookaheadBatches; ++step) {
+  for (int step = 0; step < outlook_.options().max_lookahead_batches; ++step) {
     const Verdict verdict = RunNext();
     if (verdict != Verdict::kUnknown) return verdict == Verdict::kAllInTime;
   }

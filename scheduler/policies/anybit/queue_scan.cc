@@ -55,7 +55,7 @@ void QueueScan::Read(const PlanState& state) {
     }
     if (i >= outlook_.with_deadline()) continue;
     work += KindOf(i).least_cost * outlook_.At(i).rows;
-    if (i % AnybitOptions::kLateCheckInterval == 0) is_too_long_ |= work > state.free.Room(outlook_.Slack(i));
+    if (i % outlook_.options().late_check_interval == 0) is_too_long_ |= work > state.free.Room(outlook_.Slack(i));
   }
   FindFloors();
 }
