@@ -78,7 +78,7 @@ TEST(AdmissionTest, ASlotThatShouldBeFreeLongSinceCountsAsFree) {
 TEST(AdmissionTest, CountsTheWorkOfEarlierDeadlinesAndNotOfLaterOnes) {
   Snapshot queue(ThreePoints());
   // 80 rows at 5.5 ms / 8 are 55 ms; two batches of them, 11 ms, may be given up.
-  for (int i = 0; i < 80; ++i) queue.Add(T(milliseconds(40)));
+  queue.AddMany(80, T(milliseconds(40)));
   EXPECT_FALSE(Admit(queue, T(milliseconds(40))).ok());
   EXPECT_TRUE(Admit(queue, T(milliseconds(39))).ok());
   EXPECT_TRUE(Admit(queue, T(milliseconds(45))).ok());
@@ -88,7 +88,7 @@ TEST(AdmissionTest, CountsTheWorkOfEarlierDeadlinesAndNotOfLaterOnes) {
 bool AdmitsOneMoreAt40(int waiting, int slots) {
   Snapshot queue(ThreePoints(), slots);
   queue.max_queue_requests = 1000;
-  for (int i = 0; i < waiting; ++i) queue.Add(T(milliseconds(40)));
+  queue.AddMany(waiting, T(milliseconds(40)));
   return Admit(queue, T(milliseconds(40))).ok();
 }
 
@@ -103,7 +103,7 @@ TEST(AdmissionTest, ToleratesTwoFullBatchesOfMoreUrgentRequestsThatMayBeGivenUp)
 TEST(AdmissionTest, ToleratesNoMoreThanHalfOfTheSlack) {
   // In 8 ms + 4 ms a slot carries 17.4 rows.
   Snapshot queue(ThreePoints());
-  for (int i = 0; i < 16; ++i) queue.Add(T(milliseconds(8)));
+  queue.AddMany(16, T(milliseconds(8)));
   EXPECT_TRUE(Admit(queue, T(milliseconds(8))).ok());
   queue.Add(T(milliseconds(8)));
   EXPECT_FALSE(Admit(queue, T(milliseconds(8))).ok());
@@ -111,7 +111,7 @@ TEST(AdmissionTest, ToleratesNoMoreThanHalfOfTheSlack) {
 
 TEST(AdmissionTest, WorkThatMayNotRunCheaplyCountsFully) {
   Snapshot queue(ThreePoints());
-  for (int i = 0; i < 16; ++i) queue.Add(T(milliseconds(30)), PointSet::Of(kHi));  // 16 rows at 24 ms / 8
+  queue.AddMany(16, T(milliseconds(30)), PointSet::Of(kHi));  // 16 rows at 24 ms / 8
   // 48 ms of them, 0.6875 of its own, and 11 may be given up.
   EXPECT_FALSE(Admit(queue, T(microseconds(37687))).ok());
   EXPECT_TRUE(Admit(queue, T(microseconds(37688))).ok());
@@ -119,7 +119,7 @@ TEST(AdmissionTest, WorkThatMayNotRunCheaplyCountsFully) {
 
 TEST(AdmissionTest, SlotsShareTheWork) {
   Snapshot queue(ThreePoints(), 2);
-  for (int i = 0; i < 16; ++i) queue.Add(T(milliseconds(20)), PointSet::Of(kHi));
+  queue.AddMany(16, T(milliseconds(20)), PointSet::Of(kHi));
   EXPECT_TRUE(Admit(queue, T(milliseconds(25))).ok());
 }
 
@@ -168,7 +168,7 @@ Admission AdmitOfClass(const Snapshot& snapshot, int sla_class, MonoTime deadlin
 }
 
 void Wait(Snapshot& snapshot, int count, int sla_class, MonoTime deadline) {
-  for (int i = 0; i < count; ++i) snapshot.Add(deadline, kAnyPoint, 1, static_cast<SlaClassId>(sla_class));
+  snapshot.AddMany(count, deadline, kAnyPoint, 1, static_cast<SlaClassId>(sla_class));
 }
 
 TEST(AdmissionTest, InAFullQueueTheLeastUrgentOfTheLightestMakesRoomForAHeavierRequest) {
@@ -263,7 +263,7 @@ TEST(PredictedDrainTest, IsTheWorkOfSlotsAndQueueSharedByTheSlots) {
   Snapshot queue(ThreePoints(), 2);
   EXPECT_EQ(PredictedDrain(queue.view()), Duration::zero());
   queue.Occupy(1, T(milliseconds(3)));
-  for (int i = 0; i < 8; ++i) queue.Add(kNever);
+  queue.AddMany(8, kNever);
   EXPECT_EQ(PredictedDrain(queue.view()), microseconds(4250));
 }
 

@@ -74,7 +74,7 @@ TEST(EarlyRefusalTest, TheWorkIsDoneWhileTimePasses) {
 
 TEST(EarlyRefusalTest, SlotsThatWaitAreAsGoodAsBusyOnes) {
   Snapshot idle(ThreePoints());
-  for (int i = 0; i < 1000; ++i) idle.Add(T(milliseconds(60)));
+  idle.AddMany(1000, T(milliseconds(60)));
   EarlyRefusal early;
   early.Publish(idle.view(), Duration::zero(), idle.now + milliseconds(40));
   EXPECT_TRUE(early.Refuses(idle.now, T(milliseconds(100))).has_value());
@@ -98,7 +98,7 @@ TEST(EarlyRefusalTest, RefusesNothingBesideAnIdleSlotOrWhereWeightsVaryOrWhenCle
   };
   Snapshot idle(ThreePoints(), 2);
   idle.Occupy(0, T(milliseconds(5)));
-  for (int i = 0; i < 10000; ++i) idle.Add(T(milliseconds(60)));
+  idle.AddMany(10000, T(milliseconds(60)));
   EXPECT_FALSE(refuses(idle));
   Snapshot weighted = Queue(10000);
   weighted.class_weights = {1, 2};

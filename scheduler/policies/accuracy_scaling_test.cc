@@ -9,17 +9,16 @@ namespace anybit::scheduler {
 namespace {
 
 using std::chrono::milliseconds;
+using testing::IdList;
 using testing::Ids;
 using testing::kAnyPoint;
 using testing::kHi;
 using testing::kLo;
 using testing::kMid;
-using testing::MembersOfPlan;
+using testing::PlannedIds;
 using testing::Snapshot;
 using testing::T;
 using testing::ThreePoints;
-
-using IdList = std::vector<uint64_t>;
 
 Decision Decide(const Snapshot& snapshot) { return AccuracyScaling().Decide(snapshot.view()); }
 
@@ -27,7 +26,7 @@ Decision Decide(const Snapshot& snapshot) { return AccuracyScaling().Decide(snap
 Snapshot Waiting(int count, double rows_per_second, Duration now = {}, int slots = 1) {
   Snapshot snapshot(ThreePoints(), slots);
   snapshot.At(T(now));
-  for (int i = 0; i < count; ++i) snapshot.Add(T(milliseconds(100)));
+  snapshot.AddMany(count, T(milliseconds(100)));
   snapshot.arrivals.objective = std::chrono::seconds(1);
   snapshot.arrivals.slow = rows_per_second;  // per objective
   return snapshot;
@@ -71,7 +70,7 @@ TEST(AccuracyScalingTest, ABatchThatIsAsLargeAsTheSlackAllowsStartsAtOnce) {
 TEST(AccuracyScalingTest, DoesNotWaitWhileSomeoneIsLeftOver) {
   Snapshot snapshot(ThreePoints());
   snapshot.Add(T(milliseconds(100)), kAnyPoint, 5).Add(T(milliseconds(100)), kAnyPoint, 5);
-  EXPECT_EQ(Ids(snapshot.view(), MembersOfPlan(Decide(snapshot), 0)), (IdList{1}));
+  EXPECT_EQ(PlannedIds(snapshot.view(), Decide(snapshot)), (IdList{1}));
 }
 
 TEST(AccuracyScalingTest, ServesAHeadAtAFasterPointWhereThatOfTheDemandIsTooSlowForIt) {
@@ -79,7 +78,7 @@ TEST(AccuracyScalingTest, ServesAHeadAtAFasterPointWhereThatOfTheDemandIsTooSlow
   snapshot.Add(T(milliseconds(9)));  // hi: 10 ms
   snapshot.At(T(milliseconds(4)));   // mid: 5 ms
   const Decision decision = Decide(snapshot);
-  EXPECT_EQ(Ids(snapshot.view(), MembersOfPlan(decision, 0)), (IdList{1}));
+  EXPECT_EQ(PlannedIds(snapshot.view(), decision), (IdList{1}));
   EXPECT_EQ(decision.plans.at(0).point, kMid);
 }
 

@@ -9,17 +9,16 @@ namespace anybit::scheduler {
 namespace {
 
 using std::chrono::milliseconds;
+using testing::IdList;
 using testing::Ids;
 using testing::kAnyPoint;
 using testing::kHi;
 using testing::kLo;
 using testing::kMid;
-using testing::MembersOfPlan;
+using testing::PlannedIds;
 using testing::Snapshot;
 using testing::T;
 using testing::ThreePoints;
-
-using IdList = std::vector<uint64_t>;
 
 Decision DecideAt(std::optional<PointId> point, const Snapshot& snapshot) {
   return Aimd(point, ThreePoints().points).Decide(snapshot.view());
@@ -28,7 +27,7 @@ Decision DecideAt(std::optional<PointId> point, const Snapshot& snapshot) {
 Snapshot NineWaiting(double aimd_rows, Duration head_slack = milliseconds(100)) {
   Snapshot snapshot(ThreePoints());
   snapshot.Add(T(head_slack));
-  for (int i = 1; i < 9; ++i) snapshot.Add(T(milliseconds(100)));
+  snapshot.AddMany(8, T(milliseconds(100)));
   snapshot.aimd_rows = aimd_rows;
   return snapshot;
 }
@@ -54,14 +53,14 @@ TEST(AimdTest, RefusesAHeadThatItsPointCannotServeInTime) {
   const Snapshot snapshot = NineWaiting(2, milliseconds(9));
   const Decision decision = DecideAt(kHi, snapshot);
   EXPECT_EQ(Ids(snapshot.view(), decision.shed), (IdList{1}));
-  EXPECT_EQ(Ids(snapshot.view(), MembersOfPlan(decision, 0)), (IdList{2, 3}));
+  EXPECT_EQ(PlannedIds(snapshot.view(), decision), (IdList{2, 3}));
 }
 
 TEST(AimdTest, ARequestOfMoreRowsThanTheLimitRunsAlone) {
   Snapshot snapshot(ThreePoints());
   snapshot.Add(T(milliseconds(50)), kAnyPoint, 5).Add(T(milliseconds(60)));
   snapshot.aimd_rows = 2;
-  EXPECT_EQ(Ids(snapshot.view(), MembersOfPlan(DecideAt(kLo, snapshot), 0)), (IdList{1}));
+  EXPECT_EQ(PlannedIds(snapshot.view(), DecideAt(kLo, snapshot)), (IdList{1}));
 }
 
 TEST(AimdTest, RunsARequestThatExcludesItsPointAtTheMostAccurateAcceptedOne) {

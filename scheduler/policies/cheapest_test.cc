@@ -9,16 +9,15 @@ namespace anybit::scheduler {
 namespace {
 
 using std::chrono::milliseconds;
+using testing::IdList;
 using testing::Ids;
 using testing::kHi;
 using testing::kLo;
 using testing::kMid;
-using testing::MembersOfPlan;
+using testing::PlannedIds;
 using testing::Snapshot;
 using testing::T;
 using testing::ThreePoints;
-
-using IdList = std::vector<uint64_t>;
 
 TEST(CheapestTest, RunsTheLargestBatchInTimeAtTheLeastAccuratePointHoweverMuchTimeThereIs) {
   Snapshot ample(ThreePoints());
@@ -26,8 +25,8 @@ TEST(CheapestTest, RunsTheLargestBatchInTimeAtTheLeastAccuratePointHoweverMuchTi
   EXPECT_EQ(Cheapest().Decide(ample.view()).plans.at(0).point, kLo);
   Snapshot tight(ThreePoints());
   tight.Add(T(milliseconds(3)));  // lo x 3
-  for (int i = 0; i < 7; ++i) tight.Add(T(milliseconds(90)));
-  EXPECT_EQ(Ids(tight.view(), MembersOfPlan(Cheapest().Decide(tight.view()), 0)), (IdList{1, 2, 3}));
+  tight.AddMany(7, T(milliseconds(90)));
+  EXPECT_EQ(PlannedIds(tight.view(), Cheapest().Decide(tight.view())), (IdList{1, 2, 3}));
 }
 
 TEST(CheapestTest, TheHeadsFloorLeavesItTheLeastAccurateOfItsOwn) {
@@ -35,7 +34,7 @@ TEST(CheapestTest, TheHeadsFloorLeavesItTheLeastAccurateOfItsOwn) {
   snapshot.Add(T(milliseconds(50)), PointSet::Of(kHi).With(kMid)).Add(T(milliseconds(60)), PointSet::Of(kLo));
   const Decision decision = Cheapest().Decide(snapshot.view());
   EXPECT_EQ(decision.plans.at(0).point, kMid);
-  EXPECT_EQ(Ids(snapshot.view(), MembersOfPlan(decision, 0)), (IdList{1}));
+  EXPECT_EQ(PlannedIds(snapshot.view(), decision), (IdList{1}));
 }
 
 TEST(CheapestTest, RefusesAHeadThatItsPointCannotServeInTimeEvenIfAnotherCould) {

@@ -10,16 +10,15 @@ namespace {
 
 using std::chrono::milliseconds;
 using testing::AffineProfile;
+using testing::IdList;
 using testing::Ids;
 using testing::kAnyPoint;
 using testing::kHi;
 using testing::kLo;
-using testing::MembersOfPlan;
+using testing::PlannedIds;
 using testing::Snapshot;
 using testing::T;
 using testing::ThreePoints;
-
-using IdList = std::vector<uint64_t>;
 
 // Each runs alone at the first point it accepts, 20 ms before its deadline if it can wait that long.
 std::optional<DeferredBatch> AloneAndLate(const Unplanned& unplanned, int head) {
@@ -59,7 +58,7 @@ TEST(DeferralTest, NeverWakesAfterSomeoneBehindTheHeadMustStart) {
 TEST(DeferralTest, WhoMustStartNowRunsThoughTheHeadWaits) {
   Snapshot snapshot(ThreePoints());
   snapshot.Add(T(milliseconds(50))).Add(T(milliseconds(51)), PointSet::Of(kHi), 8).At(T(milliseconds(27)));
-  EXPECT_EQ(Ids(snapshot.view(), MembersOfPlan(Decide(snapshot), 0)), (IdList{2}));
+  EXPECT_EQ(PlannedIds(snapshot.view(), Decide(snapshot)), (IdList{2}));
 }
 
 TEST(DeferralTest, WhoMustStartNowButHasNoBatchIsRefused) {

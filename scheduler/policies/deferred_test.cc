@@ -9,17 +9,16 @@ namespace anybit::scheduler {
 namespace {
 
 using std::chrono::milliseconds;
+using testing::IdList;
 using testing::Ids;
 using testing::kAnyPoint;
 using testing::kHi;
 using testing::kLo;
 using testing::kMid;
-using testing::MembersOfPlan;
+using testing::PlannedIds;
 using testing::Snapshot;
 using testing::T;
 using testing::ThreePoints;
-
-using IdList = std::vector<uint64_t>;
 
 Decision DecideAt(std::optional<PointId> point, const Snapshot& snapshot) {
   return Deferred(point, ThreePoints().points).Decide(snapshot.view());
@@ -29,7 +28,7 @@ Decision DecideAt(std::optional<PointId> point, const Snapshot& snapshot) {
 Snapshot Waiting(int count, Duration now) {
   Snapshot snapshot(ThreePoints());
   snapshot.At(T(now));
-  for (int i = 0; i < count; ++i) snapshot.Add(T(milliseconds(100)));
+  snapshot.AddMany(count, T(milliseconds(100)));
   return snapshot;
 }
 
@@ -57,7 +56,7 @@ TEST(DeferredTest, AFullBatchStartsAtOnce) {
   EXPECT_EQ(DecideAt(kMid, Waiting(8, milliseconds(0))).plans.at(0).count, 8);
   Snapshot left_over(ThreePoints());
   left_over.Add(T(milliseconds(100)), kAnyPoint, 5).Add(T(milliseconds(100)), kAnyPoint, 5);
-  EXPECT_EQ(Ids(left_over.view(), MembersOfPlan(DecideAt(kMid, left_over), 0)), (IdList{1}));
+  EXPECT_EQ(PlannedIds(left_over.view(), DecideAt(kMid, left_over)), (IdList{1}));
 }
 
 TEST(DeferredTest, WithoutAPointTakesTheMostAccurateThatIsInTimeForTheHead) {
@@ -71,7 +70,7 @@ TEST(DeferredTest, RefusesAHeadThatItsPointCannotServeInTime) {
   snapshot.Add(T(milliseconds(4))).Add(T(milliseconds(5)));
   const Decision decision = DecideAt(kMid, snapshot);
   EXPECT_EQ(Ids(snapshot.view(), decision.shed), (IdList{1}));
-  EXPECT_EQ(Ids(snapshot.view(), MembersOfPlan(decision, 0)), (IdList{2}));
+  EXPECT_EQ(PlannedIds(snapshot.view(), decision), (IdList{2}));
 }
 
 TEST(DeferredTest, ARequestWithoutADeadlineStartsAtOnce) {

@@ -9,17 +9,16 @@ namespace anybit::scheduler {
 namespace {
 
 using std::chrono::milliseconds;
+using testing::IdList;
 using testing::Ids;
 using testing::kAnyPoint;
 using testing::kHi;
 using testing::kLo;
 using testing::kMid;
-using testing::MembersOfPlan;
+using testing::PlannedIds;
 using testing::Snapshot;
 using testing::T;
 using testing::ThreePoints;
-
-using IdList = std::vector<uint64_t>;
 
 Decision DecideAt(std::optional<PointId> point, const Snapshot& snapshot) {
   return EarlyDrop(point, ThreePoints().points).Decide(snapshot.view());
@@ -27,7 +26,7 @@ Decision DecideAt(std::optional<PointId> point, const Snapshot& snapshot) {
 
 Snapshot Waiting(int count, Duration objective, Duration slack = milliseconds(100)) {
   Snapshot snapshot(ThreePoints());
-  for (int i = 0; i < count; ++i) snapshot.Add(T(slack));
+  snapshot.AddMany(count, T(slack));
   snapshot.arrivals.objective = objective;
   return snapshot;
 }
@@ -58,26 +57,26 @@ TEST(EarlyDropTest, RunsFewerAtOnceWhenFewerWait) {
 TEST(EarlyDropTest, RefusesHeadsThatWouldBeLateWithTheirWholeWindow) {
   Snapshot snapshot(ThreePoints());
   snapshot.Add(T(milliseconds(5))).Add(T(milliseconds(7)));
-  for (int i = 0; i < 3; ++i) snapshot.Add(T(milliseconds(8)));
+  snapshot.AddMany(3, T(milliseconds(8)));
   snapshot.arrivals.objective = milliseconds(16);  // mid x 4: 8 ms
   const Decision decision = DecideAt(kMid, snapshot);
   // 4 from the first on, and from the second on, would take 8 ms; the last three take 7 ms.
   EXPECT_EQ(Ids(snapshot.view(), decision.shed), (IdList{1, 2}));
-  EXPECT_EQ(Ids(snapshot.view(), MembersOfPlan(decision, 0)), (IdList{3, 4, 5}));
+  EXPECT_EQ(PlannedIds(snapshot.view(), decision), (IdList{3, 4, 5}));
 }
 
 TEST(EarlyDropTest, ALateHeadOfAShortQueueIsMeasuredByWhatWaits) {
   Snapshot snapshot(ThreePoints());
   snapshot.Add(T(milliseconds(6))).Add(T(milliseconds(8)));
   snapshot.arrivals.objective = milliseconds(24);  // the size is 8, but mid x 2 takes 6 ms
-  EXPECT_EQ(Ids(snapshot.view(), MembersOfPlan(DecideAt(kMid, snapshot), 0)), (IdList{1, 2}));
+  EXPECT_EQ(PlannedIds(snapshot.view(), DecideAt(kMid, snapshot)), (IdList{1, 2}));
 }
 
 TEST(EarlyDropTest, ARequestOfMoreRowsThanTheSizeRunsAlone) {
   Snapshot snapshot(ThreePoints());
   snapshot.Add(T(milliseconds(50)), kAnyPoint, 5).Add(T(milliseconds(60)));
   snapshot.arrivals.objective = milliseconds(14);
-  EXPECT_EQ(Ids(snapshot.view(), MembersOfPlan(DecideAt(kMid, snapshot), 0)), (IdList{1}));
+  EXPECT_EQ(PlannedIds(snapshot.view(), DecideAt(kMid, snapshot)), (IdList{1}));
 }
 
 TEST(EarlyDropTest, ARequestThatExcludesThePointGetsTheOneWithTheMostRowsPerSecondThatItAccepts) {

@@ -9,16 +9,15 @@ namespace anybit::scheduler {
 namespace {
 
 using std::chrono::milliseconds;
+using testing::IdList;
 using testing::Ids;
 using testing::kHi;
 using testing::kLo;
 using testing::kMid;
-using testing::MembersOfPlan;
+using testing::PlannedIds;
 using testing::Snapshot;
 using testing::T;
 using testing::ThreePoints;
-
-using IdList = std::vector<uint64_t>;
 
 Decision DecideAt(PointId point, const Snapshot& snapshot) {
   return Fixed(point, ThreePoints().points).Decide(snapshot.view());
@@ -29,11 +28,11 @@ TEST(FixedTest, IsNamedAfterItsPoint) { EXPECT_EQ(Fixed(kMid, ThreePoints().poin
 TEST(FixedTest, RunsTheLargestBatchThatTheHeadsSlackAllows) {
   Snapshot snapshot(ThreePoints());
   snapshot.Add(T(milliseconds(7)));
-  for (int i = 0; i < 7; ++i) snapshot.Add(T(milliseconds(90)));
+  snapshot.AddMany(7, T(milliseconds(90)));
   const Decision decision = DecideAt(kMid, snapshot);
   ASSERT_EQ(decision.plans.size(), 1u);
   EXPECT_EQ(decision.plans[0].point, kMid);
-  EXPECT_EQ(Ids(snapshot.view(), decision.MembersOf(decision.plans.at(0))), (IdList{1, 2, 3}));
+  EXPECT_EQ(PlannedIds(snapshot.view(), decision), (IdList{1, 2, 3}));
 }
 
 TEST(FixedTest, RefusesAHeadThatItsPointCannotServeInTime) {
@@ -41,7 +40,7 @@ TEST(FixedTest, RefusesAHeadThatItsPointCannotServeInTime) {
   snapshot.Add(T(milliseconds(9))).Add(T(milliseconds(10)));
   const Decision decision = DecideAt(kHi, snapshot);
   EXPECT_EQ(Ids(snapshot.view(), decision.shed), (IdList{1}));
-  EXPECT_EQ(Ids(snapshot.view(), decision.MembersOf(decision.plans.at(0))), (IdList{2}));
+  EXPECT_EQ(PlannedIds(snapshot.view(), decision), (IdList{2}));
 }
 
 TEST(FixedTest, RunsARequestThatExcludesItsPointAtTheMostAccurateAcceptedOne) {
@@ -49,7 +48,7 @@ TEST(FixedTest, RunsARequestThatExcludesItsPointAtTheMostAccurateAcceptedOne) {
   snapshot.Add(T(milliseconds(40)), PointSet::Of(kHi).With(kMid)).Add(T(milliseconds(50)), PointSet::Of(kLo));
   const Decision decision = DecideAt(kLo, snapshot);
   EXPECT_EQ(decision.plans.at(0).point, kHi);
-  EXPECT_EQ(Ids(snapshot.view(), decision.MembersOf(decision.plans.at(0))), (IdList{1}));
+  EXPECT_EQ(PlannedIds(snapshot.view(), decision), (IdList{1}));
 }
 
 TEST(FixedTest, FewerRowsThatTakeLongerAreNotRunLate) {
@@ -58,8 +57,8 @@ TEST(FixedTest, FewerRowsThatTakeLongerAreNotRunLate) {
   profile.latency[ToIndex(kMid)][0] = milliseconds(10);
   profile.latency[ToIndex(kMid)][7] = milliseconds(12);
   Snapshot snapshot(profile);
-  for (int i = 0; i < 5; ++i) snapshot.Add(T(milliseconds(20)));
-  EXPECT_EQ(Ids(snapshot.view(), MembersOfPlan(DecideAt(kMid, snapshot), 0)), (IdList{1}));
+  snapshot.AddMany(5, T(milliseconds(20)));
+  EXPECT_EQ(PlannedIds(snapshot.view(), DecideAt(kMid, snapshot)), (IdList{1}));
 }
 
 }  // namespace

@@ -10,16 +10,15 @@ namespace {
 
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
+using testing::IdList;
 using testing::Ids;
 using testing::kHi;
 using testing::kLo;
 using testing::kMid;
-using testing::MembersOfPlan;
+using testing::PlannedIds;
 using testing::Snapshot;
 using testing::T;
 using testing::ThreePoints;
-
-using IdList = std::vector<uint64_t>;
 
 struct Case {
   Duration head_slack{};
@@ -36,7 +35,7 @@ TEST(MaxAccuracyTest, TakesTheMostAccuratePointForTheHeadThenTheMostRows) {
     SCOPED_TRACE(c.head_slack.count());
     Snapshot snapshot(ThreePoints());
     snapshot.Add(T(c.head_slack));
-    for (int i = 1; i < 9; ++i) snapshot.Add(T(milliseconds(100)));
+    snapshot.AddMany(8, T(milliseconds(100)));
     const Decision decision = MaxAccuracy().Decide(snapshot.view());
     ASSERT_EQ(decision.plans.size(), 1u);
     EXPECT_EQ(decision.plans[0].point, c.point);
@@ -49,7 +48,7 @@ TEST(MaxAccuracyTest, RefusesOnlyWhatNoAcceptedPointServesInTime) {
   snapshot.Add(T(microseconds(1999))).Add(T(milliseconds(9)), PointSet::Of(kHi)).Add(T(milliseconds(9)));
   const Decision decision = MaxAccuracy().Decide(snapshot.view());
   EXPECT_EQ(Ids(snapshot.view(), decision.shed), (IdList{1, 2}));
-  EXPECT_EQ(Ids(snapshot.view(), MembersOfPlan(decision, 0)), (IdList{3}));
+  EXPECT_EQ(PlannedIds(snapshot.view(), decision), (IdList{3}));
 }
 
 }  // namespace

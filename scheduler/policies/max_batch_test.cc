@@ -10,17 +10,16 @@ namespace {
 
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
+using testing::IdList;
 using testing::Ids;
 using testing::kAnyPoint;
 using testing::kHi;
 using testing::kLo;
 using testing::kMid;
-using testing::MembersOfPlan;
+using testing::PlannedIds;
 using testing::Snapshot;
 using testing::T;
 using testing::ThreePoints;
-
-using IdList = std::vector<uint64_t>;
 
 struct Case {
   Duration head_slack{};
@@ -42,7 +41,7 @@ TEST(MaxBatchTest, TakesTheMostRowsThenTheMostAccuratePointThatRunsThem) {
     SCOPED_TRACE(c.head_slack.count());
     Snapshot snapshot(ThreePoints());
     snapshot.Add(T(c.head_slack));
-    for (int i = 1; i < c.waiting; ++i) snapshot.Add(T(milliseconds(100)));
+    snapshot.AddMany(c.waiting - 1, T(milliseconds(100)));
     const Decision decision = MaxBatch().Decide(snapshot.view());
     ASSERT_EQ(decision.plans.size(), 1u);
     EXPECT_EQ(decision.plans[0].point, c.point);
@@ -55,7 +54,7 @@ TEST(MaxBatchTest, RefusesOnlyWhatNoAcceptedPointServesInTime) {
   snapshot.Add(T(microseconds(1999))).Add(T(milliseconds(9)), PointSet::Of(kHi)).Add(T(milliseconds(40)));
   const Decision decision = MaxBatch().Decide(snapshot.view());
   EXPECT_EQ(Ids(snapshot.view(), decision.shed), (IdList{1, 2}));
-  EXPECT_EQ(Ids(snapshot.view(), MembersOfPlan(decision, 0)), (IdList{3}));
+  EXPECT_EQ(PlannedIds(snapshot.view(), decision), (IdList{3}));
 }
 
 TEST(MaxBatchTest, KeepsToWhatEveryMemberAccepts) {
@@ -64,7 +63,7 @@ TEST(MaxBatchTest, KeepsToWhatEveryMemberAccepts) {
   snapshot.Add(T(milliseconds(99)), PointSet::Of(kHi));
   const Decision decision = MaxBatch().Decide(snapshot.view());
   EXPECT_EQ(decision.plans.at(0).point, kMid);
-  EXPECT_EQ(Ids(snapshot.view(), MembersOfPlan(decision, 0)), (IdList{1, 2}));
+  EXPECT_EQ(PlannedIds(snapshot.view(), decision), (IdList{1, 2}));
 }
 
 TEST(MaxBatchTest, ARequestWithoutADeadlineRunsAtTheMostAccuratePoint) {

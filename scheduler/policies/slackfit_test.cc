@@ -11,17 +11,16 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using testing::AffineProfile;
+using testing::IdList;
 using testing::Ids;
 using testing::kAnyPoint;
 using testing::kHi;
 using testing::kLo;
 using testing::kMid;
-using testing::MembersOfPlan;
+using testing::PlannedIds;
 using testing::Snapshot;
 using testing::T;
 using testing::ThreePoints;
-
-using IdList = std::vector<uint64_t>;
 
 // With ThreePoints the three buckets are [2, 9.3], (9.3, 16.6] and (16.6, 24] ms. They keep lo x 8 (5.5 ms), mid x 8
 // (12 ms) and hi x 8 (24 ms).
@@ -30,7 +29,7 @@ Decision Decide(const Snapshot& snapshot) { return SlackFit(ThreePoints()).Decid
 Snapshot EightWaiting(Duration head_slack) {
   Snapshot snapshot(ThreePoints());
   snapshot.Add(T(head_slack));
-  for (int i = 1; i < 8; ++i) snapshot.Add(T(head_slack + milliseconds(100)));
+  snapshot.AddMany(7, T(head_slack + milliseconds(100)));
   return snapshot;
 }
 
@@ -38,7 +37,7 @@ void ExpectOnePlan(const Snapshot& snapshot, PointId point, const IdList& ids) {
   const Decision decision = Decide(snapshot);
   ASSERT_EQ(decision.plans.size(), 1u);
   EXPECT_EQ(decision.plans[0].point, point);
-  EXPECT_EQ(Ids(snapshot.view(), decision.MembersOf(decision.plans.at(0))), ids);
+  EXPECT_EQ(PlannedIds(snapshot.view(), decision), ids);
   EXPECT_TRUE(decision.shed.empty());
 }
 
@@ -59,7 +58,7 @@ TEST(SlackFitTest, RunsAllThatWaitWhenNoBucketFitsAndRefusesTheHeadIfItCannot) {
   const Snapshot eight = EightWaiting(microseconds(5499));
   const Decision decision = Decide(eight);
   EXPECT_EQ(Ids(eight.view(), decision.shed), (IdList{1}));
-  EXPECT_EQ(Ids(eight.view(), MembersOfPlan(decision, 0)), (IdList{2, 3, 4, 5, 6, 7, 8}));
+  EXPECT_EQ(PlannedIds(eight.view(), decision), (IdList{2, 3, 4, 5, 6, 7, 8}));
 }
 
 TEST(SlackFitTest, RefillsToTheMostAccuratePointThatRunsTheFewWhoWaitInTime) {
@@ -77,21 +76,21 @@ TEST(SlackFitTest, RefusesInfeasibleHeadsAndServesTheNext) {
   const Decision decision = Decide(snapshot);
   EXPECT_EQ(Ids(snapshot.view(), decision.shed), (IdList{1, 2}));
   ASSERT_EQ(decision.plans.size(), 1u);
-  EXPECT_EQ(Ids(snapshot.view(), decision.MembersOf(decision.plans.at(0))), (IdList{3}));
+  EXPECT_EQ(PlannedIds(snapshot.view(), decision), (IdList{3}));
 }
 
 TEST(SlackFitTest, ABatchPassesOverRequestsThatDoNotAcceptItsPoint) {
   Snapshot snapshot(ThreePoints());
   snapshot.Add(T(microseconds(6000)));  // bucket: lo x 8
   snapshot.Add(T(milliseconds(50)), PointSet::Of(kHi).With(kMid));
-  for (int i = 0; i < 7; ++i) snapshot.Add(T(milliseconds(60)));
+  snapshot.AddMany(7, T(milliseconds(60)));
   ExpectOnePlan(snapshot, kLo, {1, 3, 4, 5, 6, 7, 8, 9});
 }
 
 TEST(SlackFitTest, TheHeadsFloorChoosesTheBucketFromItsOwnPoints) {
   Snapshot snapshot(ThreePoints());
   snapshot.Add(T(milliseconds(16)), PointSet::Of(kHi));  // its second bucket keeps hi x 4, 16 ms
-  for (int i = 0; i < 7; ++i) snapshot.Add(T(milliseconds(60)));
+  snapshot.AddMany(7, T(milliseconds(60)));
   ExpectOnePlan(snapshot, kHi, {1, 2, 3, 4});
 }
 
@@ -103,7 +102,7 @@ TEST(SlackFitTest, RefillingKeepsToWhatEveryMemberAccepts) {
 
 TEST(SlackFitTest, WithoutADeadlineTakesTheMostAccuratePointAndTheLargestBatch) {
   Snapshot snapshot(ThreePoints());
-  for (int i = 0; i < 9; ++i) snapshot.Add(kNever);
+  snapshot.AddMany(9, kNever);
   ExpectOnePlan(snapshot, kHi, kAllEight);
   Snapshot pinned(ThreePoints());
   pinned.Add(kNever, PointSet::Of(kLo)).Add(kNever);
@@ -115,11 +114,11 @@ TEST(SlackFitTest, ABatchWithoutDeadlineDoesNotHoldTheSlotForLong) {
   const Profile profile = AffineProfile({{"slow", 0.90, milliseconds(20), milliseconds(15)}}, 4);
   const SlackFit policy(profile);
   Snapshot many(profile);
-  for (int i = 0; i < 4; ++i) many.Add(kNever, PointSet::First(1));
-  EXPECT_EQ(Ids(many.view(), MembersOfPlan(policy.Decide(many.view()), 0)), (IdList{1, 2, 3}));
+  many.AddMany(4, kNever, PointSet::First(1));
+  EXPECT_EQ(PlannedIds(many.view(), policy.Decide(many.view())), (IdList{1, 2, 3}));
   Snapshot large(profile);
   large.Add(kNever, PointSet::First(1), 4).Add(kNever, PointSet::First(1));
-  EXPECT_EQ(Ids(large.view(), MembersOfPlan(policy.Decide(large.view()), 0)), (IdList{1})) << "it cannot be split";
+  EXPECT_EQ(PlannedIds(large.view(), policy.Decide(large.view())), (IdList{1})) << "it cannot be split";
 }
 
 TEST(SlackFitTest, CountsRowsNotRequests) {
@@ -138,13 +137,13 @@ TEST(SlackFitTest, ARequestOfManyRowsGetsNoSmallerBucket) {
 TEST(SlackFitTest, FillsEveryIdleSlotAndNoOther) {
   Snapshot snapshot(ThreePoints(), 3);
   snapshot.Occupy(1, T(milliseconds(3)));
-  for (int i = 0; i < 12; ++i) snapshot.Add(T(milliseconds(24)));
+  snapshot.AddMany(12, T(milliseconds(24)));
   const Decision decision = Decide(snapshot);
   ASSERT_EQ(decision.plans.size(), 2u);
   EXPECT_EQ(decision.plans[0].slot, 0);
-  EXPECT_EQ(Ids(snapshot.view(), decision.MembersOf(decision.plans.at(0))), kAllEight);
+  EXPECT_EQ(PlannedIds(snapshot.view(), decision), kAllEight);
   EXPECT_EQ(decision.plans[1].slot, 2);
-  EXPECT_EQ(Ids(snapshot.view(), decision.MembersOf(decision.plans.at(1))), (IdList{9, 10, 11, 12}));
+  EXPECT_EQ(PlannedIds(snapshot.view(), decision, 1), (IdList{9, 10, 11, 12}));
 }
 
 TEST(SlackFitTest, ADominatedPointIsNeverChosenUnlessItAloneIsAccepted) {
@@ -153,7 +152,7 @@ TEST(SlackFitTest, ADominatedPointIsNeverChosenUnlessItAloneIsAccepted) {
       {{"bad", 0.70, milliseconds(20), milliseconds(2)}, {"good", 0.80, milliseconds(4), milliseconds(1)}}, 4);
   const SlackFit policy(profile);
   Snapshot snapshot(profile);
-  for (int i = 0; i < 4; ++i) snapshot.Add(T(milliseconds(100)), PointSet::First(2));
+  snapshot.AddMany(4, T(milliseconds(100)), PointSet::First(2));
   const Decision decision = policy.Decide(snapshot.view());
   ASSERT_EQ(decision.plans.size(), 1u);
   EXPECT_EQ(decision.plans[0].point, ToPointId(1));
@@ -168,7 +167,7 @@ TEST(SlackFitTest, EqualBatchesInABucketGoToTheMoreAccuratePoint) {
   const Profile profile = AffineProfile(
       {{"a", 0.80, milliseconds(10), milliseconds(1)}, {"b", 0.90, milliseconds(11), milliseconds(1)}}, 4);
   Snapshot snapshot(profile);
-  for (int i = 0; i < 4; ++i) snapshot.Add(T(milliseconds(100)), PointSet::First(2));
+  snapshot.AddMany(4, T(milliseconds(100)), PointSet::First(2));
   EXPECT_EQ(SlackFit(profile, 1).Decide(snapshot.view()).plans.at(0).point, ToPointId(1));
 }
 
@@ -176,9 +175,9 @@ TEST(SlackFitTest, FewerRowsThatTakeLongerAreNotRunLate) {
   Profile profile = AffineProfile({{"odd", 0.90, milliseconds(10), milliseconds(0)}}, 4);
   profile.latency[0] = {milliseconds(10), milliseconds(30), milliseconds(30), milliseconds(12)};
   Snapshot snapshot(profile);
-  for (int i = 0; i < 3; ++i) snapshot.Add(T(milliseconds(20)), PointSet::First(1));
+  snapshot.AddMany(3, T(milliseconds(20)), PointSet::First(1));
   const Decision decision = SlackFit(profile).Decide(snapshot.view());
-  EXPECT_EQ(Ids(snapshot.view(), decision.MembersOf(decision.plans.at(0))), (IdList{1}));
+  EXPECT_EQ(PlannedIds(snapshot.view(), decision), (IdList{1}));
 }
 
 TEST(SlackFitTest, FollowsTheLatencyModelNotTheProfileAlone) {
@@ -198,7 +197,7 @@ TEST(SlackFitLiteralTest, KeepsTheBucketsPointWhenFewerWait) {
   const Decision decision = DecideLiterally(one);
   ASSERT_EQ(decision.plans.size(), 1u);
   EXPECT_EQ(decision.plans[0].point, kMid) << "the other variant refills to hi";
-  EXPECT_EQ(Ids(one.view(), MembersOfPlan(decision, 0)), (IdList{1}));
+  EXPECT_EQ(PlannedIds(one.view(), decision), (IdList{1}));
 }
 
 TEST(SlackFitLiteralTest, RefusesAHeadThatNoBucketFits) {
@@ -206,14 +205,14 @@ TEST(SlackFitLiteralTest, RefusesAHeadThatNoBucketFits) {
   snapshot.Add(T(microseconds(5499))).Add(T(microseconds(5500)));
   const Decision decision = DecideLiterally(snapshot);
   EXPECT_EQ(Ids(snapshot.view(), decision.shed), (IdList{1}));
-  EXPECT_EQ(Ids(snapshot.view(), MembersOfPlan(decision, 0)), (IdList{2}));
+  EXPECT_EQ(PlannedIds(snapshot.view(), decision), (IdList{2}));
 }
 
 TEST(SlackFitLiteralTest, EqualBatchesInABucketGoToThePointFoundFirst) {
   const Profile profile = AffineProfile(
       {{"a", 0.80, milliseconds(10), milliseconds(1)}, {"b", 0.90, milliseconds(11), milliseconds(1)}}, 4);
   Snapshot snapshot(profile);
-  for (int i = 0; i < 4; ++i) snapshot.Add(T(milliseconds(100)), PointSet::First(2));
+  snapshot.AddMany(4, T(milliseconds(100)), PointSet::First(2));
   const SlackFit policy(profile, 1, SlackFit::Variant::kLiteral);
   EXPECT_EQ(policy.Decide(snapshot.view()).plans.at(0).point, ToPointId(0));
 }
@@ -223,8 +222,8 @@ TEST(SlackFitLiteralTest, FewerRowsThatTakeLongerAreNotRunLate) {
   profile.latency[0] = {milliseconds(30), milliseconds(15), milliseconds(30), milliseconds(12)};
   const SlackFit policy(profile, 1, SlackFit::Variant::kLiteral);
   Snapshot three(profile);
-  for (int i = 0; i < 3; ++i) three.Add(T(milliseconds(20)), PointSet::First(1));
-  EXPECT_EQ(Ids(three.view(), MembersOfPlan(policy.Decide(three.view()), 0)), (IdList{1, 2}));
+  three.AddMany(3, T(milliseconds(20)), PointSet::First(1));
+  EXPECT_EQ(PlannedIds(three.view(), policy.Decide(three.view())), (IdList{1, 2}));
   Snapshot one(profile);
   one.Add(T(milliseconds(20)), PointSet::First(1));
   EXPECT_EQ(Ids(one.view(), policy.Decide(one.view()).shed), (IdList{1}));

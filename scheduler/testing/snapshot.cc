@@ -42,6 +42,12 @@ Snapshot& Snapshot::Add(MonoTime run_by, PointSet allowed, int rows, SlaClassId 
   return *this;
 }
 
+Snapshot& Snapshot::AddMany(int count, MonoTime run_by, PointSet allowed, int rows, SlaClassId sla_class,
+                            TenantId tenant) {
+  for (int i = 0; i < count; ++i) Add(run_by, allowed, rows, sla_class, tenant);
+  return *this;
+}
+
 Snapshot& Snapshot::At(MonoTime instant) {
   now = instant;
   return *this;
@@ -84,12 +90,16 @@ std::vector<int> MembersOfPlan(const Decision& decision, size_t i) {
   return {members.begin(), members.end()};
 }
 
-std::vector<uint64_t> Ids(const SchedulerView& view, std::span<const int> positions) {
-  std::vector<uint64_t> ids;
+IdList Ids(const SchedulerView& view, std::span<const int> positions) {
+  IdList ids;
   for (const int position : positions) {
     ids.push_back(static_cast<uint64_t>(view.waiting[static_cast<size_t>(position)].id));
   }
   return ids;
+}
+
+IdList PlannedIds(const SchedulerView& view, const Decision& decision, size_t i) {
+  return Ids(view, MembersOfPlan(decision, i));
 }
 
 }  // namespace anybit::scheduler::testing

@@ -37,6 +37,9 @@ class Snapshot {
   // A request with the next id, 1, 2, ..., in its place in line. Its answer takes no time to be sent.
   Snapshot& Add(MonoTime run_by, PointSet allowed = kAnyPoint, int rows = 1, SlaClassId sla_class = {},
                 TenantId tenant = {});
+  // So many equal requests.
+  Snapshot& AddMany(int count, MonoTime run_by, PointSet allowed = kAnyPoint, int rows = 1, SlaClassId sla_class = {},
+                    TenantId tenant = {});
   Snapshot& At(MonoTime now);
   Snapshot& Occupy(int slot, MonoTime free_at);
 
@@ -65,7 +68,11 @@ class Snapshot {
 std::vector<int> MembersOfPlan(const Decision& decision, size_t i);
 
 // The ids of the requests at these positions.
-std::vector<uint64_t> Ids(const SchedulerView& view, std::span<const int> positions);
+using IdList = std::vector<uint64_t>;
+IdList Ids(const SchedulerView& view, std::span<const int> positions);
+
+// The ids of the members of plan `i`; none if there is no such plan.
+IdList PlannedIds(const SchedulerView& view, const Decision& decision, size_t i = 0);
 
 // The instant `d` after the epoch.
 constexpr MonoTime T(Duration d) { return MonoTime(d); }

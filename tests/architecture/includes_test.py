@@ -28,7 +28,7 @@ RULES = [
         r"scheduler/(?!(feedback|latency|queue)/|(batch|point_table|request)\.h)",
     ),
     (
-        r"scheduler/policies/(?!.*_test\.cc)",
+        r"scheduler/policies/(?!.*_test\.cc|.*testing/)",
         r"scheduler/(?!(feedback|latency|policies)/|(decision|point_table|policy|request)\.h)",
     ),
     (r"scheduler/admission/", r"scheduler/(scheduler\.h|(loop|queue|sim)/)"),

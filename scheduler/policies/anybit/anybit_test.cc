@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "scheduler/policies/anybit/testing/queues.h"
 #include "scheduler/testing/snapshot.h"
 
 namespace anybit::scheduler {
@@ -16,58 +17,25 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using testing::AffineProfile;
+using testing::Decide;
+using testing::FromTo;
+using testing::IdList;
 using testing::Ids;
 using testing::kAnyPoint;
 using testing::kHi;
 using testing::kLo;
 using testing::kMid;
+using testing::kObjective;
+using testing::Members;
 using testing::MembersOfPlan;
+using testing::PointFor;
 using testing::Snapshot;
+using testing::Steady;
 using testing::T;
 using testing::ThreePoints;
+using testing::Waiting;
 
-using IdList = std::vector<uint64_t>;
-
-constexpr milliseconds kObjective(60);
-constexpr PointSet kHighFloor = PointSet::Of(kHi);
-constexpr PointSet kMidFloor = PointSet::Of(kHi).With(kMid);
-
-// With every decision here, the rules hold.
-Decision Decide(const Snapshot& snapshot) {
-  Decision decision = Anybit().Decide(snapshot.view());
-  EXPECT_TRUE(Check(snapshot.view(), decision).ok()) << Check(snapshot.view(), decision);
-  return decision;
-}
-
-IdList Members(const Snapshot& snapshot, const Decision& decision, size_t plan = 0) {
-  return Ids(snapshot.view(), MembersOfPlan(decision, plan));
-}
-
-IdList FromTo(uint64_t first, uint64_t last) {
-  IdList ids;
-  for (uint64_t id = first; id <= last; ++id) ids.push_back(id);
-  return ids;
-}
-
-// `count` requests that arrive now, to be answered within the objective, each `gap` after the other.
-Snapshot Waiting(int count, Duration first = kObjective, Duration gap = Duration::zero(), int slots = 1) {
-  Snapshot snapshot(ThreePoints(), slots);
-  for (int i = 0; i < count; ++i) snapshot.Add(T(first + i * gap));
-  return snapshot;
-}
-
-ArrivalForecast Steady(double rows_per_objective) {
-  return {
-      .fast = rows_per_objective, .medium = rows_per_objective, .slow = rows_per_objective, .objective = kObjective};
-}
-
-PointId PointFor(const Snapshot& snapshot) {
-  const Decision decision = Decide(snapshot);
-  EXPECT_EQ(decision.plans.size(), 1u);
-  return decision.plans.empty() ? ToPointId(kMaxPoints - 1) : decision.plans[0].point;
-}
-
-TEST(AnybitTest, RunsALoneRequestAtTheMostAccuratePointInTime) {
+TEST(AnybitTest, RunsASingleRequestAtTheMostAccuratePointInTime) {
   EXPECT_EQ(PointFor(Waiting(1, milliseconds(10))), kHi);
   EXPECT_EQ(PointFor(Waiting(1, milliseconds(10) - Duration(1))), kMid);
   EXPECT_EQ(PointFor(Waiting(1, milliseconds(5) - Duration(1))), kLo);
@@ -83,13 +51,13 @@ TEST(AnybitTest, ServesARequestOfManyRowsWithAFloorThoughNoLargerBatchIsInTime) 
   EXPECT_EQ(Members(snapshot, decision), FromTo(1, 1));
 }
 
-TEST(AnybitTest, RefusesALoneRequestThatNoPointServesInTime) {
+TEST(AnybitTest, RefusesASingleRequestThatNoPointServesInTime) {
   const Decision decision = Decide(Waiting(1, milliseconds(2) - Duration(1)));
   EXPECT_EQ(decision.shed, (std::vector<int>{0}));
   EXPECT_TRUE(decision.plans.empty());
 }
 
-TEST(AnybitTest, GoesDownWhenTheQueueIsLong) {
+TEST(AnybitTest, TakesACheaperPointWhenTheQueueIsLong) {
   // In 60 ms hi carries 20 rows (2.5 batches of 24 ms), mid 40, lo 87.
   EXPECT_EQ(PointFor(Waiting(8)), kHi);
   EXPECT_EQ(PointFor(Waiting(16)), kHi);
@@ -102,14 +70,14 @@ TEST(AnybitTest, TakesTheEarliestDeadlinesInAsLargeABatchAsIsInTime) {
   EXPECT_EQ(Members(many, Decide(many)), FromTo(1, 8));
   Snapshot tight(ThreePoints());
   tight.Add(T(milliseconds(14)));
-  for (int i = 0; i < 7; ++i) tight.Add(T(kObjective));
+  tight.AddMany(7, T(kObjective));
   const Decision decision = Decide(tight);
   ASSERT_EQ(decision.plans.size(), 1u);
   EXPECT_EQ(decision.plans[0].point, kHi);
   EXPECT_EQ(Members(tight, decision), FromTo(1, 3));  // hi x 3 takes 14 ms
 }
 
-TEST(AnybitTest, GoesDownWhenTheForecastSaysSoAlthoughTheQueueIsShort) {
+TEST(AnybitTest, TakesACheaperPointWhenTheForecastIsHighAlthoughTheQueueIsShort) {
   // In an objective hi carries 20 rows, mid 40, lo 87.
   const auto point_at = [](double rate) {
     Snapshot snapshot = Waiting(4);
@@ -122,23 +90,23 @@ TEST(AnybitTest, GoesDownWhenTheForecastSaysSoAlthoughTheQueueIsShort) {
   EXPECT_EQ(point_at(100), kLo);
 }
 
-TEST(AnybitTest, ARisingLoadIsSeenBeforeTheLongAverageHasIt) {
+TEST(AnybitTest, ARisingLoadIsSeenBeforeTheLongAverageShowsIt) {
   Snapshot snapshot = Waiting(4);
   snapshot.arrivals = {.fast = 80, .medium = 60, .slow = 5, .objective = kObjective};
   EXPECT_NE(PointFor(snapshot), kHi);
 }
 
-TEST(AnybitTest, AMomentsLullIsNoSpareTimeWhereTheLongAverageSaysThereIsNone) {
+TEST(AnybitTest, AShortLullIsNoSpareTimeIfTheLongAverageLeavesNone) {
   Snapshot snapshot = Waiting(1);
   snapshot.arrivals = {.fast = 100, .medium = 100, .slow = 110, .objective = kObjective};
   EXPECT_EQ(PointFor(snapshot), kLo);
 }
 
-TEST(AnybitTest, InOverloadTheFeasibleRunAtTheFastestAndTheHopelessAreRefused) {
+TEST(AnybitTest, InOverloadFeasibleRequestsRunAtTheFastestPointAndHopelessOnesAreRefused) {
   Snapshot snapshot(ThreePoints());
-  for (int i = 0; i < 4; ++i) snapshot.Add(T(milliseconds(1)));  // nothing is so fast
-  for (int i = 0; i < 6; ++i) snapshot.Add(T(milliseconds(3)));  // alone yes, but not 8 of them
-  for (int i = 0; i < 200; ++i) snapshot.Add(T(milliseconds(20)));
+  snapshot.AddMany(4, T(milliseconds(1)));  // nothing is so fast
+  snapshot.AddMany(6, T(milliseconds(3)));  // alone yes, but not 8 of them
+  snapshot.AddMany(200, T(milliseconds(20)));
   const Decision decision = Decide(snapshot);
   ASSERT_EQ(decision.plans.size(), 1u);
   EXPECT_EQ(decision.plans[0].point, kLo);
@@ -148,7 +116,7 @@ TEST(AnybitTest, InOverloadTheFeasibleRunAtTheFastestAndTheHopelessAreRefused) {
   EXPECT_EQ(shed, FromTo(1, 10)) << "those who cannot be in time after this batch either, and at once";
 }
 
-TEST(AnybitTest, GivesUpOnlyWhoCannotBeServedEvenIfAllGoesWell) {
+TEST(AnybitTest, RefusesOnlyRequestsThatCannotBeServedEvenIfAllGoesWell) {
   Snapshot snapshot = Waiting(9, milliseconds(24));
   snapshot.Add(T(milliseconds(26)));
   const Decision decision = Decide(snapshot);
@@ -189,143 +157,6 @@ TEST(AnybitTest, ASlotThatIsFreeSoonLetsThePointStayHigh) {
   EXPECT_NE(PointFor(late), kHi);
 }
 
-TEST(AnybitTest, NobodyIsServedBelowItsFloor) {
-  Snapshot snapshot(ThreePoints());
-  for (int i = 0; i < 60; ++i) {
-    snapshot.Add(T(kObjective), i % 3 == 0 ? kHighFloor : i % 3 == 1 ? kMidFloor : kAnyPoint);
-  }
-  const Decision decision = Decide(snapshot);  // Check has looked at each member
-  EXPECT_EQ(decision.plans.size(), 1u);
-}
-
-// Too many for either point; every other one, 1, 3, ..., has a floor.
-Snapshot HalfWithFloors(double attained_with_floor, double attained_without_floor) {
-  Snapshot snapshot(ThreePoints());
-  for (int i = 0; i < 200; ++i) snapshot.Add(T(milliseconds(30)), i % 2 == 0 ? kMidFloor : kAnyPoint);
-  snapshot.arrivals = Steady(300);
-  snapshot.attained_with_floor = attained_with_floor;
-  snapshot.attained_without_floor = attained_without_floor;
-  return snapshot;
-}
-
-TEST(AnybitTest, InOverloadThoseWithAFloorAreServedAtTheirCheapestPointWhenTheyHadLess) {
-  const Snapshot snapshot = HalfWithFloors(0.4, 0.5);
-  const Decision decision = Decide(snapshot);
-  ASSERT_EQ(decision.plans.size(), 1u);
-  EXPECT_EQ(decision.plans[0].point, kMid);
-  EXPECT_EQ(Members(snapshot, decision), (IdList{1, 3, 5, 7, 9, 11, 13, 15}));
-}
-
-TEST(AnybitTest, InOverloadThoseWithoutAFloorAreServedAtTheFastestPointWhenTheyHadLess) {
-  const Snapshot snapshot = HalfWithFloors(0.5, 0.4);
-  const Decision decision = Decide(snapshot);
-  ASSERT_EQ(decision.plans.size(), 1u);
-  EXPECT_EQ(decision.plans[0].point, kLo);
-  EXPECT_EQ(Members(snapshot, decision), (IdList{2, 4, 6, 8, 10, 12, 14, 16}));
-}
-
-TEST(AnybitTest, InOverloadAFewWithAFloorTakeTurnsInFullBatches) {
-  Snapshot snapshot(ThreePoints());
-  for (int i = 0; i < 200; ++i) snapshot.Add(T(milliseconds(30)), i % 20 == 0 ? kMidFloor : kAnyPoint);
-  snapshot.attained_with_floor = 0.4;
-  snapshot.attained_without_floor = 0.5;
-  const Decision decision = Decide(snapshot);
-  ASSERT_EQ(decision.plans.size(), 1u);
-  EXPECT_EQ(decision.plans[0].point, kMid);
-  EXPECT_EQ(Members(snapshot, decision), (IdList{1, 21, 41, 61, 81, 101, 121, 141}));
-}
-
-TEST(AnybitTest, InOverloadTheHeavierAreMembersFirst) {
-  Snapshot snapshot(ThreePoints());
-  snapshot.class_weights = {1, 3};
-  for (int i = 0; i < 100; ++i) snapshot.Add(T(milliseconds(20)));
-  for (int i = 0; i < 8; ++i) snapshot.Add(T(milliseconds(21)), kAnyPoint, 1, SlaClassId{1});  // 101 .. 108
-  snapshot.arrivals = Steady(300);
-  const Decision decision = Decide(snapshot);
-  ASSERT_EQ(decision.plans.size(), 1u);
-  EXPECT_EQ(decision.plans[0].point, kLo);
-  EXPECT_EQ(Members(snapshot, decision), FromTo(101, 108));
-}
-
-TEST(AnybitTest, InOverloadTenantsWithinTheirShareAreMembersFirst) {
-  Snapshot snapshot(ThreePoints());
-  snapshot.tenants = {{.weight = 0.2}, {.weight = 1}};
-  for (int i = 0; i < 100; ++i) snapshot.Add(T(milliseconds(20)));
-  for (int i = 0; i < 3; ++i) snapshot.Add(T(milliseconds(21)), kAnyPoint, 1, {}, TenantId{1});  // 101 .. 103
-  const Decision decision = Decide(snapshot);
-  IdList expected = FromTo(1, 5);
-  for (const uint64_t id : FromTo(101, 103)) expected.push_back(id);
-  EXPECT_EQ(Members(snapshot, decision), expected);
-}
-
-TEST(AnybitTest, WithoutOverloadWeightsChangeNothing) {
-  Snapshot snapshot(ThreePoints());
-  snapshot.class_weights = {1, 3};
-  for (int i = 0; i < 8; ++i) snapshot.Add(T(kObjective));
-  for (int i = 0; i < 4; ++i) snapshot.Add(T(kObjective * 2), kAnyPoint, 1, SlaClassId{1});
-  EXPECT_EQ(Members(snapshot, Decide(snapshot)), FromTo(1, 8));
-}
-
-TEST(AnybitTest, RequestsWithoutADeadlineFillUpABatch) {
-  Snapshot snapshot(ThreePoints());
-  for (int i = 0; i < 3; ++i) snapshot.Add(T(kObjective));
-  for (int i = 0; i < 20; ++i) snapshot.Add(kNever);
-  const Decision decision = Decide(snapshot);
-  EXPECT_EQ(Members(snapshot, decision), FromTo(1, 8));
-  EXPECT_EQ(decision.plans.at(0).point, kHi);
-}
-
-TEST(AnybitTest, RequestsWithoutADeadlineDoNotMakeOthersLateOrLessAccurate) {
-  Snapshot snapshot(ThreePoints());
-  for (int i = 0; i < 3; ++i) snapshot.Add(T(milliseconds(16)));  // hi x 4 takes 16 ms
-  for (int i = 0; i < 20; ++i) snapshot.Add(kNever);
-  const Decision decision = Decide(snapshot);
-  EXPECT_EQ(decision.plans.at(0).point, kHi);
-  EXPECT_LE(decision.plans.at(0).count, 4);
-}
-
-TEST(AnybitTest, RequestsWithoutADeadlineAloneRunAtTheMostAccuratePoint) {
-  Snapshot snapshot(ThreePoints());
-  for (int i = 0; i < 20; ++i) snapshot.Add(kNever);
-  EXPECT_EQ(PointFor(snapshot), kHi);
-  Snapshot pinned(ThreePoints());
-  pinned.Add(kNever, PointSet::Of(kLo));
-  EXPECT_EQ(PointFor(pinned), kLo);
-}
-
-// Those that wait without a deadline came 30 objectives ago.
-Snapshot WithAged(int with_deadline, Duration slack, int aged) {
-  Snapshot snapshot(ThreePoints());
-  for (int i = 0; i < aged; ++i) snapshot.Add(kNever);  // 1 .. aged
-  snapshot.At(T(30 * kObjective));
-  for (int i = 0; i < with_deadline; ++i) snapshot.Add(snapshot.now + slack);
-  snapshot.arrivals = Steady(10);
-  return snapshot;
-}
-
-int AgedMembers(const Snapshot& snapshot, const Decision& decision) {
-  int aged = 0;
-  for (const int member : MembersOfPlan(decision, 0)) {
-    aged += snapshot.view().waiting[static_cast<size_t>(member)].run_by == kNever;
-  }
-  return aged;
-}
-
-TEST(AnybitTest, AgedRequestsWithoutADeadlineTakeAQuarterOfTheRows) {
-  const Snapshot snapshot = WithAged(12, kObjective, 5);
-  const Decision decision = Decide(snapshot);
-  EXPECT_EQ(MembersOfPlan(decision, 0).size(), 8u);
-  EXPECT_EQ(AgedMembers(snapshot, decision), 2);
-}
-
-TEST(AnybitTest, AgedRequestsWithoutADeadlineTakeAQuarterOfTheRowsInOverloadToo) {
-  Snapshot snapshot = WithAged(200, milliseconds(30), 5);
-  snapshot.arrivals = Steady(300);
-  const Decision decision = Decide(snapshot);
-  EXPECT_EQ(MembersOfPlan(decision, 0).size(), 8u);
-  EXPECT_EQ(AgedMembers(snapshot, decision), 2);
-}
-
 // "bad" is slower than "good" at every size, and less accurate.
 Profile WithDominatedPoint() {
   return AffineProfile({{"bad", 0.70, milliseconds(20), milliseconds(2)},
@@ -339,14 +170,14 @@ TEST(AnybitTest, ADominatedPointIsNeverChosen) {
   for (const int count : {1, 4, 30, 300}) {
     for (const milliseconds slack : {milliseconds(3), milliseconds(25), milliseconds(60), milliseconds(1000)}) {
       Snapshot snapshot(WithDominatedPoint());
-      for (int i = 0; i < count; ++i) snapshot.Add(T(slack), PointSet::First(4));
+      snapshot.AddMany(count, T(slack), PointSet::First(4));
       const PointId point = PointFor(snapshot);
       EXPECT_TRUE(point == ToPointId(1) || point == ToPointId(3)) << ToIndex(point);
     }
   }
 }
 
-TEST(AnybitTest, ADominatedPointIsChosenByWhoIsPinnedToIt) {
+TEST(AnybitTest, ADominatedPointRunsRequestsThatArePinnedToIt) {
   Snapshot pinned(WithDominatedPoint());
   pinned.Add(T(milliseconds(100)), PointSet::Of(ToPointId(0)));
   EXPECT_EQ(PointFor(pinned), ToPointId(0));
@@ -360,7 +191,7 @@ TEST(AnybitTest, APointThatIsBetterForLargeBatchesOnlyIsNotDominated) {
   const Profile profile = AffineProfile(
       {{"single", 0.80, milliseconds(4), milliseconds(4)}, {"batch", 0.70, milliseconds(6), microseconds(100)}}, 8);
   Snapshot snapshot(profile);
-  for (int i = 0; i < 60; ++i) snapshot.Add(T(milliseconds(60)), PointSet::First(2));
+  snapshot.AddMany(60, T(milliseconds(60)), PointSet::First(2));
   EXPECT_EQ(PointFor(snapshot), ToPointId(1));
 }
 
@@ -373,7 +204,7 @@ TEST(AnybitTest, FollowsTheLatencyModelNotTheProfileAlone) {
 
 // One batch of ten is 15 ms late to be handed back. Each must reckon with it, but not three in a row all the time: they
 // end after 39, 56 and at the latest 88 ms, not after 39, 71 and 103.
-TEST(AnybitTest, ManyBatchesTakeWhatTheyTakeOnAverageNotAtWorst) {
+TEST(AnybitTest, ManyBatchesAreExpectedToTakeTheirTypicalTimeNotTheWorst) {
   Snapshot snapshot = Waiting(24, milliseconds(100));
   for (int i = 0; i < 60; ++i) {
     snapshot.latency().Observe(kHi, 1, milliseconds(10), T(milliseconds(0)), milliseconds(i % 10 == 9 ? 15 : 0));
@@ -423,7 +254,7 @@ TEST(AnybitTest, ChoosesAmongSixtyFourPoints) {
   const Profile profile = AffineProfile(points, 8);
   const auto point_with = [&](int count, Duration slack) {
     Snapshot snapshot(profile);
-    for (int i = 0; i < count; ++i) snapshot.Add(T(slack), PointSet::First(kMaxPoints));
+    snapshot.AddMany(count, T(slack), PointSet::First(kMaxPoints));
     return ToIndex(PointFor(snapshot));
   };
   EXPECT_EQ(point_with(1, milliseconds(20)), 0);
@@ -440,7 +271,7 @@ TEST(AnybitTest, BatchesOfOneAreEnough) {
       {{"hi", 0.90, milliseconds(10), Duration::zero()}, {"lo", 0.70, milliseconds(2), Duration::zero()}}, 1);
   const auto point_with = [&](int count) {
     Snapshot snapshot(profile);
-    for (int i = 0; i < count; ++i) snapshot.Add(T(milliseconds(40)), PointSet::First(2));
+    snapshot.AddMany(count, T(milliseconds(40)), PointSet::First(2));
     const Decision decision = Decide(snapshot);
     EXPECT_EQ(MembersOfPlan(decision, 0).size(), 1u);
     return ToIndex(decision.plans.at(0).point);
@@ -458,7 +289,7 @@ TEST(AnybitTest, CountsRowsNotRequests) {
   EXPECT_EQ(Members(snapshot, decision), (IdList{1, 3})) << "3 + 6 rows do not fit in 8, 3 + 5 do";
   EXPECT_EQ(decision.plans.at(0).point, kHi);
   Snapshot long_queue(ThreePoints());
-  for (int i = 0; i < 16; ++i) long_queue.Add(T(kObjective), kAnyPoint, 4);  // 64 rows
+  long_queue.AddMany(16, T(kObjective), kAnyPoint, 4);  // 64 rows
   EXPECT_EQ(PointFor(long_queue), kLo);
 }
 

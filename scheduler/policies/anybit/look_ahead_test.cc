@@ -59,7 +59,7 @@ TEST(LookAheadTest, AnotherSlotServesTheQueueMeanwhile) {
 
 TEST(LookAheadTest, ALongQueueIsServedInFullBatches) {
   Snapshot snapshot(testing::ThreePoints());
-  for (int i = 0; i < 40; ++i) snapshot.Add(T(milliseconds(80)));
+  snapshot.AddMany(40, T(milliseconds(80)));
   // At the level of "mid" eight rows take 5.5 ms of "lo" and two fifths of the way to the 12 ms of "mid": 8.1 ms. Five
   // batches are over 40.5 ms after the first has begun.
   EXPECT_TRUE(AllInTime(snapshot, kMidLevel, Ms(39)));
