@@ -7,10 +7,12 @@
 #include <new>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/synchronization/notification.h"
 #include "proto/inference.grpc.pb.h"
 #include "server/call_intake.h"
 #include "server/options.h"
@@ -20,12 +22,18 @@
 namespace anybit::server {
 namespace {
 
-std::atomic<size_t> failing_size = 0;  // the next allocation of exactly this size fails; 0: none
-thread_local bool is_client = false;   // whose allocations do not fail
+std::atomic<size_t> failing_size = 0;   // the next allocation of exactly this size fails; 0: none
+std::atomic<bool> fails_twice = false;  // then the next one of the same thread fails, too, whatever its size
+thread_local bool fails_next = false;
+thread_local bool is_client = false;  // whose allocations do not fail
 
 bool Fails(size_t bytes) {
+  if (std::exchange(fails_next, false)) return true;
   size_t expected = bytes;
-  return bytes != 0 && !is_client && failing_size == bytes && failing_size.compare_exchange_strong(expected, 0);
+  if (bytes == 0 || is_client || failing_size != bytes) return false;
+  if (!failing_size.compare_exchange_strong(expected, 0)) return false;
+  fails_next = fails_twice;
+  return true;
 }
 
 }  // namespace
@@ -81,6 +89,54 @@ TEST(AllocationFailureTest, EndsOneRequestWhereverItHappensAndTheServerServesOn)
     EXPECT_THAT(status.error_message(), HasSubstr("no memory left for"));
     EXPECT_TRUE(fixture.Infer(request).ok());
   }
+}
+
+TEST(AllocationFailureTest, EndsOneRequestWhereThereIsNoMemoryToSaySoEither) {
+  ServerFixture fixture(Options());
+  const inference::ModelInferRequest request = LargeRequest();
+  ASSERT_TRUE(fixture.Infer(request).ok());
+  fails_twice = true;
+  for (const size_t size : {kRows * 4 + 1, kRows * 4, kRows * 3 * 4, kRows * 3 * 4 + 1}) {
+    SCOPED_TRACE(size);
+    const grpc::Status status = WithFailure(size, [&] { return fixture.Infer(request); });
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << status.error_message();
+    EXPECT_EQ(status.error_message(), "no memory left");
+    EXPECT_TRUE(fixture.Infer(request).ok());
+  }
+  fails_twice = false;
+}
+
+TEST(AllocationFailureTest, AnswersARequestOfAStreamWithItsErrorAndTheStreamGoesOn) {
+  ServerFixture fixture(Options());
+  const std::string request = LargeRequest().SerializeAsString();
+  is_client = true;
+  {
+    RawCall stream(fixture.channel(), "/inference.GRPCInferenceService/ModelStreamInfer");
+    const auto infer = [&] {
+      std::string bytes;
+      EXPECT_TRUE(stream.Write(request));
+      EXPECT_TRUE(stream.Read(&bytes));
+      inference::ModelStreamInferResponse response;
+      EXPECT_TRUE(response.ParseFromString(bytes));
+      return response.infer_response().outputs_size() == 1;
+    };
+    ASSERT_TRUE(infer());
+    for (const bool twice : {false, true}) {
+      fails_twice = twice;
+      // The message's tensor, the input, the outputs.
+      for (const size_t size : {kRows * 4 + 1, kRows * 4, kRows * 3 * 4}) {
+        SCOPED_TRACE(size);
+        EXPECT_FALSE(WithFailure(size, infer));
+        EXPECT_TRUE(infer());
+      }
+    }
+    fails_twice = false;
+    EXPECT_TRUE(stream.WritesDone());
+    EXPECT_TRUE(stream.Finish().ok());
+  }
+  absl::Notification drained;
+  fixture.server().Drain([&] { drained.Notify(); });
+  drained.WaitForNotification();
 }
 
 TEST(AllocationFailureTest, ACallThatCouldNotBeAskedForIsAskedForLater) {

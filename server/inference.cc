@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <new>
 #include <utility>
 
 #include "absl/status/statusor.h"
@@ -28,7 +29,7 @@ void Inference::Begin(const inference::ModelInferRequest& request, Done done) {
   const scheduler::RequestId id = parts_.scheduler.Submit(std::move(submit), std::move(done));
   absl::MutexLock lock(&mutex_);
   id_ = id;
-  if (is_cancelled_) parts_.scheduler.Cancel(id);
+  if (is_cancelled_) CancelAtScheduler(id);
 }
 
 absl::Status Inference::Prepare(const inference::ModelInferRequest& request, scheduler::SubmitRequest& submit) {
@@ -60,7 +61,15 @@ absl::Status Inference::Prepare(const inference::ModelInferRequest& request, sch
 void Inference::Cancel() {
   absl::MutexLock lock(&mutex_);
   is_cancelled_ = true;
-  if (id_.has_value()) parts_.scheduler.Cancel(*id_);
+  if (id_.has_value()) CancelAtScheduler(*id_);
+}
+
+void Inference::CancelAtScheduler(scheduler::RequestId id) {
+  try {
+    parts_.scheduler.Cancel(id);
+  } catch (const std::bad_alloc&) {
+    // Then it is served.
+  }
 }
 
 inference::ModelInferResponse Inference::Response(const scheduler::Outcome& outcome) const {

@@ -42,13 +42,14 @@ class Inference {
   // are counted. Once.
   void Begin(const inference::ModelInferRequest& request, Done done);
 
-  // The client went away. Any thread, even before Begin.
+  // The client went away. Any thread, even before Begin. Lets no std::bad_alloc out.
   void Cancel();
 
   // The answer to an outcome of kServed. After `done`.
   inference::ModelInferResponse Response(const scheduler::Outcome& outcome) const;
 
  private:
+  void CancelAtScheduler(scheduler::RequestId id);
   absl::Status Prepare(const inference::ModelInferRequest& request, scheduler::SubmitRequest& submit);
 
   const ModelInferParts& parts_;

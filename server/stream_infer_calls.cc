@@ -27,8 +27,17 @@ bool WantsStatus(const grpc::ServerContext& context) {
   return found != context.client_metadata().end() && found->second == "true";
 }
 
-// Short enough for a text without memory of its own.
+// These texts are short enough to be copied without an allocation.
 grpc::Status NoMemory() { return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "out of memory"); }
+grpc::Status Cancelled() { return grpc::Status(grpc::StatusCode::CANCELLED, "cancelled"); }
+
+absl::Status NoMemoryForRequest() {
+  try {
+    return absl::ResourceExhaustedError("the server has no memory left for this request");
+  } catch (const std::bad_alloc&) {
+    return absl::Status(absl::StatusCode::kResourceExhausted, "");
+  }
+}
 
 grpc::Status Stopping() { return ToGrpcStatus(absl::UnavailableError("the server is stopping")); }
 
@@ -88,7 +97,7 @@ class StreamInferCalls::Call final : public CallHandler {
   void OnCancelled() override {
     {
       absl::MutexLock lock(&mutex_);
-      Abandon(grpc::Status(grpc::StatusCode::CANCELLED, "the client has cancelled the stream"));
+      Abandon(Cancelled());
     }
     Go();
   }
@@ -135,10 +144,10 @@ class StreamInferCalls::Call final : public CallHandler {
   }
 
   // Ends with `status`; responses that are not sent yet will not be.
-  void Abandon(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  void Abandon(grpc::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (is_abandoned_) return;
     is_abandoned_ = true;
-    end_ = status;
+    end_ = std::move(status);
     for (const auto& request : requests_) request->inference.Cancel();
   }
 
@@ -156,7 +165,7 @@ class StreamInferCalls::Call final : public CallHandler {
         Done(request, outcome.status, outcome.kind == scheduler::OutcomeKind::kServed ? &outcome : nullptr);
       });
     } catch (const std::bad_alloc&) {
-      Done(request, absl::ResourceExhaustedError("the server has no memory left for this request"), nullptr);
+      Done(request, NoMemoryForRequest(), nullptr);
     }
   }
 
@@ -207,7 +216,7 @@ class StreamInferCalls::Call final : public CallHandler {
   }
 
   // Sends the next response, drops those that will not be sent, or ends the call, whichever is due. The last use of
-  // this where it ends the call.
+  // this where it ends the call. Lets no std::bad_alloc out: requests of this stream may be at the scheduler.
   void Go() {
     const grpc::ByteBuffer* response = nullptr;
     std::optional<grpc::Status> end;
@@ -217,7 +226,7 @@ class StreamInferCalls::Call final : public CallHandler {
       absl::MutexLock lock(&mutex_);
       if (is_writing_ || is_finished_) return;
       if (!requests_.empty() && requests_.front()->is_done && !requests_.front()->status.ok() && wants_status_) {
-        Abandon(ToGrpcStatus(requests_.front()->status));
+        AbandonWith(requests_.front()->status);
       }
       while (is_abandoned_ && !requests_.empty() && requests_.front()->is_done) {
         requests_.pop_front();
@@ -228,12 +237,28 @@ class StreamInferCalls::Call final : public CallHandler {
         response = &requests_.front()->response;
       } else if (requests_.empty() && end_.has_value()) {
         is_finished_ = true;
-        end = end_;
+        end = *std::move(end_);  // it stays set
       }
     }
     for (; dropped > 0; --dropped) calls.open_.End();
     if (response != nullptr) return incoming_.Write(*response);
-    if (end.has_value()) incoming_.Finish(*end);
+    if (end.has_value()) Finish(*end);
+  }
+
+  void AbandonWith(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    try {
+      Abandon(ToGrpcStatus(status));
+    } catch (const std::bad_alloc&) {
+      Abandon(NoMemory());
+    }
+  }
+
+  void Finish(const grpc::Status& status) {
+    try {
+      incoming_.Finish(status);
+    } catch (const std::bad_alloc&) {
+      incoming_.FinishForMemory();
+    }
   }
 
   StreamInferCalls& calls_;
