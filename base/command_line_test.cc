@@ -134,7 +134,11 @@ TEST_F(CommandLineTest, TheUsageIsTheFormsAlone) {
 TEST_F(CommandLineTest, LinesOfHelpFitTheScreen) {
   std::string line;
   for (const char c : AnswerTo({"-h"})) {
-    line = c == '\n' ? "" : line + c;
+    if (c == '\n') {
+      line.clear();
+    } else {
+      line += c;
+    }
     EXPECT_LE(line.size(), 100u) << line;
   }
 }

@@ -129,7 +129,7 @@ absl::Status ReplaceFile(const std::string& path, absl::string_view contents, Fl
                        (flush == Flush::kNo || fsync(file->number()) == 0) &&
                        std::rename(unfinished.c_str(), path.c_str()) == 0;
   if (!written) {
-    const absl::Status status = CannotWrite(path);
+    absl::Status status = CannotWrite(path);
     std::remove(unfinished.c_str());
     return status;
   }

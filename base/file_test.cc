@@ -15,7 +15,7 @@ namespace anybit {
 namespace {
 
 std::string Fresh(const std::string& name) {
-  const std::string path = testing::TempDir() + "/text_file_test_" + name;
+  std::string path = testing::TempDir() + "/text_file_test_" + name;
   std::filesystem::remove_all(path);
   return path;
 }

@@ -17,8 +17,9 @@ namespace anybit {
 
 template <int64_t kMin, int64_t kMax>
 struct WholeNumber {
-  constexpr WholeNumber(int64_t number = kMin) : value(number) {}
-  constexpr operator int64_t() const { return value; }
+  // Implicit, so that a flag reads like the number that it is.
+  constexpr WholeNumber(int64_t number = kMin) : value(number) {}  // NOLINT(google-explicit-constructor)
+  constexpr operator int64_t() const { return value; }             // NOLINT(google-explicit-constructor)
 
   int64_t value;
 };
@@ -41,8 +42,9 @@ struct RealNumber {
   static constexpr double kMin = static_cast<double>(Min::num) / Min::den;
   static constexpr double kMax = static_cast<double>(Max::num) / Max::den;
 
-  constexpr RealNumber(double number = kMin) : value(number) {}
-  constexpr operator double() const { return value; }
+  // Implicit for the same reason.
+  constexpr RealNumber(double number = kMin) : value(number) {}  // NOLINT(google-explicit-constructor)
+  constexpr operator double() const { return value; }            // NOLINT(google-explicit-constructor)
 
   double value;
 };

@@ -46,7 +46,7 @@ int ExifOrientation(std::span<const uint8_t> exif) {
     // Tag, type, count, value.
     const uint64_t entry = *directory + 2 + i * kEntryBytes;
     if (tiff.Number(entry, 2) != kOrientation) continue;
-    const std::optional<uint32_t> type = tiff.Number(entry + 2, 2);
+    const uint32_t type = tiff.Number(entry + 2, 2).value_or(0);
     if (type != kShort && type != kLong) return 1;
     const uint32_t value = tiff.Number(entry + 8, type == kShort ? 2 : 4).value_or(1);
     return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
