@@ -10,8 +10,8 @@
 
 namespace anybit::client {
 
-// 0: answered; 1: the server (or a file) said no; 2: the command line is wrong, and `err` says how it goes; 128 and the
-// signal's number: it was interrupted, and the answers until then are printed.
+// 0: answered; 1: the server refused, or a file is not acceptable; 2: the command line is wrong, and `err` has its
+// form; 128 plus the signal's number: it was interrupted, and the answers until then are printed.
 int RunClientCommand(std::span<const std::string> arguments, Interruption& interruption, std::ostream& out,
                      std::ostream& err);
 

@@ -105,7 +105,7 @@ TEST_F(ClientCommandTest, TakesOneImageOrTheFirstOnesOfAFile) {
   EXPECT_THAT(beyond.err, HasSubstr("holds 3 images; asked for image 3, from 0"));
 }
 
-TEST_F(ClientCommandTest, SendsTheWishes) {
+TEST_F(ClientCommandTest, SendsTheRequestOptions) {
   const Ran ran = Run({"classify", WriteImages("wish", {5}), "--deadline-ms", "2.5", "--min-accuracy-bp", "9000",
                        "--min-bits", "4", "--sla-class", "gold", "--tenant", "search"});
   ASSERT_EQ(ran.exit_code, 0) << ran.err;
@@ -154,7 +154,7 @@ TEST_F(ClientCommandTest, RefusesLabelsThatAreNotOnePerImage) {
   EXPECT_THAT(server_.infer_requests(), IsEmpty());
 }
 
-TEST_F(ClientCommandTest, ShowsTheServersStateAndWhatTheModelAdvertises) {
+TEST_F(ClientCommandTest, ShowsTheStateOfTheServerAndTheModelsProperties) {
   auto& properties = *server_.metadata.mutable_properties();
   properties["operating_points"] = "w8a8,w1a1";
   properties["operating_point.w8a8.accuracy_bp"] = "9321";

@@ -105,7 +105,7 @@ TEST(ImageFile, TurnsAnImageAsItsExifOrientationSays) {
   EXPECT_EQ(image->width, 8);
 }
 
-TEST(ImageFile, RefusesWhatIsNoImage) {
+TEST(ImageFile, RefusesBytesThatAreNoImage) {
   EXPECT_THAT(RefusalOf("hello"), HasSubstr("not a PNG, JPEG or PGM image"));
   EXPECT_THAT(RefusalOf(""), HasSubstr("not a PNG, JPEG or PGM image"));
 }

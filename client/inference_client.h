@@ -1,8 +1,8 @@
 // A client of the Open Inference Protocol over gRPC, for a model that takes rows of bytes and answers rows of floats.
 //
-// It knows the model by what the server says of it (ModelMetadata), sends raw tensors, and turns the parameters that
-// the scheduler adds to a response into a struct. It never retries: the caller alone knows whether a late answer is
-// still of use. All methods may be called from any thread.
+// It reads the description of the model from the server (ModelMetadata), sends raw tensors, and turns the parameters
+// that the scheduler adds to a response into a struct. It never retries: the caller alone knows whether a late answer
+// is still of use. All methods may be called from any thread.
 #ifndef ANYBIT_CLIENT_INFERENCE_CLIENT_H_
 #define ANYBIT_CLIENT_INFERENCE_CLIENT_H_
 
@@ -27,7 +27,7 @@ struct ClientOptions {
   std::chrono::milliseconds connect_timeout{5000};
 };
 
-// What the server said of the model.
+// The model as the server describes it.
 struct ModelDescription {
   std::string name;
   std::string version;
@@ -43,7 +43,7 @@ struct ModelDescription {
 
 // What a request asks for. Unset members are left to the server.
 struct InferOptions {
-  // The answer is wanted within this time of its arrival at the server (parameter `timeout`); zero: no such wish.
+  // The answer is wanted within this time of its arrival at the server (parameter `timeout`); zero: no deadline.
   std::chrono::microseconds deadline{0};
   // The call is given up after this time (the gRPC deadline): later than `deadline`, so that late answers are seen.
   std::chrono::milliseconds give_up_after{60'000};

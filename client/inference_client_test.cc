@@ -121,7 +121,7 @@ TEST(InferenceClient, TellsHowTheRequestWasServed) {
   EXPECT_EQ(result->served.deadline_met, true);
 }
 
-TEST(InferenceClient, LeavesUnsetWhatTheServerDidNotSay) {
+TEST(InferenceClient, LeavesMembersUnsetThatTheServerDidNotSend) {
   TestingServer server;
   server.alter_response = [](inference::ModelInferResponse& response) { response.clear_parameters(); };
   const absl::StatusOr<InferResult> result = ConnectTo(server)->Infer(Row(0));
@@ -131,7 +131,7 @@ TEST(InferenceClient, LeavesUnsetWhatTheServerDidNotSay) {
   EXPECT_EQ(result->served.deadline_met, std::nullopt);
 }
 
-TEST(InferenceClient, SendsOnlyTheWishesThatAreSet) {
+TEST(InferenceClient, SendsOnlyTheOptionsThatAreSet) {
   TestingServer server;
   const std::unique_ptr<InferenceClient> client = ConnectTo(server);
   ASSERT_TRUE(client->Infer(Row(0)).ok());

@@ -1,4 +1,4 @@
-// A wish to end early, such as Ctrl-C, that work with something to report listens for.
+// A request to end early, such as Ctrl-C. Work that has something to report listens for it.
 //
 //   Interruption::Listener listener(interruption, [&] { client.Cancel(); });
 //   while (!interruption.WaitUntil(next)) { ... }
@@ -29,7 +29,7 @@ class Interruption {
     Interruption& interruption_;
   };
 
-  // `signal` is one of <csignal>, not 0. False, and nothing is done, where nobody listens or it was raised before.
+  // `signal` is one of <csignal>, not 0. Returns false and does nothing without a listener, or if it was raised before.
   bool Raise(int signal);
 
   // The signal it was raised with, or 0.
@@ -41,7 +41,7 @@ class Interruption {
  private:
   mutable std::mutex mutex_;  // not absl's, whose deadlines follow the wall clock
   mutable std::condition_variable raised_;
-  std::atomic<int> signal_ = 0;  // written under the mutex by who raises it, read by any thread
+  std::atomic<int> signal_ = 0;  // written under the mutex by the raising thread, read by any
   std::function<void()> on_raise_;
 };
 

@@ -10,8 +10,8 @@
 
 namespace anybit::client {
 
-// 0: the load ran to its end, however it was served; 1: the server or a file said no; 2: the command line is wrong;
-// 128 and the signal's number: it was interrupted, and the calls that had ended are reported.
+// 0: the load ran to its end, however it was served; 1: the server refused, or a file is not acceptable; 2: the command
+// line is wrong; 128 plus the signal's number: it was interrupted, and the calls that had ended are reported.
 int RunLoadCommand(std::span<const std::string> arguments, Interruption& interruption, std::ostream& out,
                    std::ostream& err);
 

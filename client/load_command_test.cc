@@ -65,7 +65,7 @@ TEST_F(LoadCommandTest, ReportsEachStepAsOneJsonObject) {
   EXPECT_EQ(server_.infer_requests().size(), 120u);
 }
 
-TEST_F(LoadCommandTest, SendsTheWishesWithEachCall) {
+TEST_F(LoadCommandTest, SendsTheRequestOptionsWithEachCall) {
   const Ran ran = Run({"--images", images_, "--steps", "200", "--step-seconds", "0.01", "--arrivals", "constant",
                        "--sla-class", "gold", "--tenant", "search"});
   EXPECT_EQ(ran.exit_code, 0) << ran.err;

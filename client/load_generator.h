@@ -1,4 +1,4 @@
-// Sends a planned load to a server and tells how it was served.
+// Sends a planned load to a server and reports how it was served.
 //
 // Calls go out at their planned instants whatever the server does, and latency counts from the planned instant, so a
 // stall is seen in full. Each call ends in exactly one way, and an interrupted load reports those that ended before.
@@ -39,7 +39,7 @@ struct CallOutcome {
   std::optional<int64_t> expected_accuracy_bp;
 };
 
-// How a call ended that was answered so after `latency`; zero `deadline`: any time is in time.
+// How a call ended that got `answer` after `latency`. With a `deadline` of zero every answer is in time.
 CallOutcome JudgeCall(const absl::StatusOr<InferResult>& answer, std::chrono::nanoseconds latency,
                       std::chrono::nanoseconds deadline);
 

@@ -166,7 +166,7 @@ TEST_F(RunLoadTest, EndsAtOnceWhenItIsInterrupted) {
   EXPECT_EQ(outcomes[1].ending, Ending::kUnended);
 }
 
-TEST(ReportLoad, KeepsOfAnInterruptedLoadWhatHadEnded) {
+TEST(ReportLoad, ReportsOnlyTheEndedCallsOfAnInterruptedLoad) {
   const std::vector<LoadStep> steps(3, {.calls_per_second = 2, .duration = seconds(1)});
   const std::vector<PlannedCall> plan = {{.step = 0}, {.step = 0}, {.step = 1}, {.step = 1}, {.step = 2}};
   const CallOutcome attained = JudgeCall(AnswerAt("w8a8", 9200, 0), milliseconds(10), milliseconds(20));

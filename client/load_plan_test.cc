@@ -64,7 +64,7 @@ TEST(LoadPlan, DrawsEveryImage) {
   for (const int count : drawn) EXPECT_NEAR(count, 1000, 150);
 }
 
-TEST(LoadPlan, RefusesWhatIsNoLoadAndWhatIsTooMuch) {
+TEST(LoadPlan, RefusesInvalidAndTooLargeLoads) {
   for (const LoadStep step : {LoadStep{.calls_per_second = 0, .duration = seconds(1)},
                               LoadStep{.calls_per_second = std::nan(""), .duration = seconds(1)},
                               LoadStep{.calls_per_second = 1, .duration = seconds(0)}}) {

@@ -10,9 +10,9 @@
 
 namespace anybit::client {
 
-// While it lives, the two signals raise `interruption`. One that is not heeded, because there is nothing to report yet
-// or because it is the second, ends the process as it would have without this. A signal that is ignored, as SIGINT is
-// in a shell's background, stays so. To be made before any other thread, so that all of them leave the signals to it.
+// While it lives, the two signals raise `interruption`. A signal without a listener, and the second signal, end the
+// process as they would have without this. A signal that is ignored, as SIGINT is in a shell's background, stays so.
+// Make it before any other thread, so that all of them leave the signals to it.
 class SignalWatch {
  public:
   explicit SignalWatch(Interruption& interruption);

@@ -27,7 +27,7 @@ TEST(Interruption, EndsAWaitAndCallsTheListenerOnce) {
   EXPECT_EQ(calls, 1);
 }
 
-TEST(Interruption, IsNotHeededWhileNobodyListens) {
+TEST(Interruption, IsIgnoredWithoutAListener) {
   Interruption interruption;
   EXPECT_FALSE(interruption.Raise(SIGINT));
   {
@@ -61,7 +61,7 @@ TEST(SignalWatch, LeavesASignalIgnoredThatWasIgnored) {
   EXPECT_EQ(interruption.signal(), SIGTERM);
 }
 
-TEST(SignalWatchDeathTest, LeavesTheProcessToASignalThatIsNotHeeded) {
+TEST(SignalWatchDeathTest, ASignalWithoutAListenerEndsTheProcess) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(
       {
@@ -75,7 +75,7 @@ TEST(SignalWatchDeathTest, LeavesTheProcessToASignalThatIsNotHeeded) {
       ::testing::KilledBySignal(SIGINT), "");
 }
 
-TEST(SignalWatchDeathTest, LeavesTheProcessToTheSecondSignal) {
+TEST(SignalWatchDeathTest, TheSecondSignalEndsTheProcess) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(
       {

@@ -1,7 +1,7 @@
 // A small real server of the protocol, in this process, for the client's tests.
 //
-// It answers each row with its first pixel: class (pixel modulo 10) is the most likely one. Requests are kept,
-// and a test may make it refuse or answer wrongly.
+// The most likely class of each row is its first pixel modulo 10. Requests are kept, and a test may make the server
+// refuse or answer wrongly.
 #ifndef ANYBIT_CLIENT_TESTING_SERVER_H_
 #define ANYBIT_CLIENT_TESTING_SERVER_H_
 

@@ -85,7 +85,7 @@ TEST(ServingMetricsTest, RefusedRequestsWithADeadlineMissTheirObjective) {
   EXPECT_THAT(text, HasSubstr("anybit_slo_requests_total{met=\"true\",sla_class=\"default\"} 0\n"));
 }
 
-TEST(ServingMetricsTest, CancelledRequestsAndThoseWithoutDeadlineSayNothingOfObjectives) {
+TEST(ServingMetricsTest, CancelledRequestsAndThoseWithoutDeadlineDoNotCountForObjectives) {
   ServingMetrics metrics(Labels());
   metrics.OnEnded({.kind = scheduler::OutcomeKind::kCancelled, .sla_class = kInteractive, .has_deadline = true});
   scheduler::EndedEvent without_deadline = Served(kExact, 0.92, milliseconds(10));
@@ -168,7 +168,7 @@ TEST(ServingMetricsTest, ServedAccuracyAndItsDeficitFallIntoTheBucketsOfTheirPoi
   EXPECT_THAT(text, HasSubstr("anybit_accuracy_deficit_ratio_count 2\n"));
 }
 
-TEST(ServingMetricsTest, AFailedBatchSaysNothingOfPredictions) {
+TEST(ServingMetricsTest, AFailedBatchDoesNotCountForPredictions) {
   ServingMetrics metrics(Labels());
   metrics.OnBatchFinished({.predicted = milliseconds(2), .actual = milliseconds(9), .ok = false});
   EXPECT_THAT(metrics.Text(), HasSubstr("anybit_batch_latency_prediction_ratio_count 0\n"));
@@ -231,7 +231,7 @@ TEST(ServingMetricsTest, TheModelsInfoNamesTheInstructionSetWhereThereIsOne) {
               HasSubstr("anybit_model_info{isa=\"avx2\",model=\"fashion\",version=\"3\"} 1\n"));
 }
 
-TEST(ServingMetricsTest, PromtoolFindsNothingToSay) {
+TEST(ServingMetricsTest, PromtoolReportsNoProblem) {
   ServingMetrics metrics(Labels());
   metrics.OnEnded(Served(kExact, 0.92, milliseconds(10)));
   metrics.OnDispatched({.point = kCoarse, .requests = 2, .rows = 5});

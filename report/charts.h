@@ -65,7 +65,7 @@ struct Figure {
 
 std::string DrawSvg(const Figure& figure);
 
-// Twelve distinct colours for lines; after the last one they repeat from the second on: the first stays the only one.
+// Twelve distinct colours for lines. Further lines repeat them from the second colour on; the first stays unique.
 std::string LineColour(int index);
 
 // One of `count` colours of areas, from dark green at 0 over sand to red.

@@ -13,7 +13,7 @@ TEST(MarkdownTable, PadsColumnsToOneWidthCountingCharacters) {
             "| coquant |            - |\n");
 }
 
-TEST(MarkdownTable, EscapesWhatWouldEndACell) {
+TEST(MarkdownTable, EscapesCharactersThatWouldEndACell) {
   EXPECT_EQ(MarkdownTable({{"a|b", "c\nd"}}),
             "| a\\|b | c d |\n"
             "|------|----:|\n");

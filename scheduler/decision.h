@@ -31,7 +31,7 @@ struct SchedulerView {
   MonoTime now{};
   std::span<const PendingRequest> waiting;  // by (run_by, id); for Decide, every run_by is after `now`
   int waiting_rows = 0;
-  int waiting_special = 0;  // of the waiting, those of several rows or that do not accept every point
+  int waiting_special = 0;  // waiting requests of several rows or that do not accept every point
   std::span<const SlotView> slots;
   const LatencyTable& latency;            // has the point table and the largest batch too
   ArrivalForecast arrivals;               // what is likely to arrive

@@ -103,7 +103,7 @@ TEST(CheckTest, RefusesToWaitForEverWithARequestWithoutADeadline) {
   EXPECT_TRUE(Check(snapshot.view(), {.wake_at = T(milliseconds(1))}).ok());
 }
 
-TEST(DecisionCheckTest, WhatOneDecisionUsedIsFreeForTheNext) {
+TEST(DecisionCheckTest, RequestsAndSlotsOfOneDecisionAreFreeForTheNext) {
   const Snapshot snapshot = TwoWaiting();
   DecisionCheck check;
   for (int i = 0; i < 3; ++i) {

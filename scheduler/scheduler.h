@@ -93,10 +93,10 @@ class Scheduler {
   // while it takes long (EdgeBacklog). A sample of the refusals is enough. Any thread.
   void RefusalSent(MonoTime ended, Duration at_least = Duration::zero());
 
-  // The deadline of a call had passed when the edge saw it: the edge is behind by an objective or more. May be told of
-  // some only. Any thread.
+  // The deadline of a call had passed when the edge saw it: the edge is behind by an objective or more. The edge may
+  // report a sample of such calls. Any thread.
   void CallExpiredUnseen();
-  // A call came in time after some that had not: what they said of the edge is not so. Any thread.
+  // A call came in time after others that had not, so the edge is no longer behind. Any thread.
   void CallSeenInTime();
 
   // New requests end as kUnavailable from now on; `drained` runs on the loop thread once none waits or runs and every

@@ -58,7 +58,7 @@ void ExpectAnswer(const Rig& rig, int64_t tag, OutcomeKind kind, absl::StatusCod
   EXPECT_EQ(static_cast<const TaggedPayload&>(*answer.outcome.payload).tag, tag);
 }
 
-TEST(SchedulerTest, ServesALoneRequestAtTheMostAccuratePointInTime) {
+TEST(SchedulerTest, ServesASingleRequestAtTheMostAccuratePointInTime) {
   Rig rig = SlackFitRig();
   rig.SubmitAt(T(milliseconds(3)), 1, Request(T(milliseconds(40))));
   rig.loop.Run();
@@ -83,7 +83,7 @@ TEST(SchedulerTest, RequestsOfOneInstantShareABatch) {
   }
 }
 
-TEST(SchedulerTest, WhatArrivesDuringABatchRunsInTheNextByDeadline) {
+TEST(SchedulerTest, RequestsThatArriveDuringABatchRunInTheNextByDeadline) {
   Rig rig = SlackFitRig();
   rig.Submit(1, Request(T(milliseconds(100)), PointSet::Of(kHi)));
   rig.SubmitAt(T(milliseconds(1)), 2, Request(T(milliseconds(90)), PointSet::Of(kHi), 8));
@@ -117,7 +117,7 @@ TEST(SchedulerTest, IsDrainedWhenTheLastAnswerIsOut) {
 }
 
 // The profile of "lo" says 2 ms, the batch takes 5 of which it computes 2.
-TEST(SchedulerTest, WhatABatchTakesBesideComputingIsLearnt) {
+TEST(SchedulerTest, TheTimeThatABatchTakesBesideComputingIsLearnt) {
   Rig rig = SlackFitRig({.overhead = milliseconds(3)});
   for (int tag = 0; tag < 4; ++tag) {
     rig.SubmitAt(T(milliseconds(20 * tag)), tag, Request(kNever, PointSet::Of(kLo)));
@@ -138,7 +138,7 @@ void DeliverAt(Rig& rig, MonoTime when, Duration took) {
 
 // A batch that ends 2 ms before its deadline is too late for an answer that takes 4; at most a quarter of 12 ms is
 // kept.
-TEST(SchedulerTest, LeavesAnswersTheTimeThatTheyAreUnderWay) {
+TEST(SchedulerTest, BatchesEndEarlierByTheDeliveryTimeOfAnswers) {
   Rig rig = SlackFitRig();
   rig.SubmitAt(T(milliseconds(10)), 1, Request(T(milliseconds(22))));
   DeliverAt(rig, T(milliseconds(50)), milliseconds(4));
@@ -177,14 +177,14 @@ TEST(SchedulerTest, AQuickRefusalEndsTheWaitAtOnce) {
   EXPECT_EQ(rig.answer(2).outcome.queue_time, milliseconds(3));
 }
 
-TEST(SchedulerTest, WhatItRefusesSaysWhen) {
+TEST(SchedulerTest, ARefusalCarriesItsInstant) {
   Rig rig = SlackFitRig();
   rig.SubmitAt(T(milliseconds(7)), 1, Request(T(milliseconds(8))));
   rig.loop.Run();
   EXPECT_EQ(rig.answer(1).outcome.ended, T(milliseconds(7)));
 }
 
-TEST(SchedulerTest, WhetherADeadlineWasMetIsSaidOfTheCallersOwn) {
+TEST(SchedulerTest, DeadlineMetComparesWithTheCallersDeadline) {
   Rig rig = SlackFitRig({.least_permille = 1100, .most_permille = 1100});
   DeliverAt(rig, T(milliseconds(50)), milliseconds(2));
   rig.SubmitAt(T(milliseconds(60)), 1, Request(T(milliseconds(72)), PointSet::Of(kHi)));  // to end by 70, ends at 71
@@ -193,7 +193,7 @@ TEST(SchedulerTest, WhetherADeadlineWasMetIsSaidOfTheCallersOwn) {
   EXPECT_TRUE(rig.answer(1).outcome.deadline_met);
 }
 
-TEST(SchedulerTest, WhoCouldOnlyBeAnsweredLateIsRefusedWhileItMayStillAskElsewhere) {
+TEST(SchedulerTest, ARequestThatCouldOnlyBeAnsweredLateIsRefusedBeforeItsDeadline) {
   Rig rig = SlackFitRig({.least_permille = 1100, .most_permille = 1100});
   DeliverAt(rig, T(milliseconds(5)), milliseconds(2));
   // The first should end at 34 ms and ends at 36.4, the second would take 2 then and is to end by 36.
@@ -213,7 +213,7 @@ TEST(SchedulerTest, SlotsRunSideBySide) {
   ExpectAnswer(rig, 2, OutcomeKind::kServed, absl::StatusCode::kOk, T(milliseconds(24)));
 }
 
-TEST(SchedulerTest, RefusesAtOnceWhatNoPointCanServeInTime) {
+TEST(SchedulerTest, RefusesARequestAtOnceThatNoPointCanServeInTime) {
   Rig rig = SlackFitRig();
   rig.SubmitAt(T(milliseconds(5)), 1, Request(T(milliseconds(6))));
   rig.SubmitAt(T(milliseconds(5)), 2, Request(T(milliseconds(5))));
@@ -288,7 +288,7 @@ TEST(SchedulerTest, CancellingAnEndedOrUnknownRequestDoesNothing) {
   ExpectAnswer(rig, 1, OutcomeKind::kServed, absl::StatusCode::kOk, T(milliseconds(10)));
 }
 
-TEST(SchedulerTest, DrainingServesWhatWasAdmittedAndRefusesTheRest) {
+TEST(SchedulerTest, DrainingServesAdmittedRequestsAndRefusesLaterOnes) {
   Rig rig = SlackFitRig();
   std::vector<MonoTime> drained;
   rig.Submit(1, Request(kNever, kAnyPoint, 8));
@@ -385,7 +385,7 @@ TEST(SchedulerTest, AnAnswerMaySubmitAgain) {
   EXPECT_TRUE(second_served);
 }
 
-TEST(SchedulerTest, TellsItsObserversEachStepOfARequest) {
+TEST(SchedulerTest, ObserversGetAnEventForEachStepOfARequest) {
   Rig rig = SlackFitRig();
   rig.SubmitAt(T(milliseconds(1)), 1, Request(T(milliseconds(31)), kAnyPoint, 3));
   rig.loop.Run();

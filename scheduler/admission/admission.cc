@@ -10,12 +10,11 @@
 namespace anybit::scheduler {
 namespace {
 
-// In overload a policy may do better to give up requests that are nearly late than to serve them in a small batch, so
-// requests behind them are not lost yet. Without this, refusing costs a thousandth of simulated utility; without any
-// refusal, requests that there is no room for wait in vain.
+// In overload a policy may give up requests that are nearly late, rather than serve them in a small batch. So requests
+// behind them are not lost yet. With 0 here, refusals cost a thousandth of simulated utility.
 constexpr int kBatchesGivenUp = 2;
 
-// Deadlines come from clients and may be centuries away; times as many slots as there are they must not overflow.
+// Deadlines come from clients and may be centuries away; multiplied by the slots they must not overflow.
 constexpr Duration kMaxSlack = std::chrono::hours(24 * 365);
 
 // The time that slots are still busy.

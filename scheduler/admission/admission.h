@@ -14,7 +14,7 @@ namespace anybit::scheduler {
 
 struct Admission {
   absl::Status status;         // OK: it may wait
-  std::optional<int> instead;  // with OK: there is no room for all, and this position is to be refused for it
+  std::optional<int> instead;  // with OK: the queue has no room for both; refuse the request at this position
   bool predicted = false;      // the refusal rests on predictions alone
 };
 
@@ -35,8 +35,8 @@ class AdmissionControl {
 // batches.
 Duration WorkOf(const SchedulerView& view, size_t first, size_t count);
 
-// Slot time that is spent before a request behind the first `count` of the waiting: running batches, then those at
-// their cheapest points in the best batches.
+// The slot time before a request that stands behind the first `count` of the waiting: running batches, then these
+// requests at their cheapest points in the best batches.
 Duration WorkBefore(const SchedulerView& view, size_t count);
 
 // The slot time of requests that may be given up in overload: two full batches that accept `allowed`.

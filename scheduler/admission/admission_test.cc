@@ -32,7 +32,7 @@ void ExpectRefused(const absl::Status& status, absl::StatusCode code, const char
   EXPECT_THAT(std::string(status.message()), HasSubstr(text));
 }
 
-TEST(AdmissionTest, AdmitsWhatAnIdleSlotServesExactlyInTime) {
+TEST(AdmissionTest, AdmitsARequestThatAnIdleSlotServesExactlyInTime) {
   const Snapshot idle(ThreePoints());
   EXPECT_TRUE(Admit(idle, T(milliseconds(2))).ok());
   EXPECT_TRUE(Admit(idle, T(milliseconds(10)), PointSet::Of(kHi)).ok());
@@ -47,7 +47,7 @@ TEST(AdmissionTest, CountsTheRowsOfTheRequestItself) {
   EXPECT_FALSE(Admit(idle, T(microseconds(3499)), kAnyPoint, 4).ok());
 }
 
-TEST(AdmissionTest, TellsWhatAnIdleServerCouldNotServeEitherThatATryIsNoUse) {
+TEST(AdmissionTest, ARequestThatAnIdleServerCouldNotServeIsToldNotToRetry) {
   Snapshot idle(ThreePoints());
   ExpectRefused(Admit(idle, T(microseconds(1500)), kAnyPoint, 8), absl::StatusCode::kResourceExhausted,
                 "1500 us");  // a profile that nothing has confirmed
@@ -56,7 +56,7 @@ TEST(AdmissionTest, TellsWhatAnIdleServerCouldNotServeEitherThatATryIsNoUse) {
                 "1500 us are left, and 8 rows take at least 5500 us on an idle server");
 }
 
-TEST(AdmissionTest, ASlowSpellIsNoReasonNotToTryAgain) {
+TEST(AdmissionTest, ATemporarilySlowMachineDoesNotForbidARetry) {
   Snapshot slow(ThreePoints());
   for (int i = 0; i < 20; ++i) slow.latency().Observe(kHi, 1, milliseconds(400), T(Duration::zero()));
   ExpectRefused(Admit(slow, T(milliseconds(20))), absl::StatusCode::kResourceExhausted, "20000 us are left");
@@ -69,7 +69,7 @@ TEST(AdmissionTest, WaitsForTheFirstSlotThatGetsFree) {
   EXPECT_TRUE(Admit(busy, T(milliseconds(20))).ok());
 }
 
-TEST(AdmissionTest, ASlotThatShouldBeFreeLongSinceCountsAsFree) {
+TEST(AdmissionTest, ASlotThatIsOverdueCountsAsFree) {
   Snapshot late(ThreePoints());
   late.At(T(milliseconds(100))).Occupy(0, T(milliseconds(40)));
   EXPECT_TRUE(Admit(late, T(milliseconds(102))).ok());
@@ -184,7 +184,7 @@ TEST(AdmissionTest, InAFullQueueTheLeastUrgentOfTheLightestMakesRoomForAHeavierR
   }
 }
 
-TEST(AdmissionTest, InAFullQueueNobodyMakesRoomForARequestThatWeighsNoMore) {
+TEST(AdmissionTest, InAFullQueueNoRequestMakesRoomForOneOfTheSameWeight) {
   Snapshot queue = Weighted();
   queue.max_queue_requests = 2;
   Wait(queue, 2, 1, kNever);
@@ -195,7 +195,7 @@ TEST(AdmissionTest, InAFullQueueNobodyMakesRoomForARequestThatWeighsNoMore) {
   }
 }
 
-TEST(AdmissionTest, WhereThereIsRoomNobodyIsPushedOut) {
+TEST(AdmissionTest, NoRequestIsPushedOutWhileThereIsRoom) {
   Snapshot queue = Weighted();
   Wait(queue, 10, 0, T(milliseconds(40)));
   const Admission admission = AdmitOfClass(queue, 2, T(milliseconds(40)));
@@ -237,7 +237,7 @@ TEST(AdmissionTest, ALighterRequestGoesWhereAnUrgentOneWouldMakeAHeavierLate) {
   EXPECT_EQ(admission.instead, 0);
 }
 
-TEST(AdmissionTest, WhoStandsBehindTheHeavierOneGivesItNoTimeAndStays) {
+TEST(AdmissionTest, ARequestBehindTheHeavierOneGivesItNoTimeAndStays) {
   Snapshot queue = Weighted();
   Wait(queue, 16, 2, T(milliseconds(11)));
   Wait(queue, 1, 0, T(milliseconds(60)));

@@ -25,7 +25,7 @@ Snapshot Queue(int waiting) {
   return snapshot;
 }
 
-TEST(EarlyRefusalTest, RefusesNothingThatAdmissionWouldAccept) {
+TEST(EarlyRefusalTest, RefusesNoRequestThatAdmissionWouldAccept) {
   const AdmissionControl admission;
   int refused = 0;
   for (int waiting = 0; waiting < 400; ++waiting) {
@@ -45,7 +45,7 @@ TEST(EarlyRefusalTest, RefusesNothingThatAdmissionWouldAccept) {
   EXPECT_GT(refused, 1000);
 }
 
-TEST(EarlyRefusalTest, ACallStandsWhereTheRequestWouldWhoseAnswerTakesTimeToSend) {
+TEST(EarlyRefusalTest, ACallIsJudgedByItsDeadlineLessTheDeliveryTime) {
   const Snapshot snapshot = Queue(400);  // batches must end by 60 to 100 ms
   const Duration margin = milliseconds(30);
   EarlyRefusal early;
@@ -55,7 +55,7 @@ TEST(EarlyRefusalTest, ACallStandsWhereTheRequestWouldWhoseAnswerTakesTimeToSend
   EXPECT_TRUE(early.Refuses(snapshot.now, T(milliseconds(135))).has_value()) << "by 105 ms, behind all others";
 }
 
-TEST(EarlyRefusalTest, RefusesWhatStandsBehindTheWholeQueueAndIsLate) {
+TEST(EarlyRefusalTest, RefusesACallThatIsLateBehindTheWholeQueue) {
   const Snapshot snapshot = Queue(200);  // 137.5 ms of work behind the 5 ms that run, 48 ms may be given up
   EarlyRefusal early;
   early.Publish(snapshot.view(), Duration::zero(), snapshot.now);
@@ -64,7 +64,7 @@ TEST(EarlyRefusalTest, RefusesWhatStandsBehindTheWholeQueueAndIsLate) {
   EXPECT_EQ(early.Refuses(snapshot.now, T(milliseconds(95))), PredictedDrain(snapshot.view()));
 }
 
-TEST(EarlyRefusalTest, TheWorkIsDoneWhileTimePasses) {
+TEST(EarlyRefusalTest, ThePublishedWorkShrinksAsTimePasses) {
   const Snapshot snapshot = Queue(400);
   EarlyRefusal early;
   early.Publish(snapshot.view(), Duration::zero(), snapshot.now);

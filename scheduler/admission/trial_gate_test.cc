@@ -43,7 +43,7 @@ TEST(TrialGateTest, OpensAgainAfterOneRefusalOrOneInterval) {
   EXPECT_TRUE(gate.IsOpen(kStart, kHopeful));
 }
 
-TEST(TrialGateTest, TriesWhatIsBeyondHopeOnceAnIntervalWhateverElseRuns) {
+TEST(TrialGateTest, TriesAHopelessRequestOnceInEachIntervalWhateverElseRuns) {
   TrialGate gate = Fresh();
   for (int i = 0; i < 100; ++i) gate.CountRefusal();
   gate.Start(kStart + milliseconds(900), kHopeful);

@@ -29,7 +29,7 @@ TEST(AttainmentMeterTest, ForgetsWithinSomeThousandRequests) {
   EXPECT_GT(meter.without_floor(), 0.999);
 }
 
-TEST(AttainmentMeterTest, AShareOfWhichNothingIsHeardStaysAsItWas) {
+TEST(AttainmentMeterTest, AShareWithoutNewAnswersStaysAsItWas) {
   AttainmentMeter meter;
   Count(meter, 100, /*has_floor=*/true, /*in_time=*/false);
   const double before = meter.with_floor();

@@ -10,12 +10,12 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr milliseconds kObjective(80);  // a backlog of 80 / kToleratedPart is tolerated
-constexpr Duration kTolerated = kObjective / EdgeBacklog::kToleratedPart;
+constexpr milliseconds kObjective(80);  // a backlog of 80 / kToleranceDivisor is tolerated
+constexpr Duration kTolerated = kObjective / EdgeBacklog::kToleranceDivisor;
 
 MonoTime T(Duration since_start) { return MonoTime(since_start); }
 
-TEST(EdgeBacklogTest, NothingIsWaitedForBeforeEnoughRefusalsWereMeasured) {
+TEST(EdgeBacklogTest, SlotsDoNotWaitBeforeEnoughRefusalsWereMeasured) {
   EdgeBacklog backlog;
   for (size_t i = 0; i + 1 < EdgeBacklog::kWindow; ++i)
     backlog.Observe(milliseconds(50), T(milliseconds(100)), kObjective);
@@ -24,7 +24,7 @@ TEST(EdgeBacklogTest, NothingIsWaitedForBeforeEnoughRefusalsWereMeasured) {
   EXPECT_EQ(backlog.WaitUntil(kObjective, T(milliseconds(100))), T(milliseconds(150)));
 }
 
-TEST(EdgeBacklogTest, TheQuickestOfTheLastRefusalsTellsTheBacklog) {
+TEST(EdgeBacklogTest, TheBacklogIsTheQuickestOfTheLastRefusals) {
   EdgeBacklog backlog;
   for (const int took : {5, 70, 30, 90, 40}) backlog.Observe(milliseconds(took), T(milliseconds(100)), kObjective);
   EXPECT_EQ(backlog.WaitUntil(kObjective, T(milliseconds(100))), T(milliseconds(130)));
@@ -38,7 +38,7 @@ TEST(EdgeBacklogTest, SlotsWaitTwoObjectivesAtMostWhateverIsMeasured) {
   EXPECT_EQ(backlog.WaitUntil(kObjective, T(seconds(10))), T(seconds(10) + 2 * kObjective));
 }
 
-TEST(EdgeBacklogTest, ABacklogThatNobodyConfirmsIsWorkedOff) {
+TEST(EdgeBacklogTest, ABacklogWithoutNewObservationsCountsAsWorkedOff) {
   EdgeBacklog backlog;
   for (int i = 0; i < 4; ++i) backlog.Observe(milliseconds(20), T(seconds(1)), kObjective);
   EXPECT_LT(backlog.WaitUntil(kObjective, T(seconds(2))), T(seconds(2)));
@@ -52,10 +52,10 @@ TEST(EdgeBacklogTest, RefusalsThatHungForSecondsMakeSlotsWaitTwoObjectivesMoreAt
 
 // Refusals of equal length, long enough for the smoothed backlog to be theirs.
 void ObserveMany(EdgeBacklog& backlog, Duration took, MonoTime at) {
-  for (int i = 0; i < 20 * EdgeBacklog::kSmoothingPart; ++i) backlog.Observe(took, at, kObjective);
+  for (int i = 0; i < 20 * EdgeBacklog::kSmoothingDivisor; ++i) backlog.Observe(took, at, kObjective);
 }
 
-constexpr Duration kYielding = kObjective / EdgeBacklog::kYieldingPart;
+constexpr Duration kYielding = kObjective / EdgeBacklog::kYieldDivisor;
 
 TEST(EdgeBacklogTest, BatchesYieldWhileRefusalsAreSlowOnAverageAndUntilTheyAreTwiceAsQuick) {
   EdgeBacklog backlog;
@@ -73,16 +73,16 @@ TEST(EdgeBacklogTest, BatchesYieldWhileRefusalsAreSlowOnAverageAndUntilTheyAreTw
 TEST(EdgeBacklogTest, OneRefusalThatHangsMakesNoBatchYield) {
   EdgeBacklog backlog;
   ObserveMany(backlog, Duration::zero(), T(seconds(1)));
-  backlog.Observe(kYielding * EdgeBacklog::kSmoothingPart, T(seconds(1)), kObjective);
+  backlog.Observe(kYielding * EdgeBacklog::kSmoothingDivisor, T(seconds(1)), kObjective);
   EXPECT_EQ(backlog.Priority(kObjective, T(seconds(1))), BatchPriority::kEqual);
 }
 
 TEST(EdgeBacklogTest, BatchesYieldNoLongerThanTheBacklogIsConfirmed) {
   EdgeBacklog backlog;
   ObserveMany(backlog, kObjective, T(seconds(1)));
-  EXPECT_EQ(backlog.Priority(kObjective, T(seconds(1) + EdgeBacklog::kLongestWait * kObjective)),
+  EXPECT_EQ(backlog.Priority(kObjective, T(seconds(1) + EdgeBacklog::kMaxWaitObjectives * kObjective)),
             BatchPriority::kBelowEdge);
-  EXPECT_EQ(backlog.Priority(kObjective, T(seconds(1) + EdgeBacklog::kLongestWait * kObjective + Duration(1))),
+  EXPECT_EQ(backlog.Priority(kObjective, T(seconds(1) + EdgeBacklog::kMaxWaitObjectives * kObjective + Duration(1))),
             BatchPriority::kEqual);
 }
 

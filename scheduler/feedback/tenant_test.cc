@@ -29,14 +29,14 @@ MonoTime Take(TenantMeter& meter, MonoTime start, int objectives, int a, int b, 
 
 double Weight(const TenantMeter& meter, TenantId tenant) { return meter.tenants()[static_cast<size_t>(tenant)].weight; }
 
-TEST(TenantMeterTest, EverybodyWeighsOneBeforeAnythingIsTakenAndWhileAllTakeTheSame) {
+TEST(TenantMeterTest, AllTenantsWeighOneAtFirstAndWhileAllTakeTheSame) {
   TenantMeter meter({1, 1, 1});
   for (const TenantId tenant : {kA, kB, kC}) EXPECT_EQ(Weight(meter, tenant), 1);
   Take(meter, MonoTime(), 100, 5, 5, 5);
   for (const TenantId tenant : {kA, kB, kC}) EXPECT_EQ(Weight(meter, tenant), 1);
 }
 
-TEST(TenantMeterTest, WhoTakesMoreThanItsShareWeighsTheLessTheMoreItTakes) {
+TEST(TenantMeterTest, ATenantBeyondItsShareWeighsTheLessTheMoreItTakes) {
   TenantMeter meter({1, 1, 1});
   const MonoTime end = Take(meter, MonoTime(), 100, 10, 1, 1);
   const double flood = Weight(meter, kA);
@@ -48,7 +48,7 @@ TEST(TenantMeterTest, WhoTakesMoreThanItsShareWeighsTheLessTheMoreItTakes) {
   EXPECT_EQ(Weight(meter, kB), 1);
 }
 
-TEST(TenantMeterTest, SharesSayWhatATenantMayTake) {
+TEST(TenantMeterTest, ATenantMayTakeInProportionToItsShare) {
   TenantMeter meter({2, 1});
   Take(meter, MonoTime(), 100, 10, 5);
   EXPECT_EQ(Weight(meter, kA), 1);
@@ -58,7 +58,7 @@ TEST(TenantMeterTest, SharesSayWhatATenantMayTake) {
   EXPECT_NEAR(Weight(turned, kA), 1.1 * 5 / 10, 0.01);
 }
 
-TEST(TenantMeterTest, WhoIsAloneMayTakeEverything) {
+TEST(TenantMeterTest, TheOnlyActiveTenantMayTakeEverything) {
   TenantMeter meter({1, 1, 1});
   Take(meter, MonoTime(), 100, 1000, 0);
   EXPECT_EQ(Weight(meter, kA), 1);
@@ -72,7 +72,7 @@ TEST(TenantMeterTest, AFloodIsForgivenWithinSomeTensOfObjectives) {
   EXPECT_GT(Weight(meter, kA), 0.95);
 }
 
-TEST(TenantMeterTest, WhatIsTakenBackDoesNotCount) {
+TEST(TenantMeterTest, RowsThatWereTakenBackDoNotCount) {
   TenantMeter meter({1, 1});
   Take(meter, MonoTime(), 1, 10, 10);
   meter.Count(MonoTime(), kA, 30, kObjective);
@@ -83,7 +83,7 @@ TEST(TenantMeterTest, WhatIsTakenBackDoesNotCount) {
   EXPECT_EQ(meter.tenants()[0].recent_rows, 0) << "never below nothing";
 }
 
-TEST(TenantMeterTest, TenantsThatNobodySpokeOfCountForNobody) {
+TEST(TenantMeterTest, UnknownTenantsAreNotCounted) {
   TenantMeter meter({1, 1});
   Take(meter, MonoTime(), 10, 5, 5);
   meter.Count(MonoTime(10 * kObjective), TenantId{2}, 1000, kObjective);

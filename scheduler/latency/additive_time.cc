@@ -33,7 +33,7 @@ void AdditiveTime::Correct(const ObservationWindow& window, const OwnCorrections
   interruption_ = ranked_of(count / 2, [&](const Observation& o) { return beyond(o, ratio.typical_permille()); });
   typical_ = interruption_ + ranked_of(count / 2, [](const Observation& o) { return o.overhead; });
   const Duration upper = ranked_of(
-      RankHolding(count), [&](const Observation& o) { return o.overhead + beyond(o, ratio.upper_permille()); });
+      PercentileRank(count), [&](const Observation& o) { return o.overhead + beyond(o, ratio.upper_permille()); });
   upper_ = std::clamp(upper, typical_, typical_ + std::min(max_tail_, kMaxTime));
 }
 

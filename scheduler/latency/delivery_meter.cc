@@ -22,7 +22,8 @@ Duration DeliveryMeter::margin(MonoTime now) {
   if (recent_.size() < kMinCount) return margin_;
   std::array<Duration, kWindow> times;
   for (size_t i = 0; i < recent_.size(); ++i) times[i] = recent_[i].took;
-  return margin_ = ValueAtRank(std::span(times).first(recent_.size()), RankHolding(recent_.size(), kMarginPercentile));
+  return margin_ =
+             ValueAtRank(std::span(times).first(recent_.size()), PercentileRank(recent_.size(), kMarginPercentile));
 }
 
 MonoTime DeliveryMeter::RunBy(MonoTime answer_by, MonoTime now, Duration margin) {

@@ -16,10 +16,10 @@ class DeliveryMeter {
  public:
   // Older measurements are forgotten, as the latency model forgets.
   static constexpr Duration kMemory = std::chrono::seconds(10);
-  // Fewer answers tell nothing: a slow one may be the first ever sent.
+  // With fewer answers there is no margin: a slow answer may be the first ever sent.
   static constexpr int kMinCount = 8;
-  // The margin is at most the time that a request has divided by this. Where sending takes longer, most requests that
-  // could be served would be refused for the sake of those that may be late.
+  // The margin is at most the request's remaining time divided by this. A longer margin would refuse most requests that
+  // could be served, to save the few that may be late.
   static constexpr int kMaxMarginDivisor = 4;
   // The margin holds for all but one answer in a hundred; a batch's prediction only for all but one in twenty. A late
   // answer has cost as much as one in time, and a slow delivery delays every answer of its batch.

@@ -39,7 +39,7 @@ TEST(DeliveryMeterTest, OneSlowAnswerAmongFewSetsNoMargin) {
   EXPECT_EQ(meter.margin(T(seconds(1))), milliseconds(1));
 }
 
-TEST(DeliveryMeterTest, DoesNotBelieveAFewAnswers) {
+TEST(DeliveryMeterTest, AFewAnswersSetNoMargin) {
   DeliveryMeter meter;
   for (int i = 1; i < DeliveryMeter::kMinCount; ++i) meter.Observe(milliseconds(100), T(seconds(1)));
   EXPECT_EQ(meter.margin(T(seconds(1))), Duration::zero());
@@ -51,7 +51,7 @@ TEST(DeliveryMeterTest, TakesAtMostAQuarterOfTheTimeThatARequestHas) {
   EXPECT_EQ(meter.RunBy(T(milliseconds(1008)), T(seconds(1))), T(milliseconds(1006)));
 }
 
-TEST(DeliveryMeterTest, WhoHasNoDeadlineOrMissedItKeepsIt) {
+TEST(DeliveryMeterTest, RequestsWithoutADeadlineOrWithAPassedOneKeepIt) {
   DeliveryMeter meter;
   Feed(meter, milliseconds(5));
   EXPECT_EQ(meter.RunBy(kNever, T(seconds(1))), kNever);
@@ -59,7 +59,7 @@ TEST(DeliveryMeterTest, WhoHasNoDeadlineOrMissedItKeepsIt) {
   EXPECT_EQ(meter.RunBy(T(milliseconds(900)), T(seconds(1))), T(milliseconds(900)));
 }
 
-TEST(DeliveryMeterTest, ForgetsWhatWasMeasuredLongAgoAndWhatAFullWindowFollows) {
+TEST(DeliveryMeterTest, ForgetsMeasurementsThatAreOldOrBeyondTheWindow) {
   DeliveryMeter meter;
   Feed(meter, milliseconds(5));
   EXPECT_EQ(meter.margin(T(seconds(1) + DeliveryMeter::kMemory)), milliseconds(5));

@@ -67,8 +67,8 @@ class LatencyModel {
   // Forgets everything and takes the profile times `permille` / 1000 for the truth.
   void AssumeProfileAt(int permille);
 
-  // From the next observation on, what Predict adds for the tail is at most `max_tail` beyond the typical additive
-  // part. A longer tail would have most requests refused for the sake of the few that would be late.
+  // From the next observation on, Predict adds at most `max_tail` for the tail, beyond the typical additive part. A
+  // longer tail would refuse most requests, to save the few that would be late.
   void LimitTail(Duration max_tail) { additive_.LimitTail(max_tail); }
 
   // Drops what is older than the memory, as seen from `now`.
@@ -80,7 +80,7 @@ class LatencyModel {
   Duration typical_additive() const { return additive_.typical(); }
 
  private:
-  // Forget, without telling the table.
+  // Forget without updating the table.
   void DropOld(MonoTime now);
   void Correct();
   void RankAdditive();

@@ -115,7 +115,7 @@ void FeedOverhead(LatencyModel& model, int count, Duration overhead, MonoTime at
   for (int i = 0; i < count; ++i) model.Observe(kHi, 1, milliseconds(10), at, overhead);
 }
 
-TEST(LatencyModelTest, WhatBatchesTakeBesideComputingIsTheSameForAllPointsAndSizes) {
+TEST(LatencyModelTest, TheAdditiveTimeIsTheSameForAllPointsAndSizes) {
   LatencyModel model(ThreePoints());
   FeedOverhead(model, 64, milliseconds(1));
   EXPECT_EQ(model.table().typical_permille, 1000);
@@ -138,7 +138,7 @@ TEST(LatencyModelTest, PredictsAnOverheadThatAllButOneInTwentyKeepTo) {
       << "in the long run it is the median";
 }
 
-TEST(LatencyModelTest, OverheadMakesSmallBatchesDear) {
+TEST(LatencyModelTest, OverheadMakesSmallBatchesCostly) {
   Profile profile = ThreePoints();
   for (int rows = 1; rows <= 8; ++rows) profile.latency[0][rows - 1] = milliseconds(10) * rows + milliseconds(rows > 1);
   LatencyModel model(profile);
@@ -148,7 +148,7 @@ TEST(LatencyModelTest, OverheadMakesSmallBatchesDear) {
   EXPECT_EQ(efficient(), 8);
 }
 
-TEST(LatencyModelTest, AnOverheadBeyondAllSenseBreaksNothing) {
+TEST(LatencyModelTest, AnOverheadOfYearsBreaksNoPrediction) {
   LatencyModel model(ThreePoints());
   FeedOverhead(model, 20, Duration::max());
   EXPECT_GT(model.table().Predict(kHi, 8), Duration::zero());
@@ -158,7 +158,7 @@ TEST(LatencyModelTest, AnOverheadBeyondAllSenseBreaksNothing) {
 }
 
 // What interrupts the machine takes a small batch twice its time and a large one hardly more than its own.
-TEST(LatencyModelTest, ThatSmallBatchesSufferMoreSaysNothingOfThePointThatRunsThem) {
+TEST(LatencyModelTest, SmallBatchesDoNotSlowDownThePointThatRunsThem) {
   LatencyModel model(ThreePoints());
   for (int i = 0; i < 64; ++i) model.Observe(kLo, 1, milliseconds(4), T(seconds(1)));
   for (int i = 0; i < 30; ++i) {
@@ -178,7 +178,7 @@ void FeedCold(LatencyModel& model, int turns, int lo_warm) {
   }
 }
 
-TEST(LatencyModelTest, ThatWeightsMustBeFetchedAfterAnotherPointSaysNothingOfTheirPoint) {
+TEST(LatencyModelTest, ColdBatchesDoNotSlowDownTheirPoint) {
   LatencyModel model(ThreePoints());
   Feed(model, 20, milliseconds(10));
   FeedCold(model, 20, /*lo_warm=*/1);
@@ -186,7 +186,7 @@ TEST(LatencyModelTest, ThatWeightsMustBeFetchedAfterAnotherPointSaysNothingOfThe
   EXPECT_GE(model.table().Predict(kLo, 1), milliseconds(3)) << "deadlines are kept by such batches too";
 }
 
-TEST(LatencyModelTest, APointThatNeverRunsTwiceIsJudgedByWhatItTakesThen) {
+TEST(LatencyModelTest, APointThatNeverRunsTwiceInARowIsJudgedByItsColdBatches) {
   LatencyModel model(ThreePoints());
   Feed(model, 20, milliseconds(10));
   FeedCold(model, 20, /*lo_warm=*/0);
@@ -225,7 +225,7 @@ TEST(LatencyModelTest, APointThatRunsAloneHasNoCorrectionOfItsOwnHoweverLong) {
   EXPECT_LE(model.table().typical_permille, 1700);
 }
 
-TEST(LatencyModelTest, PointsStandToEachOtherAsBeforeWhicheverRunsMost) {
+TEST(LatencyModelTest, CorrectionsBesideEachOtherStayWhicheverPointRunsMost) {
   LatencyModel model(ThreePoints());
   Feed(model, 20, milliseconds(10));
   FeedInTurn(model, 20, milliseconds(10), milliseconds(3));
@@ -259,7 +259,7 @@ TEST(LatencyModelTest, AnyHistoryLeavesAPrediction) {
   }
 }
 
-TEST(LatencyModelTest, NoiseIsNoPointsOwn) {
+TEST(LatencyModelTest, NoiseGivesNoPointACorrectionOfItsOwn) {
   LatencyModel model(ThreePoints());
   for (int i = 0; i < 60; ++i) FeedInTurn(model, 1, milliseconds(8 + i % 5), Duration(milliseconds(8 + i * 3 % 5)) / 5);
   EXPECT_EQ(model.own_permille(kHi), 1000);
@@ -285,7 +285,7 @@ TEST(LatencyModelTest, PointsAreUntriedUntilFourBatchesOfTheirOwn) {
   EXPECT_EQ(model.table().untried, PointSet::Of(kMid));
 }
 
-TEST(LatencyModelTest, RanksPointsAsTheyHaveBecome) {
+TEST(LatencyModelTest, RanksPointsByTheirCorrectedLatencies) {
   LatencyModel model(ThreePoints());
   EXPECT_EQ(model.table().ranking.by_value().front(), 2u) << "lo";
   Feed(model, 20, milliseconds(10));
@@ -302,7 +302,7 @@ TEST(LatencyModelTest, ObservationsLeaveTheWindow) {
   EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(10));
 }
 
-TEST(LatencyModelTest, WhatIsOlderThanTheMemoryIsForgotten) {
+TEST(LatencyModelTest, MeasurementsOlderThanTheMemoryAreForgotten) {
   LatencyModel model(ThreePoints(), {.memory = seconds(10)});
   Feed(model, 64, milliseconds(90), T(seconds(1)));
   model.Forget(T(seconds(11)));
@@ -341,7 +341,7 @@ TEST(LatencyModelTest, InterruptionsOfMostShortBatchesDoNotSlowDownLongOnes) {
   EXPECT_EQ(model.table().Predict(kLo, 1), milliseconds(6));
 }
 
-TEST(LatencyModelTest, ATailIsNotKeptToBeyondItsLimit) {
+TEST(LatencyModelTest, TheTailOfAPredictionIsLimited) {
   LatencyModel model(ThreePoints());
   model.LimitTail(milliseconds(4));
   for (int i = 0; i < 60; ++i) Feed(model, 1, i % 10 == 9 ? milliseconds(90) : milliseconds(10));
@@ -360,7 +360,7 @@ TEST(LatencyModelTest, HopesForTheProfileOrTheBestOfTheLastMinute) {
       << "the profile, which is never given up";
 }
 
-TEST(LatencyModelTest, ABatchThatSucceededAgainstAllBeliefReplacesIt) {
+TEST(LatencyModelTest, ASuccessfulTrialReplacesAllMeasurements) {
   LatencyModel model(ThreePoints());
   Feed(model, 30, milliseconds(10));
   FeedInTurn(model, 30, milliseconds(400), milliseconds(800));

@@ -1,8 +1,8 @@
 // Each point's own correction: how long its batches take beside those of other points, relative to the common ratio.
 //
-// It is told from batches of comparable size, counts only beyond what scatter can do, and is remembered a little longer
-// than the common ratio. One point, the anchor, has none by definition, or all could drift away together: the point
-// that more than two thirds of the last batches ran at.
+// It is measured on batches of comparable size, applies only where it exceeds the scatter, and is remembered a little
+// longer than the common ratio. The anchor, the point of more than two thirds of the last batches, has none by
+// definition: otherwise all corrections could drift together.
 #ifndef ANYBIT_SCHEDULER_LATENCY_OWN_CORRECTIONS_H_
 #define ANYBIT_SCHEDULER_LATENCY_OWN_CORRECTIONS_H_
 

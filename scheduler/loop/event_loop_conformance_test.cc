@@ -246,7 +246,7 @@ TEST(AsioEventLoopTest, RunReturnsAtOnceAfterStop) {
   EXPECT_FALSE(ran);
 }
 
-TEST(AsioEventLoopTest, WhatNeverRanIsDestroyedWithTheLoop) {
+TEST(AsioEventLoopTest, CallbacksThatNeverRanAreDestroyedWithTheLoop) {
   auto owned = std::make_shared<int>(1);
   {
     AsioEventLoop loop;
@@ -257,7 +257,7 @@ TEST(AsioEventLoopTest, WhatNeverRanIsDestroyedWithTheLoop) {
   EXPECT_EQ(owned.use_count(), 1);
 }
 
-TEST(AsioEventLoopTest, ATimerThatAlwaysAsksForThePastDoesNotStarveWhatIsPosted) {
+TEST(AsioEventLoopTest, ATimerThatIsAlwaysDueDoesNotStarvePostedCallbacks) {
   AsioEventLoop loop;
   bool stopped = false;
   std::function<void()> again = [&] {

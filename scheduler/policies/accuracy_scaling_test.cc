@@ -67,7 +67,7 @@ TEST(AccuracyScalingTest, ABatchThatIsAsLargeAsTheSlackAllowsStartsAtOnce) {
   EXPECT_EQ(Decide(Waiting(9, 0)).plans.at(0).count, 8);
 }
 
-TEST(AccuracyScalingTest, DoesNotWaitWhileSomeoneIsLeftOver) {
+TEST(AccuracyScalingTest, DoesNotWaitWhileARequestIsLeftOver) {
   Snapshot snapshot(ThreePoints());
   snapshot.Add(T(milliseconds(100)), kAnyPoint, 5).Add(T(milliseconds(100)), kAnyPoint, 5);
   EXPECT_EQ(PlannedIds(snapshot.view(), Decide(snapshot)), (IdList{1}));

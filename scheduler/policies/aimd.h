@@ -3,7 +3,7 @@
 //
 // Clipper itself looks at no deadline. Here a batch is also cut to what the point finishes within the head's slack, and
 // a head it cannot finish in time is refused, as every policy here does; so this is Clipper at its best. A request that
-// does not accept the point runs at the most accurate one it accepts; one of more rows than the limit runs alone.
+// does not accept the point runs at its most accurate point; a request of more rows than the limit runs alone.
 #ifndef ANYBIT_SCHEDULER_POLICIES_AIMD_H_
 #define ANYBIT_SCHEDULER_POLICIES_AIMD_H_
 

@@ -49,19 +49,19 @@ TEST(DeferralTest, WaitsForTheHeadsStartAndWakesThen) {
   EXPECT_EQ(decision.wake_at, T(milliseconds(31))) << "the second slot waits for the second request";
 }
 
-TEST(DeferralTest, NeverWakesAfterSomeoneBehindTheHeadMustStart) {
+TEST(DeferralTest, WakesBeforeARequestBehindTheHeadMustStart) {
   Snapshot snapshot(ThreePoints());
   snapshot.Add(T(milliseconds(50))).Add(T(milliseconds(51)), PointSet::Of(kHi), 8);  // 24 ms: by 27
   EXPECT_EQ(Decide(snapshot).wake_at, T(milliseconds(27)));
 }
 
-TEST(DeferralTest, WhoMustStartNowRunsThoughTheHeadWaits) {
+TEST(DeferralTest, ARequestThatMustStartNowRunsThoughTheHeadWaits) {
   Snapshot snapshot(ThreePoints());
   snapshot.Add(T(milliseconds(50))).Add(T(milliseconds(51)), PointSet::Of(kHi), 8).At(T(milliseconds(27)));
   EXPECT_EQ(PlannedIds(snapshot.view(), Decide(snapshot)), (IdList{2}));
 }
 
-TEST(DeferralTest, WhoMustStartNowButHasNoBatchIsRefused) {
+TEST(DeferralTest, ARequestThatMustStartNowButHasNoBatchIsRefused) {
   // 8 rows take 38 ms at hi, the only point the rule above knows, and 24 ms at lo.
   Snapshot snapshot(AffineProfile({{"hi", 0.90, milliseconds(10), milliseconds(4)},
                                    {"mid", 0.85, milliseconds(10), milliseconds(4)},
@@ -73,14 +73,14 @@ TEST(DeferralTest, WhoMustStartNowButHasNoBatchIsRefused) {
   EXPECT_EQ(decision.wake_at, T(milliseconds(30))) << "the head still waits";
 }
 
-TEST(DeferralTest, WaitsForNothingInAHurry) {
+TEST(DeferralTest, DoesNotWaitInAHurry) {
   Snapshot snapshot(ThreePoints());
   snapshot.Add(T(milliseconds(50)));
   snapshot.hurry = true;
   EXPECT_EQ(Ids(snapshot.view(), Decide(snapshot).members), (IdList{1}));
 }
 
-TEST(DeferralTest, WhoHasNoDeadlineNeverMakesOthersLate) {
+TEST(DeferralTest, RequestsWithoutADeadlineNeverMakeOthersLate) {
   Snapshot snapshot(ThreePoints());
   snapshot.Add(T(milliseconds(50))).Add(kNever);
   EXPECT_EQ(Decide(snapshot).wake_at, T(milliseconds(30)));

@@ -4,8 +4,8 @@
 // The point: the given one, or the most accurate that is in time for the head. The batch: the longest run in deadline
 // order that the point finishes within the head's slack. It starts at once if it is full (max_batch rows, or a request
 // that accepts the point is left over), if none in it has a deadline, or in a hurry (SchedulerView). A head that the
-// point cannot finish in time is refused; one that does not accept the given point gets the most accurate that is in
-// time.
+// point cannot finish in time is refused; a head that does not accept the given point gets the most accurate that is
+// in time.
 #ifndef ANYBIT_SCHEDULER_POLICIES_DEFERRED_H_
 #define ANYBIT_SCHEDULER_POLICIES_DEFERRED_H_
 

@@ -65,7 +65,7 @@ TEST(EarlyDropTest, RefusesHeadsThatWouldBeLateWithTheirWholeWindow) {
   EXPECT_EQ(PlannedIds(snapshot.view(), decision), (IdList{3, 4, 5}));
 }
 
-TEST(EarlyDropTest, ALateHeadOfAShortQueueIsMeasuredByWhatWaits) {
+TEST(EarlyDropTest, ALateHeadOfAShortQueueIsJudgedByTheWaitingRequests) {
   Snapshot snapshot(ThreePoints());
   snapshot.Add(T(milliseconds(6))).Add(T(milliseconds(8)));
   snapshot.arrivals.objective = milliseconds(24);  // the size is 8, but mid x 2 takes 6 ms

@@ -1,7 +1,8 @@
-// One operating point for every request that accepts it: what a server without a choice does ("Clipper+").
+// One operating point for every request that accepts it, as in a server without a choice ("Clipper+").
 //
 // The batch is the largest that the point finishes within the head's slack; a head it cannot finish in time is refused.
-// A request that does not accept the point (its floor or pin excludes it) runs at the most accurate one it accepts.
+// A request that does not accept the point (its floor or pin excludes it) runs at the most accurate point that it
+// accepts.
 #ifndef ANYBIT_SCHEDULER_POLICIES_FIXED_H_
 #define ANYBIT_SCHEDULER_POLICIES_FIXED_H_
 

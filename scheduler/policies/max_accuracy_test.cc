@@ -43,7 +43,7 @@ TEST(MaxAccuracyTest, TakesTheMostAccuratePointForTheHeadThenTheMostRows) {
   }
 }
 
-TEST(MaxAccuracyTest, RefusesOnlyWhatNoAcceptedPointServesInTime) {
+TEST(MaxAccuracyTest, RefusesOnlyRequestsThatNoAcceptedPointServesInTime) {
   Snapshot snapshot(ThreePoints());
   snapshot.Add(T(microseconds(1999))).Add(T(milliseconds(9)), PointSet::Of(kHi)).Add(T(milliseconds(9)));
   const Decision decision = MaxAccuracy().Decide(snapshot.view());

@@ -1,7 +1,7 @@
 // Rows first, accuracy second (the MaxBatch baseline of SuperServe).
 //
-// The batch: the most rows, of those that wait, that the point fastest with so many finishes within the head's slack.
-// The point: the most accurate that finishes this batch within that slack, too. A request without a deadline has room
+// The batch: the largest number of waiting rows that any point finishes within the head's slack. The point: the most
+// accurate that finishes this batch within that slack. A request without a deadline has room
 // for any batch. Infeasible heads are refused.
 #ifndef ANYBIT_SCHEDULER_POLICIES_MAX_BATCH_H_
 #define ANYBIT_SCHEDULER_POLICIES_MAX_BATCH_H_

@@ -49,7 +49,7 @@ TEST(MaxBatchTest, TakesTheMostRowsThenTheMostAccuratePointThatRunsThem) {
   }
 }
 
-TEST(MaxBatchTest, RefusesOnlyWhatNoAcceptedPointServesInTime) {
+TEST(MaxBatchTest, RefusesOnlyRequestsThatNoAcceptedPointServesInTime) {
   Snapshot snapshot(ThreePoints());
   snapshot.Add(T(microseconds(1999))).Add(T(milliseconds(9)), PointSet::Of(kHi)).Add(T(milliseconds(40)));
   const Decision decision = MaxBatch().Decide(snapshot.view());
@@ -57,7 +57,7 @@ TEST(MaxBatchTest, RefusesOnlyWhatNoAcceptedPointServesInTime) {
   EXPECT_EQ(PlannedIds(snapshot.view(), decision), (IdList{3}));
 }
 
-TEST(MaxBatchTest, KeepsToWhatEveryMemberAccepts) {
+TEST(MaxBatchTest, RunsAtAPointThatEveryMemberAccepts) {
   Snapshot snapshot(ThreePoints());
   snapshot.Add(T(milliseconds(90))).Add(T(milliseconds(95)), PointSet::Of(kMid).With(kLo));
   snapshot.Add(T(milliseconds(99)), PointSet::Of(kHi));

@@ -148,7 +148,7 @@ TEST_P(PolicyConformanceTest, EqualViewsGiveEqualDecisions) {
   });
 }
 
-TEST_P(PolicyConformanceTest, RefusesNothingThatHasNoDeadline) {
+TEST_P(PolicyConformanceTest, RefusesNoRequestWithoutADeadline) {
   ForManySnapshots([](const SchedulerView& view, const SchedulingPolicy&, const Decision& decision) {
     for (const int i : decision.shed) EXPECT_NE(view.waiting[static_cast<size_t>(i)].run_by, kNever);
   });

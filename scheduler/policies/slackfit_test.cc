@@ -51,7 +51,7 @@ TEST(SlackFitTest, TakesTheBucketClosestToTheSlackOfTheHead) {
   ExpectOnePlan(EightWaiting(microseconds(5500)), kLo, kAllEight);
 }
 
-TEST(SlackFitTest, RunsAllThatWaitWhenNoBucketFitsAndRefusesTheHeadIfItCannot) {
+TEST(SlackFitTest, RunsAllWaitingRequestsWhenNoBucketFitsOrRefusesTheHead) {
   Snapshot two(ThreePoints());
   two.Add(T(microseconds(5499))).Add(T(milliseconds(90)));  // the first bucket: lo x 8, 5.5 ms
   ExpectOnePlan(two, kLo, {1, 2});
@@ -61,7 +61,7 @@ TEST(SlackFitTest, RunsAllThatWaitWhenNoBucketFitsAndRefusesTheHeadIfItCannot) {
   EXPECT_EQ(PlannedIds(eight.view(), decision), (IdList{2, 3, 4, 5, 6, 7, 8}));
 }
 
-TEST(SlackFitTest, RefillsToTheMostAccuratePointThatRunsTheFewWhoWaitInTime) {
+TEST(SlackFitTest, RefillsToTheMostAccuratePointThatRunsTheFewWaitingInTime) {
   Snapshot one(ThreePoints());
   one.Add(T(milliseconds(12)));  // bucket: mid x 8
   ExpectOnePlan(one, kHi, {1});
@@ -94,7 +94,7 @@ TEST(SlackFitTest, TheHeadsFloorChoosesTheBucketFromItsOwnPoints) {
   ExpectOnePlan(snapshot, kHi, {1, 2, 3, 4});
 }
 
-TEST(SlackFitTest, RefillingKeepsToWhatEveryMemberAccepts) {
+TEST(SlackFitTest, RefillingTakesAPointThatEveryMemberAccepts) {
   Snapshot snapshot(ThreePoints());
   snapshot.Add(T(milliseconds(12))).Add(T(milliseconds(50)), PointSet::Of(kMid).With(kLo));
   ExpectOnePlan(snapshot, kMid, {1, 2});  // the head alone would get hi

@@ -30,7 +30,7 @@ class RequestQueue {
   std::span<const PendingRequest> waiting() const { return std::span(requests_).subspan(front_); }
   bool empty() const { return front_ == requests_.size(); }
   int rows() const { return rows_; }
-  // How many have several rows or do not accept all points.
+  // How many of the requests have several rows or do not accept all points.
   int special() const { return special_; }
 
  private:

@@ -47,7 +47,7 @@ TEST(RequestQueueTest, RemovesPositionsInAnyOrder) {
   EXPECT_EQ(Ids(queue), (IdList{2, 4, 5, 7}));
 }
 
-TEST(RequestQueueTest, CountsThoseOfSeveralRowsOrThatDoNotAcceptAllPoints) {
+TEST(RequestQueueTest, CountsRequestsOfSeveralRowsOrThatDoNotAcceptAllPoints) {
   const PointSet all = PointSet::First(3);
   RequestQueue queue(all);
   const auto insert = [&](uint64_t id, PointSet allowed, int rows) {

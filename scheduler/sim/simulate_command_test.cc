@@ -61,7 +61,7 @@ class SimulateCommandTest : public ::testing::Test {
                                           "2,3000,3500,0\n");
 };
 
-TEST_F(SimulateCommandTest, WritesWhatBecameOfEachRequest) {
+TEST_F(SimulateCommandTest, WritesTheOutcomeOfEachRequest) {
   const std::string outcomes = PathOf("outcomes.csv");
   const Ran ran =
       Simulated({"--profile", profile_, "--arrivals", arrivals_, "--policy", "fixed:hi", "--outcomes", outcomes});
@@ -102,13 +102,13 @@ TEST_F(SimulateCommandTest, PrintsOneJsonObjectForEachPolicy) {
   EXPECT_EQ((*ParseJsonObject(second))["policy"], "fixed:hi");
 }
 
-TEST_F(SimulateCommandTest, LeavesOutTheBoundWhereItIsNotWanted) {
+TEST_F(SimulateCommandTest, LeavesOutTheBoundOnRequest) {
   const Ran ran = Simulated({"--profile", profile_, "--requests", "10", "--bound=false"});
   EXPECT_EQ(ran.exit_code, 0) << ran.err;
   EXPECT_THAT(ran.out, Not(HasSubstr("bound")));
 }
 
-TEST_F(SimulateCommandTest, ChoosesAnObjectiveAndSaysWhatItRan) {
+TEST_F(SimulateCommandTest, ChoosesAnObjectiveAndPrintsIt) {
   EXPECT_THAT(Simulated({"--profile", profile_, "--requests", "10"}).out,
               StartsWith("poisson, load 0.8 (of 1333.3 requests/s), objective 15 ms, 1 slot, seed 1\n"));
   EXPECT_THAT(Simulated({"--profile", profile_, "--requests", "10", "--noise", "0.1", "--profile_ratio", "2"}).out,
@@ -195,7 +195,7 @@ TEST_F(SimulateCommandTest, ASweepRunsInTheServersWorldToo) {
   EXPECT_THAT(ReadFile(directory + "/sweep.md"), HasSubstr("objective 15 ms, the server's world, 50 requests"));
 }
 
-TEST_F(SimulateCommandTest, ASweepWithoutPoliciesComparesAllThereAre) {
+TEST_F(SimulateCommandTest, ASweepWithoutPoliciesComparesAllPolicies) {
   const std::string directory = PathOf("all");
   const Ran ran = Simulated({"--profile", profile_, "--sweep", "--out", directory, "--loads", "1", "--requests", "20"});
   EXPECT_EQ(ran.exit_code, 0) << ran.err;
@@ -214,7 +214,7 @@ TEST_F(SimulateCommandTest, SinglePointsMayBeWrongToo) {
               HasSubstr("9 point ratios for "));
 }
 
-TEST_F(SimulateCommandTest, SaysInOneLineWhatIsWrongAndExitsWithTwo) {
+TEST_F(SimulateCommandTest, PrintsAWrongFlagInOneLineAndExitsWithTwo) {
   const std::string bad_csv = WriteFile("bad.csv", "id,arrival_us,deadline_us,min_accuracy\n1,zero,2,0\n");
   const struct {
     std::vector<std::string> arguments;  // after --profile
@@ -256,7 +256,7 @@ TEST_F(SimulateCommandTest, SaysInOneLineWhatIsWrongAndExitsWithTwo) {
   }
 }
 
-TEST_F(SimulateCommandTest, NeedsAProfileThatIsOne) {
+TEST_F(SimulateCommandTest, RefusesAFileThatIsNoProfile) {
   EXPECT_EQ(Simulated({}).err, "anybit-simulate: --profile is missing\n");
   EXPECT_EQ(Simulated({}).exit_code, 2);
   const Ran missing = Simulated({"--profile", PathOf("missing.json")});

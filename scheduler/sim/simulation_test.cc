@@ -93,7 +93,7 @@ TEST(SimulationTest, TwoSlotsRunTwoBatchesAtOnce) {
   EXPECT_THAT(result->batches, ElementsAre(Field(&BatchRecord::slot, 0), Field(&BatchRecord::slot, 1)));
 }
 
-TEST(SimulationTest, WhatNothingCouldServeIsRefusedAndWhatIsTooLateAtOnceExpires) {
+TEST(SimulationTest, UnservableRequestsAreRefusedAndLateArrivalsExpire) {
   const std::vector<OfferedRequest> requests = {Offer(1, milliseconds(0), milliseconds(50), 0.95),  // too high
                                                 Offer(2, milliseconds(0), milliseconds(1)),
                                                 Offer(3, milliseconds(0), milliseconds(0)),
@@ -184,7 +184,7 @@ TEST(SimulationTest, NoRequestsGiveAnEmptyResult) {
   EXPECT_TRUE(result->batches.empty());
 }
 
-TEST(SimulationTest, RefusesWhatItCannotRun) {
+TEST(SimulationTest, RefusesInvalidRequestsAndOptions) {
   const std::vector<OfferedRequest> unordered = {Offer(7, milliseconds(2), milliseconds(9)),
                                                  Offer(8, milliseconds(1), milliseconds(9))};
   EXPECT_EQ(Simulate(ThreePoints(), unordered, {}).status(),

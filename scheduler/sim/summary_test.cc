@@ -115,7 +115,7 @@ TEST(SummaryTest, DecisionTimesAreReportedWhereTheyWereMeasured) {
   EXPECT_EQ(summary.decision_p99_ns, 900);
 }
 
-TEST(SummaryTest, NothingOfferedIsNothingAttained) {
+TEST(SummaryTest, WithoutRequestsNothingIsAttained) {
   const Summary summary = Summarize(Points(), {}, {});
   EXPECT_EQ(summary.offered, 0);
   EXPECT_EQ(summary.attainment, 0);

@@ -39,7 +39,7 @@ std::vector<SweepRun> TwoPoliciesOnFourTraces() {
           RunOf("mmpp", 1, "bad", 3),   RunOf("mmpp", 1, "good", 6)};
 }
 
-TEST(SweepReportTest, CsvHasALineForEachRunAndEmptyCellsForWhatIsNotThere) {
+TEST(SweepReportTest, CsvHasALineForEachRunAndEmptyCellsForAbsentValues) {
   std::vector<SweepRun> runs = {RunOf("step", 0.5, "bad", 5), RunOf("step", 1, "good", 9)};
   runs[1].bound.reset();
   runs[1].summary.latency = {

@@ -65,7 +65,7 @@ TEST(SweepTest, TheNumberOfThreadsChangesNothing) {
   }
 }
 
-TEST(SweepTest, SaysWhatIsWrong) {
+TEST(SweepTest, AnErrorNamesTheWrongOption) {
   SweepOptions options = SmallSweep();
   options.jobs = 2;
   options.workloads.push_back("weekend");

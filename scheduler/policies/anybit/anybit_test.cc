@@ -266,7 +266,7 @@ TEST(AnybitTest, ChoosesAmongSixtyFourPoints) {
   EXPECT_GE(point_with(60, milliseconds(150)), some);
 }
 
-TEST(AnybitTest, BatchesOfOneAreEnough) {
+TEST(AnybitTest, AProfileOfBatchesOfOneRowIsEnough) {
   const Profile profile = AffineProfile(
       {{"hi", 0.90, milliseconds(10), Duration::zero()}, {"lo", 0.70, milliseconds(2), Duration::zero()}}, 1);
   const auto point_with = [&](int count) {

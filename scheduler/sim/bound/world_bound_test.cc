@@ -47,7 +47,7 @@ TEST(WorldBoundTest, ProcessorTimeIsMixedFromTheTwoBestWays) {
   EXPECT_EQ(BoundUtilityIn(kServerWorld, TwoPoints(), Offer(100, microseconds(25)), 1).sum, 0);
 }
 
-TEST(WorldBoundTest, WhereTimeAboundsTheClairvoyantBoundHolds) {
+TEST(WorldBoundTest, WithAmpleTimeTheClairvoyantBoundHolds) {
   const std::vector<OfferedRequest> requests = Offer(100, milliseconds(1));
   EXPECT_NEAR(BoundUtilityIn(kServerWorld, TwoPoints(), requests, 1).sum, 90, 1e-6);
   EXPECT_FALSE(BoundUtilityIn(kServerWorld, TwoPoints(), requests, 1).exact);

@@ -202,7 +202,7 @@ TEST(WriteRequestsTest, PlainRequestsHaveFourColumnsAndShortNumbers) {
   EXPECT_EQ(TextOf(PathOf("plain")), absl::StrCat(kHeader, "1,10,20.5,0.1\n2,100.001,,0\n"));
 }
 
-TEST(WriteRequestsTest, WhatCouldNotBeReadBackIsNotWritten) {
+TEST(WriteRequestsTest, RequestsThatCouldNotBeReadBackAreNotWritten) {
   const auto error = [](std::vector<OfferedRequest> requests) {
     const absl::Status status = WriteRequests(PathOf("unwritten"), requests);
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);

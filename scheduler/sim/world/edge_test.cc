@@ -133,14 +133,14 @@ TEST_F(EdgeTest, ARefusalCostsItsReceivingAndItsSending) {
   EXPECT_EQ(ends_[0].at, T(microseconds(300)));
 }
 
-TEST_F(EdgeTest, OneDeliveryInEightIsTold) {
+TEST_F(EdgeTest, OneDeliveryInEightIsReported) {
   Start(kExact);
   for (int i = 0; i < 40; ++i) CallAt(milliseconds(10 * i));
   loop_.Run();
   EXPECT_EQ(deliveries_.delivered, std::vector<Duration>(5, microseconds(500)));
 }
 
-TEST_F(EdgeTest, AnAnswerThatCameTooLateIsToldToo) {
+TEST_F(EdgeTest, AnAnswerThatCameTooLateIsReportedToo) {
   Start(kExact);
   // The batch ends 2.2 ms after the call, the answer is there after 2.7 ms; its caller gave up after 2.6 ms.
   for (int i = 1; i <= 8; ++i) CallAt(milliseconds(10 * i), microseconds(2600));

@@ -32,7 +32,7 @@ class SharedProcessorTest : public ::testing::Test {
   std::vector<std::pair<std::string, int64_t>> finished_;
 };
 
-TEST_F(SharedProcessorTest, WhoWorksAloneHasTheWholeProcessor) {
+TEST_F(SharedProcessorTest, ATaskThatWorksAloneHasTheWholeProcessor) {
   AddAt(0, Worker::kSlot, 100, "batch");
   AddAt(200, Worker::kEdge, 20, "call");
   loop_.Run();
@@ -99,7 +99,7 @@ TEST_F(SharedProcessorTest, ATaskWithoutWorkIsDoneAtOnceButNotBeforeAddReturns) 
   EXPECT_THAT(finished_, ElementsAre(Pair("nothing", 5)));
 }
 
-TEST_F(SharedProcessorTest, WhatFinishesMayAddMore) {
+TEST_F(SharedProcessorTest, AFinishedTaskMayAddTasks) {
   loop_.PostAt(At(0), [&] {
     processor_.Add(Worker::kSlot, nanoseconds(10), [&] {
       processor_.Add(Worker::kEdge, nanoseconds(4), [&] { finished_.emplace_back("answer", Now()); });
