@@ -38,7 +38,7 @@ class ClientCommandTest : public ::testing::Test {
   }
 
   static std::string WriteFile(const std::string& name, const std::string& bytes) {
-    const std::string path = std::string(std::getenv("TEST_TMPDIR")) + "/" + name;
+    std::string path = std::string(std::getenv("TEST_TMPDIR")) + "/" + name;
     std::ofstream(path, std::ios::binary) << bytes;
     return path;
   }
