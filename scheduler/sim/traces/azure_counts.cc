@@ -81,6 +81,7 @@ int64_t FireTimers(int count, int minutes, std::vector<Function>& functions, std
 void SpreadByWeight(int64_t count, int minutes, const std::vector<Function>& functions, std::mt19937_64& random,
                     std::vector<MinuteCount>& counts) {
   std::vector<double> below;  // sum of the weights up to each function
+  below.reserve(functions.size());
   double sum = 0;
   for (const Function& function : functions) below.push_back(sum += function.weight);
   std::vector<std::vector<int>> invoked(functions.size());
