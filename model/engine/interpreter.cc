@@ -1,6 +1,8 @@
 #include "model/engine/interpreter.h"
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 #include "model/engine/kernel_choices.h"
 #include "model/format/requantize.h"
@@ -12,6 +14,24 @@ namespace {
 
 // Bytes, or floats, that a kernel's last step may read beyond a map: one vector.
 constexpr int64_t kReadPadding = 64;
+
+// Rows of the linear node that read its weights together: enough to make little of what the weights cost.
+constexpr int64_t kLinearRows = 8;
+// A sum of 32 bits as digits of 15 bits, which are words of a dot product.
+constexpr int kSumDigits = 3;
+constexpr int kDigitBits = 15;
+
+// Writes digits[0], digits[1], ... [depth] of each; returns how many are not all zero, or 1.
+int SplitSums(std::span<const int32_t> sums, int16_t* digits) {
+  int32_t any = 0;
+  for (int32_t sum : sums) any |= sum;
+  int count = 1;
+  while (count < kSumDigits && any >> (kDigitBits * count) != 0) ++count;
+  for (int digit = 0; digit < count; ++digit) {
+    for (int32_t sum : sums) *digits++ = static_cast<int16_t>(sum >> (kDigitBits * digit) & ((1 << kDigitBits) - 1));
+  }
+  return count;
+}
 
 template <class T>
 T* BufferOf(InterpreterMemory& memory, int buffer) {
@@ -55,6 +75,7 @@ InterpreterMemory Interpreter::MakeMemory(int rows) const {
   }
   memory.workspace = AlignedBuffer(workspace);
   memory.pool_sums.resize(sums);
+  memory.pool_words.resize(kLinearRows * kSumDigits * plan_.nodes.back().depth);
   if (full_precision_) memory.float_sums.resize(sums);
   return memory;
 }
@@ -185,15 +206,33 @@ void Interpreter::GatherSums(const PlannedNode* pool, const FeatureMap& map, con
 }
 
 void Interpreter::RunLinear(const PlannedNode& node, const Rows& rows, InterpreterMemory& memory) const {
+  for (int64_t first = 0; first < rows.count; first += kLinearRows) {
+    RunLinearRows(node, rows, first, std::min(kLinearRows, rows.count - first), memory);
+  }
+}
+
+void Interpreter::RunLinearRows(const PlannedNode& node, const Rows& rows, int64_t first, int64_t count,
+                                InterpreterMemory& memory) const {
   const LayerPanels& layer = rows.panels->layers[node.layer];
   const int source = SourceOf(node);
   const FeatureMap& map = activations_.map(source);
-  const uint8_t* in = Values<uint8_t>(memory, source);
-  for (int64_t row = 0; row < rows.count; ++row) {
+  const uint8_t* in = Values<uint8_t>(memory, source) + first * plan_.frames * map.image_stride();
+  std::array<int, kLinearRows> digits{};
+  const auto words = [&](int64_t row, int digit) {
+    return memory.pool_words.data() + (row * kSumDigits + digit) * node.depth;
+  };
+  for (int64_t row = 0; row < count; ++row) {
     GatherSums(plan_.PoolReadBy(node), map, in + row * plan_.frames * map.image_stride(), memory.pool_sums);
-    for (int64_t o = 0; o < node.out.channels; ++o) {
-      const int64_t sum = kernels_.dot(memory.pool_sums.data(), layer.codes.data() + o * node.depth, node.depth);
-      rows.output[row * plan_.classes() + o] = Dequantize(sum, layer.scale[o], layer.bias[o]);
+    digits[row] = SplitSums(std::span(memory.pool_sums).first(node.depth), words(row, 0));
+  }
+  for (int64_t o = 0; o < node.out.channels; ++o) {
+    for (int64_t row = 0; row < count; ++row) {
+      int64_t sum = 0;
+      for (int digit = 0; digit < digits[row]; ++digit) {
+        sum += kernels_.dot(words(row, digit), layer.codes.data() + o * node.depth, node.depth) *
+               (int64_t{1} << kDigitBits * digit);
+      }
+      rows.output[(first + row) * plan_.classes() + o] = Dequantize(sum, layer.scale[o], layer.bias[o]);
     }
   }
 }

@@ -25,6 +25,7 @@ struct InterpreterMemory {
   std::vector<AlignedBuffer> codes, floats;  // by buffer of the plan
   AlignedBuffer workspace;                   // of kernels
   std::vector<int32_t> pool_sums;            // one row's input of the linear node
+  std::vector<int16_t> pool_words;           // of some rows, in digits of 15 bits: [rows][kSumDigits][depth]
   std::vector<float> float_sums;             // the same at full precision
 };
 
@@ -67,6 +68,9 @@ class Interpreter {
   template <class T>
   void RunNode(const PlannedNode& node, int index, const Rows& rows, InterpreterMemory& memory) const;
   void RunLinear(const PlannedNode& node, const Rows& rows, InterpreterMemory& memory) const;
+  // The same for at most kLinearRows of them, which share one pass over the weights.
+  void RunLinearRows(const PlannedNode& node, const Rows& rows, int64_t first, int64_t count,
+                     InterpreterMemory& memory) const;
   void RunLinearFloats(const PlannedNode& node, const Rows& rows, InterpreterMemory& memory) const;
 
   // Sets `sums` to the linear node's input from the first image of a row: a global pool's sums over the row's frames,

@@ -12,7 +12,7 @@ namespace anybit::model {
 namespace {
 
 int64_t LinearBytes(const LayerPanels& panels) {
-  return static_cast<int64_t>(panels.codes.size() * sizeof(int16_t) + panels.floats.size() * sizeof(float));
+  return static_cast<int64_t>(panels.codes.size() + panels.floats.size() * sizeof(float));
 }
 
 // Sizes that share a panel count it once.
@@ -92,7 +92,7 @@ LayerPanels PanelPacker::PackLinear(PointId point, int layer) const {
   LayerWeights weights = WeightsOf(point, layer);
   LayerPanels panels;
   panels.floats.assign(weights.conv.floats.begin(), weights.conv.floats.end());
-  panels.codes = std::move(weights.codes);
+  panels.codes.assign(weights.codes.begin(), weights.codes.end());
   panels.scale = weights.conv.scale;
   panels.bias = weights.conv.bias;
   return panels;

@@ -18,7 +18,7 @@ struct LayerPanels {
   std::array<std::shared_ptr<const ConvLayer>, kChoiceRows.size()> conv;
 
   // Of a linear layer: [out][depth], codes or, at full precision, floats. The epilogue is the artifact's.
-  std::vector<int16_t> codes;
+  std::vector<int8_t> codes;
   std::vector<float> floats;
   std::span<const float> scale, bias;  // [out]
 };

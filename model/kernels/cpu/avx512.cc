@@ -244,12 +244,21 @@ struct SignsByTable : PlainSums {
 };
 
 #include "model/kernels/cpu/kernels.inc"
+// Uses its operands.
+#include "model/kernels/cpu/avx512_depthwise.inc"
+
+template <class SignsOperand>
+constexpr KernelTable MakeAvx512Table() {
+  KernelTable table = MakeTable<SignsOperand>("avx512");
+  table.depthwise_3x3 = Depthwise3x3;
+  return table;
+}
 
 }  // namespace
 
 const KernelTable& Avx512Kernels(bool has_vector_popcount) {
-  static constexpr KernelTable kTable = MakeTable("avx512");
-  static constexpr KernelTable kWithoutPopcount = MakeTable<SignsByTable>("avx512");
+  static constexpr KernelTable kTable = MakeAvx512Table<Signs>();
+  static constexpr KernelTable kWithoutPopcount = MakeAvx512Table<SignsByTable>();
   return has_vector_popcount ? kTable : kWithoutPopcount;
 }
 

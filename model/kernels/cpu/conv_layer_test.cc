@@ -68,6 +68,10 @@ constexpr Shape kShapes[] = {
     {5, 7, 16, 16, 1, 1, 0, true},
     {10, 10, 40, 40, 4, 3, 0, true},
     {8, 3, 1, 1, 2, 1, 1, true},
+    {5, 6, 64, 64, 3, 1, 1, true},
+    {4, 9, 150, 150, 3, 2, 1, true},
+    {6, 4, 96, 96, 3, 1, 0, true},
+    {9, 7, 30, 30, 3, 3, 1, true},
 };
 
 // Ranges of weights and input codes: those of the ladder's points, and others at the limits of an algorithm.
@@ -163,7 +167,8 @@ bool ConvLayerTest::Check(const Shape& shape, const Range& range, int64_t count,
 
 bool ConvLayerTest::CheckScaled(const Shape& shape, const Range& range, int64_t count, bool with_residual,
                                 bool pad_channels, bool extreme, bool fine) {
-  const PlannedNode node = NodeOf(shape);
+  PlannedNode node = NodeOf(shape);
+  node.has_residual = with_residual;
   const ConvMaps maps{.in = MapOf(node.in, BorderFor(node), pad_channels),
                       .residual = MapOf(node.out, {.before = 2, .after = 3}, true),
                       .out = MapOf(node.out, {.before = 1, .after = 2}, true)};
@@ -316,6 +321,7 @@ TEST_P(ConvLayerTest, SumsFloatsToTheirPrecision) {
   if (algorithm() != kFloats) return;
   for (const Shape& shape : kShapes) {
     PlannedNode node = NodeOf(shape);
+    node.has_residual = true;
     node.relu = shape.out % 2 == 0;
     const ConvMaps maps{.in = MapOf(node.in, BorderFor(node), shape.in > 3 || shape.depthwise),
                         .residual = MapOf(node.out, {.before = 0, .after = 1}, true),

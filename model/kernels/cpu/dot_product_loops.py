@@ -49,6 +49,14 @@ class Loop:
         return [instruction for instruction in self.body if instruction.is_dot_product]
 
     @property
+    def stack_accesses(self):
+        """The instructions that move vectors or tiles from or to the stack."""
+        # Without a frame, rbp is a register like others.
+        stack = re.compile(r"\(%r[sb]p\b" if self.has_frame_pointer else r"\(%rsp\b")
+        vectors = [i for i in self.body if VECTOR.search(i.text) or TILES.search(i.text)]
+        return [i for i in vectors if stack.search(i.text)]
+
+    @property
     def spills(self):
         """The instructions that a loop with all its vectors in registers lacks.
 
@@ -56,11 +64,9 @@ class Loop:
         not be addressed by the stack pointer. Where tiles hold the sums, vectors do other work beside them, and only
         traffic with the stack is a spill.
         """
-        # Without a frame, rbp is a register like others.
-        stack = re.compile(r"\(%r[sb]p\b" if self.has_frame_pointer else r"\(%rsp\b")
         on_tiles = any(TILES.search(i.text) for i in self.body)
-        vectors = [i for i in self.body if VECTOR.search(i.text) or TILES.search(i.text)]
-        return [i for i in vectors if stack.search(i.text) or (not on_tiles and _STORE.search(i.text))]
+        stores = [] if on_tiles else [i for i in self.body if VECTOR.search(i.text) and _STORE.search(i.text)]
+        return sorted({*self.stack_accesses, *stores}, key=lambda i: i.address)
 
 
 def disassemble(path):

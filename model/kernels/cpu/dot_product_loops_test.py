@@ -10,11 +10,11 @@ import dot_product_loops
 import spills_test
 
 
-def disassembled(assembly):
-    """What objdump says of a function `f` with this body."""
+def disassembled(assembly, name="f"):
+    """What objdump says of a function with this body."""
     with tempfile.TemporaryDirectory() as folder:
         source, compiled = pathlib.Path(folder) / "f.s", pathlib.Path(folder) / "f.o"
-        source.write_text(f".globl f\n.type f, @function\nf:\n{assembly}\nret\n")
+        source.write_text(f".globl {name}\n.type {name}, @function\n{name}:\n{assembly}\nret\n")
         subprocess.run(["as", "--64", "-o", compiled, source], check=True)
         return dot_product_loops.disassemble(compiled)
 
@@ -24,8 +24,8 @@ def dot_products_of_loops(assembly):
     return sorted(len(loop.dot_products) for loop in loops)
 
 
-def complaints(assembly):
-    return "\n".join(spills_test.complaints(disassembled(assembly)))
+def complaints(assembly, name="f"):
+    return "\n".join(spills_test.complaints(disassembled(assembly, name)))
 
 
 def loop_with(instruction, before=""):
@@ -86,6 +86,11 @@ class Complaints(unittest.TestCase):
     def test_a_sum_kept_in_memory_is_a_spill(self):
         self.assertIn("(%rax)", complaints(loop_with("vmovdqu64 %zmm3, (%rax)")))
         self.assertIn("(%rax)", complaints(loop_with("vmovdqu32 %zmm3, (%rax){%k1}")))
+
+    def test_a_loop_that_finishes_its_results_may_store_them_but_not_on_the_stack(self):
+        name = "_Z17DepthwiseChunkRowILi1EEvv"  # void DepthwiseChunkRow<1>()
+        self.assertEqual(complaints(loop_with("vmovdqu8 %zmm3, (%rax){%k1}"), name), "")
+        self.assertIn("-0x40(%rsp)", complaints(loop_with("vmovdqu64 %zmm3, -64(%rsp)"), name))
 
     def test_scalars_on_the_stack_are_none_of_our_business(self):
         self.assertEqual(complaints(loop_with("mov 8(%rsp), %rdi")), "")

@@ -104,6 +104,14 @@ struct DepthwiseCall {
   int64_t out_step;       // elements
 };
 
+// The weights and the epilogue of a chunk of channels, as depthwise_3x3 reads them. Vector v of a chunk has in its lane
+// 4 * l + i channel 16 * l + 4 * v + i.
+inline constexpr int kDepthwiseChannels = 64;
+struct alignas(64) DepthwiseChunk {
+  int8_t weights[3][4][kDepthwiseChannels];  // [column][vector][lane: rows 0, 1, 2 and zero]
+  float scale[4][16], bias[4][16];           // [vector][lane]
+};
+
 // An exact Winograd convolution F(rows x cols) of a 3x3 kernel at stride 1, or 2 where the name says so, in words (16
 // bits) or bytes. kBytes1x4 transforms along the row only. winograd.h has the arithmetic and the rules of exactness.
 enum class WinogradKind : uint8_t {
@@ -222,8 +230,13 @@ struct KernelTable {
   // Adds a pixel row to sums: [channels].
   void (*add_pixels)(const uint8_t* in, int64_t pixels, int64_t channels, int32_t* sums);
 
-  // sum over d of in[d] * weights[d].
-  int64_t (*dot)(const int32_t* in, const int16_t* weights, int64_t depth);
+  // sum over d of in[d] * weights[d]; in[d] >= 0.
+  int64_t (*dot)(const int16_t* in, const int8_t* weights, int64_t depth);
+
+  // Like depthwise, for 3 x 3 taps in three rows of neighbouring pixels, windows one or two pixels apart, and nothing
+  // to add; null where the table has none. Weights are DepthwiseChunks of the call's 16 * blocks channels. Of the
+  // epilogue only `highest` is used.
+  void (*depthwise_3x3)(const DepthwiseCall&);
 
   // Null where the instruction set has no tiles.
   const TileKernels* tiles = nullptr;
