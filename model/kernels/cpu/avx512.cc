@@ -36,6 +36,22 @@ struct Isa {
     return _mm_test_epi8_mask(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)), _mm_set1_epi8(1 << bit));
   }
 
+  static uint32_t WordWithBit(const uint8_t* codes, int bit) {
+    return _mm256_test_epi8_mask(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes)),
+                                 _mm256_set1_epi8(1 << bit));
+  }
+
+  static Vector WidenCodes(const int8_t* codes) {
+    return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes)));
+  }
+
+  static int64_t SumOfLanes(const Vector* v, int count) {
+    Vector sum = v[0];
+    for (int i = 1; i < count; ++i) sum = _mm512_add_epi32(sum, v[i]);
+    const Vector low = _mm512_cvtepi32_epi64(_mm512_castsi512_si256(sum));
+    return _mm512_reduce_add_epi64(_mm512_add_epi64(low, _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(sum, 1))));
+  }
+
   static void PairWords(const uint8_t* a, const uint8_t* b, Vector* x) {
     const __m128i first = _mm_loadu_si128(reinterpret_cast<const __m128i*>(a));
     const __m128i second = _mm_loadu_si128(reinterpret_cast<const __m128i*>(b));

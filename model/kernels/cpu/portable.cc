@@ -43,6 +43,26 @@ struct Isa {
     return lanes;
   }
 
+  static uint32_t WordWithBit(const uint8_t* codes, int bit) {
+    return LanesWithBit(codes, bit) | LanesWithBit(codes + kLanes, bit) << kLanes;
+  }
+
+  static Vector WidenCodes(const int8_t* codes) {
+    int16_t words[8];
+    for (int i = 0; i < 8; ++i) words[i] = codes[i];
+    Vector wide;
+    std::memcpy(&wide, words, sizeof(wide));
+    return wide;
+  }
+
+  static int64_t SumOfLanes(const Vector* v, int count) {
+    int64_t sum = 0;
+    for (int i = 0; i < count; ++i) {
+      for (int lane = 0; lane < 4; ++lane) sum += v[i][lane];
+    }
+    return sum;
+  }
+
   static void PairWords(const uint8_t* a, const uint8_t* b, Vector* x) {
     uint16_t words[2 * kLanes];
     for (int l = 0; l < kLanes; ++l) {
