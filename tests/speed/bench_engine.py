@@ -2,11 +2,12 @@
 """How fast whole networks are: our engine at every operating point, and with --peers other runtimes, taking turns.
 
 usage: scripts/bench-engine [--peers] [--networks LIST] [--batches LIST] [--rounds N] [--isa NAME] [--threads N]
-                            [--json FILE] [--svg FILE] ...
+                            [--layers] [--json FILE] [--svg FILE] ...
 
 Every contender is a process pinned to the same core. In each round each of them runs once for --milliseconds, in an
 order that is shuffled anew; a figure is the median over rounds of the medians of those turns, and a ratio is the median
-over rounds of the ratios within a round, so that what the machine does to one it does to the other.
+over rounds of the ratios within a round, so that what the machine does to one it does to the other. --layers also
+prints where the time of each of our points goes, node by node, on one thread.
 """
 
 import argparse
@@ -166,6 +167,27 @@ def print_table(title, batch, rows):
         print(f"  {row['who'] + ' ' + row['what']:18}" + "".join(f"{cell:>18}" for cell in cells), flush=True)
 
 
+def print_layers(title, answer, peak):
+    """Where the time of a run goes. `answer`: the engine's to `layers`; peak: GMAC/s, or 0."""
+    layers = answer["layers"]
+    whole = sum(layer["median_us"] for layer in layers)
+    print(f"\n{title}: {whole:.1f} us, {100 * whole_share(layers, peak):.0f} % of the peak; median of {answer['runs']} runs")
+    print(f"  {'us':>9}{'share':>8}{'% of peak':>11}  {'algorithm':28}{'node':26}shape")
+    for layer in layers:
+        of_peak = f"{100 * whole_share([layer], peak):.0f}" if layer["algorithm"] else ""
+        share = f"{100 * layer['median_us'] / whole:.1f} %"
+        print(
+            f"  {layer['median_us']:9.1f}{share:>8}{of_peak:>11}  {layer['algorithm']:28}{layer['node']:26}"
+            f"{layer['shape']}"
+        )
+
+
+def whole_share(layers, peak):
+    """The share of the peak that layers reach together."""
+    nanoseconds = 1000 * sum(layer["median_us"] for layer in layers)
+    return sum(layer["macs"] for layer in layers) / nanoseconds / peak if peak and nanoseconds else 0
+
+
 # ---- One network
 
 
@@ -208,6 +230,17 @@ def cpu_has_more_than_avx2():
     return not {"avx512f", "avx_vnni"}.isdisjoint(cpu_fact("flags").split())
 
 
+def measure_layers(network, engine, points, batch, arguments):
+    """By point, what the engine says of its nodes."""
+    found = {}
+    for name in (point["name"] for point in points):
+        peak = engine.ask("peak")["gmacs"]
+        answer = engine.ask("layers", name, batch, arguments.milliseconds)
+        print_layers(f"{network} {name}, batch {batch}", answer, peak)
+        found[name] = answer["layers"]
+    return found
+
+
 def measure_network(network, arguments, cores, chance):
     with contextlib.ExitStack() as stack:
         engine = stack.enter_context(TimedProcess(engine_command(network, arguments), cores))
@@ -224,6 +257,8 @@ def measure_network(network, arguments, cores, chance):
             rows = rows_of(ready, turns, least, peaks, facts["macs"] * batch)
             print_table(f"{network}, {facts['macs'] / 1e6:.1f} million multiplications a row", batch, rows)
             batches.append({"batch": batch, "peak_gmacs_by_round": peaks, "rows": rows})
+            if arguments.layers:
+                batches[-1]["layers"] = measure_layers(network, engine, facts["points"], batch, arguments)
     return {
         "network": network,
         "macs": facts["macs"],
@@ -303,19 +338,23 @@ def numbers(text):
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="scripts/bench-engine", description=__doc__.splitlines()[0])
     parser.add_argument("--peers", action="store_true", help="also time OpenVINO, ONNX Runtime and ncnn, from PyPI")
-    parser.add_argument("--networks", default="default,resnet18,resnet20", help="default, or names of model/arch")
+    networks = "default,resnet18,resnet20,resnet50_imagenet,mobilenetv2_imagenet"
+    parser.add_argument("--networks", default=networks, help="default, or names of model/arch")
     parser.add_argument("--artifact", default=ROOT / "model/default/fashion.safetensors", help="the network 'default'")
     parser.add_argument("--batches", type=numbers, default=[1, 8, 32])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--milliseconds", type=float, default=200, help="of each contender's turn in a round")
     parser.add_argument("--threads", type=int, default=1, help="of each contender, each on a core of its own")
     parser.add_argument("--isa", help="instruction set of our kernels; avx2 holds the peers to it as well")
+    parser.add_argument("--layers", action="store_true", help="also print the time of every node; with one thread")
     parser.add_argument("--engine", default=ENGINE, help="the program that times our networks")
     parser.add_argument("--json", type=pathlib.Path, help="file for everything that was measured")
     parser.add_argument("--svg", type=pathlib.Path, help="file for the figure: accuracy against latency of 'default'")
     arguments = parser.parse_args()
     if min(arguments.rounds, arguments.threads, *arguments.batches) < 1:
         parser.error("--rounds, --threads and --batches start at 1")
+    if arguments.layers and arguments.threads > 1:
+        parser.error("--layers is for one thread")
     return arguments
 
 

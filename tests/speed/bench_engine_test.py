@@ -74,6 +74,12 @@ class Comparison(unittest.TestCase):
         self.assertEqual((row["gmacs"], row["of_peak"]), (20, 0.5))
         self.assertIsNone(self.rows([None] * 3)["anybit w8a8"]["of_peak"])
 
+    def test_the_share_of_layers_is_of_the_time_that_they_take_together(self):
+        layers = [{"median_us": 1, "macs": 300_000}, {"median_us": 3, "macs": 100_000}]
+        self.assertEqual(bench_engine.whole_share(layers[:1], 400), 0.75)
+        self.assertEqual(bench_engine.whole_share(layers, 400), 0.25)
+        self.assertEqual(bench_engine.whole_share(layers, 0), 0)
+
     def test_without_peers_there_is_nothing_to_compare_with(self):
         self.contenders = self.contenders[:2]
         self.assertIsNone(self.rows([None] * 3)["anybit w8a8"]["to_best_int8"])
@@ -109,11 +115,24 @@ class EngineBenchmark(unittest.TestCase):
         answer = self.engine.ask("run", "w8a8", 1, 20)
         self.assertTrue(answer["runs"] > 1 or answer["median_us"] > 10_000, answer)
 
+    def test_tells_the_time_of_every_node_and_how_it_was_computed(self):
+        nodes = [node["name"] for node in self.engine.ask("describe")["network"]["nodes"]]
+        answer = self.engine.ask("layers", "w8a8", 2, 0)
+        self.assertEqual(answer["runs"], 1)
+        self.assertEqual([layer["node"] for layer in answer["layers"]], nodes)
+        stem = answer["layers"][0]
+        self.assertEqual(stem["shape"], "3x3/2 32x32x1 -> 16x16x8")
+        self.assertEqual(stem["macs"], 2 * 16 * 16 * 8 * 9)
+        self.assertRegex(stem["algorithm"], "^direct_|^winograd_")
+        self.assertGreater(stem["median_us"], 0)
+        with self.assertRaisesRegex(Refused, "no operating point 'w9a9'"):
+            self.engine.ask("layers", "w9a9", 1, 0)
+
     def test_refuses_what_it_cannot_run_and_goes_on(self):
         for words, reason in [
             (["run", 'w"9', 1, 0], "no operating point 'w\"9'"),
             (["run", "w8a8", 0, 0], "batch of 0 is outside 1..1024"),
-            (["run", "w8a8"], "expected: describe | run POINT BATCH MILLIS | peak"),
+            (["run", "w8a8"], "expected: describe | run POINT BATCH MILLIS | layers POINT BATCH MILLIS | peak"),
         ]:
             with self.subTest(words), self.assertRaisesRegex(Refused, reason.replace("|", r"\|")):
                 self.engine.ask(*words)
@@ -133,7 +152,8 @@ class WholeRun(unittest.TestCase):
             subprocess.run(
                 [
                     sys.executable, HERE / "bench_engine.py", "--engine", ENGINE, "--networks=default,fashion_tiny",
-                    "--batches=1,2", "--rounds=2", "--milliseconds=0", "--json", out / "m.json", "--svg", out / "m.svg",
+                    "--batches=1,2", "--rounds=2", "--milliseconds=0", "--layers", "--json", out / "m.json",
+                    "--svg", out / "m.svg",
                 ],
                 check=True, stdout=subprocess.DEVNULL,
             )  # fmt: skip
@@ -144,6 +164,7 @@ class WholeRun(unittest.TestCase):
             self.assertEqual([batch["batch"] for batch in network["batches"]], [1, 2])
             for batch in network["batches"]:
                 self.assertEqual([row["what"] for row in batch["rows"]], LADDER)
+                self.assertEqual(list(batch["layers"]), LADDER)
                 self.assertEqual({len(row["us_per_batch_by_round"]) for row in batch["rows"]}, {2})
         texts = [element.text for element in svg.iter("{http://www.w3.org/2000/svg}text")]
         self.assertEqual([texts.count(point) for point in LADDER], [2] * len(LADDER))  # once for each batch size

@@ -39,9 +39,23 @@ class Definition(unittest.TestCase):
         self.assertAlmostEqual(y[1, 4, 0, 0], (x[1, :, 0:2, 0:2] * weight[4, :, 1:, 1:]).sum() + 4)
 
 
+    def test_convolves_each_channel_by_itself_where_weights_have_one(self):
+        x = numpy.arange(2 * 3 * 5 * 5, dtype=float).reshape(2, 3, 5, 5)
+        weight = numpy.cos(numpy.arange(3 * 3 * 3)).reshape(3, 1, 3, 3)
+        y = peer_models.convolve(x, weight, numpy.arange(3.0), stride=2, padding=1)
+        self.assertEqual(y.shape, (2, 3, 3, 3))
+        self.assertAlmostEqual(y[1, 2, 1, 1], (x[1, 2, 1:4, 1:4] * weight[2, 0]).sum() + 2)
+
+    def test_a_padded_pool_takes_the_largest_value_within_the_map(self):
+        network = peer_models.Network([{"name": "p", "inputs": ["input"], "max_pool": {"size": 3, "stride": 2, "padding": 1}}], 1, 4, {}, {})
+        images = numpy.arange(16, dtype=numpy.uint8).reshape(1, 1, 4, 4) * 17
+        pooled = peer_models.run_by_definition(network, images)["p"] * 15
+        self.assertEqual(numpy.rint(pooled).tolist(), [[[[5, 7], [13, 15]]]])
+
+
 class Peers(unittest.TestCase):
-    # Between them: pools and strides, both kinds of shortcut.
-    NETWORKS = ["fashion_tiny", "resnet20"]
+    # Between them: pools and strides, both kinds of shortcut, padded pools, depthwise convolutions, layers without ReLU.
+    NETWORKS = ["fashion_tiny", "resnet20", "resnet50_imagenet:side=64,width=0.25", "mobilenetv2:width=0.5"]
 
     def test_every_variant_passes_its_checks_on_every_kind_of_layer(self):
         for arch in self.NETWORKS:
