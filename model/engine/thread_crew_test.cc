@@ -1,5 +1,7 @@
 #include "model/engine/thread_crew.h"
 
+#include <sched.h>
+
 #include <atomic>
 #include <set>
 #include <thread>
@@ -38,6 +40,55 @@ TEST(ThreadCrewTest, WithoutHelpersRunsOnTheCallersThreadAlone) {
   ThreadCrew crew(0, [&](int share) { shares.push_back(share); });
   crew.Run();
   EXPECT_EQ(shares, std::vector<int>{0});
+}
+
+// The processors that a thread may run on, and a way to leave it only one of them. Restored at the end.
+class Processors {
+ public:
+  Processors() { sched_getaffinity(0, sizeof(all_), &all_); }
+  ~Processors() { sched_setaffinity(0, sizeof(all_), &all_); }
+
+  int count() const { return CPU_COUNT(&all_); }
+
+  void RunOnlyOn(int processor) const {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(processor, &one);
+    ASSERT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+  }
+
+  std::vector<int> numbers() const {
+    std::vector<int> numbers;
+    for (int i = 0; i < CPU_SETSIZE; ++i) {
+      if (CPU_ISSET(i, &all_)) numbers.push_back(i);
+    }
+    return numbers;
+  }
+
+ private:
+  cpu_set_t all_;
+};
+
+TEST(ThreadCrewTest, HelpersKeepOffTheProcessorThatTheCallerIsOn) {
+  const Processors processors;
+  if (processors.count() < 2) GTEST_SKIP() << "one processor";
+  std::vector<int> ran_on(2);
+  ThreadCrew crew(1, [&](int share) { ran_on[share] = sched_getcpu(); });
+  for (int processor : processors.numbers()) {
+    processors.RunOnlyOn(processor);
+    crew.Run();
+    EXPECT_EQ(ran_on[0], processor);
+    EXPECT_NE(ran_on[1], processor);
+  }
+}
+
+TEST(ThreadCrewTest, HelpersShareTheProcessorWhereThereIsOne) {
+  const Processors processors;
+  processors.RunOnlyOn(processors.numbers().back());
+  std::vector<int> ran_on(2);
+  ThreadCrew crew(1, [&](int share) { ran_on[share] = sched_getcpu(); });
+  crew.Run();
+  EXPECT_EQ(ran_on, std::vector<int>(2, processors.numbers().back()));
 }
 
 TEST(ThreadCrewTest, EndsWithoutACall) {

@@ -47,14 +47,15 @@ class Definition(unittest.TestCase):
         self.assertAlmostEqual(y[1, 2, 1, 1], (x[1, 2, 1:4, 1:4] * weight[2, 0]).sum() + 2)
 
     def test_a_padded_pool_takes_the_largest_value_within_the_map(self):
-        network = peer_models.Network([{"name": "p", "inputs": ["input"], "max_pool": {"size": 3, "stride": 2, "padding": 1}}], 1, 4, {}, {})
+        pool = {"name": "p", "inputs": ["input"], "max_pool": {"size": 3, "stride": 2, "padding": 1}}
+        network = peer_models.Network([pool], channels=1, side=4, weights={}, biases={})
         images = numpy.arange(16, dtype=numpy.uint8).reshape(1, 1, 4, 4) * 17
         pooled = peer_models.run_by_definition(network, images)["p"] * 15
         self.assertEqual(numpy.rint(pooled).tolist(), [[[[5, 7], [13, 15]]]])
 
 
 class Peers(unittest.TestCase):
-    # Between them: pools and strides, both kinds of shortcut, padded pools, depthwise convolutions, layers without ReLU.
+    # Between them: pools with and without padding, strides, both kinds of shortcut, depthwise layers.
     NETWORKS = ["fashion_tiny", "resnet20", "resnet50_imagenet:side=64,width=0.25", "mobilenetv2:width=0.5"]
 
     def test_every_variant_passes_its_checks_on_every_kind_of_layer(self):
