@@ -45,8 +45,13 @@ T* BufferOf(InterpreterMemory& memory, int buffer) {
 }  // namespace
 
 Interpreter::Interpreter(const NetworkPlan& plan, const ActivationPlan& activations, const KernelTable& kernels,
-                         bool full_precision)
-    : plan_(plan), activations_(activations), kernels_(kernels), full_precision_(full_precision) {}
+                         bool full_precision, int64_t near_bytes)
+    : plan_(plan),
+      activations_(activations),
+      kernels_(kernels),
+      full_precision_(full_precision),
+      code_groups_(GroupNodes(plan, activations, sizeof(uint8_t), near_bytes)),
+      float_groups_(GroupNodes(plan, activations, sizeof(float), near_bytes)) {}
 
 int64_t Interpreter::bytes_per_row() const {
   int64_t elements = activations_.input.image_stride();
@@ -80,7 +85,17 @@ InterpreterMemory Interpreter::MakeMemory(int rows) const {
   return memory;
 }
 
-void Interpreter::Run(const Rows& rows, InterpreterMemory& memory, const AfterNode& after_node) const {
+void Interpreter::Run(const Rows& rows, InterpreterMemory& memory) const {
+  const bool full_precision = rows.panels->full_precision;
+  RunGroups(full_precision ? float_groups_ : code_groups_, rows, memory, nullptr);
+}
+
+void Interpreter::RunNodeByNode(const Rows& rows, InterpreterMemory& memory, const AfterNode& after_node) const {
+  RunGroups({{.end = static_cast<int>(plan_.nodes.size()), .rows = kAllRows}}, rows, memory, after_node);
+}
+
+void Interpreter::RunGroups(const std::vector<NodeGroup>& groups, const Rows& rows, InterpreterMemory& memory,
+                            const AfterNode& after_node) const {
   const TileScope scope(kernels_);
   const bool full_precision = rows.panels->full_precision;
   if (full_precision) {
@@ -88,15 +103,22 @@ void Interpreter::Run(const Rows& rows, InterpreterMemory& memory, const AfterNo
   } else {
     CopyInput(rows, memory.input.data());
   }
-  for (size_t i = 0; i < plan_.nodes.size(); ++i) {
-    const PlannedNode& node = plan_.nodes[i];
-    const int index = static_cast<int>(i);
-    if (full_precision) {
-      RunNode<float>(node, index, rows, memory);
-    } else {
-      RunNode<uint8_t>(node, index, rows, memory);
+  int first_node = 0;
+  for (const NodeGroup& group : groups) {
+    for (int64_t first = 0; first < rows.count;) {
+      const Part part{.first = first, .count = std::min(group.rows, rows.count - first)};
+      for (int index = first_node; index < group.end; ++index) {
+        const PlannedNode& node = plan_.nodes[index];
+        if (full_precision) {
+          RunNode<float>(node, index, rows, part, memory);
+        } else {
+          RunNode<uint8_t>(node, index, rows, part, memory);
+        }
+        if (after_node != nullptr) after_node(node, index);
+      }
+      first += part.count;
     }
-    if (after_node != nullptr) after_node(node, index);
+    first_node = group.end;
   }
 }
 
@@ -120,10 +142,11 @@ void Interpreter::CopyInput(const Rows& rows, T* to) const {
 }
 
 template <class T>
-void Interpreter::RunNode(const PlannedNode& node, int index, const Rows& rows, InterpreterMemory& memory) const {
+void Interpreter::RunNode(const PlannedNode& node, int index, const Rows& rows, const Part& part,
+                          InterpreterMemory& memory) const {
   switch (node.kind) {
-    case NodeKind::kConv: RunConv<T>(node, index, rows, memory); break;
-    case NodeKind::kMaxPool: RunMaxPool<T>(node, index, rows, memory); break;
+    case NodeKind::kConv: RunConv<T>(node, index, rows, part, memory); break;
+    case NodeKind::kMaxPool: RunMaxPool<T>(node, index, part, memory); break;
     case NodeKind::kGlobalPool: break;  // its only reader, the linear node, computes the sums
     case NodeKind::kLinear:
       if constexpr (sizeof(T) == 1) {
@@ -136,17 +159,22 @@ void Interpreter::RunNode(const PlannedNode& node, int index, const Rows& rows, 
 }
 
 template <class T>
-void Interpreter::RunConv(const PlannedNode& node, int index, const Rows& rows, InterpreterMemory& memory) const {
-  const auto& conv = rows.panels->layers[node.layer].conv[ChoiceIndex(static_cast<int>(rows.count))];
-  conv->Run({.in = Values<T>(memory, node.input),
-             .residual = node.has_residual ? Values<T>(memory, node.residual) : nullptr,
-             .out = BufferOf<T>(memory, activations_.buffers[index]),
-             .count = rows.count * node.frames},
+void Interpreter::RunConv(const PlannedNode& node, int index, const Rows& rows, const Part& part,
+                          InterpreterMemory& memory) const {
+  const auto& conv = rows.panels->layers[node.layer].conv[ChoiceIndex(static_cast<int>(part.count))];
+  const int64_t first = part.first * node.frames;
+  const auto values = [&](int tensor) {
+    return Values<T>(memory, tensor) + first * activations_.map(tensor).image_stride();
+  };
+  conv->Run({.in = values(node.input),
+             .residual = node.has_residual ? values(node.residual) : nullptr,
+             .out = BufferOf<T>(memory, activations_.buffers[index]) + first * activations_.maps[index].image_stride(),
+             .count = part.count * node.frames},
             memory.workspace.data());
 }
 
 template <class T>
-void Interpreter::RunMaxPool(const PlannedNode& node, int index, const Rows& rows, InterpreterMemory& memory) const {
+void Interpreter::RunMaxPool(const PlannedNode& node, int index, const Part& part, InterpreterMemory& memory) const {
   const FeatureMap &from = activations_.map(node.input), &to = activations_.maps[index];
   const T* in = Values<T>(memory, node.input);
   T* out = BufferOf<T>(memory, activations_.buffers[index]);
@@ -157,7 +185,8 @@ void Interpreter::RunMaxPool(const PlannedNode& node, int index, const Rows& row
                          .stride = node.stride,
                          .in_row_stride = from.row_stride(),
                          .out_row_stride = to.row_stride()};
-  for (int64_t image = 0; image < rows.count * node.frames; ++image) {
+  const int64_t first_image = part.first * node.frames;
+  for (int64_t image = first_image; image < first_image + part.count * node.frames; ++image) {
     const T* corner = in + image * from.image_stride() + from.at(-node.padding, -node.padding);
     T* first = out + image * to.image_stride() + to.at(0, 0);
     if constexpr (sizeof(T) == 1) {

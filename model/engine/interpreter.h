@@ -12,6 +12,7 @@
 
 #include "model/engine/activation_plan.h"
 #include "model/engine/layer_trace.h"
+#include "model/engine/node_groups.h"
 #include "model/engine/point_panels.h"
 #include "model/format/network_spec.h"
 #include "model/kernels/aligned_buffer.h"
@@ -43,30 +44,42 @@ class Interpreter {
   using AfterNode = std::function<void(const PlannedNode& node, int index)>;
 
   // The arguments must outlive the interpreter. `full_precision`: whether memory has to serve a full-precision point.
+  // `near_bytes` as in GroupNodes.
   Interpreter(const NetworkPlan& plan, const ActivationPlan& activations, const KernelTable& kernels,
-              bool full_precision);
+              bool full_precision, int64_t near_bytes);
 
   // Bytes of activations that one row takes.
   int64_t bytes_per_row() const;
 
   InterpreterMemory MakeMemory(int rows) const;
 
-  // At most as many rows as `memory` was made for. Allocates nothing. Any thread, each with its own memory.
-  void Run(const Rows& rows, InterpreterMemory& memory, const AfterNode& after_node = nullptr) const;
+  // At most as many rows as `memory` was made for; nodes of a group (node_groups.h) take a few of them at a time.
+  // Allocates nothing. Any thread, each with its own memory.
+  void Run(const Rows& rows, InterpreterMemory& memory) const;
+
+  // The same results. Every node takes all rows at once.
+  void RunNodeByNode(const Rows& rows, InterpreterMemory& memory, const AfterNode& after_node) const;
 
   // Appends the values that `node` has just computed at a quantized point.
   void Record(const PlannedNode& node, int index, int64_t rows, const InterpreterMemory& memory,
               LayerTrace& trace) const;
 
  private:
+  // Some of the rows of a run.
+  struct Part {
+    int64_t first, count;
+  };
+
+  void RunGroups(const std::vector<NodeGroup>& groups, const Rows& rows, InterpreterMemory& memory,
+                 const AfterNode& after_node) const;
   template <class T>
   void CopyInput(const Rows& rows, T* to) const;
   template <class T>
-  void RunConv(const PlannedNode& node, int index, const Rows& rows, InterpreterMemory& memory) const;
+  void RunConv(const PlannedNode& node, int index, const Rows& rows, const Part& part, InterpreterMemory& memory) const;
   template <class T>
-  void RunMaxPool(const PlannedNode& node, int index, const Rows& rows, InterpreterMemory& memory) const;
+  void RunMaxPool(const PlannedNode& node, int index, const Part& part, InterpreterMemory& memory) const;
   template <class T>
-  void RunNode(const PlannedNode& node, int index, const Rows& rows, InterpreterMemory& memory) const;
+  void RunNode(const PlannedNode& node, int index, const Rows& rows, const Part& part, InterpreterMemory& memory) const;
   void RunLinear(const PlannedNode& node, const Rows& rows, InterpreterMemory& memory) const;
   // The same for at most kLinearRows of them, which share one pass over the weights.
   void RunLinearRows(const PlannedNode& node, const Rows& rows, int64_t first, int64_t count,
@@ -90,6 +103,7 @@ class Interpreter {
   const ActivationPlan& activations_;
   const KernelTable& kernels_;
   const bool full_precision_;
+  const std::vector<NodeGroup> code_groups_, float_groups_;
 };
 
 }  // namespace anybit::model

@@ -10,9 +10,11 @@
 #include "model/engine/choice_table.h"
 #include "model/engine/interpreter.h"
 #include "model/engine/kernel_tuner.h"
+#include "model/engine/node_groups.h"
 #include "model/engine/panel_cache.h"
 #include "model/engine/panel_packer.h"
 #include "model/engine/thread_crew.h"
+#include "model/kernels/cpu/cache_size.h"
 #include "model/kernels/cpu/conv_algorithm.h"
 
 namespace anybit::model {
@@ -25,6 +27,14 @@ constexpr int kMaxThreads = 64;
 constexpr int64_t kMaxRowsAtOnce = int64_t{1} << 20;
 // A tile unit that is short of power takes about four times as long for a product (measured on Emerald Rapids).
 constexpr double kTileStateRatio = 4;
+
+// With tiles products are so fast that the memory which activations come from decides: beyond the second-level cache
+// the large maps of batch 32 ran at 65 per cent of the tiles' peak instead of 82 (measured on Emerald Rapids with a
+// study's kernels; a quarter is what was best there). On AVX-512 no limit was measurably better.
+int64_t NearActivations(const PackedNetworkOptions& options, const KernelTable& kernels) {
+  if (options.near_activations.has_value()) return *options.near_activations;
+  return kernels.tiles == nullptr ? kAllRows : SecondLevelCacheBytes() / 4;
+}
 
 bool HasFullPrecision(const Artifact& artifact) {
   return std::any_of(artifact.points.begin(), artifact.points.end(),
@@ -77,7 +87,7 @@ class PointTrials : public TrialRunner {
     }
     rows_.count = kChoiceRows[size];
     nanoseconds last = now_();
-    interpreter_.Run(rows_, memory_, [&](const PlannedNode& node, int) {
+    interpreter_.RunNodeByNode(rows_, memory_, [&](const PlannedNode& node, int) {
       const nanoseconds now = now_();
       if (node.layer >= 0) times[node.layer] = now - last;
       last = now;
@@ -101,7 +111,7 @@ class PackedNetworkImpl : public PackedNetwork {
         plan_(*PlanNetwork(artifact_.spec)),
         description_(Describe(artifact_)),
         activations_(PlanActivations(plan_)),
-        interpreter_(plan_, activations_, kernels, HasFullPrecision(artifact_)),
+        interpreter_(plan_, activations_, kernels, HasFullPrecision(artifact_), NearActivations(options, kernels)),
         packer_(artifact_, plan_, activations_, kernels),
         rows_at_once_(static_cast<int>(
             std::clamp<int64_t>(options.activation_budget / interpreter_.bytes_per_row(), 1, kMaxRowsAtOnce))),
@@ -175,7 +185,7 @@ class PackedNetworkImpl::PackedScratch : public AdaptiveNetwork::Scratch {
 
   // Rows 0 to rows.count - 1 at once on the calling thread.
   void RunNodes(const Rows& rows, const AfterNode& after_node) {
-    network_.interpreter_.Run(rows, memory_.front(), after_node);
+    network_.interpreter_.RunNodeByNode(rows, memory_.front(), after_node);
   }
 
   int rows_of_one_thread() const {
@@ -258,8 +268,9 @@ absl::StatusOr<LayerTrace> PackedNetworkImpl::Trace(PointId point, std::span<con
   InterpreterMemory memory = interpreter_.MakeMemory(static_cast<int>(count));
   const std::shared_ptr<const PointPanels> panels = panels_.Get(point);
   LayerTrace trace;
-  interpreter_.Run({.panels = panels.get(), .input = input.data(), .output = logits.data(), .count = count}, memory,
-                   [&](const PlannedNode& node, int index) { interpreter_.Record(node, index, count, memory, trace); });
+  interpreter_.RunNodeByNode(
+      {.panels = panels.get(), .input = input.data(), .output = logits.data(), .count = count}, memory,
+      [&](const PlannedNode& node, int index) { interpreter_.Record(node, index, count, memory, trace); });
   return trace;
 }
 
@@ -339,6 +350,10 @@ absl::StatusOr<std::unique_ptr<PackedNetwork>> PackedNetwork::Create(Artifact ar
   if (options.activation_budget < 0) {
     return absl::InvalidArgumentError(
         absl::StrCat("activation budget of ", options.activation_budget, " bytes is negative"));
+  }
+  if (options.near_activations.has_value() && *options.near_activations < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("near activations of ", *options.near_activations, " bytes are negative"));
   }
   return std::make_unique<PackedNetworkImpl>(std::move(artifact), kernels, options);
 }

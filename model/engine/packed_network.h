@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "absl/status/statusor.h"
@@ -35,6 +36,9 @@ struct PackedNetworkOptions {
   // Bytes of activations for each thread; one row's activations are held whatever their size. More rows run in groups,
   // one after the other.
   int64_t activation_budget = int64_t{256} << 20;
+  // Bytes of activations that a node reads and writes before the next nodes do, where its weights are fewer
+  // (node_groups.h). Nothing: as the kernels need it.
+  std::optional<int64_t> near_activations;
 };
 
 class PackedNetwork : public AdaptiveNetwork, public KernelChooser {

@@ -490,6 +490,18 @@ TEST(PackedNetwork, RunsRowsInGroupsWhereTheirActivationsExceedABudget) {
   }
 }
 
+TEST(PackedNetwork, RunsNodesOnAFewRowsAtATimeWhereTheirActivationsAreToStayNear) {
+  for (const Artifact& artifact : {RandomArtifact(MobileNetwork(), 1), RandomArtifact(FashionNetwork(8), 2)}) {
+    const auto whole = Pack(artifact, *SupportedKernels().front(), {.near_activations = int64_t{1} << 40});
+    const std::vector<uint8_t> images = RandomImages(artifact, 7, 2);
+    for (int64_t near : {20'000, 60'000}) {
+      const auto parts = Pack(artifact, *SupportedKernels().front(), {.near_activations = near});
+      for (int point = 0; point < kPoints; ++point)
+        EXPECT_EQ(Logits(*parts, ToPointId(point), images), Logits(*whole, ToPointId(point), images)) << near;
+    }
+  }
+}
+
 TEST(PackedNetwork, GivesARowTheSameResultInAnyBatch) {
   const Artifact artifact = RandomArtifact(FashionNetwork(8), 5);
   const auto network = Pack(artifact);

@@ -60,7 +60,7 @@ struct ConvCall {
 inline constexpr int kTilePixels = 16;
 inline constexpr int kTileStepBytes = 64;
 inline constexpr int kTileBytes = kTilePixels * kTileStepBytes;
-inline constexpr int kTileScratchBytes = 16 * kTileBytes;
+inline constexpr int kTileScratchBytes = 12 * kTileBytes;
 
 // Groups of 16 output pixels times all outputs of a layer, in bytes. The windows of a group lie one stride apart; every
 // 64 bytes that a step reads of a window meet one tile of the panel.
