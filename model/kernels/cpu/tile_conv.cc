@@ -94,9 +94,26 @@ AlignedBuffer PackedPanel(const AlignedBuffer& panel, int bits) {
 
 // ---- Running
 
+// The cheapest plan for each number of images in a unit: no other is ever the cheapest.
+std::vector<TilePlan> UsefulPlans(const TileLayout& layout, const PlannedNode& node) {
+  const auto cycles = [&](const TilePlan& plan) { return plan.CyclesFor(1, BlocksFor(node.out.channels)); };
+  std::vector<TilePlan> useful;
+  for (const TilePlan& plan : layout.plans) {
+    const auto same =
+        std::find_if(useful.begin(), useful.end(), [&](const TilePlan& other) { return other.images == plan.images; });
+    if (same == useful.end()) {
+      useful.push_back(plan);
+    } else if (cycles(plan) < cycles(*same)) {
+      *same = plan;
+    }
+  }
+  return useful;
+}
+
 // A plan, and where its pixels lie in the maps that are written and added: negative for none.
 struct PlacedPlan {
-  PlacedPlan(TilePlan tile_plan, const ConvMaps& maps) : plan(std::move(tile_plan)) {
+  PlacedPlan(TilePlan tile_plan, const ConvMaps& maps, int64_t blocks)
+      : plan(std::move(tile_plan)), unit_cycles(plan.CyclesFor(plan.images, blocks)) {
     for (const TilePlan::Pixel& pixel : plan.pixels) {
       const auto place = [&](const FeatureMap& map) {
         return pixel.image < 0 ? -1 : pixel.image * map.image_stride() + map.at(pixel.y, pixel.x);
@@ -104,10 +121,20 @@ struct PlacedPlan {
       outputs.push_back(place(maps.out));
       residuals.push_back(place(maps.residual));
     }
+    for (auto first = outputs.begin(); first != outputs.end(); first += kTilePixels) {
+      full.push_back(std::all_of(first, first + kTilePixels, [](int64_t offset) { return offset >= 0; }));
+    }
+  }
+
+  // As CyclesFor.
+  double CyclesOf(int64_t count) const {
+    return unit_cycles * static_cast<double>((count + plan.images - 1) / plan.images);
   }
 
   TilePlan plan;
+  double unit_cycles;
   std::vector<int64_t> outputs, residuals;  // [16 * groups]
+  std::vector<uint8_t> full;                // by group: whether all its pixels are
 };
 
 // The groups of one kernel call.
@@ -121,15 +148,15 @@ struct CallTables {
 class TileConv : public ConvLayer {
  public:
   TileConv(const KernelTable& kernels, const PlannedNode& node, const ConvMaps& maps, const ConvWeights& weights,
-           const TileLayout& layout, AlignedBuffer panel, int weight_bits)
+           const std::vector<TilePlan>& plans, AlignedBuffer panel, int weight_bits)
       : kernels_(*kernels.tiles),
         node_(node),
         maps_(maps),
         panel_(std::move(panel)),
         weight_bits_(weight_bits),
         epilogue_(weights, node.relu, 1),
-        workspace_bytes_(WorkspaceBytes(node, layout.plans)) {
-    for (const TilePlan& plan : layout.plans) plans_.emplace_back(plan, maps);
+        workspace_bytes_(WorkspaceBytes(node, plans)) {
+    for (const TilePlan& plan : plans) plans_.emplace_back(plan, maps, BlocksFor(node.out.channels));
   }
 
   int64_t panel_bytes() const override { return static_cast<int64_t>(panel_.bytes()); }
@@ -146,9 +173,8 @@ class TileConv : public ConvLayer {
 
  private:
   const PlacedPlan& PlanFor(int64_t count) const {
-    const int64_t blocks = BlocksFor(node_.out.channels);
     return *std::min_element(plans_.begin(), plans_.end(), [&](const PlacedPlan& a, const PlacedPlan& b) {
-      return a.plan.CyclesFor(count, blocks) < b.plan.CyclesFor(count, blocks);
+      return a.CyclesOf(count) < b.CyclesOf(count);
     });
   }
 
@@ -215,11 +241,13 @@ class TileConv : public ConvLayer {
     tables.groups[tables.count] = first;
     const size_t from = group * kTilePixels;
     const int to = tables.count * kTilePixels;
+    const bool all = placed.full[group] != 0 && image + placed.plan.images <= images.count;
     // Offsets beyond the images that are left belong to none.
     const auto fill = [&]<class T>(const std::vector<int64_t>& offsets, const FeatureMap& map, T* base, T** pointers) {
       const int64_t end = (images.count - image) * map.image_stride();
       T* unit = base + image * map.image_stride();
-      for (int i = 0; i < kTilePixels; ++i) {
+      for (int i = 0; all && i < kTilePixels; ++i) pointers[to + i] = unit + offsets[from + i];
+      for (int i = 0; !all && i < kTilePixels; ++i) {
         const int64_t offset = offsets[from + i];
         pointers[to + i] = offset >= 0 && offset < end ? unit + offset : unread;
       }
@@ -272,7 +300,7 @@ std::unique_ptr<ConvLayer> PackTileConv(bool packed, const KernelTable& kernels,
   const TileLayout layout = PlanTiles(node, maps.in);
   AlignedBuffer panel = TilePanel(node, maps.in, weights, layout.depth);
   if (packed) panel = PackedPanel(panel, bits);
-  return std::make_unique<TileConv>(kernels, node, maps, weights, layout, std::move(panel), bits);
+  return std::make_unique<TileConv>(kernels, node, maps, weights, UsefulPlans(layout, node), std::move(panel), bits);
 }
 
 int64_t MaxTileWorkspaceBytes(const KernelTable& kernels, const PlannedNode& node, const FeatureMap& in) {

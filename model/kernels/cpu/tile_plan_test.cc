@@ -192,11 +192,17 @@ TEST(CheapestTilePlan, PutsImagesOfNarrowMapsSideBySide) {
   const TileLayout narrow = PlanTiles(NodeOf({4, 4, 256, 3, 1, 1}), MapOf({4, 4, 256, 3, 1, 1}));
   EXPECT_EQ(Cheapest(narrow, 8).images, 4);
   EXPECT_EQ(Cheapest(narrow, 8).groups.size(), 4u);
+  EXPECT_EQ(Cheapest(narrow, 5).images, 1) << "three quarters of the last tiles would be empty";
   EXPECT_EQ(Cheapest(narrow, 1).images, 1);
   EXPECT_EQ(Cheapest(narrow, 1).groups.size(), 1u);
 }
 
 // Fewer tiles than in place, where each kernel row takes a step of its own: worth a copy where many outputs share it.
+TEST(CheapestTilePlan, PutsFewerImagesSideBySideThanFitWhereThatIsStillCheaper) {
+  const TileLayout tiny = PlanTiles(NodeOf({3, 3, 64, 3, 1, 1}), MapOf({3, 3, 64, 3, 1, 1}));
+  EXPECT_EQ(Cheapest(tiny, 4).images, 5);
+}
+
 TEST(CheapestTilePlan, GathersShortRowsForManyOutputs) {
   const Shape image = {32, 32, 3, 7, 2, 3};
   PlannedNode node = NodeOf(image);
