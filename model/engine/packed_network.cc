@@ -28,12 +28,12 @@ constexpr int64_t kMaxRowsAtOnce = int64_t{1} << 20;
 // A tile unit that is short of power takes about four times as long for a product (measured on Emerald Rapids).
 constexpr double kTileStateRatio = 4;
 
-// With tiles products are so fast that the memory which activations come from decides: beyond the second-level cache
-// the large maps of batch 32 ran at 65 per cent of the tiles' peak instead of 82 (measured on Emerald Rapids with a
-// study's kernels; a quarter is what was best there). On AVX-512 no limit was measurably better.
-int64_t NearActivations(const PackedNetworkOptions& options, const KernelTable& kernels) {
-  if (options.near_activations.has_value()) return *options.near_activations;
-  return kernels.tiles == nullptr ? kAllRows : SecondLevelCacheBytes() / 4;
+// Maps beyond the second-level cache move to memory and back between any two nodes. With tiles, the large maps of batch
+// 32 ran at 65 per cent of the peak instead of 82 (Emerald Rapids, a study's kernels; a quarter was best there). With
+// AVX-512, 8 rows of MobileNetV2 took 12 per cent less time, of ResNet-50 8, networks with small maps the same (Ice
+// Lake).
+int64_t NearActivations(const PackedNetworkOptions& options) {
+  return options.near_activations.value_or(SecondLevelCacheBytes() / 4);
 }
 
 bool HasFullPrecision(const Artifact& artifact) {
@@ -111,7 +111,7 @@ class PackedNetworkImpl : public PackedNetwork {
         plan_(*PlanNetwork(artifact_.spec)),
         description_(Describe(artifact_)),
         activations_(PlanActivations(plan_)),
-        interpreter_(plan_, activations_, kernels, HasFullPrecision(artifact_), NearActivations(options, kernels)),
+        interpreter_(plan_, activations_, kernels, HasFullPrecision(artifact_), NearActivations(options)),
         packer_(artifact_, plan_, activations_, kernels),
         rows_at_once_(static_cast<int>(
             std::clamp<int64_t>(options.activation_budget / interpreter_.bytes_per_row(), 1, kMaxRowsAtOnce))),

@@ -37,7 +37,7 @@ struct PackedNetworkOptions {
   // one after the other.
   int64_t activation_budget = int64_t{256} << 20;
   // Bytes of activations that a node reads and writes before the next nodes do, where its weights are fewer
-  // (node_groups.h). Nothing: as the kernels need it.
+  // (node_groups.h). Nothing: a quarter of the second-level cache.
   std::optional<int64_t> near_activations;
 };
 

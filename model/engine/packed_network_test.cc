@@ -248,6 +248,43 @@ MonotonicClock TickingClock() {
   return [now = std::chrono::nanoseconds(0)]() mutable { return now += std::chrono::microseconds(50); };
 }
 
+// Maps of 1.2 MB: rows go in small groups through the first nodes.
+TEST(PackedNetwork, GivesARowTheSameResultInABatchWhereMapsAreLarge) {
+  const Artifact artifact = RandomArtifact(*ArchitectureByName("mobilenetv2_imagenet"), 6);
+  const auto network = Pack(artifact);
+  const int rows = 3, classes = 1000;
+  const std::vector<uint8_t> images = RandomImages(artifact, rows, 1);
+  const size_t row_size = images.size() / rows;
+  const auto scratch = network->MakeScratch(rows);
+  for (int point : {0, 1, 4}) {
+    std::vector<float> together(rows * classes), alone(classes);
+    ASSERT_TRUE(network->Run(ToPointId(point), images, together, *scratch).ok());
+    for (int row = 0; row < rows; ++row) {
+      const auto image = std::span(images).subspan(row * row_size, row_size);
+      ASSERT_TRUE(network->Run(ToPointId(point), image, alone, *scratch).ok());
+      EXPECT_EQ(alone, std::vector<float>(together.begin() + row * classes, together.begin() + (row + 1) * classes))
+          << point << " " << row;
+    }
+  }
+}
+
+TEST(PackedNetwork, RunsNodeByNodeWithTheSameLogits) {
+  const Artifact artifact = RandomArtifact(AwkwardNetwork(), 6);
+  const auto network = Pack(artifact, *SupportedKernels().front(), {.threads = 2});
+  const std::vector<uint8_t> images = RandomImages(artifact, 3, 1);
+  const auto scratch = network->MakeScratch(4);
+  std::vector<float> expected(2 * 5), logits(2 * 5), too_many(3 * 5);
+  const auto rows = [&](int count) { return std::span(images).first(images.size() / 3 * count); };
+  ASSERT_TRUE(network->Run(ToPointId(1), rows(2), expected, *scratch).ok());
+  std::vector<std::string> names;
+  const auto remember = [&](const PlannedNode& node, int) { names.push_back(node.name); };
+  ASSERT_TRUE(network->RunNodes(ToPointId(1), rows(2), logits, *scratch, remember).ok());
+  EXPECT_EQ(logits, expected);
+  EXPECT_EQ(names, (std::vector<std::string>{"a", "half", "b", "c", "d", "e", "head"}));
+  const absl::Status refused = network->RunNodes(ToPointId(1), rows(3), too_many, *scratch, remember);
+  EXPECT_EQ(refused.message(), "batch of 3 exceeds the 2 rows of one thread");
+}
+
 TEST(KernelChoices, AreMeasuredForEveryConvolutionAndSizeUpToTheLargest) {
   const Artifact artifact = RandomArtifact(FashionNetwork(8), 6);
   const auto network = Pack(artifact);

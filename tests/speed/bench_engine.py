@@ -171,7 +171,8 @@ def print_layers(title, answer, peak):
     """Where the time of a run goes. `answer`: the engine's to `layers`; peak: GMAC/s, or 0."""
     layers = answer["layers"]
     whole = sum(layer["median_us"] for layer in layers)
-    print(f"\n{title}: {whole:.1f} us, {100 * whole_share(layers, peak):.0f} % of the peak; median of {answer['runs']} runs")
+    of_peak = f"{100 * whole_share(layers, peak):.0f} % of the peak"
+    print(f"\n{title}: {whole:.1f} us, {of_peak}; median of {answer['runs']} runs")
     print(f"  {'us':>9}{'share':>8}{'% of peak':>11}  {'algorithm':28}{'node':26}shape")
     for layer in layers:
         of_peak = f"{100 * whole_share([layer], peak):.0f}" if layer["algorithm"] else ""
