@@ -1,0 +1,42 @@
+#include "server/front/call_limit.h"
+
+#include <algorithm>
+#include <bit>
+#include <numeric>
+
+namespace anybit::server {
+
+CallLimit::Urgency CallLimit::UrgencyOf(Duration timeout) {
+  return static_cast<Urgency>(std::bit_width(static_cast<uint64_t>(std::max(timeout, Duration::zero()).count())));
+}
+
+bool CallLimit::Allows(Urgency urgency, Duration left) {
+  const int before = std::accumulate(inside_.begin(), inside_.begin() + urgency + 1, 0);
+  if (before < always_) return true;
+  const double rate = busy_seconds_ > 0 ? std::max(answered_ / busy_seconds_, kLeastRate) : kLeastRate;
+  if (before < rate * ToSeconds(left) / kPart) return true;
+  was_reached_ = true;
+  return false;
+}
+
+void CallLimit::Begin(Urgency urgency) {
+  ++inside_[urgency];
+  total_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void CallLimit::End(Urgency urgency, bool answered) {
+  --inside_[urgency];
+  total_.fetch_sub(1, std::memory_order_relaxed);
+  answered_ += answered ? 1 : 0;
+}
+
+void CallLimit::Advance(MonoTime now) {
+  const Duration passed = now - at_;
+  at_ = now;
+  if (inside() == 0) return;
+  const double kept = std::max(0.0, 1 - ToSeconds(passed) / ToSeconds(kMemory));
+  answered_ *= kept;
+  busy_seconds_ = busy_seconds_ * kept + std::min(ToSeconds(passed), ToSeconds(kMemory));
+}
+
+}  // namespace anybit::server

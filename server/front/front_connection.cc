@@ -1,0 +1,121 @@
+#include "server/front/front_connection.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <new>
+
+namespace anybit::server {
+namespace {
+
+// Nothing more is read while so much waits to be sent on.
+constexpr size_t kMaxUnsent = 64 * 1024;
+// What a buffer of a connection without traffic may keep.
+constexpr size_t kIdleBytes = 4 * 1024;
+
+}  // namespace
+
+FrontSocket::~FrontSocket() { close(descriptor_); }
+
+void FrontSocket::OnEvent(uint32_t events) {
+  may_read_ = true;
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) is_closing_ = true;
+  if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) may_write_ = true;
+}
+
+absl::string_view FrontSocket::Read(std::span<char> into) {
+  ssize_t size;
+  do {
+    size = recv(descriptor_, into.data(), into.size(), 0);
+  } while (size < 0 && errno == EINTR);
+  if (size > 0) {
+    // A short read has emptied the socket, and the next bytes are an event. The end may have come with these.
+    may_read_ = is_closing_ || static_cast<size_t>(size) == into.size();
+    return {into.data(), static_cast<size_t>(size)};
+  }
+  may_read_ = false;
+  has_ended_ = size == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+  return {};
+}
+
+void FrontSocket::Write(std::string& bytes) {
+  size_t sent = 0;
+  while (sent < bytes.size()) {
+    const ssize_t size = send(descriptor_, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
+    if (size >= 0) {
+      sent += static_cast<size_t>(size);
+    } else if (errno != EINTR) {
+      may_write_ = false;
+      if (errno != EAGAIN && errno != EWOULDBLOCK) has_ended_ = true;
+      break;
+    }
+  }
+  bytes.erase(0, sent);
+}
+
+void FrontConnection::ClientEvent(uint32_t events, MonoTime since) {
+  if (!client_.may_read() && unread_.empty()) arrived_ = since;
+  client_.OnEvent(events);
+}
+
+FrontConnection::Next FrontConnection::Turn(const FrontTurn& turn, std::span<char> buffer) {
+  try {
+    return is_broken_ ? Next::kEnd : TryTurn(turn, buffer);
+  } catch (const std::bad_alloc&) {
+    return Next::kEnd;
+  }
+}
+
+FrontConnection::Next FrontConnection::TryTurn(const FrontTurn& turn, std::span<char> buffer) {
+  used_grpc_ = false;
+  if (grpc_.may_read() && responses_.output().size() < kMaxUnsent) {
+    const absl::string_view bytes = grpc_.Read(buffer);
+    responses_.Take(bytes);
+    used_grpc_ = !bytes.empty();
+  }
+  if (!requests_.has_failed()) TakeRequests(turn, buffer);
+  if (!requests_.output().empty() && grpc_.may_write()) {
+    grpc_.Write(requests_.output());
+    used_grpc_ = true;
+  }
+  if (client_.may_write()) client_.Write(responses_.output());
+
+  if (client_.has_ended()) return Next::kEnd;
+  if (is_closing()) return responses_.output().empty() ? Next::kEnd : Next::kWait;
+  const bool may_answer = responses_.output().size() < kMaxUnsent;
+  if (grpc_.may_read() && may_answer) return Next::kTurn;
+  if (requests_.is_waiting()) return Next::kHeld;
+  const bool may_take = may_answer && requests_.output().size() < kMaxUnsent;
+  if (may_take && (client_.may_read() || !unread_.empty())) return Next::kTurn;
+  for (std::string* idle : {&unread_, &requests_.output(), &responses_.output()}) {
+    if (idle->empty() && idle->capacity() > kIdleBytes) *idle = std::string();
+  }
+  return Next::kWait;
+}
+
+void FrontConnection::Deliver(std::span<char> buffer) {
+  if (!responses_.output().empty() || !client_.may_write() || grpc_.has_ended()) return;
+  try {
+    responses_.Take(grpc_.Read(buffer));
+  } catch (const std::bad_alloc&) {
+    is_broken_ = true;
+  }
+  client_.Write(responses_.output());
+}
+
+void FrontConnection::TakeRequests(const FrontTurn& turn, std::span<char> buffer) {
+  if (requests_.is_waiting() && !requests_.Resume(turn)) return;
+  if (requests_.output().size() >= kMaxUnsent || responses_.output().size() >= kMaxUnsent) return;
+  if (!unread_.empty()) {
+    unread_.erase(0, requests_.Take(unread_, arrived_, turn));
+    return;
+  }
+  if (!client_.may_read()) return;
+  const absl::string_view bytes = client_.Read(buffer);
+  const size_t taken = requests_.Take(bytes, arrived_, turn);
+  if (taken < bytes.size()) unread_ = std::string(bytes.substr(taken));
+}
+
+}  // namespace anybit::server

@@ -1,0 +1,129 @@
+// What a client sends on one connection, on its way to gRPC: calls are refused, held back or passed.
+//
+// It cuts the bytes into frames. All frames pass but those of refused calls, whose answers it injects into the
+// connection's ResponseStream. A call passes if its deadline can be met, the limit allows it, and calls are left in
+// this turn. Otherwise it waits, and with it all that follows, or is refused if it has waited too long. Calls that gRPC
+// serves itself wait while too many of them are open.
+//
+//   size_t taken = requests.Take(bytes, turn);        // all, or up to a call that waits
+//   ... in a later turn, if requests.is_waiting() ...
+//   if (requests.Resume(turn)) taken += requests.Take(bytes.substr(taken), turn);
+#ifndef ANYBIT_SERVER_FRONT_REQUEST_STREAM_H_
+#define ANYBIT_SERVER_FRONT_REQUEST_STREAM_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/string_view.h"
+#include "base/time.h"
+#include "server/front/call_limit.h"
+#include "server/front/header_block.h"
+#include "server/front/http2_frame.h"
+#include "server/front/refusal.h"
+#include "server/front/response_stream.h"
+
+namespace anybit::server {
+
+struct FrontRules {
+  // Methods that gRPC serves itself. The intake takes all other calls.
+  std::vector<std::string> own_methods;
+  std::string refused_method;
+  // The answer (RefusalBlock) to a call of refused_method that is refused unread, because it has only so much time left
+  // or, `must`, whatever it has. Null: it is not refused. Valid until the same thread asks again.
+  std::function<const std::string*(Duration left, bool must)> refuse;
+};
+
+// When a connection has its turn, and how many calls may still pass to gRPC until it has taken those before.
+struct FrontTurn {
+  MonoTime now{};
+  int& calls;
+  CallLimit& limit;
+};
+
+class RequestStream {
+ public:
+  // Open calls of a connection that gRPC serves itself.
+  static constexpr size_t kMaxOwnCalls = 1000;
+
+  // All outlive the stream.
+  RequestStream(const FrontRules& rules, ResponseStream& responses) : rules_(rules), responses_(responses) {}
+
+  // Takes bytes that did not arrive before `arrived` until they end, a call waits, or the connection has failed;
+  // returns how many.
+  size_t Take(absl::string_view bytes, MonoTime arrived, const FrontTurn& turn);
+
+  // A call waits for a turn with calls left, or for others of its connection to end.
+  bool is_waiting() const { return waits_; }
+  // Whether the call that waited has passed or was refused.
+  bool Resume(const FrontTurn& turn);
+
+  // The client's bytes break the protocol; it is told why. Nothing is taken any more.
+  bool has_failed() const { return has_failed_; }
+
+  // Whether the client has begun an HTTP/2 connection, or has sent something else, which gRPC is to judge.
+  bool has_begun() const { return preface_size_ == kPreface.size() || is_raw_; }
+
+  // What gRPC is to get; the caller removes what is sent.
+  std::string& output() { return output_; }
+
+ private:
+  enum class Payload { kPass, kDrop, kCollect };
+
+  absl::string_view TakePreface(absl::string_view bytes);
+  absl::string_view TakeHead(absl::string_view bytes, const FrontTurn& turn);
+  absl::string_view TakePayload(absl::string_view bytes, const FrontTurn& turn);
+  void BeginFrame();
+  void EndFrame(const FrontTurn& turn);
+  void CollectBlock(const FrontTurn& turn);
+  void EndBlock(const FrontTurn& turn);
+  void TakeCall(const FrontTurn& turn);
+  bool Decide(const FrontTurn& turn);
+  bool TryRefuse(Duration left, bool must);
+  void Refuse(absl::string_view block);
+  void Pass(absl::string_view timeout);
+  void DropData();
+  void Settings();
+  void Fail(uint32_t error);
+
+  const FrontRules& rules_;
+  ResponseStream& responses_;
+  std::string output_;
+  size_t preface_size_ = 0;  // of what has come
+  bool is_raw_ = false;
+  bool has_failed_ = false;
+  MonoTime arrived_{};  // the present bytes, at the earliest
+
+  std::array<char, kFrameHeaderBytes> head_{};
+  size_t head_size_ = 0;
+  FrameHeader frame_;  // the present one
+  size_t left_ = 0;    // of its payload
+  bool in_frame_ = false;
+  Payload payload_mode_ = Payload::kPass;
+  std::string payload_;  // if collected
+
+  HeaderDecoder decoder_;
+  HeaderEncoder encoder_;
+  bool in_block_ = false;
+  FrameHeader block_head_;  // the block's first frame
+  std::string block_;
+  HeaderList headers_;  // of the last block
+
+  uint32_t last_stream_ = 0;
+  bool waits_ = false;  // the call of headers_
+  bool is_own_ = false, is_refusable_ = false;
+  std::optional<Duration> timeout_;
+
+  absl::flat_hash_set<uint32_t> refused_;  // calls whose request has not ended
+  uint32_t unreturned_ = 0;                // bytes of flow control that their data took
+  uint32_t table_bytes_ = 4096;            // the client's setting
+};
+
+}  // namespace anybit::server
+
+#endif  // ANYBIT_SERVER_FRONT_REQUEST_STREAM_H_

@@ -1,0 +1,71 @@
+// What a client gets on one connection: gRPC's bytes, and frames of the front's own between its frames.
+#ifndef ANYBIT_SERVER_FRONT_RESPONSE_STREAM_H_
+#define ANYBIT_SERVER_FRONT_RESPONSE_STREAM_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
+#include "server/front/call_limit.h"
+#include "server/front/http2_frame.h"
+
+namespace anybit::server {
+
+class ResponseStream {
+ public:
+  // `limit` outlives the stream, and hears of the calls.
+  explicit ResponseStream(CallLimit& limit) : limit_(limit) {}
+  ~ResponseStream();
+  ResponseStream(const ResponseStream&) = delete;
+  ResponseStream& operator=(const ResponseStream&) = delete;
+
+  // The next bytes that gRPC has written.
+  void Take(absl::string_view bytes);
+
+  // Whole frames, which follow the frame or header block that is under way.
+  void Inject(absl::string_view frames);
+
+  // What the client is to get; the caller removes what is sent.
+  std::string& output() { return output_; }
+
+  // The client's settings, and whether they change the size of the table for headers. A change has to be confirmed by
+  // the first header block after it, and only gRPC's blocks do that.
+  void ClientSettings(bool changes_table);
+  bool MayInjectHeaders() const { return table_settings_ == 0; }
+
+  // A call was passed to gRPC; `is_own`: which serves it itself, and the limit does not know it.
+  void Open(uint32_t stream, CallLimit::Urgency urgency, bool is_own);
+  // gRPC or the client has ended it; any other stream is ignored.
+  void Close(uint32_t stream);
+  size_t open_calls() const { return open_.size(); }
+  size_t own_calls() const { return own_calls_; }
+
+ private:
+  struct Call {
+    CallLimit::Urgency urgency = 0;
+    bool is_own = false;
+    bool has_message = false;
+  };
+
+  void Begin(const FrameHeader& frame);
+  bool IsBetweenFrames() const { return head_size_ == 0 && left_ == 0 && !in_block_; }
+
+  std::string output_;
+  std::string injected_;  // waits for the end of a frame or block
+  std::array<char, kFrameHeaderBytes> head_{};
+  size_t head_size_ = 0;
+  size_t left_ = 0;  // of the frame's payload
+  bool in_block_ = false;
+  int64_t settings_ = 0, acknowledged_ = 0;
+  int64_t table_settings_ = 0;  // the settings that have changed the table last; 0: confirmed
+  CallLimit& limit_;
+  absl::flat_hash_map<uint32_t, Call> open_;
+  size_t own_calls_ = 0;  // of open_
+};
+
+}  // namespace anybit::server
+
+#endif  // ANYBIT_SERVER_FRONT_RESPONSE_STREAM_H_
