@@ -49,7 +49,9 @@ class CallIntake::Queue {
   }
 
   void Start() {
-    for (int i = 0; i < thread_count_; ++i) threads_.emplace_back([this] { Work(); });
+    for (int i = 0; i < thread_count_; ++i) {
+      threads_.emplace_back([this] { intake_.source_ != nullptr ? WorkBesideSource() : Work(); });
+    }
   }
 
   void Stop() {
@@ -61,6 +63,7 @@ class CallIntake::Queue {
     std::vector<grpc::Alarm> ends(lost_calls_ > 0 ? threads_.size() : 0);
     for (grpc::Alarm& end : ends) end.Set(queue_.get(), gpr_now(GPR_CLOCK_MONOTONIC), nullptr);
     queue_->Shutdown();
+    Wake();
     if (threads_.empty()) Work();  // a queue has to be emptied
     for (std::thread& thread : threads_) thread.join();
   }
@@ -76,6 +79,24 @@ class CallIntake::Queue {
   // The last use of the queue by a call.
   void CallEnded() { intake_.calls_.End(); }
 
+  // An event may have come while the thread waits elsewhere.
+  void Wake() {
+    if (intake_.source_ != nullptr && this_threads_ != this) intake_.source_->Wake();
+  }
+
+  // Wakes the queue after a call has used gRPC. By then the call may have ended, but not its queue.
+  class WakesAtEnd {
+   public:
+    explicit WakesAtEnd(Queue& queue) : queue_(queue) { queue_.intake_.calls_.Begin(); }
+    ~WakesAtEnd() {
+      queue_.Wake();
+      queue_.intake_.calls_.End();
+    }
+
+   private:
+    Queue& queue_;
+  };
+
   std::unique_ptr<CallHandler> Route(IncomingCall& call) { return intake_.route_(call); }
 
   void BeginReading(IncomingCall* call) {
@@ -90,25 +111,50 @@ class CallIntake::Queue {
   Duration read_timeout() const { return read_timeout_; }
 
  private:
+  grpc::CompletionQueue::NextStatus RunNext(gpr_timespec until) {
+    void* tag = nullptr;
+    bool ok = false;
+    const grpc::CompletionQueue::NextStatus next = NextEvent(&tag, &ok, until);
+    if (next == grpc::CompletionQueue::GOT_EVENT) {
+      if (tag == nullptr) return grpc::CompletionQueue::SHUTDOWN;  // see Stop
+      const auto* event = static_cast<const IncomingCall::Event*>(tag);
+      event->call->Run(event->happens, ok);
+    }
+    return next;
+  }
+
+  void EndLateReads() {
+    while (IncomingCall* late = TakeLate()) late->Run(&IncomingCall::ReadTimedOut, true);
+  }
+
   void Work() {
+    while (RunNext(WakeAt()) != grpc::CompletionQueue::SHUTDOWN) EndLateReads();
+  }
+
+  // Polls gRPC until it has nothing to do, then waits for the source.
+  void WorkBesideSource() {
+    this_threads_ = this;
+    int news = 0;  // sockets that gRPC may have to look at, one a time
+    bool was_quiet = false;
     while (true) {
-      void* tag = nullptr;
-      bool ok = false;
-      const grpc::CompletionQueue::NextStatus next = NextEvent(&tag, &ok);
+      const grpc::CompletionQueue::NextStatus next = RunNext(gpr_inf_past(GPR_CLOCK_MONOTONIC));
       if (next == grpc::CompletionQueue::SHUTDOWN) return;
       if (next == grpc::CompletionQueue::GOT_EVENT) {
-        if (tag == nullptr) return;  // see Stop
-        const auto* event = static_cast<const IncomingCall::Event*>(tag);
-        event->call->Run(event->happens, ok);
+        was_quiet = false;
+        continue;
       }
-      while (IncomingCall* late = TakeLate()) late->Run(&IncomingCall::ReadTimedOut, true);
+      if (news-- > 0) continue;
+      EndLateReads();
+      news = intake_.source_->Wait(LongestWait(was_quiet ? kQuietWait : kBusyWait));
+      was_quiet = news == 0;
+      ++news;  // after an event from another thread gRPC looks at no socket once
     }
   }
 
-  grpc::CompletionQueue::NextStatus NextEvent(void** tag, bool* ok) {
+  grpc::CompletionQueue::NextStatus NextEvent(void** tag, bool* ok, gpr_timespec until) {
     try {
       RequestOwed();
-      return queue_->AsyncNext(tag, ok, WakeAt());
+      return queue_->AsyncNext(tag, ok, until);
     } catch (const std::bad_alloc&) {
       // gRPC had no memory for the name of a method. That call is lost: its client waits until its deadline, and the
       // queue never tells that it is shut down.
@@ -142,6 +188,13 @@ class CallIntake::Queue {
     while (!is_stopped_ && owed_requests_ > 0 && TryRequest()) --owed_requests_;
   }
 
+  Duration LongestWait(Duration most) {
+    absl::MutexLock lock(&mutex_);
+    if (owed_requests_ > 0) most = std::min(most, kRequestRetry);
+    if (reading_.next() == kNever) return most;
+    return std::clamp(reading_.next() - intake_.loop_.Now(), Duration::zero(), most);
+  }
+
   // A call whose message has not come in time; null if there is none.
   IncomingCall* TakeLate() {
     absl::MutexLock lock(&mutex_);
@@ -161,6 +214,10 @@ class CallIntake::Queue {
     return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(left.count(), GPR_TIMESPAN));
   }
 
+  // Beside a source. Threads of gRPC may cause events and tell nobody, a deadline's for instance.
+  static constexpr Duration kBusyWait = std::chrono::milliseconds(5), kQuietWait = std::chrono::milliseconds(200);
+  static thread_local const Queue* this_threads_;
+
   CallIntake& intake_;
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   const int thread_count_;
@@ -174,6 +231,8 @@ class CallIntake::Queue {
   std::vector<std::thread> threads_;
 };
 
+thread_local const CallIntake::Queue* CallIntake::Queue::this_threads_ = nullptr;
+
 CallIntakeOptions ChooseCallThreads(int processors) {
   // One thread on one processor received 19,000 calls/s and refused most of them (docs/performance.md, three times the
   // capacity), more than two processors answer. More than one queue has not been measured.
@@ -185,7 +244,7 @@ CallIntakeOptions ChooseCallThreads(int processors) {
 
 CallIntake::CallIntake(grpc::ServerBuilder& builder, const CallIntakeOptions& options, const scheduler::EventLoop& loop,
                        CallRouter route)
-    : loop_(loop), route_(std::move(route)) {
+    : loop_(loop), route_(std::move(route)), source_(options.source) {
   builder.RegisterAsyncGenericService(&service_);
   for (int i = 0; i < options.queues; ++i) {
     queues_.push_back(std::make_unique<Queue>(*this, builder.AddCompletionQueue(), options));
@@ -199,6 +258,7 @@ void CallIntake::TakeWaiting() {
   constexpr int kMaxWaiting = 1000;
   for (const auto& queue : queues_) {
     for (int i = 0; i < kMaxWaiting; ++i) queue->Request();
+    queue->Wake();
   }
 }
 
@@ -232,13 +292,16 @@ void IncomingCall::ReadNext(grpc::ByteBuffer* message) {
 
 void IncomingCall::Write(const grpc::ByteBuffer& message) {
   Sending nothing = Sending::kNothing;
-  if (sending_.compare_exchange_strong(nothing, Sending::kMessage)) stream_.Write(message, &written_);
+  if (!sending_.compare_exchange_strong(nothing, Sending::kMessage)) return;
+  const CallIntake::Queue::WakesAtEnd wakes(queue_);
+  stream_.Write(message, &written_);
 }
 
 template <typename Answer>
 void IncomingCall::AnswerOnce(Answer answer) {
   Sending nothing = Sending::kNothing;
   if (!sending_.compare_exchange_strong(nothing, Sending::kAnswer)) return;
+  const CallIntake::Queue::WakesAtEnd wakes(queue_);
   try {
     answer();
   } catch (const std::bad_alloc&) {

@@ -4,8 +4,8 @@
 // even be refused then pile up in the process, with those that their clients have cancelled since. Here the threads
 // that handle calls are also those that read from connections, and a server with an intake has no callback service.
 // gRPC still reads a connection as long as it has bytes, whatever waits. So a queue with a processor to spare has two
-// threads: of 100,000 calls that a client opened and cancelled, one thread kept all (1.4 GB), two kept 15 to 93 MB. On
-// a single processor the second thread costs goodput, and a flood of ten times the capacity still piles up.
+// threads: of 100,000 calls that a client opened and cancelled, one thread kept all (1.4 GB), two kept 15 to 93 MB. A
+// server with one processor has a front instead (server/front/front.h), where the only thread waits: 2 MB.
 //
 //   CallIntake intake(builder, {.queues = 1}, loop, [](IncomingCall& call) { return std::make_unique<MyCall>(call); });
 //   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
@@ -32,6 +32,7 @@
 #include "absl/synchronization/mutex.h"
 #include "base/time.h"
 #include "scheduler/loop/event_loop.h"
+#include "server/call_source.h"
 #include "server/open_calls.h"
 #include "server/timeout_queue.h"
 
@@ -45,6 +46,8 @@ struct CallIntakeOptions {
   int threads_per_queue = 1;  // with two, one handles calls while the other reads from connections
   Duration read_timeout = std::chrono::seconds(10);  // of a call's message, see IncomingCall::Read
   Duration read_grace = std::chrono::seconds(1);     // then, from when a thread notices; at most read_timeout
+  // Where the thread waits in place of gRPC; null: nowhere. For one queue with one thread. Outlives the intake.
+  CallSource* source = nullptr;
 };
 
 // Queues and threads that suit so many processors (at least 1).
@@ -80,6 +83,7 @@ class CallIntake {
 
   const scheduler::EventLoop& loop_;
   const CallRouter route_;
+  CallSource* const source_;
   grpc::AsyncGenericService service_;
   OpenCalls calls_;     // from the request for one to its end
   OpenCalls requests_;  // from the request for one to its handler's OnTaken

@@ -2,12 +2,14 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <boost/asio.hpp>
 
 #include "server/options.h"
+#include "server/processors.h"
 #include "server/testing/server_fixture.h"
 
 namespace anybit::server {
@@ -66,8 +68,17 @@ class Connection {
   boost::asio::ip::tcp::socket socket_;
 };
 
-ServerOptions With(const ConnectionOptions& connections, int64_t max_queue_bytes = 0) {
+// Whether the server has one processor, and a front before gRPC, or gRPC accepts the connections itself.
+class ConnectionsTest : public ::testing::TestWithParam<bool> {
+ protected:
+  static ServerOptions With(const ConnectionOptions& connections, int64_t max_queue_bytes = 0);
+};
+
+ServerOptions ConnectionsTest::With(const ConnectionOptions& connections, int64_t max_queue_bytes) {
   ServerOptions options = testing::Options();
+  const Processor first = AllowedProcessors().front();
+  options.processors = GetParam() ? std::vector{first} : std::vector{first, first};
+  options.pin = false;
   options.connections = connections;
   options.max_queue_bytes = max_queue_bytes;
   return options;
@@ -85,7 +96,7 @@ std::map<int, int64_t> Settings(const ServerOptions& options) {
   return settings;
 }
 
-TEST(ConnectionsTest, PingsThatAreNotTooOftenAreAnswered) {
+TEST_P(ConnectionsTest, PingsThatAreNotTooOftenAreAnswered) {
   ServerFixture fixture(With({.min_ping_interval = Duration::zero()}));
   Connection connection(fixture.server().grpc_port());
   for (int i = 0; i < 20; ++i) {
@@ -96,29 +107,32 @@ TEST(ConnectionsTest, PingsThatAreNotTooOftenAreAnswered) {
   }
 }
 
-TEST(ConnectionsTest, PingsThatAreTooOftenEndTheConnection) {
+TEST_P(ConnectionsTest, PingsThatAreTooOftenEndTheConnection) {
   ServerFixture fixture(With({.min_ping_interval = std::chrono::hours(1)}));
   Connection connection(fixture.server().grpc_port());
   for (int i = 0; i < 20; ++i) connection.Send(kPing, "12345678");
   EXPECT_THAT(connection.Next(kGoaway).payload, HasSubstr("too_many_pings"));
 }
 
-TEST(ConnectionsTest, AConnectionWithoutCallsIsClosedWhenItsTimeIsOver) {
+TEST_P(ConnectionsTest, AConnectionWithoutCallsIsClosedWhenItsTimeIsOver) {
   ServerFixture fixture(With({.max_idle = std::chrono::milliseconds(1)}));
   EXPECT_EQ(Connection(fixture.server().grpc_port()).Next(kGoaway).type, kGoaway);
 }
 
-TEST(ConnectionsTest, AnOldConnectionIsClosed) {
+TEST_P(ConnectionsTest, AnOldConnectionIsClosed) {
   ServerFixture fixture(With({.max_age = std::chrono::milliseconds(1)}));
   EXPECT_EQ(Connection(fixture.server().grpc_port()).Next(kGoaway).type, kGoaway);
 }
 
-TEST(ConnectionsTest, StreamsAndWhatTheyMaySendUnaskedAreLimited) {
+TEST_P(ConnectionsTest, StreamsAndWhatTheyMaySendUnaskedAreLimited) {
   EXPECT_EQ(Settings(With({.max_streams = 7}))[kMaxConcurrentStreams], 7);
   EXPECT_EQ(Settings(With({}))[kInitialWindowSize], 16 * 1024);
   // A quarter of the memory, at 32 KiB a call.
   EXPECT_EQ(Settings(With({}, int64_t{1} << 30))[kMaxConcurrentStreams], 8192);
 }
+
+INSTANTIATE_TEST_SUITE_P(BothListeners, ConnectionsTest, ::testing::Bool(),
+                         [](const auto& info) { return info.param ? "OneProcessor" : "MoreProcessors"; });
 
 }  // namespace
 }  // namespace anybit::server

@@ -4,6 +4,7 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
+#include <grpcpp/server_posix.h>
 
 #include <algorithm>
 #include <chrono>
@@ -43,6 +44,8 @@ constexpr int kUnreadBytes = 16 * 1024;
 // Memory that a call takes before it is read, at most: the above, gRPC's call and stream.
 constexpr int64_t kUnreadCallBytes = 2 * kUnreadBytes;
 constexpr int64_t kMinStreams = 100;
+// For clients to take what was written last.
+constexpr Duration kLastBytes = std::chrono::seconds(1);
 
 // The services as reflection lists them. Generic methods are the intake's. One method of each is a blocking one that
 // gRPC serves, because reflection does not list a service of generic methods alone.
@@ -133,10 +136,28 @@ void LimitConnections(grpc::ServerBuilder& builder, const ConnectionOptions& con
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, ArgumentMillis(max_age_grace, 1));
 }
 
-CallIntakeOptions IntakeOptions(const ServerOptions& options) {
+CallIntakeOptions IntakeOptions(const ServerOptions& options, CallSource* front) {
   CallIntakeOptions intake = ChooseCallThreads(UsableProcessors(options));
   intake.read_timeout = options.connections.read_timeout;
+  intake.source = front;
   return intake;
+}
+
+FrontRules MakeFrontRules(ModelInferCalls& infer) {
+  return {.own_methods = {"/inference.GRPCInferenceService/ServerLive", "/grpc.health.v1.Health/Check",
+                          "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"},
+          .refused_method = std::string(ModelInferCalls::kMethod),
+          .refuse = [&infer](Duration left, bool must) { return infer.RefuseUnread(left, must); }};
+}
+
+// With processors to spare, gRPC receives calls on one of them while others are answered.
+std::unique_ptr<Front> MakeFront(const ServerOptions& options, const GrpcServer::Parts& parts) {
+  if (ChooseCallThreads(UsableProcessors(options)).threads_per_queue > 1) return nullptr;
+  return std::make_unique<Front>(MakeFrontRules(parts.infer), parts.loop, FrontOptions());
+}
+
+absl::Status CannotServe(const absl::Status& cause) {
+  return absl::Status(cause.code(), absl::StrCat("cannot serve gRPC: ", cause.message()));
 }
 
 std::vector<std::unique_ptr<grpc::Service>> MakeServices(Health& health) {
@@ -150,7 +171,7 @@ std::vector<std::unique_ptr<grpc::Service>> MakeServices(Health& health) {
 
 absl::Status GrpcServer::CanServe(const std::string& address) {
   const absl::Status status = ListeningSockets::CanOpen(address);
-  return status.ok() ? status : absl::Status(status.code(), absl::StrCat("cannot serve gRPC: ", status.message()));
+  return status.ok() ? status : CannotServe(status);
 }
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const ServerOptions& options, const Parts& parts) {
@@ -166,22 +187,34 @@ GrpcServer::GrpcServer(const ServerOptions& options, const Parts& parts)
               .description = parts.description,
               .health = health_,
               .observer = parts.observer},
-      intake_(builder_, IntakeOptions(options), parts.loop, [this](IncomingCall& call) { return router_.Route(call); }),
+      front_(MakeFront(options, parts)),
+      intake_(builder_, IntakeOptions(options, front_.get()), parts.loop,
+              [this](IncomingCall& call) { return router_.Route(call); }),
       services_(MakeServices(health_)) {}
 
 GrpcServer::~GrpcServer() { Stop(Duration::zero()); }
 
 absl::Status GrpcServer::Listen(const ServerOptions& options, const Parts& parts) {
   SetReadiness(false);
-  builder_.AddListeningPort(options.grpc_address, grpc::InsecureServerCredentials(), &port_);
+  if (front_ != nullptr) {
+    absl::StatusOr<ListeningSockets> sockets = ListeningSockets::Open(options.grpc_address);
+    if (!sockets.ok()) return CannotServe(sockets.status());
+    port_ = sockets->port();
+    front_->Listen(*std::move(sockets));
+  } else {
+    builder_.AddListeningPort(options.grpc_address, grpc::InsecureServerCredentials(), &port_);
+    // Otherwise a second server on the same port would start, and each get some of the connections.
+    builder_.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  }
   for (const auto& service : services_) builder_.RegisterService(service.get());
   builder_.SetMaxReceiveMessageSize(LargestRequestBytes(parts.model));
-  // Otherwise a second server on the same port would start, and each get some of the connections.
-  builder_.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   LimitMemory(builder_, parts.request_limit_bytes, options.connections.max_streams);
   LimitConnections(builder_, options.connections, options.drain_timeout);
   server_ = builder_.BuildAndStart();
   if (server_ != nullptr && port_ != 0) {
+    if (front_ != nullptr) {
+      front_->Start([this](int socket) { grpc::AddInsecureChannelFromFd(server_.get(), socket); });
+    }
     intake_.Start();
     return absl::OkStatus();
   }
@@ -199,12 +232,14 @@ void GrpcServer::SetReadiness(bool ready) {
 
 void GrpcServer::Drain() {
   // The C++ library's Shutdown would block until its deadline, which nobody knows yet.
+  if (front_ != nullptr) front_->StopAccepting();
   intake_.TakeWaiting();
   goaway_ = grpc_completion_queue_create_for_next(nullptr);
   grpc_server_shutdown_and_notify(server_->c_server(), goaway_, nullptr);
 }
 
 void GrpcServer::Stop(Duration grace) {
+  if (front_ != nullptr) front_->StopAccepting();
   if (server_ != nullptr) {
     health_.Shutdown();
     // Cancels what is still open at that time; the scheduler, whose loop still runs, answers each of them.
@@ -220,6 +255,7 @@ void GrpcServer::Stop(Duration grace) {
     goaway_ = nullptr;
   }
   server_.reset();
+  if (front_ != nullptr) front_->Finish(kLastBytes);
 }
 
 }  // namespace anybit::server

@@ -20,6 +20,7 @@
 #include "server/call_router.h"
 #include "server/description_methods.h"
 #include "server/edge_observer.h"
+#include "server/front/front.h"
 #include "server/health.h"
 #include "server/model_infer_calls.h"
 #include "server/options.h"
@@ -74,6 +75,7 @@ class GrpcServer {
   grpc::ServerBuilder builder_;
   Health health_;
   CallRouter router_;
+  const std::unique_ptr<Front> front_;  // null: gRPC listens itself
   CallIntake intake_;
   const std::vector<std::unique_ptr<grpc::Service>> services_;
   int port_ = 0;

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "proto/inference.grpc.pb.h"
+#include "server/front/refusal.h"
 #include "server/grpc_status.h"
 #include "server/inference_payload.h"
 #include "server/translate_outcome.h"
@@ -43,6 +44,16 @@ const grpc::Status& DeadlinePassed() {
   static const grpc::Status* const status = new grpc::Status(
       ToGrpcStatus(absl::DeadlineExceededError("the deadline had passed when the server saw the call")));
   return *status;
+}
+
+// The answer to a call that has waited too long for the edge.
+const std::string& TooMany() {
+  static const std::string* const block = [] {
+    const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(kDefaultRetryAfter);
+    const absl::Status status = absl::ResourceExhaustedError("more calls come than the server can receive");
+    return new std::string(RefusalBlock(ToGrpcStatus(status, wait), wait));
+  }();
+  return *block;
 }
 
 }  // namespace
@@ -106,20 +117,10 @@ class ModelInferCalls::Call final : public CallHandler {
     // The message's parameters can only shorten this.
     if (const Duration left = grpc_deadline_.Left(wall_now); left < Duration::max()) {
       time_at_arrival_ = left;
+      calls_.SeeDeadline(left);
       if (left <= Duration::zero()) {
-        parts_.observer.OnExpired();
-        // A single client may send such calls. Only where all calls are too late is it the edge that is behind.
-        if (calls_.expired_in_row_.fetch_add(1, std::memory_order_relaxed) % kDeliverySampling ==
-            kDeliverySampling - 1) {
-          parts_.scheduler.CallExpiredUnseen();
-        }
         incoming_.Finish(DeadlinePassed());
         return;
-      }
-      // Nearly always 0: then nothing is written that other threads read.
-      if (calls_.expired_in_row_.load(std::memory_order_relaxed) != 0 &&
-          calls_.expired_in_row_.exchange(0, std::memory_order_relaxed) >= kDeliverySampling) {
-        parts_.scheduler.CallSeenInTime();
       }
       if (const auto retry_after = parts_.scheduler.RefuseEarly(SaturatingAdd(parts_.loop.Now(), left))) {
         parts_.observer.OnShed();
@@ -277,6 +278,44 @@ class ModelInferCalls::Call final : public CallHandler {
   std::optional<MonoTime> ended_;    // its batch, if it was served
   std::optional<MonoTime> refused_;  // when, if it was shed for the queue
 };
+
+void ModelInferCalls::SeeDeadline(Duration left) {
+  if (left <= Duration::zero()) {
+    parts_.observer.OnExpired();
+    // A single client may send such calls. Only where all calls are too late is it the edge that is behind.
+    if (expired_in_row_.fetch_add(1, std::memory_order_relaxed) % kDeliverySampling == kDeliverySampling - 1) {
+      parts_.scheduler.CallExpiredUnseen();
+    }
+    return;
+  }
+  // Nearly always 0: then nothing is written that other threads read.
+  if (expired_in_row_.load(std::memory_order_relaxed) != 0 &&
+      expired_in_row_.exchange(0, std::memory_order_relaxed) >= kDeliverySampling) {
+    parts_.scheduler.CallSeenInTime();
+  }
+}
+
+const std::string* ModelInferCalls::RefuseUnread(Duration left, bool must) {
+  if (parts_.state == ServingState::kStarting) return nullptr;
+  if (left <= Duration::zero()) {
+    parts_.observer.OnExpired();
+    static const std::string* const block = new std::string(RefusalBlock(DeadlinePassed(), std::nullopt));
+    return block;
+  }
+  if (const std::optional<Duration> retry_after =
+          parts_.scheduler.RefuseEarly(SaturatingAdd(parts_.loop.Now(), left))) {
+    parts_.observer.OnShed();
+    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(*retry_after);
+    thread_local std::chrono::milliseconds made_for(-1);
+    thread_local std::string block;
+    if (made_for != wait) block = RefusalBlock(TooLate(wait), wait);
+    made_for = wait;
+    return &block;
+  }
+  if (!must) return nullptr;
+  parts_.observer.OnShed();
+  return &TooMany();
+}
 
 std::unique_ptr<CallHandler> ModelInferCalls::Handle(IncomingCall& call) { return std::make_unique<Call>(*this, call); }
 

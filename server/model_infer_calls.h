@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/strings/string_view.h"
@@ -56,11 +57,18 @@ class ModelInferCalls {
   // Makes the handler of `call`, whose method is kMethod.
   std::unique_ptr<CallHandler> Handle(IncomingCall& call);
 
+  // Why a call with so much time left is refused before anything of it is read, as RefusalBlock; null: it is not,
+  // unless it `must`, because more calls come than the edge can take. Valid until the same thread asks again.
+  const std::string* RefuseUnread(Duration left, bool must);
+
   // Calls `idle` once none is open; see OpenCalls.
   void WhenIdle(absl::AnyInvocable<void()> idle) { open_.WhenIdle(std::move(idle)); }
 
  private:
   class Call;
+
+  // Counts a call that has come too late, or has not.
+  void SeeDeadline(Duration left);
 
   const ModelInferParts parts_;
   OpenCalls open_;

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -68,6 +69,14 @@ void IgnoreOtherSignals() {
     Handle(signal, SIG_IGN);
   }
   for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) Handle(signal, SIG_IGN);
+}
+
+// Each connection may take three. The lower limit is for programs that count descriptors in bits.
+void AllowManyDescriptors() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 // The next byte of the pipe, or 0 if none comes within `limit`.
@@ -143,6 +152,7 @@ int Fail(const absl::Status& status) {
 
 int ServeUntilStopped(const ServerOptions& options, const LoadNetwork& load, const MakeServing& make_serving,
                       const std::string& example) {
+  AllowManyDescriptors();
   IgnoreOtherSignals();
   Handle(SIGHUP, OnReloadSignal);
   HandleStopSignals(OnStopSignal);
