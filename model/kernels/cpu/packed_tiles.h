@@ -24,7 +24,7 @@ inline void PackTile(int bits, const int8_t* weights, uint8_t* packed) {
   };
   for (int row = 0; row < kTilePixels; ++row) {
     for (int at = 0; at < kTileStepBytes; ++at) {
-      const int weight = weights[row * kTileStepBytes + at];
+      const int8_t weight = weights[row * kTileStepBytes + at];
       switch (bits) {
         case 1: put(packed, 1, row, at, weight < 0 ? 1 : 0); break;
         case 3:

@@ -128,7 +128,8 @@ struct PlacedPlan {
 
   // As CyclesFor.
   double CyclesOf(int64_t count) const {
-    return unit_cycles * static_cast<double>((count + plan.images - 1) / plan.images);
+    const int64_t units = (count + plan.images - 1) / plan.images;
+    return unit_cycles * static_cast<double>(units);
   }
 
   TilePlan plan;
