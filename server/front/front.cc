@@ -32,7 +32,8 @@ void Watch(int epoll, int operation, int descriptor, uint32_t events, uint64_t d
 }  // namespace
 
 struct Front::Entry {
-  Entry(int client, int grpc, const FrontRules& rules, CallLimit& limit) : connection(client, grpc, rules, limit) {}
+  Entry(int client, int grpc, MonoTime since, const FrontRules& rules, CallLimit& limit)
+      : connection(client, grpc, since, rules, limit) {}
 
   // What epoll gives back: an address with a bit that tells the socket. Listeners have odd numbers below.
   uint64_t client_data() const { return reinterpret_cast<uint64_t>(this); }
@@ -53,7 +54,8 @@ Front::Front(FrontRules rules, const scheduler::EventLoop& loop, const FrontOpti
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       buffer_(kBufferBytes),
       settling_(options.settle_timeout, options.settle_grace),
-      limit_(options.calls_inside) {
+      limit_(options.calls_inside),
+      looked_at_(loop.Now()) {
   Watch(epoll_, EPOLL_CTL_ADD, wake_, EPOLLIN | EPOLLET, 0);
 }
 
@@ -159,7 +161,7 @@ void Front::Accept(int listener) {
 }
 
 void Front::Serve(int client, int grpc) {
-  const auto place = entries_.emplace(entries_.end(), client, grpc, rules_, limit_);
+  const auto place = entries_.emplace(entries_.end(), client, grpc, since_, rules_, limit_);
   Entry& entry = *place;
   entry.place = place;
   Watch(epoll_, EPOLL_CTL_ADD, client, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, entry.client_data());

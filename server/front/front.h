@@ -115,7 +115,7 @@ class Front final : public CallSource {
   CallLimit limit_;
   Entry* last_passed_ = nullptr;  // the connection of the last call that passed
   bool is_blocked_ = false;       // nothing passed in the last round, and what is held waits for answers
-  MonoTime looked_at_{};          // at the sockets, the last time
+  MonoTime looked_at_;            // at the sockets, the last time
   MonoTime since_{};              // what was found then, and had not been the time before, did not come before this
   int news_ = 0;
 };

@@ -10,8 +10,6 @@
 namespace anybit::server {
 namespace {
 
-// Nothing more is read while so much waits to be sent on.
-constexpr size_t kMaxUnsent = 64 * 1024;
 // What a buffer of a connection without traffic may keep.
 constexpr size_t kIdleBytes = 4 * 1024;
 
@@ -70,7 +68,7 @@ FrontConnection::Next FrontConnection::Turn(const FrontTurn& turn, std::span<cha
 
 FrontConnection::Next FrontConnection::TryTurn(const FrontTurn& turn, std::span<char> buffer) {
   used_grpc_ = false;
-  if (grpc_.may_read() && responses_.output().size() < kMaxUnsent) {
+  if (grpc_.may_read() && responses_.output().size() < RequestStream::kMaxUnsent) {
     const absl::string_view bytes = grpc_.Read(buffer);
     responses_.Take(bytes);
     used_grpc_ = !bytes.empty();
@@ -83,12 +81,13 @@ FrontConnection::Next FrontConnection::TryTurn(const FrontTurn& turn, std::span<
   if (client_.may_write()) client_.Write(responses_.output());
 
   if (client_.has_ended()) return Next::kEnd;
+  // Behind a call that waits the end is not read. Nobody waits for its answer any more.
+  if (client_.is_closing() && requests_.is_waiting()) return Next::kEnd;
   if (is_closing()) return responses_.output().empty() ? Next::kEnd : Next::kWait;
-  const bool may_answer = responses_.output().size() < kMaxUnsent;
+  const bool may_answer = responses_.output().size() < RequestStream::kMaxUnsent;
   if (grpc_.may_read() && may_answer) return Next::kTurn;
   if (requests_.is_waiting()) return Next::kHeld;
-  const bool may_take = may_answer && requests_.output().size() < kMaxUnsent;
-  if (may_take && (client_.may_read() || !unread_.empty())) return Next::kTurn;
+  if (requests_.may_take() && (client_.may_read() || !unread_.empty())) return Next::kTurn;
   for (std::string* idle : {&unread_, &requests_.output(), &responses_.output()}) {
     if (idle->empty() && idle->capacity() > kIdleBytes) *idle = std::string();
   }
@@ -107,7 +106,7 @@ void FrontConnection::Deliver(std::span<char> buffer) {
 
 void FrontConnection::TakeRequests(const FrontTurn& turn, std::span<char> buffer) {
   if (requests_.is_waiting() && !requests_.Resume(turn)) return;
-  if (requests_.output().size() >= kMaxUnsent || responses_.output().size() >= kMaxUnsent) return;
+  if (!requests_.may_take()) return;
   if (!unread_.empty()) {
     unread_.erase(0, requests_.Take(unread_, arrived_, turn));
     return;

@@ -27,6 +27,8 @@ class FrontSocket {
 
   bool may_read() const { return may_read_; }
   bool has_ended() const { return has_ended_; }
+  // The end comes behind what is there to read.
+  bool is_closing() const { return is_closing_; }
   // False: what was unsent before does not fit yet.
   bool may_write() const { return may_write_; }
 
@@ -52,8 +54,9 @@ class FrontConnection {
     kEnd,
   };
 
-  FrontConnection(int client, int grpc, const FrontRules& rules, CallLimit& limit)
-      : client_(client), grpc_(grpc), responses_(limit), requests_(rules, responses_) {}
+  // The client has sent nothing before `since`.
+  FrontConnection(int client, int grpc, MonoTime since, const FrontRules& rules, CallLimit& limit)
+      : client_(client), grpc_(grpc), responses_(limit), requests_(rules, responses_), arrived_(since) {}
 
   const FrontSocket& client() const { return client_; }
   const FrontSocket& grpc() const { return grpc_; }
@@ -85,7 +88,7 @@ class FrontConnection {
   ResponseStream responses_;
   RequestStream requests_;
   std::string unread_;  // the client's, behind a call that waits
-  MonoTime arrived_{};  // the client's bytes in unread_ and in its socket, at the earliest
+  MonoTime arrived_;    // the client's bytes in unread_ and in its socket, at the earliest
   bool used_grpc_ = false;
   bool is_broken_ = false;  // bytes were lost for lack of memory
 };

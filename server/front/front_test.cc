@@ -23,10 +23,12 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::ClientFrames;
+using testing::Decode;
 using testing::Frame;
 using testing::FramesOf;
+using testing::ValueOf;
 
-constexpr char kInfer[] = "/service/Infer";
+constexpr char kInfer[] = "/service/Infer", kOwn[] = "/service/Own";
 constexpr int kCallsPerWait = 8, kCallsInside = 4;
 
 // gRPC's end of a connection, as the front gave it.
@@ -53,6 +55,14 @@ class GrpcEnd {
     Calls();
     return has_ended_;
   }
+  // The timeout of the first call.
+  std::string Timeout() {
+    HeaderDecoder decoder;
+    for (const Frame& frame : FramesOf(absl::string_view(bytes_).substr(kPreface.size()))) {
+      if (frame.head.type == FrameType::kHeaders) return ValueOf(Decode(decoder, frame.payload), kTimeoutHeader);
+    }
+    return "";
+  }
 
   void Write(absl::string_view bytes) {
     ASSERT_EQ(send(descriptor_, bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
@@ -76,9 +86,9 @@ class Client {
 
   void Send(const std::string& bytes) { boost::asio::write(socket_, boost::asio::buffer(bytes)); }
   // `calls` more of them.
-  void Call(int calls, absl::string_view timeout = "") {
+  void Call(int calls, absl::string_view timeout = "", absl::string_view method = kInfer) {
     std::string bytes = stream_ == 1 ? ClientFrames::Begin() : "";
-    for (; calls > 0; --calls, stream_ += 2) bytes += frames_.Call(stream_, kInfer, timeout);
+    for (; calls > 0; --calls, stream_ += 2) bytes += frames_.Call(stream_, method, timeout);
     Send(bytes);
   }
   std::string Read(size_t size) {
@@ -120,7 +130,7 @@ class FrontTest : public ::testing::Test {
 
   testing::ManualClock clock_;
   Front front_{
-      {.own_methods = {}, .refused_method = kInfer, .refuse = [](Duration, bool) { return nullptr; }},
+      {.own_methods = {kOwn}, .refused_method = kInfer, .refuse = [](Duration, bool) { return nullptr; }},
       clock_,
       {.calls_per_wait = kCallsPerWait, .calls_inside = kCallsInside, .settle_timeout = 10s, .settle_grace = 1s}};
   int port_ = 0;
@@ -176,6 +186,25 @@ TEST_F(FrontTest, WhereCallsWaitForAnswersConnectionsTakeTurns) {
   grpc_[0]->Write(answers);
   WaitForCalls(1, 2);
   EXPECT_LE(grpc_[0]->Calls(), 1 + kCallsInside + 1);
+}
+
+TEST_F(FrontTest, ACallThatComesWithItsConnectionHasAllOfItsTime) {
+  clock_.Advance(1h);
+  front_.Wait(1ms);
+  Client client(port_);
+  client.Call(1, "50m");
+  WaitForCalls(0, 1);
+  EXPECT_EQ(grpc_[0]->Timeout(), "50m");
+}
+
+TEST_F(FrontTest, AConnectionThatTheClientEndsWhileACallIsHeldEndsForGrpc) {
+  constexpr int kMost = RequestStream::kMaxOwnCalls;
+  const auto client = std::make_unique<Client>(port_);
+  client->Call(kMost + 1, "", kOwn);
+  WaitForCalls(0, kMost);
+  client->Close();
+  while (!grpc_[0]->HasEnded()) front_.Wait(1ms);
+  EXPECT_EQ(grpc_[0]->Calls(), kMost);
 }
 
 TEST_F(FrontTest, AConnectionThatTheClientEndsEndsForGrpc) {

@@ -24,7 +24,8 @@ class HeaderList {
   void Add(absl::string_view name, absl::string_view value, bool may_be_indexed = true);
 
   size_t size() const { return headers_.size(); }
-  size_t bytes() const { return text_.size(); }
+  // As HTTP/2 counts them: each header takes some bytes beside its text, so that many empty ones are not few.
+  size_t bytes() const { return text_.size() + kHeaderBytes * headers_.size(); }
   absl::string_view name(size_t i) const { return Text(headers_[i].name_at, headers_[i].name_size); }
   absl::string_view value(size_t i) const {
     return Text(headers_[i].name_at + headers_[i].name_size, headers_[i].value_size);
@@ -32,6 +33,7 @@ class HeaderList {
   bool may_be_indexed(size_t i) const { return headers_[i].may_be_indexed; }
 
  private:
+  static constexpr size_t kHeaderBytes = 32;
   struct Header {
     uint32_t name_at, name_size, value_size;
     bool may_be_indexed;

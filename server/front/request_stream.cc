@@ -31,7 +31,7 @@ constexpr size_t kSettingBytes = 6;
 size_t RequestStream::Take(absl::string_view bytes, MonoTime arrived, const FrontTurn& turn) {
   arrived_ = arrived;
   const size_t size = bytes.size();
-  while (!bytes.empty() && !waits_ && !has_failed_) {
+  while (!bytes.empty() && !waits_ && !has_failed_ && may_take()) {
     if (is_raw_) {
       output_.append(bytes.data(), bytes.size());
       return size;
@@ -96,6 +96,9 @@ void RequestStream::BeginFrame() {
   if (in_block_ != continues || (continues && frame_.stream != block_head_.stream)) return Fail(kProtocolError);
   switch (frame_.type) {
     case FrameType::kHeaders:
+      // Clients' calls have odd numbers. gRPC would not answer others, and the limit would count them for ever.
+      if (frame_.stream % 2 == 0) return Fail(kProtocolError);
+      [[fallthrough]];
     case FrameType::kContinuation:
       if (frame_.length > kMaxHeaderBytes) return Fail(kFrameSizeError);
       payload_mode_ = Payload::kCollect;

@@ -50,12 +50,14 @@ class RequestStream {
  public:
   // Open calls of a connection that gRPC serves itself.
   static constexpr size_t kMaxOwnCalls = 1000;
+  // Of bytes that wait to be sent, one way.
+  static constexpr size_t kMaxUnsent = 64 * 1024;
 
   // All outlive the stream.
   RequestStream(const FrontRules& rules, ResponseStream& responses) : rules_(rules), responses_(responses) {}
 
-  // Takes bytes that did not arrive before `arrived` until they end, a call waits, or the connection has failed;
-  // returns how many.
+  // Takes bytes that did not arrive before `arrived` until they end, a call waits, too much waits to be sent, or the
+  // connection has failed; returns how many.
   size_t Take(absl::string_view bytes, MonoTime arrived, const FrontTurn& turn);
 
   // A call waits for a turn with calls left, or for others of its connection to end.
@@ -68,6 +70,9 @@ class RequestStream {
 
   // Whether the client has begun an HTTP/2 connection, or has sent something else, which gRPC is to judge.
   bool has_begun() const { return preface_size_ == kPreface.size() || is_raw_; }
+
+  // Whether what waits to be sent, both ways, leaves room. Nothing is taken without.
+  bool may_take() const { return output_.size() < kMaxUnsent && responses_.unsent() < kMaxUnsent; }
 
   // What gRPC is to get; the caller removes what is sent.
   std::string& output() { return output_; }

@@ -257,6 +257,22 @@ TEST_F(RequestStreamTest, WhatIsNotHttp2PassesAndGrpcJudgesIt) {
   EXPECT_TRUE(requests.has_begun());
 }
 
+TEST_F(RequestStreamTest, NothingIsTakenBehindMoreAnswersThanTheClientReads) {
+  refuse_below_ = 1h;
+  std::string bytes;
+  for (uint32_t i = 0; i < 2000; ++i) bytes += client_.Call(2 * i + 1, kInfer, "1m");
+  size_t taken = Take(bytes);
+  EXPECT_LT(taken, bytes.size());
+  EXPECT_FALSE(requests_.may_take());
+  EXPECT_LT(responses_.output().size(), 80'000);
+  while (taken < bytes.size()) {
+    responses_.output().clear();
+    ASSERT_TRUE(requests_.may_take());
+    taken += Take(absl::string_view(bytes).substr(taken));
+  }
+  EXPECT_THAT(Passed(), IsEmpty());
+}
+
 struct BrokenCase {
   const char* what;
   std::string bytes;
@@ -296,6 +312,9 @@ INSTANTIATE_TEST_SUITE_P(
         BrokenCase{"another_stream",
                    FrameOf(FrameType::kHeaders, 0, 1, "") + FrameOf(FrameType::kContinuation, 4, 3, ""), 1},
         BrokenCase{"compression", FrameOf(FrameType::kHeaders, kEndHeaders, 1, "\xff\xff\xff\xff\xff\xff"), 9},
+        BrokenCase{"stream_zero", FrameOf(FrameType::kHeaders, kEndHeaders, 0, "\x82"), 1},
+        BrokenCase{"servers_stream", FrameOf(FrameType::kHeaders, kEndHeaders, 2, "\x82"), 1},
+        BrokenCase{"many_headers", FrameOf(FrameType::kHeaders, kEndHeaders, 1, std::string(15'000, '\0')), 9},
         BrokenCase{"large_frame", FrameOf(FrameType::kHeaders, 0, 1, std::string(70'000, 'x')), 6},
         BrokenCase{"large_block", ManyContinuations(), 11}),
     [](const ::testing::TestParamInfo<BrokenCase>& info) { return info.param.what; });

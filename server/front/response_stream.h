@@ -30,6 +30,8 @@ class ResponseStream {
 
   // What the client is to get; the caller removes what is sent.
   std::string& output() { return output_; }
+  // With what has to wait for the end of gRPC's frame.
+  size_t unsent() const { return output_.size() + injected_.size(); }
 
   // The client's settings, and whether they change the size of the table for headers. A change has to be confirmed by
   // the first header block after it, and only gRPC's blocks do that.
