@@ -21,8 +21,9 @@ LOAD, SERVER, ARTIFACT = "", "", ""  # from the command line
 
 # Calls/s, for a second each: several times what a processor answers, then a light load.
 FLOOD, LIGHT = 30_000, 50
-# Of the server's resident memory, above its peak before. A flood of 64,000 calls/s for two seconds added 4 MiB; without
-# the front it added 1,100 MiB.
+# Of the server's resident memory, above its peak before. Calls that may still be answered within their 500 ms wait
+# inside, at most 250 ms of answers: at 7,000/s and 17 KiB each, 30 MiB. Without the front, 64,000 calls/s for two seconds
+# added 1,100 MiB.
 MAX_GROWTH_MIB = 64
 
 
@@ -48,7 +49,7 @@ class OverloadTest(unittest.TestCase):
 
     def test_calls_that_come_faster_than_they_are_refused_do_not_pile_up(self):
         before = peak_mib(self.server.process.pid)
-        report = send(self.server, FLOOD, "--deadline_ms", "5000")
+        report = send(self.server, FLOOD, "--deadline_ms", "500")
         self.assertGreater(report["attained"], 0, report)
         self.assertLess(peak_mib(self.server.process.pid) - before, MAX_GROWTH_MIB)
         self.expect_to_serve_a_light_load()
