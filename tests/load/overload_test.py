@@ -22,8 +22,8 @@ LOAD, SERVER, ARTIFACT = "", "", ""  # from the command line
 # Calls/s, for a second each: several times what a processor answers, then a light load.
 FLOOD, LIGHT = 30_000, 50
 # Of the server's resident memory, above its peak before. Calls that may still be answered within their 500 ms wait
-# inside, at most 250 ms of answers: at 7,000/s and 17 KiB each, 30 MiB. Without the front, 64,000 calls/s for two seconds
-# added 1,100 MiB.
+# inside, at most 250 ms of answers: at 7,000/s and 17 KiB each, 30 MiB. Without the front, 64,000 calls/s for two
+# seconds added 1,100 MiB.
 MAX_GROWTH_MIB = 64
 
 
