@@ -7,6 +7,7 @@
 #include <chrono>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
@@ -90,6 +91,7 @@ class Exchange {
   // gRPC ends a call, acknowledges settings, or sends a message, whole or in two parts.
   void Grpc(int what) {
     std::string frame;
+    uint32_t ended = 0;
     const uint32_t stream = open_.empty() ? 1 : *open_.begin();
     switch (what % 4) {
       case 0: anybit::server::AppendFrame(frame, FrameType::kSettings, anybit::server::kAck, 0, ""); break;
@@ -100,10 +102,12 @@ class Exchange {
       default:
         anybit::server::AppendFrame(frame, FrameType::kHeaders,
                                     anybit::server::kEndHeaders | anybit::server::kEndStream, stream, "\x88");
-        open_.erase(stream);
+        ended = stream;
     }
     const size_t first = what % 8 < 4 ? frame.size() : 5;
     responses_.Take(grpc_rest_ + frame.substr(0, first));
+    open_.erase(std::exchange(half_ended_, ended));
+    if (first == frame.size()) open_.erase(std::exchange(half_ended_, 0));
     grpc_rest_ = frame.substr(first);
     ReadResponses();
   }
@@ -167,6 +171,7 @@ class Exchange {
   HeaderDecoder decoder_;
   std::set<uint32_t> open_;
   uint32_t last_ = 0;
+  uint32_t half_ended_ = 0;  // the call that ends with what gRPC has still to write; 0: none
   uint64_t sent_ = 0, returned_ = 0;
   bool has_begun_ = false, is_http2_ = false;
 };
