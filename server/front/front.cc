@@ -12,6 +12,8 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
+#include <iterator>
+#include <new>
 #include <utility>
 
 namespace anybit::server {
@@ -102,7 +104,8 @@ int Front::Wait(Duration at_most) {
   if (looked_at_ >= accepts_at_) WatchListeners();
   TakeTurns();
   EndLate();
-  for (const auto place : std::exchange(ended_, {})) entries_.erase(place);
+  for (const auto place : ended_) entries_.erase(place);
+  ended_.clear();
   return news_;
 }
 
@@ -156,19 +159,32 @@ void Front::Accept(int listener) {
   }
   const int on = 1;
   setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  if (!Serve(client, pair[0])) {
+    for (const int descriptor : {client, pair[0], pair[1]}) close(descriptor);
+    return PauseAccepting();
+  }
   connect_(pair[1]);
-  Serve(client, pair[0]);
 }
 
-void Front::Serve(int client, int grpc) {
-  const auto place = entries_.emplace(entries_.end(), client, grpc, since_, rules_, limit_);
-  Entry& entry = *place;
-  entry.place = place;
+// False if there is no memory.
+bool Front::Serve(int client, int grpc) {
+  try {
+    // An entry stands in each list once at most, so that what comes later needs no memory.
+    for (std::vector<Entry*>* list : {&turns_, &held_, &held_again_}) list->reserve(entries_.size() + 1);
+    round_.reserve(2 * (entries_.size() + 1));
+    ended_.reserve(entries_.size() + 1);
+    entries_.emplace(entries_.end(), client, grpc, since_, rules_, limit_);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  Entry& entry = entries_.back();
+  entry.place = std::prev(entries_.end());
   Watch(epoll_, EPOLL_CTL_ADD, client, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, entry.client_data());
   // Such a socket becomes writable whenever its peer reads, which is news only after a write that did not fit.
   Watch(epoll_, EPOLL_CTL_ADD, grpc, EPOLLIN | EPOLLRDHUP | EPOLLET, entry.grpc_data());
-  entry.settling = settling_.Add(&entry, loop_.Now());
+  SetTimeout(entry);
   Schedule(entry);
+  return true;
 }
 
 // Descriptors or memory have run out. Who connects waits in the listeners.
@@ -202,19 +218,19 @@ void Front::Finish(Duration limit) {
 // One round. Each connection may pass an equal share, and those that passed none come first in the next round: none
 // waits for all that another one has sent.
 void Front::TakeTurns() {
-  std::vector<Entry*> turns(held_.begin(), held_.end());
-  turns.insert(turns.end(), turns_.begin(), turns_.end());
+  round_.assign(held_.begin(), held_.end());
+  round_.insert(round_.end(), turns_.begin(), turns_.end());
   held_.clear();
   turns_.clear();
-  for (Entry* entry : turns) entry->is_held = entry->has_turn = false;
+  for (Entry* entry : round_) entry->is_held = entry->has_turn = false;
   limit_.Advance(looked_at_);
   // Where calls wait for others' answers, each answer lets one pass.
   const int share =
-      limit_.was_reached() ? 1 : options_.calls_per_wait / std::max(static_cast<int>(turns.size()), 1) + 1;
+      limit_.was_reached() ? 1 : options_.calls_per_wait / std::max(static_cast<int>(round_.size()), 1) + 1;
   limit_.Reset();
   int left = options_.calls_per_wait;
-  std::vector<Entry*> held_again;
-  for (Entry* entry : turns) {
+  held_again_.clear();
+  for (Entry* entry : round_) {
     if (entry->has_ended) continue;
     const int most = std::min(left, share);
     int calls = most;
@@ -222,9 +238,9 @@ void Front::TakeTurns() {
     left -= most - calls;
     if (calls < most && !entry->has_ended) last_passed_ = entry;
     if (!is_held || std::exchange(entry->is_held, true)) continue;
-    (calls == most ? held_ : held_again).push_back(entry);
+    (calls == most ? held_ : held_again_).push_back(entry);
   }
-  held_.insert(held_.end(), held_again.begin(), held_again.end());
+  held_.insert(held_.end(), held_again_.begin(), held_again_.end());
   is_blocked_ = turns_.empty() && left == options_.calls_per_wait;
 }
 
@@ -244,7 +260,7 @@ bool Front::TakeTurn(Entry& entry, int& calls) {
     Watch(epoll_, EPOLL_CTL_MOD, entry.connection.grpc().descriptor(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
           entry.grpc_data());
   }
-  return next == FrontConnection::Next::kHeld;
+  return next == FrontConnection::Next::kHeld && !entry.has_ended;
 }
 
 void Front::Schedule(Entry& entry) {
@@ -258,7 +274,11 @@ void Front::SetTimeout(Entry& entry) {
   const bool settles = !entry.connection.has_begun() || entry.connection.is_closing();
   if (settles == entry.settling.has_value()) return;
   if (settles) {
-    entry.settling = settling_.Add(&entry, loop_.Now());
+    try {
+      entry.settling = settling_.Add(&entry, loop_.Now());
+    } catch (const std::bad_alloc&) {
+      End(entry);
+    }
   } else {
     settling_.Remove(*entry.settling);
     entry.settling.reset();

@@ -80,7 +80,7 @@ class Front final : public CallSource {
   int WaitForEvents(Duration at_most, std::span<epoll_event> events);
   int HandleEvents(std::span<const epoll_event> events);
   void Accept(int listener);
-  void Serve(int client, int grpc);
+  bool Serve(int client, int grpc);
   void PauseAccepting();
   void WatchListeners();
   void CloseListeners();
@@ -110,7 +110,8 @@ class Front final : public CallSource {
   std::list<Entry> entries_;
   std::vector<std::list<Entry>::iterator> ended_;
   std::vector<Entry*> turns_;
-  std::vector<Entry*> held_;  // each with a call that waits for another round
+  std::vector<Entry*> held_;                // each with a call that waits for another round
+  std::vector<Entry*> round_, held_again_;  // of the present round
   TimeoutQueue<Entry*> settling_;
   CallLimit limit_;
   Entry* last_passed_ = nullptr;  // the connection of the last call that passed

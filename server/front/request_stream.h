@@ -17,9 +17,9 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/string_view.h"
 #include "base/time.h"
 #include "server/front/call_limit.h"
@@ -124,9 +124,9 @@ class RequestStream {
   bool is_own_ = false, is_refusable_ = false;
   std::optional<Duration> timeout_;
 
-  absl::flat_hash_set<uint32_t> refused_;  // calls whose request has not ended
-  uint32_t unreturned_ = 0;                // bytes of flow control that their data took
-  uint32_t table_bytes_ = 4096;            // the client's setting
+  std::unordered_set<uint32_t> refused_;  // calls whose request has not ended
+  uint32_t unreturned_ = 0;               // bytes of flow control that their data took
+  uint32_t table_bytes_ = 4096;           // the client's setting
 };
 
 }  // namespace anybit::server

@@ -6,8 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <unordered_map>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "server/front/call_limit.h"
 #include "server/front/http2_frame.h"
@@ -64,8 +64,8 @@ class ResponseStream {
   int64_t settings_ = 0, acknowledged_ = 0;
   int64_t table_settings_ = 0;  // the settings that have changed the table last; 0: confirmed
   CallLimit& limit_;
-  absl::flat_hash_map<uint32_t, Call> open_;
-  size_t own_calls_ = 0;  // of open_
+  std::unordered_map<uint32_t, Call> open_;  // Abseil's maps do not survive that their memory ends
+  size_t own_calls_ = 0;                     // of open_
 };
 
 }  // namespace anybit::server
