@@ -1,5 +1,7 @@
 #include "server/front/header_block.h"
 
+#include <new>
+
 namespace anybit::server {
 namespace {
 
@@ -67,7 +69,7 @@ bool HeaderDecoder::Decode(absl::string_view block, size_t limit, HeaderList& he
 
 HeaderEncoder::HeaderEncoder() {
   nghttp2_hd_deflater* deflater = nullptr;
-  nghttp2_hd_deflate_new(&deflater, kTableBytes);
+  if (nghttp2_hd_deflate_new(&deflater, kTableBytes) != 0) throw std::bad_alloc();
   deflater_.reset(deflater);
 }
 
@@ -89,7 +91,8 @@ absl::string_view HeaderEncoder::Encode(const HeaderList& headers, absl::string_
   if (block_.size() < bound) block_.resize(bound);
   const ssize_t size =
       nghttp2_hd_deflate_hd(deflater_.get(), Bytes(block_), block_.size(), fields_.data(), fields_.size());
-  return absl::string_view(block_).substr(0, size < 0 ? 0 : static_cast<size_t>(size));
+  if (size < 0) throw std::bad_alloc();  // the block has room
+  return absl::string_view(block_).substr(0, static_cast<size_t>(size));
 }
 
 void AppendPlainHeader(std::string& block, absl::string_view name, absl::string_view value) {

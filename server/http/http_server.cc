@@ -6,6 +6,7 @@
 #include <exception>
 #include <list>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <thread>
@@ -75,11 +76,9 @@ class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
   void Serve(const std::vector<ListeningSockets::Socket>& sockets) {
     for (const ListeningSockets::Socket& socket : sockets) {
       acceptors_.push_back(std::make_unique<Acceptor>(io_));
-      Acceptor& acceptor = *acceptors_.back();
-      acceptor.socket.assign(socket.ipv6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), socket.descriptor);
-      Accept(acceptor);
+      acceptors_.back()->socket.assign(socket.ipv6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), socket.descriptor);
     }
-    thread_ = std::thread([this] { io_.run(); });
+    thread_ = std::thread([this] { Run(); });
   }
 
   // Once, before the server lets go: a call that is about to answer may own this a little longer.
@@ -99,11 +98,13 @@ class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
     explicit Acceptor(asio::io_context& io) : socket(io), again(io) {}
     asio::ip::tcp::acceptor socket;
     asio::steady_timer again;
+    bool is_waiting = false;  // for a connection, or to accept again
   };
 
   class Connection;
   class Call;
 
+  void Run();
   void Accept(Acceptor& acceptor);
   void MakeRoom();
   void CountOpen(int change) {
@@ -148,7 +149,7 @@ class HttpServer::Listener::Connection : public std::enable_shared_from_this<Con
   // The answer of call number `call`.
   void Answer(uint64_t call, HttpAnswer answer) {
     if (call != calls_ || is_answered_) return;
-    Write(std::move(answer), true);
+    Guarded([&] { Write(std::move(answer), true); });
   }
 
   void WhenGone(uint64_t call, absl::AnyInvocable<void()> gone) {
@@ -157,6 +158,16 @@ class HttpServer::Listener::Connection : public std::enable_shared_from_this<Con
   }
 
  private:
+  // Runs `work`. Where memory ends in it, so does the connection: an operation that was not begun ends nothing.
+  template <typename Work>
+  void Guarded(const Work& work) {
+    try {
+      work();
+    } catch (const std::bad_alloc&) {
+      Close();
+    }
+  }
+
   void Leave() {
     if (place_.has_value()) listener_.connections_.erase(*place_);
     place_.reset();
@@ -174,8 +185,9 @@ class HttpServer::Listener::Connection : public std::enable_shared_from_this<Con
     ++calls_;
     is_answered_ = false;
     stream_.expires_after(limit);
-    http::async_read_header(stream_, buffer_, *parser_,
-                            [self = this->shared_from_this()](error_code error, size_t) { self->OnHeader(error); });
+    http::async_read_header(stream_, buffer_, *parser_, [self = this->shared_from_this()](error_code error, size_t) {
+      self->Guarded([&] { self->OnHeader(error); });
+    });
   }
 
   void OnHeader(error_code error) {
@@ -220,14 +232,15 @@ class HttpServer::Listener::Connection : public std::enable_shared_from_this<Con
     stream_.expires_after(listener_.limits_.idle);
     go_on_ = http::response<http::empty_body>(http::status::continue_, 11);
     http::async_write(stream_, go_on_, [self = this->shared_from_this()](error_code error, size_t) {
-      if (!error) self->ReadRest();
+      if (!error) self->Guarded([&] { self->ReadRest(); });
     });
   }
 
   void ReadRest() {
     stream_.expires_after(listener_.limits_.body);
-    http::async_read(stream_, buffer_, *parser_,
-                     [self = this->shared_from_this()](error_code error, size_t) { self->OnBody(error); });
+    http::async_read(stream_, buffer_, *parser_, [self = this->shared_from_this()](error_code error, size_t) {
+      self->Guarded([&] { self->OnBody(error); });
+    });
   }
 
   void OnBody(error_code error);
@@ -260,7 +273,7 @@ class HttpServer::Listener::Connection : public std::enable_shared_from_this<Con
     if (!is_head_) response_.body() = std::move(answer.body);  // its length stays in the header
     stream_.expires_after(listener_.limits_.idle);
     http::async_write(stream_, response_, [self = this->shared_from_this(), keep](error_code error, size_t) {
-      self->OnWritten(error, keep);
+      self->Guarded([&] { self->OnWritten(error, keep); });
     });
   }
 
@@ -365,10 +378,10 @@ void HttpServer::Listener::Connection::OnBody(error_code error) {
   if (error == http::error::body_limit) return RefuseBody();
   if (error == beast::error::timeout || error == asio::error::operation_aborted) return;
   if (error) return Write(Plain(http::status::bad_request, "the body is not one of HTTP/1.1\n"), false);
-  waiting_ = shared_from_this();
   WatchForEnd();
   auto call = std::make_shared<Call>(listener_.weak_from_this(), weak_from_this(), calls_, std::move(head_),
                                      std::move(parser_->get().body()));
+  waiting_ = shared_from_this();
   if (!route_.in_background) return std::exchange(route_.handle, nullptr)(std::move(call));
   asio::post(listener_.background_, [call = std::move(call), handle = std::exchange(route_.handle, nullptr)]() mutable {
     const auto work = [&] { handle(call); };
@@ -383,8 +396,23 @@ void HttpServer::Listener::Stop() {
   while (!connections_.empty()) connections_.front()->Close();
 }
 
+// Where memory ends in a handler, its connection ends; the others go on.
+void HttpServer::Listener::Run() {
+  while (!io_.stopped()) {
+    try {
+      for (const auto& acceptor : acceptors_) {
+        if (!acceptor->is_waiting) Accept(*acceptor);
+      }
+      io_.run();
+    } catch (const std::bad_alloc&) {
+      std::this_thread::sleep_for(kAcceptAgain);
+    }
+  }
+}
+
 void HttpServer::Listener::Accept(Acceptor& acceptor) {
   acceptor.socket.async_accept([this, &acceptor](error_code error, asio::ip::tcp::socket socket) {
+    acceptor.is_waiting = false;
     if (!error) {
       if (connections_.size() >= static_cast<size_t>(limits_.connections)) MakeRoom();
       std::make_shared<Connection>(*this, std::move(socket))->ReadFirst();
@@ -393,9 +421,12 @@ void HttpServer::Listener::Accept(Acceptor& acceptor) {
     MakeRoom();  // perhaps there is no descriptor left
     acceptor.again.expires_after(kAcceptAgain);
     acceptor.again.async_wait([this, &acceptor](error_code stopped) {
+      acceptor.is_waiting = false;
       if (!stopped) Accept(acceptor);
     });
+    acceptor.is_waiting = true;
   });
+  acceptor.is_waiting = true;
 }
 
 void HttpServer::Listener::MakeRoom() {
