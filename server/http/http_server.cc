@@ -246,11 +246,13 @@ class HttpServer::Listener::Connection : public std::enable_shared_from_this<Con
   void OnBody(error_code error);
 
   // Calls gone_ if the client closes its side meanwhile. A client that sends its next request early stays unwatched.
+  // This does not keep the connection: what it waits for may never come.
   void WatchForEnd() {
     stream_.expires_never();
     stream_.socket().async_wait(asio::socket_base::wait_read,
-                                [self = this->shared_from_this(), call = calls_](error_code error) {
-                                  if (error || call != self->calls_ || self->is_answered_) return;
+                                [weak = weak_from_this(), call = calls_](error_code error) {
+                                  const std::shared_ptr<Connection> self = weak.lock();
+                                  if (error || self == nullptr || call != self->calls_ || self->is_answered_) return;
                                   error_code failed;
                                   if (self->stream_.socket().available(failed) > 0 && !failed) return;
                                   self->is_gone_ = true;
