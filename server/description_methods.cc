@@ -9,6 +9,7 @@
 #include "proto/inference.grpc.pb.h"
 #include "server/describe_model.h"
 #include "server/grpc_status.h"
+#include "server/parse_message.h"
 #include "server/shown_text.h"
 #include "server/translate_request.h"
 
@@ -20,10 +21,7 @@ using D = DescriptionMethods;
 template <typename Request, typename Response, absl::Status (D::*method)(const Request&, Response&) const>
 grpc::Status AnswerBytes(const D& methods, grpc::ByteBuffer& request_bytes, grpc::ByteBuffer& response_bytes) {
   Request request;
-  if (!grpc::SerializationTraits<Request>::Deserialize(&request_bytes, &request).ok()) {
-    return ToGrpcStatus(absl::InvalidArgumentError(
-        absl::StrCat("the message is not a ", Request::descriptor()->name(), ": it cannot be parsed")));
-  }
+  if (absl::Status parsed = ParseMessage(request_bytes, request); !parsed.ok()) return ToGrpcStatus(parsed);
   Response response;
   if (absl::Status status = (methods.*method)(request, response); !status.ok()) return ToGrpcStatus(status);
   bool own_buffer;

@@ -1,12 +1,10 @@
 #include "server/inference.h"
 
-#include <algorithm>
-#include <memory>
 #include <new>
 #include <utility>
 
 #include "absl/status/statusor.h"
-#include "server/inference_payload.h"
+#include "server/submission.h"
 #include "server/translate_request.h"
 
 namespace anybit::server {
@@ -39,23 +37,10 @@ absl::Status Inference::Prepare(const inference::ModelInferRequest& request, sch
     parts_.observer.OnInvalid();
     return call.status();
   }
-  const RequestTerms& terms = call->terms;
-  const int rows = call->input.rows;
-  form_ = {.request_id = request.id(), .rows = rows, .top_classes = call->top_classes};
-  auto payload = std::make_unique<InferencePayload>();
-  payload->input = std::move(call->input.bytes);
-  payload->output.reserve(rows * parts_.model.network.output.elements);
-  // The outputs are held twice while the response is made of them.
-  absl::Status held = Hold(
-      share_.bytes() + static_cast<int64_t>(payload->input.size() + 2 * payload->output.capacity() * sizeof(float)));
-  if (!held.ok()) return held;
-  submit.deadline = SaturatingAdd(arrival, terms.time_limit);
-  submit.allowed = terms.allowed;
-  submit.sla_class = terms.sla_class;
-  submit.tenant = terms.tenant;
-  submit.rows = rows;
-  submit.payload = std::move(payload);
-  return absl::OkStatus();
+  form_ = {.request_id = request.id(), .rows = call->input.rows, .top_classes = call->top_classes};
+  const MonoTime deadline = SaturatingAdd(arrival, call->terms.time_limit);
+  submit = MakeSubmission(*std::move(call), deadline, parts_.model);
+  return Hold(share_.bytes() + PayloadBytes(submit));
 }
 
 void Inference::Cancel() {

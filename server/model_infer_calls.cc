@@ -15,7 +15,8 @@
 #include "proto/inference.grpc.pb.h"
 #include "server/front/refusal.h"
 #include "server/grpc_status.h"
-#include "server/inference_payload.h"
+#include "server/parse_message.h"
+#include "server/submission.h"
 #include "server/translate_outcome.h"
 #include "server/translate_request.h"
 
@@ -164,13 +165,12 @@ class ModelInferCalls::Call final : public CallHandler {
   void Begin(MonoTime arrival) {
     if (!Hold(static_cast<int64_t>(message_.Length()))) return;
     inference::ModelInferRequest request;
-    const bool parsed = grpc::SerializationTraits<inference::ModelInferRequest>::Deserialize(&message_, &request).ok();
+    const absl::Status parsed = ParseMessage(message_, request);
     message_.Clear();
-    if (!parsed) {
+    if (!parsed.ok()) {
       parts_.observer.OnInvalid();
       parts_.observer.OnRefusedCall(RefusedCallReason::kMalformedMessage);
-      incoming_.Finish(
-          ToGrpcStatus(absl::InvalidArgumentError("the message is not a ModelInferRequest: it cannot be parsed")));
+      incoming_.Finish(ToGrpcStatus(parsed));
       return;
     }
     absl::StatusOr<InferCall> call = TranslateRequest(request, parts_.model);
@@ -188,17 +188,9 @@ class ModelInferCalls::Call final : public CallHandler {
       ShedEarly(*retry_after);
       return;
     }
-    auto payload = std::make_unique<InferencePayload>();
-    payload->input = std::move(call->input.bytes);
-    payload->output.reserve(rows * parts_.model.network.output.elements);
-    // The outputs are held twice while the response is made of them.
-    if (!Hold(static_cast<int64_t>(payload->input.size() + 2 * payload->output.capacity() * sizeof(float)))) return;
-    id_ = parts_.scheduler.Submit({.deadline = deadline_,
-                                   .allowed = terms.allowed,
-                                   .sla_class = terms.sla_class,
-                                   .tenant = terms.tenant,
-                                   .rows = rows,
-                                   .payload = std::move(payload)},
+    scheduler::SubmitRequest submission = MakeSubmission(*std::move(call), deadline_, parts_.model);
+    if (!Hold(PayloadBytes(submission))) return;
+    id_ = parts_.scheduler.Submit(std::move(submission),
                                   [this](scheduler::Outcome outcome) { Answer(std::move(outcome)); });
     if (is_cancelled_) Cancel();
   }

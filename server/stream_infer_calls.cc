@@ -13,6 +13,7 @@
 #include "server/edge_observer.h"
 #include "server/grpc_status.h"
 #include "server/inference.h"
+#include "server/parse_message.h"
 #include "server/serving_state.h"
 
 namespace anybit::server {
@@ -170,12 +171,11 @@ class StreamInferCalls::Call final : public CallHandler {
   }
 
   absl::Status Parse(inference::ModelInferRequest& message) {
-    if (grpc::SerializationTraits<inference::ModelInferRequest>::Deserialize(&message_, &message).ok()) {
-      return absl::OkStatus();
-    }
+    absl::Status parsed = ParseMessage(message_, message);
+    if (parsed.ok()) return parsed;
     calls_.parts_.observer.OnInvalid();
     calls_.parts_.observer.OnRefusedCall(RefusedCallReason::kMalformedMessage);
-    return absl::InvalidArgumentError("the message is not a ModelInferRequest: it cannot be parsed");
+    return parsed;
   }
 
   // The response of `request` is known. `outcome` is null for an error.

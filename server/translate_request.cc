@@ -16,9 +16,6 @@ namespace {
 
 using inference::ModelInferRequest;
 
-// In the largest request, for names, parameters and what other clients send along.
-constexpr int64_t kRoomBesideTensors = 256 * 1024;
-
 // How many classes of the one output are wanted as text; 0: all logits. None requested means all of them.
 absl::StatusOr<int> ReadOutputs(const ModelInferRequest& request, const ServedModel& model) {
   int top_classes = 0;

@@ -31,6 +31,9 @@ absl::Status CheckModel(absl::string_view name, absl::string_view version, const
 // InvalidArgument or NotFound, naming value and limit.
 absl::StatusOr<InferCall> TranslateRequest(const inference::ModelInferRequest& request, const ServedModel& model);
 
+// Bytes in the largest request for names, parameters and what other clients send along.
+inline constexpr int64_t kRoomBesideTensors = 256 * 1024;
+
 // The largest ModelInferRequest that can be valid, in bytes.
 int LargestRequestBytes(const ServedModel& model);
 

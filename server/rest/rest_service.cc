@@ -34,7 +34,6 @@ constexpr char kLengthField[] = "Inference-Header-Content-Length";  // as kserve
 constexpr uint64_t kMaxDescriptionBytes = 64 * 1024;
 // A text of JSON for each element of a tensor: three digits, a comma, and blanks of a body that people can read.
 constexpr int64_t kMaxJsonBytesPerElement = 8;
-constexpr int64_t kRoomBesideTensors = 256 * 1024;
 
 HttpAnswer JsonAnswer(const Json& value) { return {.content_type = kJson, .body = JsonText(value)}; }
 
@@ -47,6 +46,15 @@ HttpAnswer MessageAnswer(const absl::Status& status, const Response& response) {
 HttpAnswer ReadyAnswer(const absl::Status& status, bool ready) {
   if (!status.ok()) return ErrorAnswer(status);
   return {.status = ready ? 200 : 503, .content_type = kJson};
+}
+
+// A request to describe the path's model.
+template <typename Request>
+Request RequestFor(const RestPath& path) {
+  Request request;
+  request.set_name(path.model);
+  request.set_version(path.version);
+  return request;
 }
 
 std::optional<HttpAnswer> ExpectMethod(const HttpHead& head, absl::string_view method) {
@@ -222,29 +230,20 @@ HttpAnswer RestService::ModelReady(const RestPath& path) const {
 }
 
 HttpAnswer RestService::ModelMetadata(const RestPath& path) const {
-  inference::ModelMetadataRequest request;
-  request.set_name(path.model);
-  request.set_version(path.version);
   inference::ModelMetadataResponse response;
-  const absl::Status status = description_.ModelMetadata(request, response);
+  const absl::Status status = description_.ModelMetadata(RequestFor<inference::ModelMetadataRequest>(path), response);
   return MessageAnswer(status, response);
 }
 
 HttpAnswer RestService::ModelConfig(const RestPath& path) const {
-  inference::ModelConfigRequest request;
-  request.set_name(path.model);
-  request.set_version(path.version);
   inference::ModelConfigResponse response;
-  const absl::Status status = description_.ModelConfig(request, response);
+  const absl::Status status = description_.ModelConfig(RequestFor<inference::ModelConfigRequest>(path), response);
   return MessageAnswer(status, response.config());
 }
 
 HttpAnswer RestService::Statistics(const RestPath& path) const {
-  inference::ModelStatisticsRequest request;
-  request.set_name(path.model);
-  request.set_version(path.version);
   inference::ModelStatisticsResponse response;
-  const absl::Status status = description_.Statistics(request, response);
+  const absl::Status status = description_.Statistics(RequestFor<inference::ModelStatisticsRequest>(path), response);
   return MessageAnswer(status, response);
 }
 
