@@ -98,7 +98,7 @@ class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
     explicit Acceptor(asio::io_context& io) : socket(io), again(io) {}
     asio::ip::tcp::acceptor socket;
     asio::steady_timer again;
-    bool is_waiting = false;  // for a connection, or to accept again
+    std::weak_ptr<void> waiting;  // held by what waits for a connection, or to accept again
   };
 
   class Connection;
@@ -119,6 +119,8 @@ class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
   int open_ ABSL_GUARDED_BY(mutex_) = 0;  // requests between their header and the end of their answer
   std::list<Connection*> connections_;    // in the order of their coming
   asio::io_context io_{1};                // owns the connections
+  // Without work, a loop would end where no memory is left to accept.
+  asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   asio::thread_pool background_{kBackgroundThreads};
   std::thread thread_;
@@ -398,12 +400,13 @@ void HttpServer::Listener::Stop() {
   while (!connections_.empty()) connections_.front()->Close();
 }
 
-// Where memory ends in a handler, its connection ends; the others go on.
+// Where memory ends in a handler, its connection ends; the others go on. It may end before the handler of an acceptor
+// has begun, and nothing waits for connections then.
 void HttpServer::Listener::Run() {
   while (!io_.stopped()) {
     try {
       for (const auto& acceptor : acceptors_) {
-        if (!acceptor->is_waiting) Accept(*acceptor);
+        if (acceptor->waiting.expired()) Accept(*acceptor);
       }
       io_.run();
     } catch (const std::bad_alloc&) {
@@ -413,22 +416,21 @@ void HttpServer::Listener::Run() {
 }
 
 void HttpServer::Listener::Accept(Acceptor& acceptor) {
-  acceptor.socket.async_accept([this, &acceptor](error_code error, asio::ip::tcp::socket socket) {
-    acceptor.is_waiting = false;
-    if (!error) {
-      if (connections_.size() >= static_cast<size_t>(limits_.connections)) MakeRoom();
-      std::make_shared<Connection>(*this, std::move(socket))->ReadFirst();
-      return Accept(acceptor);
-    }
-    MakeRoom();  // perhaps there is no descriptor left
-    acceptor.again.expires_after(kAcceptAgain);
-    acceptor.again.async_wait([this, &acceptor](error_code stopped) {
-      acceptor.is_waiting = false;
-      if (!stopped) Accept(acceptor);
-    });
-    acceptor.is_waiting = true;
-  });
-  acceptor.is_waiting = true;
+  auto waiting = std::make_shared<char>();
+  acceptor.waiting = waiting;
+  acceptor.socket.async_accept(
+      [this, &acceptor, waiting = std::move(waiting)](error_code error, asio::ip::tcp::socket socket) mutable {
+        if (!error) {
+          if (connections_.size() >= static_cast<size_t>(limits_.connections)) MakeRoom();
+          std::make_shared<Connection>(*this, std::move(socket))->ReadFirst();
+          return Accept(acceptor);
+        }
+        MakeRoom();  // perhaps there is no descriptor left
+        acceptor.again.expires_after(kAcceptAgain);
+        acceptor.again.async_wait([this, &acceptor, waiting = std::move(waiting)](error_code stopped) {
+          if (!stopped) Accept(acceptor);
+        });
+      });
 }
 
 void HttpServer::Listener::MakeRoom() {
