@@ -105,6 +105,7 @@ class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
   class Call;
 
   void Run();
+  void Poll();
   void Accept(Acceptor& acceptor);
   void MakeRoom();
   void CountOpen(int change) {
@@ -118,6 +119,7 @@ class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
   absl::Mutex mutex_;
   int open_ ABSL_GUARDED_BY(mutex_) = 0;  // requests between their header and the end of their answer
   std::list<Connection*> connections_;    // in the order of their coming
+  bool is_stopped_ = false;               // thread_ has ended
   asio::io_context io_{1};                // owns the connections
   // Without work, a loop would end where no memory is left to accept.
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
@@ -143,6 +145,7 @@ class HttpServer::Listener::Connection : public std::enable_shared_from_this<Con
   void Close() {
     const std::shared_ptr<Connection> held = std::move(waiting_);
     Leave();
+    is_gone_ = true;
     if (gone_) std::exchange(gone_, nullptr)();
     is_answered_ = true;
     stream_.close();
@@ -155,8 +158,9 @@ class HttpServer::Listener::Connection : public std::enable_shared_from_this<Con
   }
 
   void WhenGone(uint64_t call, absl::AnyInvocable<void()> gone) {
-    if (call == calls_ && !is_answered_) gone_ = std::move(gone);
-    if (gone_ && is_gone_) std::exchange(gone_, nullptr)();
+    if (call != calls_) return;
+    if (is_gone_) return gone();
+    if (!is_answered_) gone_ = std::move(gone);
   }
 
  private:
@@ -333,14 +337,15 @@ class HttpServer::Listener::Call final : public HttpCall, public std::enable_sha
   std::string& body() override { return body_; }
 
   void Answer(HttpAnswer answer) override {
-    OnServersThread([number = number_, answer = std::move(answer)](Connection& connection) mutable {
-      connection.Answer(number, std::move(answer));
+    OnServersThread([number = number_, answer = std::move(answer)](Connection* connection) mutable {
+      if (connection != nullptr) connection->Answer(number, std::move(answer));
     });
   }
 
   void WhenGone(absl::AnyInvocable<void()> gone) override {
-    OnServersThread([number = number_, gone = std::move(gone)](Connection& connection) mutable {
-      connection.WhenGone(number, std::move(gone));
+    OnServersThread([number = number_, gone = std::move(gone)](Connection* connection) mutable {
+      if (connection == nullptr) return gone();
+      connection->WhenGone(number, std::move(gone));
     });
   }
 
@@ -362,12 +367,13 @@ class HttpServer::Listener::Call final : public HttpCall, public std::enable_sha
   }
 
  private:
+  // `work` is given the connection, null once it has ended. After the server's end nothing runs.
   template <typename Work>
   void OnServersThread(Work work) {
     const std::shared_ptr<Listener> listener = listener_.lock();
     if (listener == nullptr) return;
     asio::post(listener->io_, [connection = connection_, work = std::move(work)]() mutable {
-      if (const std::shared_ptr<Connection> held = connection.lock()) work(*held);
+      work(connection.lock().get());
     });
   }
 
@@ -397,7 +403,21 @@ void HttpServer::Listener::Stop() {
   background_.join();
   io_.stop();
   thread_.join();
+  is_stopped_ = true;
   while (!connections_.empty()) connections_.front()->Close();
+  io_.restart();
+  Poll();
+}
+
+// Runs what was handed to the server's thread and found it stopped: handlers that ask to learn of this end.
+void HttpServer::Listener::Poll() {
+  while (true) {
+    try {
+      io_.poll();
+      return;
+    } catch (const std::bad_alloc&) {  // one handler fewer
+    }
+  }
 }
 
 // Where memory ends in a handler, its connection ends; the others go on. It may end before the handler of an acceptor
@@ -420,6 +440,7 @@ void HttpServer::Listener::Accept(Acceptor& acceptor) {
   acceptor.waiting = waiting;
   acceptor.socket.async_accept(
       [this, &acceptor, waiting = std::move(waiting)](error_code error, asio::ip::tcp::socket socket) mutable {
+        if (is_stopped_) return;
         if (!error) {
           if (connections_.size() >= static_cast<size_t>(limits_.connections)) MakeRoom();
           std::make_shared<Connection>(*this, std::move(socket))->ReadFirst();

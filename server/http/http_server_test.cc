@@ -347,6 +347,20 @@ TEST_F(HttpServerTest, AHandlerLearnsThatTheServerEnds) {
   EXPECT_TRUE(client.IsClosed());
 }
 
+TEST_F(HttpServerTest, AHandlerThatAsksWhenItsConnectionHasEndedLearnsItAtOnce) {
+  HttpLimits one = kPatient;
+  one.connections = 1;
+  Start(one);
+  Client client(port());
+  client.Send(Post("/held", ""));
+  is_held_.WaitForNotification();
+  EXPECT_EQ(HttpGet(port(), "/hello").code, 200);  // whose connection takes the place of the first
+  EXPECT_TRUE(client.IsClosed());
+  absl::Notification learnt;
+  held_->WhenGone([&] { learnt.Notify(); });
+  learnt.WaitForNotification();
+}
+
 TEST_F(HttpServerTest, FinishWaitsUntilEachRequestIsAnswered) {
   Client client(port());
   client.Send(Post("/held", ""));
