@@ -58,8 +58,8 @@ class HttpCall {
   // Exactly once; what comes after the server's end is dropped.
   virtual void Answer(HttpAnswer answer) = 0;
 
-  // Runs `gone`, once, on the server's thread, should the client close its side, or the server end, before the answer; at
-  // once if that has happened. It must not block. At most once, before Answer.
+  // Runs `gone`, once, on the server's thread, should the client close its side or the server end before the answer;
+  // at once if that has happened. It must not block. At most once, before Answer.
   virtual void WhenGone(absl::AnyInvocable<void()> gone) = 0;
 
   // Runs `work` on a thread where it may take its time; after the server's end, never.
