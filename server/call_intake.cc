@@ -76,6 +76,8 @@ class CallIntake::Queue {
   }
 
   void RequestEnded() { intake_.requests_.End(); }
+  void HandBegins() { intake_.calls_in_hand_.fetch_add(1, std::memory_order_relaxed); }
+  void HandEnds() { intake_.calls_in_hand_.fetch_sub(1, std::memory_order_relaxed); }
   // The last use of the queue by a call.
   void CallEnded() { intake_.calls_.End(); }
 
@@ -338,6 +340,7 @@ void IncomingCall::Run(void (IncomingCall::*event)(bool ok), bool ok) {
     // There is nothing left to fail.
   }
   CallIntake::Queue& queue = queue_;
+  if (is_in_hand_) queue.HandEnds();
   delete this;
   queue.CallEnded();
 }
@@ -348,6 +351,8 @@ void IncomingCall::Taken(bool ok) {
     queue_.RequestEnded();
     return;
   }
+  queue_.HandBegins();
+  is_in_hand_ = true;
   queue_.Request();
   const absl::Cleanup request_ended = [this] { queue_.RequestEnded(); };
   handler_ = queue_.Route(*this);

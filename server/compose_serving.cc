@@ -234,14 +234,15 @@ void ComposedServing::SetReadiness(bool ready) {
 }
 
 void ComposedServing::Drain(absl::AnyInvocable<void()> drained) {
-  grpc_->Drain();
-  stream_->Drain();
-  rest_->Drain();
-  // A call that is not taken yet is not open yet.
-  grpc_->WhenAllTaken([this, drained = std::move(drained)]() mutable {
-    infer_->WhenIdle([this, drained = std::move(drained)]() mutable {
-      stream_->WhenIdle([this, drained = std::move(drained)]() mutable {
-        rest_->WhenIdle([this, drained = std::move(drained)]() mutable { scheduler_->Drain(std::move(drained)); });
+  grpc_->Drain([this, drained = std::move(drained)]() mutable {
+    stream_->Drain();
+    rest_->Drain();
+    // A call that is not taken yet is not open yet.
+    grpc_->WhenAllTaken([this, drained = std::move(drained)]() mutable {
+      infer_->WhenIdle([this, drained = std::move(drained)]() mutable {
+        stream_->WhenIdle([this, drained = std::move(drained)]() mutable {
+          rest_->WhenIdle([this, drained = std::move(drained)]() mutable { scheduler_->Drain(std::move(drained)); });
+        });
       });
     });
   });

@@ -46,6 +46,8 @@ constexpr int64_t kUnreadCallBytes = 2 * kUnreadBytes;
 constexpr int64_t kMinStreams = 100;
 // For clients to take what was written last.
 constexpr Duration kLastBytes = std::chrono::seconds(1);
+// For clients to confirm that they make no more calls here: long beside a round trip.
+constexpr Duration kLeaveLimit = std::chrono::seconds(1);
 
 // The services as reflection lists them. Generic methods are the intake's. One method of each is a blocking one that
 // gRPC serves, because reflection does not list a service of generic methods alone.
@@ -136,24 +138,26 @@ void LimitConnections(grpc::ServerBuilder& builder, const ConnectionOptions& con
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, ArgumentMillis(max_age_grace, 1));
 }
 
-CallIntakeOptions IntakeOptions(const ServerOptions& options, CallSource* front) {
+// On one processor the thread that polls gRPC moves the front's bytes too; with more, gRPC receives calls on one of them
+// while others are answered.
+bool HasOneProcessor(const ServerOptions& options) {
+  return ChooseCallThreads(UsableProcessors(options)).threads_per_queue == 1;
+}
+
+CallIntakeOptions IntakeOptions(const ServerOptions& options, Front* front) {
   CallIntakeOptions intake = ChooseCallThreads(UsableProcessors(options));
   intake.read_timeout = options.connections.read_timeout;
-  intake.source = front;
+  intake.source = HasOneProcessor(options) ? front : nullptr;
   return intake;
 }
 
-FrontRules MakeFrontRules(ModelInferCalls& infer) {
+FrontRules MakeFrontRules(ModelInferCalls& infer, const CallIntake& intake) {
   return {.own_methods = {"/inference.GRPCInferenceService/ServerLive", "/grpc.health.v1.Health/Check",
-                          "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"},
+                          "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+                          std::string(Health::kWatchMethod), std::string(StreamInferCalls::kMethod)},
           .refused_method = std::string(ModelInferCalls::kMethod),
-          .refuse = [&infer](Duration left, bool must) { return infer.RefuseUnread(left, must); }};
-}
-
-// With processors to spare, gRPC receives calls on one of them while others are answered.
-std::unique_ptr<Front> MakeFront(const ServerOptions& options, const GrpcServer::Parts& parts) {
-  if (ChooseCallThreads(UsableProcessors(options)).threads_per_queue > 1) return nullptr;
-  return std::make_unique<Front>(MakeFrontRules(parts.infer), parts.loop, FrontOptions());
+          .refuse = [&infer](Duration left, bool must) { return infer.RefuseUnread(left, must); },
+          .calls_taken = [&intake] { return intake.calls_in_hand(); }};
 }
 
 absl::Status CannotServe(const absl::Status& cause) {
@@ -187,7 +191,7 @@ GrpcServer::GrpcServer(const ServerOptions& options, const Parts& parts)
               .description = parts.description,
               .health = health_,
               .observer = parts.observer},
-      front_(MakeFront(options, parts)),
+      front_(std::make_unique<Front>(MakeFrontRules(parts.infer, intake_), parts.loop, FrontOptions())),
       intake_(builder_, IntakeOptions(options, front_.get()), parts.loop,
               [this](IncomingCall& call) { return router_.Route(call); }),
       services_(MakeServices(health_)) {}
@@ -216,6 +220,7 @@ absl::Status GrpcServer::Listen(const ServerOptions& options, const Parts& parts
       front_->Start([this](int socket) { grpc::AddInsecureChannelFromFd(server_.get(), socket); });
     }
     intake_.Start();
+    if (front_ != nullptr && !HasOneProcessor(options)) front_->RunOnThread();
     return absl::OkStatus();
   }
   if (absl::Status status = CanServe(options.grpc_address); !status.ok()) return status;
@@ -230,12 +235,18 @@ void GrpcServer::SetReadiness(bool ready) {
   }
 }
 
-void GrpcServer::Drain() {
+void GrpcServer::Drain(absl::AnyInvocable<void()> gone) {
+  if (front_ != nullptr) return front_->Leave(kLeaveLimit, std::move(gone));
   // The C++ library's Shutdown would block until its deadline, which nobody knows yet.
-  if (front_ != nullptr) front_->StopAccepting();
   intake_.TakeWaiting();
   goaway_ = grpc_completion_queue_create_for_next(nullptr);
   grpc_server_shutdown_and_notify(server_->c_server(), goaway_, nullptr);
+  gone();
+}
+
+void GrpcServer::WhenAllTaken(absl::AnyInvocable<void()> taken) {
+  if (front_ != nullptr) return front_->WhenAnswered(std::move(taken));
+  intake_.WhenAllTaken(std::move(taken));
 }
 
 void GrpcServer::Stop(Duration grace) {

@@ -58,11 +58,13 @@ class GrpcServer {
   // For grpc.health.v1.Health. "liveness" is the process; the other services are readiness.
   void SetReadiness(bool ready);
 
-  // Tells clients by GOAWAY to send new calls elsewhere, and takes no connections any more. Does not block. Once.
-  void Drain();
+  // Tells clients by GOAWAY to send new calls elsewhere, and takes no connections any more. Calls `gone`, on some thread,
+  // once no further call can come. Does not wait for that. Once.
+  void Drain(absl::AnyInvocable<void()> gone);
 
-  // After Drain: calls `taken` once every call that gRPC had has come to its handler, on some thread. At most once.
-  void WhenAllTaken(absl::AnyInvocable<void()> taken) { intake_.WhenAllTaken(std::move(taken)); }
+  // After `gone`: calls `taken` once every call but those that last (streams, Health's Watch) has come to its handler,
+  // on some thread. At most once.
+  void WhenAllTaken(absl::AnyInvocable<void()> taken);
 
   // Cancels calls that are still open after `grace`. Returns when all have ended; the loop must run until then.
   void Stop(Duration grace);
@@ -80,7 +82,7 @@ class GrpcServer {
   const std::vector<std::unique_ptr<grpc::Service>> services_;
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;     // its threads use all of the above
-  grpc_completion_queue* goaway_ = nullptr;  // of the drain: gets one event when the last call has ended
+  grpc_completion_queue* goaway_ = nullptr;  // of a drain without front: gets one event when the last call has ended
 };
 
 }  // namespace anybit::server

@@ -62,6 +62,7 @@ Front::Front(FrontRules rules, const scheduler::EventLoop& loop, const FrontOpti
 }
 
 Front::~Front() {
+  StopThread();
   CloseListeners();
   close(wake_);
   close(epoll_);
@@ -70,6 +71,19 @@ Front::~Front() {
 void Front::Start(std::function<void(int)> connect) {
   connect_ = std::move(connect);
   is_started_ = true;
+}
+
+void Front::RunOnThread() {
+  thread_ = std::thread([this] {
+    while (!is_finishing_) Wait(std::chrono::hours(1));
+  });
+}
+
+void Front::StopThread() {
+  if (!thread_.joinable()) return;
+  is_finishing_ = true;
+  Wake();
+  thread_.join();
 }
 
 void Front::Listen(ListeningSockets sockets) {
@@ -95,23 +109,28 @@ int Front::Wait(Duration at_most) {
   if (!turns_.empty() || !held_.empty()) at_most = is_blocked_ ? kRetry : Duration::zero();
   std::array<epoll_event, 128> events;
   const int count = WaitForEvents(at_most, events);
-  absl::MutexLock lock(&mutex_);
-  news_ = HandleEvents(std::span(events).first(count));
-  if (is_stopping_ && !stopped_.HasBeenNotified()) {
-    CloseListeners();
-    stopped_.Notify();
+  absl::AnyInvocable<void()> done;
+  {
+    absl::MutexLock lock(&mutex_);
+    news_ = HandleEvents(std::span(events).first(count));
+    if (is_stopping_ && !stopped_.HasBeenNotified()) {
+      CloseListeners();
+      stopped_.Notify();
+    }
+    if (looked_at_ >= accepts_at_) WatchListeners();
+    TakeTurns();
+    EndLate();
+    done = GoOnLeaving();
+    for (const auto place : ended_) entries_.erase(place);
+    ended_.clear();
   }
-  if (looked_at_ >= accepts_at_) WatchListeners();
-  TakeTurns();
-  EndLate();
-  for (const auto place : ended_) entries_.erase(place);
-  ended_.clear();
+  if (done) done();
   return news_;
 }
 
 int Front::WaitForEvents(Duration at_most, std::span<epoll_event> events) {
   const MonoTime before = loop_.Now();
-  const MonoTime next = std::min(settling_.next(), accepts_at_);
+  const MonoTime next = std::min({settling_.next(), accepts_at_, leave_at_});
   const Duration limit = std::min(at_most, std::max(Until(before, next), Duration::zero()));
   const auto ms =
       std::chrono::ceil<std::chrono::milliseconds>(std::min<Duration>(limit, std::chrono::hours(1))).count();
@@ -210,9 +229,73 @@ void Front::StopAccepting() {
   stopped_.WaitForNotification();
 }
 
+void Front::Leave(Duration limit, absl::AnyInvocable<void()> gone) {
+  {
+    absl::MutexLock lock(&wishes_mutex_);
+    wishes_.leave_limit = limit;
+    wishes_.gone = std::move(gone);
+  }
+  Wake();
+}
+
+void Front::WhenAnswered(absl::AnyInvocable<void()> answered) {
+  {
+    absl::MutexLock lock(&wishes_mutex_);
+    wishes_.answered = std::move(answered);
+  }
+  Wake();
+}
+
+// What has to run now, without the lock.
+absl::AnyInvocable<void()> Front::GoOnLeaving() {
+  absl::MutexLock lock(&wishes_mutex_);
+  if (leaving_ == Leaving::kNo) {
+    if (!wishes_.gone) return nullptr;
+    leaving_ = Leaving::kAsked;
+    leave_at_ = SaturatingAdd(looked_at_, wishes_.leave_limit);
+    accepts_at_ = kNever;
+    CloseListeners();
+    for (Entry& entry : entries_) {
+      (void)entry.connection.Leave();
+      Schedule(entry);
+    }
+  }
+  if (leaving_ == Leaving::kAsked && HaveAllLeft()) {
+    leaving_ = Leaving::kGone;
+    leave_at_ = kNever;
+    return std::move(wishes_.gone);
+  }
+  return wishes_.answered && IsAllAnswered() ? std::move(wishes_.answered) : nullptr;
+}
+
+bool Front::HaveAllLeft() {
+  const bool is_late = looked_at_ >= leave_at_;
+  bool all = true;
+  for (Entry& entry : entries_) {
+    if (entry.has_ended) continue;
+    all = (is_late ? entry.connection.LeaveNow() : entry.connection.Leave()) && all;
+    if (is_late) Schedule(entry);
+  }
+  return all || is_late;
+}
+
+bool Front::IsAllAnswered() {
+  return limit_.inside() == 0 && std::all_of(entries_.begin(), entries_.end(), [](Entry& entry) {
+    return entry.has_ended || entry.connection.LeaveNow();
+  });
+}
+
 void Front::Finish(Duration limit) {
+  StopThread();
   const MonoTime end = SaturatingAdd(loop_.Now(), limit);
   while (!entries_.empty() && loop_.Now() < end) Wait(end - loop_.Now());
+}
+
+// How many calls may pass. What was passed and is not taken waits inside gRPC.
+int Front::FreePlaces() const {
+  if (!rules_.calls_taken) return options_.calls_per_wait;
+  const int waiting = std::max(limit_.inside() - rules_.calls_taken(), 0);
+  return std::max(options_.calls_per_wait - waiting, 0);
 }
 
 // One round. Each connection may pass an equal share, and those that passed none come first in the next round: none
@@ -225,10 +308,10 @@ void Front::TakeTurns() {
   for (Entry* entry : round_) entry->is_held = entry->has_turn = false;
   limit_.Advance(looked_at_);
   // Where calls wait for others' answers, each answer lets one pass.
-  const int share =
-      limit_.was_reached() ? 1 : options_.calls_per_wait / std::max(static_cast<int>(round_.size()), 1) + 1;
+  const int places = FreePlaces();
+  const int share = limit_.was_reached() ? 1 : places / std::max(static_cast<int>(round_.size()), 1) + 1;
   limit_.Reset();
-  int left = options_.calls_per_wait;
+  int left = places;
   held_again_.clear();
   for (Entry* entry : round_) {
     if (entry->has_ended) continue;
@@ -241,7 +324,7 @@ void Front::TakeTurns() {
     (calls == most ? held_ : held_again_).push_back(entry);
   }
   held_.insert(held_.end(), held_again_.begin(), held_again_.end());
-  is_blocked_ = turns_.empty() && left == options_.calls_per_wait;
+  is_blocked_ = turns_.empty() && left == places;
 }
 
 // Whether it has to wait for the next round.

@@ -2,18 +2,25 @@
 // rest.
 //
 // gRPC reads a connection as long as it has bytes, and keeps what it has read without limit. To receive a call costs it
-// tens of microseconds, even if the call is refused. So beyond some load a server with one processor would do nothing
-// but receive. The front costs a few microseconds a call. It speaks HTTP/2 as far as that needs: it cuts frames, reads
-// headers, and answers calls whose deadlines cannot be met (RequestStream). The others it passes to gRPC over a pair of
-// sockets, a few at a time. The thread that moves the bytes is the one that polls gRPC: until gRPC has taken the calls
-// that were passed no others are, and TCP's flow control holds the clients back.
+// tens of microseconds, even if the call is refused. So beyond some load a server would do nothing but receive. The
+// front costs a few microseconds a call. It speaks HTTP/2 as far as that needs: it cuts frames, reads headers, and
+// answers calls whose deadlines cannot be met (RequestStream). The others it passes to gRPC over a pair of sockets, a
+// few at a time: until the intake has taken the calls that were passed no others are, and TCP's flow control holds the
+// clients back.
+//
+// It also tells clients to go elsewhere before the server stops (Leave). gRPC's own server loses the calls that come
+// between its own GOAWAY and the client's knowledge of it: they end as CANCELLED.
+//
+// The bytes are moved by the thread that polls gRPC, which alternates between the two, where one processor is all there
+// is; else by a thread of the front's own.
 //
 //   Front front(rules, loop, {});
 //   front.Listen(std::move(sockets));
 //   front.Start([&](int socket) { grpc::AddInsecureChannelFromFd(server, socket); });
-//   ... while (...) { front.Wait(...); poll gRPC }      // one thread
-//   front.StopAccepting();   // before gRPC's server ends
-//   front.Finish(limit);     // after it, and after the thread that waits
+//   ... while (...) { front.Wait(...); poll gRPC }      // one thread, or: front.RunOnThread();
+//   front.Leave(limit, gone);  // and after gone: front.WhenAnswered(answered);
+//   front.StopAccepting();     // before gRPC's server ends
+//   front.Finish(limit);       // after it, and after the thread that waits
 #ifndef ANYBIT_SERVER_FRONT_FRONT_H_
 #define ANYBIT_SERVER_FRONT_FRONT_H_
 
@@ -25,8 +32,11 @@
 #include <list>
 #include <optional>
 #include <span>
+#include <thread>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "base/listening_sockets.h"
@@ -41,7 +51,7 @@
 namespace anybit::server {
 
 struct FrontOptions {
-  int calls_per_wait = 64;  // that may pass to gRPC
+  int calls_per_wait = 64;  // that may pass to gRPC; with FrontRules::calls_taken also that it may hold untaken
   int calls_inside = 32;    // whatever their deadlines, see CallLimit
   // For a client to begin an HTTP/2 connection, and to take the last bytes of one.
   Duration settle_timeout = std::chrono::seconds(20);
@@ -52,7 +62,7 @@ class Front final : public CallSource {
  public:
   // `loop` outlives the front, which asks it for the time only.
   Front(FrontRules rules, const scheduler::EventLoop& loop, const FrontOptions& options);
-  // No thread waits any more.
+  // No other thread waits any more.
   ~Front() override;
   Front(const Front&) = delete;
   Front& operator=(const Front&) = delete;
@@ -63,14 +73,25 @@ class Front final : public CallSource {
   // Before the first Wait, which accepts connections. `connect` gives a socket to gRPC, which closes it.
   void Start(std::function<void(int)> connect);
 
+  // A thread of its own waits, until Finish.
+  void RunOnThread();
+
   // Moves what there is, both ways. Calls that do not fit in one Wait stand in a line of their connections.
   int Wait(Duration at_most) override;
   void Wake() override;
 
+  // Takes neither connections nor, in the end, calls: tells the clients so, and calls `gone` once each has confirmed it,
+  // or after `limit`. Calls that come later are refused as not looked at. Any thread, once; `gone` runs on one that
+  // waits.
+  void Leave(Duration limit, absl::AnyInvocable<void()> gone);
+
+  // After `gone`: calls `answered` once no call is open that CallLimit counts. Likewise.
+  void WhenAnswered(absl::AnyInvocable<void()> answered);
+
   // Takes no connections any more; when it returns, `connect` does not run. Blocks until a Wait. Any thread.
   void StopAccepting();
 
-  // Sends what gRPC has written last, for some time at most. When gRPC has closed its sockets and no thread waits.
+  // Sends what gRPC has written last, for some time at most. When gRPC has closed its sockets and no other thread waits.
   void Finish(Duration limit);
 
  private:
@@ -84,12 +105,17 @@ class Front final : public CallSource {
   void PauseAccepting();
   void WatchListeners();
   void CloseListeners();
+  int FreePlaces() const;
   void TakeTurns();
   bool TakeTurn(Entry& entry, int& calls);
   void Schedule(Entry& entry);
   void SetTimeout(Entry& entry);
   void EndLate();
   void End(Entry& entry);
+  absl::AnyInvocable<void()> GoOnLeaving();
+  bool HaveAllLeft();
+  bool IsAllAnswered();
+  void StopThread();
 
   const FrontRules rules_;
   const scheduler::EventLoop& loop_;
@@ -100,6 +126,15 @@ class Front final : public CallSource {
   std::atomic<bool> is_stopping_ = false;
   absl::Notification stopped_;
   bool is_started_ = false;
+  std::atomic<bool> is_finishing_ = false;  // thread_ is to end
+
+  // What other threads ask for.
+  struct Wishes {
+    Duration leave_limit{};
+    absl::AnyInvocable<void()> gone, answered;
+  };
+  absl::Mutex wishes_mutex_;
+  Wishes wishes_ ABSL_GUARDED_BY(wishes_mutex_);
 
   // Held while bytes are moved: by the thread that waits, and by one that delivers an answer at once.
   absl::Mutex mutex_;
@@ -119,6 +154,12 @@ class Front final : public CallSource {
   MonoTime looked_at_;            // at the sockets, the last time
   MonoTime since_{};              // what was found then, and had not been the time before, did not come before this
   int news_ = 0;
+
+  enum class Leaving { kNo, kAsked, kGone };
+  Leaving leaving_ = Leaving::kNo;
+  MonoTime leave_at_ = kNever;  // whether the clients have confirmed or not
+
+  std::thread thread_;
 };
 
 }  // namespace anybit::server

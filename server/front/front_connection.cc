@@ -83,7 +83,10 @@ FrontConnection::Next FrontConnection::TryTurn(const FrontTurn& turn, std::span<
   if (client_.has_ended()) return Next::kEnd;
   // Behind a call that waits the end is not read. Nobody waits for its answer any more.
   if (client_.is_closing() && requests_.is_waiting()) return Next::kEnd;
-  if (is_closing()) return responses_.output().empty() ? Next::kEnd : Next::kWait;
+  if (is_closing()) {
+    const size_t unsent = grpc_.has_ended() ? responses_.output().size() : responses_.unsent();
+    return unsent == 0 ? Next::kEnd : Next::kWait;
+  }
   const bool may_answer = responses_.output().size() < RequestStream::kMaxUnsent;
   if (grpc_.may_read() && may_answer) return Next::kTurn;
   if (requests_.is_waiting()) return Next::kHeld;
@@ -102,6 +105,24 @@ void FrontConnection::Deliver(std::span<char> buffer) {
     is_broken_ = true;
   }
   client_.Write(responses_.output());
+}
+
+template <typename Step>
+bool FrontConnection::Leaves(Step step) {
+  try {
+    step();
+  } catch (const std::bad_alloc&) {
+    is_broken_ = true;
+  }
+  return is_broken_ || (requests_.has_left() && !requests_.is_waiting());
+}
+
+bool FrontConnection::Leave() {
+  return Leaves([this] { requests_.Leave(); });
+}
+
+bool FrontConnection::LeaveNow() {
+  return Leaves([this] { requests_.LeaveNow(); });
 }
 
 void FrontConnection::TakeRequests(const FrontTurn& turn, std::span<char> buffer) {

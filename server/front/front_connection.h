@@ -73,6 +73,10 @@ class FrontConnection {
 
   size_t open_calls() const { return responses_.open_calls(); }
 
+  // See RequestStream; true: it has left, and no call of it waits. A connection that there is no memory for ends.
+  bool Leave();
+  bool LeaveNow();
+
   // Whether gRPC's socket was used in the last turn, so that gRPC may have something to do.
   bool used_grpc() const { return used_grpc_; }
 
@@ -81,6 +85,8 @@ class FrontConnection {
   bool is_closing() const { return grpc_.has_ended() || requests_.has_failed(); }
 
  private:
+  template <typename Step>
+  bool Leaves(Step step);
   Next TryTurn(const FrontTurn& turn, std::span<char> buffer);
   void TakeRequests(const FrontTurn& turn, std::span<char> buffer);
 

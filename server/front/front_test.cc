@@ -97,6 +97,24 @@ class Client {
     bytes.resize(boost::asio::read(socket_, boost::asio::buffer(bytes), ended));
     return bytes;
   }
+  // So many that come next, while `front` has its turns.
+  std::vector<Frame> ReadFrames(size_t count, Front& front) {
+    std::vector<Frame> frames;
+    std::string bytes;
+    while ((frames = FramesOf(bytes)).size() < count) {
+      front.Wait(1ms);
+      char buffer[4096];
+      const ssize_t size = recv(socket_.native_handle(), buffer, sizeof(buffer), MSG_DONTWAIT);
+      if (size > 0) bytes.append(buffer, size);
+    }
+    return frames;
+  }
+  // Acknowledges a ping.
+  void Confirm(absl::string_view payload) {
+    std::string bytes;
+    AppendFrame(bytes, FrameType::kPing, kAck, 0, payload);
+    Send(bytes);
+  }
   void Close() { socket_.close(); }
 
  private:
@@ -253,6 +271,58 @@ TEST_F(FrontTest, TakesNoConnectionsAfterStopAccepting) {
   EXPECT_THROW(Client{port_}, boost::system::system_error);
   client->Call(1);  // others go on
   WaitForCalls(0, 2);
+}
+
+TEST_F(FrontTest, LeavesWhenEachClientHasConfirmedAndEachCallIsAnswered) {
+  const auto client = Connect(1);
+  std::string settings;
+  AppendFrame(settings, FrameType::kSettings, 0, 0, "");
+  grpc_[0]->Write(settings);
+  bool is_gone = false, is_answered = false;
+  front_.Leave(1h, [&] { is_gone = true; });
+  const std::vector<Frame> told = client->ReadFrames(3, front_);  // the settings are the first
+  EXPECT_EQ(told[1].head.type, FrameType::kGoaway);
+  EXPECT_THROW(Client{port_}, boost::system::system_error);
+  EXPECT_FALSE(is_gone);
+
+  client->Call(1);
+  client->Confirm(told[2].payload);
+  while (!is_gone) front_.Wait(1h);
+  EXPECT_EQ(grpc_[0]->Calls(), 2);
+
+  front_.WhenAnswered([&] { is_answered = true; });
+  front_.Wait(1h);
+  EXPECT_FALSE(is_answered);
+  std::string answers;
+  AppendNumberFrame(answers, FrameType::kRstStream, 1, 0);
+  AppendNumberFrame(answers, FrameType::kRstStream, 3, 0);
+  grpc_[0]->Write(answers);
+  while (!is_answered) front_.Wait(1h);
+}
+
+TEST_F(FrontTest, DoesNotWaitForAClientThatDoesNotConfirm) {
+  const auto client = Connect(1);
+  bool is_gone = false;
+  front_.Leave(1s, [&] { is_gone = true; });
+  front_.Wait(1h);
+  EXPECT_FALSE(is_gone);
+  clock_.Advance(1s);
+  front_.Wait(1ms);
+  EXPECT_TRUE(is_gone);
+  client->Call(1);
+  for (int i = 0; i < 3; ++i) front_.Wait(1ms);
+  EXPECT_EQ(grpc_[0]->Calls(), 1);
+}
+
+TEST_F(FrontTest, AThreadOfItsOwnMovesBytes) {
+  const auto client = Connect(1);
+  front_.RunOnThread();
+  std::string settings;
+  AppendFrame(settings, FrameType::kSettings, 0, 0, "");
+  grpc_[0]->Write(settings);
+  EXPECT_EQ(client->Read(settings.size()), settings);
+  grpc_[0]->Close();
+  front_.Finish(1h);
 }
 
 TEST_F(FrontTest, WakeEndsAWait) {

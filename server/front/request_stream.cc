@@ -22,7 +22,11 @@ constexpr size_t kMaxRefused = 1000;
 // Flow control is given back in portions of this size.
 constexpr uint32_t kReturnBytes = 8 * 1024;
 
-constexpr uint32_t kNoError = 0, kProtocolError = 1, kFrameSizeError = 6, kCompressionError = 9, kEnhanceYourCalm = 11;
+constexpr uint32_t kNoError = 0, kProtocolError = 1, kFrameSizeError = 6, kRefusedStream = 7, kCompressionError = 9;
+constexpr uint32_t kEnhanceYourCalm = 11;
+constexpr uint32_t kLastPossibleStream = 0x7fffffff;
+// What a client sends back once it knows that the connection takes no more calls.
+constexpr absl::string_view kLeavePing = "goingnow";
 constexpr uint16_t kTableSize = 1;  // SETTINGS_HEADER_TABLE_SIZE
 constexpr size_t kSettingBytes = 6;
 
@@ -106,6 +110,9 @@ void RequestStream::BeginFrame() {
     case FrameType::kSettings:
       if (frame_.length <= kMaxPayload) payload_mode_ = Payload::kCollect;
       break;
+    case FrameType::kPing:
+      if (leaving_ == Leaving::kAsked && frame_.length == kLeavePing.size()) payload_mode_ = Payload::kCollect;
+      break;
     case FrameType::kData:
     case FrameType::kWindowUpdate:
     case FrameType::kRstStream:
@@ -123,6 +130,9 @@ void RequestStream::EndFrame(const FrontTurn& turn) {
     case FrameType::kContinuation: return CollectBlock(turn);
     case FrameType::kSettings:
       if (payload_mode_ == Payload::kCollect) Settings();
+      return;
+    case FrameType::kPing:
+      if (payload_mode_ == Payload::kCollect) Ping();
       return;
     case FrameType::kData:
       if (payload_mode_ == Payload::kDrop) DropData();
@@ -158,6 +168,27 @@ void RequestStream::Settings() {
   responses_.ClientSettings(changes);
 }
 
+void RequestStream::Ping() {
+  if (frame_.has(kAck) && payload_ == kLeavePing) return LeaveNow();
+  AppendFrame(output_, frame_.type, frame_.flags, frame_.stream, payload_);
+}
+
+void RequestStream::Leave() {
+  if (leaving_ != Leaving::kNo) return;
+  if (preface_size_ < kPreface.size() || has_failed_) return LeaveNow();
+  leaving_ = Leaving::kAsked;
+  TellToLeave(kLastPossibleStream, kNoError);
+  std::string ping;
+  AppendFrame(ping, FrameType::kPing, 0, 0, kLeavePing);
+  responses_.Inject(ping);
+}
+
+void RequestStream::LeaveNow() {
+  if (leaving_ == Leaving::kDone) return;
+  leaving_ = Leaving::kDone;
+  if (!is_raw_ && !has_failed_) TellToLeave(last_stream_, kNoError);
+}
+
 // Of HEADERS and CONTINUATION.
 void RequestStream::CollectBlock(const FrontTurn& turn) {
   absl::string_view fragment = payload_;
@@ -189,6 +220,11 @@ void RequestStream::EndBlock(const FrontTurn& turn) {
 
 void RequestStream::TakeCall(const FrontTurn& turn) {
   last_stream_ = block_head_.stream;
+  if (leaving_ == Leaving::kDone) {
+    std::string reset;
+    AppendNumberFrame(reset, FrameType::kRstStream, last_stream_, kRefusedStream);
+    return Refuse(reset);
+  }
   is_own_ = is_refusable_ = false;
   timeout_.reset();
   for (size_t i = 0; i < headers_.size(); ++i) {
@@ -235,14 +271,15 @@ bool RequestStream::Decide(const FrontTurn& turn) {
 
 bool RequestStream::TryRefuse(Duration left, bool must) {
   const std::string* block = rules_.refuse(left, must);
-  if (block != nullptr) Refuse(*block);
-  return block != nullptr;
+  if (block == nullptr) return false;
+  std::string answer;
+  AppendFrame(answer, FrameType::kHeaders, kEndHeaders | kEndStream, block_head_.stream, *block);
+  Refuse(answer);
+  return true;
 }
 
-void RequestStream::Refuse(absl::string_view block) {
-  std::string frames;
-  AppendFrame(frames, FrameType::kHeaders, kEndHeaders | kEndStream, block_head_.stream, block);
-  responses_.Inject(frames);
+void RequestStream::Refuse(absl::string_view answer) {
+  responses_.Inject(answer);
   if (block_head_.has(kEndStream)) return;
   if (refused_.size() == kMaxRefused) refused_.clear();
   refused_.insert(block_head_.stream);
@@ -267,9 +304,13 @@ void RequestStream::Pass(absl::string_view timeout) {
 // The client is told and gRPC hears no more; the caller ends the connection.
 void RequestStream::Fail(uint32_t error) {
   has_failed_ = true;
+  TellToLeave(last_stream_, error);
+}
+
+void RequestStream::TellToLeave(uint32_t last_stream, uint32_t error) {
   std::string frame;
   AppendFrameHeader(frame, {.length = 8, .type = FrameType::kGoaway});
-  AppendNumber(frame, last_stream_, 4);
+  AppendNumber(frame, last_stream, 4);
   AppendNumber(frame, error, 4);
   responses_.Inject(frame);
 }

@@ -31,12 +31,14 @@
 namespace anybit::server {
 
 struct FrontRules {
-  // Methods that gRPC serves itself. The intake takes all other calls.
+  // Methods that the limit does not count: gRPC serves them itself, or their calls last as long as clients like.
   std::vector<std::string> own_methods;
   std::string refused_method;
   // The answer (RefusalBlock) to a call of refused_method that is refused unread, because it has only so much time left
   // or, `must`, whatever it has. Null: it is not refused. Valid until the same thread asks again.
   std::function<const std::string*(Duration left, bool must)> refuse;
+  // The calls that the limit counts and the intake has, or more. Null: the intake takes all between two turns.
+  std::function<int()> calls_taken = nullptr;
 };
 
 // When a connection has its turn, and how many calls may still pass to gRPC until it has taken those before.
@@ -65,6 +67,14 @@ class RequestStream {
   // Whether the call that waited has passed or was refused.
   bool Resume(const FrontTurn& turn);
 
+  // The connection takes no further calls. The client is told so (GOAWAY) and asked to confirm it, so that calls that
+  // are on their way still pass; then has_left is true. Those that come later are refused as not looked at
+  // (REFUSED_STREAM), and the client may make them elsewhere.
+  void Leave();
+  // The same without a wait for the client.
+  void LeaveNow();
+  bool has_left() const { return leaving_ == Leaving::kDone || has_failed_; }
+
   // The client's bytes break the protocol; it is told why. Nothing is taken any more.
   bool has_failed() const { return has_failed_; }
 
@@ -79,6 +89,7 @@ class RequestStream {
 
  private:
   enum class Payload { kPass, kDrop, kCollect };
+  enum class Leaving { kNo, kAsked, kDone };
 
   absl::string_view TakePreface(absl::string_view bytes);
   absl::string_view TakeHead(absl::string_view bytes, const FrontTurn& turn);
@@ -90,10 +101,12 @@ class RequestStream {
   void TakeCall(const FrontTurn& turn);
   bool Decide(const FrontTurn& turn);
   bool TryRefuse(Duration left, bool must);
-  void Refuse(absl::string_view block);
+  void Refuse(absl::string_view answer);
   void Pass(absl::string_view timeout);
   void DropData();
   void Settings();
+  void Ping();
+  void TellToLeave(uint32_t last_stream, uint32_t error);
   void Fail(uint32_t error);
 
   const FrontRules& rules_;
@@ -102,6 +115,7 @@ class RequestStream {
   size_t preface_size_ = 0;  // of what has come
   bool is_raw_ = false;
   bool has_failed_ = false;
+  Leaving leaving_ = Leaving::kNo;
   MonoTime arrived_{};  // the present bytes, at the earliest
 
   std::array<char, kFrameHeaderBytes> head_{};

@@ -1,6 +1,7 @@
 #include "server/front/request_stream.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -28,7 +29,13 @@ constexpr char kInfer[] = "/service/Infer", kOwn[] = "/service/Own", kOther[] = 
 // A connection whose refusals and calls left the test chooses.
 class RequestStreamTest : public ::testing::Test {
  protected:
-  RequestStreamTest() { Take(ClientFrames::Begin()); }
+  RequestStreamTest() {
+    Take(ClientFrames::Begin());
+    std::string settings;
+    AppendFrame(settings, FrameType::kSettings, 0, 0, "");
+    responses_.Take(settings);
+    responses_.output().clear();
+  }
 
   FrontTurn Turn() { return {.now = now_, .calls = calls_, .limit = limit_}; }
   size_t Take(absl::string_view bytes) { return requests_.Take(bytes, arrived_, Turn()); }
@@ -48,6 +55,8 @@ class RequestStreamTest : public ::testing::Test {
     return HeadersOf(absl::string_view(requests_.output()).substr(kPreface.size()));
   }
   std::vector<Headers> Answers() { return HeadersOf(responses_.output()); }
+  // The frames that the client gets, and those that it has got are forgotten.
+  std::vector<Frame> TakeAnswers() { return FramesOf(std::exchange(responses_.output(), "")); }
 
   static std::vector<Headers> HeadersOf(absl::string_view bytes) {
     HeaderDecoder decoder;
@@ -272,6 +281,82 @@ TEST_F(RequestStreamTest, NothingIsTakenBehindMoreAnswersThanTheClientReads) {
     taken += Take(absl::string_view(bytes).substr(taken));
   }
   EXPECT_THAT(Passed(), IsEmpty());
+}
+
+// ---- A connection that takes no further calls
+
+std::string Ping(absl::string_view payload, uint8_t flags) {
+  std::string bytes;
+  AppendFrame(bytes, FrameType::kPing, flags, 0, payload);
+  return bytes;
+}
+
+uint32_t LastStreamOf(const Frame& goaway) {
+  EXPECT_EQ(goaway.head.type, FrameType::kGoaway);
+  return ReadNumber(goaway.payload.data(), 4);
+}
+
+TEST_F(RequestStreamTest, CallsOnTheirWayPassUntilTheClientHasConfirmedThatItLeaves) {
+  requests_.Leave();
+  const std::vector<Frame> told = TakeAnswers();
+  ASSERT_THAT(told, SizeIs(2));
+  EXPECT_EQ(LastStreamOf(told[0]), 0x7fffffff);
+  EXPECT_EQ(told[1].head.type, FrameType::kPing);
+
+  Take(client_.Call(1, kInfer, "50m"));
+  Take(Ping("another?", kAck) + Ping(told[1].payload, 0));  // neither is the answer
+  EXPECT_FALSE(requests_.has_left());
+  EXPECT_THAT(Passed(), ElementsAre("1 headers", "1 data"));
+
+  Take(Ping(told[1].payload, kAck));
+  EXPECT_TRUE(requests_.has_left());
+  const std::vector<Frame> last = TakeAnswers();
+  ASSERT_THAT(last, SizeIs(1));
+  EXPECT_EQ(LastStreamOf(last[0]), 1);
+}
+
+TEST_F(RequestStreamTest, OtherPingsPassWhileItLeaves) {
+  requests_.Leave();
+  const std::string pings = Ping("another?", kAck) + Ping("what now", 0);
+  requests_.output().clear();
+  Take(pings);
+  EXPECT_EQ(requests_.output(), pings);
+}
+
+TEST_F(RequestStreamTest, CallsThatComeAfterItHasLeftAreRefusedAsNotLookedAt) {
+  requests_.LeaveNow();
+  EXPECT_TRUE(requests_.has_left());
+  EXPECT_EQ(LastStreamOf(TakeAnswers().at(0)), 0);
+  Take(client_.Call(1, kInfer, "50m"));
+  Take(client_.Call(3, kOwn, ""));
+  const std::vector<Frame> resets = TakeAnswers();
+  ASSERT_THAT(resets, SizeIs(2));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(resets[i].head.type, FrameType::kRstStream);
+    EXPECT_EQ(resets[i].head.stream, 2 * i + 1);
+    EXPECT_EQ(ReadNumber(resets[i].payload.data(), 4), 7);  // REFUSED_STREAM
+  }
+  EXPECT_THAT(Passed(), IsEmpty());
+}
+
+TEST_F(RequestStreamTest, ACallThatWaitsWhenItLeavesStillPasses) {
+  calls_ = 0;
+  Take(client_.Call(1, kInfer, "50m"));
+  requests_.LeaveNow();
+  EXPECT_EQ(LastStreamOf(TakeAnswers().at(0)), 1);
+  calls_ = 1;
+  EXPECT_TRUE(Resume());
+  EXPECT_THAT(Passed(), ElementsAre("1 headers"));
+}
+
+TEST_F(RequestStreamTest, AConnectionThatHasNotBegunLeavesAtOnce) {
+  ResponseStream responses(limit_);
+  RequestStream requests(rules_, responses);
+  requests.Leave();
+  EXPECT_TRUE(requests.has_left());
+  const std::string bytes = ClientFrames::Begin() + client_.Call(1, kInfer, "50m");
+  requests.Take(bytes, now_, Turn());
+  EXPECT_THAT(HeadersOf(absl::string_view(requests.output()).substr(kPreface.size())), IsEmpty());
 }
 
 struct BrokenCase {

@@ -29,6 +29,7 @@ void ResponseStream::Take(absl::string_view bytes) {
 }
 
 void ResponseStream::Begin(const FrameHeader& frame) {
+  has_begun_ = true;
   left_ = frame.length;
   const bool is_block = frame.type == FrameType::kHeaders || frame.type == FrameType::kContinuation;
   in_block_ = is_block && !frame.has(kEndHeaders);

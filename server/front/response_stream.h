@@ -25,7 +25,8 @@ class ResponseStream {
   // The next bytes that gRPC has written.
   void Take(absl::string_view bytes);
 
-  // Whole frames, which follow the frame or header block that is under way.
+  // Whole frames, which follow the frame or header block that is under way, and gRPC's first frame: a connection begins
+  // with its settings.
   void Inject(absl::string_view frames);
 
   // What the client is to get; the caller removes what is sent.
@@ -53,10 +54,11 @@ class ResponseStream {
   };
 
   void Begin(const FrameHeader& frame);
-  bool IsBetweenFrames() const { return head_size_ == 0 && left_ == 0 && !in_block_; }
+  bool IsBetweenFrames() const { return has_begun_ && head_size_ == 0 && left_ == 0 && !in_block_; }
 
   std::string output_;
   std::string injected_;  // waits for the end of a frame or block
+  bool has_begun_ = false;
   std::array<char, kFrameHeaderBytes> head_{};
   size_t head_size_ = 0;
   size_t left_ = 0;  // of the frame's payload

@@ -35,14 +35,24 @@ TEST_F(ResponseStreamTest, PassesWhatGrpcWrites) {
 }
 
 TEST_F(ResponseStreamTest, InjectsBetweenFramesOnly) {
+  const std::string settings = FrameOf(FrameType::kSettings, 0, 0, "");
   const std::string data = FrameOf(FrameType::kData, 0, 1, "message");
   for (size_t cut = 0; cut <= data.size(); ++cut) {
     ResponseStream responses(limit_);
-    responses.Take(data.substr(0, cut));
+    responses.Take(settings + data.substr(0, cut));
     responses.Inject(kInjected);
     responses.Take(data.substr(cut));
-    EXPECT_EQ(responses.output(), cut == 0 ? kInjected + data : data + kInjected) << cut;
+    EXPECT_EQ(responses.output(), settings + (cut == 0 ? kInjected + data : data + kInjected)) << cut;
   }
+}
+
+TEST_F(ResponseStreamTest, InjectsNothingBeforeTheFirstFrame) {
+  const std::string settings = FrameOf(FrameType::kSettings, 0, 0, "");
+  responses_.Inject(kInjected);
+  EXPECT_EQ(responses_.output(), "");
+  EXPECT_EQ(responses_.unsent(), kInjected.size());
+  responses_.Take(settings);
+  EXPECT_EQ(responses_.output(), settings + kInjected);
 }
 
 TEST_F(ResponseStreamTest, DoesNotInjectIntoAHeaderBlock) {

@@ -88,6 +88,18 @@ class Exchange {
     TakeUnread();
   }
 
+  // The connection is to take no further calls.
+  void Leave(bool now) {
+    if (now) {
+      requests_.LeaveNow();
+    } else {
+      requests_.Leave();
+    }
+    Require(!now || requests_.has_left(), "it leaves at once");
+    has_left_ = requests_.has_left() && !requests_.is_waiting();
+    ReadResponses();
+  }
+
   // gRPC ends a call, acknowledges settings, or sends a message, whole or in two parts.
   void Grpc(int what) {
     std::string frame;
@@ -133,6 +145,7 @@ class Exchange {
     to_grpc_.Read(requests_.output(), [this](const FrameHeader& head, absl::string_view payload) {
       if (head.type == FrameType::kHeaders) {
         Require(head.stream % 2 == 1 && head.stream > last_, "gRPC gets calls that it accepts");
+        Require(!has_left_, "no call passes after the connection has left");
         last_ = head.stream;
         open_.insert(head.stream);
         block_.clear();
@@ -174,6 +187,7 @@ class Exchange {
   uint32_t half_ended_ = 0;  // the call that ends with what gRPC has still to write; 0: none
   uint64_t sent_ = 0, returned_ = 0;
   bool has_begun_ = false, is_http2_ = false;
+  bool has_left_ = false;
 };
 
 }  // namespace
@@ -192,6 +206,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         break;
       }
       case 2:
+        if (argument >= 62) {
+          exchange.Leave(argument == 63);
+          rest.remove_prefix(1);
+          break;
+        }
         exchange.Turn(argument / 8, argument % 8);
         rest.remove_prefix(1);
         break;

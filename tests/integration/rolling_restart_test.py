@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""Three replicas behind a client's own balancing: none of its calls is lost while they restart one after the other.
+
+usage: rolling_restart_test.py SERVER ARTIFACT
+"""
+
+import contextlib
+import pathlib
+import re
+import sys
+import tempfile
+import threading
+import unittest
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PACKAGES = ROOT / ".cache" / "python"
+if not PACKAGES.is_dir():
+    sys.exit(f"{PACKAGES} is missing: run scripts/setup")
+sys.path.insert(0, str(PACKAGES))
+
+import numpy  # noqa: E402
+import tritonclient.grpc as triton  # noqa: E402
+from tritonclient.utils import InferenceServerException  # noqa: E402
+
+from server_process import ServerProcess  # noqa: E402
+
+SERVER, ARTIFACT = "", ""  # from the command line
+
+CALLERS = 8
+# A client that reconnects late would let a replica wait long for its first call; nothing else depends on it.
+CHANNEL = [
+    ("grpc.lb_policy_name", "round_robin"),
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 100),
+]
+
+
+def calls_counted(server):
+    """The inference calls that the server has served."""
+    with urllib.request.urlopen(f"http://{server.http_address}/metrics", timeout=60) as page:
+        found = re.findall(r'^anybit_requests_total\{[^}]*outcome="served"[^}]*\} (\S+)', page.read().decode(), re.M)
+    return sum(map(float, found))
+
+
+class Callers:
+    """Call without a pause until they are stopped, and count."""
+
+    def __init__(self, addresses, retries=False):
+        options = list(CHANNEL)
+        if not retries:
+            options.append(("grpc.enable_retries", 0))  # else those that the service says are safe
+        self._client = triton.InferenceServerClient("ipv4:" + ",".join(addresses), channel_args=options)
+        self._model = self._client.get_model_repository_index().models[0].name
+        metadata = self._client.get_model_metadata(self._model).inputs[0]
+        image = numpy.zeros([1, *metadata.shape[1:]], numpy.uint8)
+        self._input = triton.InferInput(metadata.name, list(image.shape), metadata.datatype)
+        self._input.set_data_from_numpy(image)
+        self._stopped = threading.Event()
+        self._threads = [threading.Thread(target=self._call) for _ in range(CALLERS)]
+        self.answered, self.lost = 0, []
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join()
+        self._client.close()
+
+    def _call(self):
+        while not self._stopped.is_set():
+            try:
+                self._client.infer(self._model, [self._input])
+                self.answered += 1
+            except InferenceServerException as error:
+                self.lost.append(str(error))
+
+
+class RollingRestartTest(unittest.TestCase):
+    def setUp(self):
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        self.profile = f"{folder}/profile.json"
+        self.stack = self.enterContext(contextlib.ExitStack())
+        self.replicas = [self.start() for _ in range(3)]
+        self.addresses = [replica.grpc_address for replica in self.replicas]
+
+    def start(self, address="127.0.0.1:0"):
+        flags = ["--max_batch=16", f"--profile={self.profile}", f"--save_profile={self.profile}"]
+        return self.stack.enter_context(ServerProcess(SERVER, ARTIFACT, *flags, f"--grpc_address={address}"))
+
+    def await_calls(self, replica, count=50):
+        while calls_counted(replica) < count:
+            pass
+
+    def test_no_call_is_lost_while_each_replica_is_restarted(self):
+        with Callers(self.addresses) as callers:
+            for number, replica in enumerate(self.replicas):
+                self.await_calls(replica)
+                replica.terminate()
+                self.assertEqual(replica.exit_code(), 0)
+                self.replicas[number] = self.start(self.addresses[number])
+                self.await_calls(self.replicas[number])
+        self.assertEqual(callers.lost, [])
+        self.assertGreater(callers.answered, 0)
+
+    def test_a_replica_that_is_killed_costs_only_the_calls_that_it_held(self):
+        with Callers(self.addresses) as callers:
+            for replica in self.replicas:
+                self.await_calls(replica)
+            self.replicas[0].process.kill()
+            self.replicas[0].exit_code()
+            self.replicas[0] = self.start(self.addresses[0])
+            self.await_calls(self.replicas[0])
+        self.assertLessEqual(len(callers.lost), CALLERS)
+
+
+if __name__ == "__main__":
+    SERVER, ARTIFACT = sys.argv[1:3]
+    unittest.main(argv=sys.argv[:1], verbosity=2)
