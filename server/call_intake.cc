@@ -50,7 +50,7 @@ class CallIntake::Queue {
 
   void Start() {
     for (int i = 0; i < thread_count_; ++i) {
-      threads_.emplace_back([this] { intake_.source_ != nullptr ? WorkBesideSource() : Work(); });
+      threads_.emplace_back([this] { intake_.waits_in_source_ ? WorkBesideSource() : Work(); });
     }
   }
 
@@ -246,7 +246,7 @@ CallIntakeOptions ChooseCallThreads(int processors) {
 
 CallIntake::CallIntake(grpc::ServerBuilder& builder, const CallIntakeOptions& options, const scheduler::EventLoop& loop,
                        CallRouter route)
-    : loop_(loop), route_(std::move(route)), source_(options.source) {
+    : loop_(loop), route_(std::move(route)), source_(options.source), waits_in_source_(options.waits_in_source) {
   builder.RegisterAsyncGenericService(&service_);
   for (int i = 0; i < options.queues; ++i) {
     queues_.push_back(std::make_unique<Queue>(*this, builder.AddCompletionQueue(), options));

@@ -46,8 +46,8 @@ struct CallIntakeOptions {
   int threads_per_queue = 1;  // with two, one handles calls while the other reads from connections
   Duration read_timeout = std::chrono::seconds(10);  // of a call's message, see IncomingCall::Read
   Duration read_grace = std::chrono::seconds(1);     // then, from when a thread notices; at most read_timeout
-  // Where the thread waits in place of gRPC; null: nowhere. For one queue with one thread. Outlives the intake.
-  CallSource* source = nullptr;
+  CallSource* source = nullptr;                      // gives gRPC what its connections get; outlives the intake
+  bool waits_in_source = false;                      // the thread, in place of gRPC; for one queue with one thread
 };
 
 // Queues and threads that suit so many processors (at least 1).
@@ -87,9 +87,10 @@ class CallIntake {
   const scheduler::EventLoop& loop_;
   const CallRouter route_;
   CallSource* const source_;
+  const bool waits_in_source_;
   grpc::AsyncGenericService service_;
-  OpenCalls calls_;     // from the request for one to its end
-  OpenCalls requests_;  // from the request for one to its handler's OnTaken
+  OpenCalls calls_;                     // from the request for one to its end
+  OpenCalls requests_;                  // from the request for one to its handler's OnTaken
   std::atomic<int> calls_in_hand_ = 0;  // the queues' threads, and who asks
   bool is_stopped_ = false;
   std::vector<std::unique_ptr<Queue>> queues_;

@@ -138,8 +138,8 @@ void LimitConnections(grpc::ServerBuilder& builder, const ConnectionOptions& con
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, ArgumentMillis(max_age_grace, 1));
 }
 
-// On one processor the thread that polls gRPC moves the front's bytes too; with more, gRPC receives calls on one of them
-// while others are answered.
+// On one processor the thread that polls gRPC moves the front's bytes too; with more, gRPC receives calls on one of
+// them while others are answered.
 bool HasOneProcessor(const ServerOptions& options) {
   return ChooseCallThreads(UsableProcessors(options)).threads_per_queue == 1;
 }
@@ -147,7 +147,8 @@ bool HasOneProcessor(const ServerOptions& options) {
 CallIntakeOptions IntakeOptions(const ServerOptions& options, Front* front) {
   CallIntakeOptions intake = ChooseCallThreads(UsableProcessors(options));
   intake.read_timeout = options.connections.read_timeout;
-  intake.source = HasOneProcessor(options) ? front : nullptr;
+  intake.source = front;
+  intake.waits_in_source = front != nullptr && HasOneProcessor(options);
   return intake;
 }
 
@@ -191,7 +192,8 @@ GrpcServer::GrpcServer(const ServerOptions& options, const Parts& parts)
               .description = parts.description,
               .health = health_,
               .observer = parts.observer},
-      front_(std::make_unique<Front>(MakeFrontRules(parts.infer, intake_), parts.loop, FrontOptions())),
+      front_(std::make_unique<Front>(MakeFrontRules(parts.infer, intake_), parts.loop,
+                                     FrontOptions{.has_thread = !HasOneProcessor(options)})),
       intake_(builder_, IntakeOptions(options, front_.get()), parts.loop,
               [this](IncomingCall& call) { return router_.Route(call); }),
       services_(MakeServices(health_)) {}
@@ -220,7 +222,6 @@ absl::Status GrpcServer::Listen(const ServerOptions& options, const Parts& parts
       front_->Start([this](int socket) { grpc::AddInsecureChannelFromFd(server_.get(), socket); });
     }
     intake_.Start();
-    if (front_ != nullptr && !HasOneProcessor(options)) front_->RunOnThread();
     return absl::OkStatus();
   }
   if (absl::Status status = CanServe(options.grpc_address); !status.ok()) return status;

@@ -58,8 +58,8 @@ class GrpcServer {
   // For grpc.health.v1.Health. "liveness" is the process; the other services are readiness.
   void SetReadiness(bool ready);
 
-  // Tells clients by GOAWAY to send new calls elsewhere, and takes no connections any more. Calls `gone`, on some thread,
-  // once no further call can come. Does not wait for that. Once.
+  // Tells clients by GOAWAY to send new calls elsewhere, and takes no connections any more. Calls `gone`, on some
+  // thread, once no further call can come. Does not wait for that. Once.
   void Drain(absl::AnyInvocable<void()> gone);
 
   // After `gone`: calls `taken` once every call but those that last (streams, Health's Watch) has come to its handler,

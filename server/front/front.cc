@@ -71,9 +71,7 @@ Front::~Front() {
 void Front::Start(std::function<void(int)> connect) {
   connect_ = std::move(connect);
   is_started_ = true;
-}
-
-void Front::RunOnThread() {
+  if (!options_.has_thread) return;
   thread_ = std::thread([this] {
     while (!is_finishing_) Wait(std::chrono::hours(1));
   });
@@ -82,7 +80,7 @@ void Front::RunOnThread() {
 void Front::StopThread() {
   if (!thread_.joinable()) return;
   is_finishing_ = true;
-  Wake();
+  WakeThread();
   thread_.join();
 }
 
@@ -93,6 +91,10 @@ void Front::Listen(ListeningSockets sockets) {
 
 void Front::Wake() {
   DeliverOnlyAnswer();
+  if (!options_.has_thread) WakeThread();  // its own waits for the sockets only, and gRPC has written
+}
+
+void Front::WakeThread() {
   if (is_woken_.exchange(true)) return;
   const uint64_t one = 1;
   (void)!write(wake_, &one, sizeof(one));
@@ -225,7 +227,7 @@ void Front::CloseListeners() {
 
 void Front::StopAccepting() {
   if (!is_started_ || is_stopping_.exchange(true)) return;
-  Wake();
+  WakeThread();
   stopped_.WaitForNotification();
 }
 
@@ -235,7 +237,7 @@ void Front::Leave(Duration limit, absl::AnyInvocable<void()> gone) {
     wishes_.leave_limit = limit;
     wishes_.gone = std::move(gone);
   }
-  Wake();
+  WakeThread();
 }
 
 void Front::WhenAnswered(absl::AnyInvocable<void()> answered) {
@@ -243,7 +245,7 @@ void Front::WhenAnswered(absl::AnyInvocable<void()> answered) {
     absl::MutexLock lock(&wishes_mutex_);
     wishes_.answered = std::move(answered);
   }
-  Wake();
+  WakeThread();
 }
 
 // What has to run now, without the lock.
@@ -281,8 +283,8 @@ bool Front::HaveAllLeft() {
 
 bool Front::IsAllAnswered() {
   return limit_.inside() == 0 && std::all_of(entries_.begin(), entries_.end(), [](Entry& entry) {
-    return entry.has_ended || entry.connection.LeaveNow();
-  });
+           return entry.has_ended || entry.connection.LeaveNow();
+         });
 }
 
 void Front::Finish(Duration limit) {

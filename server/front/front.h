@@ -17,7 +17,7 @@
 //   Front front(rules, loop, {});
 //   front.Listen(std::move(sockets));
 //   front.Start([&](int socket) { grpc::AddInsecureChannelFromFd(server, socket); });
-//   ... while (...) { front.Wait(...); poll gRPC }      // one thread, or: front.RunOnThread();
+//   ... while (...) { front.Wait(...); poll gRPC }      // one thread, unless FrontOptions::has_thread
 //   front.Leave(limit, gone);  // and after gone: front.WhenAnswered(answered);
 //   front.StopAccepting();     // before gRPC's server ends
 //   front.Finish(limit);       // after it, and after the thread that waits
@@ -53,6 +53,7 @@ namespace anybit::server {
 struct FrontOptions {
   int calls_per_wait = 64;  // that may pass to gRPC; with FrontRules::calls_taken also that it may hold untaken
   int calls_inside = 32;    // whatever their deadlines, see CallLimit
+  bool has_thread = false;  // of its own, which waits from Start to Finish
   // For a client to begin an HTTP/2 connection, and to take the last bytes of one.
   Duration settle_timeout = std::chrono::seconds(20);
   Duration settle_grace = std::chrono::seconds(1);  // then, see TimeoutQueue
@@ -73,15 +74,12 @@ class Front final : public CallSource {
   // Before the first Wait, which accepts connections. `connect` gives a socket to gRPC, which closes it.
   void Start(std::function<void(int)> connect);
 
-  // A thread of its own waits, until Finish.
-  void RunOnThread();
-
   // Moves what there is, both ways. Calls that do not fit in one Wait stand in a line of their connections.
   int Wait(Duration at_most) override;
   void Wake() override;
 
-  // Takes neither connections nor, in the end, calls: tells the clients so, and calls `gone` once each has confirmed it,
-  // or after `limit`. Calls that come later are refused as not looked at. Any thread, once; `gone` runs on one that
+  // Takes neither connections nor, in the end, calls: tells the clients so, and calls `gone` once each has confirmed
+  // it, or after `limit`. Calls that come later are refused as not looked at. Any thread, once; `gone` runs on one that
   // waits.
   void Leave(Duration limit, absl::AnyInvocable<void()> gone);
 
@@ -91,12 +89,14 @@ class Front final : public CallSource {
   // Takes no connections any more; when it returns, `connect` does not run. Blocks until a Wait. Any thread.
   void StopAccepting();
 
-  // Sends what gRPC has written last, for some time at most. When gRPC has closed its sockets and no other thread waits.
+  // Sends what gRPC has written last, for some time at most. When gRPC has closed its sockets and no other thread
+  // waits.
   void Finish(Duration limit);
 
  private:
   struct Entry;
 
+  void WakeThread();
   void DeliverOnlyAnswer();
   int WaitForEvents(Duration at_most, std::span<epoll_event> events);
   int HandleEvents(std::span<const epoll_event> events);

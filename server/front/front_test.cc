@@ -15,6 +15,7 @@
 #include <gtest/gtest.h>
 #include <boost/asio.hpp>
 
+#include "absl/synchronization/notification.h"
 #include "server/front/testing/frames.h"
 #include "server/testing/manual_clock.h"
 
@@ -147,8 +148,10 @@ class FrontTest : public ::testing::Test {
   }
 
   testing::ManualClock clock_;
+  const FrontRules rules_ = {
+      .own_methods = {kOwn}, .refused_method = kInfer, .refuse = [](Duration, bool) { return nullptr; }};
   Front front_{
-      {.own_methods = {kOwn}, .refused_method = kInfer, .refuse = [](Duration, bool) { return nullptr; }},
+      rules_,
       clock_,
       {.calls_per_wait = kCallsPerWait, .calls_inside = kCallsInside, .settle_timeout = 10s, .settle_grace = 1s}};
   int port_ = 0;
@@ -315,14 +318,42 @@ TEST_F(FrontTest, DoesNotWaitForAClientThatDoesNotConfirm) {
 }
 
 TEST_F(FrontTest, AThreadOfItsOwnMovesBytes) {
-  const auto client = Connect(1);
-  front_.RunOnThread();
+  Front front(rules_, clock_, {.has_thread = true});
+  absl::StatusOr<ListeningSockets> sockets = ListeningSockets::Open("127.0.0.1:0");
+  ASSERT_TRUE(sockets.ok()) << sockets.status();
+  Client client(sockets->port());
+  front.Listen(*std::move(sockets));
+  absl::Notification is_connected;
+  front.Start([&](int descriptor) {
+    grpc_.push_back(std::make_unique<GrpcEnd>(descriptor));
+    is_connected.Notify();
+  });
+  is_connected.WaitForNotification();
   std::string settings;
   AppendFrame(settings, FrameType::kSettings, 0, 0, "");
   grpc_[0]->Write(settings);
-  EXPECT_EQ(client->Read(settings.size()), settings);
+  EXPECT_EQ(client.Read(settings.size()), settings);
+  front.StopAccepting();
   grpc_[0]->Close();
-  front_.Finish(1h);
+  front.Finish(1h);
+  EXPECT_EQ(client.Read(1), "");
+}
+
+TEST_F(FrontTest, NoMoreCallsPassThanTheIntakeLeavesUntaken) {
+  int taken = 0;
+  FrontRules rules = rules_;
+  rules.calls_taken = [&] { return taken; };
+  Front front(rules, clock_, {.calls_per_wait = kCallsPerWait, .calls_inside = 1000});
+  absl::StatusOr<ListeningSockets> sockets = ListeningSockets::Open("127.0.0.1:0");
+  ASSERT_TRUE(sockets.ok()) << sockets.status();
+  Client client(sockets->port());
+  front.Listen(*std::move(sockets));
+  front.Start([&](int descriptor) { grpc_.push_back(std::make_unique<GrpcEnd>(descriptor)); });
+  client.Call(1000);
+  for (; taken <= 3 * kCallsPerWait; taken += kCallsPerWait) {
+    for (int i = 0; i < 20; ++i) front.Wait(1ms);
+    EXPECT_EQ(grpc_[0]->Calls(), taken + kCallsPerWait);
+  }
 }
 
 TEST_F(FrontTest, WakeEndsAWait) {

@@ -2,17 +2,11 @@
 
 #include <string>
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "server/front/testing/frames.h"
 
 namespace anybit::server {
 namespace {
-
-using testing::ClientFrames;
-using testing::FramesOf;
-using ::testing::IsEmpty;
 
 std::string FrameOf(FrameType type, uint8_t flags, uint32_t stream, absl::string_view payload) {
   std::string bytes;
