@@ -3,9 +3,9 @@
 // gRPC's callback services have threads of the library that read all that arrives. Calls that come faster than they can
 // even be refused then pile up in the process, with those that their clients have cancelled since. Here the threads
 // that handle calls are also those that read from connections, and a server with an intake has no callback service.
-// gRPC still reads a connection as long as it has bytes, whatever waits. So a queue with a processor to spare has two
-// threads: of 100,000 calls that a client opened and cancelled, one thread kept all (1.4 GB), two kept 15 to 93 MB. A
-// server with one processor has a front instead (server/front/front.h), where the only thread waits: 2 MB.
+// gRPC still reads a connection as long as it has bytes, whatever waits. So a front (server/front/front.h) gives it a
+// few calls at a time. A queue with a processor to spare has two threads: of 100,000 calls that a client opened and
+// cancelled, one thread without a front kept all (1.4 GB), two kept 15 to 93 MB, one with a front 2 MB.
 //
 //   CallIntake intake(builder, {.queues = 1}, loop, [](IncomingCall& call) { return std::make_unique<MyCall>(call); });
 //   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();

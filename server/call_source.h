@@ -1,4 +1,4 @@
-// Where the intake's thread waits, if not in gRPC: for whoever gives gRPC what its connections get.
+// Gives gRPC what its connections get. Where there is one thread, it waits here and not in gRPC.
 #ifndef ANYBIT_SERVER_CALL_SOURCE_H_
 #define ANYBIT_SERVER_CALL_SOURCE_H_
 

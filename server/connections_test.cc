@@ -68,7 +68,7 @@ class Connection {
   boost::asio::ip::tcp::socket socket_;
 };
 
-// Whether the server has one processor, and a front before gRPC, or gRPC accepts the connections itself.
+// Whether the server has one processor, so that one thread serves both the front and gRPC.
 class ConnectionsTest : public ::testing::TestWithParam<bool> {
  protected:
   static ServerOptions With(const ConnectionOptions& connections, int64_t max_queue_bytes = 0);

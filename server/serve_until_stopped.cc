@@ -23,8 +23,7 @@ namespace {
 
 // What a second signal leaves for answers that are nearly there.
 constexpr Duration kHurriedDrain = std::chrono::milliseconds(500);
-// Before the drain at least, for calls that are in our sockets when the signal comes: gRPC would end with CANCELLED
-// those that it reads at the very moment at which it stops taking calls.
+// Before the drain at least, for requests that are in our sockets when the signal comes.
 constexpr Duration kLastArrivals = std::chrono::milliseconds(100);
 // What gRPC gets to write the last answers to its sockets.
 constexpr Duration kLastWrites = std::chrono::seconds(1);

@@ -1,7 +1,7 @@
 // How many calls may be in the server: no more than it answers in time.
 //
-// A call that is passed to gRPC costs the processor much, even if it is refused at once or ends unanswered, and a
-// server with one processor then lacks that time for answers. So a call is passed if those before it are likely to be
+// A call that is passed to gRPC costs much, even if it is refused at once or ends unanswered, and the answers then lack
+// that time. So a call is passed if those before it are likely to be
 // answered within half of its time, at the rate of the last answers. Some calls may always be inside, so that batches
 // can be filled and the rate can grow.
 #ifndef ANYBIT_SERVER_FRONT_CALL_LIMIT_H_

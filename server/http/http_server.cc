@@ -372,9 +372,8 @@ class HttpServer::Listener::Call final : public HttpCall, public std::enable_sha
   void OnServersThread(Work work) {
     const std::shared_ptr<Listener> listener = listener_.lock();
     if (listener == nullptr) return;
-    asio::post(listener->io_, [connection = connection_, work = std::move(work)]() mutable {
-      work(connection.lock().get());
-    });
+    asio::post(listener->io_,
+               [connection = connection_, work = std::move(work)]() mutable { work(connection.lock().get()); });
   }
 
   const std::weak_ptr<Listener> listener_;
