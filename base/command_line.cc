@@ -176,6 +176,7 @@ absl::StatusOr<CommandLine> ParseCommandLine(const ProgramDescription& program,
       if (!value && i + 1 < arguments.size()) value = arguments[++i];
       if (!value) return absl::InvalidArgumentError(absl::StrCat("--", name, " needs a value"));
       if (absl::Status status = Set(flag, *value); !status.ok()) return status;
+      line.set.push_back(name);
       continue;
     }
     if (name == "help" || name == "h") {
@@ -190,8 +191,13 @@ absl::StatusOr<CommandLine> ParseCommandLine(const ProgramDescription& program,
     if (negated == flags.end() || !negated->second->IsOfType<bool>()) return UnknownFlag(flags, name);
     if (value) return absl::InvalidArgumentError(absl::StrCat("--", name, " takes no value"));
     if (absl::Status status = Set(*negated->second, "false"); !status.ok()) return status;
+    line.set.push_back(negated->first);
   }
   return line;
+}
+
+bool HasFlag(const ProgramDescription& program, absl::string_view name) {
+  return FlagsOf(program).contains(std::string(name));
 }
 
 void ResetFlags(const ProgramDescription& program) {

@@ -38,12 +38,16 @@ struct ProgramDescription {
 
 struct CommandLine {
   std::vector<std::string> words;  // arguments that are no flags, in order
+  std::vector<std::string> set;    // names of the flags that were set, in order
   std::string answer;  // the text that -h, --help or --version asks for: to be printed, and the program ends with 0
 };
 
 // Sets the flags. InvalidArgument, with the flag's name and the value, for an unknown flag, a missing or wrong value;
 // flags before it stay set.
 absl::StatusOr<CommandLine> ParseCommandLine(const ProgramDescription& program, std::span<const std::string> arguments);
+
+// Whether the program takes a flag of this name.
+bool HasFlag(const ProgramDescription& program, absl::string_view name);
 
 // Gives the flags of the sections their defaults. absl::FlagSaver would restore them too, with a line on standard error
 // for each.

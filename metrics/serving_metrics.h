@@ -6,13 +6,18 @@
 #define ANYBIT_METRICS_SERVING_METRICS_H_
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "base/time.h"
+#include "metrics/process_usage.h"
 #include "scheduler/observer.h"
 #include "scheduler/point_table.h"
 
@@ -41,6 +46,9 @@ struct ServingMetricsLabels {
   std::vector<std::string> refused_call_reasons;
   int max_batch = 1;  // rows
   int slots = 1;
+  std::vector<Duration> row_latencies;  // by PointId: the profile's, of one row in the largest batch
+  std::string build_version;
+  std::string commit;
 };
 
 // The scheduler's events come on its loop thread; everything else may be called from any thread meanwhile.
@@ -52,8 +60,12 @@ class ServingMetrics : public scheduler::SchedulerObserver {
   // All metrics in Prometheus' text format, version 0.0.4.
   std::string Text() const;
 
-  // Bytes that requests hold, and may hold.
+  // What is known when the metrics are read, rather than told by events.
   void SetRequestBytes(int64_t held, int64_t limit);
+  void SetProcessUsage(const ProcessUsage& usage);
+  void SetReady(bool ready);
+  // The end of the validity of the certificate that the server shows; it stays 0 without TLS.
+  void SetCertificateExpiry(std::chrono::system_clock::time_point expiry);
 
   void OnDispatched(const scheduler::DispatchedEvent& event) override;
   void OnBatchFinished(const scheduler::BatchFinishedEvent& event) override;
@@ -71,10 +83,12 @@ class ServingMetrics : public scheduler::SchedulerObserver {
   struct Point {
     prometheus::Counter* batches;
     prometheus::Counter* rows;
+    prometheus::Counter* switches;
   };
   struct SlaClass {
     prometheus::Counter* met;
     prometheus::Counter* missed;
+    prometheus::Histogram* duration;
   };
   struct Tenant {
     prometheus::Counter* met;
@@ -82,8 +96,29 @@ class ServingMetrics : public scheduler::SchedulerObserver {
     prometheus::Histogram* served_accuracy;
   };
 
+  struct Process {
+    prometheus::Counter* cpu_seconds;
+    prometheus::Gauge* start_time;
+    prometheus::Gauge* resident_bytes;
+    prometheus::Gauge* virtual_bytes;
+    prometheus::Gauge* threads;
+    prometheus::Gauge* open_descriptors;
+    prometheus::Gauge* max_descriptors;
+  };
+
+  void AddRequests(const ServingMetricsLabels& labels);
+  void AddClasses(const ServingMetricsLabels& labels);
+  void AddTenants(const ServingMetricsLabels& labels);
+  void AddPoints(const ServingMetricsLabels& labels);
+  void AddHistograms(const ServingMetricsLabels& labels);
+  void AddGauges(const ServingMetricsLabels& labels);
+  void AddInfo(const ServingMetricsLabels& labels);
+  void AddProcess();
+
   const std::unique_ptr<prometheus::Registry> registry_;
   double best_accuracy_ = 0;
+  double queued_row_seconds_ = 0;      // of a waiting row at the best point, all slots together
+  std::optional<PointId> last_point_;  // loop thread
   std::array<prometheus::Counter*, scheduler::kOutcomeKinds> requests_{};  // by OutcomeKind
   prometheus::Counter* invalid_requests_;
   std::vector<prometheus::Counter*> refused_calls_;  // by reason
@@ -93,18 +128,23 @@ class ServingMetrics : public scheduler::SchedulerObserver {
   std::vector<prometheus::Counter*> slot_busy_;      // by slot
   prometheus::Histogram* queue_duration_;
   prometheus::Histogram* compute_duration_;
-  prometheus::Histogram* request_duration_;
   prometheus::Histogram* batch_rows_;
+  prometheus::Histogram* dispatch_slack_;
   prometheus::Histogram* prediction_ratio_;
   prometheus::Histogram* delivery_duration_;
   prometheus::Histogram* served_accuracy_;
   prometheus::Histogram* accuracy_deficit_;
   prometheus::Gauge* queue_requests_;
   prometheus::Gauge* queue_rows_;
+  prometheus::Gauge* queue_work_;
   prometheus::Gauge* running_batches_;
   prometheus::Gauge* request_bytes_;
   prometheus::Gauge* request_limit_bytes_;
+  prometheus::Gauge* ready_;
+  prometheus::Gauge* certificate_expiry_;
   prometheus::Counter* replaced_decisions_;
+  absl::Mutex process_mutex_;  // two scrapes must not add the same processor time
+  Process process_ ABSL_GUARDED_BY(process_mutex_);
 };
 
 }  // namespace anybit::metrics

@@ -68,7 +68,9 @@ TEST(ServingMetricsTest, AnObjectiveIsABoundaryOfTheDurations) {
   ServingMetrics metrics(Labels());
   metrics.OnEnded(Served(kExact, 0.92, milliseconds(37)));
   metrics.OnEnded(Served(kExact, 0.92, milliseconds(38)));
-  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_request_duration_seconds_bucket{le=\"0.037\"} 1\n"));
+  EXPECT_THAT(metrics.Text(),
+              HasSubstr("anybit_request_duration_seconds_bucket{sla_class=\"interactive\",le=\"0.037\"} 1\n"));
+  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_request_duration_seconds_count{sla_class=\"default\"} 0\n"));
 }
 
 TEST(ServingMetricsTest, RefusedRequestsWithADeadlineMissTheirObjective) {
@@ -141,7 +143,7 @@ TEST(ServingMetricsTest, RefusedRequestsDoNotEnterTheDurations) {
   ServingMetrics metrics(Labels());
   metrics.OnEnded({.kind = scheduler::OutcomeKind::kShed, .total_time = milliseconds(1), .has_deadline = true});
   const std::string text = metrics.Text();
-  EXPECT_THAT(text, HasSubstr("anybit_request_duration_seconds_count 0\n"));
+  EXPECT_THAT(text, Not(HasSubstr("anybit_request_duration_seconds_count{sla_class=\"default\"} 1\n")));
   EXPECT_THAT(text, HasSubstr("anybit_queue_duration_seconds_count 0\n"));
 }
 
@@ -155,6 +157,38 @@ TEST(ServingMetricsTest, BatchesAndRowsAreCountedAtTheirOperatingPoint) {
   EXPECT_THAT(text, HasSubstr("anybit_batches_total{operating_point=\"w8a8\"} 0\n"));
   EXPECT_THAT(text, HasSubstr("anybit_batch_rows_bucket{le=\"8\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("anybit_batch_rows_bucket{le=\"12\"} 2\n"));
+}
+
+TEST(ServingMetricsTest, ASwitchCountsForThePointThatItLeadsTo) {
+  ServingMetrics metrics(Labels());
+  for (const PointId point : {kExact, kExact, kCoarse, kCoarse, kExact, kCoarse}) {
+    metrics.OnDispatched({.point = point, .requests = 1, .rows = 1});
+  }
+  const std::string text = metrics.Text();
+  EXPECT_THAT(text, HasSubstr("anybit_operating_point_switches_total{operating_point=\"w1a1\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_operating_point_switches_total{operating_point=\"w8a8\"} 1\n"));
+}
+
+TEST(ServingMetricsTest, TheSlackOfABatchIsLeftAfterItsPredictedEnd) {
+  ServingMetrics metrics(Labels());
+  metrics.OnDispatched({.rows = 1, .predicted = milliseconds(3), .earliest_slack = milliseconds(8)});
+  metrics.OnDispatched({.rows = 1, .predicted = milliseconds(9), .earliest_slack = milliseconds(8)});
+  metrics.OnDispatched({.rows = 1, .predicted = milliseconds(9), .earliest_slack = Duration::max()});  // no deadline
+  const std::string text = metrics.Text();
+  EXPECT_THAT(text, HasSubstr("anybit_dispatch_slack_seconds_bucket{le=\"0\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_dispatch_slack_seconds_bucket{le=\"0.002\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_dispatch_slack_seconds_bucket{le=\"0.005\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_dispatch_slack_seconds_count 2\n"));
+}
+
+TEST(ServingMetricsTest, QueuedWorkIsTheTimeOfAllSlotsAtTheMostAccuratePoint) {
+  ServingMetricsLabels labels = Labels();
+  labels.row_latencies = {milliseconds(8), milliseconds(1)};
+  labels.slots = 2;
+  ServingMetrics metrics(labels);
+  metrics.OnQueue({.waiting_requests = 2, .waiting_rows = 25, .running_batches = 2});
+  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_queue_work_seconds 0.1\n"));
+  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_operating_point_row_seconds{operating_point=\"w1a1\"} 0.001\n"));
 }
 
 TEST(ServingMetricsTest, ServedAccuracyAndItsDeficitFallIntoTheBucketsOfTheirPoints) {
@@ -229,6 +263,34 @@ TEST(ServingMetricsTest, TheModelsInfoNamesTheInstructionSetWhereThereIsOne) {
   labels.isa = "avx2";
   EXPECT_THAT(ServingMetrics(labels).Text(),
               HasSubstr("anybit_model_info{isa=\"avx2\",model=\"fashion\",version=\"3\"} 1\n"));
+}
+
+TEST(ServingMetricsTest, TheBuildIsNamed) {
+  ServingMetricsLabels labels = Labels();
+  labels.build_version = "1.2.3";
+  labels.commit = "abcdef";
+  EXPECT_THAT(ServingMetrics(labels).Text(), HasSubstr("anybit_build_info{commit=\"abcdef\",version=\"1.2.3\"} 1\n"));
+}
+
+TEST(ServingMetricsTest, ProcessorTimeOfTheProcessGrowsToTheLatestReading) {
+  ServingMetrics metrics(Labels());
+  metrics.SetProcessUsage({.cpu_seconds = 1.5, .resident_bytes = 4096, .open_descriptors = 7});
+  metrics.SetProcessUsage({.cpu_seconds = 2.5, .resident_bytes = 8192, .open_descriptors = 6});
+  metrics.SetProcessUsage({.cpu_seconds = 0, .resident_bytes = 8192, .open_descriptors = 6});  // it could not be read
+  const std::string text = metrics.Text();
+  EXPECT_THAT(text, HasSubstr("process_cpu_seconds_total 2.5\n"));
+  EXPECT_THAT(text, HasSubstr("process_resident_memory_bytes 8192\n"));
+  EXPECT_THAT(text, HasSubstr("process_open_fds 6\n"));
+}
+
+TEST(ServingMetricsTest, ReadinessAndTheCertificatesEndAreShown) {
+  ServingMetrics metrics(Labels());
+  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_ready 0\n"));
+  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_tls_certificate_expiry_timestamp_seconds 0\n"));
+  metrics.SetReady(true);
+  metrics.SetCertificateExpiry(std::chrono::system_clock::time_point(std::chrono::seconds(1700000000)));
+  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_ready 1\n"));
+  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_tls_certificate_expiry_timestamp_seconds 1700000000\n"));
 }
 
 TEST(ServingMetricsTest, PromtoolReportsNoProblem) {

@@ -15,6 +15,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/version.h"
+#include "metrics/process_usage.h"
 #include "metrics/serving_metrics.h"
 #include "scheduler/admission/admission.h"
 #include "scheduler/loop/asio_event_loop.h"
@@ -77,14 +79,20 @@ void RunOn(const ProcessorSet& processors, absl::FunctionRef<void()> work) {
   }).join();
 }
 
-metrics::ServingMetricsLabels MetricsLabels(const ServedModel& model, const scheduler::PointTable& points,
-                                            const std::string& isa, int slots) {
+metrics::ServingMetricsLabels MetricsLabels(const ServedModel& model, const ServingFacts& facts,
+                                            const ServerOptions& options) {
+  const scheduler::Profile& profile = facts.profile;
   metrics::ServingMetricsLabels labels{.model = model.network.name,
                                        .version = model.network.version,
-                                       .isa = isa,
-                                       .points = points,
+                                       .isa = facts.isa,
+                                       .points = profile.points,
                                        .max_batch = model.max_batch,
-                                       .slots = slots};
+                                       .slots = options.slots,
+                                       .build_version = std::string(kVersion),
+                                       .commit = options.commit};
+  for (int point = 0; point < static_cast<int>(profile.points.size()); ++point) {
+    labels.row_latencies.push_back(profile.At(ToPointId(point), profile.max_batch) / profile.max_batch);
+  }
   for (const SlaClass& sla_class : model.sla_classes) {
     labels.sla_classes.push_back({.name = sla_class.name, .objective = sla_class.objective});
   }
@@ -184,7 +192,7 @@ absl::Status ComposedServing::FindLatencies(const ServerOptions& options, const 
 }
 
 void ComposedServing::StartScheduler(const ServerOptions& options, const std::vector<ProcessorSet>& processors) {
-  metrics_.emplace(MetricsLabels(model_, facts_.profile.points, facts_.isa, options.slots));
+  metrics_.emplace(MetricsLabels(model_, facts_, options));
   edge_metrics_.emplace(*metrics_);
   runner_ = std::make_unique<ModelRunner>(
       *network_, loop_,
@@ -225,6 +233,8 @@ absl::Status ComposedServing::StartGrpc(const ServerOptions& options) {
 
 std::string ComposedServing::MetricsText() {
   metrics_->SetRequestBytes(memory_->held_bytes(), memory_->limit_bytes());
+  metrics_->SetProcessUsage(metrics::ReadProcessUsage());
+  metrics_->SetReady(state_ == ServingState::kReady);
   return metrics_->Text();
 }
 

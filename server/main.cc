@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "base/command_line.h"
 #include "base/commit.h"
+#include "base/configuration.h"
 #include "base/version.h"
 #include "model/engine/packed_network.h"
 #include "model/format/artifact.h"
@@ -27,6 +28,7 @@
 #include "server/serve_until_stopped.h"
 
 ABSL_FLAG(std::string, artifact, "", "file that holds the network to serve");
+ABSL_FLAG(std::string, flagfile, "", "file of flags, one a line as name=value; # begins a comment");
 ABSL_FLAG(std::string, grpc_address, "127.0.0.1:8001",
           "host:port of the inference service; port 0 picks a free one; IPv6 as in [::]:8001");
 ABSL_FLAG(std::string, http_address, "127.0.0.1:8002",
@@ -134,6 +136,7 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
                                        .max_idle = duration(FLAGS_max_connection_idle),
                                        .max_age = duration(FLAGS_max_connection_age),
                                        .max_streams = absl::GetFlag(FLAGS_max_streams)},
+                       .commit = kCommit,
                        .drain_delay = duration(FLAGS_drain_delay),
                        .drain_timeout = duration(FLAGS_drain_timeout)};
 }
@@ -148,18 +151,20 @@ absl::StatusOr<std::unique_ptr<model::AdaptiveNetwork>> LoadArtifact(const Serve
 }
 
 int Main(int argc, char** argv) {
-  const absl::StatusOr<CommandLine> line = ParseCommandLine(
+  const absl::StatusOr<Configuration> configuration = ParseConfiguration(
       {.usage = "anybit-server --artifact=FILE [--FLAG=VALUE...]: serves one network at any of its bit-widths by gRPC",
+       .about = "A flag may also stand in the environment, as ANYBIT_MAX_QUEUE=5, or in the file of --flagfile, as\n"
+                "max_queue=5. The command line outranks the environment, which outranks the file.",
        .flags_file = "server/main.cc",
        .version = Version()},
-      ArgumentsOf(argc, argv));
-  if (line.ok() && !line->answer.empty()) {
-    std::cout << line->answer << std::flush;
+      ArgumentsOf(argc, argv), Environment());
+  if (configuration.ok() && !configuration->line.answer.empty()) {
+    std::cout << configuration->line.answer << std::flush;
     return 0;
   }
   // gRPC locks some dozens of mutexes a call; watching their order costs several percent of it.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-  const absl::Status usage = line.ok() ? ExpectNoWords(*line) : line.status();
+  const absl::Status usage = configuration.ok() ? ExpectNoWords(configuration->line) : configuration.status();
   const absl::StatusOr<ServerOptions> options = usage.ok() ? OptionsFromFlags() : usage;
   absl::StatusOr<const model::KernelTable*> kernels =
       options.ok() ? model::KernelsByName(options->isa) : options.status();
@@ -167,6 +172,7 @@ int Main(int argc, char** argv) {
     std::cerr << "anybit-server: " << kernels.status().message() << std::endl;
     return 2;
   }
+  std::cout << "anybit-server " << kVersion << ", commit " << kCommit << "\n" << Describe(*configuration) << std::flush;
   return ServeUntilStopped(
       *options, [&] { return LoadArtifact(*options, **kernels); }, ComposeServing, kExample);
 }

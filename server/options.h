@@ -49,6 +49,7 @@ struct ServerOptions {
   int max_queue = 10000;                                      // requests
   int64_t max_queue_bytes = 0;  // that requests hold; 0: half of the memory left when it serves
   ConnectionOptions connections;
+  std::string commit = "unknown";                     // that the program was built from
   Duration drain_delay = std::chrono::seconds(5);     // from not ready to not accepting
   Duration drain_timeout = std::chrono::seconds(20);  // for what then still waits or runs
 };

@@ -342,7 +342,7 @@ class ServingTest(unittest.TestCase):
 
     def test_every_metric_is_documented_and_every_documented_one_exists(self):
         exposed = set(re.findall(r"^# TYPE (\w+)", get(self.server.http_address, "/metrics").decode(), re.MULTILINE))
-        documented = set(re.findall(r"`(anybit_\w+)`", pathlib.Path("docs/operations.md").read_text()))
+        documented = set(re.findall(r"`((?:anybit|process)_\w+)`", pathlib.Path("docs/operations.md").read_text()))
         self.assertEqual(exposed, documented)
 
     def test_serves_no_files_over_http(self):
