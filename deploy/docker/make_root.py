@@ -2,12 +2,13 @@
 """Makes the root folder of the server's image out of pinned Debian packages and our programs, and nothing else.
 
 usage: make_root.py lock   [--packages FILE] [--lock FILE]
-       make_root.py build  [--lock FILE] [--debs FOLDER] --bin FOLDER... --out FOLDER [PATH=FILE...]
+       make_root.py build  [--lock FILE] [--debs FOLDER] --bin FOLDER... --out FOLDER
+                          [--library FILE...] [PATH=FILE...]
 
   lock    resolves the packages of packages.txt and writes name, version and SHA-256 of each into packages.lock
   build   fetches exactly those (apt-get download), compares the sums, unpacks the libraries that a program of --bin
-          loads, adds the programs, an unprivileged user, and each FILE as PATH; writes the bill of materials
-          (usr/share/anybit/sbom.spdx.json)
+          loads, adds the programs, the libraries of --library, an unprivileged user, and each FILE as PATH; writes the
+          bill of materials (usr/share/anybit/sbom.spdx.json)
 
 Dockerfile runs `build`, and so does try_root, which starts the result without Docker. No script of a package runs.
 """
@@ -33,6 +34,9 @@ PROGRAMS = ("anybit-server", "anybit-client")
 LIBRARY = re.compile(r"\.so(\.[0-9]+)*$")
 # The programs name it as their interpreter, by the path that its package gives it.
 LOADER = "ld-linux-x86-64.so.2"
+# The machine gives them to the container, as they must fit its driver.
+OF_THE_DRIVER = {"libcuda.so.1", "libnvidia-ml.so.1"}
+LIBRARIES = "usr/lib/x86_64-linux-gnu"
 
 
 def fail(message):
@@ -153,6 +157,10 @@ def build(arguments):
             fail(f"no folder of --bin has {program}")
         add_file(found[0], out / "usr/bin" / program, 0o755)
     libraries = {name: unpacked_libraries(deb, out) for name, (deb, _) in download(entries, debs).items()}
+    for library in arguments.library:
+        # Links lead to a file of a longer name; programs ask for the name given here.
+        add_file(library, out / LIBRARIES / pathlib.Path(library).name, 0o644)
+        libraries.setdefault("", []).append(out / LIBRARIES / pathlib.Path(library).name)
     entries = keep_loaded(out, entries, libraries)
     for item in arguments.files:
         path, equals, source = item.partition("=")
@@ -184,6 +192,8 @@ def loaded_libraries(root, libraries):
         wanted.update(dict.fromkeys(needed_by(root / "usr/bin" / program), program))
     while wanted:
         name, user = wanted.popitem()
+        if name in OF_THE_DRIVER:
+            continue
         if name not in by_name:
             fail(f"{user} needs {name}, which no package of the lock has")
         for path in by_name[name]:
@@ -247,6 +257,7 @@ def main():
     parser.add_argument("--debs")
     parser.add_argument("--bin", action="append")
     parser.add_argument("--out")
+    parser.add_argument("--library", action="append", default=[])
     parser.add_argument("command", nargs="?")
     parser.add_argument("files", nargs="*")
     arguments = parser.parse_intermixed_args()

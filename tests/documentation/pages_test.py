@@ -71,7 +71,8 @@ class Tree:
         for script in ("check", "fuzz", "setup", "test"):
             yield f"scripts/{script}", (self.root / "scripts" / script).read_text(encoding="utf-8")
         yield "scripts/bench-engine", (self.root / "tests" / "speed" / "bench_engine.py").read_text(encoding="utf-8")
-        for script in sorted([*self.root.glob("tests/load/*"), *self.root.glob("tests/emulation/*")]):
+        folders = ("tests/load/*", "tests/emulation/*", "deploy/*/*")
+        for script in sorted(path for folder in folders for path in self.root.glob(folder) if path.is_file()):
             if script.suffix in ("", ".py") and script.name != "BUILD":
                 yield str(script.relative_to(self.root)), script.read_text(encoding="utf-8")
 
