@@ -106,7 +106,8 @@ void Answers::End(MonoTime now, const PendingRequest& request, Outcome outcome,
                       .compute_time = outcome.compute_time,
                       .total_time = now - request.arrival,
                       .has_deadline = request.run_by != kNever,
-                      .deadline_met = outcome.deadline_met});
+                      .deadline_met = outcome.deadline_met,
+                      .status = &outcome.status});
   std::move(done)(std::move(outcome));
 }
 

@@ -55,6 +55,7 @@ struct EndedEvent {
   Duration total_time{};    // arrival to end
   bool has_deadline = false;
   bool deadline_met = false;
+  const absl::Status* status = nullptr;  // what its caller gets, during the call; null where that is not known
 };
 
 // For each answer whose sending was reported (Scheduler::Delivered).

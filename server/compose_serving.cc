@@ -18,6 +18,7 @@
 #include "base/version.h"
 #include "metrics/process_usage.h"
 #include "metrics/serving_metrics.h"
+#include "metrics/triton_metrics.h"
 #include "scheduler/admission/admission.h"
 #include "scheduler/loop/asio_event_loop.h"
 #include "scheduler/policies/registry.h"
@@ -26,7 +27,9 @@
 #include "server/description_methods.h"
 #include "server/edge_metrics.h"
 #include "server/edge_observer.h"
+#include "server/event_log.h"
 #include "server/grpc_server.h"
+#include "server/log_observer.h"
 #include "server/model_infer_calls.h"
 #include "server/model_runner.h"
 #include "server/model_statistics.h"
@@ -152,7 +155,10 @@ class ComposedServing final : public Serving {
   scheduler::AdmissionControl admission_;
   std::optional<metrics::ServingMetrics> metrics_;
   ModelStatistics statistics_;
+  std::optional<metrics::TritonMetrics> triton_metrics_;  // only where they are wanted
+  std::optional<LogObserver> log_observer_;               // only where there is a log
   std::optional<EdgeMetrics> edge_metrics_;
+  std::optional<EdgeLog> edge_log_;
   std::optional<scheduler::Scheduler> scheduler_;
   std::unique_ptr<ModelRunner> runner_;  // its threads answer to scheduler and loop, so it goes before both
   std::optional<RequestMemory> memory_;
@@ -194,12 +200,17 @@ absl::Status ComposedServing::FindLatencies(const ServerOptions& options, const 
 void ComposedServing::StartScheduler(const ServerOptions& options, const std::vector<ProcessorSet>& processors) {
   metrics_.emplace(MetricsLabels(model_, facts_, options));
   edge_metrics_.emplace(*metrics_);
+  edge_log_.emplace(*edge_metrics_, options.log);
+  std::vector<scheduler::SchedulerObserver*> observers = {&*metrics_, &statistics_};
+  if (options.triton_metrics) {
+    observers.push_back(&triton_metrics_.emplace(model_.network.name, model_.network.version));
+  }
+  if (options.log != nullptr) observers.push_back(&log_observer_.emplace(model_, *options.log));
   runner_ = std::make_unique<ModelRunner>(
       *network_, loop_,
       ModelRunnerOptions{.slots = options.slots, .max_batch = options.max_batch, .processors = processors});
   facts_.pinning = runner_->pinning();
-  scheduler_.emplace(loop_, *runner_, *policy_, admission_, facts_.profile,
-                     std::vector<scheduler::SchedulerObserver*>{&*metrics_, &statistics_},
+  scheduler_.emplace(loop_, *runner_, *policy_, admission_, facts_.profile, std::move(observers),
                      MakeSchedulerOptions(options));
   loop_thread_ = std::thread([this] { loop_.Run(); });
 }
@@ -212,7 +223,7 @@ absl::Status ComposedServing::StartGrpc(const ServerOptions& options) {
                                        .scheduler = *scheduler_,
                                        .loop = loop_,
                                        .memory = *memory_,
-                                       .observer = *edge_metrics_,
+                                       .observer = *edge_log_,
                                        .wall_now = [] { return std::chrono::system_clock::now(); }});
   infer_.emplace(*infer_parts_);
   stream_.emplace(*infer_parts_);
@@ -223,7 +234,7 @@ absl::Status ComposedServing::StartGrpc(const ServerOptions& options) {
                                   .loop = loop_,
                                   .infer = *infer_,
                                   .stream = *stream_,
-                                  .observer = *edge_metrics_,
+                                  .observer = *edge_log_,
                                   .request_limit_bytes = memory_->limit_bytes()});
   if (!grpc.ok()) return grpc.status();
   grpc_ = *std::move(grpc);
@@ -235,7 +246,7 @@ std::string ComposedServing::MetricsText() {
   metrics_->SetRequestBytes(memory_->held_bytes(), memory_->limit_bytes());
   metrics_->SetProcessUsage(metrics::ReadProcessUsage());
   metrics_->SetReady(state_ == ServingState::kReady);
-  return metrics_->Text();
+  return triton_metrics_.has_value() ? absl::StrCat(metrics_->Text(), triton_metrics_->Text()) : metrics_->Text();
 }
 
 void ComposedServing::SetReadiness(bool ready) {

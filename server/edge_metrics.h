@@ -15,7 +15,7 @@ class EdgeMetrics final : public EdgeObserver {
   // `metrics`, which outlives it, has kRefusedCallReasonNames among its labels.
   explicit EdgeMetrics(metrics::ServingMetrics& metrics) : metrics_(metrics) {}
 
-  void OnInvalid() override { metrics_.CountInvalidRequest(); }
+  void OnInvalid(const absl::Status& reason) override { metrics_.CountInvalidRequest(); }
   void OnUnavailable() override { metrics_.CountRequest(scheduler::OutcomeKind::kUnavailable); }
   void OnShed() override { metrics_.CountRequest(scheduler::OutcomeKind::kShed); }
   void OnExpired() override { metrics_.CountRequest(scheduler::OutcomeKind::kExpired); }

@@ -20,7 +20,7 @@ metrics::ServingMetricsLabels Labels() {
 TEST(EdgeMetricsTest, RequestsThatEndAtTheEdgeAreCountedByHowTheyEnded) {
   metrics::ServingMetrics metrics(Labels());
   EdgeMetrics edge(metrics);
-  edge.OnInvalid();
+  edge.OnInvalid(absl::InvalidArgumentError("no such output"));
   edge.OnUnavailable();
   edge.OnUnavailable();
   for (int i = 0; i < 3; ++i) edge.OnShed();

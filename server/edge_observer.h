@@ -5,6 +5,8 @@
 #include <array>
 #include <cstddef>
 
+#include "absl/status/status.h"
+
 namespace anybit::server {
 
 // Why a call was refused that never became a request to the network.
@@ -22,7 +24,7 @@ class EdgeObserver {
   virtual ~EdgeObserver() = default;
 
   // A request was not acceptable: malformed, of another model, or asking for what no operating point offers.
-  virtual void OnInvalid() {}
+  virtual void OnInvalid(const absl::Status& reason) {}
 
   // A request came before the server was ready for it.
   virtual void OnUnavailable() {}

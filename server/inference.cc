@@ -34,7 +34,7 @@ absl::Status Inference::Prepare(const inference::ModelInferRequest& request, sch
   const MonoTime arrival = parts_.loop.Now();
   absl::StatusOr<InferCall> call = TranslateRequest(request, parts_.model);
   if (!call.ok()) {
-    parts_.observer.OnInvalid();
+    parts_.observer.OnInvalid(call.status());
     return call.status();
   }
   form_ = {.request_id = request.id(), .rows = call->input.rows, .top_classes = call->top_classes};

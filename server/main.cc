@@ -23,6 +23,7 @@
 #include "model/kernels/cpu/instruction_set.h"
 #include "server/compose_serving.h"
 #include "server/control_groups.h"
+#include "server/event_log.h"
 #include "server/options.h"
 #include "server/processors.h"
 #include "server/serve_until_stopped.h"
@@ -33,6 +34,10 @@ ABSL_FLAG(std::string, grpc_address, "127.0.0.1:8001",
           "host:port of the inference service; port 0 picks a free one; IPv6 as in [::]:8001");
 ABSL_FLAG(std::string, http_address, "127.0.0.1:8002",
           "host:port of /metrics, /livez and /readyz; empty for none; IPv6 as in [::]:8002");
+ABSL_FLAG(std::string, log_format, "text", "of the lines on standard error about events: text or json");
+ABSL_FLAG(std::string, log_level, "info", "least severe events to log: error, warning or info");
+ABSL_FLAG(bool, triton_metrics, false,
+          "also expose metrics under Triton's names (nv_inference_...), for its dashboards");
 ABSL_FLAG(std::string, policy, "anybit",
           "what picks operating point and batch: anybit, slackfit, fixed:<point>, ...; an unknown one prints all");
 ABSL_FLAG(std::string, isa, "auto",
@@ -137,6 +142,7 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
                                        .max_age = duration(FLAGS_max_connection_age),
                                        .max_streams = absl::GetFlag(FLAGS_max_streams)},
                        .commit = kCommit,
+                       .triton_metrics = absl::GetFlag(FLAGS_triton_metrics),
                        .drain_delay = duration(FLAGS_drain_delay),
                        .drain_timeout = duration(FLAGS_drain_timeout)};
 }
@@ -148,6 +154,14 @@ absl::StatusOr<std::unique_ptr<model::AdaptiveNetwork>> LoadArtifact(const Serve
   return model::PackedNetwork::Create(
       *std::move(artifact), kernels,
       {.threads = options.threads_per_slot, .panel_budget = int64_t{options.panel_memory} << 20});
+}
+
+absl::StatusOr<EventLogOptions> LogOptionsFromFlags() {
+  absl::StatusOr<LogFormat> format = ParseLogFormat(absl::GetFlag(FLAGS_log_format));
+  if (!format.ok()) return format.status();
+  absl::StatusOr<LogLevel> level = ParseLogLevel(absl::GetFlag(FLAGS_log_level));
+  if (!level.ok()) return level.status();
+  return EventLogOptions{.format = *format, .least = *level};
 }
 
 int Main(int argc, char** argv) {
@@ -165,7 +179,9 @@ int Main(int argc, char** argv) {
   // gRPC locks some dozens of mutexes a call; watching their order costs several percent of it.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   const absl::Status usage = configuration.ok() ? ExpectNoWords(configuration->line) : configuration.status();
-  const absl::StatusOr<ServerOptions> options = usage.ok() ? OptionsFromFlags() : usage;
+  absl::StatusOr<ServerOptions> options = usage.ok() ? OptionsFromFlags() : usage;
+  const absl::StatusOr<EventLogOptions> log_options = options.ok() ? LogOptionsFromFlags() : options.status();
+  if (!log_options.ok()) options = log_options.status();
   absl::StatusOr<const model::KernelTable*> kernels =
       options.ok() ? model::KernelsByName(options->isa) : options.status();
   if (!kernels.ok()) {
@@ -173,6 +189,10 @@ int Main(int argc, char** argv) {
     return 2;
   }
   std::cout << "anybit-server " << kVersion << ", commit " << kCommit << "\n" << Describe(*configuration) << std::flush;
+  EventLog log(
+      *log_options, [](absl::string_view line) { std::cerr << line << std::flush; },
+      [] { return WallTime(std::chrono::system_clock::now()); });
+  options->log = &log;
   return ServeUntilStopped(
       *options, [&] { return LoadArtifact(*options, **kernels); }, ComposeServing, kExample);
 }

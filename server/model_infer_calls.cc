@@ -168,14 +168,14 @@ class ModelInferCalls::Call final : public CallHandler {
     const absl::Status parsed = ParseMessage(message_, request);
     message_.Clear();
     if (!parsed.ok()) {
-      parts_.observer.OnInvalid();
+      parts_.observer.OnInvalid(parsed);
       parts_.observer.OnRefusedCall(RefusedCallReason::kMalformedMessage);
       incoming_.Finish(ToGrpcStatus(parsed));
       return;
     }
     absl::StatusOr<InferCall> call = TranslateRequest(request, parts_.model);
     if (!call.ok()) {
-      parts_.observer.OnInvalid();
+      parts_.observer.OnInvalid(call.status());
       incoming_.Finish(ToGrpcStatus(call.status()));
       return;
     }

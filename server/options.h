@@ -17,6 +17,8 @@
 
 namespace anybit::server {
 
+class EventLog;
+
 // What clients may do with their connections. A duration of 0: no limit.
 struct ConnectionOptions {
   Duration min_ping_interval = std::chrono::seconds(5);   // pings that come sooner end the connection
@@ -50,6 +52,8 @@ struct ServerOptions {
   int64_t max_queue_bytes = 0;  // that requests hold; 0: half of the memory left when it serves
   ConnectionOptions connections;
   std::string commit = "unknown";                     // that the program was built from
+  bool triton_metrics = false;                        // Triton's names beside ours in /metrics
+  EventLog* log = nullptr;                            // outlives the server; null: events are not logged
   Duration drain_delay = std::chrono::seconds(5);     // from not ready to not accepting
   Duration drain_timeout = std::chrono::seconds(20);  // for what then still waits or runs
 };

@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
+#include "server/event_log.h"
 #include "server/server.h"
 
 namespace anybit::server {
@@ -123,14 +124,22 @@ void Announce(const Server& server, const ServerOptions& options, const std::str
   std::cout << "\n  try: .bazel/bin/client/anybit-client --server " << grpc << " " << example << std::endl;
 }
 
+// A change of the server's state, which people see on standard output and the log's readers in the log.
+void Tell(const ServerOptions& options, LogEvent event, LogFields fields = {}) {
+  if (options.log == nullptr || !options.log->Admits(LogLevel::kInfo, event)) return;
+  options.log->Write(LogLevel::kInfo, event, std::move(fields));
+}
+
 // Stays until a signal asks to leave, then leaves.
 void StayAndLeave(Server& server, const ServerOptions& options, int pipe) {
   const char signal = WaitForByte(pipe, Duration::max());
   std::cout << "anybit-server: no longer ready" << std::endl;
+  Tell(options, LogEvent::kNotReady, LogFields().Add("signal", signal));
   server.StopBeingReady();
   const Duration delay = std::max(signal == SIGINT ? Duration::zero() : options.drain_delay, kLastArrivals);
   const bool hurried = WaitForByte(pipe, delay) != 0;
   std::cout << "anybit-server: draining" << std::endl;
+  Tell(options, LogEvent::kDraining);
   server.Drain([] {
     const char byte = kDrained;
     (void)!write(stop_pipe, &byte, 1);
@@ -139,6 +148,7 @@ void StayAndLeave(Server& server, const ServerOptions& options, int pipe) {
   const bool drained = ended == kDrained || (ended != 0 && WaitForByte(pipe, kHurriedDrain) == kDrained);
   HandleStopSignals(SIG_DFL);
   server.Stop(drained ? kLastWrites : Duration::zero());
+  Tell(options, LogEvent::kStopped, LogFields().Add("drained", drained ? "true" : "false"));
   std::cout << "anybit-server: stopped" << (drained ? "" : "; not all requests were answered in time") << std::endl;
 }
 
@@ -168,6 +178,14 @@ int ServeUntilStopped(const ServerOptions& options, const LoadNetwork& load, con
   if (pipe(ends) != 0) return Fail(absl::InternalError("cannot make a pipe for signals"));
   stop_pipe = ends[1];
   Announce(**server, options, example);
+  const ServingFacts& facts = (*server)->facts();
+  Tell(options, LogEvent::kServing,
+       LogFields()
+           .Add("model", facts.network.name)
+           .Add("version", facts.network.version)
+           .Add("grpc", PortOf(options.grpc_address, facts.grpc_port))
+           .Add("kernels", facts.isa)
+           .Add("commit", options.commit));
   StayAndLeave(**server, options, ends[0]);
   return 0;
 }

@@ -173,7 +173,7 @@ class StreamInferCalls::Call final : public CallHandler {
   absl::Status Parse(inference::ModelInferRequest& message) {
     absl::Status parsed = ParseMessage(message_, message);
     if (parsed.ok()) return parsed;
-    calls_.parts_.observer.OnInvalid();
+    calls_.parts_.observer.OnInvalid(parsed);
     calls_.parts_.observer.OnRefusedCall(RefusedCallReason::kMalformedMessage);
     return parsed;
   }

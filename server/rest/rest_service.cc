@@ -148,7 +148,7 @@ class RestService::InferCall : public std::enable_shared_from_this<InferCall> {
   absl::StatusOr<RestRequest> Read(HttpCall& call) {
     absl::StatusOr<RestRequest> read = ReadUncounted(call);
     if (!read.ok() && !absl::IsResourceExhausted(read.status())) {
-      service_.parts_.observer.OnInvalid();
+      service_.parts_.observer.OnInvalid(read.status());
       service_.parts_.observer.OnRefusedCall(RefusedCallReason::kMalformedMessage);
     }
     return read;
