@@ -49,6 +49,10 @@ class ServerProcess:
         """Asks the server to drain."""
         self.process.send_signal(signal.SIGTERM)
 
+    def read_to_end(self):
+        """Waits until all that the server printed is in `printed`; it has ended."""
+        self._reader.join()
+
     def exit_code(self):
         """Waits for the server's end."""
         return self.process.wait()

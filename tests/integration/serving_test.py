@@ -351,6 +351,44 @@ class ServingTest(unittest.TestCase):
         self.assertEqual(refusal.exception.code, 404)
 
 
+class LogTest(unittest.TestCase):
+    """What log collectors and Triton's dashboards read."""
+
+    def test_events_are_lines_of_json_with_their_reasons(self):
+        with ServerProcess(SERVER, ARTIFACT, "--log_format=json") as server:
+            client = triton.InferenceServerClient(server.grpc_address)
+            model = client.get_model_repository_index().models[0].name
+            wrong = triton.InferInput("no such input", [1, 32, 32, 1], "UINT8")
+            wrong.set_data_from_numpy(test_images(1))
+            with self.assertRaises(InferenceServerException) as refusal:
+                client.infer(model, [wrong])
+            client.close()
+            server.terminate()
+            self.assertEqual(server.exit_code(), 0)
+            server.read_to_end()
+            events = [json.loads(line) for line in server.printed if line.startswith("{")]
+        self.assertEqual(
+            [event["event"] for event in events], ["serving", "request_invalid", "not_ready", "draining", "stopped"]
+        )
+        self.assertEqual(events[0]["model"], model)
+        self.assertIn(events[1]["reason"], refusal.exception.message())
+
+    def test_tritons_names_are_there_on_demand(self):
+        with ServerProcess(SERVER, ARTIFACT, "--triton_metrics") as server:
+            text = get(server.http_address, "/metrics").decode()
+        self.assertRegex(text, r'(?m)^nv_inference_request_success\{model="[^"]+",version="\d+"\} 0$')
+
+    def test_values_of_the_environment_are_printed_with_their_origin(self):
+        os.environ["ANYBIT_MAX_BATCH"] = "3"
+        self.addCleanup(os.environ.pop, "ANYBIT_MAX_BATCH")
+        with ServerProcess(SERVER, ARTIFACT) as server:
+            self.assertIn("  --max_batch=3 (environment ANYBIT_MAX_BATCH)\n", server.printed)
+            client = triton.InferenceServerClient(server.grpc_address)
+            model = client.get_model_repository_index().models[0].name
+            self.assertEqual(client.get_model_config(model).config.max_batch_size, 3)
+            client.close()
+
+
 class KernelsTest(unittest.TestCase):
     """The kernels and processors that a server runs on."""
 
