@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Starts a root folder of make_root.py as a container runtime would, without one, and says what came of it.
 
-usage: try_root.py ROOT [PATH=FILE...]        as root, for it makes name spaces; FILEs are mounted read-only as PATH
+usage: try_root.py ROOT [/PATH=FILE...] [ANYBIT_NAME=VALUE...]        as root, for it makes name spaces
+
+Files and folders are mounted read-only as PATH, which the root has; variables are added to those of Dockerfile.
 
 Own mount and process name spaces, the root mounted read-only, proc and four devices, the user, environment, entry point
 and health check of Dockerfile, no_new_privs. Prints size, time from start to ready, privileges, and the answer of the
@@ -110,8 +112,9 @@ def main():
         print(__doc__.strip())
         return 0 if len(sys.argv) > 1 else 2
     root = pathlib.Path(sys.argv[1]).resolve()
-    mounts = [tuple(item.split("=", 1)) for item in sys.argv[2:]]
-    container = Root(root, mounts)
+    items = [tuple(item.split("=", 1)) for item in sys.argv[2:]]
+    container = Root(root, [item for item in items if item[0].startswith("/")])
+    container.environment.update(item for item in items if item[0].startswith("ANYBIT_"))
     began = time.monotonic()
     server = container.start([container.entry])
     try:
