@@ -57,7 +57,7 @@ class DockerfileTest(unittest.TestCase):
     def test_the_server_listens_on_all_interfaces_of_its_container(self):
         environment = try_root.image_settings()[1]
         self.assertEqual(environment["ANYBIT_GRPC_ADDRESS"], "[::]:8001")
-        self.assertEqual(environment["ANYBIT_HTTP_ADDRESS"], "[::]:8002")
+        self.assertEqual(environment["ANYBIT_HTTP_ADDRESS"], "[::]:8000")
 
     def test_the_image_is_built_from_what_git_has_and_nothing_that_is_made(self):
         ignored = set((ROOT / ".dockerignore").read_text().split("\n"))

@@ -21,7 +21,7 @@ import time
 import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
-PORTS = {"8001": "0", "8002": "0"}  # free ones; the ports of the image may be taken here
+PORTS = {"8001": "0", "8000": "0"}  # free ones; the ports of the image may be taken here
 LIMIT_SECONDS = 120
 
 

@@ -123,6 +123,11 @@ class ChartTest(unittest.TestCase):
             path = HERE / "chart" / name
             self.assertTrue(path.exists() and path.read_text() == text, f"{name} is stale: run make_chart.py")
 
+    def test_helm_lint_has_no_objection(self):
+        report = helm_python.lint(str(HERE / "chart"), strict=True)
+        self.assertEqual([one for one in report["messages"] if one["severity"] > 1], [])
+        self.assertEqual(report["errors"], [])
+
     def test_the_chart_renders_each_overlay(self):
         values = {"cpu": {}, "gpu": {"gpu": {"enabled": True}}, "tls": {"tls": {"enabled": True}}}
         for overlay in OVERLAYS:
