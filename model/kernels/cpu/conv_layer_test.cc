@@ -14,6 +14,7 @@
 #include "model/kernels/cpu/panel_size.h"
 #include "model/kernels/cpu/tile_scope.h"
 #include "model/kernels/reference.h"
+#include "model/kernels/testing/conv_cases.h"
 #ifdef ANYBIT_MODEL_AMX
 #include "model/kernels/cpu/testing/modelled_amx.h"
 #endif
@@ -24,80 +25,8 @@
 namespace anybit::model {
 namespace {
 
-struct Shape {
-  int64_t height, width, in, out;
-  int kernel, stride, padding;
-  bool depthwise = false;
-};
-
-// Sizes that fit no block: odd maps and channels, one pixel, windows as large as the map.
-constexpr Shape kShapes[] = {
-    {8, 8, 16, 16, 3, 1, 1},
-    {7, 7, 32, 48, 3, 1, 1},
-    {4, 4, 64, 32, 3, 1, 1},
-    {1, 1, 16, 16, 3, 1, 1},
-    {3, 17, 64, 64, 3, 1, 1},
-    {5, 9, 20, 35, 3, 1, 1},
-    {14, 3, 1, 1, 3, 1, 1},
-    {2, 2, 80, 16, 3, 1, 1},
-    {6, 5, 144, 17, 3, 1, 1},
-    {9, 7, 33, 40, 3, 2, 1},
-    {8, 8, 48, 33, 1, 1, 0},
-    {7, 7, 24, 16, 1, 2, 0},
-    {11, 6, 3, 19, 3, 2, 1},
-    {12, 12, 3, 16, 7, 2, 3},
-    {6, 6, 18, 18, 5, 1, 2},
-    {3, 4, 40, 20, 3, 1, 0},
-    {10, 10, 8, 8, 2, 3, 0},
-    {9, 9, 12, 31, 4, 2, 1},
-    {8, 8, 16, 16, 3, 2, 1},
-    {16, 16, 32, 48, 3, 2, 1},
-    {1, 1, 16, 16, 3, 2, 1},
-    {8, 8, 128, 64, 3, 1, 1},
-    {16, 16, 64, 64, 1, 2, 0},
-    {2, 15, 64, 16, 3, 2, 1},
-    {6, 33, 16, 128, 3, 2, 1},
-    {5, 18, 32, 16, 1, 1, 0},
-    // Depthwise.
-    {8, 8, 32, 32, 3, 1, 1, true},
-    {7, 5, 19, 19, 3, 1, 1, true},
-    {9, 6, 50, 50, 3, 2, 1, true},
-    {1, 1, 16, 16, 3, 1, 1, true},
-    {12, 9, 7, 7, 7, 2, 3, true},
-    {6, 6, 33, 33, 5, 1, 2, true},
-    {5, 7, 16, 16, 1, 1, 0, true},
-    {10, 10, 40, 40, 4, 3, 0, true},
-    {8, 3, 1, 1, 2, 1, 1, true},
-    {5, 6, 64, 64, 3, 1, 1, true},
-    {4, 9, 150, 150, 3, 2, 1, true},
-    {6, 4, 96, 96, 3, 1, 0, true},
-    {9, 7, 30, 30, 3, 3, 1, true},
-};
-
-// Ranges of weights and input codes: those of the ladder's points, and others at the limits of an algorithm.
-struct Range {
-  int lo, hi, highest;
-  bool signs = false;
-};
-constexpr Range kRanges[] = {{-127, 127, 255}, {-128, 127, 255}, {-14, 14, 63},   {-18, 18, 19},
-                             {-8, 7, 15},      {-6, 6, 12},      {-4, 3, 7},      {-2, 2, 2},
-                             {-2, 1, 3},       {-1, 1, 1, true}, {-1, 1, 3, true}};
-
-PlannedNode NodeOf(const Shape& shape) {
-  PlannedNode node;
-  node.name = "conv";
-  node.kind = NodeKind::kConv;
-  node.layer = 0;
-  node.in = {.height = shape.height, .width = shape.width, .channels = shape.in};
-  node.kernel = shape.kernel;
-  node.stride = shape.stride;
-  node.padding = shape.padding;
-  const auto extent = [&](int64_t in) { return (in + 2 * shape.padding - shape.kernel) / shape.stride + 1; };
-  node.out = {.height = extent(shape.height), .width = extent(shape.width), .channels = shape.out};
-  node.depthwise = shape.depthwise;
-  node.depth = int64_t{shape.kernel} * shape.kernel * (shape.depthwise ? 1 : shape.in);
-  return node;
-}
+using Shape = ConvShape;
+using Range = ConvRange;
 
 const ConvAlgorithm kFloats = DirectConvolution{Operand::kFloats}, kWords = DirectConvolution{Operand::kWords},
                     kDepthwise = DepthwiseConvolution{}, kTiles = TileConvolution{};
@@ -260,8 +189,8 @@ bool ConvLayerTest::CheckScaled(const Shape& shape, const Range& range, int64_t 
 TEST_P(ConvLayerTest, EqualsTheReferenceOnEveryShapeAndRangeItTakes) {
   if (algorithm() == kFloats) return;
   int taken = 0;
-  for (const Shape& shape : kShapes) {
-    for (const Range& range : kRanges) {
+  for (const Shape& shape : kConvShapes) {
+    for (const Range& range : kConvRanges) {
       for (bool extreme : {false, true}) {
         taken += Check(shape, range, 1 + static_cast<int64_t>(random_() % 3), random_() % 2 == 0, true, extreme);
       }
@@ -275,12 +204,13 @@ TEST_P(ConvLayerTest, EqualsTheReferenceOnEveryShapeAndRangeItTakes) {
     EXPECT_GT(taken, 0);
   }
   int depthwise = 0;
-  for (const Shape& shape : kShapes) depthwise += shape.depthwise;
+  for (const Shape& shape : kConvShapes) depthwise += shape.depthwise;
   if (algorithm() == kWords || (kernels().tiles != nullptr && algorithm() == kTiles)) {
-    EXPECT_EQ(taken, (static_cast<int>(std::size(kShapes)) - depthwise) * static_cast<int>(std::size(kRanges)) * 2);
+    EXPECT_EQ(taken,
+              (static_cast<int>(std::size(kConvShapes)) - depthwise) * static_cast<int>(std::size(kConvRanges)) * 2);
   }
   if (algorithm() == kDepthwise) {
-    EXPECT_EQ(taken, depthwise * static_cast<int>(std::size(kRanges)) * 2);
+    EXPECT_EQ(taken, depthwise * static_cast<int>(std::size(kConvRanges)) * 2);
   }
 }
 
@@ -312,7 +242,7 @@ TEST_P(ConvLayerTest, ReadsAnImageWithoutPaddedChannels) {
 // As many channels as the widest layers have: sums reach the limits that admission guards.
 TEST_P(ConvLayerTest, EqualsTheReferenceOnDeepSums) {
   if (algorithm() == kFloats) return;
-  for (const Range& range : kRanges) {
+  for (const Range& range : kConvRanges) {
     for (int64_t channels : {128, 256, 512}) {
       Check({4, 4, channels, 16, 3, 1, 1}, range, 1, false, true, false);
       Check({3, 5, channels, 16, 3, 1, 1}, range, 2, false, true, true);
@@ -322,7 +252,7 @@ TEST_P(ConvLayerTest, EqualsTheReferenceOnDeepSums) {
 
 TEST_P(ConvLayerTest, SumsFloatsToTheirPrecision) {
   if (algorithm() != kFloats) return;
-  for (const Shape& shape : kShapes) {
+  for (const Shape& shape : kConvShapes) {
     PlannedNode node = NodeOf(shape);
     node.has_residual = true;
     node.relu = shape.out % 2 == 0;

@@ -1,0 +1,157 @@
+// A block of a kernel on the host: all threads of a phase one after the other, the tensor cores by definition.
+//
+// A phase is one EachThread, EachLane or Multiply; a body never depends on the order of threads within one. Two orders
+// (forwards with copies done as late as allowed, backwards with copies done at once) show bodies that do.
+#ifndef ANYBIT_MODEL_KERNELS_CUDA_TESTING_HOST_BLOCK_H_
+#define ANYBIT_MODEL_KERNELS_CUDA_TESTING_HOST_BLOCK_H_
+
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "model/kernels/cuda/calls.h"
+
+namespace anybit::model::cuda {
+
+enum class Schedule : uint8_t { kForwardsLateCopies, kBackwardsEarlyCopies };
+
+inline constexpr int kMaxHostThreads = 512;
+
+// The product of two 32-bit words of `operand`.
+inline int32_t ProductOfWords(Operand operand, uint32_t a, uint32_t b) {
+  int32_t sum = 0;
+  switch (operand) {
+    case Operand::kBytes:
+      for (int i = 0; i < 32; i += 8) sum += static_cast<int>(a >> i & 255) * static_cast<int8_t>(b >> i & 255);
+      break;
+    case Operand::kNibbles:
+      for (int i = 0; i < 32; i += 4) {
+        const int weight = static_cast<int>(b >> i & 15);
+        sum += static_cast<int>(a >> i & 15) * (weight > 7 ? weight - 16 : weight);
+      }
+      break;
+    case Operand::kBitsAnd: sum = __builtin_popcount(a & b); break;
+    case Operand::kBitsXor: sum = __builtin_popcount(a ^ b); break;
+    case Operand::kFloats: break;  // not on tensor cores
+  }
+  return sum;
+}
+
+class HostBlock {
+ public:
+  // A thread's own value.
+  template <class T>
+  class PerThread {
+   public:
+    T& operator[](int thread) { return values_[thread]; }
+
+   private:
+    // Like registers, they begin with any contents.
+    std::unique_ptr<T[]> values_{new T[kMaxHostThreads]};
+  };
+  struct Registers {
+    int32_t* c;
+    const uint32_t* a;
+    const uint32_t* b;
+  };
+
+  HostBlock(int64_t index, int threads, Schedule schedule) : index_(index), threads_(threads), schedule_(schedule) {}
+
+  int64_t index() const { return index_; }
+
+  template <class Work>
+  void EachThread(const Work& work) {
+    InOrder(0, threads_, work);
+  }
+  template <class Work>
+  void EachWarp(const Work& work) {
+    InOrder(0, threads_ / 32, work);
+  }
+  template <class Work>
+  void EachLane(int warp, const Work& work) {
+    InOrder(warp * 32, warp * 32 + 32, work);
+  }
+  void Barrier() {}
+
+  template <int kWords>
+  void CopyWords(uint32_t* to, const uint32_t* from, bool valid) {
+    Copy copy{.to = to, .words = kWords};
+    if (valid) std::memcpy(copy.values, from, kWords * 4);
+    if (schedule_ == Schedule::kBackwardsEarlyCopies) {
+      Finish(copy);
+    } else {
+      groups_.back().push_back(copy);
+    }
+  }
+  void CommitCopies() { groups_.emplace_back(); }
+  // Until at most kGroups committed groups are on their way.
+  template <int kGroups>
+  void AwaitCopies() {
+    while (groups_.size() > kGroups + 1) {
+      for (const Copy& copy : groups_.front()) Finish(copy);
+      groups_.pop_front();
+    }
+  }
+
+  // mma.m16n8 with the fragments of conv_body.h; of_thread(thread) gives a lane's registers.
+  template <Operand kOperand, class OfThread>
+  void Multiply(int warp, const OfThread& of_thread) {
+    Registers lanes[32];
+    for (int lane = 0; lane < 32; ++lane) lanes[lane] = of_thread(warp * 32 + lane);
+    for (int row = 0; row < 16; ++row) {
+      for (int column = 0; column < 8; ++column) {
+        int32_t sum = 0;
+        for (int word = 0; word < 8; ++word) {
+          sum += ProductOfWords(kOperand, lanes[row % 8 * 4 + word % 4].a[row / 8 + 2 * (word / 4)],
+                                lanes[column * 4 + word % 4].b[word / 4]);
+        }
+        int32_t& c = lanes[row % 8 * 4 + column / 2].c[row / 8 * 2 + column % 2];
+        c = static_cast<int32_t>(static_cast<uint32_t>(c) + static_cast<uint32_t>(sum));
+      }
+    }
+  }
+
+  // Gives every lane the sum over its quad, or over its warp.
+  template <class OfThread>
+  void SumOverQuads(const OfThread& of_thread) {
+    for (int first = 0; first < threads_; first += 4) SumOver(first, 4, of_thread);
+  }
+  template <class OfThread>
+  void SumOverWarp(int warp, const OfThread& of_thread) {
+    SumOver(warp * 32, 32, of_thread);
+  }
+
+ private:
+  struct Copy {
+    uint32_t* to;
+    int words;
+    uint32_t values[4] = {0, 0, 0, 0};
+  };
+
+  template <class Work>
+  void InOrder(int first, int end, const Work& work) {
+    if (schedule_ == Schedule::kBackwardsEarlyCopies) {
+      for (int i = end - 1; i >= first; --i) work(i);
+    } else {
+      for (int i = first; i < end; ++i) work(i);
+    }
+  }
+  template <class OfThread>
+  static void SumOver(int first, int count, const OfThread& of_thread) {
+    auto sum = of_thread(first);
+    for (int i = 1; i < count; ++i) sum += of_thread(first + i);
+    for (int i = 0; i < count; ++i) of_thread(first + i) = sum;
+  }
+  static void Finish(const Copy& copy) { std::memcpy(copy.to, copy.values, copy.words * 4); }
+
+  const int64_t index_;
+  const int threads_;
+  const Schedule schedule_;
+  std::deque<std::vector<Copy>> groups_ = {{}};  // the last one is not committed yet
+};
+
+}  // namespace anybit::model::cuda
+
+#endif  // ANYBIT_MODEL_KERNELS_CUDA_TESTING_HOST_BLOCK_H_
