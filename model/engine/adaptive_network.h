@@ -1,15 +1,18 @@
-// One network that runs at any of its operating points. Implementations: PackedNetwork (the engine), TorchNetwork.
+// One network that runs at any of its operating points. Implementations: PackedNetwork (the CPU engine), CudaNetwork,
+// TorchNetwork.
 #ifndef ANYBIT_MODEL_ENGINE_ADAPTIVE_NETWORK_H_
 #define ANYBIT_MODEL_ENGINE_ADAPTIVE_NETWORK_H_
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/point_id.h"
+#include "model/engine/device_reading.h"
 #include "model/format/network_description.h"
 
 namespace anybit::model {
@@ -40,6 +43,12 @@ class AdaptiveNetwork {
   // point does not exist or the sizes do not fit each other or the scratch. Any thread: weights are immutable.
   virtual absl::Status Run(PointId point, std::span<const uint8_t> input, std::span<float> output,
                            Scratch& scratch) const = 0;
+
+  // Why no Run will succeed any more, such as a lost device; OK while they may. Any thread.
+  virtual absl::Status Health() const { return absl::OkStatus(); }
+
+  // Of the device that the network runs on, where there is one that tells. Any thread.
+  virtual std::optional<DeviceReading> ReadDevice() const { return std::nullopt; }
 
   // Where the kernels of this network are chosen; null if there is no choice. Lives as long as the network.
   virtual KernelChooser* kernel_chooser() { return nullptr; }

@@ -8,9 +8,9 @@ namespace anybit::model::cuda {
 namespace {
 
 constexpr Algorithm kAlgorithms[] = {
-    Algorithm::kBytes64,     Algorithm::kBytes128,    Algorithm::kNibbles64, Algorithm::kNibbles128,
-    Algorithm::kBits,        Algorithm::kFloats,      Algorithm::kDepthwise, Algorithm::kWinograd2x2,
-    Algorithm::kWinograd2x4, Algorithm::kWinograd4x4,
+    Algorithm::kBytes64,     Algorithm::kBytes128,    Algorithm::kNibbles64,    Algorithm::kNibbles128,
+    Algorithm::kBits,        Algorithm::kFloats,      Algorithm::kDepthwise,    Algorithm::kWinograd2x2,
+    Algorithm::kWinograd2x4, Algorithm::kWinograd4x4, Algorithm::kCutlassBytes, Algorithm::kCutlassNibbles,
 };
 
 // The products of a word's channels fill a step of the depth.
@@ -45,6 +45,10 @@ bool IsExact(Algorithm algorithm, const ConvProblem& problem) {
   switch (algorithm) {
     case Algorithm::kBytes64: return true;
     case Algorithm::kBytes128: return ReadsChunks(problem);
+    case Algorithm::kCutlassBytes: return ReadsChunks(problem) && problem.residual_stored % 16 == 0;
+    case Algorithm::kCutlassNibbles:
+      if (problem.residual_stored % 16 != 0) return false;
+      [[fallthrough]];
     case Algorithm::kNibbles64:
     case Algorithm::kNibbles128:
       return ReadsChunks(problem) && problem.highest_input <= 15 && problem.largest_weight <= 8 &&
@@ -81,6 +85,8 @@ const char* NameOf(Algorithm algorithm) {
     case Algorithm::kWinograd2x2: return "winograd_bytes_2x2";
     case Algorithm::kWinograd2x4: return "winograd_bytes_2x4";
     case Algorithm::kWinograd4x4: return "winograd_bytes_4x4";
+    case Algorithm::kCutlassBytes: return "cutlass_bytes";
+    case Algorithm::kCutlassNibbles: return "cutlass_nibbles";
   }
   return "";
 }
@@ -102,7 +108,10 @@ std::optional<Operand> BitsOperand(int architecture) {
 
 bool Offers(int architecture, Algorithm algorithm, const ConvProblem& problem) {
   if (!IsExact(algorithm, problem)) return false;
-  if (algorithm == Algorithm::kNibbles64 || algorithm == Algorithm::kNibbles128) return HasNibbles(architecture);
+  if (algorithm == Algorithm::kNibbles64 || algorithm == Algorithm::kNibbles128 ||
+      algorithm == Algorithm::kCutlassNibbles) {
+    return HasNibbles(architecture);
+  }
   if (algorithm == Algorithm::kBits) return BitsOperand(architecture).has_value();
   return true;
 }
@@ -119,6 +128,8 @@ double GuessedCost(Algorithm algorithm, const ConvProblem& problem) {
     case Algorithm::kWinograd4x4: return WinogradCost(4, 4, problem.geometry);
     case Algorithm::kFloats:
     case Algorithm::kDepthwise: return 1;
+    case Algorithm::kCutlassBytes:
+    case Algorithm::kCutlassNibbles: return 100;
   }
   return 1;
 }

@@ -13,7 +13,7 @@
 
 namespace anybit::model::cuda {
 
-// Direct ones are named by their operand and the pixels of a block.
+// Direct ones are named by their operand and the pixels of a block, or by the library that has them.
 enum class Algorithm : uint8_t {
   kBytes64,
   kBytes128,
@@ -25,6 +25,8 @@ enum class Algorithm : uint8_t {
   kWinograd2x2,
   kWinograd2x4,
   kWinograd4x4,
+  kCutlassBytes,
+  kCutlassNibbles,
 };
 
 std::span<const Algorithm> AllAlgorithms();
@@ -33,8 +35,9 @@ std::optional<Algorithm> AlgorithmByName(std::string_view name);
 
 // One convolution of a network at one operating point.
 struct ConvProblem {
-  ConvGeometry geometry;  // of one image
-  int in_stored = 0;      // stored channels of the input
+  ConvGeometry geometry;    // of one image
+  int in_stored = 0;        // stored channels of the input
+  int residual_stored = 0;  // of what is added; 0: nothing
   bool depthwise = false;
   bool full_precision = false;
   Codes codes;
@@ -51,7 +54,8 @@ std::optional<Operand> BitsOperand(int architecture);
 // Whether `algorithm` computes `problem` exactly, by native instructions of `architecture`.
 bool Offers(int architecture, Algorithm algorithm, const ConvProblem& problem);
 
-// The order in which to try algorithms that were not measured: less is faster.
+// The order in which to try algorithms that were not measured: less is faster. CUTLASS comes last, since only a device
+// can show that its kernels give our codes.
 double GuessedCost(Algorithm algorithm, const ConvProblem& problem);
 
 }  // namespace anybit::model::cuda

@@ -20,8 +20,9 @@ enum class Operand : uint8_t { kBytes, kNibbles, kBitsAnd, kBitsXor, kFloats };
 struct Epilogue {
   const float* scale = nullptr;  // [outputs rounded up to kTileOutputs], zeros beyond the outputs; bias likewise
   const float* bias = nullptr;
-  const void* residual = nullptr;  // a map of the output's pixels, or null
-  int residual_stored = 0;         // its stored channels
+  const float* scale_and_bias = nullptr;  // the same, interleaved
+  const void* residual = nullptr;         // a map of the output's pixels, or null
+  int residual_stored = 0;                // its stored channels
   float residual_scale = 0;
   float highest = 0;
   bool relu = true;
@@ -54,6 +55,19 @@ struct ConvCall {
   const uint32_t* in = nullptr;       // [image][pixel][plane][plane_words]
   const uint32_t* weights = nullptr;  // panel: [outputs up to kTileOutputs][taps * plane_words up to kStepWords]
   const int32_t* ones = nullptr;      // kBitsXor: of each output, the ones of its weights times (2^planes - 1)
+  Epilogue epilogue;
+  void* out = nullptr;
+};
+
+// The same by CUTLASS's kernels, which take whole chunks only: stored channels of all maps are multiples of 16 codes.
+struct CutlassConvCall {
+  ConvGeometry geometry;
+  Operand operand{};     // kBytes or kNibbles
+  int architecture = 0;  // of the device
+  int in_stored = 0;     // channels from pixel to pixel, of nibbles a multiple of 32
+  const void* in = nullptr;
+  const void* weights = nullptr;  // panel: [out_stored][taps][in_stored]
+
   Epilogue epilogue;
   void* out = nullptr;
 };
@@ -136,18 +150,18 @@ struct Codes {
   bool sign = false;
 };
 
-enum class PanelKind : uint8_t { kDirect, kOnes, kDepthwise, kLinear, kWinograd, kWinogradInit };
+enum class PanelKind : uint8_t { kDirect, kFilter, kOnes, kDepthwise, kLinear, kWinograd, kWinogradInit };
 
 // Derives a panel, or a part of it, from the store.
 struct PanelCall {
   PanelKind kind{};
-  Operand operand{};  // kDirect
+  Operand operand{};  // kDirect, kFilter
   Codes codes;
   int outputs = 0, channels = 0;  // of the store; depthwise: channels 1
   int taps = 1;
-  int plane_words = 0;               // kDirect, kOnes
+  int plane_words = 0;               // kDirect, kFilter, kOnes
   int planes = 1;                    // kOnes
-  int stored = 0;                    // kDepthwise: channels of the map
+  int stored = 0;                    // kDepthwise: channels of the map; kFilter: of the output
   int tile_rows = 0, tile_cols = 0;  // kWinograd, kWinogradInit
   int highest_input = 0;             // kWinogradInit
   int64_t items = 0;                 // that the panel has; PanelItems
@@ -156,8 +170,8 @@ struct PanelCall {
   void* out = nullptr;
 };
 
-using KernelCall = std::variant<ConvCall, WinogradCall, DepthwiseCall, MaxPoolCall, CopyInputCall, PackCodesCall,
-                                GatherCall, LinearCall, PanelCall>;
+using KernelCall = std::variant<ConvCall, CutlassConvCall, WinogradCall, DepthwiseCall, MaxPoolCall, CopyInputCall,
+                                PackCodesCall, GatherCall, LinearCall, PanelCall>;
 
 }  // namespace anybit::model::cuda
 

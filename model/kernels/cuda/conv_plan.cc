@@ -1,7 +1,5 @@
 #include "model/kernels/cuda/conv_plan.h"
 
-#include <variant>
-
 #include "model/kernels/cuda/item_bodies.h"
 
 namespace anybit::model::cuda {
@@ -10,7 +8,8 @@ namespace {
 Operand OperandOf(int architecture, Algorithm algorithm) {
   switch (algorithm) {
     case Algorithm::kNibbles64:
-    case Algorithm::kNibbles128: return Operand::kNibbles;
+    case Algorithm::kNibbles128:
+    case Algorithm::kCutlassNibbles: return Operand::kNibbles;
     case Algorithm::kBits: return *BitsOperand(architecture);
     case Algorithm::kFloats: return Operand::kFloats;
     default: return Operand::kBytes;
@@ -20,6 +19,9 @@ Operand OperandOf(int architecture, Algorithm algorithm) {
 bool IsWinograd(Algorithm algorithm) {
   return algorithm == Algorithm::kWinograd2x2 || algorithm == Algorithm::kWinograd2x4 ||
          algorithm == Algorithm::kWinograd4x4;
+}
+bool IsCutlass(Algorithm algorithm) {
+  return algorithm == Algorithm::kCutlassBytes || algorithm == Algorithm::kCutlassNibbles;
 }
 int TileRows(Algorithm algorithm) { return algorithm == Algorithm::kWinograd4x4 ? 4 : 2; }
 int TileCols(Algorithm algorithm) { return algorithm == Algorithm::kWinograd2x2 ? 2 : 4; }
@@ -57,7 +59,8 @@ std::vector<PanelCall> PanelParts(int architecture, Algorithm algorithm, const C
     part.kind = PanelKind::kWinogradInit;
     parts.push_back(part);
   } else {
-    part.kind = PanelKind::kDirect;
+    part.kind = IsCutlass(algorithm) ? PanelKind::kFilter : PanelKind::kDirect;
+    part.stored = g.out_stored;
     part.operand = OperandOf(architecture, algorithm);
     part.plane_words = PlaneWords(part.operand, problem);
     parts.push_back(part);
@@ -133,27 +136,40 @@ std::vector<KernelCall> ConvCalls(int architecture, Algorithm algorithm, const C
                          .out = operands.out}};
   }
   const Operand operand = OperandOf(architecture, algorithm);
+  std::vector<KernelCall> calls;
+  if (IsPacked(operand)) {
+    auto* packed = reinterpret_cast<uint32_t*>(operands.workspace);
+    calls.emplace_back(PackCodesCall{.pixels = images * geometry.in_height * geometry.in_width,
+                                     .stored = problem.in_stored,
+                                     .planes = operand == Operand::kNibbles ? 0 : PlanesOf(operand, problem),
+                                     .plane_words = PlaneWords(operand, problem),
+                                     .in = static_cast<const uint8_t*>(operands.in),
+                                     .out = packed});
+    in = packed;
+  }
+  if (IsCutlass(algorithm)) {
+    calls.emplace_back(CutlassConvCall{.geometry = geometry,
+                                       .operand = operand,
+                                       .architecture = architecture,
+                                       .in_stored = PlaneWords(operand, problem) * CodesPerWord(operand),
+                                       .in = in,
+                                       .weights = panel,
+                                       .epilogue = operands.epilogue,
+                                       .out = operands.out});
+    return calls;
+  }
   const bool tall = algorithm == Algorithm::kBytes128 || algorithm == Algorithm::kNibbles128;
-  ConvCall conv{.geometry = geometry,
-                .operand = operand,
-                .tile_rows = tall ? 128 : 64,
-                .planes = PlanesOf(operand, problem),
-                .plane_words = PlaneWords(operand, problem),
-                .in = in,
-                .weights = panel,
-                .ones = second_part,
-                .epilogue = operands.epilogue,
-                .out = operands.out};
-  if (!IsPacked(operand)) return {conv};
-  auto* packed = reinterpret_cast<uint32_t*>(operands.workspace);
-  conv.in = packed;
-  return {PackCodesCall{.pixels = images * geometry.in_height * geometry.in_width,
-                        .stored = problem.in_stored,
-                        .planes = operand == Operand::kNibbles ? 0 : conv.planes,
-                        .plane_words = conv.plane_words,
-                        .in = static_cast<const uint8_t*>(operands.in),
-                        .out = packed},
-          conv};
+  calls.emplace_back(ConvCall{.geometry = geometry,
+                              .operand = operand,
+                              .tile_rows = tall ? 128 : 64,
+                              .planes = PlanesOf(operand, problem),
+                              .plane_words = PlaneWords(operand, problem),
+                              .in = in,
+                              .weights = panel,
+                              .ones = second_part,
+                              .epilogue = operands.epilogue,
+                              .out = operands.out});
+  return calls;
 }
 
 }  // namespace anybit::model::cuda

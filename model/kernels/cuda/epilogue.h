@@ -12,14 +12,21 @@ ANYBIT_KERNEL float Dequantized(float sum, const Epilogue& epilogue, int o) {
   return FusedMultiplyAdd(sum, epilogue.scale[o], epilogue.bias[o]);
 }
 
-ANYBIT_KERNEL uint8_t CodeOf(int32_t sum, const Epilogue& epilogue, int64_t pixel, int o, int outputs) {
-  float y = Dequantized(static_cast<float>(sum), epilogue, o);
-  if (epilogue.residual != nullptr && o < outputs) {
-    const uint8_t code = static_cast<const uint8_t*>(epilogue.residual)[pixel * epilogue.residual_stored + o];
-    y = FusedMultiplyAdd(static_cast<float>(code), epilogue.residual_scale, y);
-  }
+// The code of a sum; `residual` is read where `adds`.
+ANYBIT_KERNEL uint8_t CodeFrom(int32_t sum, float scale, float bias, float residual, float residual_scale, bool adds,
+                               float highest) {
+  float y = FusedMultiplyAdd(static_cast<float>(sum), scale, bias);
+  if (adds) y = FusedMultiplyAdd(residual, residual_scale, y);
   y = y > 0 ? y : 0;
-  return static_cast<uint8_t>(RoundToInt(y < epilogue.highest ? y : epilogue.highest));
+  return static_cast<uint8_t>(RoundToInt(y < highest ? y : highest));
+}
+
+ANYBIT_KERNEL uint8_t CodeOf(int32_t sum, const Epilogue& epilogue, int64_t pixel, int o, int outputs) {
+  const bool adds = epilogue.residual != nullptr && o < outputs;
+  const float residual =
+      adds ? static_cast<float>(static_cast<const uint8_t*>(epilogue.residual)[pixel * epilogue.residual_stored + o])
+           : 0;
+  return CodeFrom(sum, epilogue.scale[o], epilogue.bias[o], residual, epilogue.residual_scale, adds, epilogue.highest);
 }
 
 ANYBIT_KERNEL float FloatValue(float sum, const Epilogue& epilogue, int64_t pixel, int o, int outputs) {

@@ -221,6 +221,7 @@ inline int64_t PanelItems(const PanelCall& call) {
   switch (call.kind) {
     case PanelKind::kDirect:
       return RoundUpTo(call.outputs, kTileOutputs) * RoundUpTo(int64_t{call.taps} * call.plane_words, kStepWords);
+    case PanelKind::kFilter: return int64_t{call.stored} * call.taps * call.plane_words;
     case PanelKind::kOnes: return RoundUpTo(call.outputs, kTileOutputs);
     case PanelKind::kDepthwise: return int64_t{call.taps} * call.stored;
     case PanelKind::kLinear: return int64_t{call.outputs} * call.taps * call.channels;
@@ -244,6 +245,13 @@ ANYBIT_KERNEL void RunItem(const PanelCall& call, int64_t item) {
       const int at = static_cast<int>(item % depth);
       static_cast<uint32_t*>(call.out)[item] =
           DirectPanelWord(call, static_cast<int>(item / depth), at / call.plane_words, at % call.plane_words);
+      break;
+    }
+    case PanelKind::kFilter: {
+      const int64_t tap = item / call.plane_words;
+      static_cast<uint32_t*>(call.out)[item] =
+          DirectPanelWord(call, static_cast<int>(tap / call.taps), static_cast<int>(tap % call.taps),
+                          static_cast<int>(item % call.plane_words));
       break;
     }
     case PanelKind::kOnes: static_cast<int32_t*>(call.out)[item] = OnesOf(call, static_cast<int>(item)); break;

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <variant>
 
+#include "model/kernels/cuda/cutlass_launch.h"
 #include "model/kernels/cuda/device_block.cuh"
 #include "model/kernels/cuda/dispatch.h"
 #include "model/kernels/cuda/item_bodies.h"
@@ -80,6 +81,7 @@ struct Launcher {
       ConvKernel<Tile, kCopyWords><<<static_cast<unsigned>(ConvBlocks(call)), Tile::kThreads, 0, stream>>>(call);
     });
   }
+  void operator()(const CutlassConvCall&) const {}  // cutlass_launch.cu has it
   void operator()(const WinogradCall& call) const {
     ForWinogradTile(call, [&]<class Tile>() {
       WinogradKernel<Tile><<<static_cast<unsigned>(WinogradBlocks(call)), Tile::kThreads, 0, stream>>>(call);
@@ -98,6 +100,7 @@ struct Launcher {
 }  // namespace
 
 int Launch(const KernelCall& call, void* stream) {
+  if (const auto* cutlass = std::get_if<CutlassConvCall>(&call)) return LaunchCutlass(*cutlass, stream);
   std::visit(Launcher{static_cast<cudaStream_t>(stream)}, call);
   return cudaGetLastError();
 }

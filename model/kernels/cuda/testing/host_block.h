@@ -39,6 +39,39 @@ inline int32_t ProductOfWords(Operand operand, uint32_t a, uint32_t b) {
   return sum;
 }
 
+// Eight words of a row or a column, unpacked once for all products that they take part in.
+template <Operand kOperand>
+struct Values {
+  static constexpr bool kBits = kOperand == Operand::kBitsAnd || kOperand == Operand::kBitsXor;
+  static constexpr int kPerWord = kBits ? 1 : kOperand == Operand::kNibbles ? 8 : 4;
+
+  void Set(int word, uint32_t packed, bool is_signed) {
+    if constexpr (kBits) {
+      values[word] = static_cast<int32_t>(packed);
+    } else {
+      constexpr int kWidth = 32 / kPerWord;
+      for (int i = 0; i < kPerWord; ++i) {
+        const auto value = static_cast<int32_t>(packed >> (kWidth * i) & ((1u << kWidth) - 1));
+        values[word * kPerWord + i] = is_signed && value >> (kWidth - 1) != 0 ? value - (1 << kWidth) : value;
+      }
+    }
+  }
+  int32_t Times(const Values& other) const {
+    int32_t sum = 0;
+    for (int i = 0; i < 8 * kPerWord; ++i) {
+      if constexpr (kBits) {
+        const auto a = static_cast<uint32_t>(values[i]), b = static_cast<uint32_t>(other.values[i]);
+        sum += __builtin_popcount(kOperand == Operand::kBitsAnd ? a & b : a ^ b);
+      } else {
+        sum += values[i] * other.values[i];
+      }
+    }
+    return sum;
+  }
+
+  int32_t values[8 * kPerWord];
+};
+
 class HostBlock {
  public:
   // A thread's own value.
@@ -100,15 +133,20 @@ class HostBlock {
   void Multiply(int warp, const OfThread& of_thread) {
     Registers lanes[32];
     for (int lane = 0; lane < 32; ++lane) lanes[lane] = of_thread(warp * 32 + lane);
+    Values<kOperand> rows[16], columns[8];
+    for (int row = 0; row < 16; ++row) {
+      for (int word = 0; word < 8; ++word) {
+        rows[row].Set(word, lanes[row % 8 * 4 + word % 4].a[row / 8 + 2 * (word / 4)], false);
+      }
+    }
+    for (int column = 0; column < 8; ++column) {
+      for (int word = 0; word < 8; ++word) columns[column].Set(word, lanes[column * 4 + word % 4].b[word / 4], true);
+    }
     for (int row = 0; row < 16; ++row) {
       for (int column = 0; column < 8; ++column) {
-        int32_t sum = 0;
-        for (int word = 0; word < 8; ++word) {
-          sum += ProductOfWords(kOperand, lanes[row % 8 * 4 + word % 4].a[row / 8 + 2 * (word / 4)],
-                                lanes[column * 4 + word % 4].b[word / 4]);
-        }
         int32_t& c = lanes[row % 8 * 4 + column / 2].c[row / 8 * 2 + column % 2];
-        c = static_cast<int32_t>(static_cast<uint32_t>(c) + static_cast<uint32_t>(sum));
+        const auto sum = static_cast<uint32_t>(rows[row].Times(columns[column]));
+        c = static_cast<int32_t>(static_cast<uint32_t>(c) + sum);
       }
     }
   }

@@ -23,6 +23,31 @@ void EachBlock(int64_t blocks, int threads, Schedule schedule, const Work& work)
   }
 }
 
+// CUTLASS has no body that the host could run: this is the definition, on the operands that its kernels get.
+void RunCutlassCall(const CutlassConvCall& call) {
+  const ConvGeometry& g = call.geometry;
+  const int words = call.in_stored / CodesPerWord(call.operand), taps = g.kernel * g.kernel;
+  const auto* in = static_cast<const uint32_t*>(call.in);
+  const auto* weights = static_cast<const uint32_t*>(call.weights);
+  for (int64_t pixel = 0; pixel < g.pixels(); ++pixel) {
+    for (int o = 0; o < g.out_stored; ++o) {
+      int32_t sum = 0;
+      VisitWindow(g, PixelAt(g, pixel), [&](int tap, int64_t from) {
+        for (int word = 0; word < words; ++word) {
+          sum +=
+              ProductOfWords(call.operand, in[from * words + word], weights[(int64_t{o} * taps + tap) * words + word]);
+        }
+      });
+      const bool adds = call.epilogue.residual != nullptr;
+      const float residual =
+          adds ? static_cast<const uint8_t*>(call.epilogue.residual)[pixel * call.epilogue.residual_stored + o] : 0.0f;
+      static_cast<uint8_t*>(call.out)[pixel * g.out_stored + o] =
+          CodeFrom(sum, call.epilogue.scale_and_bias[2 * o], call.epilogue.scale_and_bias[2 * o + 1], residual,
+                   call.epilogue.residual_scale, adds, call.epilogue.highest);
+    }
+  }
+}
+
 struct HostRunner {
   Schedule schedule;
 
@@ -34,6 +59,7 @@ struct HostRunner {
                                        });
     });
   }
+  void operator()(const CutlassConvCall& call) const { RunCutlassCall(call); }
   void operator()(const WinogradCall& call) const {
     ForWinogradTile(call, [&]<class Tile>() {
       EachBlock<typename Tile::Shared>(
