@@ -87,6 +87,7 @@ ServingMetrics::ServingMetrics(const ServingMetricsLabels& labels)
   AddHistograms(labels);
   AddGauges(labels);
   AddInfo(labels);
+  AddDevice(labels);
   AddProcess();
 }
 
@@ -206,6 +207,23 @@ void ServingMetrics::AddGauges(const ServingMetricsLabels& labels) {
   }
 }
 
+// Nothing where the labels name no device.
+void ServingMetrics::AddDevice(const ServingMetricsLabels& labels) {
+  prometheus::Registry& registry = *registry_;
+  if (labels.device_uuid.empty()) return;
+  const auto gauge = [&](const char* name, const char* help) {
+    return &prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({{"uuid", labels.device_uuid}});
+  };
+  device_ = {
+      .utilization = gauge("anybit_device_utilization_ratio", "Part of recent time in which the GPU ran a kernel."),
+      .memory_used = gauge("anybit_device_memory_used_bytes", "Memory of the GPU in use, by any process."),
+      .memory_total = gauge("anybit_device_memory_total_bytes", "Memory of the GPU."),
+      .temperature = gauge("anybit_device_temperature_celsius", "Temperature of the GPU."),
+      .power = gauge("anybit_device_power_watts", "Power that the GPU draws."),
+      .memory_errors = gauge("anybit_device_uncorrected_memory_errors",
+                             "Memory errors that ECC could not correct, since the driver was loaded.")};
+}
+
 void ServingMetrics::AddInfo(const ServingMetricsLabels& labels) {
   prometheus::Labels model = {{"model", labels.model}, {"version", std::to_string(labels.version)}};
   if (!labels.isa.empty()) model.emplace("isa", labels.isa);
@@ -272,6 +290,19 @@ void ServingMetrics::SetReady(bool ready) { ready_->Set(ready ? 1 : 0); }
 
 void ServingMetrics::SetCertificateExpiry(std::chrono::system_clock::time_point expiry) {
   certificate_expiry_->Set(std::chrono::duration<double>(expiry.time_since_epoch()).count());
+}
+
+void ServingMetrics::SetDevice(const DeviceMetrics& device) {
+  if (!device_.has_value()) return;
+  const auto set = [](prometheus::Gauge* gauge, const std::optional<double>& value) {
+    if (value.has_value()) gauge->Set(*value);
+  };
+  set(device_->utilization, device.utilization);
+  set(device_->memory_used, device.memory_used_bytes);
+  set(device_->memory_total, device.memory_total_bytes);
+  set(device_->temperature, device.temperature_celsius);
+  set(device_->power, device.power_watts);
+  set(device_->memory_errors, device.uncorrected_memory_errors);
 }
 
 void ServingMetrics::OnBatchFinished(const scheduler::BatchFinishedEvent& event) {

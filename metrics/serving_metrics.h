@@ -40,6 +40,7 @@ struct ServingMetricsLabels {
   std::string model;
   int64_t version = 1;
   std::string isa;                    // of the kernels; "": they are not chosen, and there is no such label
+  std::string device_uuid;            // of the GPU; "": there is none, and there are no series of it
   scheduler::PointTable points;       // not empty; PointId indexes it
   std::vector<SlaClass> sla_classes;  // not empty; SlaClassId indexes it
   std::vector<std::string> tenants;   // not empty; TenantId indexes it
@@ -49,6 +50,15 @@ struct ServingMetricsLabels {
   std::vector<Duration> row_latencies;  // by PointId: the profile's, of one row in the largest batch
   std::string build_version;
   std::string commit;
+};
+
+// The state of the GPU. What is missing is not known, and keeps its last value.
+struct DeviceMetrics {
+  std::optional<double> utilization;  // 0..1
+  std::optional<double> memory_used_bytes, memory_total_bytes;
+  std::optional<double> temperature_celsius;
+  std::optional<double> power_watts;
+  std::optional<double> uncorrected_memory_errors;
 };
 
 // The scheduler's events come on its loop thread; everything else may be called from any thread meanwhile.
@@ -66,6 +76,9 @@ class ServingMetrics : public scheduler::SchedulerObserver {
   void SetReady(bool ready);
   // The end of the validity of the certificate that the server shows; it stays 0 without TLS.
   void SetCertificateExpiry(std::chrono::system_clock::time_point expiry);
+
+  // Nothing where the labels name no device.
+  void SetDevice(const DeviceMetrics& device);
 
   void OnDispatched(const scheduler::DispatchedEvent& event) override;
   void OnBatchFinished(const scheduler::BatchFinishedEvent& event) override;
@@ -106,12 +119,22 @@ class ServingMetrics : public scheduler::SchedulerObserver {
     prometheus::Gauge* max_descriptors;
   };
 
+  struct Device {
+    prometheus::Gauge* utilization;
+    prometheus::Gauge* memory_used;
+    prometheus::Gauge* memory_total;
+    prometheus::Gauge* temperature;
+    prometheus::Gauge* power;
+    prometheus::Gauge* memory_errors;
+  };
+
   void AddRequests(const ServingMetricsLabels& labels);
   void AddClasses(const ServingMetricsLabels& labels);
   void AddTenants(const ServingMetricsLabels& labels);
   void AddPoints(const ServingMetricsLabels& labels);
   void AddHistograms(const ServingMetricsLabels& labels);
   void AddGauges(const ServingMetricsLabels& labels);
+  void AddDevice(const ServingMetricsLabels& labels);
   void AddInfo(const ServingMetricsLabels& labels);
   void AddProcess();
 
@@ -145,6 +168,7 @@ class ServingMetrics : public scheduler::SchedulerObserver {
   prometheus::Counter* replaced_decisions_;
   absl::Mutex process_mutex_;  // two scrapes must not add the same processor time
   Process process_ ABSL_GUARDED_BY(process_mutex_);
+  std::optional<Device> device_;
 };
 
 }  // namespace anybit::metrics

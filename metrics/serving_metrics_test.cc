@@ -293,8 +293,25 @@ TEST(ServingMetricsTest, ReadinessAndTheCertificatesEndAreShown) {
   EXPECT_THAT(metrics.Text(), HasSubstr("anybit_tls_certificate_expiry_timestamp_seconds 1700000000\n"));
 }
 
+TEST(ServingMetricsTest, TheDeviceIsShownWhereThereIsOneAsFarAsItIsKnown) {
+  ServingMetrics without(Labels());
+  without.SetDevice({.power_watts = 300});
+  EXPECT_THAT(without.Text(), Not(HasSubstr("anybit_device")));
+  ServingMetricsLabels labels = Labels();
+  labels.device_uuid = "GPU-1";
+  ServingMetrics metrics(labels);
+  metrics.SetDevice({.utilization = 0.75, .memory_used_bytes = 600, .power_watts = 350.5});
+  metrics.SetDevice({.utilization = 0.5});
+  const std::string text = metrics.Text();
+  EXPECT_THAT(text, HasSubstr("anybit_device_utilization_ratio{uuid=\"GPU-1\"} 0.5\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_device_memory_used_bytes{uuid=\"GPU-1\"} 600\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_device_power_watts{uuid=\"GPU-1\"} 350.5\n"));
+}
+
 TEST(ServingMetricsTest, PromtoolReportsNoProblem) {
-  ServingMetrics metrics(Labels());
+  ServingMetricsLabels labels = Labels();
+  labels.device_uuid = "GPU-1";
+  ServingMetrics metrics(labels);
   metrics.OnEnded(Served(kExact, 0.92, milliseconds(10)));
   metrics.OnDispatched({.point = kCoarse, .requests = 2, .rows = 5});
   const std::string folder = ::testing::TempDir();

@@ -1,8 +1,10 @@
 #include "server/compose_serving.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,15 +12,18 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
 #include "base/version.h"
 #include "metrics/process_usage.h"
 #include "metrics/serving_metrics.h"
 #include "metrics/triton_metrics.h"
+#include "model/engine/device_reading.h"
 #include "scheduler/admission/admission.h"
 #include "scheduler/loop/asio_event_loop.h"
 #include "scheduler/policies/registry.h"
@@ -83,11 +88,12 @@ void RunOn(const ProcessorSet& processors, absl::FunctionRef<void()> work) {
 }
 
 metrics::ServingMetricsLabels MetricsLabels(const ServedModel& model, const ServingFacts& facts,
-                                            const ServerOptions& options) {
+                                            const ServerOptions& options, const std::string& device_uuid) {
   const scheduler::Profile& profile = facts.profile;
   metrics::ServingMetricsLabels labels{.model = model.network.name,
                                        .version = model.network.version,
                                        .isa = facts.isa,
+                                       .device_uuid = device_uuid,
                                        .points = profile.points,
                                        .max_batch = model.max_batch,
                                        .slots = options.slots,
@@ -137,12 +143,16 @@ class ComposedServing final : public Serving {
 
   const ServingFacts& facts() const override { return facts_; }
   std::string MetricsText() override;
+  bool CanServe() const override { return !network_lost_; }
   HttpAction RouteHttp(const HttpHead& head) override { return rest_->Route(head); }
   void SetReadiness(bool ready) override;
   void Drain(absl::AnyInvocable<void()> drained) override;
   void Stop(Duration grace) override;
 
  private:
+  // Any thread.
+  void OnNetworkLost(const absl::Status& why);
+
   absl::Status FindLatencies(const ServerOptions& options, const ProcessorSet& processors);
   void StartScheduler(const ServerOptions& options, const std::vector<ProcessorSet>& processors);
   absl::Status StartGrpc(const ServerOptions& options);
@@ -163,6 +173,9 @@ class ComposedServing final : public Serving {
   std::unique_ptr<ModelRunner> runner_;  // its threads answer to scheduler and loop, so it goes before both
   std::optional<RequestMemory> memory_;
   SharedServingState state_ = ServingState::kStarting;
+  std::atomic<bool> network_lost_ = false;  // the slots' threads write it, any reads it
+  absl::Mutex health_mutex_;
+  GrpcServer* grpc_to_tell_ ABSL_GUARDED_BY(health_mutex_) = nullptr;  // while it runs
   std::optional<ModelInferParts> infer_parts_;
   const DescriptionMethods description_{model_, state_, statistics_};
   std::optional<ModelInferCalls> infer_;
@@ -198,7 +211,8 @@ absl::Status ComposedServing::FindLatencies(const ServerOptions& options, const 
 }
 
 void ComposedServing::StartScheduler(const ServerOptions& options, const std::vector<ProcessorSet>& processors) {
-  metrics_.emplace(MetricsLabels(model_, facts_, options));
+  const std::optional<model::DeviceReading> device = network_->ReadDevice();
+  metrics_.emplace(MetricsLabels(model_, facts_, options, device.has_value() ? device->uuid : ""));
   edge_metrics_.emplace(*metrics_);
   edge_log_.emplace(*edge_metrics_, options.log);
   std::vector<scheduler::SchedulerObserver*> observers = {&*metrics_, &statistics_};
@@ -208,7 +222,10 @@ void ComposedServing::StartScheduler(const ServerOptions& options, const std::ve
   if (options.log != nullptr) observers.push_back(&log_observer_.emplace(model_, *options.log));
   runner_ = std::make_unique<ModelRunner>(
       *network_, loop_,
-      ModelRunnerOptions{.slots = options.slots, .max_batch = options.max_batch, .processors = processors});
+      ModelRunnerOptions{.slots = options.slots,
+                         .max_batch = options.max_batch,
+                         .processors = processors,
+                         .on_network_lost = [this](const absl::Status& why) { OnNetworkLost(why); }});
   facts_.pinning = runner_->pinning();
   scheduler_.emplace(loop_, *runner_, *policy_, admission_, facts_.profile, std::move(observers),
                      MakeSchedulerOptions(options));
@@ -238,11 +255,31 @@ absl::Status ComposedServing::StartGrpc(const ServerOptions& options) {
                                   .request_limit_bytes = memory_->limit_bytes()});
   if (!grpc.ok()) return grpc.status();
   grpc_ = *std::move(grpc);
+  {
+    absl::MutexLock lock(&health_mutex_);
+    grpc_to_tell_ = grpc_.get();
+  }
   facts_.grpc_port = grpc_->port();
   return absl::OkStatus();
 }
 
+void ComposedServing::OnNetworkLost(const absl::Status& why) {
+  if (network_lost_.exchange(true)) return;
+  std::cerr << "anybit-server: no longer ready: " << why.message() << std::endl;
+  state_ = ServingState::kLeaving;
+  absl::MutexLock lock(&health_mutex_);
+  if (grpc_to_tell_ != nullptr) grpc_to_tell_->SetReadiness(false);
+}
+
 std::string ComposedServing::MetricsText() {
+  if (const std::optional<model::DeviceReading> reading = network_->ReadDevice(); reading.has_value()) {
+    metrics_->SetDevice({.utilization = reading->utilization,
+                         .memory_used_bytes = reading->memory_used_bytes,
+                         .memory_total_bytes = reading->memory_total_bytes,
+                         .temperature_celsius = reading->temperature_celsius,
+                         .power_watts = reading->power_watts,
+                         .uncorrected_memory_errors = reading->uncorrected_memory_errors});
+  }
   metrics_->SetRequestBytes(memory_->held_bytes(), memory_->limit_bytes());
   metrics_->SetProcessUsage(metrics::ReadProcessUsage());
   metrics_->SetReady(state_ == ServingState::kReady);
@@ -250,6 +287,7 @@ std::string ComposedServing::MetricsText() {
 }
 
 void ComposedServing::SetReadiness(bool ready) {
+  ready = ready && !network_lost_;
   state_ = ready ? ServingState::kReady : ServingState::kLeaving;
   grpc_->SetReadiness(ready);
 }
@@ -272,6 +310,10 @@ void ComposedServing::Drain(absl::AnyInvocable<void()> drained) {
 void ComposedServing::Stop(Duration grace) {
   if (grpc_ != nullptr) {
     state_ = ServingState::kLeaving;
+    {
+      absl::MutexLock lock(&health_mutex_);
+      grpc_to_tell_ = nullptr;
+    }
     grpc_->Stop(grace);
     grpc_.reset();
   }

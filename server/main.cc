@@ -23,7 +23,10 @@
 #include "model/kernels/cpu/instruction_set.h"
 #include "server/compose_serving.h"
 #include "server/control_groups.h"
+#include "server/device_request.h"
+#include "server/devices.h"
 #include "server/event_log.h"
+#include "server/gpu_backend.h"
 #include "server/options.h"
 #include "server/processors.h"
 #include "server/serve_until_stopped.h"
@@ -40,13 +43,17 @@ ABSL_FLAG(bool, triton_metrics, false,
           "also expose metrics under Triton's names (nv_inference_...), for its dashboards");
 ABSL_FLAG(std::string, policy, "anybit",
           "what picks operating point and batch: anybit, slackfit, fixed:<point>, ...; an unknown one prints all");
+ABSL_FLAG(std::string, device, "auto",
+          "where the network runs: cpu, cuda:N (a program built with --config=cuda), or auto: the first usable GPU, "
+          "otherwise the CPU");
+ABSL_FLAG(int32_t, device_memory, 0, "MiB of a GPU's memory that the network may take; 0: what is free");
 ABSL_FLAG(std::string, isa, "auto",
           "instruction set of the kernels: amx, avx512, avx_vnni, avx2, portable; auto: the best that this processor "
           "runs");
 ABSL_FLAG(int32_t, panel_memory, 1024, "MiB of packed weights to keep; those of the point used last are always kept");
 ABSL_FLAG(int32_t, slots, 0,
-          "batches that run at the same time; 0: by the processors, and the quota of time on them, that this process "
-          "may use");
+          "batches that run at the same time; 0: on a GPU two, else by the processors, and the quota of time on them, "
+          "that this process may use");
 ABSL_FLAG(int32_t, threads_per_slot, 0,
           "threads that share the rows of a batch; times --slots at most the processors; 0: likewise");
 ABSL_FLAG(std::optional<bool>, pin, std::nullopt,
@@ -92,13 +99,21 @@ constexpr char kExample[] =
     "classify --first 10 --labels /usr/share/datasets/fashion-mnist/t10k-labels-idx1-ubyte.gz "
     "/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz";
 
-std::string Version() {
+std::string Version(const GpuBackend* gpus) {
   std::string kernels;
   for (const model::KernelTable* table : model::SupportedKernels()) {
     absl::StrAppend(&kernels, kernels.empty() ? "" : ", ", table->name);
   }
-  return absl::StrCat("anybit-server ", kVersion, "\ncommit ", kCommit,
-                      "\nkernels that this processor runs: ", kernels);
+  return absl::StrCat("anybit-server ", kVersion, "\ncommit ", kCommit, "\nkernels that this processor runs: ", kernels,
+                      gpus == nullptr ? "" : absl::StrCat("\nGPUs that it has kernels for: ", gpus->Architectures()));
+}
+
+// A GPU's slots are streams: while one computes, the copies of the other run. Their threads only wait.
+constexpr int kGpuSlots = 2;
+
+SlotLayout GpuLayout() {
+  const int slots = absl::GetFlag(FLAGS_slots) == 0 ? kGpuSlots : absl::GetFlag(FLAGS_slots);
+  return {.slots = slots, .threads_per_slot = 1, .pin = false};
 }
 
 absl::StatusOr<ServerOptions> OptionsFromFlags() {
@@ -119,6 +134,8 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
                        .grpc_address = absl::GetFlag(FLAGS_grpc_address),
                        .http_address = absl::GetFlag(FLAGS_http_address),
                        .policy = absl::GetFlag(FLAGS_policy),
+                       .device = absl::GetFlag(FLAGS_device),
+                       .device_memory = absl::GetFlag(FLAGS_device_memory),
                        .isa = absl::GetFlag(FLAGS_isa),
                        .panel_memory = absl::GetFlag(FLAGS_panel_memory),
                        .slots = layout.slots,
@@ -147,12 +164,24 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
                        .drain_timeout = duration(FLAGS_drain_timeout)};
 }
 
+// The GPU, or null, and the CPU's kernels.
+struct Hardware {
+  GpuBackend* gpus = nullptr;
+  int gpu = 0;
+  const model::KernelTable* kernels = nullptr;
+};
+
 absl::StatusOr<std::unique_ptr<model::AdaptiveNetwork>> LoadArtifact(const ServerOptions& options,
-                                                                     const model::KernelTable& kernels) {
+                                                                     const Hardware& hardware) {
   absl::StatusOr<model::Artifact> artifact = model::ReadArtifact(options.artifact);
   if (!artifact.ok()) return artifact.status();
+  if (hardware.gpus != nullptr) {
+    return hardware.gpus->Load(
+        *std::move(artifact), hardware.gpu,
+        {.slots = options.slots, .max_rows = options.max_batch, .memory_budget = int64_t{options.device_memory} << 20});
+  }
   return model::PackedNetwork::Create(
-      *std::move(artifact), kernels,
+      *std::move(artifact), *hardware.kernels,
       {.threads = options.threads_per_slot, .panel_budget = int64_t{options.panel_memory} << 20});
 }
 
@@ -164,13 +193,37 @@ absl::StatusOr<EventLogOptions> LogOptionsFromFlags() {
   return EventLogOptions{.format = *format, .least = *level};
 }
 
+// Changes `options` to what a GPU needs where one is chosen.
+absl::StatusOr<Hardware> ChooseHardware(GpuBackend* gpus, ServerOptions& options) {
+  const absl::StatusOr<DeviceRequest> request = ParseDevice(options.device);
+  if (!request.ok()) return request.status();
+  const absl::StatusOr<DeviceChoice> choice = ChooseDevice(*request, gpus);
+  if (!choice.ok()) return choice.status();
+  if (!choice->note.empty()) std::cerr << "anybit-server: " << choice->note << std::endl;
+  if (choice->gpu.has_value()) {
+    const SlotLayout layout = GpuLayout();
+    options.slots = layout.slots;
+    options.threads_per_slot = layout.threads_per_slot;
+    options.pin = layout.pin;
+    options.layout_reason =
+        absl::StrCat(layout.slots, layout.slots == 1 ? " stream" : " streams", " on GPU ", *choice->gpu);
+    options.processors.clear();  // the streams' threads wait, so they may be more than processors
+    options.processor_quota.reset();
+    return Hardware{.gpus = gpus, .gpu = *choice->gpu};
+  }
+  const absl::StatusOr<const model::KernelTable*> kernels = model::KernelsByName(options.isa);
+  if (!kernels.ok()) return kernels.status();
+  return Hardware{.kernels = *kernels};
+}
+
 int Main(int argc, char** argv) {
+  const std::unique_ptr<GpuBackend> gpus = MakeGpuBackend();
   const absl::StatusOr<Configuration> configuration = ParseConfiguration(
       {.usage = "anybit-server --artifact=FILE [--FLAG=VALUE...]: serves one network at any of its bit-widths by gRPC",
        .about = "A flag may also stand in the environment, as ANYBIT_MAX_QUEUE=5, or in the file of --flagfile, as\n"
                 "max_queue=5. The command line outranks the environment, which outranks the file.",
        .flags_file = "server/main.cc",
-       .version = Version()},
+       .version = Version(gpus.get())},
       ArgumentsOf(argc, argv), Environment());
   if (configuration.ok() && !configuration->line.answer.empty()) {
     std::cout << configuration->line.answer << std::flush;
@@ -182,11 +235,10 @@ int Main(int argc, char** argv) {
   absl::StatusOr<ServerOptions> options = usage.ok() ? OptionsFromFlags() : usage;
   const absl::StatusOr<EventLogOptions> log_options = options.ok() ? LogOptionsFromFlags() : options.status();
   if (!log_options.ok()) options = log_options.status();
-  absl::StatusOr<const model::KernelTable*> kernels =
-      options.ok() ? model::KernelsByName(options->isa) : options.status();
-  if (!kernels.ok()) {
-    std::cerr << "anybit-server: " << kernels.status().message() << std::endl;
-    return 2;
+  const absl::StatusOr<Hardware> hardware = options.ok() ? ChooseHardware(gpus.get(), *options) : options.status();
+  if (!hardware.ok()) {
+    std::cerr << "anybit-server: " << hardware.status().message() << std::endl;
+    return absl::IsFailedPrecondition(hardware.status()) ? 1 : 2;
   }
   std::cout << "anybit-server " << kVersion << ", commit " << kCommit << "\n" << Describe(*configuration) << std::flush;
   EventLog log(
@@ -194,7 +246,7 @@ int Main(int argc, char** argv) {
       [] { return WallTime(std::chrono::system_clock::now()); });
   options->log = &log;
   return ServeUntilStopped(
-      *options, [&] { return LoadArtifact(*options, **kernels); }, ComposeServing, kExample);
+      *options, [&] { return LoadArtifact(*options, *hardware); }, ComposeServing, kExample);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -32,10 +33,12 @@ constexpr int kYieldingNice = 5;
 
 class ModelRunner::Slot {
  public:
-  Slot(const model::AdaptiveNetwork& network, const scheduler::EventLoop& loop, int max_batch, ProcessorSet processors)
+  Slot(const model::AdaptiveNetwork& network, const scheduler::EventLoop& loop, const ModelRunnerOptions& options,
+       ProcessorSet processors)
       : network_(network),
         loop_(loop),
-        max_batch_(max_batch),
+        max_batch_(options.max_batch),
+        on_network_lost_(options.on_network_lost),
         input_elements_(static_cast<size_t>(network.description().input.elements)),
         output_elements_(static_cast<size_t>(network.description().output.elements)),
         processors_(std::move(processors)),
@@ -132,6 +135,7 @@ class ModelRunner::Slot {
       status = absl::InternalError(error.what());
     }
     if (!status.ok()) {
+      if (const absl::Status health = network_.Health(); !health.ok() && on_network_lost_) on_network_lost_(health);
       // Whatever the network calls it, the request was checked before: the fault is ours, not the client's.
       return absl::InternalError(absl::StrCat("the network failed: ", status.message()));
     }
@@ -171,6 +175,7 @@ class ModelRunner::Slot {
   const model::AdaptiveNetwork& network_;
   const scheduler::EventLoop& loop_;
   const int max_batch_;
+  const std::function<void(const absl::Status&)> on_network_lost_;
   const size_t input_elements_;
   const size_t output_elements_;
   const ProcessorSet processors_;
@@ -196,7 +201,7 @@ class ModelRunner::Slot {
 ModelRunner::ModelRunner(const model::AdaptiveNetwork& network, const scheduler::EventLoop& loop,
                          const ModelRunnerOptions& options) {
   for (int i = 0; i < options.slots; ++i) {
-    slots_.push_back(std::make_unique<Slot>(network, loop, options.max_batch,
+    slots_.push_back(std::make_unique<Slot>(network, loop, options,
                                             options.processors.empty() ? ProcessorSet() : options.processors[i]));
   }
   (void)pinning();  // waits for them

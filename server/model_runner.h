@@ -10,6 +10,7 @@
 #ifndef ANYBIT_SERVER_MODEL_RUNNER_H_
 #define ANYBIT_SERVER_MODEL_RUNNER_H_
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -25,6 +26,8 @@ struct ModelRunnerOptions {
   int slots = 1;                         // >= 1
   int max_batch = 1;                     // rows, >= 1
   std::vector<ProcessorSet> processors;  // of each slot's threads; empty: any
+  // Called, on a slot's thread and perhaps more than once, when the network can run nothing any more.
+  std::function<void(const absl::Status& why)> on_network_lost;
 };
 
 class ModelRunner : public scheduler::BatchRunner {

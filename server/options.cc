@@ -15,14 +15,16 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/listening_sockets.h"
+#include "server/device_request.h"
 
 namespace anybit::server {
 namespace {
 
 // Limits far above what is useful, below what overflows or exhausts memory by mistake.
 constexpr int kMaxSlots = 256;
-constexpr int kMaxThreadsPerSlot = 64;    // the engine's limit
-constexpr int kMaxPanelMemory = 1 << 20;  // MiB
+constexpr int kMaxThreadsPerSlot = 64;     // the engine's limit
+constexpr int kMaxDeviceMemory = 1 << 20;  // MiB
+constexpr int kMaxPanelMemory = 1 << 20;   // MiB
 constexpr int kMaxBatch = 4096;
 constexpr int kMaxQueue = 10'000'000;
 constexpr int kMaxStreams = 10'000'000;
@@ -176,6 +178,8 @@ absl::Status ValidateOptions(const ServerOptions& options) {
   status.Update(CheckRange("slots", options.slots, 1, kMaxSlots));
   status.Update(CheckRange("threads_per_slot", options.threads_per_slot, 1, kMaxThreadsPerSlot));
   status.Update(CheckThreads(options));
+  status.Update(ParseDevice(options.device).status());
+  status.Update(CheckRange("device_memory", options.device_memory, 0, kMaxDeviceMemory));
   status.Update(CheckRange("panel_memory", options.panel_memory, 0, kMaxPanelMemory));
   status.Update(CheckRange("max_batch", options.max_batch, 1, kMaxBatch));
   status.Update(CheckRange("max_queue", options.max_queue, 1, kMaxQueue));

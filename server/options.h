@@ -35,6 +35,8 @@ struct ServerOptions {
   std::string grpc_address = "127.0.0.1:8001";  // port 0: any free one
   std::string http_address = "127.0.0.1:8002";  // empty: no metrics, no probes
   std::string policy = "anybit";                // a name of scheduler/policies/registry.h
+  std::string device = "auto";                  // auto, cpu or cuda:N
+  int device_memory = 0;                        // MiB of a GPU that the network may take; 0: what is free
   std::string isa = "auto";                     // of the kernels: a name of model/kernels/cpu/instruction_set.h
   int panel_memory = 1024;                      // MiB of panels that the network keeps
   int slots = 1;                                // batches that run at the same time

@@ -35,6 +35,12 @@ TEST(OptionsTest, ARefusalNamesFlagValueAndLimit) {
   options.panel_memory = -1;
   ExpectRefused(options, "--panel_memory is -1, not from 0 to 1048576");
   options = Valid();
+  options.device = "gpu";
+  ExpectRefused(options, "--device is 'gpu', expected auto, cpu or cuda:N");
+  options = Valid();
+  options.device_memory = -1;
+  ExpectRefused(options, "--device_memory is -1, not from 0 to 1048576");
+  options = Valid();
   options.max_batch = 5000;
   ExpectRefused(options, "--max_batch is 5000, not from 1 to 4096");
   options = Valid();

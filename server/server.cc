@@ -66,7 +66,9 @@ HttpAction Server::RouteHttp(const HttpHead& head) const {
   }
   if (head.path == "/livez") return HttpAnswer{.body = "live\n"};
   if (head.path == "/readyz") {
-    return ready_ ? HttpAnswer{.body = "ready\n"} : HttpAnswer{.status = 503, .body = "not ready\n"};
+    const Serving* shown = shown_;
+    return ready_ && shown != nullptr && shown->CanServe() ? HttpAnswer{.body = "ready\n"}
+                                                           : HttpAnswer{.status = 503, .body = "not ready\n"};
   }
   if (head.path == "/metrics") {
     return HttpRoute{.handle = [this](const std::shared_ptr<HttpCall>& call) {

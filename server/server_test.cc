@@ -3,6 +3,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include <gtest/gtest.h>
 
+#include "absl/status/status.h"
 #include "absl/synchronization/notification.h"
 #include "proto/health.pb.h"
 #include "proto/inference.grpc.pb.h"
@@ -81,6 +83,24 @@ TEST(ServerTest, MetricsAndProbesTellWhatHappened) {
   fixture.server().StopBeingReady();
   EXPECT_EQ(HttpGet(http, "/livez").code, 200);
   EXPECT_EQ(HttpGet(http, "/readyz").code, 503);
+}
+
+TEST(ServerTest, AServerWhoseNetworkIsLostFailsItsRequestsAndIsNoLongerReady) {
+  std::atomic<int> runs = 0;
+  ServerFixture fixture(Options("127.0.0.1:0"), [&](int, int) {
+    return ++runs > 1 ? absl::DataLossError("the device fell off its bus") : absl::OkStatus();
+  });
+  const int http = fixture.server().http_port();
+  ASSERT_TRUE(fixture.Infer(Request()).ok());
+  EXPECT_EQ(HttpGet(http, "/readyz").code, 200);
+  EXPECT_EQ(fixture.Infer(Request()).error_code(), StatusCode::INTERNAL);
+  EXPECT_EQ(HttpGet(http, "/readyz").code, 503);
+  EXPECT_EQ(HttpGet(http, "/livez").code, 200);
+  EXPECT_EQ(HealthOf(fixture, "readiness"), HealthCheckResponse::NOT_SERVING);
+  EXPECT_EQ(HealthOf(fixture, "liveness"), HealthCheckResponse::SERVING);
+  // A later request neither hangs nor reaches the network.
+  EXPECT_EQ(fixture.Infer(Request()).error_code(), StatusCode::INTERNAL);
+  EXPECT_EQ(runs, 2);
 }
 
 TEST(ServerTest, AServerThatStopsBeingReadySaysSoAndServesOn) {

@@ -31,12 +31,15 @@ struct ServingFacts {
   absl::Status pinning;             // why a slot does not have processors of its own, though it should
 };
 
-// One thread, but for MetricsText and RouteHttp.
+// One thread, but for CanServe, MetricsText and RouteHttp.
 class Serving {
  public:
   virtual ~Serving() = default;  // stops at once, if nobody did before
 
   virtual const ServingFacts& facts() const = 0;
+
+  // Whether its network can still run; a GPU may be lost. Any thread.
+  virtual bool CanServe() const { return true; }
 
   // Prometheus' text format. Any thread.
   virtual std::string MetricsText() = 0;

@@ -28,8 +28,11 @@ std::unique_ptr<model::AdaptiveNetwork::Scratch> SumNetwork::MakeScratch(int max
 absl::Status SumNetwork::Run(PointId point, std::span<const uint8_t> input, std::span<float> output, Scratch&) const {
   const size_t rows = input.size() / 4;
   if (input.size() != rows * 4 || output.size() != rows * 3) return absl::InvalidArgumentError("sizes do not fit");
+  if (lost_) return Health();
   if (before_run_ != nullptr) {
-    if (absl::Status status = before_run_(ToIndex(point), static_cast<int>(rows)); !status.ok()) return status;
+    const absl::Status status = before_run_(ToIndex(point), static_cast<int>(rows));
+    if (absl::IsDataLoss(status)) lost_ = true;
+    if (!status.ok()) return status;
   }
   for (size_t row = 0; row < rows; ++row) {
     const auto codes = input.subspan(row * 4, 4);
@@ -38,5 +41,7 @@ absl::Status SumNetwork::Run(PointId point, std::span<const uint8_t> input, std:
   }
   return absl::OkStatus();
 }
+
+absl::Status SumNetwork::Health() const { return lost_ ? absl::DataLossError("the sums are lost") : absl::OkStatus(); }
 
 }  // namespace anybit::server::testing

@@ -35,13 +35,16 @@ RULES = [
     (r"scheduler/sim/world/", r"scheduler/sim/(?!world/)"),
     (r"model/", rf"{GRPC}|boost/|prometheus/|(client|metrics|scheduler|server)/"),
     (r"model/(?!train/|engine/torch_)", LIBTORCH),
+    # CUDA is behind a boundary of two places.
+    (r"model/(?!train/|kernels/cuda/(cutlass_)?launch\.cu$|engine/cuda/runtime_device\.cc$)", rf"{CUDA}|cutlass/"),
+    (r"server/", rf"{CUDA}|cutlass/"),
     (r"model/(?!train/)", r"model/train/"),
     # The rooms of model. Their tests may use what stands above.
     (r"model/format/(?!.*_test\.cc)", rf"{CUDA}|model/(?!format/)"),
     (r"model/arch/(?!.*_test\.cc)", rf"{CUDA}|model/(?!(arch|format)/)"),
     (r"model/data/(?!.*_test\.cc)", rf"{CUDA}|model/(?!(data|format)/)"),
     (r"model/kernels/(?!.*_test\.cc)", r"model/(?!(format|kernels)/)"),
-    (r"model/engine/(?!.*_(test|benchmark)\.cc)", r"model/(?!(data|engine|format|kernels)/)"),
+    (r"model/engine/(?!.*_(test|benchmark|check)\.cc)", r"model/(?!(data|engine|format|kernels)/)"),
     (r"model/train/recipe/", rf"{LIBTORCH}|model/train/(?!recipe/)"),
     (r"model/train/processes/", r"model/train/(?!processes/|testing/team\.h)"),
     (r"model/train/network/", r"model/train/(?!network/|processes/|recipe/|testing/(stripes|team)\.h)"),

@@ -68,7 +68,7 @@ class Tree:
             text = source.read_text(encoding="utf-8") + (beside.read_text(encoding="utf-8") if beside.exists() else "")
             flags = re.findall(r"ABSL_FLAG\([^;]*?, (\w+),", text)
             yield source.stem.replace("_", "-"), EVERYWHERE + " ".join(f"--{flag}" for flag in flags)
-        for script in ("check", "fuzz", "setup", "test"):
+        for script in ("check", "fuzz", "setup", "test", "test-gpu"):
             yield f"scripts/{script}", (self.root / "scripts" / script).read_text(encoding="utf-8")
         yield "scripts/bench-engine", (self.root / "tests" / "speed" / "bench_engine.py").read_text(encoding="utf-8")
         folders = ("tests/load/*", "tests/emulation/*", "deploy/*/*")
