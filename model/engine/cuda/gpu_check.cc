@@ -26,11 +26,11 @@
 #include "model/engine/cuda/device_memory.h"
 #include "model/engine/cuda/find_device.h"
 #include "model/engine/cuda/runtime_device.h"
+#include "model/engine/cuda/testing/host_device.h"
 #include "model/engine/packed_network.h"
 #include "model/format/artifact.h"
 #include "model/kernels/cpu/instruction_set.h"
 #include "model/kernels/cuda/conv_plan.h"
-#include "model/kernels/testing/conv_cases.h"
 #include "model/testing/random_artifact.h"
 
 ABSL_FLAG(std::string, check, "kernels", "kernels, networks, images or speed");
@@ -40,6 +40,8 @@ ABSL_FLAG(std::string, artifact, "", "file of the network for images and, as one
 ABSL_FLAG(std::string, data, "", "folder of images for images, as of anybit-train");
 ABSL_FLAG(int32_t, every, 1, "of the kernels' cases every N-th only, as for compute-sanitizer");
 ABSL_FLAG(int32_t, device, 0, "the GPU");
+ABSL_FLAG(int32_t, emulate, 0,
+          "instead of a GPU the host's emulation of one of this architecture, as in 80; very slow");
 
 namespace anybit::model::cuda {
 namespace {
@@ -203,25 +205,27 @@ double MedianSeconds(const std::function<void()>& work) {
 
 // Operations a second, two for each product, of the fastest byte algorithm on a matrix product of 8192 x 4096 x 4096.
 absl::StatusOr<double> ProductRate(Device& device) {
-  const ConvShape shape{64, 128, 4096, 4096, 1, 1, 0};
-  const PlannedNode node = NodeOf(shape);
-  ConvProblem problem{.geometry = {.in_height = 64,
-                                   .in_width = 128,
-                                   .in_channels = 4096,
-                                   .out_height = 64,
-                                   .out_width = 128,
-                                   .outputs = 4096,
-                                   .out_stored = 4096,
+  const bool emulated = absl::GetFlag(FLAGS_emulate) != 0;
+  const int height = emulated ? 1 : 64, channels = emulated ? 64 : 4096;
+  constexpr int kWidth = 128;
+  ConvProblem problem{.geometry = {.in_height = height,
+                                   .in_width = kWidth,
+                                   .in_channels = channels,
+                                   .out_height = height,
+                                   .out_width = kWidth,
+                                   .outputs = channels,
+                                   .out_stored = channels,
                                    .images = 1},
-                      .in_stored = 4096,
-                      .largest_sum = int64_t{127} * 255 * 4096};
+                      .in_stored = channels,
+                      .largest_sum = int64_t{127} * 255 * channels};
   absl::StatusOr<std::unique_ptr<DeviceStream>> stream = device.MakeStream();
   if (!stream.ok()) return stream.status();
-  const std::vector<float> ones(2 * 4096, 1);
+  const std::vector<float> ones(2 * channels, 1);
   absl::StatusOr<DeviceMemory> scale = Upload(device, **stream, ones);
-  absl::StatusOr<DeviceMemory> store = Upload(device, **stream, std::vector<int8_t>(node.weights(), 3));
-  absl::StatusOr<DeviceMemory> in = Upload(device, **stream, std::vector<uint8_t>(8192 * 4096, 7));
-  absl::StatusOr<DeviceMemory> out = DeviceMemory::Allocate(device, 8192 * 4096);
+  absl::StatusOr<DeviceMemory> store = Upload(device, **stream, std::vector<int8_t>(int64_t{channels} * channels, 3));
+  absl::StatusOr<DeviceMemory> in =
+      Upload(device, **stream, std::vector<uint8_t>(int64_t{height} * kWidth * channels, 7));
+  absl::StatusOr<DeviceMemory> out = DeviceMemory::Allocate(device, int64_t{height} * kWidth * channels);
   for (const auto* memory : {&scale, &store, &in, &out}) {
     if (!memory->ok()) return memory->status();
   }
@@ -247,7 +251,7 @@ absl::StatusOr<double> ProductRate(Device& device) {
       status.Update((*stream)->Await());
     });
     if (!status.ok()) return status;
-    const double rate = 2.0 * 8192 * 4096 * 4096 / seconds;
+    const double rate = 2.0 * height * kWidth * channels * channels / seconds;
     Print(JsonLine().Add("check", "product").Add("algorithm", NameOf(algorithm)).Add("operations_per_second", rate));
     best = std::max(best, rate);
   }
@@ -310,19 +314,24 @@ absl::Status MeasureSpeed(Device& device) {
   return absl::OkStatus();
 }
 
-absl::Status RunCheck(bool& equal) {
-  const Machine machine = ProbeMachine();
+absl::StatusOr<std::unique_ptr<Device>> OpenDeviceOfFlags() {
+  if (const int architecture = absl::GetFlag(FLAGS_emulate); architecture != 0) {
+    return std::make_unique<HostDevice>(HostDeviceOptions{.architecture = architecture});
+  }
   const int index = absl::GetFlag(FLAGS_device);
-  if (absl::Status status = CheckDevice(machine, index); !status.ok()) return status;
-  absl::StatusOr<std::unique_ptr<Device>> device = OpenDevice(index);
+  if (absl::Status status = CheckDevice(ProbeMachine(), index); !status.ok()) return status;
+  return OpenDevice(index);
+}
+
+absl::Status RunCheck(bool& equal) {
+  absl::StatusOr<std::unique_ptr<Device>> device = OpenDeviceOfFlags();
   if (!device.ok()) return device.status();
   const DeviceFacts& facts = (*device)->facts();
   Print(JsonLine()
             .Add("check", "device")
             .Add("name", facts.name)
             .Add("architecture", facts.architecture)
-            .Add("driver", facts.driver)
-            .Add("runtime", machine.runtime_version));
+            .Add("driver", facts.driver));
   const std::string check = absl::GetFlag(FLAGS_check);
   if (check == "kernels") return CheckAllKernels(**device, equal);
   if (check == "networks") return CheckNetworks(**device, equal);
