@@ -31,6 +31,8 @@ GOALS = [
     ("w8a8, ResNet-50, batch 64", 0.5, "of the int8 product rate", lambda r: r.rate("resnet50_imagenet", "w8a8", 64)),
     ("cheapest point, ResNet-50, batch 64", 1.5, "times w8a8", lambda r: r.cheapest("resnet50_imagenet", 64)),
     ("default network w8a8, batch 64", 1 / 60, "batches a microsecond", lambda r: r.inverse("default", "w8a8", 64)),
+    ("its launch by the host", 1 / 10, "launches a microsecond", lambda r: r.launches("default", "w8a8", 64)),
+    ("its points in turn", 0.98, "times as fast as by themselves", lambda r: r.switching("default", 64)),
 ]
 
 
@@ -103,6 +105,14 @@ class Run:
         base = self.microseconds(network, "w8a8", rows)
         others = [s["microseconds"] for s in self.of("speed", network=network, rows=rows) if s["point"] != "fp32"]
         return base / min(others) if base else None
+
+    def launches(self, network, point, rows):
+        found = self.of("speed", network=network, point=point, rows=rows)
+        return 1 / found[0]["launch_microseconds"] if found else None
+
+    def switching(self, network, rows):
+        found = self.of("switch", network=network, rows=rows)
+        return found[0]["each_by_itself_microseconds"] / found[0]["points_in_turn_microseconds"] if found else None
 
     def inverse(self, network, point, rows):
         found = self.microseconds(network, point, rows)

@@ -13,6 +13,7 @@
 
 #include "absl/flags/flag.h"
 #include "absl/status/status.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/command_line.h"
@@ -25,6 +26,7 @@
 #include "model/engine/cuda/cuda_network.h"
 #include "model/engine/cuda/device_memory.h"
 #include "model/engine/cuda/find_device.h"
+#include "model/engine/cuda/launch_clock.h"
 #include "model/engine/cuda/runtime_device.h"
 #include "model/engine/cuda/testing/host_device.h"
 #include "model/engine/packed_network.h"
@@ -258,45 +260,72 @@ absl::StatusOr<double> ProductRate(Device& device) {
   return best;
 }
 
-absl::Status MeasureNetwork(Device& device, const std::string& name, const Artifact& artifact, double product_rate) {
+// Prints the time of batches of `rows` rows at each point, of their launches, and what a change of the point costs.
+absl::Status MeasureRows(LaunchClock& device, const std::string& name, const Artifact& artifact, int rows,
+                         double product_rate) {
   const NetworkPlan plan = *PlanNetwork(artifact.spec);
+  absl::StatusOr<std::unique_ptr<CudaNetwork>> network =
+      CudaNetwork::Create(artifact, device, {.slots = 1, .max_rows = rows});
+  if (!network.ok()) return network.status();
+  (*network)->MeasureChoices(std::min(rows, 16), std::chrono::seconds(3), Now);
+  const auto scratch = (*network)->MakeScratch(rows);
+  const std::vector<uint8_t> images = RandomImages(artifact, rows, 1);
+  std::vector<float> logits(rows * plan.classes());
+  absl::Status status;
+  const auto run = [&](size_t point) {
+    status.Update((*network)->Run(ToPointId(static_cast<int>(point)), images, logits, *scratch));
+  };
+  double all_points = 0;
+  for (size_t point = 0; point < artifact.points.size(); ++point) {
+    device.TakeSeconds();
+    const double seconds = MedianSeconds([&] { run(point); });
+    all_points += seconds;
+    if (!status.ok()) return status;
+    const double operations = 2.0 * static_cast<double>(plan.macs) * rows;
+    Print(JsonLine()
+              .Add("check", "speed")
+              .Add("network", name)
+              .Add("point", artifact.points[point].info.name)
+              .Add("rows", rows)
+              .Add("microseconds", seconds * 1e6)
+              .Add("launch_microseconds", Median(device.TakeSeconds()) * 1e6)
+              .Add("part_of_product_rate", operations / seconds / product_rate));
+  }
+  const double in_turn = MedianSeconds([&] {
+    for (size_t point = 0; point < artifact.points.size(); ++point) run(point);
+  });
+  Print(JsonLine()
+            .Add("check", "switch")
+            .Add("network", name)
+            .Add("rows", rows)
+            .Add("points_in_turn_microseconds", in_turn * 1e6)
+            .Add("each_by_itself_microseconds", all_points * 1e6));
+  for (const LayerChoice& choice : (*network)->choices().layers) {
+    Print(JsonLine()
+              .Add("check", "choice")
+              .Add("network", name)
+              .Add("rows", rows)
+              .Add("point", choice.point)
+              .Add("node", choice.node)
+              .Add("algorithm", choice.algorithms[ChoiceIndex(rows)]));
+  }
+  return status;
+}
+
+absl::Status MeasureNetwork(LaunchClock& device, const std::string& name, const Artifact& artifact,
+                            double product_rate) {
   for (absl::string_view text : absl::StrSplit(absl::GetFlag(FLAGS_batches), ',')) {
-    const int rows = std::stoi(std::string(text));
-    absl::StatusOr<std::unique_ptr<CudaNetwork>> network =
-        CudaNetwork::Create(artifact, device, {.slots = 1, .max_rows = rows});
-    if (!network.ok()) return network.status();
-    (*network)->MeasureChoices(std::min(rows, 16), std::chrono::seconds(3), Now);
-    const auto scratch = (*network)->MakeScratch(rows);
-    const std::vector<uint8_t> images = RandomImages(artifact, rows, 1);
-    std::vector<float> logits(rows * plan.classes());
-    for (size_t point = 0; point < artifact.points.size(); ++point) {
-      absl::Status status;
-      const double seconds = MedianSeconds(
-          [&] { status.Update((*network)->Run(ToPointId(static_cast<int>(point)), images, logits, *scratch)); });
-      if (!status.ok()) return status;
-      const double operations = 2.0 * static_cast<double>(plan.macs) * rows;
-      Print(JsonLine()
-                .Add("check", "speed")
-                .Add("network", name)
-                .Add("point", artifact.points[point].info.name)
-                .Add("rows", rows)
-                .Add("microseconds", seconds * 1e6)
-                .Add("part_of_product_rate", operations / seconds / product_rate));
+    int rows = 0;
+    if (!absl::SimpleAtoi(text, &rows) || rows < 1) {
+      return absl::InvalidArgumentError(absl::StrCat("--batches has '", text, "', not a number of rows"));
     }
-    for (const LayerChoice& choice : (*network)->choices().layers) {
-      Print(JsonLine()
-                .Add("check", "choice")
-                .Add("network", name)
-                .Add("rows", rows)
-                .Add("point", choice.point)
-                .Add("node", choice.node)
-                .Add("algorithm", choice.algorithms[ChoiceIndex(rows)]));
-    }
+    if (absl::Status status = MeasureRows(device, name, artifact, rows, product_rate); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
 
-absl::Status MeasureSpeed(Device& device) {
+absl::Status MeasureSpeed(Device& plain) {
+  LaunchClock device(plain);
   const absl::StatusOr<double> rate = ProductRate(device);
   if (!rate.ok()) return rate.status();
   if (const std::string path = absl::GetFlag(FLAGS_artifact); !path.empty()) {
