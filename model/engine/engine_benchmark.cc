@@ -66,6 +66,17 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
+// Such a point takes what a full-precision point has. Its accuracy is not known.
+void AddMissingBfloat16(Artifact& artifact) {
+  const auto is = [](bool bfloat16) {
+    return [=](const ArtifactPoint& p) { return p.full_precision && (p.info.weight_bits == 16) == bfloat16; };
+  };
+  if (std::any_of(artifact.points.begin(), artifact.points.end(), is(true))) return;
+  if (std::none_of(artifact.points.begin(), artifact.points.end(), is(false))) return;
+  AddBfloat16Point(artifact);
+  std::find_if(artifact.points.begin(), artifact.points.end(), is(true))->accuracy_images = 0;
+}
+
 absl::StatusOr<Artifact> NetworkToTime() {
   std::vector<std::string> names = absl::GetFlag(FLAGS_points);
   absl::StatusOr<Artifact> artifact;
@@ -76,9 +87,11 @@ absl::StatusOr<Artifact> NetworkToTime() {
     if (!spec.ok()) return spec.status();
     artifact = RandomArtifact(*spec, kSeed);
     for (ArtifactPoint& point : artifact->points) point.accuracy_images = 0;  // not measured
-    if (names.empty()) names = {"fp32", "w8a8", "w4a4f", "w3a2f", "w1a1"};
+    if (names.empty()) names = {"fp32", "bf16", "w8a8", "w4a4f", "w3a2f", "w1a1"};
   }
-  if (!artifact.ok() || names.empty()) return artifact;
+  if (!artifact.ok()) return artifact;
+  AddMissingBfloat16(*artifact);
+  if (names.empty()) return artifact;
   std::vector<ArtifactPoint> kept;
   for (const std::string& name : names) {
     const auto point = std::find_if(artifact->points.begin(), artifact->points.end(),

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "model/engine/kernel_choices.h"
+#include "model/format/bfloat16.h"
 #include "model/format/requantize.h"
 #include "model/kernels/cpu/pack_conv.h"
 #include "model/kernels/cpu/tile_scope.h"
@@ -81,7 +82,7 @@ InterpreterMemory Interpreter::MakeMemory(int rows) const {
   memory.workspace = AlignedBuffer(workspace);
   memory.pool_sums.resize(sums);
   memory.pool_words.resize(kLinearRows * kSumDigits * plan_.nodes.back().depth);
-  if (full_precision_) memory.float_sums.resize(sums);
+  if (full_precision_) memory.float_sums.resize(kLinearRows * sums);
   return memory;
 }
 
@@ -149,11 +150,7 @@ void Interpreter::RunNode(const PlannedNode& node, int index, const Rows& rows, 
     case NodeKind::kMaxPool: RunMaxPool<T>(node, index, part, memory); break;
     case NodeKind::kGlobalPool: break;  // its only reader, the linear node, computes the sums
     case NodeKind::kLinear:
-      if constexpr (sizeof(T) == 1) {
-        RunLinear(node, rows, memory);
-      } else {
-        RunLinearFloats(node, rows, memory);
-      }
+      RunLinear(node, rows, memory);
       break;
   }
 }
@@ -219,7 +216,7 @@ void Interpreter::GatherSums(const PlannedNode* pool, const FeatureMap& map, con
 }
 
 void Interpreter::GatherSums(const PlannedNode* pool, const FeatureMap& map, const float* image,
-                             std::vector<float>& sums) const {
+                             std::span<float> sums) const {
   const auto pixel = [&](int64_t i) { return image + map.at(i / map.width, i % map.width); };
   const int64_t pixels = map.height * map.width;
   if (pool == nullptr) {
@@ -236,7 +233,12 @@ void Interpreter::GatherSums(const PlannedNode* pool, const FeatureMap& map, con
 
 void Interpreter::RunLinear(const PlannedNode& node, const Rows& rows, InterpreterMemory& memory) const {
   for (int64_t first = 0; first < rows.count; first += kLinearRows) {
-    RunLinearRows(node, rows, first, std::min(kLinearRows, rows.count - first), memory);
+    const int64_t count = std::min(kLinearRows, rows.count - first);
+    if (rows.panels->full_precision) {
+      RunLinearFloats(node, rows, first, count, memory);
+    } else {
+      RunLinearRows(node, rows, first, count, memory);
+    }
   }
 }
 
@@ -266,17 +268,23 @@ void Interpreter::RunLinearRows(const PlannedNode& node, const Rows& rows, int64
   }
 }
 
-void Interpreter::RunLinearFloats(const PlannedNode& node, const Rows& rows, InterpreterMemory& memory) const {
+void Interpreter::RunLinearFloats(const PlannedNode& node, const Rows& rows, int64_t first, int64_t count,
+                                  InterpreterMemory& memory) const {
   const LayerPanels& layer = rows.panels->layers[node.layer];
   const int source = SourceOf(node);
   const FeatureMap& map = activations_.map(source);
-  const float* in = Values<float>(memory, source);
-  for (int64_t row = 0; row < rows.count; ++row) {
-    GatherSums(plan_.PoolReadBy(node), map, in + row * plan_.frames * map.image_stride(), memory.float_sums);
-    for (int64_t o = 0; o < node.out.channels; ++o) {
-      float sum = 0;
-      for (int64_t d = 0; d < node.depth; ++d) sum += memory.float_sums[d] * layer.floats[o * node.depth + d];
-      rows.output[row * plan_.classes() + o] = sum * layer.scale[o] + layer.bias[o];
+  const float* in = Values<float>(memory, source) + first * plan_.frames * map.image_stride();
+  const size_t stride = memory.pool_sums.size();
+  for (int64_t row = 0; row < count; ++row) {
+    const std::span<float> sums = std::span(memory.float_sums).subspan(row * stride, stride);
+    GatherSums(plan_.PoolReadBy(node), map, in + row * plan_.frames * map.image_stride(), sums);
+    if (rows.panels->bfloat16) std::transform(sums.begin(), sums.end(), sums.begin(), RoundToBfloat16);
+  }
+  for (int64_t o = 0; o < node.out.channels; ++o) {
+    const float* weights = layer.floats.data() + o * node.depth;
+    for (int64_t row = 0; row < count; ++row) {
+      const float sum = kernels_.dot_floats(memory.float_sums.data() + row * stride, weights, node.depth);
+      rows.output[(first + row) * plan_.classes() + o] = sum * layer.scale[o] + layer.bias[o];
     }
   }
 }

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "model/engine/activation_plan.h"
@@ -27,7 +28,7 @@ struct InterpreterMemory {
   AlignedBuffer workspace;                   // of kernels
   std::vector<int32_t> pool_sums;            // one row's input of the linear node
   std::vector<int16_t> pool_words;           // of some rows, in digits of 15 bits: [rows][kSumDigits][depth]
-  std::vector<float> float_sums;             // the same at full precision
+  std::vector<float> float_sums;             // of some rows at full precision: [rows][pool_sums.size()]
 };
 
 // Rows to run at one point.
@@ -81,16 +82,17 @@ class Interpreter {
   template <class T>
   void RunNode(const PlannedNode& node, int index, const Rows& rows, const Part& part, InterpreterMemory& memory) const;
   void RunLinear(const PlannedNode& node, const Rows& rows, InterpreterMemory& memory) const;
-  // The same for at most kLinearRows of them, which share one pass over the weights.
+  // The same for at most kLinearRows of them, which share one pass over the weights; and at full precision.
   void RunLinearRows(const PlannedNode& node, const Rows& rows, int64_t first, int64_t count,
                      InterpreterMemory& memory) const;
-  void RunLinearFloats(const PlannedNode& node, const Rows& rows, InterpreterMemory& memory) const;
+  void RunLinearFloats(const PlannedNode& node, const Rows& rows, int64_t first, int64_t count,
+                       InterpreterMemory& memory) const;
 
   // Sets `sums` to the linear node's input from the first image of a row: a global pool's sums over the row's frames,
   // or the values themselves.
   void GatherSums(const PlannedNode* pool, const FeatureMap& map, const uint8_t* image,
                   std::vector<int32_t>& sums) const;
-  void GatherSums(const PlannedNode* pool, const FeatureMap& map, const float* image, std::vector<float>& sums) const;
+  void GatherSums(const PlannedNode* pool, const FeatureMap& map, const float* image, std::span<float> sums) const;
 
   // The node, or network input, whose values a linear node reads: a global pool's input in place of the pool.
   int SourceOf(const PlannedNode& node) const;

@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "model/format/bfloat16.h"
 #include "model/format/code_range.h"
 #include "model/kernels/cpu/pack_conv.h"
 
@@ -28,7 +29,7 @@ int64_t ConvBytes(const LayerPanels& panels) {
 }  // namespace
 
 PointPanels PanelPacker::Pack(PointId point, std::span<AlgorithmNames> choices) const {
-  PointPanels panels{.full_precision = artifact_.points[ToIndex(point)].full_precision};
+  PointPanels panels = EmptyPanels(point);
   for (int layer = 0; layer < static_cast<int>(plan_.layers.size()); ++layer) {
     if (plan_.layer(layer).kind == NodeKind::kLinear) {
       panels.layers.push_back(PackLinear(point, layer));
@@ -41,8 +42,16 @@ PointPanels PanelPacker::Pack(PointId point, std::span<AlgorithmNames> choices) 
   return panels;
 }
 
+PointPanels PanelPacker::EmptyPanels(PointId point) const {
+  const ArtifactPoint& of = artifact_.points[ToIndex(point)];
+  PointPanels panels;
+  panels.full_precision = of.full_precision;
+  panels.bfloat16 = of.full_precision && of.info.weight_bits == kBfloat16Bits;
+  return panels;
+}
+
 PointCandidates PanelPacker::PackCandidates(PointId point) const {
-  PointCandidates candidates{.panels = {.full_precision = artifact_.points[ToIndex(point)].full_precision}};
+  PointCandidates candidates{.panels = EmptyPanels(point), .layers = {}};
   for (int layer = 0; layer < static_cast<int>(plan_.layers.size()); ++layer) {
     std::vector<KernelCandidate>& of_layer = candidates.layers.emplace_back();
     if (plan_.layer(layer).kind == NodeKind::kLinear) {
@@ -79,6 +88,11 @@ PanelPacker::LayerWeights PanelPacker::WeightsOf(PointId point, int layer) const
                   .highest_output = epilogue.highest_code};
   if (artifact_point.full_precision) {
     weights.conv.floats = store.full;
+    weights.conv.bfloat16 = artifact_point.info.weight_bits == kBfloat16Bits;
+    if (weights.conv.bfloat16) {
+      for (float full : store.full) weights.floats.push_back(RoundToBfloat16(full));
+      weights.conv.floats = weights.floats;
+    }
     return weights;
   }
   for (int8_t q8 : store.q8) weights.codes.push_back(static_cast<int16_t>(ChildCode(q8, epilogue.weights)));

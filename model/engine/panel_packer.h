@@ -45,12 +45,14 @@ class PanelPacker {
   PointCandidates PackCandidates(PointId point) const;
 
  private:
-  // The weights of a conv or linear layer at a point. `conv` refers to `codes`.
+  // The weights of a conv or linear layer at a point. `conv` refers to the others.
   struct LayerWeights {
     std::vector<int16_t> codes;
+    std::vector<float> floats;  // rounded; empty where the artifact's are taken as they are
     ConvWeights conv;
   };
 
+  PointPanels EmptyPanels(PointId point) const;
   int HighestInput(PointId point, int node) const;
   LayerWeights WeightsOf(PointId point, int layer) const;
   LayerPanels PackLinear(PointId point, int layer) const;

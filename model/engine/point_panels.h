@@ -26,6 +26,7 @@ struct LayerPanels {
 // Not changed once made, so any number of slots may run with it.
 struct PointPanels {
   bool full_precision = false;
+  bool bfloat16 = false;            // with values that are bfloat16 numbers
   std::vector<LayerPanels> layers;  // by layer index of the plan
   int64_t bytes = 0;                // of all panels
 };

@@ -72,8 +72,12 @@ absl::Status CheckPoint(const ArtifactPoint& point, const NetworkPlan& plan) {
       return Invalid("point '", info.name, "': ", s.message());
     }
   }
-  if ((info.weight_bits == 32) != point.full_precision) {
+  if ((info.weight_bits > 8) != point.full_precision) {
     return Invalid("point '", info.name, "': ", info.weight_bits, " weight bits do not fit its precision");
+  }
+  if (point.full_precision && info.activation_bits != info.weight_bits) {
+    return Invalid("point '", info.name, "': ", info.activation_bits, " activation bits, but ", info.weight_bits,
+                   " weight bits at full precision");
   }
   if (!(info.accuracy >= 0 && info.accuracy <= 1)) {
     return Invalid("point '", info.name, "': accuracy ", info.accuracy, " is outside 0..1");

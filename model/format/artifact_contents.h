@@ -34,7 +34,7 @@ struct LayerEpilogue {
 
 struct ArtifactPoint {
   OperatingPoint info;
-  bool full_precision = false;
+  bool full_precision = false;  // of floats, or with 16 bits of bfloat16 numbers (bfloat16.h)
   int64_t accuracy_images = 0;
   std::vector<LayerEpilogue> layers;  // by layer index of the plan
 };

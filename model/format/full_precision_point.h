@@ -6,12 +6,13 @@
 
 namespace anybit::model {
 
-// The first full-precision point of `artifact`, or null.
+// The first point of `artifact` with floats of 32 bits, else with bfloat16 numbers, or null.
 inline const ArtifactPoint* FullPrecisionPoint(const Artifact& artifact) {
+  const ArtifactPoint* found = nullptr;
   for (const ArtifactPoint& point : artifact.points) {
-    if (point.full_precision) return &point;
+    if (point.full_precision && (found == nullptr || point.info.weight_bits > found->info.weight_bits)) found = &point;
   }
-  return nullptr;
+  return found;
 }
 
 }  // namespace anybit::model

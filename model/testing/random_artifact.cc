@@ -1,9 +1,12 @@
 #include "model/testing/random_artifact.h"
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 
 #include "base/random.h"
+#include "model/format/bfloat16.h"
+#include "model/format/full_precision_point.h"
 #include "model/format/requantize.h"
 
 namespace anybit::model {
@@ -77,6 +80,14 @@ Artifact RandomArtifact(const NetworkSpec& spec, uint64_t seed) {
     }
   }
   return artifact;
+}
+
+void AddBfloat16Point(Artifact& artifact) {
+  const auto is_quantized = [](const ArtifactPoint& point) { return !point.full_precision; };
+  ArtifactPoint point = *FullPrecisionPoint(artifact);
+  point.info.name = "bf16";
+  point.info.weight_bits = point.info.activation_bits = kBfloat16Bits;
+  artifact.points.insert(std::find_if(artifact.points.begin(), artifact.points.end(), is_quantized), point);
 }
 
 std::vector<uint8_t> RandomImages(const Artifact& artifact, int rows, uint64_t seed) {

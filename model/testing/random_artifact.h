@@ -14,6 +14,10 @@ namespace anybit::model {
 // in steps of .01.
 Artifact RandomArtifact(const NetworkSpec& spec, uint64_t seed);
 
+// Adds a point of bfloat16 numbers, "bf16", with the scales and biases of the full-precision point, which `artifact`
+// must have, and its accuracy; before the points that are not of full precision.
+void AddBfloat16Point(Artifact& artifact);
+
 // Random image codes for `rows` rows of the artifact's input.
 std::vector<uint8_t> RandomImages(const Artifact& artifact, int rows, uint64_t seed);
 

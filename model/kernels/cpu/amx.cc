@@ -2,6 +2,7 @@
 #include <immintrin.h>
 
 #include <cstdint>
+#include <type_traits>
 
 #include "model/kernels/cpu/amx_tiles.h"
 #include "model/kernels/cpu/kernel_table.h"

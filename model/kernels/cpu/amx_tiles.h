@@ -49,6 +49,13 @@ struct AmxTiles {
   [[gnu::always_inline]] static void MultiplyAdd() {
     asm volatile("tdpbusd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSums), "i"(kCodes), "i"(kWeights));
   }
+
+  // The same of bfloat16 numbers, two in 4 bytes, with sums of floats: products of the even ones and of the odd ones
+  // are summed by themselves, each addition rounded, then both sums are added. Takes denormal numbers for zero.
+  template <int kSums, int kValues, int kWeights>
+  [[gnu::always_inline]] static void MultiplyAddBfloats() {
+    asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSums), "i"(kValues), "i"(kWeights));
+  }
 };
 
 }  // namespace anybit::model

@@ -6,6 +6,9 @@
 #include <type_traits>
 
 #include "model/kernels/cpu/kernel_table.h"
+#ifdef ANYBIT_MODEL_BFLOAT16
+#include "model/kernels/cpu/testing/modelled_bfloat16.h"
+#endif
 
 #define ANYBIT_UNROLL _Pragma("GCC unroll 32")
 
@@ -158,16 +161,46 @@ struct Isa {
   }
 
   static void FinishFloats(const float* sums, const Epilogue& e, const float* residual, float* out) {
-    __m512 y = _mm512_fmadd_ps(_mm512_loadu_ps(sums), _mm512_loadu_ps(e.scale), _mm512_loadu_ps(e.bias));
-    if (residual != nullptr) y = _mm512_fmadd_ps(_mm512_loadu_ps(residual), _mm512_set1_ps(e.residual_scale), y);
-    _mm512_storeu_ps(out, _mm512_max_ps(y, _mm512_set1_ps(e.lowest)));
+    FinishFloatVector(_mm512_loadu_ps(sums), _mm512_loadu_ps(e.scale), _mm512_loadu_ps(e.bias), e, residual, out);
   }
+
+  // Takes the sums of a group of floats through the epilogue.
+  template <int kGroupPixels, int kGroupBlocks>
+  static void FinishFloatGroup(Vector (*acc)[kGroupBlocks], const Epilogue& e, int64_t lane,
+                               const void* const* residuals, void* const* outputs) {
+    ANYBIT_UNROLL for (int b = 0; b < kGroupBlocks; ++b) {
+      const __m512 scale = _mm512_loadu_ps(e.scale + b * kLanes), bias = _mm512_loadu_ps(e.bias + b * kLanes);
+      const int64_t at = lane + b * kLanes;
+      ANYBIT_UNROLL for (int i = 0; i < kGroupPixels; ++i) {
+        FinishFloatVector(_mm512_castsi512_ps(acc[i][b]), scale, bias, e,
+                          residuals == nullptr ? nullptr : static_cast<const float*>(residuals[i]) + at,
+                          static_cast<float*>(outputs[i]) + at);
+      }
+    }
+  }
+
+  [[gnu::always_inline]] static void FinishFloatVector(__m512 sums, __m512 scale, __m512 bias, const Epilogue& e,
+                                                       const float* residual, float* out) {
+    __m512 y = _mm512_fmadd_ps(sums, scale, bias);
+    if (residual != nullptr) y = _mm512_fmadd_ps(_mm512_loadu_ps(residual), _mm512_set1_ps(e.residual_scale), y);
+    y = _mm512_max_ps(y, _mm512_set1_ps(e.lowest));
+    if (e.bfloat16) {
+      const Vector bits = _mm512_castps_si512(y), one = _mm512_set1_epi32(1);
+      const Vector odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), one);
+      const Vector up = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+      y = _mm512_castsi512_ps(_mm512_and_si512(up, UpperHalves()));
+    }
+    _mm512_storeu_ps(out, y);
+  }
+
+  static Vector UpperHalves() { return _mm512_set1_epi32(static_cast<int32_t>(0xffff0000)); }
 };
 
 struct PlainSums {
   static constexpr bool kBytes = false, kSigns = false, kFloats = false;
   static constexpr int64_t kMaxSteps = kUnlimitedSteps;
   static constexpr int kPixels = Isa::kPixels;
+  static constexpr int kHalves = 1;
 
   static constexpr int kWeightBytes = sizeof(Isa::Vector);
 
@@ -212,14 +245,42 @@ struct Bytes : PlainSums {
   static void StoreLanes(const Isa::Vector* acc, const Init&, uint8_t* lanes) { _mm512_store_si512(lanes, acc[0]); }
 };
 
-struct Floats : PlainSums {
+struct FloatSums : PlainSums {
   static constexpr bool kFloats = true;
+  static constexpr int kValueBytes = 4;
 
-  static Isa::Vector Step(Isa::Vector acc, Isa::Vector x, Isa::Vector w) {
-    return _mm512_castps_si512(
-        _mm512_fmadd_ps(_mm512_castsi512_ps(x), _mm512_castsi512_ps(w), _mm512_castsi512_ps(acc)));
+  static void AddFloats(const Isa::Vector* acc, float* sums) {
+    _mm512_store_ps(sums, _mm512_add_ps(_mm512_load_ps(sums), _mm512_castsi512_ps(acc[0])));
   }
 };
+
+struct Floats : FloatSums {
+  static Isa::Vector Step(Isa::Vector acc, Isa::Vector x, Isa::Vector w) {
+    asm("vfmadd231ps %2, %1, %0" : "+v"(acc) : "v"(x), "v"(w));
+    return acc;
+  }
+};
+
+// The weights of two inputs, the first in the lower halves. Read and widened in one instruction: all that is kept in
+// registers are the accumulators and one half of the weights.
+struct Bfloats : Floats {
+  static constexpr int kHalves = 2, kValueBytes = 2;
+  static constexpr int kPixels = 5;  // with 6 x 4 accumulators GCC 12 spills
+
+  static Isa::Vector LoadFirst(const uint8_t* p) {
+    Isa::Vector w;
+    asm("vpslld $16, %1, %0" : "=v"(w) : "m"(*reinterpret_cast<const Isa::Vector*>(p)));
+    return w;
+  }
+
+  static Isa::Vector LoadSecond(const uint8_t* p) {
+    Isa::Vector w;
+    asm("vpandd %1, %2, %0" : "=v"(w) : "m"(*reinterpret_cast<const Isa::Vector*>(p)), "v"(Isa::UpperHalves()));
+    return w;
+  }
+};
+
+#include "model/kernels/cpu/avx512_bfloat16.inc"
 
 struct Signs : PlainSums {
   static constexpr bool kSigns = true;
@@ -263,19 +324,26 @@ struct SignsByTable : PlainSums {
 // Uses its operands.
 #include "model/kernels/cpu/avx512_depthwise.inc"
 
-template <class SignsOperand>
+template <class SignsOperand, class BfloatsOperand>
 constexpr KernelTable MakeAvx512Table() {
-  KernelTable table = MakeTable<SignsOperand>("avx512");
+  KernelTable table = MakeTable<SignsOperand, BfloatsOperand>("avx512");
   table.depthwise_3x3 = Depthwise3x3;
   return table;
 }
 
 }  // namespace
 
-const KernelTable& Avx512Kernels(bool has_vector_popcount) {
-  static constexpr KernelTable kTable = MakeAvx512Table<Signs>();
-  static constexpr KernelTable kWithoutPopcount = MakeAvx512Table<SignsByTable>();
-  return has_vector_popcount ? kTable : kWithoutPopcount;
+#ifdef ANYBIT_MODEL_BFLOAT16
+#define ANYBIT_ACCESSOR ModelledAvx512Kernels
+#else
+#define ANYBIT_ACCESSOR Avx512Kernels
+#endif
+
+const KernelTable& ANYBIT_ACCESSOR(const Avx512Extensions& extensions) {
+  static constexpr KernelTable kTables[] = {
+      MakeAvx512Table<SignsByTable, Bfloats>(), MakeAvx512Table<Signs, Bfloats>(),
+      MakeAvx512Table<SignsByTable, BfloatPairs>(), MakeAvx512Table<Signs, BfloatPairs>()};
+  return kTables[(extensions.vector_popcount ? 1 : 0) + (extensions.bfloat16 ? 2 : 0)];
 }
 
 }  // namespace anybit::model

@@ -7,11 +7,14 @@ namespace {
 
 constexpr ConvAlgorithm kAlgorithms[] = {
     DirectConvolution{Operand::kFloats},
+    DirectConvolution{Operand::kBfloats},
     DirectConvolution{Operand::kWords},
     DirectConvolution{Operand::kBytes},
     DirectConvolution{Operand::kSigns},
     TileConvolution{},
     TileConvolution{.packed = true},
+    FloatTileConvolution{},
+    FloatTileConvolution{.split = true},
     DepthwiseConvolution{},
     WinogradConvolution{WinogradKind::kWords4x4},
     WinogradConvolution{WinogradKind::kWords2x4},
@@ -23,7 +26,7 @@ constexpr ConvAlgorithm kAlgorithms[] = {
     WinogradConvolution{WinogradKind::kBytesStride2_2x2},
     WinogradConvolution{WinogradKind::kBytesStride2_4x4},
 };
-static_assert(std::size(kAlgorithms) == kOperands + 3 + kWinogradKinds, "an operand or a Winograd kind is missing");
+static_assert(std::size(kAlgorithms) == kOperands + 5 + kWinogradKinds, "an operand or a Winograd kind is missing");
 
 // The compiler warns here where an enumerator has no name.
 constexpr const char* Name(Operand operand) {
@@ -32,6 +35,7 @@ constexpr const char* Name(Operand operand) {
     case Operand::kWords: return "direct_words";
     case Operand::kSigns: return "direct_signs";
     case Operand::kFloats: return "direct_floats";
+    case Operand::kBfloats: return "direct_bfloats";
   }
   return "";
 }
@@ -60,6 +64,9 @@ const char* NameOf(const ConvAlgorithm& algorithm) {
   if (const auto* winograd = std::get_if<WinogradConvolution>(&algorithm)) return Name(winograd->kind);
   if (const auto* tiles = std::get_if<TileConvolution>(&algorithm)) {
     return tiles->packed ? "direct_packed_tiles" : "direct_tiles";
+  }
+  if (const auto* tiles = std::get_if<FloatTileConvolution>(&algorithm)) {
+    return tiles->split ? "direct_split_float_tiles" : "direct_bfloat_tiles";
   }
   return "depthwise";
 }

@@ -18,7 +18,7 @@
 namespace anybit::model {
 
 // One product for each weight and output. Words are always exact. Signs take weights -1 and +1 on codes of one or two
-// bits. Floats are for full precision, where they also compute depthwise layers; all other algorithms are integer.
+// bits. Floats are for full precision, where they also compute depthwise layers; bfloats for points of bfloat16.
 struct DirectConvolution {
   Operand operand{};
   friend constexpr bool operator==(const DirectConvolution&, const DirectConvolution&) = default;
@@ -29,6 +29,14 @@ struct DirectConvolution {
 struct TileConvolution {
   bool packed = false;
   friend constexpr bool operator==(const TileConvolution&, const TileConvolution&) = default;
+};
+
+// Products of bfloat16 numbers on tiles, summed in floats. Of bfloat16 points they are the products of the definition.
+// `split` is for floats of 32 bits: each is the sum of three bfloat16 numbers, and six of their nine products make the
+// sum at least as accurate as one fused multiply-add a product does.
+struct FloatTileConvolution {
+  bool split = false;
+  friend constexpr bool operator==(const FloatTileConvolution&, const FloatTileConvolution&) = default;
 };
 
 // Takes all quantized depthwise layers, and only those; always exact.
@@ -42,7 +50,8 @@ struct WinogradConvolution {
   friend constexpr bool operator==(const WinogradConvolution&, const WinogradConvolution&) = default;
 };
 
-using ConvAlgorithm = std::variant<DirectConvolution, TileConvolution, DepthwiseConvolution, WinogradConvolution>;
+using ConvAlgorithm = std::variant<DirectConvolution, TileConvolution, FloatTileConvolution, DepthwiseConvolution,
+                                   WinogradConvolution>;
 
 // Every algorithm once, in a fixed order.
 std::span<const ConvAlgorithm> AllConvAlgorithms();

@@ -15,6 +15,7 @@ namespace anybit::model {
 struct ConvWeights {
   std::span<const int16_t> codes;      // [out][kernel][kernel][channels]; empty at full precision
   std::span<const float> floats;       // the same shape, at full precision only
+  bool bfloat16 = false;               // floats, and values of all maps, are bfloat16 numbers (model/format/bfloat16.h)
   bool signs = false;                  // codes are -1 and +1
   int highest_input = 255;             // largest code of the input
   std::span<const float> scale, bias;  // [out]

@@ -12,6 +12,7 @@
 #include "model/kernels/aligned_buffer.h"
 #include "model/kernels/cpu/instruction_set.h"
 #include "model/kernels/cpu/panel_size.h"
+#include "model/kernels/cpu/testing/layer_shapes.h"
 #include "model/kernels/cpu/tile_scope.h"
 #include "model/kernels/reference.h"
 #include "model/kernels/testing/conv_cases.h"
@@ -25,11 +26,9 @@
 namespace anybit::model {
 namespace {
 
-using Shape = ConvShape;
 using Range = ConvRange;
 
-const ConvAlgorithm kFloats = DirectConvolution{Operand::kFloats}, kWords = DirectConvolution{Operand::kWords},
-                    kDepthwise = DepthwiseConvolution{}, kTiles = TileConvolution{};
+const ConvAlgorithm kWords = DirectConvolution{Operand::kWords}, kDepthwise = DepthwiseConvolution{}, kTiles = TileConvolution{};
 
 // Whether every kernel table offers `algorithm`.
 bool IsAlwaysOffered(const ConvAlgorithm& algorithm) {
@@ -40,28 +39,6 @@ bool IsAlwaysOffered(const ConvAlgorithm& algorithm) {
   return algorithm != ConvAlgorithm(DirectConvolution{Operand::kBytes}) &&
          !std::holds_alternative<TileConvolution>(algorithm);
 }
-
-FeatureMap MapOf(const FeatureShape& shape, Border border, bool pad_channels) {
-  return {.height = shape.height,
-          .width = shape.width,
-          .channels = shape.channels,
-          .stored_channels = pad_channels ? PaddedChannels(shape.channels) : shape.channels,
-          .before = border.before,
-          .after = border.after};
-}
-
-// Maps in memory, with the padding that Run needs.
-template <class T>
-struct Images {
-  Images(const FeatureMap& map, int64_t count) : map(map), memory((count * map.image_stride() + 64) * sizeof(T)) {}
-
-  T& at(int64_t image, int64_t y, int64_t x, int64_t c) {
-    return memory.as<T>()[image * map.image_stride() + map.at(y, x) + c];
-  }
-
-  FeatureMap map;
-  AlignedBuffer memory;
-};
 
 class ConvLayerTest : public testing::TestWithParam<std::tuple<const KernelTable*, ConvAlgorithm>> {
  protected:
@@ -187,9 +164,8 @@ bool ConvLayerTest::CheckScaled(const Shape& shape, const Range& range, int64_t 
 }
 
 TEST_P(ConvLayerTest, EqualsTheReferenceOnEveryShapeAndRangeItTakes) {
-  if (algorithm() == kFloats) return;
   int taken = 0;
-  for (const Shape& shape : kConvShapes) {
+  for (const Shape& shape : kShapes) {
     for (const Range& range : kConvRanges) {
       for (bool extreme : {false, true}) {
         taken += Check(shape, range, 1 + static_cast<int64_t>(random_() % 3), random_() % 2 == 0, true, extreme);
@@ -204,10 +180,9 @@ TEST_P(ConvLayerTest, EqualsTheReferenceOnEveryShapeAndRangeItTakes) {
     EXPECT_GT(taken, 0);
   }
   int depthwise = 0;
-  for (const Shape& shape : kConvShapes) depthwise += shape.depthwise;
+  for (const Shape& shape : kShapes) depthwise += shape.depthwise;
   if (algorithm() == kWords || (kernels().tiles != nullptr && algorithm() == kTiles)) {
-    EXPECT_EQ(taken,
-              (static_cast<int>(std::size(kConvShapes)) - depthwise) * static_cast<int>(std::size(kConvRanges)) * 2);
+    EXPECT_EQ(taken, (static_cast<int>(std::size(kShapes)) - depthwise) * static_cast<int>(std::size(kConvRanges)) * 2);
   }
   if (algorithm() == kDepthwise) {
     EXPECT_EQ(taken, depthwise * static_cast<int>(std::size(kConvRanges)) * 2);
@@ -215,7 +190,6 @@ TEST_P(ConvLayerTest, EqualsTheReferenceOnEveryShapeAndRangeItTakes) {
 }
 
 TEST_P(ConvLayerTest, EqualsTheReferenceForEveryNumberOfImages) {
-  if (algorithm() == kFloats) return;
   for (int64_t count = 1; count <= 33; ++count) {
     for (const Range& range : {Range{-127, 127, 255}, Range{-2, 2, 2}, Range{-1, 1, 1, true}}) {
       Check({4, 4, 32, 32, 3, 1, 1}, range, count, true, true, false);
@@ -241,70 +215,10 @@ TEST_P(ConvLayerTest, ReadsAnImageWithoutPaddedChannels) {
 
 // As many channels as the widest layers have: sums reach the limits that admission guards.
 TEST_P(ConvLayerTest, EqualsTheReferenceOnDeepSums) {
-  if (algorithm() == kFloats) return;
   for (const Range& range : kConvRanges) {
     for (int64_t channels : {128, 256, 512}) {
       Check({4, 4, channels, 16, 3, 1, 1}, range, 1, false, true, false);
       Check({3, 5, channels, 16, 3, 1, 1}, range, 2, false, true, true);
-    }
-  }
-}
-
-TEST_P(ConvLayerTest, SumsFloatsToTheirPrecision) {
-  if (algorithm() != kFloats) return;
-  for (const Shape& shape : kConvShapes) {
-    PlannedNode node = NodeOf(shape);
-    node.has_residual = true;
-    node.relu = shape.out % 2 == 0;
-    const ConvMaps maps{.in = MapOf(node.in, BorderFor(node), shape.in > 3 || shape.depthwise),
-                        .residual = MapOf(node.out, {.before = 0, .after = 1}, true),
-                        .out = MapOf(node.out, {.before = 1, .after = 1}, true)};
-    std::vector<float> floats(node.weights());
-    for (float& w : floats) w = static_cast<float>(Draw(-1000, 1000, false)) / 512;
-    const std::vector<float> scale(node.out.channels, 0.75f), bias(node.out.channels, 0.5f);
-    const ConvWeights weights{.codes = {}, .floats = floats, .scale = scale, .bias = bias, .residual_scale = 2};
-    const std::unique_ptr<ConvLayer> layer = PackConv(algorithm(), kernels(), node, maps, weights);
-    ASSERT_NE(layer, nullptr);
-    Images<float> in(maps.in, 2), residual(maps.residual, 2), out(maps.out, 2);
-    for (int64_t i = 0; i < 2; ++i) {
-      for (int64_t y = 0; y < shape.height; ++y) {
-        for (int64_t x = 0; x < shape.width; ++x) {
-          for (int64_t c = 0; c < shape.in; ++c) in.at(i, y, x, c) = static_cast<float>(Draw(0, 1000, false)) / 256;
-        }
-      }
-      for (int64_t y = 0; y < node.out.height; ++y) {
-        for (int64_t x = 0; x < node.out.width; ++x) {
-          for (int64_t c = 0; c < shape.out; ++c)
-            residual.at(i, y, x, c) = static_cast<float>(Draw(0, 100, false)) / 64;
-        }
-      }
-    }
-    layer->Run({.in = in.memory.data(), .residual = residual.memory.data(), .out = out.memory.data(), .count = 2},
-               nullptr);
-    for (int64_t i = 0; i < 2; ++i) {
-      for (int64_t y = 0; y < node.out.height; ++y) {
-        for (int64_t x = 0; x < node.out.width; ++x) {
-          for (int64_t o = 0; o < shape.out; ++o) {
-            double sum = 0, magnitude = 0;
-            for (int64_t d = 0; d < node.depth; ++d) {
-              const int64_t channels = shape.depthwise ? 1 : shape.in;
-              const int64_t c = shape.depthwise ? o : d % channels;
-              const int64_t kx = d / channels % shape.kernel, ky = d / channels / shape.kernel;
-              const int64_t iy = y * shape.stride - shape.padding + ky, ix = x * shape.stride - shape.padding + kx;
-              if (iy < 0 || ix < 0 || iy >= shape.height || ix >= shape.width) continue;
-              const double product = double{in.at(i, iy, ix, c)} * floats[o * node.depth + d];
-              sum += product;
-              magnitude += std::abs(product);
-            }
-            double expected = sum * 0.75 + 0.5 + residual.at(i, y, x, o) * 2.0;
-            if (node.relu) expected = std::max(0.0, expected);
-            // Each of depth + 2 roundings is at most 2^-24 of the sum so far.
-            const double bound = (static_cast<double>(node.depth) + 3) * 0x1p-24 * (magnitude + std::abs(expected) + 1);
-            ASSERT_NEAR(out.at(i, y, x, o), expected, bound) << shape.height << "x" << shape.width << " " << shape.in;
-          }
-          for (int64_t c = shape.out; c < maps.out.stored_channels; ++c) ASSERT_EQ(out.at(i, y, x, c), 0);
-        }
-      }
     }
   }
 }
@@ -325,7 +239,11 @@ std::vector<ConvAlgorithm> TestedAlgorithms() {
 #ifdef ANYBIT_MODEL_AMX
   return {TileConvolution{}, TileConvolution{.packed = true}};
 #else
-  return {AllConvAlgorithms().begin(), AllConvAlgorithms().end()};
+  std::vector<ConvAlgorithm> algorithms;  // float_conv_layer_test.cc has the others
+  for (const ConvAlgorithm& algorithm : AllConvAlgorithms()) {
+    if (!ForFloats(algorithm)) algorithms.push_back(algorithm);
+  }
+  return algorithms;
 #endif
 }
 

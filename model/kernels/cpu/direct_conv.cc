@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/format/bfloat16.h"
 #include "model/kernels/aligned_buffer.h"
 #include "model/kernels/cpu/packed_epilogue.h"
 #include "model/kernels/cpu/panel_size.h"
@@ -11,7 +12,7 @@ namespace {
 
 // Output pixels of one kernel call: the panel of a block is read once for all of them. Bounds the pointer tables on the
 // stack.
-constexpr int kPixelsPerCall = 96;
+constexpr int kPixelsPerCall = kMaxCallPixels;
 // Whole groups of pixels on every instruction set.
 constexpr int kPixelMultiple = 24;
 
@@ -22,9 +23,12 @@ constexpr int ValuesPerStep(Operand operand) {
     case Operand::kWords: return 2;
     case Operand::kSigns: return 32;
     case Operand::kFloats: return 1;
+    case Operand::kBfloats: return 2;
   }
   return 1;
 }
+
+bool IsFloat(Operand operand) { return operand == Operand::kFloats || operand == Operand::kBfloats; }
 
 // Images converted together: enough to fill a kernel call.
 int64_t GroupImages(const PlannedNode& node) {
@@ -37,8 +41,8 @@ int64_t PlaneBytes(const FeatureMap& map) { return StoredPixels(map) * SignWords
 
 // ---- Input
 
-// The form in which kernels read the input: bytes and floats in place, words and sign planes as a copy of one group of
-// images in the workspace.
+// The form in which kernels read the input: bytes and floats in place; words, sign planes and bfloat16 numbers as a copy
+// of one group of images in the workspace.
 class DirectInput {
  public:
   // Where the windows of one group of images start.
@@ -53,8 +57,13 @@ class DirectInput {
     }
   };
 
-  DirectInput(Operand operand, const PlannedNode& node, const FeatureMap& map, int planes)
-      : operand_(operand), map_(map), kernel_(node.kernel), images_(GroupImages(node)), planes_(planes) {}
+  DirectInput(Operand operand, const KernelTable& kernels, const PlannedNode& node, const FeatureMap& map, int planes)
+      : operand_(operand),
+        narrow_bfloats_(kernels.bfloat_input_bytes == 2),
+        map_(map),
+        kernel_(node.kernel),
+        images_(GroupImages(node)),
+        planes_(planes) {}
 
   int planes() const { return planes_; }
   int64_t plane_stride() const { return images_ * PlaneBytes(map_); }
@@ -63,6 +72,7 @@ class DirectInput {
     switch (operand_) {
       case Operand::kBytes:
       case Operand::kFloats: return 0;
+      case Operand::kBfloats: return narrow_bfloats_ ? images_ * map_.image_stride() * 2 + 64 : 0;
       case Operand::kWords: return images_ * map_.image_stride() * 2 + 64;
       case Operand::kSigns:
         return images_ * (planes_ * PlaneBytes(map_) + StoredPixels(map_) * static_cast<int64_t>(sizeof(int32_t))) +
@@ -78,6 +88,11 @@ class DirectInput {
     switch (operand_) {
       case Operand::kBytes: return WindowsAt(in + first * image, map_.stored_channels);
       case Operand::kFloats: return WindowsAt(in + 4 * first * image, 4 * map_.stored_channels);
+      case Operand::kBfloats:
+        if (!narrow_bfloats_) return WindowsAt(in + 4 * first * image, 4 * map_.stored_channels);
+        kernels.narrow(static_cast<const float*>(images) + first * image, count * image,
+                       reinterpret_cast<uint16_t*>(workspace));
+        return WindowsAt(workspace, 2 * map_.stored_channels);
       case Operand::kWords:
         kernels.widen(in + first * image, count * image, reinterpret_cast<int16_t*>(workspace));
         return WindowsAt(workspace, 2 * map_.stored_channels);
@@ -114,6 +129,7 @@ class DirectInput {
   int64_t sums_offset() const { return RoundUp(planes_ * plane_stride(), 64); }
 
   const Operand operand_;
+  const bool narrow_bfloats_;
   const FeatureMap map_;
   const int kernel_;
   const int64_t images_;  // of a group
@@ -178,6 +194,7 @@ class DirectPanel {
         }
         break;
       case Operand::kFloats: bytes_.as<float>()[at] = weights.floats[index]; break;
+      case Operand::kBfloats: bytes_.as<uint16_t>()[at] = NearestBfloat16(weights.floats[index]); break;
       case Operand::kSigns: break;
     }
   }
@@ -200,7 +217,7 @@ class DirectConv : public ConvLayer {
         kernels_(kernels),
         node_(node),
         maps_(maps),
-        input_(operand, node, maps.in, operand == Operand::kSigns && weights.highest_input > 1 ? 2 : 1),
+        input_(operand, kernels, node, maps.in, operand == Operand::kSigns && weights.highest_input > 1 ? 2 : 1),
         panel_(operand, kernels, node, maps.in, weights),
         epilogue_(weights, node.relu, 1),
         exact_steps_(exact_steps) {}
@@ -232,7 +249,7 @@ class DirectConv : public ConvLayer {
 
   void RunGroup(const ConvImages& images, int64_t first, int64_t count, uint8_t* workspace) const {
     const DirectInput::Windows windows = input_.Prepare(kernels_, images.in, first, count, workspace);
-    const int64_t out_bytes = operand_ == Operand::kFloats ? 4 : 1;
+    const int64_t out_bytes = IsFloat(operand_) ? 4 : 1;
     const int pixels_of_call = PixelsOfCalls(count * node_.out.height * node_.out.width);
     const auto* residuals = static_cast<const uint8_t*>(images.residual);
     Pixels pixels;
@@ -303,6 +320,7 @@ int64_t ExactSteps(const ConvWeights& weights) {
 std::unique_ptr<ConvLayer> PackDirectConv(Operand operand, const KernelTable& kernels, const PlannedNode& node,
                                           const ConvMaps& maps, const ConvWeights& weights) {
   if (kernels.convolve[static_cast<int>(operand)] == nullptr) return nullptr;
+  if (IsFloat(operand) == weights.floats.empty() || (operand == Operand::kBfloats && !weights.bfloat16)) return nullptr;
   if (operand == Operand::kSigns) {
     if (!weights.signs || weights.highest_input > 3 || maps.in.stored_channels % kLanes != 0) return nullptr;
   }
@@ -314,10 +332,10 @@ std::unique_ptr<ConvLayer> PackDirectConv(Operand operand, const KernelTable& ke
   return std::make_unique<DirectConv>(operand, kernels, node, maps, weights, exact_steps);
 }
 
-int64_t MaxDirectWorkspaceBytes(const PlannedNode& node, const FeatureMap& in) {
+int64_t MaxDirectWorkspaceBytes(const KernelTable& kernels, const PlannedNode& node, const FeatureMap& in) {
   int64_t bytes = 0;
   for (int operand = 0; operand < kOperands; ++operand) {
-    bytes = std::max(bytes, DirectInput(static_cast<Operand>(operand), node, in, 2).workspace_bytes());
+    bytes = std::max(bytes, DirectInput(static_cast<Operand>(operand), kernels, node, in, 2).workspace_bytes());
   }
   return bytes;
 }

@@ -18,7 +18,7 @@ std::unique_ptr<ConvLayer> PackDirectConv(Operand operand, const KernelTable& ke
                                           const ConvMaps& maps, const ConvWeights& weights);
 
 // Bytes of workspace that suffice for any operand on maps like `in`.
-int64_t MaxDirectWorkspaceBytes(const PlannedNode& node, const FeatureMap& in);
+int64_t MaxDirectWorkspaceBytes(const KernelTable& kernels, const PlannedNode& node, const FeatureMap& in);
 
 }  // namespace anybit::model
 

@@ -1,6 +1,6 @@
 """Finds, in compiled code, the innermost loops that hold dot products: what the kernels' speed is decided in.
 
-Dot products are VNNI's and AMX's, and of AVX2 the multiplications that add pairs.
+Dot products are those of VNNI, AVX-512 BF16 and AMX, and of AVX2 the multiplications that add pairs.
 
 A function is cut into basic blocks; its loops are the strongly connected components of their graph, and the loops
 within a loop those that remain without its entry. Nothing is assumed of the order in which a compiler lays out blocks.
@@ -10,7 +10,7 @@ import dataclasses
 import re
 import subprocess
 
-DOT_PRODUCT = re.compile(r"\b(vpdp(busd|wssd)s?|vpmadd(wd|ubsw)|tdpbusd)\b")
+DOT_PRODUCT = re.compile(r"\b(vpdp(busd|wssd)s?|vdpbf16ps|vpmadd(wd|ubsw)|tdp(busd|bf16ps))\b")
 TILES = re.compile(r"%tmm")
 VECTOR = re.compile(r"%[xyz]mm")
 _FUNCTION = re.compile(r"^([0-9a-f]+) <(.+)>:$")

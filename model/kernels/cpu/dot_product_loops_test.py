@@ -37,10 +37,12 @@ class FindLoops(unittest.TestCase):
         code = "vpdpbusd %zmm1, %zmm2, %zmm3\n" + loop_with("vpdpwssd %zmm1, %zmm2, %zmm4")
         self.assertEqual(dot_products_of_loops(code), [2])
 
-    def test_both_encodings_count(self):
+    def test_all_encodings_and_instructions_count(self):
         self.assertEqual(dot_products_of_loops("1: {vex} vpdpbusd %ymm1, %ymm2, %ymm3\n dec %ecx\n jnz 1b"), [1])
         self.assertEqual(dot_products_of_loops("1: vpmaddwd %ymm1, %ymm2, %ymm3\n dec %ecx\n jnz 1b"), [1])
         self.assertEqual(dot_products_of_loops("1: vpmaddubsw %ymm1, %ymm2, %ymm3\n dec %ecx\n jnz 1b"), [1])
+        self.assertEqual(dot_products_of_loops("1: vdpbf16ps %zmm1, %zmm2, %zmm3\n dec %ecx\n jnz 1b"), [1])
+        self.assertEqual(dot_products_of_loops("1: tdpbf16ps %tmm1, %tmm2, %tmm3\n dec %ecx\n jnz 1b"), [1])
         self.assertEqual(dot_products_of_loops("1: {evex} vpdpwssds %ymm1, %ymm2, %ymm3\n dec %ecx\n jnz 1b"), [1])
 
     def test_only_the_innermost_of_nested_loops_is_taken(self):

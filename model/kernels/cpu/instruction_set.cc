@@ -31,11 +31,11 @@ bool SavesTiles() {
   return (eax >> 17 & 3) == 3;
 }
 
-// AMX-TILE and AMX-INT8 (CPUID leaf 7, EDX bits 24 and 25), with tiles of the size that the kernels use: palette 1 in
-// leaf 29 has eight of 16 rows of 64 bytes.
+// AMX-BF16, AMX-TILE and AMX-INT8 (CPUID leaf 7, EDX bits 22, 24 and 25), with tiles of the size that the kernels use:
+// palette 1 in leaf 29 has eight of 16 rows of 64 bytes.
 bool HasAmx() {
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0 || (edx >> 24 & 3) != 3 || !SavesTiles()) return false;
+  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0 || (edx >> 22 & 13) != 13 || !SavesTiles()) return false;
   if (__get_cpuid_count(29, 1, &eax, &ebx, &ecx, &edx) == 0) return false;
   const unsigned row_bytes = ebx & 0xffff, tiles = ebx >> 16, rows = ecx & 0xffff;
   return row_bytes == 64 && tiles >= 8 && rows == 16;
@@ -63,6 +63,7 @@ Processor ThisProcessor() {
                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                      __builtin_cpu_supports("avx512vnni");
   processor.vector_popcount = __builtin_cpu_supports("avx512vpopcntdq");
+  processor.avx512_bfloat16 = __builtin_cpu_supports("avx512bf16");
   processor.amx = HasAmx() && __builtin_cpu_supports("gfni");
   processor.request_tiles = RequestTiles;
 #endif
@@ -71,9 +72,14 @@ Processor ThisProcessor() {
 
 #if defined(__x86_64__)
 // Made once: tables are known by their address.
-const KernelTable& AmxTable(bool vector_popcount) {
-  static const KernelTable kTables[] = {AmxKernels(Avx512Kernels(false)), AmxKernels(Avx512Kernels(true))};
-  return kTables[vector_popcount ? 1 : 0];
+const KernelTable& AmxTable(const Avx512Extensions& e) {
+  static const KernelTable kTables[] = {
+      AmxKernels(Avx512Kernels({.vector_popcount = false, .bfloat16 = false})),
+      AmxKernels(Avx512Kernels({.vector_popcount = true, .bfloat16 = false})),
+      AmxKernels(Avx512Kernels({.vector_popcount = false, .bfloat16 = true})),
+      AmxKernels(Avx512Kernels({.vector_popcount = true, .bfloat16 = true})),
+  };
+  return kTables[(e.vector_popcount ? 1 : 0) + (e.bfloat16 ? 2 : 0)];
 }
 #endif
 
@@ -83,8 +89,10 @@ std::vector<const KernelTable*> KernelsFor(const Processor& processor) {
   std::vector<const KernelTable*> tables;
 #if defined(__x86_64__)
   if (processor.avx2 && processor.avx512) {
-    if (processor.amx && processor.request_tiles()) tables.push_back(&AmxTable(processor.vector_popcount));
-    tables.push_back(&Avx512Kernels(processor.vector_popcount));
+    const Avx512Extensions extensions{.vector_popcount = processor.vector_popcount,
+                                      .bfloat16 = processor.avx512_bfloat16};
+    if (processor.amx && processor.request_tiles()) tables.push_back(&AmxTable(extensions));
+    tables.push_back(&Avx512Kernels(extensions));
   }
   if (processor.avx2 && processor.avx_vnni) tables.push_back(&AvxVnniKernels());
   if (processor.avx2) tables.push_back(&Avx2Kernels());

@@ -17,7 +17,8 @@ struct Processor {
   bool avx_vnni = false;
   bool avx512 = false;  // F, BW, DQ, VL and VNNI
   bool vector_popcount = false;
-  bool amx = false;  // AMX-INT8 and GFNI
+  bool avx512_bfloat16 = false;  // AVX-512 BF16
+  bool amx = false;              // AMX-INT8, AMX-BF16 and GFNI
   // Asks for the permission to use tiles; false where it is refused. Called where the rest is there, once.
   std::function<bool()> request_tiles;
 };

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Each instruction set's object offers its table's accessor, and no other code that a linker could share.
 
-And VPOPCNTDQ, which only some of the processors with VNNI have, stays in the functions that are chosen by its presence;
-tile instructions, in the object of AMX.
+And VPOPCNTDQ and BF16, which only some of the processors with VNNI have, stay in the functions that are chosen by their
+presence; tile instructions, in the object of AMX.
 An inline function of a header, compiled here for AVX-512, may become the one copy of it in the whole program, and stop
 the program on every processor without. Arguments: the compiled kernels.
 """
@@ -11,7 +11,8 @@ import re
 import subprocess
 import sys
 
-POPCOUNT = re.compile(r"\bvpopcnt")
+# Instructions of which only some processors with VNNI have, and the operand whose functions may have them.
+RARE = {re.compile(r"\bvpopcnt"): r"\bSigns\b", re.compile(r"\bvdpbf16ps"): r"\bBfloatPairs\b"}
 TILES = re.compile(r"\b(tile(loadd|loaddt1|stored|zero|release)|ldtilecfg|tdp\w+)\b")
 ACCESSOR = re.compile(r"^anybit::model::(\w+)Kernels\([\w:]*( const&)?\)$")
 
@@ -23,14 +24,15 @@ def complaints(symbols):
     return found or ([] if len(names) == 1 else [f"offers {len(names)} tables, expected one"])
 
 
-def popcounts_elsewhere(disassembly):
-    """Functions that count bits by an instruction of their own and are not instances for the operand Signs."""
+def rare_elsewhere(disassembly):
+    """Functions with a rare instruction that are not instances for its operand."""
     found, function = set(), ""
     for line in disassembly.splitlines():
         if line.endswith(">:"):
             function = line
-        elif POPCOUNT.search(line) and not re.search(r"\bSigns\b", function):
-            found.add(f"counts bits by VPOPCNTDQ in {function}")
+        for instruction, operand in RARE.items():
+            if instruction.search(line) and not re.search(operand, function):
+                found.add(f"has {instruction.search(line)[0]} in {function}")
     return sorted(found)
 
 
@@ -56,8 +58,10 @@ def main(paths):
     amx = "0000000000000000 T anybit::model::AmxKernels(anybit::model::KernelTable const&)\n"
     assert complaints(amx) == []
     assert tiles_elsewhere(amx, product) == [] and tiles_elsewhere(amx, " 4: vpaddd\n") != []
-    assert popcounts_elsewhere("0 <void f<Signs>()>:\n 4: vpopcntd %zmm0,%zmm0\n") == []
-    assert popcounts_elsewhere("0 <void f<SignsByTable>()>:\n 4: vpopcntd %zmm0,%zmm0\n") != []
+    assert rare_elsewhere("0 <void f<Signs>()>:\n 4: vpopcntd %zmm0,%zmm0\n") == []
+    assert rare_elsewhere("0 <void f<SignsByTable>()>:\n 4: vpopcntd %zmm0,%zmm0\n") != []
+    assert rare_elsewhere("0 <void f<BfloatPairs>()>:\n 4: vdpbf16ps %zmm0,%zmm1,%zmm0\n") == []
+    assert rare_elsewhere("0 <void f<Bfloats>()>:\n 4: vdpbf16ps %zmm0,%zmm1,%zmm0\n") != []
     found = []
     for path in paths:
         command = ["nm", "--demangle", "--defined-only", "--extern-only", path]
@@ -67,7 +71,7 @@ def main(paths):
         else:
             command = ["objdump", "--disassemble", "--demangle", "--no-show-raw-insn", path]
             disassembly = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-            texts = complaints(symbols) + popcounts_elsewhere(disassembly) + tiles_elsewhere(symbols, disassembly)
+            texts = complaints(symbols) + rare_elsewhere(disassembly) + tiles_elsewhere(symbols, disassembly)
             found += [f"{path}: {text}" for text in texts]
     return "\n".join(found)
 

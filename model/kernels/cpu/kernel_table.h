@@ -25,23 +25,27 @@ enum class Operand : uint8_t {
   kWords,   // two s16 values, two s16 weights
   kSigns,   // 32 bits of one plane of the codes, 32 signs (bit set for +1)
   kFloats,  // one float, one float
+  kBfloats,  // two bfloat16 weights; two floats of a pixel, or two bfloat16 (KernelTable::bfloat_input_bytes)
 };
-inline constexpr int kOperands = 4;
+inline constexpr int kOperands = 5;
 
 // Turns finished sums into codes (model/format/requantize.h). Arrays hold whole blocks: [16 * blocks].
 struct Epilogue {
   const float* scale;
   const float* bias;
   float residual_scale;
-  float highest;  // highest code, a whole number; of kFloats unused
-  float lowest;   // of kFloats: 0, or minus infinity where there is no ReLU; else unused
+  float highest;          // highest code, a whole number; of floats unused
+  float lowest;           // of floats: 0, or minus infinity where there is no ReLU; else unused
+  bool bfloat16 = false;  // of floats: outputs are rounded to bfloat16 (model/format/bfloat16.h)
 };
+
+inline constexpr int kMaxCallPixels = 96;
 
 // Output pixels times all outputs of a layer. Sums run over `rows` ranges of `row_steps` steps, `row_stride` bytes
 // apart: the rows of the kernel window, contiguous in NHWC.
 struct ConvCall {
   const uint8_t* const* windows;  // [pixels], each pixel's first byte
-  int pixels;
+  int pixels;                     // at most kMaxCallPixels
   int rows;
   int64_t row_stride;  // bytes
   int64_t row_steps;
@@ -52,8 +56,8 @@ struct ConvCall {
   int64_t plane_stride;        // kSigns: bytes from a window's bits of plane 0 to those of plane 1
   const int32_t* window_sums;  // kSigns: [pixels], the sum of each window's codes
   Epilogue epilogue;
-  const void* const* residuals;  // [pixels] codes (kFloats: floats) to add, or null
-  void* const* outputs;          // [pixels], 16 * blocks codes (kFloats: floats) each
+  const void* const* residuals;  // [pixels] codes (at full precision: floats) to add, or null
+  void* const* outputs;          // [pixels], 16 * blocks codes (at full precision: floats) each
 };
 
 // A tile: 16 pixels by 16 outputs, and what a step of tiles takes: 64 bytes of each pixel.
@@ -62,8 +66,8 @@ inline constexpr int kTileStepBytes = 64;
 inline constexpr int kTileBytes = kTilePixels * kTileStepBytes;
 inline constexpr int kTileScratchBytes = 12 * kTileBytes;
 
-// Groups of 16 output pixels times all outputs of a layer, in bytes. The windows of a group lie one stride apart; every
-// 64 bytes that a step reads of a window meet one tile of the panel.
+// Groups of 16 output pixels times all outputs of a layer, in bytes, or in bfloat16 with sums of 32-bit floats. The
+// windows of a group lie one stride apart; every 64 bytes that a step reads of a window meet one tile of the panel.
 struct TileCall {
   const uint8_t* const* groups;  // [group_count], the first byte of each group's first window
   int group_count;
@@ -71,11 +75,11 @@ struct TileCall {
   const int64_t* steps;  // [step_count], bytes from a window's first to those of each step
   int64_t step_count;
   const uint8_t* panel;  // [blocks][step_count] tiles: [16 steps of 4 bytes][kBlockStepBytes], 64-byte aligned
-  int weight_bits;       // 8, or 4, 3, 2 or 1 where tiles of the panel are packed (packed_tiles.h)
+  int weight_bits;       // 8, or 4, 3, 2 or 1 where tiles of the panel are packed (packed_tiles.h); 16: bfloat16
   int blocks;            // of packed tiles a multiple of 4
   Epilogue epilogue;
-  const uint8_t* const* residuals;  // [16 * group_count] codes to add, or null
-  uint8_t* const* outputs;          // [16 * group_count], 16 * blocks codes each
+  const uint8_t* const* residuals;  // [16 * group_count] codes (bfloat16: floats) to add, or null
+  uint8_t* const* outputs;          // [16 * group_count], 16 * blocks codes (bfloat16: floats) each
   uint8_t* scratch;                 // [kTileScratchBytes], 64-byte aligned
 };
 
@@ -208,7 +212,11 @@ struct KernelTable {
   // Bytes of each weight in a panel of convolve's kWords: 2, or 1 where the kernel widens them.
   int word_weight_bytes;
 
-  // By Operand; null where the table has none. kWords and kFloats always exist.
+  // Bytes of each value of a pixel that convolve's kBfloats reads: 4 where it multiplies floats with widened weights, 2
+  // where the processor has products of bfloat16 numbers (`narrow` makes them).
+  int bfloat_input_bytes;
+
+  // By Operand; null where the table has none. kWords, kFloats and kBfloats always exist.
   void (*convolve[kOperands])(const ConvCall&);
 
   // By WinogradKind; functions null where the table has none. kWords4x4 and kWords2x4 always exist.
@@ -218,6 +226,13 @@ struct KernelTable {
   void (*depthwise_floats)(const DepthwiseCall&);
 
   void (*widen)(const uint8_t* codes, int64_t count, int16_t* words);
+
+  // The upper halves of floats that are bfloat16 numbers.
+  void (*narrow)(const float* in, int64_t count, uint16_t* out);
+
+  // Splits each float into three bfloat16 numbers whose sum it is, the first the nearest, the next the nearest to what
+  // is left: out[pixel][3][channels].
+  void (*split_floats)(const float* in, int64_t pixels, int64_t channels, uint16_t* out);
 
   // Bits of codes 0..3: bit c of pixel p's plane i goes to planes[i * plane_stride + p * words + c / 32], bit c % 32;
   // words = ceil(channels / 32); sums[p] is the pixel's sum of codes. channels: a multiple of kLanes.
@@ -232,6 +247,9 @@ struct KernelTable {
 
   // sum over d of in[d] * weights[d]; in[d] >= 0.
   int64_t (*dot)(const int16_t* in, const int8_t* weights, int64_t depth);
+
+  // The same of floats, in any order.
+  float (*dot_floats)(const float* in, const float* weights, int64_t depth);
 
   // Like depthwise, for 3 x 3 taps in three rows of neighbouring pixels, windows one or two pixels apart, and nothing
   // to add; null where the table has none. Weights are DepthwiseChunks of the call's 16 * blocks channels. Of the
@@ -252,11 +270,15 @@ const KernelTable& Avx2Kernels();
 // AVX2, FMA and AVX-VNNI.
 const KernelTable& AvxVnniKernels();
 
-// AVX-512 F, BW, DQ, VL and VNNI; `has_vector_popcount`: and VPOPCNTDQ.
-const KernelTable& Avx512Kernels(bool has_vector_popcount);
+// AVX-512 F, BW, DQ, VL and VNNI, and what only some processors with those have.
+struct Avx512Extensions {
+  bool vector_popcount = false;  // VPOPCNTDQ
+  bool bfloat16 = false;         // BF16
+};
+const KernelTable& Avx512Kernels(const Avx512Extensions& extensions);
 
-// `vectors`, a table of Avx512Kernels, with tiles: AMX-INT8, and GFNI beside AVX-512. The operating system must permit
-// the process to use tiles.
+// `vectors`, a table of Avx512Kernels, with tiles: AMX-INT8 and AMX-BF16, and GFNI beside AVX-512. The operating system
+// must permit the process to use tiles.
 KernelTable AmxKernels(const KernelTable& vectors);
 #endif
 

@@ -5,6 +5,7 @@
 
 #include "model/kernels/cpu/depthwise_conv.h"
 #include "model/kernels/cpu/direct_conv.h"
+#include "model/kernels/cpu/float_tile_conv.h"
 #include "model/kernels/cpu/panel_size.h"
 #include "model/kernels/cpu/tile_conv.h"
 #include "model/kernels/cpu/winograd.h"
@@ -18,10 +19,24 @@ double GuessedDirectCost(Operand operand, const KernelTable& kernels) {
   switch (operand) {
     case Operand::kFloats:
     case Operand::kWords: return 1;
+    case Operand::kBfloats: return kernels.bfloat_input_bytes == 2 ? 0.6 : 1.1;
     case Operand::kBytes: return kernels.narrow_bytes ? 0.55 : 0.5;
     case Operand::kSigns: return kernels.narrow_bytes ? 0.3 : 0.2;
   }
   return 1;
+}
+
+// The share of a tile's products that `bytes` of each window and so many pixels need.
+double FilledTiles(int64_t bytes, const PlannedNode& node, int64_t images) {
+  const int64_t pixels = images * node.out.height * node.out.width;
+  return static_cast<double>(bytes * pixels) /
+         static_cast<double>(RoundUp(bytes, kTileStepBytes) * RoundUp(pixels, kTilePixels));
+}
+
+// Tiles multiply sixteen times as many bfloat16 numbers as vectors do floats.
+double GuessedFloatTileCost(bool split, const PlannedNode& node, int64_t images) {
+  const int64_t bytes = int64_t{2} * node.kernel * node.kernel * node.in.channels;
+  return (split ? 6.0 : 1.0) / 12 / FilledTiles(bytes, node, images);
 }
 
 // Tiles multiply seven times as fast as vectors, 64 bytes of 16 pixels at once. Packed weights pay where all of them
@@ -29,11 +44,9 @@ double GuessedDirectCost(Operand operand, const KernelTable& kernels) {
 double GuessedTileCost(bool packed, const PlannedNode& node, int64_t images) {
   const int64_t bytes = int64_t{node.kernel} * node.kernel * node.in.channels;
   const int64_t pixels = images * node.out.height * node.out.width;
-  const double filled = static_cast<double>(bytes * pixels) /
-                        static_cast<double>(RoundUp(bytes, kTileStepBytes) * RoundUp(pixels, kTilePixels));
   constexpr int64_t kNearBytes = 2 << 20;
   const bool far = bytes * node.out.channels > kNearBytes && pixels <= kTilePixels;
-  return 0.5 / 7 / filled * (packed == far ? 1.0 : 1.5);
+  return 0.5 / 7 / FilledTiles(bytes, node, images) * (packed == far ? 1.0 : 1.5);
 }
 
 double GuessedWinogradCost(WinogradKind kind, const PlannedNode& node, int64_t images) {
@@ -62,10 +75,17 @@ Border BorderFor(const PlannedNode& node) {
 std::unique_ptr<ConvLayer> PackConv(const ConvAlgorithm& algorithm, const KernelTable& kernels, const PlannedNode& node,
                                     const ConvMaps& maps, const ConvWeights& weights) {
   const bool full_precision = !weights.floats.empty();
-  if (full_precision != (algorithm == ConvAlgorithm(DirectConvolution{Operand::kFloats}))) return nullptr;
   if (node.depthwise) {
-    if (!full_precision && !std::holds_alternative<DepthwiseConvolution>(algorithm)) return nullptr;
-    return PackDepthwiseConv(kernels, node, maps, weights);
+    const ConvAlgorithm only = full_precision ? ConvAlgorithm(DirectConvolution{Operand::kFloats})
+                                              : ConvAlgorithm(DepthwiseConvolution{});
+    return algorithm == only ? PackDepthwiseConv(kernels, node, maps, weights) : nullptr;
+  }
+  if (full_precision) {
+    if (const auto* tiles = std::get_if<FloatTileConvolution>(&algorithm)) {
+      return tiles->split == weights.bfloat16 ? nullptr : PackFloatTileConv(kernels, node, maps, weights);
+    }
+    const auto* direct = std::get_if<DirectConvolution>(&algorithm);
+    return direct == nullptr ? nullptr : PackDirectConv(direct->operand, kernels, node, maps, weights);
   }
   if (const auto* winograd = std::get_if<WinogradConvolution>(&algorithm)) {
     return PackWinogradConv(winograd->kind, kernels, node, maps, weights);
@@ -81,7 +101,8 @@ std::unique_ptr<ConvLayer> PackConv(const ConvAlgorithm& algorithm, const Kernel
 
 int64_t MaxWorkspaceBytes(const KernelTable& kernels, const PlannedNode& node, const ConvMaps& maps) {
   if (node.depthwise) return 0;
-  return std::max({MaxDirectWorkspaceBytes(node, maps.in), MaxTileWorkspaceBytes(kernels, node, maps.in),
+  return std::max({MaxDirectWorkspaceBytes(kernels, node, maps.in), MaxTileWorkspaceBytes(kernels, node, maps.in),
+                   MaxFloatTileWorkspaceBytes(kernels, node, maps.in),
                    MaxWinogradWorkspaceBytes(kernels, node, maps.in)});
 }
 
@@ -92,6 +113,9 @@ double GuessedCost(const ConvAlgorithm& algorithm, const KernelTable& kernels, c
   }
   if (const auto* tiles = std::get_if<TileConvolution>(&algorithm)) {
     return GuessedTileCost(tiles->packed, node, images);
+  }
+  if (const auto* tiles = std::get_if<FloatTileConvolution>(&algorithm)) {
+    return GuessedFloatTileCost(tiles->split, node, images);
   }
   if (const auto* winograd = std::get_if<WinogradConvolution>(&algorithm)) {
     return GuessedWinogradCost(winograd->kind, node, images);

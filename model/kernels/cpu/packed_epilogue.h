@@ -20,7 +20,8 @@ class PackedEpilogue {
             .bias = bias_.data() + block * kLanes,
             .residual_scale = residual_scale_,
             .highest = highest_,
-            .lowest = lowest_};
+            .lowest = lowest_,
+            .bfloat16 = bfloat16_};
   }
 
  private:
@@ -28,6 +29,7 @@ class PackedEpilogue {
   float residual_scale_;
   float highest_;
   float lowest_;
+  bool bfloat16_;
 };
 
 }  // namespace anybit::model

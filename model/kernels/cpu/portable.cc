@@ -8,6 +8,7 @@
 #include <emmintrin.h>
 #endif
 
+#include "model/format/bfloat16.h"
 #include "model/format/requantize.h"
 #include "model/kernels/cpu/kernel_table.h"
 
@@ -86,6 +87,7 @@ struct Isa {
       float y = sums[l] * e.scale[l] + e.bias[l];
       if (residual != nullptr) y += residual[l] * e.residual_scale;
       out[l] = y > e.lowest ? y : e.lowest;
+      if (e.bfloat16) out[l] = RoundToBfloat16(out[l]);
     }
   }
 };
@@ -94,6 +96,7 @@ struct PlainSums {
   static constexpr bool kBytes = false, kSigns = false, kFloats = false;
   static constexpr int64_t kMaxSteps = kUnlimitedSteps;
   static constexpr int kPixels = Isa::kPixels;
+  static constexpr int kHalves = 1;
 
   static constexpr int kWeightBytes = sizeof(Isa::Vector);
 
@@ -126,12 +129,25 @@ using DirectWords = Words;
 
 struct Floats : PlainSums {
   static constexpr bool kFloats = true;
+  static constexpr int kValueBytes = 4;
   typedef float Lanes __attribute__((vector_size(16)));
 
   static Isa::Vector Step(Isa::Vector acc, Isa::Vector x, Isa::Vector w) {
     return reinterpret_cast<Isa::Vector>(reinterpret_cast<Lanes>(acc) +
                                          reinterpret_cast<Lanes>(x) * reinterpret_cast<Lanes>(w));
   }
+
+  static void AddFloats(const Isa::Vector* acc, float* sums) {
+    for (int l = 0; l < kLanes; ++l) sums[l] += reinterpret_cast<const Lanes&>(acc[l / 4])[l % 4];
+  }
+};
+
+// The weights of two inputs, the first in the lower halves.
+struct Bfloats : Floats {
+  static constexpr int kHalves = 2, kValueBytes = 2;
+
+  static Isa::Vector LoadFirst(const uint8_t* p) { return Isa::Load(p) << 16; }
+  static Isa::Vector LoadSecond(const uint8_t* p) { return Isa::Load(p) & static_cast<int32_t>(0xffff0000); }
 };
 
 // Bits counted side by side in bytes: at most 8 a step.

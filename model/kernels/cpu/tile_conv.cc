@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "model/format/bfloat16.h"
 #include "model/kernels/aligned_buffer.h"
 #include "model/kernels/cpu/packed_epilogue.h"
 #include "model/kernels/cpu/packed_tiles.h"
@@ -36,12 +37,8 @@ int64_t UnitsAtOnce(const TilePlan& plan) {
 // The workspace: the kernel's scratch, room for a pixel that nobody reads, then copies.
 int64_t UnreadOffset() { return kTileScratchBytes; }
 int64_t CopyOffset(const PlannedNode& node) {
-  return UnreadOffset() + RoundUp(PaddedChannels(node.out.channels), kTileStepBytes);
-}
-int64_t WorkspaceBytes(const PlannedNode& node, const std::vector<TilePlan>& plans) {
-  int64_t copies = 0;
-  for (const TilePlan& plan : plans) copies = std::max(copies, UnitsAtOnce(plan) * plan.unit_bytes);
-  return CopyOffset(node) + copies + kCopyStep;
+  constexpr int64_t kWidest = sizeof(float);
+  return UnreadOffset() + RoundUp(PaddedChannels(node.out.channels) * kWidest, kTileStepBytes);
 }
 
 // In steps of kCopyStep.
@@ -110,13 +107,14 @@ std::vector<TilePlan> UsefulPlans(const TileLayout& layout, const PlannedNode& n
   return useful;
 }
 
-// A plan, and where its pixels lie in the maps that are written and added: negative for none.
+// A plan, and where its pixels lie, in bytes, in the maps that are written and added: negative for none.
 struct PlacedPlan {
-  PlacedPlan(TilePlan tile_plan, const ConvMaps& maps, int64_t blocks)
+  PlacedPlan(TilePlan tile_plan, const ConvMaps& maps, int64_t blocks, int64_t value_bytes)
       : plan(std::move(tile_plan)), unit_cycles(plan.CyclesFor(plan.images, blocks)) {
     for (const TilePlan::Pixel& pixel : plan.pixels) {
       const auto place = [&](const FeatureMap& map) {
-        return pixel.image < 0 ? -1 : pixel.image * map.image_stride() + map.at(pixel.y, pixel.x);
+        const int64_t value = pixel.image * map.image_stride() + map.at(pixel.y, pixel.x);
+        return pixel.image < 0 ? -1 : value * value_bytes;
       };
       outputs.push_back(place(maps.out));
       residuals.push_back(place(maps.residual));
@@ -146,6 +144,7 @@ struct CallTables {
   const uint8_t* residuals[kGroupsPerCall * kTilePixels];
 };
 
+// The map that is read is one of bytes. Values of the others have one byte, or four with weights of 16 bits.
 class TileConv : public ConvLayer {
  public:
   TileConv(const KernelTable& kernels, const PlannedNode& node, const ConvMaps& maps, const ConvWeights& weights,
@@ -155,9 +154,10 @@ class TileConv : public ConvLayer {
         maps_(maps),
         panel_(std::move(panel)),
         weight_bits_(weight_bits),
+        value_bytes_(weight_bits == kBfloat16Bits ? 4 : 1),
         epilogue_(weights, node.relu, 1),
-        workspace_bytes_(WorkspaceBytes(node, plans)) {
-    for (const TilePlan& plan : plans) plans_.emplace_back(plan, maps, BlocksFor(node.out.channels));
+        workspace_bytes_(TileWorkspaceFor(node, plans).bytes) {
+    for (const TilePlan& plan : plans) plans_.emplace_back(plan, maps, BlocksFor(node.out.channels), value_bytes_);
   }
 
   int64_t panel_bytes() const override { return static_cast<int64_t>(panel_.bytes()); }
@@ -245,8 +245,8 @@ class TileConv : public ConvLayer {
     const bool all = placed.full[group] != 0 && image + placed.plan.images <= images.count;
     // Offsets beyond the images that are left belong to none.
     const auto fill = [&]<class T>(const std::vector<int64_t>& offsets, const FeatureMap& map, T* base, T** pointers) {
-      const int64_t end = (images.count - image) * map.image_stride();
-      T* unit = base + image * map.image_stride();
+      const int64_t image_bytes = map.image_stride() * value_bytes_, end = (images.count - image) * image_bytes;
+      T* unit = base + image * image_bytes;
       for (int i = 0; all && i < kTilePixels; ++i) pointers[to + i] = unit + offsets[from + i];
       for (int i = 0; !all && i < kTilePixels; ++i) {
         const int64_t offset = offsets[from + i];
@@ -283,6 +283,7 @@ class TileConv : public ConvLayer {
   std::vector<PlacedPlan> plans_;
   const AlignedBuffer panel_;
   const int weight_bits_;
+  const int64_t value_bytes_;
   const PackedEpilogue epilogue_;
   const int64_t workspace_bytes_;
 };
@@ -301,11 +302,24 @@ std::unique_ptr<ConvLayer> PackTileConv(bool packed, const KernelTable& kernels,
   const TileLayout layout = PlanTiles(node, maps.in);
   AlignedBuffer panel = TilePanel(node, maps.in, weights, layout.depth);
   if (packed) panel = PackedPanel(panel, bits);
-  return std::make_unique<TileConv>(kernels, node, maps, weights, UsefulPlans(layout, node), std::move(panel), bits);
+  return MakeTileConv(kernels, node, maps, weights, layout, std::move(panel), bits);
+}
+
+std::unique_ptr<ConvLayer> MakeTileConv(const KernelTable& kernels, const PlannedNode& node, const ConvMaps& maps,
+                                        const ConvWeights& weights, const TileLayout& layout, AlignedBuffer panel,
+                                        int weight_bits) {
+  return std::make_unique<TileConv>(kernels, node, maps, weights, UsefulPlans(layout, node), std::move(panel),
+                                    weight_bits);
+}
+
+TileWorkspace TileWorkspaceFor(const PlannedNode& node, const std::vector<TilePlan>& plans) {
+  int64_t copies = 0;
+  for (const TilePlan& plan : plans) copies = std::max(copies, UnitsAtOnce(plan) * plan.unit_bytes);
+  return {.copies = CopyOffset(node), .bytes = CopyOffset(node) + copies + kCopyStep};
 }
 
 int64_t MaxTileWorkspaceBytes(const KernelTable& kernels, const PlannedNode& node, const FeatureMap& in) {
-  return kernels.tiles == nullptr ? 0 : WorkspaceBytes(node, PlanTiles(node, in).plans);
+  return kernels.tiles == nullptr ? 0 : TileWorkspaceFor(node, PlanTiles(node, in).plans).bytes;
 }
 
 }  // namespace anybit::model

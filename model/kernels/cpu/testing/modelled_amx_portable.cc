@@ -1,5 +1,10 @@
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <cstring>
+#include <type_traits>
 
+#include "model/format/bfloat16.h"
 #include "model/format/requantize.h"
 #include "model/kernels/cpu/kernel_table.h"
 #include "model/kernels/cpu/packed_tiles.h"
@@ -27,6 +32,32 @@ class TileFinish {
         y = std::fma(static_cast<float>(residuals[pixel][lane + at]), epilogue_.residual_scale, y);
       }
       outputs[pixel][lane + at] = static_cast<uint8_t>(RoundClamped(y, epilogue_.highest));
+    }
+  }
+
+ private:
+  const Epilogue epilogue_;
+};
+
+template <int kBlocks, bool kResidual>
+class TileFinishFloats {
+ public:
+  explicit TileFinishFloats(const Epilogue& e) : epilogue_(e) {}
+
+  void StayInRegisters() {}
+
+  void operator()(const int32_t* sums, const uint8_t* const* residuals, uint8_t* const* outputs, int64_t lane) const {
+    constexpr int kPixelValues = kBlocks * kLanes;
+    for (int i = 0; i < 4 * kLanes; ++i) {
+      const int pixel = i / kPixelValues, at = i % kPixelValues;
+      float sum;
+      std::memcpy(&sum, sums + i, sizeof(sum));
+      float y = std::fma(sum, epilogue_.scale[at], epilogue_.bias[at]);
+      if constexpr (kResidual) {
+        y = std::fma(reinterpret_cast<const float*>(residuals[pixel])[lane + at], epilogue_.residual_scale, y);
+      }
+      y = std::max(y, epilogue_.lowest);
+      reinterpret_cast<float*>(outputs[pixel])[lane + at] = epilogue_.bfloat16 ? RoundToBfloat16(y) : y;
     }
   }
 

@@ -1,6 +1,7 @@
 #include <immintrin.h>
 
 #include <cstdint>
+#include <type_traits>
 
 #include "model/kernels/cpu/kernel_table.h"
 #include "model/kernels/cpu/packed_tiles.h"

@@ -48,6 +48,45 @@ void MultiplyAddRow(const Tile& weights, const uint8_t* codes, int depth, int ou
   std::memcpy(row, sums, sizeof(sums));
 }
 
+// bfloat16 number i of a row; zero in place of a denormal one.
+float BfloatAt(const uint8_t* row, int i) {
+  uint32_t bits = 0;
+  std::memcpy(reinterpret_cast<uint8_t*>(&bits) + 2, row + 2 * i, 2);
+  if ((bits & 0x7f800000) == 0) bits &= 0x80000000;
+  float value;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+
+// In the order of the instruction's definition. A product of two bfloat16 numbers is exact as a float, so it does not
+// matter whether its addition is fused with it.
+void MultiplyAddBfloatRow(const Tile& weights, const uint8_t* values, int depth, int outputs, uint8_t* row) {
+  float sums[kMaxRowBytes / 4];
+  std::memcpy(sums, row, sizeof(sums));
+  for (int n = 0; n < outputs; ++n) {
+    float even = 0, odd = 0;
+    for (int k = 0; k < depth; ++k) {
+      even += BfloatAt(values, 2 * k) * BfloatAt(weights.bytes[k], 2 * n);
+      odd += BfloatAt(values, 2 * k + 1) * BfloatAt(weights.bytes[k], 2 * n + 1);
+    }
+    sums[n] += even + odd;
+  }
+  std::memcpy(row, sums, sizeof(sums));
+}
+
+// The tiles of a product, checked.
+struct Operands {
+  Tile &sums, &left, &right;
+};
+
+Operands OperandsOf(int sums, int left, int right) {
+  Tile &c = At(sums), &a = At(left), &b = At(right);
+  if (sums == left || sums == right || left == right) Stop("one tile is two operands of a product");
+  if (c.rows != a.rows || c.row_bytes != b.row_bytes || a.row_bytes != 4 * b.rows) Stop("shapes do not fit a product");
+  if (a.row_bytes % 4 != 0 || b.row_bytes % 4 != 0) Stop("rows are not whole steps of 4 bytes");
+  return {c, a, b};
+}
+
 }  // namespace
 
 void ConfigureTileModel(const TileShapes& shapes) {
@@ -83,11 +122,13 @@ void StoreModelledTile(int tile, int32_t* to, int64_t stride) {
 }
 
 void MultiplyAddModelledTiles(int sums, int codes, int weights) {
-  Tile &c = At(sums), &a = At(codes), &b = At(weights);
-  if (sums == codes || sums == weights || codes == weights) Stop("one tile is two operands of a product");
-  if (c.rows != a.rows || c.row_bytes != b.row_bytes || a.row_bytes != 4 * b.rows) Stop("shapes do not fit a product");
-  if (a.row_bytes % 4 != 0 || b.row_bytes % 4 != 0) Stop("rows are not whole steps of 4 bytes");
+  const auto [c, a, b] = OperandsOf(sums, codes, weights);
   for (int row = 0; row < c.rows; ++row) MultiplyAddRow(b, a.bytes[row], b.rows, b.row_bytes / 4, c.bytes[row]);
+}
+
+void MultiplyAddModelledBfloats(int sums, int values, int weights) {
+  const auto [c, a, b] = OperandsOf(sums, values, weights);
+  for (int row = 0; row < c.rows; ++row) MultiplyAddBfloatRow(b, a.bytes[row], b.rows, b.row_bytes / 4, c.bytes[row]);
 }
 
 }  // namespace anybit::model

@@ -18,6 +18,7 @@ void ClearModelledTile(int tile);
 void LoadModelledTile(int tile, const uint8_t* from, int64_t stride);
 void StoreModelledTile(int tile, int32_t* to, int64_t stride);
 void MultiplyAddModelledTiles(int sums, int codes, int weights);
+void MultiplyAddModelledBfloats(int sums, int values, int weights);
 
 struct ModelledTiles {
   static void Configure(const TileShapes& shapes) { ConfigureTileModel(shapes); }
@@ -41,6 +42,11 @@ struct ModelledTiles {
   template <int kSums, int kCodes, int kWeights>
   static void MultiplyAdd() {
     MultiplyAddModelledTiles(kSums, kCodes, kWeights);
+  }
+
+  template <int kSums, int kValues, int kWeights>
+  static void MultiplyAddBfloats() {
+    MultiplyAddModelledBfloats(kSums, kValues, kWeights);
   }
 };
 
