@@ -28,6 +28,7 @@ struct RunningBatch {
   Duration predicted{};
   bool trial = false;                   // see Trials
   bool warm = false;                    // the batch before it on its slot had its point
+  bool rested = false;                  // the machine was at rest when it began
   std::vector<RunningRequest> members;  // in dispatch order
 };
 

@@ -120,6 +120,7 @@ void Scheduler::RequestStep() {
 void Scheduler::Step() {
   const MonoTime now = loop_.Now();
   latency_.Forget(now);
+  latency_.AtRest(IsAtRest(now));
   if (const int refused = refused_early_.exchange(0, std::memory_order_relaxed); refused > 0) {
     arrivals_.Count(now, SaturatingAdd(now, arrivals_.objective()), refused);
   }
@@ -132,6 +133,7 @@ void Scheduler::Step() {
   } else if (!waiting_.queue().empty() && running_.AnySlotIdle()) {
     shed = DecideAndDispatch(now);
     wake_at = decision_.wake_at;
+    latency_.AtRest(IsAtRest(now));  // what follows a batch does not begin at rest
   }
   const SchedulerView left = View(now);
   if (!shed.empty()) {
@@ -158,9 +160,14 @@ std::vector<WaitingRequest> Scheduler::DecideAndDispatch(MonoTime now) {
   return Apply(view, trial);
 }
 
+bool Scheduler::IsAtRest(MonoTime now) const {
+  return running_.count() == 0 && SaturatingAdd(running_.last_end(), kRest) <= now;
+}
+
 void Scheduler::Arrive(RequestId id, MonoTime arrival, SubmitRequest submitted, Done done) {
   const MonoTime now = loop_.Now();
   latency_.Forget(now);  // a server that refuses all takes no other turn
+  latency_.AtRest(IsAtRest(now));
   WaitingRequest waiting{.request = {.id = id,
                                      .arrival = arrival,
                                      .answer_by = submitted.deadline,
@@ -248,7 +255,7 @@ std::vector<WaitingRequest> Scheduler::Apply(const SchedulerView& view, bool tri
 
 void Scheduler::Dispatch(MonoTime now, int slot, PointId point, std::span<WaitingRequest> members, bool trial) {
   Batch batch{.point = point, .priority = backlog_.Priority(arrivals_.objective(), now)};
-  RunningBatch running{.point = point, .dispatched_at = now, .trial = trial};
+  RunningBatch running{.point = point, .dispatched_at = now, .trial = trial, .rested = latency_.at_rest()};
   MonoTime earliest_run_by = kNever;
   for (WaitingRequest& member : members) {
     earliest_run_by = std::min(earliest_run_by, member.request.run_by);
@@ -304,9 +311,9 @@ void Scheduler::FinishBatch(int slot, BatchResult result) {
 void Scheduler::Learn(MonoTime now, const RunningBatch& batch, Duration compute, bool all_in_time) {
   const Duration overhead = now - batch.dispatched_at - compute;
   if (batch.trial && all_in_time) {
-    latency_.ObserveSuccess(batch.point, batch.rows, compute, now, overhead);
+    latency_.ObserveSuccess(batch.point, batch.rows, compute, now, overhead, batch.rested);
   } else {
-    latency_.Observe(batch.point, batch.rows, compute, now, overhead, batch.warm);
+    latency_.Observe(batch.point, batch.rows, compute, now, overhead, batch.warm, batch.rested);
   }
 }
 

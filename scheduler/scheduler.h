@@ -130,6 +130,8 @@ class Scheduler {
   void ReportQueue(MonoTime now);
   void ReportDrained();
 
+  // Whether nothing has run for a while (kRest).
+  bool IsAtRest(MonoTime now) const;
   SchedulerView View(MonoTime now) const { return View(now, latency_.table()); }
   SchedulerView View(MonoTime now, const LatencyTable& latency) const;
 

@@ -138,6 +138,22 @@ void DeliverAt(Rig& rig, MonoTime when, Duration took) {
 
 // A batch that ends 2 ms before its deadline is too late for an answer that takes 4; at most a quarter of 12 ms is
 // kept.
+// At rest everything takes 3 ms more than in ThreePoints.
+TEST(SchedulerTest, TheFirstBatchAfterAPauseIsPredictedAtRestAndThoseBehindItAreNot) {
+  Profile profile = ThreePoints();
+  profile.rested = profile.latency;
+  for (std::vector<Duration>& of_point : profile.rested) {
+    for (Duration& latency : of_point) latency += milliseconds(3);
+  }
+  Rig rig(profile, std::make_unique<SlackFit>(ThreePoints()), {}, {});
+  rig.SubmitAt(T(milliseconds(50)), 1, Request(T(milliseconds(500)), PointSet::Of(kHi)));
+  rig.SubmitAt(T(milliseconds(51)), 2, Request(T(milliseconds(500)), PointSet::Of(kHi)));
+  rig.loop.Run();
+  ASSERT_EQ(rig.trace.dispatched().size(), 2u);
+  EXPECT_EQ(rig.trace.dispatched()[0].predicted, milliseconds(13));
+  EXPECT_LE(rig.trace.dispatched()[1].predicted, milliseconds(10));
+}
+
 TEST(SchedulerTest, BatchesEndEarlierByTheDeliveryTimeOfAnswers) {
   Rig rig = SlackFitRig();
   rig.SubmitAt(T(milliseconds(10)), 1, Request(T(milliseconds(22))));

@@ -79,6 +79,8 @@ scheduler::SchedulerOptions MakeSchedulerOptions(const ServerOptions& options) {
   return made;
 }
 
+void WaitFor(Duration time) { std::this_thread::sleep_for(time); }
+
 // Runs `work` where a slot's batches will run, which is what its measurements are for.
 void RunOn(const ProcessorSet& processors, absl::FunctionRef<void()> work) {
   std::thread([&] {
@@ -202,7 +204,7 @@ absl::Status ComposedServing::Start(const ServerOptions& options) {
 
 absl::Status ComposedServing::FindLatencies(const ServerOptions& options, const ProcessorSet& processors) {
   absl::StatusOr<FoundProfile> found;
-  RunOn(processors, [&] { found = FindProfile(*network_, loop_, options); });
+  RunOn(processors, [&] { found = FindProfile(*network_, loop_, options, WaitFor); });
   if (!found.ok()) return found.status();
   facts_.profile = std::move(found->profile.latencies);
   facts_.profile_note = std::move(found->note);

@@ -37,6 +37,9 @@ absl::StatusOr<scheduler::Profile> FitProfile(const scheduler::Profile& profile,
     const auto& latency = profile.latency[found - profile.points.begin()];
     fitted.points.push_back({.name = point.name, .accuracy = point.accuracy});
     fitted.latency.emplace_back(latency.begin(), latency.begin() + max_batch);
+    if (profile.rested.empty()) continue;
+    const auto& rested = profile.rested[found - profile.points.begin()];
+    fitted.rested.emplace_back(rested.begin(), rested.begin() + max_batch);
   }
   return fitted;
 }
@@ -72,10 +75,12 @@ ProfileFingerprint FingerprintOf(model::AdaptiveNetwork& network, const ServerOp
 
 class Finder {
  public:
-  Finder(model::AdaptiveNetwork& network, const scheduler::EventLoop& loop, const ServerOptions& options)
+  Finder(model::AdaptiveNetwork& network, const scheduler::EventLoop& loop, const ServerOptions& options,
+         const Pause& pause)
       : network_(network),
         loop_(loop),
         options_(options),
+        pause_(pause),
         chooser_(network.kernel_chooser()),
         fingerprint_(FingerprintOf(network, options)),
         is_cache_(!options.profile.empty() && options.profile == options.save_profile) {}
@@ -132,7 +137,8 @@ class Finder {
     }
     if (chooser_ != nullptr) MeasureChoices(*chooser_, loop_, options_.max_batch);
     absl::StatusOr<scheduler::Profile> measured =
-        MeasureProfile(network_, loop_, {.max_batch = options_.max_batch, .budget = kProfilingBudget});
+        MeasureProfile(network_, loop_,
+                       {.max_batch = options_.max_batch, .budget = kProfilingBudget, .pause = pause_});
     if (!measured.ok()) return measured.status();
     FoundProfile found{.profile = Complete(*std::move(measured)),
                        .note = why.empty() ? "" : absl::StrCat(why, "; measured anew")};
@@ -151,6 +157,7 @@ class Finder {
   model::AdaptiveNetwork& network_;
   const scheduler::EventLoop& loop_;
   const ServerOptions& options_;
+  const Pause& pause_;
   model::KernelChooser* const chooser_;
   const ProfileFingerprint fingerprint_;
   const bool is_cache_;
@@ -159,8 +166,8 @@ class Finder {
 }  // namespace
 
 absl::StatusOr<FoundProfile> FindProfile(model::AdaptiveNetwork& network, const scheduler::EventLoop& loop,
-                                         const ServerOptions& options) {
-  return Finder(network, loop, options).Find();
+                                         const ServerOptions& options, const Pause& pause) {
+  return Finder(network, loop, options, pause).Find();
 }
 
 }  // namespace anybit::server

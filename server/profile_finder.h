@@ -6,6 +6,7 @@
 #ifndef ANYBIT_SERVER_PROFILE_FINDER_H_
 #define ANYBIT_SERVER_PROFILE_FINDER_H_
 
+#include <functional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -21,10 +22,14 @@ struct FoundProfile {
   std::string note;         // for people: why it was measured anew, or that it could not be checked; often empty
 };
 
+// Waits for so long.
+using Pause = std::function<void(Duration)>;
+
 // Reads or measures, on the calling thread, and saves where the options say so. NotFound or InvalidArgument for a
-// profile that cannot be used; before anything is measured, Unavailable if it could not be saved.
+// profile that cannot be used; before anything is measured, Unavailable if it could not be saved. Without `pause`,
+// latencies at rest are not measured.
 absl::StatusOr<FoundProfile> FindProfile(model::AdaptiveNetwork& network, const scheduler::EventLoop& loop,
-                                         const ServerOptions& options);
+                                         const ServerOptions& options, const Pause& pause = nullptr);
 
 }  // namespace anybit::server
 

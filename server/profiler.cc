@@ -1,6 +1,7 @@
 #include "server/profiler.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -107,6 +108,43 @@ class Bench {
   const std::unique_ptr<model::AdaptiveNetwork::Scratch> scratch_;
 };
 
+// Pauses that leave no doubt, and what is run after them.
+constexpr Duration kPause = 3 * scheduler::kRest;
+constexpr int kRestedRepetitions = 5, kRestedRows = 8;
+// Longer batches hardly notice how they began.
+constexpr Duration kLongestRested = std::chrono::milliseconds(20);
+
+// What `rows` at rest take longer than `busy`, at least nothing.
+absl::StatusOr<Duration> MeasureRest(Bench& bench, int point, int rows, Duration busy, const ProfilerOptions& options) {
+  if (busy > kLongestRested) return Duration::zero();
+  std::vector<Duration> runs;
+  for (int i = 0; i < kRestedRepetitions; ++i) {
+    options.pause(kPause);
+    const absl::StatusOr<Duration> taken = bench.Run(point, rows);
+    if (!taken.ok()) return taken.status();
+    runs.push_back(*taken);
+  }
+  return std::max(Median(runs) - busy, Duration::zero());
+}
+
+// Fills in profile.rested.
+absl::Status MeasureRested(Bench& bench, const ProfilerOptions& options, scheduler::Profile& profile) {
+  const int few = std::min(kRestedRows, profile.max_batch);
+  for (int point = 0; point < static_cast<int>(profile.points.size()); ++point) {
+    std::vector<Duration> rested = profile.latency[point];
+    const absl::StatusOr<Duration> of_one = MeasureRest(bench, point, 1, rested.front(), options);
+    if (!of_one.ok()) return of_one.status();
+    const absl::StatusOr<Duration> of_few = few == 1 ? of_one : MeasureRest(bench, point, few, rested[few - 1], options);
+    if (!of_few.ok()) return of_few.status();
+    for (int rows = 1; rows <= profile.max_batch; ++rows) {
+      const int between = std::min(rows, few) - 1;
+      rested[rows - 1] += few == 1 ? *of_one : *of_one + (*of_few - *of_one) * between / (few - 1);
+    }
+    profile.rested.push_back(std::move(rested));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<scheduler::Profile> MeasureProfile(const model::AdaptiveNetwork& network,
@@ -141,6 +179,9 @@ absl::StatusOr<scheduler::Profile> MeasureProfile(const model::AdaptiveNetwork& 
   for (size_t point = 0; point < points.size(); ++point) {
     profile.points.push_back({.name = points[point].name, .accuracy = points[point].accuracy});
     profile.latency.push_back(FillBetween(measured[point], options.max_batch));
+  }
+  if (options.pause != nullptr) {
+    if (absl::Status status = MeasureRested(bench, options, profile); !status.ok()) return status;
   }
   if (absl::Status status = scheduler::ValidateProfile(profile); !status.ok()) return status;
   return profile;

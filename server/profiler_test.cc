@@ -52,6 +52,54 @@ TEST_F(ProfilerTest, EveryPointAndBatchSizeHasItsLatency) {
   }
 }
 
+// At rest a run takes 300 us more, and 20 us for each row.
+TEST_F(ProfilerTest, ARunAfterAPauseHasALatencyOfItsOwn) {
+  bool rested = false;
+  const SumNetwork network([&](int point, int rows) {
+    clock_.Advance(Cost(point, rows) + (rested ? microseconds(300) + microseconds(20) * rows : Duration::zero()));
+    rested = false;
+    return absl::OkStatus();
+  });
+  Duration paused{};
+  const auto pause = [&](Duration time) {
+    rested = time >= scheduler::kRest;
+    paused += time;
+    clock_.Advance(time);
+  };
+  const auto profile = MeasureProfile(network, clock_, {.max_batch = 12, .pause = pause});
+  ASSERT_TRUE(profile.ok()) << profile.status();
+  for (int point = 0; point < 4; ++point) {
+    for (int rows = 1; rows <= 12; ++rows) {
+      const Duration more = profile->At(ToPointId(point), rows, true) - profile->At(ToPointId(point), rows);
+      EXPECT_NEAR(more.count(), 300'000 + 20'000 * std::min(rows, 8), 2) << point << " " << rows;
+    }
+  }
+  EXPECT_LE(paused, milliseconds(300)) << "starting takes longer by them";
+}
+
+TEST_F(ProfilerTest, LongRunsAreNotRepeatedAtRest) {
+  int long_runs = 0;
+  bool rested = false;
+  const SumNetwork network([&](int, int rows) {
+    clock_.Advance(milliseconds(15) * rows);
+    long_runs += rested && rows > 1;
+    rested = false;
+    return absl::OkStatus();
+  });
+  const auto pause = [&](Duration) { rested = true; };
+  const auto profile = MeasureProfile(network, clock_, {.max_batch = 4, .pause = pause});
+  ASSERT_TRUE(profile.ok()) << profile.status();
+  EXPECT_EQ(long_runs, 0);
+  EXPECT_EQ(profile->At(ToPointId(0), 4, true), profile->At(ToPointId(0), 4));
+}
+
+TEST_F(ProfilerTest, WithoutPausesOnlyBusyLatenciesAreMeasured) {
+  const auto profile = MeasureProfile(network_, clock_, {.max_batch = 4});
+  ASSERT_TRUE(profile.ok());
+  EXPECT_TRUE(profile->rested.empty());
+  EXPECT_EQ(profile->At(ToPointId(0), 4, true), profile->At(ToPointId(0), 4));
+}
+
 TEST_F(ProfilerTest, SizesArePowersOfTwoAndTheLargest) {
   ASSERT_TRUE(MeasureProfile(network_, clock_, {.max_batch = 12}).ok());
   for (const auto& [point, rows] : runs_) {

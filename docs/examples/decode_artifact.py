@@ -75,6 +75,10 @@ class Artifact:
                 return entry["weights"], entry.get("highest_code", 0)
         raise KeyError(f"point {point} has no layer {node}")
 
+    def is_bfloat16(self, point):
+        """Whether a full-precision point keeps the upper halves of floats only."""
+        return self.points[point]["weight_bits"] == 16
+
     def weights(self, point, node):
         """The weights of `node` as one list for each output: codes, or floats at full precision."""
         full_precision = self.points[point].get("full_precision", False)
@@ -83,6 +87,8 @@ class Artifact:
             code_range, _ = self.layer(point, node)
             codes = {stored: weight_code(stored, code_range) for stored in range(-128, 128)}
             values = [codes[stored] for stored in values]
+        elif self.is_bfloat16(point):
+            values = [bfloat16(value) for value in values]
         depth = len(values) // shape[0]
         return [list(values[i * depth : (i + 1) * depth]) for i in range(shape[0])]
 
@@ -159,6 +165,12 @@ def epilogue(sums, scale, bias, residual, residual_scale, highest_code):
     return sums._replace(values=codes)
 
 
+def bfloat16(value):
+    """The nearest number that is the upper half of a float32, ties to even."""
+    bits = struct.unpack("<I", struct.pack("<f", value))[0]
+    return struct.unpack("<f", struct.pack("<I", (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000))[0]
+
+
 def float_epilogue(sums, scale, bias, residual, residual_scale, lowest):
     """The same at full precision: nothing is rounded to codes."""
     values = []
@@ -181,7 +193,8 @@ def convolution(artifact, point, node, image, residual):
     sums = convolution_sums(image, conv, artifact.weights(point, name))
     if artifact.points[point].get("full_precision", False):
         lowest = -math.inf if conv.get("without_relu", False) else 0.0
-        return float_epilogue(sums, scale, bias, residual, residual_scale, lowest)
+        made = float_epilogue(sums, scale, bias, residual, residual_scale, lowest)
+        return made._replace(values=[bfloat16(value) for value in made.values]) if artifact.is_bfloat16(point) else made
     _, highest_code = artifact.layer(point, name)
     return epilogue(sums, scale, bias, residual, residual_scale, highest_code)
 
@@ -201,6 +214,8 @@ def linear(artifact, point, name, inputs):
     scale = artifact.tensors[f"{point}.{name}.scale"][1]
     bias = artifact.tensors[f"{point}.{name}.bias"][1]
     weights = artifact.weights(point, name)
+    if artifact.is_bfloat16(point):
+        inputs = [bfloat16(value) for value in inputs]
     return [
         fma32(float32(sum(map(operator.mul, inputs, row))), scale[output], bias[output])
         for output, row in enumerate(weights)

@@ -6,10 +6,13 @@
 //   run POINT BATCH MILLIS    runs batches of BATCH rows at the point named POINT, for MILLIS ms but at least one:
 //                             {"runs": number, "median_us": of a run, "min_us": of a run}. The point's first batch of
 //                             that size has one more run, which is not timed.
-//   layers POINT BATCH MILLIS as run, and for each node {"node", "shape", "algorithm", "median_us", "macs"} in
-//   "layers".
-//                             An input's copy counts with the first node, a global pool with the linear node.
-//   peak                      {"gmacs": the highest speed of this core with the instruction set's products}
+//   layers POINT BATCH MILLIS as run, of one thread, and for each node {"node", "shape", "algorithm", "median_us",
+//                             "min_us", "macs"} in "layers". An input's copy counts with the first node, a global pool
+//                             with the linear node.
+//   peak                      the highest speed of this core with the instruction set's products: {"gmacs": of codes,
+//                             "float_gmacs", "bfloat_gmacs"}
+//   state                     {"tile_gmacs": that of tiles just now, or null where there are none}: a tile unit may be
+//                             short of power
 #include <google/protobuf/util/json_util.h>
 
 #include <algorithm>
@@ -134,7 +137,9 @@ std::string ShapeOf(const PlannedNode& node) {
 std::string LayerAnswer(LayerTimes& layer, absl::string_view algorithm, int batch) {
   return absl::StrCat("{\"node\": \"", layer.node.name, "\", \"shape\": \"", ShapeOf(layer.node),
                       "\", \"algorithm\": \"", algorithm,
-                      absl::StrFormat("\", \"median_us\": %.3f, \"macs\": ", Median(layer.microseconds)),
+                      absl::StrFormat("\", \"median_us\": %.3f, \"min_us\": %.3f, \"macs\": ",
+                                      Median(layer.microseconds),
+                                      *std::min_element(layer.microseconds.begin(), layer.microseconds.end())),
                       layer.node.macs() * batch, "}");
 }
 
@@ -173,9 +178,13 @@ class TimedNetwork {
     }
     Batch& rows = RowsOf(batch);
     std::vector<LayerTimes> layers;
+    std::vector<double> whole_runs;
     int runs = 0;
     const Stopwatch whole;
     do {
+      const Stopwatch at_once;
+      if (absl::Status s = network_.Run(*point, rows.images, rows.logits, *rows.scratch); !s.ok()) return s;
+      if (runs > 0) whole_runs.push_back(at_once.Microseconds());
       Stopwatch one;
       const auto after_node = [&](const PlannedNode& node, int index) {
         if (static_cast<int>(layers.size()) <= index) layers.push_back({.node = node});
@@ -191,7 +200,10 @@ class TimedNetwork {
       const auto found = algorithms.find(layer.node.name);
       parts.push_back(LayerAnswer(layer, found == algorithms.end() ? "" : found->second, batch));
     }
-    return absl::StrCat("{\"runs\": ", runs - 1, ", \"layers\": [", absl::StrJoin(parts, ", "), "]}");
+    const double median = Median(whole_runs), least = *std::min_element(whole_runs.begin(), whole_runs.end());
+    return absl::StrCat("{\"runs\": ", runs - 1,
+                        absl::StrFormat(", \"median_us\": %.3f, \"min_us\": %.3f", median, least), ", \"layers\": [",
+                        absl::StrJoin(parts, ", "), "]}");
   }
 
  private:
@@ -234,6 +246,14 @@ class TimedNetwork {
   std::map<int, Batch> batches_;
 };
 
+// Tiles get their full rate, if they do, some 100 microseconds after they began: as long as the first run takes.
+std::string TileRate(const KernelTable& kernels) {
+  if (kernels.tiles == nullptr) return "null";
+  constexpr int kRounds = 150;
+  SpinRate(kernels.spin, kRounds);
+  return absl::StrCat(SpinRate(kernels.spin, kRounds));
+}
+
 absl::StatusOr<std::string> Answer(const std::string& line, const Artifact& artifact, const KernelTable& kernels,
                                    TimedNetwork& network) {
   const std::vector<std::string> words = absl::StrSplit(line, ' ', absl::SkipEmpty());
@@ -241,13 +261,16 @@ absl::StatusOr<std::string> Answer(const std::string& line, const Artifact& arti
   double milliseconds = 0;
   if (line == "describe") return Description(artifact);
   if (line == "peak") {
-    return absl::StrCat("{\"gmacs\": ", MeasurePeak(kernels), "}");
+    return absl::StrCat("{\"gmacs\": ", MeasurePeak(kernels.spin),
+                        ", \"float_gmacs\": ", MeasurePeak(kernels.spin_floats),
+                        ", \"bfloat_gmacs\": ", MeasurePeak(kernels.spin_bfloats), "}");
   }
+  if (line == "state") return absl::StrCat("{\"tile_gmacs\": ", TileRate(kernels), "}");
   if (words.size() == 4 && absl::SimpleAtoi(words[2], &batch) && absl::SimpleAtod(words[3], &milliseconds)) {
     if (words[0] == "run") return network.Run(words[1], batch, milliseconds);
     if (words[0] == "layers") return network.Layers(words[1], batch, milliseconds);
   }
-  return absl::InvalidArgumentError("expected: describe | run POINT BATCH MILLIS | layers POINT BATCH MILLIS | peak");
+  return absl::InvalidArgumentError("expected: describe | run POINT BATCH MILLIS | layers POINT BATCH MILLIS | peak | state");
 }
 
 std::string ErrorAnswer(const absl::Status& status) {

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/engine/torch_weights.h"
+#include "model/format/bfloat16.h"
 #include "model/format/requantize.h"
 
 namespace anybit::model {
@@ -62,8 +63,13 @@ class TorchNetworkImpl : public TorchNetwork {
   torch::Tensor PrepareWeights(const ArtifactPoint& point, int layer) const {
     const PlannedNode& node = plan_.layer(layer);
     const LayerStore& store = artifact_.store[layer];
-    return point.full_precision ? FullWeights(store, node)
+    return point.full_precision ? InPrecisionOf(point, FullWeights(store, node))
                                 : ChildWeights(store, point.layers[layer].weights, plan_, node);
+  }
+
+  // Rounded to bfloat16 at a point of such numbers.
+  static torch::Tensor InPrecisionOf(const ArtifactPoint& point, const torch::Tensor& x) {
+    return point.info.weight_bits == kBfloat16Bits ? x.to(torch::kBFloat16).to(torch::kFloat32) : x;
   }
 
   // The epilogue over sums [N, O, H, W] (whole numbers); codes as float32 of the same shape.
@@ -104,7 +110,7 @@ class TorchNetworkImpl : public TorchNetwork {
     if (!p.full_precision) return ApplyEpilogue(y, layer, residual);
     torch::Tensor z = y * Floats(layer.scale).reshape({1, -1, 1, 1}) + Floats(layer.bias).reshape({1, -1, 1, 1});
     if (residual != nullptr) z = z + *residual * layer.residual_scale;
-    return node.relu ? torch::relu(z) : z;
+    return InPrecisionOf(p, node.relu ? torch::relu(z) : z);
   }
 
   torch::Tensor ComputeHead(PointId point, const PlannedNode& node, const torch::Tensor& x) const {
@@ -112,7 +118,8 @@ class TorchNetworkImpl : public TorchNetwork {
     const LayerEpilogue& layer = p.layers[node.layer];
     const torch::Tensor& w = weights_[ToIndex(point)][node.layer];
     const torch::Tensor flat = x.permute({0, 2, 3, 1}).reshape({x.size(0), -1});
-    const torch::Tensor sums = torch::matmul(flat.to(w.scalar_type()), w.t());
+    const torch::Tensor inputs = p.full_precision ? InPrecisionOf(p, flat) : flat;
+    const torch::Tensor sums = torch::matmul(inputs.to(w.scalar_type()), w.t());
     if (p.full_precision) return sums * Floats(layer.scale) + Floats(layer.bias);
     const torch::Tensor acc = sums.to(torch::kInt64).contiguous();
     torch::Tensor logits = torch::empty(acc.sizes(), torch::kFloat32);

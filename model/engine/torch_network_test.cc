@@ -80,16 +80,23 @@ TEST(TrainEqualsServe, AtEveryNodeOfTheDefaultNetworkOnRealImages) {
 TEST(TorchNetwork, IsNearTheEngineAtFullPrecision) {
   for (const char* narrow : {"fashion:width=0.25", "clip:width=0.25,side=16,frames=3", "mobilenetv2:width=0.25,side=16",
                              "resnet18_imagenet:width=0.125,side=44,classes=10"}) {
-    const Artifact artifact = RandomArtifact(*ArchitectureByName(narrow), 23);
+    Artifact artifact = RandomArtifact(*ArchitectureByName(narrow), 23);
+    AddBfloat16Point(artifact);
     const auto engine = *PackedNetwork::Create(artifact, *SupportedKernels().front());
     const auto simulation = *TorchNetwork::Create(artifact);
     const std::vector<uint8_t> images = RandomImages(artifact, 2, 24);
-    std::vector<float> served(20), trained(20);
-    ASSERT_TRUE(engine->Run(ToPointId(0), images, served, *engine->MakeScratch(2)).ok());
-    ASSERT_TRUE(simulation->Run(ToPointId(0), images, trained, *simulation->MakeScratch(2)).ok());
-    float largest = 1;
-    for (float logit : trained) largest = std::max(largest, std::abs(logit));
-    for (size_t i = 0; i < served.size(); ++i) EXPECT_NEAR(served[i], trained[i], 1e-4 * largest) << narrow;
+    // A sum near the middle of two bfloat16 numbers may be rounded either way: 2^-8 of one of many values.
+    const double tolerances[] = {1e-4, 2e-2};
+    for (int point = 0; point < 2; ++point) {
+      std::vector<float> served(20), trained(20);
+      ASSERT_TRUE(engine->Run(ToPointId(point), images, served, *engine->MakeScratch(2)).ok());
+      ASSERT_TRUE(simulation->Run(ToPointId(point), images, trained, *simulation->MakeScratch(2)).ok());
+      float largest = 1;
+      for (float logit : trained) largest = std::max(largest, std::abs(logit));
+      for (size_t i = 0; i < served.size(); ++i) {
+        EXPECT_NEAR(served[i], trained[i], tolerances[point] * largest) << narrow << ", point " << point;
+      }
+    }
   }
 }
 

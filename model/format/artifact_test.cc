@@ -178,7 +178,11 @@ TEST(ValidateArtifact, NamesWhatDoesNotFit) {
   EXPECT_EQ(ValidationError([](Artifact& a) { a.points[1].info.accuracy = std::nan(""); }),
             "point 'w8a8': accuracy nan is outside 0..1");
   EXPECT_EQ(ValidationError([](Artifact& a) { a.points[1].info.weight_bits = 9; }),
-            "point 'w8a8': bit-width 9 is not one of 1..8 or 32");
+            "point 'w8a8': bit-width 9 is not one of 1..8, 16 or 32");
+  EXPECT_EQ(ValidationError([](Artifact& a) { a.points[1].info.weight_bits = 16; }),
+            "point 'w8a8': 16 weight bits do not fit its precision");
+  EXPECT_EQ(ValidationError([](Artifact& a) { a.points[0].info.weight_bits = 16; }),
+            "point 'fp32': 32 activation bits, but 16 weight bits at full precision");
   EXPECT_EQ(ValidationError([](Artifact& a) { a.points[1].layers.pop_back(); }),
             "point 'w8a8': layer list has 6 values, expected 7");
   EXPECT_EQ(

@@ -9,11 +9,11 @@ namespace {
 
 BitWidth Bits(int bits) { return *BitWidth::FromBits(bits); }
 
-TEST(BitWidth, ExistsOnlyForOneToEightAndThirtyTwo) {
+TEST(BitWidth, ExistsOnlyForOneToEightAndThoseOfFloats) {
   for (int bits = -1; bits <= 40; ++bits) {
-    EXPECT_EQ(BitWidth::FromBits(bits).ok(), (bits >= 1 && bits <= 8) || bits == 32) << bits;
+    EXPECT_EQ(BitWidth::FromBits(bits).ok(), (bits >= 1 && bits <= 8) || bits == 16 || bits == 32) << bits;
   }
-  EXPECT_EQ(BitWidth::FromBits(9).status().message(), "bit-width 9 is not one of 1..8 or 32");
+  EXPECT_EQ(BitWidth::FromBits(9).status().message(), "bit-width 9 is not one of 1..8, 16 or 32");
 }
 
 TEST(ChildCode, DividesByTheStepRoundingHalfUpInsideTheLimits) {

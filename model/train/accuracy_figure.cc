@@ -12,10 +12,12 @@
 namespace anybit::model::train {
 namespace {
 
-constexpr double kFullPrecisionPlace = 16;  // on the axis of bits: one doubling to the right of 8
+// On the axis of bits: to the right of 8.
+constexpr double kFullPrecisionPlace = 16, kBfloat16Place = 11.5;
 
 double PlaceOf(const PointResult& point) {
   if (point.weight_bits() == kFullPrecisionBits) return kFullPrecisionPlace;
+  if (point.weight_bits() == 16) return kBfloat16Place;
   return (point.weight_bits() + point.activation_bits()) / 2;
 }
 
@@ -36,6 +38,9 @@ report::Axis BitsAxis(const std::vector<PointResult>& points) {
   report::Axis axis{.low = low * 0.93, .high = high * 1.07, .logarithmic = true};
   for (const int bits : {1, 2, 3, 4, 6, 8}) {
     if (bits >= axis.low && bits <= axis.high) axis.marks.emplace_back(bits, absl::StrCat(bits));
+  }
+  for (const PointResult& point : points) {
+    if (PlaceOf(point) == kBfloat16Place) axis.marks.emplace_back(kBfloat16Place, "bf16");
   }
   if (high == kFullPrecisionPlace) axis.marks.emplace_back(kFullPrecisionPlace, "fp32");
   return axis;

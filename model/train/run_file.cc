@@ -14,9 +14,9 @@ PointResult ResultOf(const PointRecipe& point) {
   const CodeRange& weights = point.weights;
   PointResult result;
   result.set_name(point.name);
-  result.set_weight_bits(point.full_precision ? kFullPrecisionBits
+  result.set_weight_bits(point.full_precision ? point.weight_bits
                                               : BitsOfLevels(weights.sign ? 2 : weights.hi - weights.lo + 1));
-  result.set_activation_bits(point.full_precision ? kFullPrecisionBits : BitsOfLevels(point.highest_code + 1));
+  result.set_activation_bits(point.full_precision ? point.activation_bits : BitsOfLevels(point.highest_code + 1));
   return result;
 }
 

@@ -40,17 +40,32 @@ LatencyModel::LatencyModel(Profile profile, LatencyModelOptions options)
       row_cost_(profile_.points.size()) {
   table_.points = profile_.points;
   table_.max_batch = profile_.max_batch;
-  for (const std::vector<Duration>& of_point : profile_.latency) {
-    table_.profiled.insert(table_.profiled.end(), of_point.begin(), of_point.end());
-  }
+  FillProfiled();
   table_.predicted = table_.typical = table_.least = table_.profiled;
   table_.row_cost = row_cost_;
   Publish();
 }
 
-void LatencyModel::Observe(PointId point, int rows, Duration compute, MonoTime at, Duration overhead, bool warm) {
+void LatencyModel::FillProfiled() {
+  table_.profiled.clear();
+  for (const std::vector<Duration>& of_point : profile_.Of(at_rest_)) {
+    table_.profiled.insert(table_.profiled.end(), of_point.begin(), of_point.end());
+  }
+}
+
+void LatencyModel::AtRest(bool at_rest) {
+  if (at_rest == at_rest_) return;
+  at_rest_ = at_rest;
+  if (profile_.rested.empty()) return;
+  FillProfiled();
+  ranking_is_stale_ = true;
+  Publish();
+}
+
+void LatencyModel::Observe(PointId point, int rows, Duration compute, MonoTime at, Duration overhead, bool warm,
+                           bool rested) {
   observed_ = std::min(observed_ + 1, kProfileVotes);
-  const Duration profiled = profile_.At(point, rows);
+  const Duration profiled = profile_.At(point, rows, rested);
   window_.Push({.point = point,
                 .rows = rows,
                 .profiled = profiled,
@@ -69,9 +84,10 @@ void LatencyModel::Observe(PointId point, int rows, Duration compute, MonoTime a
   Publish();
 }
 
-void LatencyModel::ObserveSuccess(PointId point, int rows, Duration compute, MonoTime at, Duration overhead) {
-  AssumeProfileAt(RatioPermille(compute, profile_.At(point, rows)));
-  Observe(point, rows, compute, at, overhead);
+void LatencyModel::ObserveSuccess(PointId point, int rows, Duration compute, MonoTime at, Duration overhead,
+                                  bool rested) {
+  AssumeProfileAt(RatioPermille(compute, profile_.At(point, rows, rested)));
+  Observe(point, rows, compute, at, overhead, /*warm=*/true, rested);
 }
 
 void LatencyModel::AssumeProfileAt(int permille) {
@@ -139,7 +155,7 @@ void LatencyModel::RankPoints() {
     row_cost_[p] = Duration::max();
     for (size_t b = 0; b < corrected_.latency[p].size(); ++b) {
       Duration& corrected = corrected_.latency[p][b];
-      corrected = Scaled(profile_.latency[p][b], own) + ranked_additive_;
+      corrected = Scaled(profile_.Of(at_rest_)[p][b], own) + ranked_additive_;
       row_cost_[p] = std::min(row_cost_[p], corrected / static_cast<int64_t>(b + 1));
     }
   }

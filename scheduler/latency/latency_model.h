@@ -2,6 +2,8 @@
 //
 //   typical(point, rows) = profile * ratio * own(point) + additive
 //
+// The profile is that of the machine's present state: busy, or at rest (AtRest).
+//
 // CommonRatio, OwnCorrections and AdditiveTime each learn one factor from a window of the last batches; RegimeChange
 // shortens the window when the machine has changed. The result is a LatencyTable, all that decisions see:
 //
@@ -57,12 +59,18 @@ class LatencyModel {
   // go back. `warm`: its slot ran the same point before, so the point's weights were at hand. The time to fetch them
   // says nothing of a point that keeps running, so cold batches count for its own correction only while warm ones are
   // few.
+  // `rested`: it began at rest.
   void Observe(PointId point, int rows, Duration compute, MonoTime at, Duration overhead = Duration::zero(),
-               bool warm = true);
+               bool warm = true, bool rested = false);
 
   // The same of a batch that was in time although Predict had said that it could not be: all that was measured before
   // is dropped, and the profile counts as it did in this batch.
-  void ObserveSuccess(PointId point, int rows, Duration compute, MonoTime at, Duration overhead = Duration::zero());
+  void ObserveSuccess(PointId point, int rows, Duration compute, MonoTime at, Duration overhead = Duration::zero(),
+                      bool rested = false);
+
+  // From now on, predictions are of batches that begin at rest, or of those one after the other.
+  void AtRest(bool at_rest);
+  bool at_rest() const { return at_rest_; }
 
   // Forgets everything and takes the profile times `permille` / 1000 for the truth.
   void AssumeProfileAt(int permille);
@@ -89,8 +97,11 @@ class LatencyModel {
   void Publish();
   void RankPoints();
   void FillTable();
+  // The profile of the present state, as the table has it.
+  void FillProfiled();
 
   const Profile profile_;
+  bool at_rest_ = false;
   const LatencyModelOptions options_;
   ObservationWindow window_;
   OwnCorrections own_;

@@ -28,6 +28,45 @@ TEST(LatencyModelTest, PredictsTheProfileBeforeAnythingRan) {
   EXPECT_EQ(model.table().Predict(kMid, 8), milliseconds(12));
 }
 
+// Like ThreePoints; at rest everything takes 3 ms more.
+Profile WithRest() {
+  Profile profile = ThreePoints();
+  profile.rested = profile.latency;
+  for (std::vector<Duration>& of_point : profile.rested) {
+    for (Duration& latency : of_point) latency += milliseconds(3);
+  }
+  return profile;
+}
+
+TEST(LatencyModelTest, PredictsTheProfileOfTheStateThatTheMachineIsIn) {
+  LatencyModel model(WithRest());
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(10));
+  model.AtRest(true);
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(13));
+  EXPECT_EQ(model.table().Typical(kMid, 8), milliseconds(15));
+  EXPECT_EQ(model.table().RowCost(PointSet::Of(kLo)), (ThreePoints().At(kLo, 8) + milliseconds(3)) / 8);
+  model.AtRest(false);
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(10));
+}
+
+TEST(LatencyModelTest, WhatABatchAtRestTookSaysNothingAgainstTheBusyProfile) {
+  LatencyModel model(WithRest());
+  for (int i = 0; i < 64; ++i) {
+    const bool rested = i % 2 == 0;
+    model.Observe(kHi, 1, milliseconds(rested ? 13 : 10), T(seconds(1)), Duration::zero(), true, rested);
+  }
+  EXPECT_EQ(model.table().typical_permille, 1000);
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(10));
+  model.AtRest(true);
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(13));
+}
+
+TEST(LatencyModelTest, AProfileOfOneStateIsForBoth) {
+  LatencyModel model(ThreePoints());
+  model.AtRest(true);
+  EXPECT_EQ(model.table().Predict(kHi, 1), milliseconds(10));
+}
+
 TEST(LatencyModelTest, ASlowMachineSlowsThePredictionOfEveryPoint) {
   LatencyModel model(ThreePoints());
   Feed(model, 64, milliseconds(15));

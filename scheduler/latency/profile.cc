@@ -8,6 +8,33 @@
 
 namespace anybit::scheduler {
 
+namespace {
+
+// One latency above 0 for each point and number of rows. `state`: "" or " at rest".
+absl::Status CheckLatencies(const Profile& profile, const std::vector<std::vector<Duration>>& latency,
+                            const char* state) {
+  if (latency.size() != profile.points.size()) {
+    return absl::InvalidArgumentError(absl::StrCat("profile has latencies", state, " of ", latency.size(),
+                                                   " operating points but ", profile.points.size(), " points"));
+  }
+  for (size_t p = 0; p < profile.points.size(); ++p) {
+    const std::string& name = profile.points[p].name;
+    if (latency[p].size() != static_cast<size_t>(profile.max_batch)) {
+      return absl::InvalidArgumentError(absl::StrCat("operating point ", name, " has ", latency[p].size(), " latencies",
+                                                     state, ", max batch is ", profile.max_batch));
+    }
+    for (size_t b = 0; b < latency[p].size(); ++b) {
+      if (latency[p][b] <= Duration::zero()) {
+        return absl::InvalidArgumentError(absl::StrCat("latency of ", name, " at ", b + 1, " rows", state, " is ",
+                                                       latency[p][b].count(), " ns, must be more than 0"));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 absl::Status ValidateProfile(const Profile& profile) {
   if (profile.points.empty() || profile.points.size() > static_cast<size_t>(kMaxPoints)) {
     return absl::InvalidArgumentError(
@@ -29,24 +56,8 @@ absl::Status ValidateProfile(const Profile& profile) {
     return absl::InvalidArgumentError(
         absl::StrCat("profile has max batch ", profile.max_batch, ", allowed are 1 and more"));
   }
-  if (profile.latency.size() != profile.points.size()) {
-    return absl::InvalidArgumentError(absl::StrCat("profile has latencies of ", profile.latency.size(),
-                                                   " operating points but ", profile.points.size(), " points"));
-  }
-  for (size_t p = 0; p < profile.points.size(); ++p) {
-    const std::string& name = profile.points[p].name;
-    if (profile.latency[p].size() != static_cast<size_t>(profile.max_batch)) {
-      return absl::InvalidArgumentError(absl::StrCat("operating point ", name, " has ", profile.latency[p].size(),
-                                                     " latencies, max batch is ", profile.max_batch));
-    }
-    for (size_t b = 0; b < profile.latency[p].size(); ++b) {
-      if (profile.latency[p][b] <= Duration::zero()) {
-        return absl::InvalidArgumentError(absl::StrCat("latency of ", name, " at ", b + 1, " rows is ",
-                                                       profile.latency[p][b].count(), " ns, must be more than 0"));
-      }
-    }
-  }
-  return absl::OkStatus();
+  if (absl::Status status = CheckLatencies(profile, profile.latency, ""); !status.ok()) return status;
+  return profile.rested.empty() ? absl::OkStatus() : CheckLatencies(profile, profile.rested, " at rest");
 }
 
 }  // namespace anybit::scheduler

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "base/file.h"
 #include "base/json_line.h"
 
@@ -26,6 +27,12 @@ std::string ShortestText(double value) {
   return std::string(text, std::to_chars(text, text + sizeof(text), value).ptr);
 }
 
+std::string MicrosecondsOf(const std::vector<Duration>& latencies) {
+  return absl::StrJoin(latencies, ", ", [](std::string* out, Duration latency) {
+    absl::StrAppendFormat(out, "%d.%03d", latency.count() / 1000, latency.count() % 1000);
+  });
+}
+
 absl::StatusOr<Duration> ParseMicroseconds(const Json& value, const std::string& where) {
   const double us = value.is_number() ? value.get<double>() : 0;
   if (!(us > 0) || us > kMaxMicroseconds) {
@@ -33,6 +40,17 @@ absl::StatusOr<Duration> ParseMicroseconds(const Json& value, const std::string&
         absl::StrCat(where, " is not a number of microseconds above 0 and at most ", kMaxMicroseconds));
   }
   return Duration(std::llround(us * 1000));
+}
+
+absl::StatusOr<std::vector<Duration>> ParseLatencies(const Json& list, const std::string& where) {
+  if (!list.is_array()) return absl::InvalidArgumentError(absl::StrCat(where, " is not a list"));
+  std::vector<Duration> durations;
+  for (const Json& item : list) {
+    absl::StatusOr<Duration> duration = ParseMicroseconds(item, absl::StrCat(where, "[", durations.size(), "]"));
+    if (!duration.ok()) return duration.status();
+    durations.push_back(*duration);
+  }
+  return durations;
 }
 
 absl::Status ParsePoint(const Json& value, const std::string& where, Profile& profile) {
@@ -45,18 +63,16 @@ absl::Status ParsePoint(const Json& value, const std::string& where, Profile& pr
   if (accuracy == nullptr || !accuracy->is_number()) {
     return absl::InvalidArgumentError(absl::StrCat(where, ".accuracy is not a number"));
   }
-  if (latency == nullptr || !latency->is_array()) {
-    return absl::InvalidArgumentError(absl::StrCat(where, ".latency_us is not a list"));
-  }
-  std::vector<Duration> durations;
-  for (const Json& item : *latency) {
-    absl::StatusOr<Duration> duration =
-        ParseMicroseconds(item, absl::StrCat(where, ".latency_us[", durations.size(), "]"));
-    if (!duration.ok()) return duration.status();
-    durations.push_back(*duration);
-  }
+  if (latency == nullptr) return absl::InvalidArgumentError(absl::StrCat(where, ".latency_us is not a list"));
+  absl::StatusOr<std::vector<Duration>> durations = ParseLatencies(*latency, absl::StrCat(where, ".latency_us"));
+  if (!durations.ok()) return durations.status();
   profile.points.push_back({.name = name->get<std::string>(), .accuracy = accuracy->get<double>()});
-  profile.latency.push_back(std::move(durations));
+  profile.latency.push_back(*std::move(durations));
+  if (const Json* rested = JsonMember(value, "rested_us"); rested != nullptr) {
+    durations = ParseLatencies(*rested, absl::StrCat(where, ".rested_us"));
+    if (!durations.ok()) return durations.status();
+    profile.rested.push_back(*std::move(durations));
+  }
   return absl::OkStatus();
 }
 
@@ -67,11 +83,11 @@ std::string WriteProfileJson(const Profile& profile, absl::string_view more_memb
   for (size_t point = 0; point < profile.points.size(); ++point) {
     absl::StrAppendFormat(&json, "%s\n    {\"name\": %s, \"accuracy\": %s, \"latency_us\": [", point ? "," : "",
                           JsonQuoted(profile.points[point].name), ShortestText(profile.points[point].accuracy));
-    for (size_t i = 0; i < profile.latency[point].size(); ++i) {
-      const int64_t ns = profile.latency[point][i].count();
-      absl::StrAppendFormat(&json, "%s%d.%03d", i ? ", " : "", ns / 1000, ns % 1000);
+    absl::StrAppend(&json, MicrosecondsOf(profile.latency[point]), "]");
+    if (!profile.rested.empty()) {
+      absl::StrAppend(&json, ", \"rested_us\": [", MicrosecondsOf(profile.rested[point]), "]");
     }
-    json += "]}";
+    json += "}";
   }
   return absl::StrCat(json, "\n  ]", more_members.empty() ? "" : ",\n  ", more_members, "\n}\n");
 }

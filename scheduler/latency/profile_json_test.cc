@@ -55,6 +55,29 @@ TEST(ProfileJsonTest, AFileIsReadBackToTheNanosecond) {
   }
 }
 
+TEST(ProfileJsonTest, LatenciesAtRestAreReadBackToo) {
+  Profile profile = Sample();
+  profile.rested = profile.latency;
+  for (std::vector<Duration>& of_point : profile.rested) of_point[0] += nanoseconds(7);
+  const absl::StatusOr<Profile> read = Parse(WriteProfileJson(profile));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->rested, profile.rested);
+  EXPECT_EQ(read->latency, profile.latency);
+}
+
+TEST(ProfileJsonTest, LatenciesAtRestAreOfAllPointsAndSizes) {
+  const auto error = [](const char* points) {
+    return std::string(Parse(std::string(R"({"max_batch": 1, "points": [)") + points + "]}").status().message());
+  };
+  EXPECT_EQ(error(R"({"name": "a", "accuracy": 0.9, "latency_us": [5], "rested_us": [6]},
+                     {"name": "b", "accuracy": 0.9, "latency_us": [5]})"),
+            "profile has latencies at rest of 1 operating points but 2 points");
+  EXPECT_EQ(error(R"({"name": "a", "accuracy": 0.9, "latency_us": [5], "rested_us": [6, 7]})"),
+            "operating point a has 2 latencies at rest, max batch is 1");
+  EXPECT_EQ(error(R"({"name": "a", "accuracy": 0.9, "latency_us": [5], "rested_us": 6})"),
+            "points[0].rested_us is not a list");
+}
+
 TEST(ProfileJsonTest, AnErrorNamesTheFile) {
   const std::string path = ::testing::TempDir() + "/profile_json_test_damaged.json";
   EXPECT_EQ(ReadProfileJson(path + ".absent").status(), absl::NotFoundError("cannot read profile " + path + ".absent"));

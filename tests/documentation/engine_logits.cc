@@ -22,7 +22,9 @@ namespace {
 absl::Status WriteRandom(const std::string& architecture, const std::string& path) {
   const absl::StatusOr<model::NetworkSpec> spec = model::ArchitectureByName(architecture);
   if (!spec.ok()) return spec.status();
-  return model::WriteArtifact(model::RandomArtifact(*spec, /*seed=*/1), path);
+  model::Artifact artifact = model::RandomArtifact(*spec, /*seed=*/1);
+  model::AddBfloat16Point(artifact);
+  return model::WriteArtifact(artifact, path);
 }
 
 absl::Status RunPoint(const std::string& path, const std::string& name) {

@@ -24,9 +24,9 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests/speed"))
 
-from charts import COLOURS, LEFT, PANEL_HEIGHT, TOP, Axis, LogAxis, Panel, document, legend_entry  # noqa: E402
+import speed_figure  # noqa: E402
 
 ENGINE = ROOT / ".bazel/bin/model/engine/engine_benchmark"
 PACKAGES = ROOT / ".cache/peers"
@@ -103,16 +103,34 @@ def warmed_up(contenders, batch, left_out):
 
 def take_turns(contenders, batch, arguments, chance):
     """The median microseconds of a run of each contender in each round, by name; the least of all its runs, by name;
-    and the core's peak in each round."""
+    the core's peaks in each round; and the speed of tiles before each turn, by name, None where there are none."""
     turns, least, peaks = {contender.name: [] for contender in contenders}, {}, []
+    tile_rates = {contender.name: [] for contender in contenders}
     engine = next(contender.process for contender in contenders if contender.is_ours)
     for _ in range(arguments.rounds):
-        peaks.append(engine.ask("peak")["gmacs"])
+        peaks.append(engine.ask("peak"))
         for contender in chance.sample(contenders, len(contenders)):
+            tile_rates[contender.name].append(engine.ask("state")["tile_gmacs"])
             answer = contender.process.ask("run", contender.what, batch, arguments.milliseconds)
             turns[contender.name].append(answer["median_us"])
             least[contender.name] = min(answer["min_us"], least.get(contender.name, math.inf))
-    return turns, least, peaks
+    return turns, least, peaks, tile_rates
+
+
+# Where a tile unit is short of power, it runs at a quarter of its rate.
+FULL_RATE = 0.5
+
+
+def at_full_rate(rates, highest):
+    """In how many of the turns tiles had their full rate, or None where there are no tiles."""
+    if None in rates:
+        return None
+    return sum(rate >= FULL_RATE * highest for rate in rates)
+
+
+def peak_of(what, peaks):
+    """The peak of the unit that computes such numbers."""
+    return peaks[{"fp32": "float_gmacs", "bf16": "bfloat_gmacs"}.get(what, "gmacs")] if peaks else None
 
 
 def ratio(ours, theirs):
@@ -120,14 +138,16 @@ def ratio(ours, theirs):
     return statistics.median(other / one for one, other in zip(ours, theirs))
 
 
-def rows_of(contenders, turns, least, peaks, work):
+def rows_of(contenders, turns, least, peaks, tile_rates, work):
     """What the table and the JSON file say of each contender. `work`: multiplications of a batch."""
+    highest = max((peaks_of_round["gmacs"] for peaks_of_round in peaks if peaks_of_round), default=0)
     int8_peers = [c.name for c in contenders if not c.is_ours and c.what == "int8"]
     best = min(int8_peers, key=lambda name: statistics.median(turns[name]), default=None)
     rows, dearer = [], None
     for contender in contenders:
         took = turns[contender.name]
         rates = [work / microseconds / 1000 for microseconds in took]
+        own_peaks = [peak_of(contender.what, peaks_of_round) for peaks_of_round in peaks]
         row = {
             "who": contender.who,
             "what": contender.what,
@@ -139,7 +159,8 @@ def rows_of(contenders, turns, least, peaks, work):
             "least_us_per_batch": least[contender.name],
             "to_best_int8_at_least": min(least[name] for name in int8_peers) / least[contender.name] if best else None,
             "to_dearer_point": None,
-            "of_peak": statistics.median(map(operator.truediv, rates, peaks)) if all(peaks) else None,
+            "of_peak": statistics.median(map(operator.truediv, rates, own_peaks)) if all(own_peaks) else None,
+            "turns_at_full_rate": at_full_rate(tile_rates[contender.name], highest),
             "us_per_batch_by_round": took,
         }
         if contender.is_ours:
@@ -158,6 +179,7 @@ def print_table(title, batch, rows):
         ("x dearer point", "to_dearer_point", lambda row, times: f"{times:.2f} "),
         ("x best int8 peer", "to_best_int8", lambda row, times: f"{times:.2f}{'*' if row['is_best_int8'] else ' '}"),
         ("same, least times", "to_best_int8_at_least", lambda row, times: f"{times:.2f} "),
+        ("tiles at full rate", "turns_at_full_rate", lambda row, turns: f"{turns}/{len(row['us_per_batch_by_round'])} "),
     ]
     # A column of which nothing is known is not there.
     columns = [column for column in columns if any(row[column[1]] is not None for row in rows)]
@@ -167,12 +189,42 @@ def print_table(title, batch, rows):
         print(f"  {row['who'] + ' ' + row['what']:18}" + "".join(f"{cell:>18}" for cell in cells), flush=True)
 
 
+def part_of(layer, first):
+    """The part of a network that a node belongs to: what it is, and how wide where that decides its speed."""
+    window, channels = layer["shape"].split(" ")[0], layer["shape"].split("x")[-1].split(" ")[0]
+    if layer is first:
+        return "stem"
+    if "depthwise" in layer["shape"]:
+        return "depthwise"
+    if not layer["algorithm"]:
+        return "pools" if layer["macs"] == 0 else "head"
+    return f"{window}, {channels} outputs" if window == "3x3/1" else window
+
+
+def parts_of(layers):
+    """The layers of each part, by name, in the order of the network."""
+    parts = {}
+    for layer in layers:
+        parts.setdefault(part_of(layer, layers[0]), []).append(layer)
+    return parts
+
+
+def of_best_kernels(answer):
+    """The time of a network whose every node takes its least, divided by that of a whole run."""
+    return sum(layer["min_us"] for layer in answer["layers"]) / answer["median_us"]
+
+
 def print_layers(title, answer, peak):
     """Where the time of a run goes. `answer`: the engine's to `layers`; peak: GMAC/s, or 0."""
     layers = answer["layers"]
     whole = sum(layer["median_us"] for layer in layers)
     of_peak = f"{100 * whole_share(layers, peak):.0f} % of the peak"
-    print(f"\n{title}: {whole:.1f} us, {of_peak}; median of {answer['runs']} runs")
+    print(f"\n{title}: {whole:.1f} us node by node, {of_peak}; median of {answer['runs']} runs")
+    print(f"  {answer['median_us']:.1f} us at once: {100 * of_best_kernels(answer):.0f} % of what the nodes' least add up to")
+    for part, of_part in parts_of(layers).items():
+        share = sum(layer["median_us"] for layer in of_part) / whole
+        reached = f", {100 * whole_share(of_part, peak):.0f} % of the peak" if sum(l["macs"] for l in of_part) else ""
+        print(f"  {part:26}{100 * share:5.1f} % of the time{reached}")
     print(f"  {'us':>9}{'share':>8}{'% of peak':>11}  {'algorithm':28}{'node':26}shape")
     for layer in layers:
         of_peak = f"{100 * whole_share([layer], peak):.0f}" if layer["algorithm"] else ""
@@ -193,7 +245,7 @@ def whole_share(layers, peak):
 
 
 def engine_command(network, arguments):
-    command = [arguments.engine, f"--threads={arguments.threads}"]
+    command = [arguments.engine, f"--threads={arguments.threads}", f"--choose={arguments.choose}s"]
     command.append(f"--artifact={arguments.artifact}" if network == "default" else f"--arch={network}")
     if arguments.isa:
         command.append(f"--isa={arguments.isa}")
@@ -235,7 +287,7 @@ def measure_layers(network, engine, points, batch, arguments):
     """By point, what the engine says of its nodes."""
     found = {}
     for name in (point["name"] for point in points):
-        peak = engine.ask("peak")["gmacs"]
+        peak = peak_of(name, engine.ask("peak"))
         answer = engine.ask("layers", name, batch, arguments.milliseconds)
         print_layers(f"{network} {name}, batch {batch}", answer, peak)
         found[name] = answer["layers"]
@@ -254,10 +306,10 @@ def measure_network(network, arguments, cores, chance):
         batches = []
         for batch in arguments.batches:
             ready = warmed_up(contenders, batch, left_out)
-            turns, least, peaks = take_turns(ready, batch, arguments, chance)
-            rows = rows_of(ready, turns, least, peaks, facts["macs"] * batch)
+            turns, least, peaks, tile_rates = take_turns(ready, batch, arguments, chance)
+            rows = rows_of(ready, turns, least, peaks, tile_rates, facts["macs"] * batch)
             print_table(f"{network}, {facts['macs'] / 1e6:.1f} million multiplications a row", batch, rows)
-            batches.append({"batch": batch, "peak_gmacs_by_round": peaks, "rows": rows})
+            batches.append({"batch": batch, "peaks_by_round": peaks, "rows": rows})
             if arguments.layers:
                 batches[-1]["layers"] = measure_layers(network, engine, facts["points"], batch, arguments)
     return {
@@ -268,65 +320,6 @@ def measure_network(network, arguments, cores, chance):
         "left_out": left_out,
         "batches": batches,
     }
-
-
-# ---- The figure: accuracy against latency, one panel a batch size, the peers' latencies as vertical marks.
-
-LABEL_HEIGHT = 13
-DASHES = {"int8": "", "bf16": ' stroke-dasharray="2 3"', "fp32": ' stroke-dasharray="7 4"'}
-
-
-def draw(network, machine):
-    accuracies = {name: 100 * accuracy for name, accuracy in network["accuracies"].items() if accuracy is not None}
-    percents = range(math.floor(min(accuracies.values())), math.ceil(max(accuracies.values()) + 0.1) + 1)
-    accuracy_axis = Axis(percents[0], percents[-1], [(percent, f"{percent} %") for percent in percents])
-    theirs = dict.fromkeys((r["who"], r["what"]) for m in network["batches"] for r in m["rows"] if r["who"] != OURS)
-    colours = dict(zip(dict.fromkeys([OURS, *(who for who, _ in theirs)]), [COLOURS[0], *COLOURS[2:]]))
-    parts, legend_end = legend(colours, {what for _, what in theirs})
-    for index, measured in enumerate(network["batches"]):
-        milliseconds = {(row["who"], row["what"]): row["us_per_batch"] / 1000 for row in measured["rows"]}
-        latency_axis = LogAxis(0.8 * min(milliseconds.values()), 1.25 * max(milliseconds.values()))
-        title = f"top-1 accuracy against ms for a batch of {measured['batch']}"
-        panel = Panel(index, title, latency_axis, accuracy_axis)
-        parts += panel.axes()
-        parts += [
-            vertical_mark(panel, value, colours[who], DASHES[what])
-            for (who, what), value in milliseconds.items()
-            if who != OURS
-        ]
-        ours = sorted((milliseconds[OURS, name], accuracy, name) for name, accuracy in accuracies.items())
-        parts += panel.line([(x, y) for x, y, _ in ours], colours[OURS], bold=True)
-        parts += point_labels(panel, ours, colours[OURS])
-    return document(len(network["batches"]), parts, machine, least_width=legend_end)
-
-
-def legend(colours, variants):
-    """The entries, and where they end."""
-    entries = [(who, colour, who == OURS, "") for who, colour in colours.items()]
-    entries += [(what, COLOURS[1], False, dashes) for what, dashes in DASHES.items() if what in variants]
-    parts, x = [], LEFT
-    for name, colour, bold, dashes in entries:
-        parts += legend_entry(x, name, colour, bold, dashes)
-        x += 44 + 8 * len(name)
-    return parts, x
-
-
-def vertical_mark(panel, value, colour, dashes):
-    x, bottom = f"{panel.x(value):.1f}", TOP + PANEL_HEIGHT
-    return f'<line x1="{x}" x2="{x}" y1="{TOP}" y2="{bottom}" stroke="{colour}" stroke-width="1.7"{dashes}/>'
-
-
-def point_labels(panel, points, colour):
-    """Names beside the dots, a row lower where the one before is in the way."""
-    style = f"font-weight:bold;fill:{colour};stroke:white;stroke-width:3;paint-order:stroke"
-    parts, taken = [], []
-    for x, y, name in points:
-        at_x, at_y, width = panel.x(x) + 6, panel.y(y) - 7, 8 * len(name)
-        while any(abs(at_x - x) < width and abs(at_y - y) < LABEL_HEIGHT for x, y in taken):
-            at_y += LABEL_HEIGHT
-        taken.append((at_x, at_y))
-        parts.append(f'<text x="{at_x:.1f}" y="{at_y:.1f}" style="{style}">{name}</text>')
-    return parts
 
 
 # ---- The command
@@ -347,6 +340,7 @@ def parse_arguments():
     parser.add_argument("--milliseconds", type=float, default=200, help="of each contender's turn in a round")
     parser.add_argument("--threads", type=int, default=1, help="of each contender, each on a core of its own")
     parser.add_argument("--isa", help="instruction set of our kernels; avx2 holds the peers to it as well")
+    parser.add_argument("--choose", type=float, default=40, help="seconds to measure which kernels are fastest, at most")
     parser.add_argument("--layers", action="store_true", help="also print the time of every node; with one thread")
     parser.add_argument("--engine", default=ENGINE, help="the program that times our networks")
     parser.add_argument("--json", type=pathlib.Path, help="file for everything that was measured")
@@ -385,7 +379,7 @@ def main():
         default = next((network for network in networks if network["network"] == "default"), None)
         if default is None:
             raise SystemExit("--svg shows the network 'default', which was not measured")
-        arguments.svg.write_text(draw(default, machine))
+        arguments.svg.write_text(speed_figure.draw(default, machine, OURS))
         print(f"wrote {arguments.svg}")
 
 

@@ -249,7 +249,7 @@ int Main(int argc, char** argv) {
     std::cerr << kernels.status().message() << std::endl;
     return 2;
   }
-  const double peak = MeasurePeak(**kernels);
+  const double peak = MeasurePeak((*kernels)->spin);
   std::cout << (*kernels)->name << ": peak " << peak << " GMAC/s\n";
   for (const Case& shape : kCases) {
     for (const Range& range : kRanges) {

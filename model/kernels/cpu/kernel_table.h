@@ -208,6 +208,9 @@ struct KernelTable {
   // Runs the table's fastest exact inner loop (on bytes, where they are not narrow, else words) on operands in the
   // first-level cache, `rounds` times; returns the number of multiplications. Benchmarks call its speed the peak.
   int64_t (*spin)(int rounds);
+  // The same of products of floats, and of bfloat16 numbers.
+  int64_t (*spin_floats)(int rounds);
+  int64_t (*spin_bfloats)(int rounds);
 
   // Bytes of each weight in a panel of convolve's kWords: 2, or 1 where the kernel widens them.
   int word_weight_bytes;

@@ -63,6 +63,8 @@ absl::StatusOr<Artifact> QuantizeAfterTraining(const Artifact& full, const std::
   for (const PointRecipe& recipe : points) {
     if (recipe.full_precision) {
       estimated.push_back(*source);
+      estimated.back().info = {
+          .name = recipe.name, .weight_bits = recipe.weight_bits, .activation_bits = recipe.activation_bits};
       continue;
     }
     absl::StatusOr<ArtifactPoint> point = (*estimator)->Estimate(quantized[next++], head_units);

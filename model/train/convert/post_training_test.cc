@@ -193,19 +193,20 @@ TEST(Conversion, FoldsTheNormalisationOfTheInputUpToWhatStandsAroundTheImage) {
 
 TEST(Conversion, MakesPointsThatComputeTheFloatNetworkAsWellAsTheirBitsAllow) {
   Converted converted;
-  const Artifact artifact = converted.Quantize("fp32,w8a8,w6a6,w4a4,w1a1");
+  const Artifact artifact = converted.Quantize("fp32,bf16,w8a8,w6a6,w4a4,w1a1");
   ASSERT_TRUE(ValidateArtifact(artifact).ok()) << ValidateArtifact(artifact);
   const auto engine = *PackedNetwork::Create(artifact, *SupportedKernels().front());
   // Images that were not used for the estimation.
   const std::vector<uint8_t> codes = Blots(64, 2);
   const torch::Tensor expected = converted.network.Forward(Pixels(codes), 0);
   std::vector<double> errors;
-  for (int p = 0; p < 5; ++p) errors.push_back(RelativeError(Logits(*engine, p, codes), expected));
+  for (int p = 0; p < 6; ++p) errors.push_back(RelativeError(Logits(*engine, p, codes), expected));
   EXPECT_LT(errors[0], 1e-4);
-  EXPECT_LT(errors[1], 0.05);
-  EXPECT_LT(errors[2], 0.15);
-  EXPECT_LT(errors[3], 0.6);
-  EXPECT_LT(errors[4], 1.5);
+  EXPECT_LT(errors[1], 0.02);
+  EXPECT_LT(errors[2], 0.05);
+  EXPECT_LT(errors[3], 0.15);
+  EXPECT_LT(errors[4], 0.6);
+  EXPECT_LT(errors[5], 1.5);
   for (size_t p = 1; p < errors.size(); ++p) EXPECT_GT(errors[p], errors[p - 1]) << p;
 }
 

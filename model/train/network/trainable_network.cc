@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "model/engine/torch_weights.h"
+#include "model/format/bfloat16.h"
 #include "model/format/zero_points.h"
 #include "model/train/network/fake_quant.h"
 #include "model/train/network/initial_weights.h"
@@ -17,6 +18,11 @@ namespace {
 
 // LibTorch allows no dots in the names of parameters.
 std::string ParameterName(absl::string_view name) { return absl::StrReplaceAll(name, {{".", "_"}}); }
+
+// Rounded to bfloat16 at a point of such numbers, and so is the gradient.
+torch::Tensor InPrecisionOf(const PointRecipe& point, const torch::Tensor& x) {
+  return point.weight_bits == kBfloat16Bits ? x.to(torch::kBFloat16).to(x.scalar_type()) : x;
+}
 
 }  // namespace
 
@@ -73,7 +79,7 @@ CodeRange TrainableNetworkImpl::WeightRange(PointIndex point, int layer) const {
 }
 
 torch::Tensor TrainableNetworkImpl::PointWeights(PointIndex point, int layer) {
-  if (points_[point].full_precision) return layers_[layer].Full();
+  if (points_[point].full_precision) return InPrecisionOf(points_[point], layers_[layer].Full());
   const double factor = std::pow(10.0, -recipe_.scale_decades * (8 - points_[point].weight_bits));
   return layers_[layer].Child(WeightRange(point, layer), factor);
 }
@@ -129,7 +135,7 @@ torch::Tensor TrainableNetworkImpl::Normalize(PointIndex point, const PlannedNod
 
 torch::Tensor TrainableNetworkImpl::Activate(PointIndex point, int layer, const torch::Tensor& x, bool own) {
   const PointRecipe& recipe = points_[point];
-  if (recipe.full_precision) return plan_.layer(layer).relu ? torch::relu(x) : x;
+  if (recipe.full_precision) return InPrecisionOf(recipe, plan_.layer(layer).relu ? torch::relu(x) : x);
   const torch::Tensor step = ActivationStep(point, layer);
   return QuantizeActivations(x, own ? step : step.detach(), recipe.highest_code, recipe_.activations,
                              recipe.highest_code == 1 ? recipe_.sign_margin : 0, ZeroPoint(point, layer));

@@ -58,6 +58,9 @@ absl::StatusOr<PointRecipe> ParseName(absl::string_view name) {
   if (name == "fp32") {
     return PointRecipe{.name = "fp32", .full_precision = true, .weight_bits = 32, .activation_bits = 32};
   }
+  if (name == "bf16") {
+    return PointRecipe{.name = "bf16", .full_precision = true, .weight_bits = 16, .activation_bits = 16};
+  }
   for (const FittedPoint& fitted : kFitted) {
     if (name == fitted.name) {
       return PointRecipe{.name = fitted.name,
@@ -72,7 +75,7 @@ absl::StatusOr<PointRecipe> ParseName(absl::string_view name) {
   if (!standard) {
     return absl::InvalidArgumentError(
         absl::StrCat("unknown operating point '", name,
-                     "': expected fp32, w<1..8>a<1..8>, w5a6f, w4a4f, w3a2f or NAME=STEP/LO/HI/HIGHEST"));
+                     "': expected fp32, bf16, w<1..8>a<1..8>, w5a6f, w4a4f, w3a2f or NAME=STEP/LO/HI/HIGHEST"));
   }
   const int weight_bits = name[1] - '0';
   const int activation_bits = name[3] - '0';

@@ -19,6 +19,14 @@ TEST(ParsePoints, KnowsTheDefaultLadder) {
   EXPECT_EQ(points[4].highest_code, 1);
 }
 
+TEST(ParsePoints, KnowsBothPrecisionsOfFloats) {
+  const std::vector<PointRecipe> points = *ParsePoints("fp32,bf16");
+  EXPECT_TRUE(points[0].full_precision && points[1].full_precision);
+  EXPECT_EQ(points[0].weight_bits, 32);
+  EXPECT_EQ(points[1].weight_bits, 16);
+  EXPECT_EQ(points[1].activation_bits, 16);
+}
+
 TEST(ParsePoints, TakesStandardCustomAndTimedPoints) {
   const std::vector<PointRecipe> points = *ParsePoints("w2a2, odd=9/-3/5/100@4");
   EXPECT_EQ(points[0].weights, (CodeRange{.step = 64, .lo = -2, .hi = 1}));
@@ -35,7 +43,8 @@ TEST(ParsePoints, NamesWhatItDoesNotKnow) {
   const auto error = [](const char* list) { return std::string(ParsePoints(list).status().message()); };
   EXPECT_EQ(
       error("w9a8"),
-      "unknown operating point 'w9a8': expected fp32, w<1..8>a<1..8>, w5a6f, w4a4f, w3a2f or NAME=STEP/LO/HI/HIGHEST");
+      "unknown operating point 'w9a8': expected fp32, bf16, w<1..8>a<1..8>, w5a6f, w4a4f, w3a2f or "
+      "NAME=STEP/LO/HI/HIGHEST");
   EXPECT_EQ(error("w8a8,w8a8"), "operating point 'w8a8' is named twice");
   EXPECT_EQ(error("w8a8@0"), "interval '0' in 'w8a8@0' is not a number >= 1");
   EXPECT_EQ(error("x=1/2"), "operating point 'x=1/2' is not NAME=STEP/LO/HI/HIGHEST");
