@@ -26,8 +26,7 @@ std::string LadderNote(const scheduler::Profile& profile) {
   for (int cheaper = 1; cheaper < static_cast<int>(profile.points.size()); ++cheaper) {
     int most = 0, rows_of_most = 0;
     for (int rows = 1; rows <= profile.max_batch; ++rows) {
-      const int percent =
-          PercentSlower(profile.At(ToPointId(cheaper), rows), profile.At(ToPointId(cheaper - 1), rows));
+      const int percent = PercentSlower(profile.At(ToPointId(cheaper), rows), profile.At(ToPointId(cheaper - 1), rows));
       if (percent > most) {
         most = percent;
         rows_of_most = rows;

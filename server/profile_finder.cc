@@ -137,8 +137,7 @@ class Finder {
     }
     if (chooser_ != nullptr) MeasureChoices(*chooser_, loop_, options_.max_batch);
     absl::StatusOr<scheduler::Profile> measured =
-        MeasureProfile(network_, loop_,
-                       {.max_batch = options_.max_batch, .budget = kProfilingBudget, .pause = pause_});
+        MeasureProfile(network_, loop_, {.max_batch = options_.max_batch, .budget = kProfilingBudget, .pause = pause_});
     if (!measured.ok()) return measured.status();
     FoundProfile found{.profile = Complete(*std::move(measured)),
                        .note = why.empty() ? "" : absl::StrCat(why, "; measured anew")};

@@ -134,7 +134,8 @@ absl::Status MeasureRested(Bench& bench, const ProfilerOptions& options, schedul
     std::vector<Duration> rested = profile.latency[point];
     const absl::StatusOr<Duration> of_one = MeasureRest(bench, point, 1, rested.front(), options);
     if (!of_one.ok()) return of_one.status();
-    const absl::StatusOr<Duration> of_few = few == 1 ? of_one : MeasureRest(bench, point, few, rested[few - 1], options);
+    const absl::StatusOr<Duration> of_few =
+        few == 1 ? of_one : MeasureRest(bench, point, few, rested[few - 1], options);
     if (!of_few.ok()) return of_few.status();
     for (int rows = 1; rows <= profile.max_batch; ++rows) {
       const int between = std::min(rows, few) - 1;

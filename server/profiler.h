@@ -26,7 +26,8 @@ struct ProfilerOptions {
 // taken to cost per row what the largest size that was run costs, which is too much rather than too little. Each point
 // is prepared and run once first, which counts neither as a latency nor for the budget; even a tiny budget counts one
 // run after that. Then, of one row and of a few, runs that each follow a pause: what they take longer, up to a few
-// rows and beyond, is the latency at rest. That takes the pauses, and runs of at most 20 ms. A failing run's Status, with the point's name. `loop` is asked for the time only.
+// rows and beyond, is the latency at rest. That takes the pauses, and runs of at most 20 ms. A failing run's Status,
+// with the point's name. `loop` is asked for the time only.
 absl::StatusOr<scheduler::Profile> MeasureProfile(const model::AdaptiveNetwork& network,
                                                   const scheduler::EventLoop& loop, const ProfilerOptions& options);
 

@@ -122,7 +122,8 @@ void Announce(const Server& server, const ServerOptions& options, const std::str
                                  100 * profile.points[i].accuracy, 1e3 * ToSeconds(profile.At(point, 1)),
                                  1e3 * ToSeconds(profile.At(point, profile.max_batch)));
   }
-  std::cout << "  " << LadderNote(profile) << "\n\n  try: .bazel/bin/client/anybit-client --server " << grpc << " " << example << std::endl;
+  std::cout << "  " << LadderNote(profile) << "\n\n  try: .bazel/bin/client/anybit-client --server " << grpc << " "
+            << example << std::endl;
 }
 
 // A change of the server's state, which people see on standard output and the log's readers in the log.

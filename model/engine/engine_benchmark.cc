@@ -135,12 +135,11 @@ std::string ShapeOf(const PlannedNode& node) {
 }
 
 std::string LayerAnswer(LayerTimes& layer, absl::string_view algorithm, int batch) {
-  return absl::StrCat("{\"node\": \"", layer.node.name, "\", \"shape\": \"", ShapeOf(layer.node),
-                      "\", \"algorithm\": \"", algorithm,
-                      absl::StrFormat("\", \"median_us\": %.3f, \"min_us\": %.3f, \"macs\": ",
-                                      Median(layer.microseconds),
-                                      *std::min_element(layer.microseconds.begin(), layer.microseconds.end())),
-                      layer.node.macs() * batch, "}");
+  return absl::StrCat(
+      "{\"node\": \"", layer.node.name, "\", \"shape\": \"", ShapeOf(layer.node), "\", \"algorithm\": \"", algorithm,
+      absl::StrFormat("\", \"median_us\": %.3f, \"min_us\": %.3f, \"macs\": ", Median(layer.microseconds),
+                      *std::min_element(layer.microseconds.begin(), layer.microseconds.end())),
+      layer.node.macs() * batch, "}");
 }
 
 // A network with one scratch per batch size, like a server that never sees another size.
@@ -270,7 +269,8 @@ absl::StatusOr<std::string> Answer(const std::string& line, const Artifact& arti
     if (words[0] == "run") return network.Run(words[1], batch, milliseconds);
     if (words[0] == "layers") return network.Layers(words[1], batch, milliseconds);
   }
-  return absl::InvalidArgumentError("expected: describe | run POINT BATCH MILLIS | layers POINT BATCH MILLIS | peak | state");
+  return absl::InvalidArgumentError(
+      "expected: describe | run POINT BATCH MILLIS | layers POINT BATCH MILLIS | peak | state");
 }
 
 std::string ErrorAnswer(const absl::Status& status) {

@@ -149,9 +149,7 @@ void Interpreter::RunNode(const PlannedNode& node, int index, const Rows& rows, 
     case NodeKind::kConv: RunConv<T>(node, index, rows, part, memory); break;
     case NodeKind::kMaxPool: RunMaxPool<T>(node, index, part, memory); break;
     case NodeKind::kGlobalPool: break;  // its only reader, the linear node, computes the sums
-    case NodeKind::kLinear:
-      RunLinear(node, rows, memory);
-      break;
+    case NodeKind::kLinear: RunLinear(node, rows, memory); break;
   }
 }
 

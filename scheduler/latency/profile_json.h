@@ -1,9 +1,10 @@
 // A profile as JSON: a server saves it, the simulator and people read it.
 //
-// {"max_batch": 2, "points": [{"name": "w8a8", "accuracy": 0.92, "latency_us": [850.5, 1210], "rested_us": [990, 1350]}]}
+// {"max_batch": 2, "points": [{"name": "w8a8", "accuracy": 0.92, "latency_us": [850.5, 1210], "rested_us": [990, 1350]}
+// ]}
 // One latency in microseconds for each number of rows from 1 to max_batch, to the nanosecond. `rested_us`, of batches
-// at rest, is there for all points or for none. Other members are
-// ignored: the server adds members of its own (server/profile_file.h).
+// at rest, is there for all points or for none. Other members are ignored: the server adds some of its own
+// (server/profile_file.h).
 #ifndef ANYBIT_SCHEDULER_LATENCY_PROFILE_JSON_H_
 #define ANYBIT_SCHEDULER_LATENCY_PROFILE_JSON_H_
 

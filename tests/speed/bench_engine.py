@@ -161,7 +161,7 @@ def rows_of(contenders, turns, least, peaks, tile_rates, work):
             "to_dearer_point": None,
             "of_peak": statistics.median(map(operator.truediv, rates, own_peaks)) if all(own_peaks) else None,
             "turns_at_full_rate": at_full_rate(tile_rates[contender.name], highest),
-            "us_per_batch_by_round": took,
+            "us_by_round": took,
         }
         if contender.is_ours:
             row["to_dearer_point"] = ratio(took, turns[dearer]) if dearer else None
@@ -179,7 +179,7 @@ def print_table(title, batch, rows):
         ("x dearer point", "to_dearer_point", lambda row, times: f"{times:.2f} "),
         ("x best int8 peer", "to_best_int8", lambda row, times: f"{times:.2f}{'*' if row['is_best_int8'] else ' '}"),
         ("same, least times", "to_best_int8_at_least", lambda row, times: f"{times:.2f} "),
-        ("tiles at full rate", "turns_at_full_rate", lambda row, turns: f"{turns}/{len(row['us_per_batch_by_round'])} "),
+        ("tiles at full rate", "turns_at_full_rate", lambda row, turns: f"{turns} of {len(row['us_by_round'])} "),
     ]
     # A column of which nothing is known is not there.
     columns = [column for column in columns if any(row[column[1]] is not None for row in rows)]
@@ -220,7 +220,8 @@ def print_layers(title, answer, peak):
     whole = sum(layer["median_us"] for layer in layers)
     of_peak = f"{100 * whole_share(layers, peak):.0f} % of the peak"
     print(f"\n{title}: {whole:.1f} us node by node, {of_peak}; median of {answer['runs']} runs")
-    print(f"  {answer['median_us']:.1f} us at once: {100 * of_best_kernels(answer):.0f} % of what the nodes' least add up to")
+    share = f"{100 * of_best_kernels(answer):.0f} %"
+    print(f"  {answer['median_us']:.1f} us at once: the nodes' least times add up to {share} of it")
     for part, of_part in parts_of(layers).items():
         share = sum(layer["median_us"] for layer in of_part) / whole
         reached = f", {100 * whole_share(of_part, peak):.0f} % of the peak" if sum(l["macs"] for l in of_part) else ""
@@ -340,7 +341,7 @@ def parse_arguments():
     parser.add_argument("--milliseconds", type=float, default=200, help="of each contender's turn in a round")
     parser.add_argument("--threads", type=int, default=1, help="of each contender, each on a core of its own")
     parser.add_argument("--isa", help="instruction set of our kernels; avx2 holds the peers to it as well")
-    parser.add_argument("--choose", type=float, default=40, help="seconds to measure which kernels are fastest, at most")
+    parser.add_argument("--choose", type=float, default=40, help="most seconds to measure which kernels are fastest")
     parser.add_argument("--layers", action="store_true", help="also print the time of every node; with one thread")
     parser.add_argument("--engine", default=ENGINE, help="the program that times our networks")
     parser.add_argument("--json", type=pathlib.Path, help="file for everything that was measured")

@@ -186,7 +186,8 @@ class WholeRun(unittest.TestCase):
             subprocess.run(
                 [
                     sys.executable, HERE / "bench_engine.py", "--engine", ENGINE, "--networks=default,fashion_tiny",
-                    "--batches=1,2", "--rounds=2", "--milliseconds=0", "--layers", "--choose=1", "--json", out / "m.json",
+                    "--batches=1,2", "--rounds=2", "--milliseconds=0", "--choose=1", "--layers",
+                    "--json", out / "m.json",
                     "--svg", out / "m.svg",
                 ],
                 check=True, stdout=subprocess.DEVNULL,
@@ -199,7 +200,7 @@ class WholeRun(unittest.TestCase):
             for batch in network["batches"]:
                 self.assertEqual([row["what"] for row in batch["rows"]], LADDER)
                 self.assertEqual(list(batch["layers"]), LADDER)
-                self.assertEqual({len(row["us_per_batch_by_round"]) for row in batch["rows"]}, {2})
+                self.assertEqual({len(row["us_by_round"]) for row in batch["rows"]}, {2})
         texts = [element.text for element in svg.iter("{http://www.w3.org/2000/svg}text")]
         known = [point for point in LADDER if point != "bf16"]  # of that one the accuracy was not measured
         self.assertEqual([texts.count(point) for point in known], [2] * len(known))  # once for each batch size

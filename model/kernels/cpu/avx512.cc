@@ -340,9 +340,9 @@ constexpr KernelTable MakeAvx512Table() {
 #endif
 
 const KernelTable& ANYBIT_ACCESSOR(const Avx512Extensions& extensions) {
-  static constexpr KernelTable kTables[] = {
-      MakeAvx512Table<SignsByTable, Bfloats>(), MakeAvx512Table<Signs, Bfloats>(),
-      MakeAvx512Table<SignsByTable, BfloatPairs>(), MakeAvx512Table<Signs, BfloatPairs>()};
+  static constexpr KernelTable kTables[] = {MakeAvx512Table<SignsByTable, Bfloats>(), MakeAvx512Table<Signs, Bfloats>(),
+                                            MakeAvx512Table<SignsByTable, BfloatPairs>(),
+                                            MakeAvx512Table<Signs, BfloatPairs>()};
   return kTables[(extensions.vector_popcount ? 1 : 0) + (extensions.bfloat16 ? 2 : 0)];
 }
 

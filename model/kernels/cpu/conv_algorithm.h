@@ -50,8 +50,8 @@ struct WinogradConvolution {
   friend constexpr bool operator==(const WinogradConvolution&, const WinogradConvolution&) = default;
 };
 
-using ConvAlgorithm = std::variant<DirectConvolution, TileConvolution, FloatTileConvolution, DepthwiseConvolution,
-                                   WinogradConvolution>;
+using ConvAlgorithm =
+    std::variant<DirectConvolution, TileConvolution, FloatTileConvolution, DepthwiseConvolution, WinogradConvolution>;
 
 // Every algorithm once, in a fixed order.
 std::span<const ConvAlgorithm> AllConvAlgorithms();

@@ -28,7 +28,8 @@ namespace {
 
 using Range = ConvRange;
 
-const ConvAlgorithm kWords = DirectConvolution{Operand::kWords}, kDepthwise = DepthwiseConvolution{}, kTiles = TileConvolution{};
+const ConvAlgorithm kWords = DirectConvolution{Operand::kWords}, kDepthwise = DepthwiseConvolution{},
+                    kTiles = TileConvolution{};
 
 // Whether every kernel table offers `algorithm`.
 bool IsAlwaysOffered(const ConvAlgorithm& algorithm) {

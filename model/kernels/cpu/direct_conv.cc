@@ -41,8 +41,8 @@ int64_t PlaneBytes(const FeatureMap& map) { return StoredPixels(map) * SignWords
 
 // ---- Input
 
-// The form in which kernels read the input: bytes and floats in place; words, sign planes and bfloat16 numbers as a copy
-// of one group of images in the workspace.
+// The form in which kernels read the input: bytes and floats in place; words, sign planes and bfloat16 numbers as a
+// copy of one group of images in the workspace.
 class DirectInput {
  public:
   // Where the windows of one group of images start.

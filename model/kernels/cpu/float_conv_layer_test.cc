@@ -31,12 +31,8 @@ struct FloatLayer {
 
   // Runs it; null where the algorithm does not take it.
   std::unique_ptr<ConvLayer> Pack(const ConvAlgorithm& algorithm, const KernelTable& kernels) const {
-    const ConvWeights packed{.codes = {},
-                             .floats = weights,
-                             .bfloat16 = bfloat16,
-                             .scale = scale,
-                             .bias = bias,
-                             .residual_scale = 2};
+    const ConvWeights packed{
+        .codes = {}, .floats = weights, .bfloat16 = bfloat16, .scale = scale, .bias = bias, .residual_scale = 2};
     return PackConv(algorithm, kernels, node, maps, packed);
   }
   void Run(const ConvLayer& layer, const KernelTable& kernels);
@@ -238,8 +234,8 @@ TEST_P(FloatConvLayerTest, SplitSumsAreNearerThanFusedMultiplyAdds) {
 INSTANTIATE_TEST_SUITE_P(All, FloatConvLayerTest,
                          testing::Combine(testing::ValuesIn(TestedKernels()),
                                           testing::Values(DirectConvolution{Operand::kFloats},
-                                                          DirectConvolution{Operand::kBfloats},
-                                                          FloatTileConvolution{}, kSplitTiles)),
+                                                          DirectConvolution{Operand::kBfloats}, FloatTileConvolution{},
+                                                          kSplitTiles)),
                          [](const auto& info) {
                            return std::string(std::get<0>(info.param)->name) + "_" + NameOf(std::get<1>(info.param));
                          });

@@ -90,8 +90,8 @@ AlignedBuffer OnlySteps(const AlignedBuffer& panel, int64_t blocks, int64_t step
   AlignedBuffer kept(blocks * count * kTileBytes);
   for (int64_t block = 0; block < blocks; ++block) {
     for (int64_t i = 0; i < count; ++i) {
-      std::memcpy(kept.data() + (block * count + i) * kTileBytes,
-                  panel.data() + (block * steps + used[i]) * kTileBytes, kTileBytes);
+      std::memcpy(kept.data() + (block * count + i) * kTileBytes, panel.data() + (block * steps + used[i]) * kTileBytes,
+                  kTileBytes);
     }
   }
   return kept;
@@ -146,10 +146,10 @@ class FloatTileConv : public ConvLayer {
       Convert(in + first * maps_.in.image_stride(), count, reinterpret_cast<uint16_t*>(converted));
       std::memset(converted + count * parts_.image_stride(), 0, kBehind);
       tiles_->Run({.in = converted,
-                  .residual = residual == nullptr ? nullptr : residual + first * maps_.residual.image_stride(),
-                  .out = out + first * maps_.out.image_stride(),
-                  .count = count},
-                 workspace);
+                   .residual = residual == nullptr ? nullptr : residual + first * maps_.residual.image_stride(),
+                   .out = out + first * maps_.out.image_stride(),
+                   .count = count},
+                  workspace);
     }
   }
 

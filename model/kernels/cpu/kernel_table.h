@@ -21,10 +21,10 @@ inline constexpr int kBlockStepBytes = kLanes * kStepBytes;  // panel bytes of o
 
 // The contents of the 4 bytes of a step.
 enum class Operand : uint8_t {
-  kBytes,   // four u8 codes, four s8 weights
-  kWords,   // two s16 values, two s16 weights
-  kSigns,   // 32 bits of one plane of the codes, 32 signs (bit set for +1)
-  kFloats,  // one float, one float
+  kBytes,    // four u8 codes, four s8 weights
+  kWords,    // two s16 values, two s16 weights
+  kSigns,    // 32 bits of one plane of the codes, 32 signs (bit set for +1)
+  kFloats,   // one float, one float
   kBfloats,  // two bfloat16 weights; two floats of a pixel, or two bfloat16 (KernelTable::bfloat_input_bytes)
 };
 inline constexpr int kOperands = 5;

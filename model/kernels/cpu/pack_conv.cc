@@ -76,8 +76,8 @@ std::unique_ptr<ConvLayer> PackConv(const ConvAlgorithm& algorithm, const Kernel
                                     const ConvMaps& maps, const ConvWeights& weights) {
   const bool full_precision = !weights.floats.empty();
   if (node.depthwise) {
-    const ConvAlgorithm only = full_precision ? ConvAlgorithm(DirectConvolution{Operand::kFloats})
-                                              : ConvAlgorithm(DepthwiseConvolution{});
+    const ConvAlgorithm only =
+        full_precision ? ConvAlgorithm(DirectConvolution{Operand::kFloats}) : ConvAlgorithm(DepthwiseConvolution{});
     return algorithm == only ? PackDepthwiseConv(kernels, node, maps, weights) : nullptr;
   }
   if (full_precision) {

@@ -16,7 +16,7 @@ namespace anybit::model::train {
 
 enum class Rounding { kNearest, kJoint };
 
-// The artifact of `points`, in their order. A recipe of floats among them stands for the fp32 point of `full`; without one
+// The artifact of `points`, in their order. A recipe of floats stands for the fp32 point of `full`; without one
 // the artifact has no float weights. Accuracies of quantized points are 0. `images` and `border` are those of
 // NormEstimator::Create. InvalidArgument where `full` has no fp32 point or `points` no quantized one; the errors of
 // NormEstimator.

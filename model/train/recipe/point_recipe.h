@@ -17,16 +17,17 @@ using PointIndex = int;
 
 struct PointRecipe {
   std::string name;
-  bool full_precision = false;  // floats, of which 16 weight bits keep the upper half (model/format/bfloat16.h)
-  CodeRange weights;        // of inner layers; the first and the last keep all 8 bits of the store
-  int highest_code = 255;   // of every activation, 1..255
-  int weight_bits = 8;      // that the weight codes need, for display and accuracy floors
-  int activation_bits = 8;  // that the activation codes need
-  int interval = 1;         // in steps: the point is trained on every interval-th one
+  bool full_precision = false;  // floats; with 16 bits their upper halves
+  CodeRange weights;            // of inner layers; the first and the last keep all 8 bits of the store
+  int highest_code = 255;       // of every activation, 1..255
+  int weight_bits = 8;          // that the weight codes need, for display and accuracy floors
+  int activation_bits = 8;      // that the activation codes need
+  int interval = 1;             // in steps: the point is trained on every interval-th one
 };
 
 // Parses a comma-separated list, in the order of the artifact's points. Each item is one of
-//   fp32, bf16               floats of 32 bits, and their upper halves
+//   fp32
+//   bf16                     fp32 with the upper halves of floats
 //   w<b>a<b>                 standard ranges of 1..8 bits: w8a8, w4a4, w2a2, w1a2
 //   w5a6f w4a4f w3a2f        ranges fitted to the fastest exact kernels
 //   NAME=STEP/LO/HI/HIGHEST  any other: weight step and limits, highest activation code

@@ -41,10 +41,9 @@ TEST(ParsePoints, TakesStandardCustomAndTimedPoints) {
 
 TEST(ParsePoints, NamesWhatItDoesNotKnow) {
   const auto error = [](const char* list) { return std::string(ParsePoints(list).status().message()); };
-  EXPECT_EQ(
-      error("w9a8"),
-      "unknown operating point 'w9a8': expected fp32, bf16, w<1..8>a<1..8>, w5a6f, w4a4f, w3a2f or "
-      "NAME=STEP/LO/HI/HIGHEST");
+  EXPECT_EQ(error("w9a8"),
+            "unknown operating point 'w9a8': expected fp32, bf16, w<1..8>a<1..8>, w5a6f, w4a4f, w3a2f or "
+            "NAME=STEP/LO/HI/HIGHEST");
   EXPECT_EQ(error("w8a8,w8a8"), "operating point 'w8a8' is named twice");
   EXPECT_EQ(error("w8a8@0"), "interval '0' in 'w8a8@0' is not a number >= 1");
   EXPECT_EQ(error("x=1/2"), "operating point 'x=1/2' is not NAME=STEP/LO/HI/HIGHEST");

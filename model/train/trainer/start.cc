@@ -32,9 +32,8 @@ std::string Describe(const PlannedNode& node) {
 std::optional<PointIndex> FindFullPrecision(const std::vector<PointRecipe>& points) {
   // That of the most bits.
   const auto bits = [](const PointRecipe& p) { return p.full_precision ? p.weight_bits : 0; };
-  const auto found = std::max_element(points.begin(), points.end(), [&](const PointRecipe& a, const PointRecipe& b) {
-    return bits(a) < bits(b);
-  });
+  const auto found = std::max_element(points.begin(), points.end(),
+                                      [&](const PointRecipe& a, const PointRecipe& b) { return bits(a) < bits(b); });
   if (found == points.end() || !found->full_precision) return std::nullopt;
   return static_cast<PointIndex>(found - points.begin());
 }
