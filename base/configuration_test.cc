@@ -35,7 +35,7 @@ class ConfigurationTest : public ::testing::Test {
 
   // The path of a file with this text.
   std::string File(const std::string& text) {
-    const std::string path = ::testing::TempDir() + "/configuration_test.flags";
+    std::string path = ::testing::TempDir() + "/configuration_test.flags";
     std::ofstream(path) << text;
     return path;
   }
