@@ -3,6 +3,8 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,14 +14,19 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 
 namespace anybit {
 namespace {
 
 // A probe that comes while others are accepted waits here; the system cuts it to its own limit.
 constexpr int kBacklog = 1024;
+
+constexpr absl::string_view kUnixPrefix = "unix:";
+constexpr size_t kMaxUnixPath = sizeof(sockaddr_un::sun_path) - 1;
 
 struct FreeAddresses {
   void operator()(addrinfo* list) const { freeaddrinfo(list); }
@@ -93,6 +100,40 @@ int OpenOne(const addrinfo& address, bool only) {
   return -1;
 }
 
+sockaddr_un UnixAddress(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, kMaxUnixPath);
+  return address;
+}
+
+absl::Status UnixFailure(const std::string& path, int error) {
+  const std::string message = absl::StrCat(kUnixPrefix, path, ": ", std::strerror(error));
+  if (error == EACCES || error == EPERM || error == EROFS) return absl::PermissionDeniedError(message);
+  if (error == ENOENT || error == ENOTDIR) return absl::InvalidArgumentError(message);
+  return absl::UnavailableError(message);
+}
+
+// Removes the file of a socket that nobody listens on. Unavailable if somebody does.
+absl::Status RemoveStale(const std::string& path) {
+  struct stat facts {};
+  if (lstat(path.c_str(), &facts) != 0) return absl::OkStatus();  // or bind tells
+  if (!S_ISSOCK(facts.st_mode)) {
+    return absl::InvalidArgumentError(absl::StrCat(kUnixPrefix, path, " is not a socket, and is left alone"));
+  }
+  const int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  const sockaddr_un address = UnixAddress(path);
+  const int connected = connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+  const int error = errno;
+  close(descriptor);
+  if (connected != 0 && error == ECONNREFUSED) {
+    return unlink(path.c_str()) == 0 ? absl::OkStatus() : UnixFailure(path, errno);
+  }
+  // A full backlog (EAGAIN) is one of a socket that lives.
+  if (connected != 0 && error != EAGAIN) return UnixFailure(path, error);
+  return absl::UnavailableError(absl::StrCat(kUnixPrefix, path, " is in use: another process listens on it"));
+}
+
 }  // namespace
 
 absl::StatusOr<HostAndPort> ParseHostAndPort(absl::string_view text) {
@@ -113,15 +154,69 @@ absl::StatusOr<HostAndPort> ParseHostAndPort(absl::string_view text) {
   return HostAndPort{.host = std::string(host), .port = port};
 }
 
-absl::StatusOr<ListeningSockets> ListeningSockets::Open(absl::string_view text) {
+std::string UnixSocketPath(absl::string_view address) {
+  return absl::StartsWith(address, kUnixPrefix) ? std::string(address.substr(kUnixPrefix.size())) : "";
+}
+
+absl::StatusOr<std::vector<std::string>> ParseAddresses(absl::string_view text) {
+  std::vector<std::string> addresses = absl::StrSplit(text, ',');
+  for (auto address = addresses.begin(); address != addresses.end(); ++address) {
+    if (absl::StartsWith(*address, kUnixPrefix)) {
+      const std::string path = UnixSocketPath(*address);
+      if (path.empty() || path[0] != '/' || path.size() > kMaxUnixPath) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            "'", *address, "' is not unix:/path with an absolute path of at most ", kMaxUnixPath, " bytes"));
+      }
+    } else if (absl::Status status = ParseHostAndPort(*address).status(); !status.ok()) {
+      return status;
+    }
+    const bool is_any = absl::EndsWith(*address, ":0");
+    if (!is_any && std::find(addresses.begin(), address, *address) != address) {
+      return absl::InvalidArgumentError(absl::StrCat("'", *address, "' stands twice in ", text));
+    }
+  }
+  return addresses;
+}
+
+UnixSocketFile::UnixSocketFile(std::string path) : path_(std::move(path)) {
+  struct stat facts {};
+  if (stat(path_.c_str(), &facts) != 0) return;
+  device_ = facts.st_dev;
+  inode_ = facts.st_ino;
+}
+
+UnixSocketFile::~UnixSocketFile() {
+  struct stat facts {};
+  if (stat(path_.c_str(), &facts) != 0 || facts.st_dev != device_ || facts.st_ino != inode_) return;
+  unlink(path_.c_str());
+}
+
+absl::StatusOr<ListeningSockets> ListeningSockets::Open(absl::string_view text, int unix_mode) {
+  absl::StatusOr<std::vector<std::string>> addresses = ParseAddresses(text);
+  if (!addresses.ok()) return addresses.status();
+  ListeningSockets sockets;
+  for (const std::string& address : *addresses) {
+    if (absl::Status status = sockets.Add(address, unix_mode); !status.ok()) return status;
+  }
+  return sockets;
+}
+
+absl::Status ListeningSockets::Add(const std::string& address, int unix_mode) {
+  const std::string path = UnixSocketPath(address);
+  if (path.empty()) return AddHost(address);
+  all_ports_.push_back(0);
+  return AddUnix(path, unix_mode);
+}
+
+absl::Status ListeningSockets::AddHost(absl::string_view text) {
   absl::StatusOr<HostAndPort> address = ParseHostAndPort(text);
   if (!address.ok()) return address.status();
   absl::StatusOr<Addresses> list = Resolve(text, *address);
   if (!list.ok()) return list.status();
-  ListeningSockets sockets;
+  int port = 0;
   absl::Status missing;  // the first address that this machine does not have
   for (addrinfo* one = list->get(); one != nullptr; one = one->ai_next) {
-    if (sockets.port_ != 0) SetPort(one->ai_addr, sockets.port_);
+    if (port != 0) SetPort(one->ai_addr, port);
     const int descriptor = OpenOne(*one, /*only=*/(*list)->ai_next == nullptr);
     if (descriptor < 0) {
       const int error = errno;
@@ -130,17 +225,36 @@ absl::StatusOr<ListeningSockets> ListeningSockets::Open(absl::string_view text) 
       missing.Update(status);
       continue;
     }
-    sockets.sockets_.push_back({.descriptor = descriptor, .ipv6 = one->ai_family == AF_INET6});
-    sockets.port_ = PortOf(descriptor);
+    sockets_.push_back({.descriptor = descriptor, .family = one->ai_family, .file = nullptr});
+    port = PortOf(descriptor);
   }
-  if (sockets.sockets_.empty()) return missing;
-  return sockets;
+  if (port == 0) return missing;
+  ports_.push_back(port);
+  all_ports_.push_back(port);
+  return absl::OkStatus();
+}
+
+absl::Status ListeningSockets::AddUnix(const std::string& path, int mode) {
+  if (absl::Status status = RemoveStale(path); !status.ok()) return status;
+  const int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  const sockaddr_un address = UnixAddress(path);
+  if (descriptor < 0 || bind(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    const int error = errno;
+    if (descriptor >= 0) close(descriptor);
+    return UnixFailure(path, error);
+  }
+  sockets_.push_back({.descriptor = descriptor, .family = AF_UNIX, .file = std::make_shared<UnixSocketFile>(path)});
+  // Nobody can connect before it listens.
+  if (chmod(path.c_str(), static_cast<mode_t>(mode)) != 0 || listen(descriptor, kBacklog) != 0) {
+    return UnixFailure(path, errno);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ListeningSockets::CanOpen(absl::string_view text) { return Open(text).status(); }
 
 ListeningSockets::ListeningSockets(ListeningSockets&& other) noexcept
-    : port_(other.port_), sockets_(std::exchange(other.sockets_, {})) {}
+    : all_ports_(other.all_ports_), ports_(other.ports_), sockets_(std::exchange(other.sockets_, {})) {}
 
 ListeningSockets::~ListeningSockets() {
   for (const Socket& socket : sockets_) close(socket.descriptor);

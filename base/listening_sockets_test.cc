@@ -3,8 +3,11 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -40,7 +43,7 @@ std::string Message(const absl::Status& status) { return std::string(status.mess
 TEST(HostAndPortTest, NamesAndNumbersOfBothFamilies) {
   EXPECT_EQ(*ParseHostAndPort("127.0.0.1:8001"), (HostAndPort{"127.0.0.1", 8001}));
   EXPECT_EQ(*ParseHostAndPort("localhost:0"), (HostAndPort{"localhost", 0}));
-  EXPECT_EQ(*ParseHostAndPort("[::]:8002"), (HostAndPort{"::", 8002}));
+  EXPECT_EQ(*ParseHostAndPort("[::]:8000"), (HostAndPort{"::", 8000}));
   EXPECT_EQ(*ParseHostAndPort("[fe80::1%eth0]:65535"), (HostAndPort{"fe80::1%eth0", 65535}));
 }
 
@@ -103,6 +106,88 @@ TEST(ListeningSocketsTest, AfterItsEndThePortIsFree) {
     port = sockets->port();
   }
   EXPECT_TRUE(ListeningSockets::CanOpen("127.0.0.1:" + std::to_string(port)).ok());
+}
+
+// The folders of tests have longer names than a socket may have.
+std::string SocketPath(const std::string& name) { return "/tmp/anybit." + std::to_string(getpid()) + "." + name; }
+
+bool Exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
+
+TEST(AddressesTest, AListHasAddressesOfBothKinds) {
+  EXPECT_EQ(*ParseAddresses("127.0.0.1:8000,[::1]:0,unix:/run/a.sock"),
+            (std::vector<std::string>{"127.0.0.1:8000", "[::1]:0", "unix:/run/a.sock"}));
+  EXPECT_EQ(ParseAddresses("localhost:0,localhost:0")->size(), 2u);
+}
+
+TEST(AddressesTest, AnythingElseIsNamedAndRefused) {
+  const std::string long_path = "unix:/" + std::string(107, 'p');
+  for (const std::string& text : {std::string(""), std::string("unix:"), std::string("unix:relative"), long_path,
+                                  std::string("localhost:1,"), std::string("localhost:1,localhost:1")}) {
+    EXPECT_EQ(ParseAddresses(text).status().code(), absl::StatusCode::kInvalidArgument) << text;
+  }
+}
+
+TEST(ListeningSocketsTest, SeveralAddressesHavePortsOfTheirOwn) {
+  const auto sockets = ListeningSockets::Open("127.0.0.1:0,127.0.0.1:0");
+  ASSERT_TRUE(sockets.ok()) << sockets.status();
+  ASSERT_EQ(sockets->ports().size(), 2u);
+  EXPECT_NE(sockets->ports()[0], sockets->ports()[1]);
+  for (const int port : sockets->ports()) EXPECT_TRUE(Connects(port, /*ipv6=*/false));
+}
+
+TEST(ListeningSocketsTest, AUnixSocketHasItsModeAndItsFileEndsWithIt) {
+  const std::string path = SocketPath("mode");
+  {
+    const auto sockets = ListeningSockets::Open("unix:" + path, 0600);
+    ASSERT_TRUE(sockets.ok()) << sockets.status();
+    struct stat facts {};
+    ASSERT_EQ(stat(path.c_str(), &facts), 0);
+    EXPECT_EQ(facts.st_mode & 0777, 0600u);
+    EXPECT_EQ(sockets->port(), 0);
+  }
+  EXPECT_FALSE(Exists(path));
+}
+
+TEST(ListeningSocketsTest, AUnixSocketThatIsListenedOnIsInUse) {
+  const std::string path = SocketPath("used");
+  const auto first = ListeningSockets::Open("unix:" + path);
+  ASSERT_TRUE(first.ok()) << first.status();
+  const absl::Status second = ListeningSockets::CanOpen("unix:" + path);
+  EXPECT_EQ(second.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(Message(second), "unix:" + path + " is in use: another process listens on it");
+  EXPECT_TRUE(Exists(path));
+}
+
+TEST(ListeningSocketsTest, TheFileOfAProcessThatHasEndedIsReplaced) {
+  const std::string path = SocketPath("stale");
+  const int descriptor = socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  ASSERT_EQ(bind(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  close(descriptor);
+  ASSERT_TRUE(Exists(path));
+  EXPECT_TRUE(ListeningSockets::Open("unix:" + path).ok());
+}
+
+TEST(ListeningSocketsTest, AFileThatIsNoSocketIsLeftAlone) {
+  const std::string path = SocketPath("file");
+  std::ofstream(path) << "data";
+  EXPECT_EQ(Message(ListeningSockets::CanOpen("unix:" + path)), "unix:" + path + " is not a socket, and is left alone");
+  EXPECT_TRUE(Exists(path));
+  unlink(path.c_str());
+}
+
+TEST(ListeningSocketsTest, AnotherSocketInItsPlaceIsNotRemoved) {
+  const std::string path = SocketPath("replaced");
+  auto first = ListeningSockets::Open("unix:" + path);
+  ASSERT_TRUE(first.ok()) << first.status();
+  ASSERT_EQ(rename(path.c_str(), (path + ".old").c_str()), 0);
+  const auto second = ListeningSockets::Open("unix:" + path);
+  ASSERT_TRUE(second.ok()) << second.status();
+  for (const auto& socket : first->Release()) close(socket.descriptor);
+  EXPECT_TRUE(Exists(path));
+  unlink((path + ".old").c_str());
 }
 
 }  // namespace

@@ -34,6 +34,7 @@
 #include "scheduler/loop/event_loop.h"
 #include "server/call_source.h"
 #include "server/open_calls.h"
+#include "server/security/caller.h"
 #include "server/timeout_queue.h"
 
 namespace anybit::server {
@@ -131,6 +132,10 @@ class IncomingCall {
   const std::string& method() const { return context_.method(); }
   grpc::GenericServerContext& context() { return context_; }
 
+  // What its client may do. The router sets it.
+  const Caller& caller() const { return caller_; }
+  void SetCaller(Caller caller) { caller_ = std::move(caller); }
+
   // Asks for the message, which lives until the call ends. At most once, in OnTaken. A call whose message is not
   // complete within CallIntakeOptions::read_timeout ends as DEADLINE_EXCEEDED; its own deadline may come first.
   void Read(grpc::ByteBuffer* message);
@@ -179,6 +184,7 @@ class IncomingCall {
 
   CallIntake::Queue& queue_;
   grpc::GenericServerContext context_;
+  Caller caller_;
   grpc::GenericServerAsyncReaderWriter stream_{&context_};
   Event taken_{this, &IncomingCall::Taken};
   Event read_ended_{this, &IncomingCall::ReadEnded};

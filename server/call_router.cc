@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "server/grpc_status.h"
+#include "server/security/grpc_credentials.h"
 #include "server/shown_text.h"
 
 namespace anybit::server {
@@ -68,6 +69,14 @@ class DescriptionCall final : public CallHandler {
 }  // namespace
 
 std::unique_ptr<CallHandler> CallRouter::Route(IncomingCall& call) const {
+  if (security.is_on()) {
+    absl::StatusOr<Caller> caller = CheckCall(security, call.context());
+    if (!caller.ok()) {
+      observer.OnRefusedCall(RefusedCallReason::kUnauthenticated);
+      return std::make_unique<RefusedCall>(call, caller.status());
+    }
+    call.SetCaller(*std::move(caller));
+  }
   const absl::string_view method = call.method();
   if (method == ModelInferCalls::kMethod) return infer.Handle(call);
   if (method == StreamInferCalls::kMethod) return stream.Handle(call);

@@ -9,6 +9,7 @@
 #include "server/edge_observer.h"
 #include "server/health.h"
 #include "server/model_infer_calls.h"
+#include "server/security/security.h"
 #include "server/stream_infer_calls.h"
 
 namespace anybit::server {
@@ -20,8 +21,10 @@ struct CallRouter {
   const DescriptionMethods& description;
   Health& health;
   EdgeObserver& observer;
+  const Security& security;
 
-  // Never null: a method that is not offered is refused as UNIMPLEMENTED.
+  // Never null: a client that has not shown what the server demands is refused as UNAUTHENTICATED, a method that is not
+  // offered as UNIMPLEMENTED.
   std::unique_ptr<CallHandler> Route(IncomingCall& call) const;
 };
 

@@ -129,8 +129,10 @@ int64_t RequestLimitBytes(const ServerOptions& options, const ServedModel& model
 // The parts stand in the order of their making; Stop takes them apart.
 class ComposedServing final : public Serving {
  public:
-  ComposedServing(const ServerOptions& options, std::unique_ptr<model::AdaptiveNetwork> network)
-      : network_(std::move(network)),
+  ComposedServing(const ServerOptions& options, const Security& security,
+                  std::unique_ptr<model::AdaptiveNetwork> network)
+      : security_(security),
+        network_(std::move(network)),
         model_{.network = network_->description(),
                .max_batch = options.max_batch,
                .sla_classes = options.sla_classes,
@@ -146,7 +148,7 @@ class ComposedServing final : public Serving {
   const ServingFacts& facts() const override { return facts_; }
   std::string MetricsText() override;
   bool CanServe() const override { return !network_lost_; }
-  HttpAction RouteHttp(const HttpHead& head) override { return rest_->Route(head); }
+  HttpAction RouteHttp(const HttpHead& head, const Caller& caller) override { return rest_->Route(head, caller); }
   void SetReadiness(bool ready) override;
   void Drain(absl::AnyInvocable<void()> drained) override;
   void Stop(Duration grace) override;
@@ -159,6 +161,7 @@ class ComposedServing final : public Serving {
   void StartScheduler(const ServerOptions& options, const std::vector<ProcessorSet>& processors);
   absl::Status StartGrpc(const ServerOptions& options);
 
+  const Security& security_;
   const std::unique_ptr<model::AdaptiveNetwork> network_;
   const ServedModel model_;
   ServingFacts facts_;
@@ -254,6 +257,7 @@ absl::Status ComposedServing::StartGrpc(const ServerOptions& options) {
                                   .infer = *infer_,
                                   .stream = *stream_,
                                   .observer = *edge_log_,
+                                  .security = security_,
                                   .request_limit_bytes = memory_->limit_bytes()});
   if (!grpc.ok()) return grpc.status();
   grpc_ = *std::move(grpc);
@@ -262,6 +266,7 @@ absl::Status ComposedServing::StartGrpc(const ServerOptions& options) {
     grpc_to_tell_ = grpc_.get();
   }
   facts_.grpc_port = grpc_->port();
+  facts_.grpc_ports = grpc_->ports();
   return absl::OkStatus();
 }
 
@@ -326,9 +331,9 @@ void ComposedServing::Stop(Duration grace) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Serving>> ComposeServing(const ServerOptions& options,
+absl::StatusOr<std::unique_ptr<Serving>> ComposeServing(const ServerOptions& options, const Security& security,
                                                         std::unique_ptr<model::AdaptiveNetwork> network) {
-  auto serving = std::make_unique<ComposedServing>(options, std::move(network));
+  auto serving = std::make_unique<ComposedServing>(options, security, std::move(network));
   if (absl::Status status = serving->Start(options); !status.ok()) return status;
   return serving;
 }

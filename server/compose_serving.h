@@ -15,7 +15,7 @@
 namespace anybit::server {
 
 // A MakeServing: measures or loads kernel choices and latencies, then serves `network` by gRPC. `options` are valid.
-absl::StatusOr<std::unique_ptr<Serving>> ComposeServing(const ServerOptions& options,
+absl::StatusOr<std::unique_ptr<Serving>> ComposeServing(const ServerOptions& options, const Security& security,
                                                         std::unique_ptr<model::AdaptiveNetwork> network);
 
 }  // namespace anybit::server

@@ -14,9 +14,11 @@ enum class RefusedCallReason : size_t {
   kUnknownMethod,      // no such method, or one that is not offered
   kMalformedMessage,   // its bytes are not the method's message
   kIncompleteMessage,  // the call ended, or exceeded the size limit, before its message was there
+  kUnauthenticated,    // its client has not shown the token that the server demands
 };
 // By RefusedCallReason.
-inline constexpr std::array kRefusedCallReasonNames = {"unknown_method", "malformed_message", "incomplete_message"};
+inline constexpr std::array kRefusedCallReasonNames = {"unknown_method", "malformed_message", "incomplete_message",
+                                                       "unauthenticated"};
 
 // Any thread; must not block.
 class EdgeObserver {

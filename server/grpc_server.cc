@@ -21,8 +21,10 @@
 #include "proto/health.grpc.pb.h"
 #include "proto/inference.grpc.pb.h"
 #include "server/grpc_status.h"
+#include "server/security/grpc_credentials.h"
 #include "server/shown_text.h"
 #include "server/translate_request.h"
+#include "server/without_plugins.h"
 
 namespace anybit::server {
 namespace {
@@ -64,11 +66,17 @@ using GenericInferenceMethods =
                Wire::WithGenericMethod_CudaSharedMemoryUnregister, Wire::WithGenericMethod_TraceSetting,
                Wire::WithGenericMethod_LogSettings>;
 class InferenceService final : public GenericInferenceMethods {
-  grpc::Status ServerLive(grpc::ServerContext*, const inference::ServerLiveRequest*,
+ public:
+  explicit InferenceService(const Security& security) : security_(security) {}
+
+ private:
+  grpc::Status ServerLive(grpc::ServerContext* context, const inference::ServerLiveRequest*,
                           inference::ServerLiveResponse* response) override {
     response->set_live(true);
-    return grpc::Status::OK;
+    return ToGrpcStatus(CheckCall(security_, *context).status());
   }
+
+  const Security& security_;
 };
 
 using grpc::health::v1::HealthCheckRequest;
@@ -76,16 +84,19 @@ using grpc::health::v1::HealthCheckResponse;
 using GenericHealthMethods = grpc::health::v1::Health::WithGenericMethod_Watch<grpc::health::v1::Health::Service>;
 class HealthService final : public GenericHealthMethods {
  public:
-  explicit HealthService(Health& health) : health_(health) {}
+  HealthService(Health& health, const Security& security) : health_(health), security_(security) {}
 
  private:
-  grpc::Status Check(grpc::ServerContext*, const HealthCheckRequest* request, HealthCheckResponse* response) override {
+  grpc::Status Check(grpc::ServerContext* context, const HealthCheckRequest* request,
+                     HealthCheckResponse* response) override {
+    if (absl::Status known = CheckCall(security_, *context).status(); !known.ok()) return ToGrpcStatus(known);
     response->set_status(health_.Get(request->service()));
     if (response->status() != HealthCheckResponse::SERVICE_UNKNOWN) return grpc::Status::OK;
     return ToGrpcStatus(absl::NotFoundError(absl::StrCat("no service ", ShownText(request->service()), " is known")));
   }
 
   Health& health_;
+  const Security& security_;
 };
 
 // Reflection is a switch of the library for all servers of this process, to be set before the first is built. gRPC's
@@ -131,6 +142,7 @@ void LimitConnections(grpc::ServerBuilder& builder, const ConnectionOptions& con
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              ArgumentMillis(connections.min_ping_interval, 0));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, connections.max_metadata_bytes);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, ArgumentMillis(connections.keepalive_time, INT_MAX));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, ArgumentMillis(connections.keepalive_timeout, INT_MAX));
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, ArgumentMillis(connections.max_idle, INT_MAX));
@@ -161,21 +173,29 @@ FrontRules MakeFrontRules(ModelInferCalls& infer, const CallIntake& intake) {
           .calls_taken = [&intake] { return intake.calls_in_hand(); }};
 }
 
+// In TLS the front could not read a call's headers; to end TLS in front of it would cost gRPC the clients' certificates.
+std::unique_ptr<Front> MakeFront(const ServerOptions& options, const GrpcServer::Parts& parts,
+                                 const CallIntake& intake) {
+  if (parts.security.tls().is_on()) return nullptr;
+  return std::make_unique<Front>(MakeFrontRules(parts.infer, intake), parts.loop,
+                                 FrontOptions{.has_thread = !HasOneProcessor(options)});
+}
+
 absl::Status CannotServe(const absl::Status& cause) {
   return absl::Status(cause.code(), absl::StrCat("cannot serve gRPC: ", cause.message()));
 }
 
-std::vector<std::unique_ptr<grpc::Service>> MakeServices(Health& health) {
+std::vector<std::unique_ptr<grpc::Service>> MakeServices(Health& health, const Security& security) {
   std::vector<std::unique_ptr<grpc::Service>> services;
-  services.push_back(std::make_unique<InferenceService>());
-  services.push_back(std::make_unique<HealthService>(health));
+  services.push_back(std::make_unique<InferenceService>(security));
+  services.push_back(std::make_unique<HealthService>(health, security));
   return services;
 }
 
 }  // namespace
 
-absl::Status GrpcServer::CanServe(const std::string& address) {
-  const absl::Status status = ListeningSockets::CanOpen(address);
+absl::Status GrpcServer::CanServe(const std::string& addresses) {
+  const absl::Status status = ListeningSockets::CanOpen(addresses);
   return status.ok() ? status : CannotServe(status);
 }
 
@@ -191,42 +211,53 @@ GrpcServer::GrpcServer(const ServerOptions& options, const Parts& parts)
               .stream = parts.stream,
               .description = parts.description,
               .health = health_,
-              .observer = parts.observer},
-      front_(std::make_unique<Front>(MakeFrontRules(parts.infer, intake_), parts.loop,
-                                     FrontOptions{.has_thread = !HasOneProcessor(options)})),
+              .observer = parts.observer,
+              .security = parts.security},
+      front_(MakeFront(options, parts, intake_)),
       intake_(builder_, IntakeOptions(options, front_.get()), parts.loop,
               [this](IncomingCall& call) { return router_.Route(call); }),
-      services_(MakeServices(health_)) {}
+      services_(MakeServices(health_, parts.security)) {}
 
 GrpcServer::~GrpcServer() { Stop(Duration::zero()); }
 
+int GrpcServer::port() const {
+  const auto port = std::find_if(ports_.begin(), ports_.end(), [](int one) { return one != 0; });
+  return port == ports_.end() ? 0 : *port;
+}
+
 absl::Status GrpcServer::Listen(const ServerOptions& options, const Parts& parts) {
   SetReadiness(false);
-  if (front_ != nullptr) {
-    absl::StatusOr<ListeningSockets> sockets = ListeningSockets::Open(options.grpc_address);
-    if (!sockets.ok()) return CannotServe(sockets.status());
-    port_ = sockets->port();
-    front_->Listen(*std::move(sockets));
-  } else {
-    builder_.AddListeningPort(options.grpc_address, grpc::InsecureServerCredentials(), &port_);
-    // Otherwise a second server on the same port would start, and each get some of the connections.
-    builder_.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  }
+  absl::StatusOr<ListeningSockets> sockets = ListeningSockets::Open(options.grpc_address, options.unix_socket_mode);
+  if (!sockets.ok()) return CannotServe(sockets.status());
+  ports_ = sockets->ports();
+  Accept(*std::move(sockets), parts.security);
   for (const auto& service : services_) builder_.RegisterService(service.get());
+  if (parts.security.wants_tokens()) builder_.SetOption(std::make_unique<WithoutPlugins>());
   builder_.SetMaxReceiveMessageSize(LargestRequestBytes(parts.model));
   LimitMemory(builder_, parts.request_limit_bytes, options.connections.max_streams);
   LimitConnections(builder_, options.connections, options.drain_timeout);
   server_ = builder_.BuildAndStart();
-  if (server_ != nullptr && port_ != 0) {
-    if (front_ != nullptr) {
-      front_->Start([this](int socket) { grpc::AddInsecureChannelFromFd(server_.get(), socket); });
-    }
-    intake_.Start();
-    return absl::OkStatus();
+  if (server_ == nullptr) return absl::InternalError("cannot serve gRPC: the library does not start a server");
+  if (front_ != nullptr) {
+    front_->Start([this](int socket) { grpc::AddInsecureChannelFromFd(server_.get(), socket); });
+  } else {
+    acceptor_->Start();
   }
-  if (absl::Status status = CanServe(options.grpc_address); !status.ok()) return status;
-  return absl::UnavailableError(
-      absl::StrCat("cannot serve gRPC: ", options.grpc_address, " could not be bound; now it could be"));
+  intake_.Start();
+  return absl::OkStatus();
+}
+
+// Before the server is built; connections wait until it has started.
+void GrpcServer::Accept(ListeningSockets sockets, const Security& security) {
+  if (front_ != nullptr) return front_->Listen(std::move(sockets));
+  connections_ = builder_.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, GrpcCredentials(security));
+  acceptor_.emplace(std::move(sockets), [this](int socket, int listener) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+    connection.listener_fd = listener;
+    connection.fd = socket;
+    connections_->HandleNewConnection(&connection);
+  });
 }
 
 void GrpcServer::SetReadiness(bool ready) {
@@ -239,6 +270,7 @@ void GrpcServer::SetReadiness(bool ready) {
 void GrpcServer::Drain(absl::AnyInvocable<void()> gone) {
   if (front_ != nullptr) return front_->Leave(kLeaveLimit, std::move(gone));
   // The C++ library's Shutdown would block until its deadline, which nobody knows yet.
+  if (acceptor_.has_value()) acceptor_->Stop();
   intake_.TakeWaiting();
   goaway_ = grpc_completion_queue_create_for_next(nullptr);
   grpc_server_shutdown_and_notify(server_->c_server(), goaway_, nullptr);
@@ -252,6 +284,7 @@ void GrpcServer::WhenAllTaken(absl::AnyInvocable<void()> taken) {
 
 void GrpcServer::Stop(Duration grace) {
   if (front_ != nullptr) front_->StopAccepting();
+  if (acceptor_.has_value()) acceptor_->Stop();
   if (server_ != nullptr) {
     health_.Shutdown();
     // Cancels what is still open at that time; the scheduler, whose loop still runs, answers each of them.

@@ -8,22 +8,26 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/listening_sockets.h"
 #include "base/time.h"
 #include "scheduler/loop/event_loop.h"
 #include "server/call_intake.h"
 #include "server/call_router.h"
+#include "server/connection_acceptor.h"
 #include "server/description_methods.h"
 #include "server/edge_observer.h"
 #include "server/front/front.h"
 #include "server/health.h"
 #include "server/model_infer_calls.h"
 #include "server/options.h"
+#include "server/security/security.h"
 #include "server/served_model.h"
 #include "server/stream_infer_calls.h"
 
@@ -39,11 +43,12 @@ class GrpcServer {
     ModelInferCalls& infer;
     StreamInferCalls& stream;
     EdgeObserver& observer;
+    const Security& security;
     int64_t request_limit_bytes;  // that requests may hold
   };
 
-  // Whether `address` can be listened on; the errors of base/listening_sockets.h.
-  static absl::Status CanServe(const std::string& address);
+  // Whether `addresses` can be listened on; the errors of base/listening_sockets.h.
+  static absl::Status CanServe(const std::string& addresses);
 
   // Unavailable if the address cannot be bound. Health says that the server is alive and not ready.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const ServerOptions& options, const Parts& parts);
@@ -53,7 +58,10 @@ class GrpcServer {
   GrpcServer(const GrpcServer&) = delete;
   GrpcServer& operator=(const GrpcServer&) = delete;
 
-  int port() const { return port_; }
+  // The first port; 0 if all addresses are Unix sockets.
+  int port() const;
+  // Of each address, 0 for a Unix socket.
+  const std::vector<int>& ports() const { return ports_; }
 
   // For grpc.health.v1.Health. "liveness" is the process; the other services are readiness.
   void SetReadiness(bool ready);
@@ -73,6 +81,7 @@ class GrpcServer {
   GrpcServer(const ServerOptions& options, const Parts& parts);
 
   absl::Status Listen(const ServerOptions& options, const Parts& parts);
+  void Accept(ListeningSockets sockets, const Security& security);
 
   grpc::ServerBuilder builder_;
   Health health_;
@@ -80,8 +89,10 @@ class GrpcServer {
   const std::unique_ptr<Front> front_;  // null: gRPC listens itself
   CallIntake intake_;
   const std::vector<std::unique_ptr<grpc::Service>> services_;
-  int port_ = 0;
-  std::unique_ptr<grpc::Server> server_;     // its threads use all of the above
+  std::vector<int> ports_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections_;  // gRPC's, of those that it is given
+  std::unique_ptr<grpc::Server> server_;                                         // its threads use all of the above
+  std::optional<ConnectionAcceptor> acceptor_;                                   // without front_
   grpc_completion_queue* goaway_ = nullptr;  // of a drain without front: gets one event when the last call has ended
 };
 

@@ -29,14 +29,32 @@
 #include "server/gpu_backend.h"
 #include "server/options.h"
 #include "server/processors.h"
+#include "server/security/grpc_credentials.h"
 #include "server/serve_until_stopped.h"
 
 ABSL_FLAG(std::string, artifact, "", "file that holds the network to serve");
 ABSL_FLAG(std::string, flagfile, "", "file of flags, one a line as name=value; # begins a comment");
 ABSL_FLAG(std::string, grpc_address, "127.0.0.1:8001",
-          "host:port of the inference service; port 0 picks a free one; IPv6 as in [::]:8001");
-ABSL_FLAG(std::string, http_address, "127.0.0.1:8002",
-          "host:port of /metrics, /livez and /readyz; empty for none; IPv6 as in [::]:8002");
+          "comma-separated addresses of gRPC, each host:port or unix:/path; port 0 picks a free one; IPv6 as in "
+          "[::]:8001");
+ABSL_FLAG(std::string, http_address, "127.0.0.1:8000",
+          "likewise of HTTP: /v2, /metrics, /livez and /readyz; empty for none");
+ABSL_FLAG(std::string, health_address, "",
+          "likewise of probes without TLS and tokens: /livez, /readyz and gRPC's health checks on one port; empty for "
+          "none");
+ABSL_FLAG(std::string, unix_socket_mode, "0660", "permissions of Unix sockets, as an octal number");
+ABSL_FLAG(std::string, tls_certificate, "",
+          "PEM file of the server's certificate, with those that lead to its authority; empty: no TLS");
+ABSL_FLAG(std::string, tls_key, "", "PEM file of its key");
+ABSL_FLAG(std::string, tls_client_authorities, "",
+          "PEM file of authorities; clients must have a certificate of one of them, and its common name is the tenant; "
+          "empty: clients need no certificate");
+ABSL_FLAG(std::string, tls_min_version, "1.2", "lowest version of TLS: 1.2 or 1.3");
+ABSL_FLAG(std::string, token_file, "",
+          "file of tokens, one a line, each 'TOKEN [tenant=NAME] [admin]'; clients must send one as 'authorization: "
+          "Bearer TOKEN'; empty: they need none");
+ABSL_FLAG(absl::Duration, reload_interval, absl::Seconds(10),
+          "how often the files of TLS and tokens are looked at; SIGHUP does so at once");
 ABSL_FLAG(std::string, log_format, "text", "of the lines on standard error about events: text or json");
 ABSL_FLAG(std::string, log_level, "info", "least severe events to log: error, warning or info");
 ABSL_FLAG(bool, triton_metrics, false,
@@ -79,6 +97,8 @@ ABSL_FLAG(int64_t, max_queue_bytes, 0,
           "bytes that requests may hold, from reading a call to sending its answer; 0: half of the memory that this "
           "process may still use when it begins to serve");
 ABSL_FLAG(int32_t, max_streams, 0, "calls at the same time on one connection; 0: by --max_queue_bytes");
+ABSL_FLAG(int32_t, max_metadata_bytes, 8192, "headers of a gRPC call; beyond it a call ends as RESOURCE_EXHAUSTED");
+ABSL_FLAG(int32_t, max_http_connections, 256, "connections of HTTP; one more takes the place of an idle one");
 ABSL_FLAG(absl::Duration, read_timeout, absl::Seconds(10),
           "for a call's message to arrive, from when the server reads it; then the call ends as DEADLINE_EXCEEDED");
 ABSL_FLAG(absl::Duration, min_ping_interval, absl::Seconds(5), "clients that ping more often are disconnected");
@@ -116,7 +136,29 @@ SlotLayout GpuLayout() {
   return {.slots = slots, .threads_per_slot = 1, .pin = false};
 }
 
+absl::StatusOr<TlsVersion> LeastTlsVersion() {
+  const std::string text = absl::GetFlag(FLAGS_tls_min_version);
+  if (text == "1.2") return TlsVersion::kTls12;
+  if (text == "1.3") return TlsVersion::kTls13;
+  return absl::InvalidArgumentError(absl::StrCat("--tls_min_version is ", text, ", neither 1.2 nor 1.3"));
+}
+
+absl::StatusOr<int> UnixSocketMode() {
+  const std::string text = absl::GetFlag(FLAGS_unix_socket_mode);
+  int mode = 0;
+  for (const char digit : text) {
+    if (digit < '0' || digit > '7' || mode > 0777) mode = 01000;
+    mode = 8 * mode + (digit - '0');
+  }
+  if (!text.empty() && mode >= 0 && mode <= 0777) return mode;
+  return absl::InvalidArgumentError(absl::StrCat("--unix_socket_mode is ", text, ", not an octal number up to 0777"));
+}
+
 absl::StatusOr<ServerOptions> OptionsFromFlags() {
+  const absl::StatusOr<TlsVersion> least_tls = LeastTlsVersion();
+  if (!least_tls.ok()) return least_tls.status();
+  const absl::StatusOr<int> unix_socket_mode = UnixSocketMode();
+  if (!unix_socket_mode.ok()) return unix_socket_mode.status();
   absl::StatusOr<std::vector<SlaClass>> sla_classes = ParseSlaClasses(absl::GetFlag(FLAGS_sla_classes));
   if (!sla_classes.ok()) return sla_classes.status();
   absl::StatusOr<std::vector<Tenant>> tenants = ParseTenants(absl::GetFlag(FLAGS_tenants));
@@ -133,6 +175,14 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
   return ServerOptions{.artifact = absl::GetFlag(FLAGS_artifact),
                        .grpc_address = absl::GetFlag(FLAGS_grpc_address),
                        .http_address = absl::GetFlag(FLAGS_http_address),
+                       .health_address = absl::GetFlag(FLAGS_health_address),
+                       .unix_socket_mode = *unix_socket_mode,
+                       .security = {.tls = {.certificate = absl::GetFlag(FLAGS_tls_certificate),
+                                            .key = absl::GetFlag(FLAGS_tls_key),
+                                            .client_authorities = absl::GetFlag(FLAGS_tls_client_authorities),
+                                            .least_version = *least_tls},
+                                    .token_file = absl::GetFlag(FLAGS_token_file),
+                                    .reload_interval = duration(FLAGS_reload_interval)},
                        .policy = absl::GetFlag(FLAGS_policy),
                        .device = absl::GetFlag(FLAGS_device),
                        .device_memory = absl::GetFlag(FLAGS_device_memory),
@@ -157,7 +207,9 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
                                        .read_timeout = duration(FLAGS_read_timeout),
                                        .max_idle = duration(FLAGS_max_connection_idle),
                                        .max_age = duration(FLAGS_max_connection_age),
-                                       .max_streams = absl::GetFlag(FLAGS_max_streams)},
+                                       .max_streams = absl::GetFlag(FLAGS_max_streams),
+                                       .max_metadata_bytes = absl::GetFlag(FLAGS_max_metadata_bytes),
+                                       .max_http = absl::GetFlag(FLAGS_max_http_connections)},
                        .commit = kCommit,
                        .triton_metrics = absl::GetFlag(FLAGS_triton_metrics),
                        .drain_delay = duration(FLAGS_drain_delay),
@@ -240,6 +292,7 @@ int Main(int argc, char** argv) {
     std::cerr << "anybit-server: " << hardware.status().message() << std::endl;
     return absl::IsFailedPrecondition(hardware.status()) ? 1 : 2;
   }
+  if (options->security.tls.least_version == TlsVersion::kTls13) LimitGrpcToTls13();
   std::cout << "anybit-server " << kVersion << ", commit " << kCommit << "\n" << Describe(*configuration) << std::flush;
   EventLog log(
       *log_options, [](absl::string_view line) { std::cerr << line << std::flush; },

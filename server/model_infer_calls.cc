@@ -16,6 +16,7 @@
 #include "server/front/refusal.h"
 #include "server/grpc_status.h"
 #include "server/parse_message.h"
+#include "server/security/caller.h"
 #include "server/submission.h"
 #include "server/translate_outcome.h"
 #include "server/translate_request.h"
@@ -173,7 +174,8 @@ class ModelInferCalls::Call final : public CallHandler {
       incoming_.Finish(ToGrpcStatus(parsed));
       return;
     }
-    absl::StatusOr<InferCall> call = TranslateRequest(request, parts_.model);
+    const absl::Status bound = BindTenant(incoming_.caller(), request);
+    absl::StatusOr<InferCall> call = bound.ok() ? TranslateRequest(request, parts_.model) : bound;
     if (!call.ok()) {
       parts_.observer.OnInvalid(call.status());
       incoming_.Finish(ToGrpcStatus(call.status()));

@@ -33,6 +33,10 @@ constexpr size_t kMaxTenants = 255;
 constexpr double kLeastWeight = 1e-6;  // of a class, and least share of a tenant
 constexpr double kMostWeight = 1e6;
 constexpr auto kMaxDuration = std::chrono::hours(24);
+constexpr Duration kLeastReloadInterval = std::chrono::milliseconds(10);
+constexpr int kLeastMetadataBytes = 1024;  // gRPC's own headers take some hundred
+constexpr int kMaxMetadataBytes = 1 << 20;
+constexpr int kMaxHttpConnections = 100'000;
 
 constexpr absl::string_view kDefaultName = "default";
 
@@ -47,9 +51,24 @@ absl::Status CheckDuration(absl::string_view flag, Duration value) {
 }
 
 absl::Status CheckAddress(absl::string_view flag, absl::string_view address) {
-  const absl::Status status = ParseHostAndPort(address).status();
+  const absl::Status status = ParseAddresses(address).status();
   if (status.ok()) return status;
   return absl::Status(status.code(), absl::StrCat("--", flag, " is ", status.message()));
+}
+
+absl::Status CheckSecurity(const SecurityOptions& security) {
+  const TlsOptions& tls = security.tls;
+  const auto missing = [](absl::string_view flag, absl::string_view other) {
+    return absl::InvalidArgumentError(absl::StrCat("--", flag, " is missing, which --", other, " needs"));
+  };
+  if (tls.is_on() && tls.key.empty()) return missing("tls_key", "tls_certificate");
+  if (!tls.is_on() && !tls.key.empty()) return missing("tls_certificate", "tls_key");
+  if (!tls.is_on() && !tls.client_authorities.empty()) return missing("tls_certificate", "tls_client_authorities");
+  if (security.reload_interval < kLeastReloadInterval) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--reload_interval is ", ToSeconds(security.reload_interval), " s, less than 0.01 s"));
+  }
+  return CheckDuration("reload_interval", security.reload_interval);
 }
 
 // Threads that wait for each other's processor make every latency of the profile wrong.
@@ -82,6 +101,9 @@ absl::Status CheckConnections(const ConnectionOptions& connections) {
   status.Update(CheckDuration("max_connection_idle", connections.max_idle));
   status.Update(CheckDuration("max_connection_age", connections.max_age));
   status.Update(CheckRange("max_streams", connections.max_streams, 0, kMaxStreams));
+  status.Update(
+      CheckRange("max_metadata_bytes", connections.max_metadata_bytes, kLeastMetadataBytes, kMaxMetadataBytes));
+  status.Update(CheckRange("max_http_connections", connections.max_http, 1, kMaxHttpConnections));
   return status;
 }
 
@@ -175,6 +197,9 @@ absl::Status ValidateOptions(const ServerOptions& options) {
   if (options.artifact.empty()) return absl::InvalidArgumentError("--artifact is missing: which network to serve");
   absl::Status status = CheckAddress("grpc_address", options.grpc_address);
   if (!options.http_address.empty()) status.Update(CheckAddress("http_address", options.http_address));
+  if (!options.health_address.empty()) status.Update(CheckAddress("health_address", options.health_address));
+  status.Update(CheckRange("unix_socket_mode", options.unix_socket_mode, 0, 0777));
+  status.Update(CheckSecurity(options.security));
   status.Update(CheckRange("slots", options.slots, 1, kMaxSlots));
   status.Update(CheckRange("threads_per_slot", options.threads_per_slot, 1, kMaxThreadsPerSlot));
   status.Update(CheckThreads(options));

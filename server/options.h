@@ -12,6 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "base/time.h"
 #include "server/processors.h"
+#include "server/security/security_options.h"
 #include "server/sla_class.h"
 #include "server/tenant.h"
 
@@ -28,26 +29,31 @@ struct ConnectionOptions {
   Duration max_idle{};                                    // without calls
   Duration max_age{};                                     // then calls end within the drain timeout
   int max_streams = 0;                                    // calls at the same time on one; 0: by the memory limit
+  int max_metadata_bytes = 8 * 1024;                      // of the headers of a call
+  int max_http = 256;                                     // connections of HTTP
 };
 
 struct ServerOptions {
   std::string artifact;                         // path of the file that holds the network
-  std::string grpc_address = "127.0.0.1:8001";  // port 0: any free one
-  std::string http_address = "127.0.0.1:8002";  // empty: no metrics, no probes
-  std::string policy = "anybit";                // a name of scheduler/policies/registry.h
-  std::string device = "auto";                  // auto, cpu or cuda:N
-  int device_memory = 0;                        // MiB of a GPU that the network may take; 0: what is free
-  std::string isa = "auto";                     // of the kernels: a name of model/kernels/cpu/instruction_set.h
-  int panel_memory = 1024;                      // MiB of panels that the network keeps
-  int slots = 1;                                // batches that run at the same time
-  int threads_per_slot = 1;                     // that share the rows of a batch
-  bool pin = true;                              // keep each slot on processors of its own
-  std::vector<Processor> processors;            // that this process may use; empty: not known
-  std::optional<double> processor_quota;        // processor time per time; none: no limit
-  std::string layout_reason;                    // why so many slots and threads, for people; may be empty
-  int max_batch = 64;                           // rows
-  std::string profile;                          // file to read latencies and kernel choices from; empty: measured
-  std::string save_profile;                     // file to write them to; empty: nowhere; `profile` itself: a cache
+  std::string grpc_address = "127.0.0.1:8001";  // a list of base/listening_sockets.h; port 0: any free one
+  std::string http_address = "127.0.0.1:8000";  // likewise; empty: no HTTP
+  std::string health_address;                   // likewise, for probes without TLS and tokens; empty: none
+  int unix_socket_mode = 0660;
+  SecurityOptions security;
+  std::string policy = "anybit";          // a name of scheduler/policies/registry.h
+  std::string device = "auto";            // auto, cpu or cuda:N
+  int device_memory = 0;                  // MiB of a GPU that the network may take; 0: what is free
+  std::string isa = "auto";               // of the kernels: a name of model/kernels/cpu/instruction_set.h
+  int panel_memory = 1024;                // MiB of panels that the network keeps
+  int slots = 1;                          // batches that run at the same time
+  int threads_per_slot = 1;               // that share the rows of a batch
+  bool pin = true;                        // keep each slot on processors of its own
+  std::vector<Processor> processors;      // that this process may use; empty: not known
+  std::optional<double> processor_quota;  // processor time per time; none: no limit
+  std::string layout_reason;              // why so many slots and threads, for people; may be empty
+  int max_batch = 64;                     // rows
+  std::string profile;                    // file to read latencies and kernel choices from; empty: measured
+  std::string save_profile;               // file to write them to; empty: nowhere; `profile` itself: a cache
   std::vector<SlaClass> sla_classes = {{.name = "default"}};  // the first is that of requests that name none
   std::vector<Tenant> tenants = {{.name = "default"}};        // likewise
   int max_queue = 10000;                                      // requests

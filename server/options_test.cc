@@ -80,8 +80,8 @@ TEST(OptionsTest, AddressesOfIpv6StandInBrackets) {
   options.grpc_address = "[::]:8001";
   options.http_address = "[::1]:0";
   EXPECT_TRUE(ValidateOptions(options).ok());
-  options.http_address = "::1:8002";
-  ExpectRefused(options, "--http_address is '::1:8002'");
+  options.http_address = "::1:8000";
+  ExpectRefused(options, "--http_address is '::1:8000'");
 }
 
 TEST(OptionsTest, MoreThreadsThanTheQuotaAllowsAreRefused) {
@@ -211,6 +211,40 @@ TEST(TenantsTest, ThereAreAtMost255WithTheDefaultOne) {
   const auto beyond = ParseTenants(text + ",one-more");
   EXPECT_EQ(std::string(beyond.status().message()), "--tenants has 256 names with 'default', more than 255");
   EXPECT_TRUE(ParseTenants(text + ",default").ok());
+}
+
+TEST(OptionsTest, AddressesAreListsOfHostsAndUnixSockets) {
+  ServerOptions options = Valid();
+  options.grpc_address = "127.0.0.1:8001,unix:/run/anybit.sock";
+  options.health_address = "[::]:8080";
+  EXPECT_TRUE(ValidateOptions(options).ok()) << ValidateOptions(options);
+  options.http_address = "unix:relative.sock";
+  ExpectRefused(options, "--http_address is 'unix:relative.sock'");
+  options = Valid();
+  options.health_address = "8080";
+  ExpectRefused(options, "--health_address is '8080'");
+}
+
+TEST(OptionsTest, ACertificateAndItsKeyBelongTogether) {
+  ServerOptions options = Valid();
+  options.security.tls.certificate = "c.pem";
+  ExpectRefused(options, "--tls_key is missing, which --tls_certificate needs");
+  options.security.tls = {.certificate = "", .key = "k.pem", .client_authorities = ""};
+  ExpectRefused(options, "--tls_certificate is missing, which --tls_key needs");
+  options.security.tls = {.certificate = "", .key = "", .client_authorities = "a.pem"};
+  ExpectRefused(options, "--tls_certificate is missing, which --tls_client_authorities needs");
+}
+
+TEST(OptionsTest, LimitsOfTheEdgeHaveRanges) {
+  ServerOptions options = Valid();
+  options.security.reload_interval = Duration::zero();
+  ExpectRefused(options, "--reload_interval is 0 s, less than 0.01 s");
+  options = Valid();
+  options.connections.max_metadata_bytes = 100;
+  ExpectRefused(options, "--max_metadata_bytes is 100, not from 1024 to 1048576");
+  options = Valid();
+  options.connections.max_http = 0;
+  ExpectRefused(options, "--max_http_connections is 0, not from 1 to 100000");
 }
 
 }  // namespace

@@ -8,13 +8,16 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <iostream>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "server/event_log.h"
 #include "server/ladder_note.h"
@@ -31,6 +34,8 @@ constexpr Duration kLastArrivals = std::chrono::milliseconds(100);
 constexpr Duration kLastWrites = std::chrono::seconds(1);
 // What the pipe carries besides the numbers of signals.
 constexpr char kDrained = 'd';
+// Output goes to the streams that the process was started with, which whoever reads them turns over.
+constexpr char kReloads[] = "anybit-server: SIGHUP: reading certificates and tokens again; there are no log files";
 
 // The writing end of the pipe that signals go into; -1 while there is nothing to leave in good order.
 std::atomic<int> stop_pipe = -1;  // main thread and signal handler
@@ -45,11 +50,9 @@ void OnStopSignal(int signal) {
   errno = saved_errno;
 }
 
+// Before the server serves there is nothing to read again: its files are read when it starts.
 void OnReloadSignal(int signal) {
-  constexpr absl::string_view kText = "anybit-server: SIGHUP: nothing to reload\n";
-  const int saved_errno = errno;
-  (void)!write(STDERR_FILENO, kText.data(), kText.size());
-  errno = saved_errno;
+  if (stop_pipe >= 0) OnStopSignal(signal);
 }
 
 void Handle(int signal, void (*handler)(int)) {
@@ -81,10 +84,10 @@ void AllowManyDescriptors() {
 }
 
 // The next byte of the pipe, or 0 if none comes within `limit`.
-char WaitForByte(int pipe, Duration limit) {
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(limit).count();
+char NextByte(int pipe, Duration limit) {
+  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(std::min<Duration>(limit, std::chrono::hours(1000)));
   pollfd wanted{.fd = pipe, .events = POLLIN, .revents = 0};
-  const int timeout = limit == Duration::max() ? -1 : static_cast<int>(std::min<int64_t>(ms, 1 << 30));
+  const int timeout = limit == Duration::max() ? -1 : static_cast<int>(std::min<int64_t>(ms.count(), 1 << 30));
   // A signal interrupts poll and is then in the pipe, so polling again at once finds it.
   while (poll(&wanted, 1, timeout) < 0 && errno == EINTR) {
   }
@@ -93,8 +96,46 @@ char WaitForByte(int pipe, Duration limit) {
   return byte;
 }
 
-std::string PortOf(const std::string& address, int port) {
-  return absl::StrCat(address.substr(0, address.rfind(':') + 1), port);
+// Likewise, but reloads where SIGHUP asks for it.
+char WaitForByte(Server& server, int pipe, Duration limit) {
+  using Clock = std::chrono::steady_clock;
+  const bool is_endless = limit == Duration::max();
+  const auto end = is_endless ? Clock::time_point::max() : Clock::now() + limit;
+  while (true) {
+    const Duration left = is_endless ? limit : std::max<Duration>(end - Clock::now(), Duration::zero());
+    const char byte = NextByte(pipe, left);
+    if (byte != SIGHUP) return byte;
+    std::cout << kReloads << std::endl;
+    std::cout << (server.Reload() ? "anybit-server: reloaded" : "anybit-server: not all was reloaded") << std::endl;
+  }
+}
+
+// The addresses with the ports that were bound.
+std::string Shown(const std::string& addresses, const std::vector<int>& ports) {
+  std::string shown;
+  size_t i = 0;
+  for (const absl::string_view address : absl::StrSplit(addresses, ',')) {
+    absl::StrAppend(&shown, i > 0 ? ", " : "");
+    const int port = i < ports.size() ? ports[i] : 0;
+    if (port == 0) {
+      absl::StrAppend(&shown, address);
+    } else {
+      absl::StrAppend(&shown, address.substr(0, address.rfind(':') + 1), port);
+    }
+    ++i;
+  }
+  return shown;
+}
+
+// How clients have to connect, if not in the clear.
+std::string Demands(const SecurityOptions& security) {
+  std::string demands;
+  if (security.tls.is_on()) {
+    absl::StrAppend(&demands, " by TLS ", security.tls.least_version == TlsVersion::kTls13 ? "1.3" : "1.2 or 1.3");
+  }
+  if (!security.tls.client_authorities.empty()) absl::StrAppend(&demands, ", with a certificate");
+  if (!security.token_file.empty()) absl::StrAppend(&demands, demands.empty() ? " with a token" : ", with a token");
+  return demands;
 }
 
 std::string Counted(int count, const char* thing) { return absl::StrCat(count, " ", thing, count == 1 ? "" : "s"); }
@@ -102,11 +143,17 @@ std::string Counted(int count, const char* thing) { return absl::StrCat(count, "
 void Announce(const Server& server, const ServerOptions& options, const std::string& example) {
   const ServingFacts& facts = server.facts();
   const scheduler::Profile& profile = facts.profile;
-  const std::string grpc = PortOf(options.grpc_address, facts.grpc_port);
+  const std::string grpc = Shown(options.grpc_address, facts.grpc_ports);
+  const std::string demands = Demands(options.security);
   std::cout << "anybit-server: serving " << facts.network.name << " version " << facts.network.version << "\n"
-            << "  gRPC " << grpc << "\n";
-  if (server.http_port() != 0) {
-    std::cout << "  HTTP " << PortOf(options.http_address, server.http_port()) << " (/v2 /metrics /livez /readyz)\n";
+            << "  gRPC " << grpc << demands << "\n";
+  if (!options.http_address.empty()) {
+    std::cout << "  HTTP " << Shown(options.http_address, server.http_ports()) << demands
+              << " (/v2 /metrics /livez /readyz)\n";
+  }
+  if (!options.health_address.empty()) {
+    std::cout << "  probes " << Shown(options.health_address, server.health_ports())
+              << " (/livez /readyz grpc.health.v1.Health)\n";
   }
   if (!facts.isa.empty()) std::cout << "  kernels: " << facts.isa << "\n";
   if (!options.layout_reason.empty()) std::cout << "  " << options.layout_reason << "\n";
@@ -122,8 +169,8 @@ void Announce(const Server& server, const ServerOptions& options, const std::str
                                  100 * profile.points[i].accuracy, 1e3 * ToSeconds(profile.At(point, 1)),
                                  1e3 * ToSeconds(profile.At(point, profile.max_batch)));
   }
-  std::cout << "  " << LadderNote(profile) << "\n\n  try: .bazel/bin/client/anybit-client --server " << grpc << " "
-            << example << std::endl;
+  std::cout << "  " << LadderNote(profile) << "\n\n  try: .bazel/bin/client/anybit-client --server "
+            << grpc.substr(0, grpc.find(',')) << " " << example << std::endl;
 }
 
 // A change of the server's state, which people see on standard output and the log's readers in the log.
@@ -134,20 +181,20 @@ void Tell(const ServerOptions& options, LogEvent event, LogFields fields = {}) {
 
 // Stays until a signal asks to leave, then leaves.
 void StayAndLeave(Server& server, const ServerOptions& options, int pipe) {
-  const char signal = WaitForByte(pipe, Duration::max());
+  const char signal = WaitForByte(server, pipe, Duration::max());
   std::cout << "anybit-server: no longer ready" << std::endl;
   Tell(options, LogEvent::kNotReady, LogFields().Add("signal", signal));
   server.StopBeingReady();
   const Duration delay = std::max(signal == SIGINT ? Duration::zero() : options.drain_delay, kLastArrivals);
-  const bool hurried = WaitForByte(pipe, delay) != 0;
+  const bool hurried = WaitForByte(server, pipe, delay) != 0;
   std::cout << "anybit-server: draining" << std::endl;
   Tell(options, LogEvent::kDraining);
   server.Drain([] {
     const char byte = kDrained;
     (void)!write(stop_pipe, &byte, 1);
   });
-  const char ended = WaitForByte(pipe, hurried ? kHurriedDrain : options.drain_timeout);
-  const bool drained = ended == kDrained || (ended != 0 && WaitForByte(pipe, kHurriedDrain) == kDrained);
+  const char ended = WaitForByte(server, pipe, hurried ? kHurriedDrain : options.drain_timeout);
+  const bool drained = ended == kDrained || (ended != 0 && WaitForByte(server, pipe, kHurriedDrain) == kDrained);
   HandleStopSignals(SIG_DFL);
   server.Stop(drained ? kLastWrites : Duration::zero());
   Tell(options, LogEvent::kStopped, LogFields().Add("drained", drained ? "true" : "false"));
@@ -185,7 +232,7 @@ int ServeUntilStopped(const ServerOptions& options, const LoadNetwork& load, con
        LogFields()
            .Add("model", facts.network.name)
            .Add("version", facts.network.version)
-           .Add("grpc", PortOf(options.grpc_address, facts.grpc_port))
+           .Add("grpc", Shown(options.grpc_address, facts.grpc_ports))
            .Add("kernels", facts.isa)
            .Add("commit", options.commit));
   StayAndLeave(**server, options, ends[0]);

@@ -3,7 +3,7 @@
 // SIGTERM: not ready at once, so that load balancers look elsewhere; after the drain delay nothing new is accepted;
 // what was accepted is answered within the drain timeout. SIGINT skips the delay. A second signal ends whatever is
 // being waited for, a third ends the process. A signal before the server serves ends the process at once, with exit
-// code 0. SIGQUIT and SIGXCPU count as SIGTERM. SIGHUP reloads nothing yet and says so. Others that would end the
+// code 0. SIGQUIT and SIGXCPU count as SIGTERM. SIGHUP reads certificates and tokens again. Others that would end the
 // process are ignored, but for those that cannot be and those of a broken program.
 #ifndef ANYBIT_SERVER_SERVE_UNTIL_STOPPED_H_
 #define ANYBIT_SERVER_SERVE_UNTIL_STOPPED_H_

@@ -1,9 +1,13 @@
 #include "server/server.h"
 
+#include <chrono>
+#include <iostream>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "server/grpc_server.h"
 
 namespace anybit::server {
@@ -16,18 +20,44 @@ Server::~Server() { Stop(Duration::zero()); }
 absl::StatusOr<std::unique_ptr<Server>> Server::Listen(ServerOptions options, MakeServing make_serving) {
   if (absl::Status status = ValidateOptions(options); !status.ok()) return status;
   std::unique_ptr<Server> server(new Server(std::move(options), std::move(make_serving)));
+  if (absl::Status status = server->LoadSecurity(); !status.ok()) return status;
   // gRPC binds last, and says only that it could not.
   if (absl::Status status = GrpcServer::CanServe(server->options_.grpc_address); !status.ok()) return status;
-  if (server->options_.http_address.empty()) return server;
-  auto http = HttpServer::Start(server->options_.http_address,
-                                [self = server.get()](const HttpHead& head) { return self->RouteHttp(head); });
-  if (!http.ok()) return http.status();
-  server->http_ = *std::move(http);
+  if (absl::Status status = server->StartHttp(); !status.ok()) return status;
   return server;
 }
 
+absl::Status Server::LoadSecurity() {
+  std::vector<std::string> tenants;
+  for (const Tenant& tenant : options_.tenants) tenants.push_back(tenant.name);
+  auto security = Security::Load(
+      options_.security, std::move(tenants), [] { return std::chrono::system_clock::now(); },
+      [](const std::string& line) { std::cerr << absl::StrCat("anybit-server: ", line, "\n") << std::flush; });
+  if (!security.ok()) return security.status();
+  security_ = *std::move(security);
+  return absl::OkStatus();
+}
+
+absl::Status Server::StartHttp() {
+  if (!options_.http_address.empty()) {
+    HttpTransport transport{.least_tls = options_.security.tls.least_version, .unix_mode = options_.unix_socket_mode};
+    if (security_->tls().is_on()) transport.tls = [this] { return security_->tls_identity(); };
+    auto http = HttpServer::Start(
+        options_.http_address, [this](const HttpHead& head) { return RouteHttp(head); },
+        {.connections = options_.connections.max_http}, std::move(transport));
+    if (!http.ok()) return http.status();
+    http_ = *std::move(http);
+  }
+  if (options_.health_address.empty()) return absl::OkStatus();
+  auto probes =
+      ProbeServer::Start(options_.health_address, options_.unix_socket_mode, [this] { return IsReady(); });
+  if (!probes.ok()) return probes.status();
+  probes_ = *std::move(probes);
+  return absl::OkStatus();
+}
+
 absl::Status Server::Serve(std::unique_ptr<model::AdaptiveNetwork> network) {
-  absl::StatusOr<std::unique_ptr<Serving>> serving = make_serving_(options_, std::move(network));
+  absl::StatusOr<std::unique_ptr<Serving>> serving = make_serving_(options_, *security_, std::move(network));
   if (!serving.ok()) return serving.status();
   serving_ = *std::move(serving);
   shown_ = serving_.get();
@@ -52,25 +82,35 @@ void Server::Stop(Duration grace) {
   // First, because its handlers look at the rest.
   if (http_ != nullptr) http_->Finish(grace);
   http_.reset();
+  probes_.reset();
   shown_ = nullptr;
   if (serving_ == nullptr) return;
   serving_->Stop(grace);
   serving_.reset();
 }
 
+bool Server::IsReady() const {
+  const Serving* shown = shown_;
+  return ready_ && shown != nullptr && shown->CanServe();
+}
+
 HttpAction Server::RouteHttp(const HttpHead& head) const {
+  const absl::StatusOr<Caller> caller =
+      security_->Check({.authorization = head.Field("Authorization"), .certificate_name = head.client_name});
+  if (caller.ok()) return RouteKnown(head, *caller);
+  return HttpAnswer{.status = 401,
+                    .content_type = "application/json",
+                    .fields = {{"WWW-Authenticate", "Bearer"}},
+                    .body = absl::StrCat("{\"error\":\"", caller.status().message(), "\"}")};
+}
+
+HttpAction Server::RouteKnown(const HttpHead& head, const Caller& caller) const {
   const bool is_get = head.method == "GET" || head.method == "HEAD";
-  const bool is_probe = head.path == "/livez" || head.path == "/readyz" || head.path == "/metrics";
-  if (is_probe && !is_get) {
-    return HttpAnswer{.status = 405, .fields = {{"Allow", "GET, HEAD"}}, .body = "only GET and HEAD are answered\n"};
-  }
-  if (head.path == "/livez") return HttpAnswer{.body = "live\n"};
-  if (head.path == "/readyz") {
-    const Serving* shown = shown_;
-    return ready_ && shown != nullptr && shown->CanServe() ? HttpAnswer{.body = "ready\n"}
-                                                           : HttpAnswer{.status = 503, .body = "not ready\n"};
-  }
+  if (head.path == "/livez" || head.path == "/readyz") return AnswerProbe(head, IsReady());
   if (head.path == "/metrics") {
+    if (!is_get) {
+      return HttpAnswer{.status = 405, .fields = {{"Allow", "GET, HEAD"}}, .body = "only GET and HEAD are answered\n"};
+    }
     return HttpRoute{.handle = [this](const std::shared_ptr<HttpCall>& call) {
       call->Answer({.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = MetricsText()});
     }};
@@ -78,7 +118,7 @@ HttpAction Server::RouteHttp(const HttpHead& head) const {
   if (head.path != "/v2" && head.path.rfind("/v2/", 0) != 0) {
     return HttpAnswer{.status = 404, .body = "there are /v2, /metrics, /livez and /readyz\n"};
   }
-  if (Serving* const shown = shown_) return shown->RouteHttp(head);
+  if (Serving* const shown = shown_) return shown->RouteHttp(head, caller);
   if (head.path == "/v2/health/live" && is_get) return HttpAnswer{.content_type = "application/json"};
   return HttpAnswer{
       .status = 503, .content_type = "application/json", .body = "{\"error\":\"the server is starting\"}"};
@@ -90,5 +130,9 @@ std::string Server::MetricsText() const {
 }
 
 int Server::http_port() const { return http_ == nullptr ? 0 : http_->port(); }
+
+std::vector<int> Server::http_ports() const { return http_ == nullptr ? std::vector<int>() : http_->ports(); }
+
+std::vector<int> Server::health_ports() const { return probes_ == nullptr ? std::vector<int>() : probes_->ports(); }
 
 }  // namespace anybit::server

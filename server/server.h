@@ -11,6 +11,7 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
@@ -19,6 +20,8 @@
 #include "model/engine/adaptive_network.h"
 #include "server/http/http_server.h"
 #include "server/options.h"
+#include "server/probe_server.h"
+#include "server/security/security.h"
 #include "server/serving.h"
 
 namespace anybit::server {
@@ -26,7 +29,8 @@ namespace anybit::server {
 class Server {
  public:
   // Serves HTTP, unless the options have no address for it. The artifact is not read. Where an address, of HTTP or of
-  // gRPC, cannot be listened on: the errors of base/listening_sockets.h.
+  // gRPC, cannot be listened on: the errors of base/listening_sockets.h. Where a file of TLS or tokens is wrong: those
+  // of Security::Load.
   static absl::StatusOr<std::unique_ptr<Server>> Listen(ServerOptions options, MakeServing make_serving);
 
   // Stops at once, if nobody did before.
@@ -49,7 +53,13 @@ class Server {
   // What /metrics shows; "" before Serve.
   std::string MetricsText() const;
 
-  int http_port() const;  // 0: no HTTP
+  // Reads the files of TLS and tokens again. False if something stays as it was, because its files are wrong.
+  bool Reload() { return security_->Reload(); }
+
+  int http_port() const;  // 0: no HTTP, or on Unix sockets only
+  // Of each address, 0 for a Unix socket.
+  std::vector<int> http_ports() const;
+  std::vector<int> health_ports() const;
   // After Serve.
   const ServingFacts& facts() const { return serving_->facts(); }
   int grpc_port() const { return facts().grpc_port; }
@@ -57,14 +67,21 @@ class Server {
  private:
   Server(ServerOptions options, MakeServing make_serving);
 
+  absl::Status LoadSecurity();
+  absl::Status StartHttp();
+  bool IsReady() const;
   HttpAction RouteHttp(const HttpHead& head) const;
+  HttpAction RouteKnown(const HttpHead& head, const Caller& caller) const;
 
   const ServerOptions options_;
   const MakeServing make_serving_;
   std::atomic<bool> ready_ = false;  // whoever starts and stops; HTTP threads
+  std::unique_ptr<Security> security_;
   std::unique_ptr<Serving> serving_;
   std::atomic<Serving*> shown_ = nullptr;  // serving_ once it serves; HTTP threads
-  std::unique_ptr<HttpServer> http_;       // joins HTTP threads, which look at all of the above
+  // Join threads that look at all of the above.
+  std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<ProbeServer> probes_;
 };
 
 }  // namespace anybit::server

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
@@ -17,12 +18,15 @@
 #include "scheduler/latency/profile.h"
 #include "server/http/http_server.h"
 #include "server/options.h"
+#include "server/security/caller.h"
+#include "server/security/security.h"
 
 namespace anybit::server {
 
 // What is known of it once it serves.
 struct ServingFacts {
-  int grpc_port = 0;
+  int grpc_port = 0;            // the first one
+  std::vector<int> grpc_ports;  // of each address; 0: a Unix socket
   model::NetworkDescription network;
   scheduler::Profile profile;
   std::string profile_note;         // where the profile came from, if that is worth a line
@@ -45,7 +49,7 @@ class Serving {
   virtual std::string MetricsText() = 0;
 
   // What to do with a request of HTTP whose path begins with /v2. Any thread; must not block.
-  virtual HttpAction RouteHttp(const HttpHead& head) = 0;
+  virtual HttpAction RouteHttp(const HttpHead& head, const Caller& caller) = 0;
 
   // It starts as not ready and is made ready at most once. Readiness is for probes; calls are answered without it, too.
   virtual void SetReadiness(bool ready) = 0;
@@ -60,7 +64,8 @@ class Serving {
 
 // Takes up to six seconds where it measures. InvalidArgument for options or a profile that do not fit the network,
 // Unavailable if the profile cannot be saved or the port is taken.
-using MakeServing = std::function<absl::StatusOr<std::unique_ptr<Serving>>(const ServerOptions&,
+// `Security` outlives it.
+using MakeServing = std::function<absl::StatusOr<std::unique_ptr<Serving>>(const ServerOptions&, const Security&,
                                                                            std::unique_ptr<model::AdaptiveNetwork>)>;
 
 }  // namespace anybit::server

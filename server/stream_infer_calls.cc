@@ -14,6 +14,7 @@
 #include "server/grpc_status.h"
 #include "server/inference.h"
 #include "server/parse_message.h"
+#include "server/security/caller.h"
 #include "server/serving_state.h"
 
 namespace anybit::server {
@@ -159,6 +160,7 @@ class StreamInferCalls::Call final : public CallHandler {
       if (status.ok()) {
         status = Parse(message);
         request->id = message.id();
+        if (status.ok()) status = Bind(message);
       }
       message_.Clear();
       if (!status.ok()) return Done(request, status, nullptr);
@@ -168,6 +170,12 @@ class StreamInferCalls::Call final : public CallHandler {
     } catch (const std::bad_alloc&) {
       Done(request, NoMemoryForRequest(), nullptr);
     }
+  }
+
+  absl::Status Bind(inference::ModelInferRequest& message) {
+    absl::Status bound = BindTenant(incoming_.caller(), message);
+    if (!bound.ok()) calls_.parts_.observer.OnInvalid();
+    return bound;
   }
 
   absl::Status Parse(inference::ModelInferRequest& message) {

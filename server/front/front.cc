@@ -85,7 +85,10 @@ void Front::StopThread() {
 }
 
 void Front::Listen(ListeningSockets sockets) {
-  for (const ListeningSockets::Socket& socket : sockets.Release()) listeners_.push_back(socket.descriptor);
+  for (const ListeningSockets::Socket& socket : sockets.Release()) {
+    listeners_.push_back(socket.descriptor);
+    if (socket.file != nullptr) files_.push_back(socket.file);
+  }
   WatchListeners();
 }
 
@@ -223,6 +226,7 @@ void Front::WatchListeners() {
 
 void Front::CloseListeners() {
   for (const int listener : std::exchange(listeners_, {})) close(listener);
+  files_.clear();
 }
 
 void Front::StopAccepting() {

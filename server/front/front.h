@@ -30,6 +30,7 @@
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <memory>
 #include <optional>
 #include <span>
 #include <thread>
@@ -140,7 +141,8 @@ class Front final : public CallSource {
   absl::Mutex mutex_;
   std::function<void(int)> connect_;
   std::vector<int> listeners_;
-  MonoTime accepts_at_ = kNever;  // again
+  std::vector<std::shared_ptr<const UnixSocketFile>> files_;  // of the listeners
+  MonoTime accepts_at_ = kNever;                              // again
   std::vector<char> buffer_;
   std::list<Entry> entries_;
   std::vector<std::list<Entry>::iterator> ended_;

@@ -1,5 +1,7 @@
 #include "server/http/http_server.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -24,6 +26,8 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "base/listening_sockets.h"
+#include "server/http/http_stream.h"
+#include "server/http/http_tls.h"
 
 namespace anybit::server {
 namespace {
@@ -71,12 +75,18 @@ absl::string_view HttpHead::Field(absl::string_view name) const {
 // Connections run on thread_ only. Members stand in the order of their making.
 class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
  public:
-  Listener(Router router, HttpLimits limits) : router_(std::move(router)), limits_(limits) {}
+  Listener(Router router, HttpLimits limits, HttpTransport transport)
+      : router_(std::move(router)),
+        limits_(limits),
+        take_http2_(std::move(transport.take_http2)),
+        tls_(std::move(transport.tls), transport.least_tls) {}
 
-  void Serve(const std::vector<ListeningSockets::Socket>& sockets) {
-    for (const ListeningSockets::Socket& socket : sockets) {
+  void Serve(std::vector<ListeningSockets::Socket> sockets) {
+    for (ListeningSockets::Socket& socket : sockets) {
       acceptors_.push_back(std::make_unique<Acceptor>(io_));
-      acceptors_.back()->socket.assign(socket.ipv6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), socket.descriptor);
+      const int protocol = socket.family == AF_UNIX ? 0 : IPPROTO_TCP;
+      acceptors_.back()->socket.assign({socket.family, protocol}, socket.descriptor);
+      acceptors_.back()->file = std::move(socket.file);
     }
     thread_ = std::thread([this] { Run(); });
   }
@@ -96,7 +106,8 @@ class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
  private:
   struct Acceptor {
     explicit Acceptor(asio::io_context& io) : socket(io), again(io) {}
-    asio::ip::tcp::acceptor socket;
+    asio::basic_socket_acceptor<HttpStream::Protocol> socket;
+    std::shared_ptr<const UnixSocketFile> file;
     asio::steady_timer again;
     std::weak_ptr<void> waiting;  // held by what waits for a connection, or to accept again
   };
@@ -115,6 +126,8 @@ class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
 
   const Router router_;
   const HttpLimits limits_;
+  const std::function<void(int)> take_http2_;
+  HttpTls tls_;                           // thread_
   std::atomic<bool> keeps_alive_ = true;  // whoever stops; thread_
   absl::Mutex mutex_;
   int open_ ABSL_GUARDED_BY(mutex_) = 0;  // requests between their header and the end of their answer
@@ -131,13 +144,17 @@ class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
 // One client. It lives as long as an operation of it is under way or it waits for an answer.
 class HttpServer::Listener::Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(Listener& listener, asio::ip::tcp::socket socket)
+  Connection(Listener& listener, HttpStream::Protocol::socket socket)
       : listener_(listener),
-        stream_(std::move(socket)),
+        stream_(std::move(socket), listener.tls_.Context()),
         place_(listener.connections_.insert(listener.connections_.end(), this)) {}
   ~Connection() { Leave(); }
 
-  void ReadFirst() { Read(listener_.limits_.idle); }
+  void ReadFirst() {
+    if (listener_.tls_.is_on()) return Handshake();
+    if (listener_.take_http2_ != nullptr) return Peek();
+    Read(listener_.limits_.idle);
+  }
 
   bool is_at_work() const { return is_at_work_; }
 
@@ -185,6 +202,43 @@ class HttpServer::Listener::Connection : public std::enable_shared_from_this<Con
     if (std::exchange(is_at_work_, false)) listener_.CountOpen(-1);
   }
 
+  void Handshake() {
+    if (!stream_.has_tls()) return;  // the identity in force is one that OpenSSL refuses: the connection ends
+    stream_.expires_after(listener_.limits_.idle);
+    stream_.Handshake([self = this->shared_from_this()](error_code error) {
+      if (error) return;
+      self->Guarded([&] {
+        self->client_name_ = self->stream_.client_name();
+        self->Read(self->listener_.limits_.idle);
+      });
+    });
+  }
+
+  // Looks which protocol the client speaks, and reads nothing.
+  void Peek() {
+    peek_timer_.emplace(stream_.get_executor(), listener_.limits_.idle);
+    peek_timer_->async_wait([weak = weak_from_this()](error_code stopped) {
+      const std::shared_ptr<Connection> self = weak.lock();
+      if (!stopped && self != nullptr) self->Close();
+    });
+    stream_.socket().async_wait(asio::socket_base::wait_read, [self = this->shared_from_this()](error_code error) {
+      self->peek_timer_.reset();
+      if (!error) self->Guarded([&] { self->OnPeeked(); });
+    });
+  }
+
+  void OnPeeked() {
+    constexpr absl::string_view kPreface = "PRI ";
+    char begin[kPreface.size()];
+    const ssize_t size = recv(stream_.socket().native_handle(), begin, sizeof(begin), MSG_PEEK);
+    if (size <= 0 || absl::string_view(begin, static_cast<size_t>(size)) != kPreface) {
+      return Read(listener_.limits_.idle);
+    }
+    error_code error;
+    const int descriptor = stream_.socket().release(error);
+    if (!error) listener_.take_http2_(descriptor);
+  }
+
   void Read(Duration limit) {
     parser_.emplace();
     parser_->header_limit(static_cast<uint32_t>(listener_.limits_.header_bytes));
@@ -210,6 +264,7 @@ class HttpServer::Listener::Connection : public std::enable_shared_from_this<Con
     is_at_work_ = true;
     listener_.CountOpen(1);
     head_ = HeadOf(*parser_);
+    head_.client_name = client_name_;
     is_head_ = parser_->get().method() == http::verb::head;
     HttpAction action = Route();
     if (auto* answer = std::get_if<HttpAnswer>(&action)) return Write(std::move(*answer), !head_.has_body);
@@ -260,7 +315,8 @@ class HttpServer::Listener::Connection : public std::enable_shared_from_this<Con
                                   const std::shared_ptr<Connection> self = weak.lock();
                                   if (error || self == nullptr || call != self->calls_ || self->is_answered_) return;
                                   error_code failed;
-                                  if (self->stream_.socket().available(failed) > 0 && !failed) return;
+                                  const bool may_go_on = self->stream_.socket().available(failed) > 0 && !failed;
+                                  if (may_go_on && !(self->stream_.has_tls() && self->stream_.IsClosedByPeer())) return;
                                   self->is_gone_ = true;
                                   if (self->gone_) std::exchange(self->gone_, nullptr)();
                                 });
@@ -290,10 +346,13 @@ class HttpServer::Listener::Connection : public std::enable_shared_from_this<Con
     response_ = Response();
     if (error) return;
     if (keep) return Read(listener_.limits_.keep_alive);
-    error_code ignored;
-    stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
     stream_.expires_after(kLinger);
-    Linger();
+    stream_.ShutDown([self = this->shared_from_this()](error_code) {
+      self->Guarded([&] {
+        self->stream_.expires_after(kLinger);
+        self->Linger();
+      });
+    });
   }
 
   // Until the client has closed its side.
@@ -305,7 +364,9 @@ class HttpServer::Listener::Connection : public std::enable_shared_from_this<Con
   }
 
   Listener& listener_;
-  beast::tcp_stream stream_;
+  HttpStream stream_;
+  std::optional<asio::steady_timer> peek_timer_;
+  std::string client_name_;
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;  // of the request at hand
   HttpHead head_;
@@ -438,7 +499,7 @@ void HttpServer::Listener::Accept(Acceptor& acceptor) {
   auto waiting = std::make_shared<char>();
   acceptor.waiting = waiting;
   acceptor.socket.async_accept(
-      [this, &acceptor, waiting = std::move(waiting)](error_code error, asio::ip::tcp::socket socket) mutable {
+      [this, &acceptor, waiting = std::move(waiting)](error_code error, HttpStream::Protocol::socket socket) mutable {
         if (is_stopped_) return;
         if (!error) {
           if (connections_.size() >= static_cast<size_t>(limits_.connections)) MakeRoom();
@@ -460,19 +521,24 @@ void HttpServer::Listener::MakeRoom() {
   (idle == connections_.end() ? connections_.front() : *idle)->Close();
 }
 
-absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& address, Router router,
-                                                              HttpLimits limits) {
-  absl::StatusOr<ListeningSockets> sockets = ListeningSockets::Open(address);
+absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& addresses, Router router,
+                                                              HttpLimits limits, HttpTransport transport) {
+  absl::StatusOr<ListeningSockets> sockets = ListeningSockets::Open(addresses, transport.unix_mode);
   if (!sockets.ok()) {
     return absl::Status(sockets.status().code(), absl::StrCat("cannot serve HTTP: ", sockets.status().message()));
   }
-  const int port = sockets->port();
-  auto listener = std::make_shared<Listener>(std::move(router), limits);
+  auto listener = std::make_shared<Listener>(std::move(router), limits, std::move(transport));
   listener->Serve(sockets->Release());
-  return std::unique_ptr<HttpServer>(new HttpServer(std::move(listener), port));
+  return std::unique_ptr<HttpServer>(new HttpServer(std::move(listener), sockets->ports()));
 }
 
-HttpServer::HttpServer(std::shared_ptr<Listener> listener, int port) : listener_(std::move(listener)), port_(port) {}
+HttpServer::HttpServer(std::shared_ptr<Listener> listener, std::vector<int> ports)
+    : listener_(std::move(listener)), ports_(std::move(ports)) {}
+
+int HttpServer::port() const {
+  const auto port = std::find_if(ports_.begin(), ports_.end(), [](int one) { return one != 0; });
+  return port == ports_.end() ? 0 : *port;
+}
 
 HttpServer::~HttpServer() { listener_->Stop(); }
 

@@ -25,7 +25,9 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/listening_sockets.h"
 #include "base/time.h"
+#include "server/http/tls_identity.h"
 
 namespace anybit::server {
 
@@ -33,6 +35,7 @@ struct HttpHead {
   std::string method;  // "GET"
   std::string path;    // of the target, before '?'; as sent, escapes included
   std::vector<std::pair<std::string, std::string>> fields;
+  std::string client_name;  // in the certificate that the client has shown by TLS; "" if none
   bool has_body = false;
   std::optional<uint64_t> body_bytes;  // none: no body, or one in chunks
 
@@ -87,14 +90,24 @@ struct HttpLimits {
   Duration keep_alive = std::chrono::seconds(60);
 };
 
+// How bytes come and go.
+struct HttpTransport {
+  TlsIdentitySource tls = nullptr;  // null: no TLS
+  TlsVersion least_tls = TlsVersion::kTls12;
+  int unix_mode = kDefaultUnixMode;
+  // Given the socket of each connection that begins with HTTP/2's preface, which nobody has read. On the server's
+  // thread. Not with TLS; null: such connections are refused.
+  std::function<void(int)> take_http2 = nullptr;
+};
+
 class HttpServer {
  public:
   // On the server's thread; must not block.
   using Router = std::function<HttpAction(const HttpHead&)>;
 
-  // Listens on `address` (base/listening_sockets.h says which are possible, and the errors); port 0 picks a free one.
-  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const std::string& address, Router router,
-                                                           HttpLimits limits = {});
+  // Listens on `addresses` (base/listening_sockets.h says which are possible, and the errors).
+  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const std::string& addresses, Router router,
+                                                           HttpLimits limits = {}, HttpTransport transport = {});
 
   // Closes every connection at once. What runs in the background is finished first.
   ~HttpServer();
@@ -107,16 +120,18 @@ class HttpServer {
   // Waits until each request that was read is answered and the answer taken, at most for `grace`.
   void Finish(Duration grace);
 
-  // The port bound.
-  int port() const { return port_; }
+  // The first port bound; 0 if all are Unix sockets.
+  int port() const;
+  // Of each address, 0 for a Unix socket.
+  const std::vector<int>& ports() const { return ports_; }
 
  private:
   class Listener;
 
-  HttpServer(std::shared_ptr<Listener> listener, int port);
+  HttpServer(std::shared_ptr<Listener> listener, std::vector<int> ports);
 
   const std::shared_ptr<Listener> listener_;
-  const int port_;
+  const std::vector<int> ports_;
 };
 
 }  // namespace anybit::server

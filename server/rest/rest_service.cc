@@ -109,8 +109,8 @@ HttpAnswer ErrorAnswer(const absl::Status& status, Duration retry_after) {
 // One POST .../infer, from its header to its answer.
 class RestService::InferCall : public std::enable_shared_from_this<InferCall> {
  public:
-  InferCall(RestService& service, RestPath path)
-      : service_(service), path_(std::move(path)), inference_(service.parts_) {
+  InferCall(RestService& service, RestPath path, Caller caller)
+      : service_(service), path_(std::move(path)), caller_(std::move(caller)), inference_(service.parts_) {
     service_.open_.Begin();
   }
   ~InferCall() { service_.open_.End(); }
@@ -126,6 +126,10 @@ class RestService::InferCall : public std::enable_shared_from_this<InferCall> {
     forms_ = std::move(read->forms);
     read->request.set_model_name(path_.model);
     read->request.set_model_version(path_.version);
+    if (absl::Status bound = BindTenant(caller_, read->request); !bound.ok()) {
+      service_.parts_.observer.OnInvalid();
+      return call->Answer(ErrorAnswer(bound));
+    }
     call->WhenGone([weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->inference_.Cancel();
     });
@@ -180,15 +184,16 @@ class RestService::InferCall : public std::enable_shared_from_this<InferCall> {
 
   RestService& service_;
   const RestPath path_;
+  const Caller caller_;
   OutputForms forms_;
   Inference inference_;
 };
 
-HttpAction RestService::Route(const HttpHead& head) {
+HttpAction RestService::Route(const HttpHead& head, const Caller& caller) {
   absl::StatusOr<RestPath> parsed = ParseRestPath(head.path);
   if (!parsed.ok()) return ErrorAnswer(parsed.status());
   const RestPath& path = *parsed;
-  if (path.pattern == "/v2/models/*/infer") return RouteInfer(head, *std::move(parsed));
+  if (path.pattern == "/v2/models/*/infer") return RouteInfer(head, *std::move(parsed), caller);
   if (path.pattern == "/v2/repository/index") return RouteIndex(head);
   using Describe = HttpAnswer (RestService::*)(const RestPath&) const;
   static constexpr std::pair<absl::string_view, Describe> kDescriptions[] = {
@@ -271,9 +276,9 @@ HttpAnswer RestService::Index(const std::string& body) const {
   return JsonAnswer(ToJson(response)["models"]);
 }
 
-HttpAction RestService::RouteInfer(const HttpHead& head, RestPath path) {
+HttpAction RestService::RouteInfer(const HttpHead& head, RestPath path, const Caller& caller) {
   if (std::optional<HttpAnswer> wrong = ExpectMethod(head, "POST")) return *std::move(wrong);
-  const auto call = std::make_shared<InferCall>(*this, std::move(path));
+  const auto call = std::make_shared<InferCall>(*this, std::move(path), caller);
   if (is_draining_ || parts_.state == ServingState::kStarting) {
     parts_.observer.OnUnavailable();
     return ErrorAnswer(absl::UnavailableError(is_draining_ ? "the server is stopping" : "the server is starting"),

@@ -17,6 +17,7 @@
 #include "server/model_infer_calls.h"
 #include "server/open_calls.h"
 #include "server/rest/rest_path.h"
+#include "server/security/caller.h"
 
 namespace anybit::server {
 
@@ -34,7 +35,7 @@ class RestService {
       : parts_(parts), description_(description) {}
 
   // What to do with a request whose path begins with /v2. Does not block.
-  HttpAction Route(const HttpHead& head);
+  HttpAction Route(const HttpHead& head, const Caller& caller);
 
   // Refuses inference from now on.
   void Drain() { is_draining_ = true; }
@@ -45,7 +46,7 @@ class RestService {
  private:
   class InferCall;
 
-  HttpAction RouteInfer(const HttpHead& head, RestPath path);
+  HttpAction RouteInfer(const HttpHead& head, RestPath path, const Caller& caller);
   HttpAction RouteIndex(const HttpHead& head);
   HttpAnswer Index(const std::string& body) const;
 
