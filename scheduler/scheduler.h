@@ -79,6 +79,10 @@ class Scheduler {
   // refuses the request; it counts as an arrival. ReportRefused tells the observers of a refused request whose class
   // and tenant are known. Any thread; never blocks.
   std::optional<Duration> RefuseEarly(MonoTime deadline);
+
+  // Whether RefuseEarly may refuse anything now: so that callers prepare the question only where it matters. Any
+  // thread; never blocks.
+  bool RefusesSomeEarly() const { return early_refusal_.RefusesSome(); }
   void ReportRefused(SlaClassId sla_class, TenantId tenant, int rows);
 
   // The client went away: ends it as kCancelled if it waits; if it runs, its row is computed and dropped, and it ends

@@ -18,6 +18,8 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
+#include "server/grpc_status.h"
+#include "server/message_encoding.h"
 
 namespace anybit::server {
 namespace {
@@ -42,6 +44,7 @@ class CallIntake::Queue {
         queue_(std::move(queue)),
         thread_count_(options.threads_per_queue),
         read_timeout_(options.read_timeout),
+        max_message_bytes_(options.max_message_bytes),
         reading_(options.read_timeout, std::min(options.read_grace, options.read_timeout)) {}
 
   ~Queue() {
@@ -111,6 +114,7 @@ class CallIntake::Queue {
     call->reading_.reset();
   }
   Duration read_timeout() const { return read_timeout_; }
+  uint64_t max_message_bytes() const { return max_message_bytes_; }
 
  private:
   grpc::CompletionQueue::NextStatus RunNext(gpr_timespec until) {
@@ -136,6 +140,8 @@ class CallIntake::Queue {
   // Polls gRPC until it has nothing to do, then waits for the source.
   void WorkBesideSource() {
     this_threads_ = this;
+    // On the one processor the loop's thread could only take this one's place: it gets all at once.
+    const std::unique_ptr<scheduler::PostHold> posts = intake_.loop_.HoldPosts();
     int news = 0;  // sockets that gRPC may have to look at, one a time
     bool was_quiet = false;
     while (true) {
@@ -147,6 +153,7 @@ class CallIntake::Queue {
       }
       if (news-- > 0) continue;
       EndLateReads();
+      if (posts != nullptr) posts->Flush();
       news = intake_.source_->Wait(LongestWait(was_quiet ? kQuietWait : kBusyWait));
       was_quiet = news == 0;
       ++news;  // after an event from another thread gRPC looks at no socket once
@@ -224,6 +231,7 @@ class CallIntake::Queue {
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   const int thread_count_;
   const Duration read_timeout_;
+  const uint64_t max_message_bytes_;
   absl::Mutex mutex_;
   TimeoutQueue<IncomingCall*> reading_ ABSL_GUARDED_BY(mutex_);
   int owed_requests_ ABSL_GUARDED_BY(mutex_) = 0;  // that there was no memory for
@@ -244,7 +252,7 @@ CallIntakeOptions ChooseCallThreads(int processors) {
           .threads_per_queue = processors == 1 ? 1 : 2};
 }
 
-CallIntake::CallIntake(grpc::ServerBuilder& builder, const CallIntakeOptions& options, const scheduler::EventLoop& loop,
+CallIntake::CallIntake(grpc::ServerBuilder& builder, const CallIntakeOptions& options, scheduler::EventLoop& loop,
                        CallRouter route)
     : loop_(loop), route_(std::move(route)), source_(options.source), waits_in_source_(options.waits_in_source) {
   builder.RegisterAsyncGenericService(&service_);
@@ -283,12 +291,14 @@ void IncomingCall::Read(grpc::ByteBuffer* message) {
   mutex_.AssertHeld();  // by OnTaken
   queue_.BeginReading(this);
   is_reading_ = true;
+  message_ = message;
   stream_.Read(message, &read_ended_);
 }
 
 void IncomingCall::ReadNext(grpc::ByteBuffer* message) {
   mutex_.AssertHeld();  // by the event
   is_reading_ = true;
+  message_ = message;
   stream_.Read(message, &next_read_ended_);
 }
 
@@ -365,6 +375,8 @@ void IncomingCall::ReadEnded(bool ok) {
   queue_.EndReading(this);
   if (has_timed_out_ || timeouts_under_way_ > 0) return;
   if (ok) {
+    const absl::Status unpacked = UnpackMessage(*message_, queue_.max_message_bytes());
+    if (!unpacked.ok()) return FailRead(ToGrpcStatus(unpacked));
     handler_->OnRead();
   } else {
     FailRead(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "the call ended before its message was complete"));
@@ -374,10 +386,21 @@ void IncomingCall::ReadEnded(bool ok) {
 void IncomingCall::NextReadEnded(bool ok) {
   is_reading_ = false;
   if (ok) {
+    UnpackNext();
     handler_->OnRead();
   } else {
     handler_->OnReadsEnded();
   }
+}
+
+// A message that cannot be unpacked becomes one that cannot be parsed, so that its error is one of the stream's.
+void IncomingCall::UnpackNext() {
+  try {
+    if (UnpackMessage(*message_, queue_.max_message_bytes()).ok()) return;
+  } catch (const std::bad_alloc&) {
+    // Likewise.
+  }
+  message_->Clear();
 }
 
 void IncomingCall::ReadTimedOut(bool) {

@@ -20,6 +20,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -47,6 +48,7 @@ struct CallIntakeOptions {
   int threads_per_queue = 1;  // with two, one handles calls while the other reads from connections
   Duration read_timeout = std::chrono::seconds(10);  // of a call's message, see IncomingCall::Read
   Duration read_grace = std::chrono::seconds(1);     // then, from when a thread notices; at most read_timeout
+  uint64_t max_message_bytes = 4 << 20;              // of a compressed message when it is unpacked
   CallSource* source = nullptr;                      // gives gRPC what its connections get; outlives the intake
   bool waits_in_source = false;                      // the thread, in place of gRPC; for one queue with one thread
 };
@@ -60,7 +62,7 @@ class CallIntake {
   using CallRouter = std::function<std::unique_ptr<CallHandler>(IncomingCall&)>;
 
   // Registers itself with `builder`.
-  CallIntake(grpc::ServerBuilder& builder, const CallIntakeOptions& options, const scheduler::EventLoop& loop,
+  CallIntake(grpc::ServerBuilder& builder, const CallIntakeOptions& options, scheduler::EventLoop& loop,
              CallRouter route);
   ~CallIntake();
 
@@ -85,7 +87,7 @@ class CallIntake {
   friend class IncomingCall;
   class Queue;
 
-  const scheduler::EventLoop& loop_;
+  scheduler::EventLoop& loop_;
   const CallRouter route_;
   CallSource* const source_;
   const bool waits_in_source_;
@@ -136,8 +138,9 @@ class IncomingCall {
   const Caller& caller() const { return caller_; }
   void SetCaller(Caller caller) { caller_ = std::move(caller); }
 
-  // Asks for the message, which lives until the call ends. At most once, in OnTaken. A call whose message is not
-  // complete within CallIntakeOptions::read_timeout ends as DEADLINE_EXCEEDED; its own deadline may come first.
+  // Asks for the message, which lives until the call ends. A compressed one comes unpacked. At most once, in OnTaken. A
+  // call whose message is not complete within CallIntakeOptions::read_timeout ends as DEADLINE_EXCEEDED; its own
+  // deadline may come first.
   void Read(grpc::ByteBuffer* message);
 
   // Asks for the next message of several, which may take any time; OnRead or OnReadsEnded follows. From an event of the
@@ -175,6 +178,7 @@ class IncomingCall {
   void Written(bool ok) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Closed(bool ok) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FinishEnded(bool ok) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void UnpackNext();
   void FailRead(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Runs `answer`, a last operation on stream_, unless the call is answered or a write is under way. When it returns,
@@ -193,6 +197,7 @@ class IncomingCall {
   Event closed_{this, &IncomingCall::Closed};
   Event finish_ended_{this, &IncomingCall::FinishEnded};
 
+  grpc::ByteBuffer* message_ = nullptr;                        // that is being read
   std::optional<TimeoutQueue<IncomingCall*>::Place> reading_;  // while it is in queue_.reading_; with queue_.mutex_
 
   absl::Mutex mutex_;  // held while an event runs

@@ -288,6 +288,9 @@ std::string ComposedServing::MetricsText() {
                          .uncorrected_memory_errors = reading->uncorrected_memory_errors});
   }
   metrics_->SetRequestBytes(memory_->held_bytes(), memory_->limit_bytes());
+  if (const std::shared_ptr<const TlsIdentity> identity = security_.tls_identity()) {
+    metrics_->SetCertificateExpiry(identity->expires);
+  }
   metrics_->SetProcessUsage(metrics::ReadProcessUsage());
   metrics_->SetReady(state_ == ServingState::kReady);
   return triton_metrics_.has_value() ? absl::StrCat(metrics_->Text(), triton_metrics_->Text()) : metrics_->Text();

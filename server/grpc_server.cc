@@ -142,6 +142,8 @@ void LimitConnections(grpc::ServerBuilder& builder, const ConnectionOptions& con
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              ArgumentMillis(connections.min_ping_interval, 0));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+                             ArgumentMillis(connections.handshake_timeout, INT_MAX));
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, connections.max_metadata_bytes);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, ArgumentMillis(connections.keepalive_time, INT_MAX));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, ArgumentMillis(connections.keepalive_timeout, INT_MAX));
@@ -156,11 +158,14 @@ bool HasOneProcessor(const ServerOptions& options) {
   return ChooseCallThreads(UsableProcessors(options)).threads_per_queue == 1;
 }
 
-CallIntakeOptions IntakeOptions(const ServerOptions& options, Front* front) {
+CallIntakeOptions IntakeOptions(const ServerOptions& options, const ServedModel& model, Front* front) {
   CallIntakeOptions intake = ChooseCallThreads(UsableProcessors(options));
   intake.read_timeout = options.connections.read_timeout;
+  intake.max_message_bytes = static_cast<uint64_t>(LargestRequestBytes(model));
   intake.source = front;
   intake.waits_in_source = front != nullptr && HasOneProcessor(options);
+  // Without a front, one thread would read all that comes before it handled any of it (CallIntake).
+  if (front == nullptr) intake.threads_per_queue = std::max(intake.threads_per_queue, 2);
   return intake;
 }
 
@@ -178,7 +183,8 @@ std::unique_ptr<Front> MakeFront(const ServerOptions& options, const GrpcServer:
                                  const CallIntake& intake) {
   if (parts.security.tls().is_on()) return nullptr;
   return std::make_unique<Front>(MakeFrontRules(parts.infer, intake), parts.loop,
-                                 FrontOptions{.has_thread = !HasOneProcessor(options)});
+                                 FrontOptions{.has_thread = !HasOneProcessor(options),
+                                              .settle_timeout = options.connections.handshake_timeout});
 }
 
 absl::Status CannotServe(const absl::Status& cause) {
@@ -214,7 +220,7 @@ GrpcServer::GrpcServer(const ServerOptions& options, const Parts& parts)
               .observer = parts.observer,
               .security = parts.security},
       front_(MakeFront(options, parts, intake_)),
-      intake_(builder_, IntakeOptions(options, front_.get()), parts.loop,
+      intake_(builder_, IntakeOptions(options, parts.model, front_.get()), parts.loop,
               [this](IncomingCall& call) { return router_.Route(call); }),
       services_(MakeServices(health_, parts.security)) {}
 
@@ -234,6 +240,7 @@ absl::Status GrpcServer::Listen(const ServerOptions& options, const Parts& parts
   for (const auto& service : services_) builder_.RegisterService(service.get());
   if (parts.security.wants_tokens()) builder_.SetOption(std::make_unique<WithoutPlugins>());
   builder_.SetMaxReceiveMessageSize(LargestRequestBytes(parts.model));
+  builder_.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);  // UnpackMessage has a limit
   LimitMemory(builder_, parts.request_limit_bytes, options.connections.max_streams);
   LimitConnections(builder_, options.connections, options.drain_timeout);
   server_ = builder_.BuildAndStart();

@@ -39,7 +39,7 @@ class GrpcServer {
   struct Parts {
     const ServedModel& model;
     const DescriptionMethods& description;
-    const scheduler::EventLoop& loop;
+    scheduler::EventLoop& loop;
     ModelInferCalls& infer;
     StreamInferCalls& stream;
     EdgeObserver& observer;

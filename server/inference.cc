@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "server/refuse_early.h"
 #include "server/submission.h"
 #include "server/translate_request.h"
 
@@ -15,7 +16,11 @@ absl::Status Inference::Hold(int64_t bytes) {
   return LimitReached(parts_.memory, bytes);
 }
 
-void Inference::Begin(const inference::ModelInferRequest& request, Done done) {
+std::optional<Duration> Inference::RefuseEarly(const inference::ModelInferRequest& head) {
+  return server::RefuseEarly(parts_.scheduler, parts_.model, head, parts_.loop.Now());
+}
+
+void Inference::Begin(inference::ModelInferRequest& request, Done done) {
   scheduler::SubmitRequest submit;
   scheduler::Outcome refusal;
   refusal.status = Prepare(request, submit);
@@ -30,7 +35,7 @@ void Inference::Begin(const inference::ModelInferRequest& request, Done done) {
   if (is_cancelled_) CancelAtScheduler(id);
 }
 
-absl::Status Inference::Prepare(const inference::ModelInferRequest& request, scheduler::SubmitRequest& submit) {
+absl::Status Inference::Prepare(inference::ModelInferRequest& request, scheduler::SubmitRequest& submit) {
   const MonoTime arrival = parts_.loop.Now();
   absl::StatusOr<InferCall> call = TranslateRequest(request, parts_.model);
   if (!call.ok()) {

@@ -4,7 +4,8 @@
 //   if (absl::Status held = inference->Hold(bytes); !held.ok()) return Refuse(held);
 //   inference->Begin(request, [inference](scheduler::Outcome outcome) { Answer(inference->Response(outcome)); });
 //
-// Unary calls of gRPC have a class of their own (ModelInferCalls): they are refused before their message is read.
+// Unary calls of gRPC have a class of their own (ModelInferCalls): they are refused before their message is read. The
+// others may be refused by RefuseEarly before their tensor is copied.
 #ifndef ANYBIT_SERVER_INFERENCE_H_
 #define ANYBIT_SERVER_INFERENCE_H_
 
@@ -37,10 +38,14 @@ class Inference {
   // requests hold too much.
   absl::Status Hold(int64_t bytes);
 
-  // Submits `request`; `done` is called exactly once, on this thread or the scheduler's loop. A request that is not
-  // valid, that memory is missing for, or that is refused early ends like one that the scheduler refused; all of them
-  // are counted. Once.
-  void Begin(const inference::ModelInferRequest& request, Done done);
+  // A retry delay if every request with the parameters of `head`, which needs no contents, would be refused now. It is
+  // counted; the caller answers, and Begin is not called.
+  std::optional<Duration> RefuseEarly(const inference::ModelInferRequest& head);
+
+  // Submits `request`, whose tensor is taken out; `done` is called exactly once, on this thread or the scheduler's
+  // loop. A request that is not valid, that memory is missing for, or that is refused early ends like one that the
+  // scheduler refused; all of them are counted. Once.
+  void Begin(inference::ModelInferRequest& request, Done done);
 
   // The client went away. Any thread, even before Begin. Lets no std::bad_alloc out.
   void Cancel();
@@ -50,7 +55,7 @@ class Inference {
 
  private:
   void CancelAtScheduler(scheduler::RequestId id);
-  absl::Status Prepare(const inference::ModelInferRequest& request, scheduler::SubmitRequest& submit);
+  absl::Status Prepare(inference::ModelInferRequest& request, scheduler::SubmitRequest& submit);
 
   const ModelInferParts& parts_;
   RequestMemory::Share share_;

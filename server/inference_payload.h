@@ -2,7 +2,7 @@
 #ifndef ANYBIT_SERVER_INFERENCE_PAYLOAD_H_
 #define ANYBIT_SERVER_INFERENCE_PAYLOAD_H_
 
-#include <cstdint>
+#include <string>
 #include <vector>
 
 #include "scheduler/request.h"
@@ -10,8 +10,8 @@
 namespace anybit::server {
 
 struct InferencePayload : scheduler::Payload {
-  std::vector<uint8_t> input;  // rows x input elements, row-major
-  std::vector<float> output;   // rows x output elements; room for them from the start, filled by the runner
+  std::string input;          // rows x input elements, row-major, a code each
+  std::vector<float> output;  // rows x output elements; room for them from the start, filled by the runner
 };
 
 }  // namespace anybit::server

@@ -55,8 +55,8 @@ absl::StatusOr<int> CheckShape(const ModelInferRequest::InferInputTensor& input,
   return static_cast<int>(shape[0]);
 }
 
-absl::StatusOr<std::vector<uint8_t>> ReadTypedContents(const ModelInferRequest::InferInputTensor& input,
-                                                       size_t elements, const std::string& of_model) {
+absl::StatusOr<std::string> ReadTypedContents(const ModelInferRequest::InferInputTensor& input, size_t elements,
+                                              const std::string& of_model) {
   if (const absl::string_view foreign = ForeignContents(input.contents()); !foreign.empty()) {
     return absl::InvalidArgumentError(absl::StrCat("unexpected explicit tensor data for input tensor ",
                                                    ShownText(input.name()), of_model, " of type ", foreign,
@@ -71,20 +71,19 @@ absl::StatusOr<std::vector<uint8_t>> ReadTypedContents(const ModelInferRequest::
     return absl::InvalidArgumentError(absl::StrCat("input element count mismatch for input ", ShownText(input.name()),
                                                    of_model, ". Expected ", elements, ", got ", values.size(), "."));
   }
-  std::vector<uint8_t> bytes(elements);
+  std::string bytes(elements, '\0');
   for (size_t i = 0; i < elements; ++i) {
     const uint32_t value = values[static_cast<int>(i)];
     if (value > 255) {
       return absl::InvalidArgumentError(absl::StrCat("element ", i, " of input ", ShownText(input.name()), of_model,
                                                      " is ", value, ", not from 0 to 255 as UINT8 demands."));
     }
-    bytes[i] = static_cast<uint8_t>(value);
+    bytes[i] = static_cast<char>(value);
   }
   return bytes;
 }
 
-absl::StatusOr<std::vector<uint8_t>> ReadContents(const ModelInferRequest& request, size_t elements,
-                                                  const std::string& of_model) {
+absl::StatusOr<std::string> ReadContents(ModelInferRequest& request, size_t elements, const std::string& of_model) {
   const auto& input = request.inputs(0);
   if (request.raw_input_contents().empty()) return ReadTypedContents(input, elements, of_model);
   if (input.contents().uint_contents_size() > 0 || !ForeignContents(input.contents()).empty()) {
@@ -96,17 +95,17 @@ absl::StatusOr<std::vector<uint8_t>> ReadContents(const ModelInferRequest& reque
     return absl::InvalidArgumentError(absl::StrCat("expected 1 entry in raw_input_contents but got ",
                                                    request.raw_input_contents_size(), of_model, "."));
   }
-  const std::string& raw = request.raw_input_contents(0);
+  std::string& raw = *request.mutable_raw_input_contents(0);
   if (raw.size() != elements) {
     return absl::InvalidArgumentError(absl::StrCat("input byte size mismatch for input ", ShownText(input.name()),
                                                    of_model, ". Expected ", elements, ", got ", raw.size(), "."));
   }
-  return std::vector<uint8_t>(raw.begin(), raw.end());
+  return std::move(raw);
 }
 
 }  // namespace
 
-absl::StatusOr<InputTensor> ReadInput(const ModelInferRequest& request, const ServedModel& model) {
+absl::StatusOr<InputTensor> ReadInput(ModelInferRequest& request, const ServedModel& model) {
   const model::TensorDescription& expected = model.network.input;
   const std::string of_model = absl::StrCat(" for model '", model.network.name, "'");
   if (request.inputs_size() != 1) {
@@ -128,7 +127,7 @@ absl::StatusOr<InputTensor> ReadInput(const ModelInferRequest& request, const Se
   }
   const absl::StatusOr<int> rows = CheckShape(input, model);
   if (!rows.ok()) return rows.status();
-  absl::StatusOr<std::vector<uint8_t>> bytes =
+  absl::StatusOr<std::string> bytes =
       ReadContents(request, static_cast<size_t>(*rows) * static_cast<size_t>(expected.elements), of_model);
   if (!bytes.ok()) return bytes.status();
   return InputTensor{.rows = *rows, .bytes = *std::move(bytes)};

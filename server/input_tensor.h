@@ -2,8 +2,7 @@
 #ifndef ANYBIT_SERVER_INPUT_TENSOR_H_
 #define ANYBIT_SERVER_INPUT_TENSOR_H_
 
-#include <cstdint>
-#include <vector>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "proto/inference.pb.h"
@@ -12,13 +11,13 @@
 namespace anybit::server {
 
 struct InputTensor {
-  int rows = 1;                // 1..max_batch
-  std::vector<uint8_t> bytes;  // rows x input elements
+  int rows = 1;       // 1..max_batch
+  std::string bytes;  // rows x input elements, a code each
 };
 
 // InvalidArgument, naming value and limit, unless the request has the model's input and nothing else. Contents may be
-// raw or typed.
-absl::StatusOr<InputTensor> ReadInput(const inference::ModelInferRequest& request, const ServedModel& model);
+// raw or typed; raw ones are taken out of `request`.
+absl::StatusOr<InputTensor> ReadInput(inference::ModelInferRequest& request, const ServedModel& model);
 
 }  // namespace anybit::server
 

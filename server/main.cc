@@ -101,6 +101,8 @@ ABSL_FLAG(int32_t, max_metadata_bytes, 8192, "headers of a gRPC call; beyond it 
 ABSL_FLAG(int32_t, max_http_connections, 256, "connections of HTTP; one more takes the place of an idle one");
 ABSL_FLAG(absl::Duration, read_timeout, absl::Seconds(10),
           "for a call's message to arrive, from when the server reads it; then the call ends as DEADLINE_EXCEEDED");
+ABSL_FLAG(absl::Duration, handshake_timeout, absl::Seconds(20),
+          "for a client of gRPC to begin TLS and HTTP/2; then it is disconnected");
 ABSL_FLAG(absl::Duration, min_ping_interval, absl::Seconds(5), "clients that ping more often are disconnected");
 ABSL_FLAG(absl::Duration, keepalive_time, absl::ZeroDuration(),
           "ping clients that have been silent for so long; 0: never");
@@ -208,6 +210,7 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
                                        .max_idle = duration(FLAGS_max_connection_idle),
                                        .max_age = duration(FLAGS_max_connection_age),
                                        .max_streams = absl::GetFlag(FLAGS_max_streams),
+                                       .handshake_timeout = duration(FLAGS_handshake_timeout),
                                        .max_metadata_bytes = absl::GetFlag(FLAGS_max_metadata_bytes),
                                        .max_http = absl::GetFlag(FLAGS_max_http_connections)},
                        .commit = kCommit,

@@ -16,9 +16,11 @@
 #include "server/front/refusal.h"
 #include "server/grpc_status.h"
 #include "server/parse_message.h"
+#include "server/peek_request.h"
+#include "server/refuse_early.h"
+#include "server/response_bytes.h"
 #include "server/security/caller.h"
 #include "server/submission.h"
-#include "server/translate_outcome.h"
 #include "server/translate_request.h"
 
 namespace anybit::server {
@@ -32,10 +34,7 @@ const grpc::Status& TooLate(std::chrono::milliseconds retry_after) {
   thread_local std::chrono::milliseconds made_for(-1);
   thread_local grpc::Status status;
   if (made_for != retry_after) {
-    status = ToGrpcStatus(absl::ResourceExhaustedError(absl::StrCat(
-                              "no operating point can meet the deadline behind the requests that wait; they take ",
-                              retry_after.count(), " ms")),
-                          retry_after);
+    status = ToGrpcStatus(TooLateStatus(retry_after), retry_after);
     made_for = retry_after;
   }
   return status;
@@ -162,9 +161,22 @@ class ModelInferCalls::Call final : public CallHandler {
     }
   }
 
+  // Refuses the message by its parameters, if they suffice for it. Where nothing is refused nothing is looked at.
+  bool RefuseByHead(MonoTime arrival) {
+    if (!parts_.scheduler.RefusesSomeEarly()) return false;
+    std::optional<inference::ModelInferRequest> head = PeekRequest(message_);
+    if (!head.has_value() || !BindTenant(incoming_.caller(), *head).ok()) return false;
+    const Duration left = grpc_deadline_.Left(parts_.wall_now());
+    const std::optional<Duration> retry_after = RefuseEarly(parts_.scheduler, parts_.model, *head, arrival, left);
+    if (!retry_after.has_value()) return false;
+    ShedEarly(*retry_after);
+    return true;
+  }
+
   // Submits the request of the message that was read, or ends the call.
   void Begin(MonoTime arrival) {
     if (!Hold(static_cast<int64_t>(message_.Length()))) return;
+    if (RefuseByHead(arrival)) return;
     inference::ModelInferRequest request;
     const absl::Status parsed = ParseMessage(message_, request);
     message_.Clear();
@@ -185,11 +197,6 @@ class ModelInferCalls::Call final : public CallHandler {
     const int rows = call->input.rows;
     form_ = {.request_id = request.id(), .rows = rows, .top_classes = call->top_classes};
     deadline_ = SaturatingAdd(arrival, std::min(terms.time_limit, grpc_deadline_.Left(parts_.wall_now())));
-    if (const std::optional<Duration> retry_after = parts_.scheduler.RefuseEarly(deadline_)) {
-      parts_.scheduler.ReportRefused(terms.sla_class, terms.tenant, rows);
-      ShedEarly(*retry_after);
-      return;
-    }
     scheduler::SubmitRequest submission = MakeSubmission(*std::move(call), deadline_, parts_.model);
     if (!Hold(PayloadBytes(submission))) return;
     id_ = parts_.scheduler.Submit(std::move(submission),
@@ -216,15 +223,9 @@ class ModelInferCalls::Call final : public CallHandler {
 
   void Respond(const scheduler::Outcome& outcome) {
     try {
-      bool own_buffer;
-      const inference::ModelInferResponse response = TranslateOutcome(outcome, form_, parts_.model);
-      const grpc::Status status =
-          grpc::SerializationTraits<inference::ModelInferResponse>::Serialize(response, &response_, &own_buffer);
-      if (status.ok()) {
-        incoming_.WriteAndFinish(response_, status);
-      } else {
-        incoming_.Finish(status);
-      }
+      const grpc::Slice bytes(ResponseBytes(outcome, form_, parts_.model));
+      response_ = grpc::ByteBuffer(&bytes, 1);
+      incoming_.WriteAndFinish(response_, grpc::Status::OK);
     } catch (const std::bad_alloc&) {
       incoming_.Finish(ToGrpcStatus(absl::ResourceExhaustedError("the server has no memory left for the response")));
     }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <cstring>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -152,7 +153,7 @@ class ModelRunner::Slot {
     for (const auto& member : batch.members) {
       const auto& payload = static_cast<const InferencePayload&>(*member);
       if (payload.input.size() > wanted - used || payload.input.size() % input_elements_ != 0) break;
-      std::copy(payload.input.begin(), payload.input.end(), input_.begin() + used);
+      std::memcpy(input_.data() + used, payload.input.data(), payload.input.size());
       used += payload.input.size();
     }
     if (used != wanted) {

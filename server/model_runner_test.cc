@@ -32,7 +32,7 @@ using testing::SumNetwork;
 
 std::unique_ptr<scheduler::Payload> Rows(std::vector<uint8_t> codes) {
   auto payload = std::make_unique<InferencePayload>();
-  payload->input = std::move(codes);
+  payload->input.assign(codes.begin(), codes.end());
   return payload;
 }
 

@@ -98,6 +98,11 @@ absl::Status CheckConnections(const ConnectionOptions& connections) {
         absl::StrCat("--read_timeout is ", ToSeconds(connections.read_timeout), " s, not above 0")));
   }
   status.Update(CheckDuration("read_timeout", connections.read_timeout));
+  if (connections.handshake_timeout <= Duration::zero()) {
+    status.Update(absl::InvalidArgumentError(
+        absl::StrCat("--handshake_timeout is ", ToSeconds(connections.handshake_timeout), " s, not above 0")));
+  }
+  status.Update(CheckDuration("handshake_timeout", connections.handshake_timeout));
   status.Update(CheckDuration("max_connection_idle", connections.max_idle));
   status.Update(CheckDuration("max_connection_age", connections.max_age));
   status.Update(CheckRange("max_streams", connections.max_streams, 0, kMaxStreams));

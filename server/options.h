@@ -29,6 +29,7 @@ struct ConnectionOptions {
   Duration max_idle{};                                    // without calls
   Duration max_age{};                                     // then calls end within the drain timeout
   int max_streams = 0;                                    // calls at the same time on one; 0: by the memory limit
+  Duration handshake_timeout = std::chrono::seconds(20);  // for a client to begin HTTP/2, in TLS or without
   int max_metadata_bytes = 8 * 1024;                      // of the headers of a call
   int max_http = 256;                                     // connections of HTTP
 };

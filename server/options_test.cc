@@ -243,6 +243,9 @@ TEST(OptionsTest, LimitsOfTheEdgeHaveRanges) {
   options.connections.max_metadata_bytes = 100;
   ExpectRefused(options, "--max_metadata_bytes is 100, not from 1024 to 1048576");
   options = Valid();
+  options.connections.handshake_timeout = Duration::zero();
+  ExpectRefused(options, "--handshake_timeout is 0 s, not above 0");
+  options = Valid();
   options.connections.max_http = 0;
   ExpectRefused(options, "--max_http_connections is 0, not from 1 to 100000");
 }

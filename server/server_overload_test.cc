@@ -1,6 +1,7 @@
 // A server without room for all requests: refusals, weights, shares of tenants, the limit of memory.
 #include <grpcpp/grpcpp.h>
 
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -8,7 +9,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "proto/rpc_status.pb.h"
+#include "server/http/testing/http_get.h"
 #include "server/testing/gate.h"
 #include "server/testing/server_fixture.h"
 
@@ -128,6 +131,95 @@ TEST(ServerOverloadTest, WhatExceedsTheMemoryForRequestsIsRefusedAtOnceAndTheOth
   EXPECT_TRUE(waiting.Wait().ok());
   WaitUntil([&] { return Metric(fixture.server(), "anybit_request_memory_bytes"); }, 0);
   EXPECT_TRUE(fixture.Infer(Request()).ok());
+}
+
+// A queue that has no room for another request with a minute: each row takes ten seconds, and one runs.
+class ServerEarlyRefusalTest : public ::testing::Test {
+ protected:
+  ServerEarlyRefusalTest() : fixture_(SlowOptions(), gate_.Hold()), running_(fixture_.stub(), Request()) {
+    gate_.WaitUntilARunBegan();
+    const auto ended = [this] { return Ended(fixture_.server(), "shed"); };
+    const auto waiting = [this] { return Metric(fixture_.server(), "anybit_queue_requests"); };
+    while (ended() == 0) {
+      waiting_.push_back(std::make_unique<Call>(fixture_.stub(), InAMinute()));
+      WaitUntil([&] { return ended() + waiting(); }, static_cast<int>(waiting_.size()));
+    }
+  }
+  ~ServerEarlyRefusalTest() override {
+    gate_.Open();
+    (void)running_.Wait();
+    for (const auto& call : waiting_) (void)call->Wait();
+  }
+
+  static ServerOptions SlowOptions() {
+    std::string points;
+    for (const char* point : {"fp32", "w8a8", "w4a4f", "w1a1"}) {
+      absl::StrAppend(&points, points.empty() ? "" : ",", R"({"name":")", point,
+                      R"(","accuracy":0.9,"latency_us":[10000000,20000000,30000000,40000000]})");
+    }
+    ServerOptions options = Options("127.0.0.1:0");
+    options.profile = ::testing::TempDir() + "/slow.json";
+    std::ofstream(options.profile) << R"({"max_batch":4,"points":[)" << points << "]}";
+    return options;
+  }
+
+  static inference::ModelInferRequest InAMinute() {
+    inference::ModelInferRequest request = Request();
+    (*request.mutable_parameters())["timeout"].set_int64_param(60'000'000);
+    return request;
+  }
+
+  // Not valid, which only who looks at the tensor finds.
+  static inference::ModelInferRequest WithoutTensor() {
+    inference::ModelInferRequest request = InAMinute();
+    request.set_raw_input_contents(0, "");
+    return request;
+  }
+
+  Gate gate_;
+  ServerFixture fixture_;
+  Call running_;
+  std::vector<std::unique_ptr<Call>> waiting_;
+};
+
+TEST_F(ServerEarlyRefusalTest, ACallIsRefusedByItsParametersBeforeItsTensorIsLookedAt) {
+  const grpc::Status status = fixture_.Infer(WithoutTensor());
+  EXPECT_EQ(status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(status.error_message(), HasSubstr("no operating point can meet the deadline behind the requests"));
+  EXPECT_EQ(Ended(fixture_.server(), "invalid"), 0);
+}
+
+TEST_F(ServerEarlyRefusalTest, SoIsARequestOfAStream) {
+  grpc::ClientContext context;
+  const auto stream = fixture_.stub().ModelStreamInfer(&context);
+  const int before = Ended(fixture_.server(), "shed");
+  ASSERT_TRUE(stream->Write(WithoutTensor()));
+  inference::ModelStreamInferResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_THAT(response.error_message(), HasSubstr("no operating point can meet the deadline behind the requests"));
+  EXPECT_EQ(response.infer_response().id(), "id of this call");
+  WaitUntil([&] { return Ended(fixture_.server(), "shed"); }, before + 1);
+  EXPECT_EQ(Ended(fixture_.server(), "invalid"), 0);
+  context.TryCancel();
+  (void)stream->Finish();
+}
+
+TEST_F(ServerEarlyRefusalTest, SoIsABodyOfRest) {
+  const std::string body = R"({"parameters":{"timeout":60000000},"inputs":[{"name":"image","datatype":"UINT8",)"
+                           R"("shape":[1,2,2,1],"data":["no number"]}]})";
+  const testing::HttpReply reply = testing::HttpSend(
+      fixture_.server().http_port(),
+      absl::StrCat("POST /v2/models/sums/infer HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ",
+                   body.size(), "\r\n\r\n", body));
+  EXPECT_EQ(reply.code, 429) << reply.body;
+  EXPECT_THAT(reply.header, HasSubstr("Retry-After: "));
+  EXPECT_EQ(Ended(fixture_.server(), "invalid"), 0);
+}
+
+TEST_F(ServerEarlyRefusalTest, ARequestWithoutADeadlineIsLookedAt) {
+  inference::ModelInferRequest request = WithoutTensor();
+  request.clear_parameters();
+  EXPECT_EQ(fixture_.Infer(request).error_code(), StatusCode::INVALID_ARGUMENT);
 }
 
 }  // namespace

@@ -14,6 +14,8 @@
 #include "server/grpc_status.h"
 #include "server/inference.h"
 #include "server/parse_message.h"
+#include "server/peek_request.h"
+#include "server/refuse_early.h"
 #include "server/security/caller.h"
 #include "server/serving_state.h"
 
@@ -157,6 +159,7 @@ class StreamInferCalls::Call final : public CallHandler {
     try {
       inference::ModelInferRequest message;
       absl::Status status = request->inference.Hold(static_cast<int64_t>(message_.Length()) + kCallOverhead);
+      if (status.ok()) status = RefuseByHead(*request);
       if (status.ok()) {
         status = Parse(message);
         request->id = message.id();
@@ -170,6 +173,17 @@ class StreamInferCalls::Call final : public CallHandler {
     } catch (const std::bad_alloc&) {
       Done(request, NoMemoryForRequest(), nullptr);
     }
+  }
+
+  // ResourceExhausted if the message's parameters suffice to refuse it.
+  absl::Status RefuseByHead(Request& request) {
+    if (!calls_.parts_.scheduler.RefusesSomeEarly()) return absl::OkStatus();
+    std::optional<inference::ModelInferRequest> head = PeekRequest(message_);
+    if (!head.has_value() || !BindTenant(incoming_.caller(), *head).ok()) return absl::OkStatus();
+    const std::optional<Duration> retry_after = request.inference.RefuseEarly(*head);
+    if (!retry_after.has_value()) return absl::OkStatus();
+    request.id = head->id();
+    return TooLateStatus(*retry_after);
   }
 
   absl::Status Bind(inference::ModelInferRequest& message) {

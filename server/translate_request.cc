@@ -60,7 +60,7 @@ absl::Status CheckModel(absl::string_view name, absl::string_view version, const
   return absl::OkStatus();
 }
 
-absl::StatusOr<InferCall> TranslateRequest(const ModelInferRequest& request, const ServedModel& model) {
+absl::StatusOr<InferCall> TranslateRequest(ModelInferRequest& request, const ServedModel& model) {
   absl::Status status = CheckModel(request.model_name(), request.model_version(), model.network);
   if (!status.ok()) return status;
   const absl::StatusOr<RequestTerms> terms = ReadTerms(request.parameters(), model);

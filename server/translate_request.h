@@ -28,8 +28,8 @@ struct InferCall {
 // number.
 absl::Status CheckModel(absl::string_view name, absl::string_view version, const model::NetworkDescription& network);
 
-// InvalidArgument or NotFound, naming value and limit.
-absl::StatusOr<InferCall> TranslateRequest(const inference::ModelInferRequest& request, const ServedModel& model);
+// InvalidArgument or NotFound, naming value and limit. Takes the tensor out of `request`.
+absl::StatusOr<InferCall> TranslateRequest(inference::ModelInferRequest& request, const ServedModel& model);
 
 // Bytes in the largest request for names, parameters and what other clients send along.
 inline constexpr int64_t kRoomBesideTensors = 256 * 1024;

@@ -29,13 +29,13 @@ using testing::Model;
 constexpr int64_t kInt64Max = std::numeric_limits<int64_t>::max();
 constexpr int64_t kInt64Min = std::numeric_limits<int64_t>::min();
 
-InferCall Translated(const ModelInferRequest& request) {
+InferCall Translated(ModelInferRequest request) {
   const auto call = TranslateRequest(request, Model());
   EXPECT_TRUE(call.ok()) << call.status();
   return call.value_or(InferCall{});
 }
 
-void ExpectRefused(const ModelInferRequest& request, const std::string& part_of_message,
+void ExpectRefused(ModelInferRequest request, const std::string& part_of_message,
                    absl::StatusCode code = absl::StatusCode::kInvalidArgument) {
   const absl::Status status = TranslateRequest(request, Model()).status();
   EXPECT_EQ(status.code(), code) << part_of_message;
@@ -50,7 +50,7 @@ TEST(TranslateRequestTest, APlainRequestHasNoDeadlineAndAcceptsEveryPoint) {
   EXPECT_EQ(call.terms.sla_class, scheduler::SlaClassId{0});
   EXPECT_EQ(call.terms.tenant, scheduler::TenantId{0});
   EXPECT_EQ(call.input.rows, 3);
-  EXPECT_EQ(call.input.bytes, std::vector<uint8_t>(12, 7));
+  EXPECT_EQ(call.input.bytes, std::string(12, 7));
   EXPECT_EQ(call.top_classes, 0);
 }
 
@@ -141,7 +141,8 @@ TEST(TranslateRequestTest, ClipsAreTensorsOfFiveDimensions) {
 
   const auto network = model::PackedNetwork::Create(artifact, *model::SupportedKernels().front());
   std::vector<float> logits(2 * 10);
-  EXPECT_TRUE((*network)->Run(ToPointId(1), call->input.bytes, logits, *(*network)->MakeScratch(2)).ok());
+  const std::vector<uint8_t> codes(call->input.bytes.begin(), call->input.bytes.end());
+  EXPECT_TRUE((*network)->Run(ToPointId(1), codes, logits, *(*network)->MakeScratch(2)).ok());
 
   input.mutable_shape()->RemoveLast();
   const absl::Status refused = TranslateRequest(request, model).status();

@@ -49,6 +49,11 @@ void EarlyRefusal::Clear() {
   queue_.marks = 0;
 }
 
+bool EarlyRefusal::RefusesSome() const {
+  absl::MutexLock lock(&mutex_);
+  return queue_.marks != 0;
+}
+
 std::optional<Duration> EarlyRefusal::Refuses(MonoTime now, MonoTime deadline) const {
   absl::MutexLock lock(&mutex_);
   if (queue_.marks == 0 || deadline <= now || deadline == kNever) return std::nullopt;

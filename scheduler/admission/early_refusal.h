@@ -28,6 +28,9 @@ class EarlyRefusal {
   // A retry delay if at `now` every request with this deadline would be refused. Any thread.
   std::optional<Duration> Refuses(MonoTime now, MonoTime deadline) const;
 
+  // Whether there are deadlines that are refused. Any thread.
+  bool RefusesSome() const;
+
  private:
   // A request with a run_by no earlier than `run_by` stands behind `work`, its own row included.
   struct Mark {

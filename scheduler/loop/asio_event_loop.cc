@@ -3,16 +3,65 @@
 #include <algorithm>
 #include <chrono>
 #include <utility>
+#include <vector>
 
 #include <boost/asio.hpp>
 
 namespace anybit::scheduler {
+namespace {
+
+// Posts that a thread keeps at most: a bound on how long the first of them waits for the others.
+constexpr size_t kMaxKept = 64;
+
+}  // namespace
 
 struct AsioEventLoop::Context {
   boost::asio::io_context io{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{io.get_executor()};
   boost::asio::steady_timer timer{io};
 };
+
+class AsioEventLoop::Hold final : public PostHold {
+ public:
+  explicit Hold(AsioEventLoop& loop) : loop_(loop), before_(std::exchange(of_this_thread, this)) {}
+  ~Hold() override {
+    Flush();
+    of_this_thread = before_;
+  }
+
+  // The hold of this thread for `loop`; null if there is none.
+  static Hold* Of(const AsioEventLoop* loop) {
+    return of_this_thread != nullptr && &of_this_thread->loop_ == loop ? of_this_thread : nullptr;
+  }
+
+  void Keep(Callback callback) {
+    kept_.push_back(std::move(callback));
+    if (kept_.size() == kMaxKept) Flush();
+  }
+
+  void Flush() override {
+    if (kept_.empty()) return;
+    if (kept_.size() == 1) {
+      loop_.PostNow(std::move(kept_.front()));
+    } else {
+      loop_.PostNow([&io = loop_.context_->io, kept = std::exchange(kept_, {})]() mutable {
+        for (Callback& callback : kept) {
+          if (!io.stopped()) std::move(callback)();
+        }
+      });
+    }
+    kept_.clear();
+  }
+
+ private:
+  static thread_local Hold* of_this_thread;
+
+  AsioEventLoop& loop_;
+  Hold* const before_;
+  std::vector<Callback> kept_;
+};
+
+thread_local AsioEventLoop::Hold* AsioEventLoop::Hold::of_this_thread = nullptr;
 
 AsioEventLoop::AsioEventLoop() : context_(std::make_unique<Context>()) {}
 
@@ -27,6 +76,13 @@ MonoTime AsioEventLoop::Now() const {
 }
 
 void AsioEventLoop::Post(Callback callback) {
+  if (Hold* const hold = Hold::Of(this)) return hold->Keep(std::move(callback));
+  PostNow(std::move(callback));
+}
+
+std::unique_ptr<PostHold> AsioEventLoop::HoldPosts() { return std::make_unique<Hold>(*this); }
+
+void AsioEventLoop::PostNow(Callback callback) {
   boost::asio::post(context_->io, [callback = std::move(callback)]() mutable { std::move(callback)(); });
 }
 

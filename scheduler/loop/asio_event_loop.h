@@ -27,11 +27,14 @@ class AsioEventLoop final : public EventLoop {
   MonoTime Now() const override;
   void Post(Callback callback) override;
   TimerId PostAt(MonoTime when, Callback callback) override;
+  std::unique_ptr<PostHold> HoldPosts() override;
   bool Cancel(TimerId timer) override;
 
  private:
+  class Hold;
   struct Context;  // keeps Asio out of this header
 
+  void PostNow(Callback callback);
   void SetTimer();
   void RunDueTimers();
 

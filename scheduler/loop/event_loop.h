@@ -5,6 +5,7 @@
 #define ANYBIT_SCHEDULER_LOOP_EVENT_LOOP_H_
 
 #include <cstdint>
+#include <memory>
 
 #include "absl/functional/any_invocable.h"
 #include "base/time.h"
@@ -12,6 +13,15 @@
 namespace anybit::scheduler {
 
 enum class TimerId : uint64_t { kNone = 0 };
+
+// While it lives, what its thread posts to its loop is kept.
+class PostHold {
+ public:
+  virtual ~PostHold() = default;  // flushes
+
+  // Posts what is kept, in its order and together: the loop's thread wakes up once for all of it.
+  virtual void Flush() = 0;
+};
 
 class EventLoop {
  public:
@@ -28,6 +38,9 @@ class EventLoop {
   // Runs `callback` on the loop thread at `when` or later, never earlier; equal instants run in posting order.
   // An instant already past counts as the present one and runs as soon as the loop turns. Loop thread only.
   virtual TimerId PostAt(MonoTime when, Callback callback) = 0;
+
+  // Keeps the posts of this thread, which ends it; null: this loop keeps none. One at a time for each thread.
+  virtual std::unique_ptr<PostHold> HoldPosts() { return nullptr; }
 
   // True if the timer was still pending and now will never run. Loop thread only.
   virtual bool Cancel(TimerId timer) = 0;

@@ -276,5 +276,46 @@ TEST(AsioEventLoopTest, ATimerThatIsAlwaysDueDoesNotStarvePostedCallbacks) {
   EXPECT_TRUE(stopped);
 }
 
+TYPED_TEST(EventLoopTest, PostsThatAreHeldRunInTheirOrderOnceTheyAreFlushed) {
+  std::unique_ptr<PostHold> hold = this->loop_.HoldPosts();
+  this->loop_.Post(this->Note(1));
+  this->loop_.Post(this->Note(2));
+  if (hold != nullptr) hold->Flush();
+  this->loop_.Post(this->NoteAndEnd(3));
+  hold.reset();
+  this->time_.Run();
+  EXPECT_EQ(this->order_, (std::vector<int>{1, 2, 3}));
+}
+
+TEST(AsioEventLoopTest, WhatOneThreadHoldsIsKeptFromTheLoopAndWhatOthersPostIsNot) {
+  AsioEventLoop loop;
+  std::thread runs([&] { loop.Run(); });
+  absl::Notification held_ran, other_ran;
+  const std::unique_ptr<PostHold> hold = loop.HoldPosts();
+  loop.Post([&] { held_ran.Notify(); });
+  std::thread([&] { loop.Post([&] { other_ran.Notify(); }); }).join();
+  other_ran.WaitForNotification();
+  EXPECT_FALSE(held_ran.HasBeenNotified());
+  hold->Flush();
+  held_ran.WaitForNotification();
+  loop.Stop();
+  runs.join();
+}
+
+TEST(AsioEventLoopTest, AStopAmongHeldPostsEndsTheLoopAfterThePresentOne) {
+  AsioEventLoop loop;
+  std::vector<int> order;
+  {
+    const std::unique_ptr<PostHold> hold = loop.HoldPosts();
+    loop.Post([&] {
+      order.push_back(1);
+      loop.Stop();
+    });
+    loop.Post([&] { order.push_back(2); });
+  }
+  loop.Run();
+  EXPECT_EQ(order, std::vector<int>{1});
+}
+
 }  // namespace
 }  // namespace anybit::scheduler

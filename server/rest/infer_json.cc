@@ -98,6 +98,10 @@ absl::Status ReadShape(const Json& input, ModelInferRequest::InferInputTensor& t
   return absl::OkStatus();
 }
 
+absl::Status OfInput(const std::string& name, const absl::Status& status) {
+  return status.ok() ? status : Invalid(absl::StrCat("input ", ShownText(name), ": ", status.message()));
+}
+
 // Moves the tensor's contents to the end of raw_input_contents: from `tensors`, whose front they are, or from JSON.
 absl::Status ReadContents(const Json& input, const FormParameters& form, const std::string& datatype,
                           absl::string_view& tensors, ModelInferRequest& request) {
@@ -120,16 +124,15 @@ absl::Status ReadContents(const Json& input, const FormParameters& form, const s
   return absl::OkStatus();
 }
 
-absl::Status ReadInput(const Json& input, absl::string_view& tensors, ModelInferRequest& request) {
+// All of an input but its contents.
+absl::Status ReadInput(const Json& input, std::vector<FormParameters>& forms, ModelInferRequest& request) {
   ModelInferRequest::InferInputTensor& tensor = *request.add_inputs();
-  FormParameters form;
+  FormParameters& form = forms.emplace_back();
   absl::Status status = ReadText(input, "name", true, *tensor.mutable_name());
   if (status.ok()) status = ReadText(input, "datatype", true, *tensor.mutable_datatype());
   if (status.ok()) status = ReadShape(input, tensor);
   if (status.ok()) status = ReadParameters(input, form, *tensor.mutable_parameters());
-  if (status.ok()) status = ReadContents(input, form, tensor.datatype(), tensors, request);
-  if (status.ok()) return status;
-  return Invalid(absl::StrCat("input ", ShownText(tensor.name()), ": ", status.message()));
+  return OfInput(tensor.name(), status);
 }
 
 absl::Status ReadOutput(const Json& output, RestRequest& call) {
@@ -155,7 +158,7 @@ absl::Status ReadEach(const Json& root, const char* name, const Read& read) {
   return absl::OkStatus();
 }
 
-absl::Status ReadRoot(const Json& root, absl::string_view tensors, RestRequest& call) {
+absl::Status ReadRoot(const Json& root, absl::string_view tensors, RestCheck check, RestRequest& call) {
   absl::Status status = ReadText(root, "id", false, *call.request.mutable_id());
   if (!status.ok()) return status;
   FormParameters form;
@@ -164,7 +167,16 @@ absl::Status ReadRoot(const Json& root, absl::string_view tensors, RestRequest& 
   call.forms.binary = form.binary_data_output.value_or(false);
   status = ReadEach(root, "outputs", [&](const Json& output) { return ReadOutput(output, call); });
   if (!status.ok()) return status;
-  status = ReadEach(root, "inputs", [&](const Json& input) { return ReadInput(input, tensors, call.request); });
+  std::vector<FormParameters> forms;
+  status = ReadEach(root, "inputs", [&](const Json& input) { return ReadInput(input, forms, call.request); });
+  if (status.ok()) status = check(call.request);
+  if (!status.ok()) return status;
+  int next = 0;
+  status = ReadEach(root, "inputs", [&](const Json& input) {
+    const FormParameters& input_form = forms[static_cast<size_t>(next)];
+    const ModelInferRequest::InferInputTensor& tensor = call.request.inputs(next++);
+    return OfInput(tensor.name(), ReadContents(input, input_form, tensor.datatype(), tensors, call.request));
+  });
   if (!status.ok()) return status;
   if (!tensors.empty()) return Invalid(absl::StrCat("the body has ", tensors.size(), " bytes behind its tensors"));
   return absl::OkStatus();
@@ -172,7 +184,8 @@ absl::Status ReadRoot(const Json& root, absl::string_view tensors, RestRequest& 
 
 }  // namespace
 
-absl::StatusOr<RestRequest> ReadInferRequest(absl::string_view body, std::optional<size_t> json_bytes) {
+absl::StatusOr<RestRequest> ReadInferRequest(absl::string_view body, std::optional<size_t> json_bytes,
+                                             RestCheck check) {
   if (json_bytes.has_value() && *json_bytes > body.size()) {
     return Invalid(
         absl::StrCat("Inference-Header-Content-Length is ", *json_bytes, ", but the body has ", body.size(), " bytes"));
@@ -181,7 +194,7 @@ absl::StatusOr<RestRequest> ReadInferRequest(absl::string_view body, std::option
   const absl::StatusOr<Json> root = ParseJsonObject(json);
   if (!root.ok()) return root.status();
   RestRequest call;
-  if (absl::Status status = ReadRoot(*root, body.substr(json.size()), call); !status.ok()) return status;
+  if (absl::Status status = ReadRoot(*root, body.substr(json.size()), check, call); !status.ok()) return status;
   return call;
 }
 

@@ -17,6 +17,8 @@
 #include <optional>
 #include <string>
 
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "proto/inference.pb.h"
@@ -51,7 +53,12 @@ inline constexpr int kJsonMemoryFactor = 16;
 // `json_bytes` is the header Inference-Header-Content-Length; absent, the body is all JSON. InvalidArgument, naming
 // value and limit, for anything else than a request, an element outside of its datatype, FP16 and BF16 in JSON, sizes
 // that do not add up.
-absl::StatusOr<RestRequest> ReadInferRequest(absl::string_view body, std::optional<size_t> json_bytes);
+// `check` is given the request without the contents of its inputs, before those are converted or copied; its error is
+// returned.
+using RestCheck = absl::FunctionRef<absl::Status(const inference::ModelInferRequest&)>;
+inline absl::Status NoCheck(const inference::ModelInferRequest&) { return absl::OkStatus(); }
+absl::StatusOr<RestRequest> ReadInferRequest(absl::string_view body, std::optional<size_t> json_bytes,
+                                             RestCheck check = NoCheck);
 
 // Numbers are the shortest that read back as the same value; those that are not finite become null, for which JSON has
 // no number. `response` has raw contents for each output.

@@ -18,6 +18,7 @@
 #include "server/edge_observer.h"
 #include "server/http/decode_body.h"
 #include "server/inference.h"
+#include "server/refuse_early.h"
 #include "server/rest/infer_json.h"
 #include "server/rest/proto_json.h"
 #include "server/serving_state.h"
@@ -122,7 +123,7 @@ class RestService::InferCall : public std::enable_shared_from_this<InferCall> {
   // Not on the server's thread: a large body takes its time to be read.
   void Answer(std::shared_ptr<HttpCall> call) {
     absl::StatusOr<RestRequest> read = Read(*call);
-    if (!read.ok()) return call->Answer(ErrorAnswer(read.status(), RetryAfter(read.status(), Duration::zero())));
+    if (!read.ok()) return call->Answer(ErrorAnswer(read.status(), RetryAfter(read.status(), refused_for_)));
     forms_ = std::move(read->forms);
     read->request.set_model_name(path_.model);
     read->request.set_model_version(path_.version);
@@ -171,7 +172,17 @@ class RestService::InferCall : public std::enable_shared_from_this<InferCall> {
       }
       json_bytes = length;
     }
-    return ReadInferRequest(*body, json_bytes);
+    return ReadInferRequest(*body, json_bytes, [this](const auto& head) { return RefuseByHead(head); });
+  }
+
+  // ResourceExhausted if the request's parameters suffice to refuse it.
+  absl::Status RefuseByHead(const inference::ModelInferRequest& head) {
+    inference::ModelInferRequest bound = head;  // of the caller's tenant
+    if (!BindTenant(caller_, bound).ok()) return absl::OkStatus();
+    const std::optional<Duration> retry_after = inference_.RefuseEarly(bound);
+    if (!retry_after.has_value()) return absl::OkStatus();
+    refused_for_ = *retry_after;
+    return TooLateStatus(*retry_after);
   }
 
   HttpAnswer Write(const scheduler::Outcome& outcome) const {
@@ -186,6 +197,7 @@ class RestService::InferCall : public std::enable_shared_from_this<InferCall> {
   const RestPath path_;
   const Caller caller_;
   OutputForms forms_;
+  Duration refused_for_{};  // the retry delay, if its parameters sufficed to refuse it
   Inference inference_;
 };
 

@@ -1,0 +1,110 @@
+#include "server/response_bytes.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/wire_format_lite.h>
+
+#include <cstdint>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/time.h"
+#include "proto/inference.pb.h"
+#include "server/inference_payload.h"
+
+namespace anybit::server {
+namespace {
+
+using google::protobuf::internal::WireFormatLite;
+using google::protobuf::io::CodedOutputStream;
+using inference::InferParameter;
+using inference::ModelInferResponse;
+
+constexpr int kMapKey = 1, kMapValue = 2;  // of each entry of a map
+
+// Appends fields to a message. Fields of a value that is the default are written nonetheless: they read alike.
+class Wire {
+ public:
+  explicit Wire(std::string& bytes) : bytes_(bytes) {}
+
+  void Varint(uint64_t value) {
+    uint8_t buffer[10];
+    const uint8_t* const end = CodedOutputStream::WriteVarint64ToArray(value, buffer);
+    bytes_.append(reinterpret_cast<const char*>(buffer), static_cast<size_t>(end - buffer));
+  }
+  void Number(int field, uint64_t value) {
+    Varint(WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_VARINT));
+    Varint(value);
+  }
+  void Text(int field, absl::string_view text) {
+    Varint(WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_LENGTH_DELIMITED));
+    Varint(text.size());
+    bytes_.append(text.data(), text.size());
+  }
+
+ private:
+  std::string& bytes_;
+};
+
+// A parameter whose value is the message `value`.
+void AppendParameter(absl::string_view name, absl::string_view value, std::string& bytes) {
+  std::string entry;
+  Wire wire(entry);
+  wire.Text(kMapKey, name);
+  wire.Text(kMapValue, value);
+  Wire(bytes).Text(ModelInferResponse::kParametersFieldNumber, entry);
+}
+
+void AppendNumber(absl::string_view name, int field, int64_t value, std::string& bytes) {
+  std::string message;  // short enough to take no memory of its own
+  Wire(message).Number(field, static_cast<uint64_t>(value));
+  AppendParameter(name, message, bytes);
+}
+
+void AppendParameters(const scheduler::Outcome& outcome, const model::OperatingPoint& point, std::string& bytes) {
+  std::string name;
+  Wire(name).Text(InferParameter::kStringParamFieldNumber, point.name);
+  AppendParameter("operating_point", name, bytes);
+  constexpr int kInt64 = InferParameter::kInt64ParamFieldNumber;
+  AppendNumber("bits", kInt64, point.weight_bits, bytes);
+  AppendNumber("expected_accuracy_bp", kInt64, ToBasisPoints(outcome.expected_accuracy), bytes);
+  AppendNumber("queue_us", kInt64, ToMicros(outcome.queue_time), bytes);
+  AppendNumber("compute_us", kInt64, ToMicros(outcome.compute_time), bytes);
+  AppendNumber("batch_size", kInt64, outcome.batch_rows, bytes);
+  AppendNumber("deadline_met", InferParameter::kBoolParamFieldNumber, outcome.deadline_met ? 1 : 0, bytes);
+}
+
+void AppendLogits(const std::vector<float>& logits, int rows, const model::TensorDescription& output,
+                  std::string& bytes) {
+  std::string shape, tensor;
+  Wire dimensions(shape);
+  dimensions.Varint(static_cast<uint64_t>(rows));
+  for (const int64_t dimension : output.shape) dimensions.Varint(static_cast<uint64_t>(dimension));
+  Wire wire(tensor);
+  wire.Text(ModelInferResponse::InferOutputTensor::kNameFieldNumber, output.name);
+  wire.Text(ModelInferResponse::InferOutputTensor::kDatatypeFieldNumber, "FP32");
+  wire.Text(ModelInferResponse::InferOutputTensor::kShapeFieldNumber, shape);
+  Wire response(bytes);
+  response.Text(ModelInferResponse::kOutputsFieldNumber, tensor);
+  response.Text(ModelInferResponse::kRawOutputContentsFieldNumber,
+                absl::string_view(reinterpret_cast<const char*>(logits.data()), logits.size() * sizeof(float)));
+}
+
+}  // namespace
+
+std::string ResponseBytes(const scheduler::Outcome& outcome, const ResponseForm& form, const ServedModel& model) {
+  if (form.top_classes != 0) return TranslateOutcome(outcome, form, model).SerializeAsString();
+  const auto& logits = static_cast<const InferencePayload&>(*outcome.payload).output;
+  std::string bytes;
+  constexpr size_t kRoomBesideLogits = 512;
+  bytes.reserve(kRoomBesideLogits + form.request_id.size() + logits.size() * sizeof(float));
+  Wire wire(bytes);
+  wire.Text(ModelInferResponse::kModelNameFieldNumber, model.network.name);
+  wire.Text(ModelInferResponse::kModelVersionFieldNumber, absl::AlphaNum(model.network.version).Piece());
+  wire.Text(ModelInferResponse::kIdFieldNumber, form.request_id);
+  AppendParameters(outcome, model.network.points[ToIndex(outcome.point)], bytes);
+  AppendLogits(logits, form.rows, model.network.output, bytes);
+  return bytes;
+}
+
+}  // namespace anybit::server
