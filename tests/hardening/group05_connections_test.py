@@ -131,6 +131,19 @@ class Group05ConnectionsTest(attack.AttackTest):
         self.assertIn("is in use", second.stderr)
 
 
+class Group05HandshakeTest(attack.AttackTest):
+    FLAGS = ("--handshake_timeout=300ms",)
+
+    def test_a_client_that_does_not_begin_is_disconnected(self):
+        host, port = self.server.grpc_address.rsplit(":", 1)
+        for begin in (b"", attack.PREFACE[:10], b"\x16\x03\x01"):
+            with socket.create_connection((host, int(port)), timeout=attack.SECONDS) as connection:
+                connection.sendall(begin)
+                with contextlib.suppress(ConnectionError):
+                    while connection.recv(1000):
+                        pass
+
+
 class Group05DescriptorsTest(attack.AttackTest):
     def test_without_descriptors_it_neither_spins_nor_ends_and_then_accepts_again(self):
         few = self.descriptors() + 20

@@ -37,7 +37,9 @@ def steady(address, seed):
     stream = channel.stream_stream(
         attack.SERVICE + "ModelStreamInfer", request_serializer=bytes, response_deserializer=bytes
     )
-    index = channel.unary_unary(attack.SERVICE + "RepositoryIndex", request_serializer=bytes, response_deserializer=bytes)
+    index = channel.unary_unary(
+        attack.SERVICE + "RepositoryIndex", request_serializer=bytes, response_deserializer=bytes
+    )
     model = service_pb2.RepositoryIndexResponse.FromString(index(b"", wait_for_ready=True)).models[0].name
     metadata = channel.unary_unary(
         attack.SERVICE + "ModelMetadata", request_serializer=bytes, response_deserializer=bytes
@@ -111,8 +113,8 @@ def soak(options):
                 samples.append(resident_and_descriptors(server.process.pid))
                 served = metrics['anybit_requests_total{outcome="served"}']
                 resident, descriptors = samples[-1]
-                elapsed = time.monotonic() - begin
-                print(f"{elapsed:6.0f} s  {resident / 1e6:7.1f} MB  {descriptors:4d} descriptors  {served:9.0f} served", flush=True)
+                line = f"{time.monotonic() - begin:6.0f} s  {resident / 1e6:7.1f} MB  {descriptors:4d} descriptors"
+                print(f"{line}  {served:9.0f} served", flush=True)
         finally:
             clients.stop()
         time.sleep(SAMPLE_SECONDS)
