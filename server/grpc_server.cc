@@ -178,13 +178,14 @@ FrontRules MakeFrontRules(ModelInferCalls& infer, const CallIntake& intake) {
           .calls_taken = [&intake] { return intake.calls_in_hand(); }};
 }
 
-// In TLS the front could not read a call's headers; to end TLS in front of it would cost gRPC the clients' certificates.
+// In TLS the front could not read a call's headers; to end TLS in front of it would cost gRPC the clients'
+// certificates.
 std::unique_ptr<Front> MakeFront(const ServerOptions& options, const GrpcServer::Parts& parts,
                                  const CallIntake& intake) {
   if (parts.security.tls().is_on()) return nullptr;
-  return std::make_unique<Front>(MakeFrontRules(parts.infer, intake), parts.loop,
-                                 FrontOptions{.has_thread = !HasOneProcessor(options),
-                                              .settle_timeout = options.connections.handshake_timeout});
+  return std::make_unique<Front>(
+      MakeFrontRules(parts.infer, intake), parts.loop,
+      FrontOptions{.has_thread = !HasOneProcessor(options), .settle_timeout = options.connections.handshake_timeout});
 }
 
 absl::Status CannotServe(const absl::Status& cause) {

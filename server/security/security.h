@@ -64,8 +64,8 @@ class Security {
   Security(const SecurityOptions& options, std::vector<std::string> tenants, WallNow now, Report report);
 
   absl::StatusOr<AccessTokens> ParseTokens(absl::string_view text) const;
-  absl::Status ReloadTls(bool is_asked);
-  absl::Status ReloadTokens(bool is_asked);
+  absl::Status ReloadTls(bool is_asked) ABSL_EXCLUSIVE_LOCKS_REQUIRED(reloading_);
+  absl::Status ReloadTokens(bool is_asked) ABSL_EXCLUSIVE_LOCKS_REQUIRED(reloading_);
   bool ReloadAndReport(bool is_asked);
   void Watch();
 

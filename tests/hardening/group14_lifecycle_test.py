@@ -20,7 +20,6 @@ import grpc
 import numpy
 import tritonclient.grpc as triton
 from server_process import ServerProcess
-from tritonclient.grpc import service_pb2
 from tritonclient.utils import InferenceServerException
 
 SERVER, ARTIFACT = "", ""  # from the command line
@@ -175,69 +174,6 @@ class Group14LifecycleTest(unittest.TestCase):
             watch.cancel()
         server.process.send_signal(signal.SIGINT)
         self.assertEqual(server.exit_code(), 0)
-
-
-class Group14RollingRestartTest(unittest.TestCase):
-    def test_replacing_three_servers_one_after_the_other_loses_no_request(self):
-        """Clients balance by gRPC's health checks, and try UNAVAILABLE calls again."""
-        # Time for the clients to hear of it.
-        flags = ("--max_batch=4", "--drain_delay=3s")
-        servers = [self.enterContext(ServerProcess(SERVER, ARTIFACT, *flags)) for _ in range(3)]
-        policy = (
-            '{"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}, '
-            '"methodConfig": [{"name": [{}], "retryPolicy": '
-            '{"maxAttempts": 5, "initialBackoff": "0.01s", "maxBackoff": "0.5s", "backoffMultiplier": 2, '
-            '"retryableStatusCodes": ["UNAVAILABLE"]}}]}'
-        )
-        target = "ipv4:" + ",".join(server.grpc_address for server in servers)
-        channel = self.enterContext(
-            grpc.insecure_channel(
-                target,
-                options=[
-                    ("grpc.service_config", policy),
-                    ("grpc.initial_reconnect_backoff_ms", 20),
-                    ("grpc.min_reconnect_backoff_ms", 20),
-                    ("grpc.max_reconnect_backoff_ms", 100),
-                ],
-            )
-        )
-        infer = channel.unary_unary(
-            attack.SERVICE + "ModelInfer", request_serializer=bytes, response_deserializer=bytes
-        )
-        client = Client(servers[0])
-        request = service_pb2.ModelInferRequest(model_name=client.model)
-        request.inputs.add(name=client.input.name(), datatype="UINT8", shape=client.input.shape())
-        request.raw_input_contents.append(bytes(int(numpy.prod(client.input.shape()))))
-        client.close()
-        body, done, failed, sent = request.SerializeToString(), threading.Event(), [], []
-
-        def send():
-            while not done.is_set():
-                try:
-                    infer(body, timeout=attack.SECONDS)
-                    sent.append(1)
-                except grpc.RpcError as error:
-                    failed.append(error)
-
-        senders = [threading.Thread(target=send) for _ in range(4)]
-        for sender in senders:
-            sender.start()
-        for i, server in enumerate(servers):
-            at = len(sent)
-            while len(sent) < at + 20:
-                os.sched_yield()
-            server.terminate()
-            self.assertEqual(server.exit_code(), 0)
-            servers[i] = self.enterContext(
-                ServerProcess(SERVER, ARTIFACT, *flags, f"--grpc_address={server.grpc_address}")
-            )
-        at = len(sent)
-        while len(sent) < at + 20 and not failed:
-            os.sched_yield()
-        done.set()
-        for sender in senders:
-            sender.join()
-        self.assertEqual(failed, [])
 
 
 if __name__ == "__main__":
