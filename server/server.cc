@@ -49,8 +49,7 @@ absl::Status Server::StartHttp() {
     http_ = *std::move(http);
   }
   if (options_.health_address.empty()) return absl::OkStatus();
-  auto probes =
-      ProbeServer::Start(options_.health_address, options_.unix_socket_mode, [this] { return IsReady(); });
+  auto probes = ProbeServer::Start(options_.health_address, options_.unix_socket_mode, [this] { return IsReady(); });
   if (!probes.ok()) return probes.status();
   probes_ = *std::move(probes);
   return absl::OkStatus();

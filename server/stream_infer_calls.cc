@@ -188,7 +188,7 @@ class StreamInferCalls::Call final : public CallHandler {
 
   absl::Status Bind(inference::ModelInferRequest& message) {
     absl::Status bound = BindTenant(incoming_.caller(), message);
-    if (!bound.ok()) calls_.parts_.observer.OnInvalid();
+    if (!bound.ok()) calls_.parts_.observer.OnInvalid(bound);
     return bound;
   }
 

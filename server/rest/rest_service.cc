@@ -128,7 +128,7 @@ class RestService::InferCall : public std::enable_shared_from_this<InferCall> {
     read->request.set_model_name(path_.model);
     read->request.set_model_version(path_.version);
     if (absl::Status bound = BindTenant(caller_, read->request); !bound.ok()) {
-      service_.parts_.observer.OnInvalid();
+      service_.parts_.observer.OnInvalid(bound);
       return call->Answer(ErrorAnswer(bound));
     }
     call->WhenGone([weak = weak_from_this()] {
