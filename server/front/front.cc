@@ -388,6 +388,7 @@ void Front::End(Entry& entry) {
   if (last_passed_ == &entry) last_passed_ = nullptr;
   if (entry.settling.has_value()) settling_.Remove(*entry.settling);
   std::erase(held_, &entry);
+  std::erase(held_again_, &entry);
   std::erase(turns_, &entry);
   ended_.push_back(entry.place);
 }
