@@ -107,7 +107,9 @@ void Front::WakeThread() {
 void Front::DeliverOnlyAnswer() {
   if (limit_.inside() != 1 || !mutex_.TryLock()) return;
   if (last_passed_ != nullptr && last_passed_->connection.open_calls() == 1) last_passed_->connection.Deliver(buffer_);
+  const bool is_awaited = leaving_ != Leaving::kNo;
   mutex_.Unlock();
+  if (is_awaited) WakeThread();  // which finds nothing in the socket any more
 }
 
 int Front::Wait(Duration at_most) {
@@ -129,7 +131,11 @@ int Front::Wait(Duration at_most) {
     for (const auto place : ended_) entries_.erase(place);
     ended_.clear();
   }
-  if (done) done();
+  try {
+    if (done) done();
+  } catch (const std::bad_alloc&) {
+    // The server's time to drain ends the drain.
+  }
   return news_;
 }
 

@@ -251,6 +251,7 @@ class HttpServer::Listener::Connection : public std::enable_shared_from_this<Con
   }
 
   void OnHeader(error_code error) {
+    if (!place_.has_value()) return;  // closed meanwhile
     if (error == http::error::header_limit || error == http::error::buffer_overflow) {
       return Write(Plain(http::status::request_header_fields_too_large,
                          absl::StrCat("the header is larger than ", listener_.limits_.header_bytes, " bytes\n")),
@@ -445,6 +446,7 @@ class HttpServer::Listener::Call final : public HttpCall, public std::enable_sha
 };
 
 void HttpServer::Listener::Connection::OnBody(error_code error) {
+  if (!place_.has_value()) return;  // closed meanwhile
   if (error == http::error::body_limit) return RefuseBody();
   if (error == beast::error::timeout || error == asio::error::operation_aborted) return;
   if (error) return Write(Plain(http::status::bad_request, "the body is not one of HTTP/1.1\n"), false);
