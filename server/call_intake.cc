@@ -79,8 +79,7 @@ class CallIntake::Queue {
   }
 
   void RequestEnded() { intake_.requests_.End(); }
-  void HandBegins() { intake_.calls_in_hand_.fetch_add(1, std::memory_order_relaxed); }
-  void HandEnds() { intake_.calls_in_hand_.fetch_sub(1, std::memory_order_relaxed); }
+  void CallTaken() { intake_.calls_taken_.fetch_add(1, std::memory_order_relaxed); }
   // The last use of the queue by a call.
   void CallEnded() { intake_.calls_.End(); }
 
@@ -168,6 +167,7 @@ class CallIntake::Queue {
       // gRPC had no memory for the name of a method. That call is lost: its client waits until its deadline, and the
       // queue never tells that it is shut down.
       ++lost_calls_;
+      CallTaken();
       Request();
       intake_.requests_.End();
       intake_.calls_.End();
@@ -350,7 +350,6 @@ void IncomingCall::Run(void (IncomingCall::*event)(bool ok), bool ok) {
     // There is nothing left to fail.
   }
   CallIntake::Queue& queue = queue_;
-  if (is_in_hand_) queue.HandEnds();
   delete this;
   queue.CallEnded();
 }
@@ -361,8 +360,7 @@ void IncomingCall::Taken(bool ok) {
     queue_.RequestEnded();
     return;
   }
-  queue_.HandBegins();
-  is_in_hand_ = true;
+  queue_.CallTaken();
   queue_.Request();
   const absl::Cleanup request_ended = [this] { queue_.RequestEnded(); };
   handler_ = queue_.Route(*this);

@@ -76,8 +76,8 @@ class CallIntake {
   // At most once.
   void WhenAllTaken(absl::AnyInvocable<void()> taken) { requests_.WhenIdle(std::move(taken)); }
 
-  // Calls that have come to a handler and not ended. Any thread.
-  int calls_in_hand() const { return calls_in_hand_.load(std::memory_order_relaxed); }
+  // Calls that have ever come from gRPC. Any thread.
+  int64_t calls_taken() const { return calls_taken_.load(std::memory_order_relaxed); }
 
   // After the server's Shutdown, or if it was never started. Returns when every call has ended. (Shutdown waits for the
   // connections only, and a completion queue must not end before the last operation on it.)
@@ -92,9 +92,9 @@ class CallIntake {
   CallSource* const source_;
   const bool waits_in_source_;
   grpc::AsyncGenericService service_;
-  OpenCalls calls_;                     // from the request for one to its end
-  OpenCalls requests_;                  // from the request for one to its handler's OnTaken
-  std::atomic<int> calls_in_hand_ = 0;  // the queues' threads, and who asks
+  OpenCalls calls_;     // from the request for one to its end
+  OpenCalls requests_;  // from the request for one to its handler's OnTaken
+  std::atomic<int64_t> calls_taken_ = 0;
   bool is_stopped_ = false;
   std::vector<std::unique_ptr<Queue>> queues_;
 };
@@ -207,7 +207,6 @@ class IncomingCall {
   bool is_closed_ ABSL_GUARDED_BY(mutex_) = false;    // by the client, or since the answer is sent
   bool is_finished_ ABSL_GUARDED_BY(mutex_) = false;  // gRPC has taken the answer
   bool is_ended_ ABSL_GUARDED_BY(mutex_) = false;
-  bool is_in_hand_ = false;  // counted as such
 
   enum class Sending { kNothing, kMessage, kAnswer };
   // What gRPC was last given to send, and has not sent. The queue's threads, and those that answer.

@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -48,7 +49,8 @@ constexpr int64_t kUnreadCallBytes = 2 * kUnreadBytes;
 constexpr int64_t kMinStreams = 100;
 // For clients to take what was written last.
 constexpr Duration kLastBytes = std::chrono::seconds(1);
-// For clients to confirm that they make no more calls here: long beside a round trip.
+// For clients to confirm that they make no more calls here: long beside a round trip. At most half of the time to
+// drain, whose other half is for the calls.
 constexpr Duration kLeaveLimit = std::chrono::seconds(1);
 
 // The services as reflection lists them. Generic methods are the intake's. One method of each is a blocking one that
@@ -171,11 +173,11 @@ CallIntakeOptions IntakeOptions(const ServerOptions& options, const ServedModel&
 
 FrontRules MakeFrontRules(ModelInferCalls& infer, const CallIntake& intake) {
   return {.own_methods = {"/inference.GRPCInferenceService/ServerLive", "/grpc.health.v1.Health/Check",
-                          "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-                          std::string(Health::kWatchMethod), std::string(StreamInferCalls::kMethod)},
+                          "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"},
+          .lasting_methods = {std::string(Health::kWatchMethod), std::string(StreamInferCalls::kMethod)},
           .refused_method = std::string(ModelInferCalls::kMethod),
           .refuse = [&infer](Duration left, bool must) { return infer.RefuseUnread(left, must); },
-          .calls_taken = [&intake] { return intake.calls_in_hand(); }};
+          .calls_taken = [&intake] { return intake.calls_taken(); }};
 }
 
 // In TLS the front could not read a call's headers; to end TLS in front of it would cost gRPC the clients'
@@ -220,6 +222,7 @@ GrpcServer::GrpcServer(const ServerOptions& options, const Parts& parts)
               .health = health_,
               .observer = parts.observer,
               .security = parts.security},
+      leave_limit_(std::min(kLeaveLimit, options.drain_timeout / 2)),
       front_(MakeFront(options, parts, intake_)),
       intake_(builder_, IntakeOptions(options, parts.model, front_.get()), parts.loop,
               [this](IncomingCall& call) { return router_.Route(call); }),
@@ -276,7 +279,7 @@ void GrpcServer::SetReadiness(bool ready) {
 }
 
 void GrpcServer::Drain(absl::AnyInvocable<void()> gone) {
-  if (front_ != nullptr) return front_->Leave(kLeaveLimit, std::move(gone));
+  if (front_ != nullptr) return front_->Leave(leave_limit_, std::move(gone));
   // The C++ library's Shutdown would block until its deadline, which nobody knows yet.
   if (acceptor_.has_value()) acceptor_->Stop();
   intake_.TakeWaiting();
@@ -291,6 +294,7 @@ void GrpcServer::WhenAllTaken(absl::AnyInvocable<void()> taken) {
 }
 
 void GrpcServer::Stop(Duration grace) {
+  if (std::exchange(is_stopped_, true)) return;
   if (front_ != nullptr) front_->StopAccepting();
   if (acceptor_.has_value()) acceptor_->Stop();
   if (server_ != nullptr) {

@@ -86,6 +86,7 @@ class GrpcServer {
   grpc::ServerBuilder builder_;
   Health health_;
   CallRouter router_;
+  const Duration leave_limit_;
   const std::unique_ptr<Front> front_;  // null: gRPC listens itself
   CallIntake intake_;
   const std::vector<std::unique_ptr<grpc::Service>> services_;
@@ -93,6 +94,7 @@ class GrpcServer {
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections_;  // gRPC's, of those that it is given
   std::unique_ptr<grpc::Server> server_;                                         // its threads use all of the above
   std::optional<ConnectionAcceptor> acceptor_;                                   // without front_
+  bool is_stopped_ = false;
   grpc_completion_queue* goaway_ = nullptr;  // of a drain without front: gets one event when the last call has ended
 };
 

@@ -57,6 +57,7 @@ Front::Front(FrontRules rules, const scheduler::EventLoop& loop, const FrontOpti
       buffer_(kBufferBytes),
       settling_(options.settle_timeout, options.settle_grace),
       limit_(options.calls_inside),
+      untaken_(options.calls_per_wait),
       looked_at_(loop.Now()) {
   Watch(epoll_, EPOLL_CTL_ADD, wake_, EPOLLIN | EPOLLET, 0);
 }
@@ -193,7 +194,12 @@ void Front::Accept(int listener) {
     for (const int descriptor : {client, pair[0], pair[1]}) close(descriptor);
     return PauseAccepting();
   }
-  connect_(pair[1]);
+  try {
+    connect_(pair[1]);
+  } catch (const std::bad_alloc&) {
+    End(entries_.back());
+    PauseAccepting();
+  }
 }
 
 // False if there is no memory.
@@ -303,11 +309,9 @@ void Front::Finish(Duration limit) {
   while (!entries_.empty() && loop_.Now() < end) Wait(end - loop_.Now());
 }
 
-// How many calls may pass. What was passed and is not taken waits inside gRPC.
-int Front::FreePlaces() const {
-  if (!rules_.calls_taken) return options_.calls_per_wait;
-  const int waiting = std::max(limit_.inside() - rules_.calls_taken(), 0);
-  return std::max(options_.calls_per_wait - waiting, 0);
+// How many calls may pass.
+int Front::FreePlaces() {
+  return rules_.calls_taken ? untaken_.Free(looked_at_, rules_.calls_taken()) : options_.calls_per_wait;
 }
 
 // One round. Each connection may pass an equal share, and those that passed none come first in the next round: none
@@ -324,25 +328,27 @@ void Front::TakeTurns() {
   const int share = limit_.was_reached() ? 1 : places / std::max(static_cast<int>(round_.size()), 1) + 1;
   limit_.Reset();
   int left = places;
+  int64_t for_intake = 0;
   held_again_.clear();
   for (Entry* entry : round_) {
     if (entry->has_ended) continue;
     const int most = std::min(left, share);
     int calls = most;
-    const bool is_held = TakeTurn(*entry, calls);
+    const bool is_held = TakeTurn(*entry, calls, for_intake);
     left -= most - calls;
     if (calls < most && !entry->has_ended) last_passed_ = entry;
     if (!is_held || std::exchange(entry->is_held, true)) continue;
     (calls == most ? held_ : held_again_).push_back(entry);
   }
   held_.insert(held_.end(), held_again_.begin(), held_again_.end());
+  untaken_.Pass(for_intake);
   is_blocked_ = turns_.empty() && left == places;
 }
 
 // Whether it has to wait for the next round.
-bool Front::TakeTurn(Entry& entry, int& calls) {
+bool Front::TakeTurn(Entry& entry, int& calls, int64_t& for_intake) {
   const FrontConnection::Next next =
-      entry.connection.Turn({.now = looked_at_, .calls = calls, .limit = limit_}, buffer_);
+      entry.connection.Turn({.now = looked_at_, .calls = calls, .for_intake = for_intake, .limit = limit_}, buffer_);
   news_ += entry.connection.used_grpc() ? 1 : 0;
   if (next == FrontConnection::Next::kEnd) {
     End(entry);

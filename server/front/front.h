@@ -47,6 +47,7 @@
 #include "server/front/call_limit.h"
 #include "server/front/front_connection.h"
 #include "server/front/request_stream.h"
+#include "server/front/untaken_calls.h"
 #include "server/timeout_queue.h"
 
 namespace anybit::server {
@@ -106,9 +107,9 @@ class Front final : public CallSource {
   void PauseAccepting();
   void WatchListeners();
   void CloseListeners();
-  int FreePlaces() const;
+  int FreePlaces();
   void TakeTurns();
-  bool TakeTurn(Entry& entry, int& calls);
+  bool TakeTurn(Entry& entry, int& calls, int64_t& for_intake);
   void Schedule(Entry& entry);
   void SetTimeout(Entry& entry);
   void EndLate();
@@ -151,6 +152,7 @@ class Front final : public CallSource {
   std::vector<Entry*> round_, held_again_;  // of the present round
   TimeoutQueue<Entry*> settling_;
   CallLimit limit_;
+  UntakenCalls untaken_;
   Entry* last_passed_ = nullptr;  // the connection of the last call that passed
   bool is_blocked_ = false;       // nothing passed in the last round, and what is held waits for answers
   MonoTime looked_at_;            // at the sockets, the last time

@@ -103,6 +103,7 @@ void FrontConnection::Deliver(std::span<char> buffer) {
     responses_.Take(grpc_.Read(buffer));
   } catch (const std::bad_alloc&) {
     is_broken_ = true;
+    shutdown(client_.descriptor(), SHUT_RDWR);  // an event, so that a turn ends the connection
   }
   client_.Write(responses_.output());
 }

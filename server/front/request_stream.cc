@@ -24,7 +24,6 @@ constexpr uint32_t kReturnBytes = 8 * 1024;
 
 constexpr uint32_t kNoError = 0, kProtocolError = 1, kFrameSizeError = 6, kRefusedStream = 7, kCompressionError = 9;
 constexpr uint32_t kEnhanceYourCalm = 11;
-constexpr uint32_t kLastPossibleStream = 0x7fffffff;
 // What a client sends back once it knows that the connection takes no more calls.
 constexpr absl::string_view kLeavePing = "goingnow";
 constexpr uint16_t kTableSize = 1;  // SETTINGS_HEADER_TABLE_SIZE
@@ -147,8 +146,10 @@ void RequestStream::EndFrame(const FrontTurn& turn) {
 
 void RequestStream::DropData() {
   unreturned_ += frame_.length;
-  refused_.erase(frame_.stream);
-  if (frame_.has(kEndStream)) return;
+  const auto refused = refused_.find(frame_.stream);
+  const bool is_told = refused->second;
+  refused_.erase(refused);
+  if (is_told || frame_.has(kEndStream)) return;
   // The rest is not wanted. What is under way of it passes, and gRPC drops it.
   std::string reset;
   AppendNumberFrame(reset, FrameType::kRstStream, frame_.stream, kNoError);
@@ -177,7 +178,7 @@ void RequestStream::Leave() {
   if (leaving_ != Leaving::kNo) return;
   if (preface_size_ < kPreface.size() || has_failed_) return LeaveNow();
   leaving_ = Leaving::kAsked;
-  TellToLeave(kLastPossibleStream, kNoError);
+  responses_.InjectGoaway(kLastPossibleStream, kNoError);
   std::string ping;
   AppendFrame(ping, FrameType::kPing, 0, 0, kLeavePing);
   responses_.Inject(ping);
@@ -186,7 +187,10 @@ void RequestStream::Leave() {
 void RequestStream::LeaveNow() {
   if (leaving_ == Leaving::kDone) return;
   leaving_ = Leaving::kDone;
-  if (!is_raw_ && !has_failed_) TellToLeave(last_stream_, kNoError);
+  if (!is_raw_ && !has_failed_) responses_.InjectGoaway(last_stream_, kNoError);
+  if (!waits_ || !(is_own_ || is_lasting_)) return;
+  waits_ = false;
+  RefuseUnseen();
 }
 
 // Of HEADERS and CONTINUATION.
@@ -220,18 +224,16 @@ void RequestStream::EndBlock(const FrontTurn& turn) {
 
 void RequestStream::TakeCall(const FrontTurn& turn) {
   last_stream_ = block_head_.stream;
-  if (leaving_ == Leaving::kDone) {
-    std::string reset;
-    AppendNumberFrame(reset, FrameType::kRstStream, last_stream_, kRefusedStream);
-    return Refuse(reset);
-  }
-  is_own_ = is_refusable_ = false;
+  // gRPC would ignore it, or the client knows that it comes too late.
+  if (last_stream_ > responses_.last_stream()) return RefuseUnseen();
+  is_own_ = is_lasting_ = is_refusable_ = false;
   timeout_.reset();
   for (size_t i = 0; i < headers_.size(); ++i) {
     if (headers_.name(i) == ":path") {
       const absl::string_view path = headers_.value(i);
       is_refusable_ = path == rules_.refused_method;
       is_own_ = absl::c_linear_search(rules_.own_methods, path);
+      is_lasting_ = absl::c_linear_search(rules_.lasting_methods, path);
     }
     if (headers_.name(i) == kTimeoutHeader) timeout_ = ParseGrpcTimeout(headers_.value(i));
   }
@@ -246,9 +248,10 @@ bool RequestStream::Resume(const FrontTurn& turn) {
 // Refuses or passes the call; false if it has to wait.
 bool RequestStream::Decide(const FrontTurn& turn) {
   const uint32_t stream = block_head_.stream;
-  if (is_own_) {
+  if (is_own_ || is_lasting_) {
     if (turn.calls == 0 || responses_.own_calls() >= kMaxOwnCalls) return false;
     --turn.calls;
+    if (is_lasting_) ++turn.for_intake;
     responses_.Open(stream, 0, true);
     Pass("");
     return true;
@@ -263,6 +266,7 @@ bool RequestStream::Decide(const FrontTurn& turn) {
   }
   if (!may_pass) return false;
   --turn.calls;
+  ++turn.for_intake;
   responses_.Open(stream, urgency, false);
   const bool tell = timeout_.has_value() && held >= kTellHold;
   Pass(tell ? FormatGrpcTimeout(std::max<Duration>(left, std::chrono::microseconds(1))) : "");
@@ -274,15 +278,22 @@ bool RequestStream::TryRefuse(Duration left, bool must) {
   if (block == nullptr) return false;
   std::string answer;
   AppendFrame(answer, FrameType::kHeaders, kEndHeaders | kEndStream, block_head_.stream, *block);
-  Refuse(answer);
+  Refuse(answer, /*ends_request=*/false);
   return true;
 }
 
-void RequestStream::Refuse(absl::string_view answer) {
+void RequestStream::Refuse(absl::string_view answer, bool ends_request) {
   responses_.Inject(answer);
   if (block_head_.has(kEndStream)) return;
   if (refused_.size() == kMaxRefused) refused_.clear();
-  refused_.insert(block_head_.stream);
+  refused_[block_head_.stream] = ends_request;
+}
+
+// As not looked at: the client may make the call elsewhere.
+void RequestStream::RefuseUnseen() {
+  std::string reset;
+  AppendNumberFrame(reset, FrameType::kRstStream, block_head_.stream, kRefusedStream);
+  Refuse(reset, /*ends_request=*/true);
 }
 
 void RequestStream::Pass(absl::string_view timeout) {
@@ -304,15 +315,7 @@ void RequestStream::Pass(absl::string_view timeout) {
 // The client is told and gRPC hears no more; the caller ends the connection.
 void RequestStream::Fail(uint32_t error) {
   has_failed_ = true;
-  TellToLeave(last_stream_, error);
-}
-
-void RequestStream::TellToLeave(uint32_t last_stream, uint32_t error) {
-  std::string frame;
-  AppendFrameHeader(frame, {.length = 8, .type = FrameType::kGoaway});
-  AppendNumber(frame, last_stream, 4);
-  AppendNumber(frame, error, 4);
-  responses_.Inject(frame);
+  responses_.InjectGoaway(last_stream_, error);
 }
 
 }  // namespace anybit::server

@@ -2,8 +2,8 @@
 //
 // It cuts the bytes into frames. All frames pass but those of refused calls, whose answers it injects into the
 // connection's ResponseStream. A call passes if its deadline can be met, the limit allows it, and calls are left in
-// this turn. Otherwise it waits, and with it all that follows, or is refused if it has waited too long. Calls that gRPC
-// serves itself wait while too many of them are open.
+// this turn. Otherwise it waits, and with it all that follows, or is refused if it has waited too long. Calls that the
+// limit does not count wait while too many of them are open.
 //
 //   size_t taken = requests.Take(bytes, turn);        // all, or up to a call that waits
 //   ... in a later turn, if requests.is_waiting() ...
@@ -17,7 +17,7 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -31,26 +31,29 @@
 namespace anybit::server {
 
 struct FrontRules {
-  // Methods that the limit does not count: gRPC serves them itself, or their calls last as long as clients like.
+  // Methods that gRPC serves itself. The limit does not count their calls.
   std::vector<std::string> own_methods;
+  // Methods whose calls last as long as clients like. The limit does not count them either.
+  std::vector<std::string> lasting_methods;
   std::string refused_method;
   // The answer (RefusalBlock) to a call of refused_method that is refused unread, because it has only so much time left
   // or, `must`, whatever it has. Null: it is not refused. Valid until the same thread asks again.
   std::function<const std::string*(Duration left, bool must)> refuse;
-  // The calls that the limit counts and the intake has, or more. Null: the intake takes all between two turns.
-  std::function<int()> calls_taken = nullptr;
+  // The calls that the intake has ever taken, own ones not counted. Null: it takes all between two turns.
+  std::function<int64_t()> calls_taken = nullptr;
 };
 
 // When a connection has its turn, and how many calls may still pass to gRPC until it has taken those before.
 struct FrontTurn {
   MonoTime now{};
   int& calls;
+  int64_t& for_intake;  // of those that have passed, counted up
   CallLimit& limit;
 };
 
 class RequestStream {
  public:
-  // Open calls of a connection that gRPC serves itself.
+  // Open calls of a connection that the limit does not count.
   static constexpr size_t kMaxOwnCalls = 1000;
   // Of bytes that wait to be sent, one way.
   static constexpr size_t kMaxUnsent = 64 * 1024;
@@ -71,7 +74,7 @@ class RequestStream {
   // are on their way still pass; then has_left is true. Those that come later are refused as not looked at
   // (REFUSED_STREAM), and the client may make them elsewhere.
   void Leave();
-  // The same without a wait for the client.
+  // The same without a wait for the client. A call that waits and that the limit does not count is refused likewise.
   void LeaveNow();
   bool has_left() const { return leaving_ == Leaving::kDone || has_failed_; }
 
@@ -101,12 +104,12 @@ class RequestStream {
   void TakeCall(const FrontTurn& turn);
   bool Decide(const FrontTurn& turn);
   bool TryRefuse(Duration left, bool must);
-  void Refuse(absl::string_view answer);
+  void Refuse(absl::string_view answer, bool ends_request);
+  void RefuseUnseen();
   void Pass(absl::string_view timeout);
   void DropData();
   void Settings();
   void Ping();
-  void TellToLeave(uint32_t last_stream, uint32_t error);
   void Fail(uint32_t error);
 
   const FrontRules& rules_;
@@ -135,12 +138,13 @@ class RequestStream {
 
   uint32_t last_stream_ = 0;
   bool waits_ = false;  // the call of headers_
-  bool is_own_ = false, is_refusable_ = false;
+  bool is_own_ = false, is_lasting_ = false, is_refusable_ = false;
   std::optional<Duration> timeout_;
 
-  std::unordered_set<uint32_t> refused_;  // calls whose request has not ended
-  uint32_t unreturned_ = 0;               // bytes of flow control that their data took
-  uint32_t table_bytes_ = 4096;           // the client's setting
+  // Calls whose request has not ended, and whether the client has been told to end it.
+  std::unordered_map<uint32_t, bool> refused_;
+  uint32_t unreturned_ = 0;      // bytes of flow control that their data took
+  uint32_t table_bytes_ = 4096;  // the client's setting
 };
 
 }  // namespace anybit::server

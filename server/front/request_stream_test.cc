@@ -7,83 +7,25 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "absl/strings/str_cat.h"
 #include "server/front/testing/frames.h"
+#include "server/front/testing/request_stream_test.h"
 
 namespace anybit::server {
 namespace {
 
 using namespace std::chrono_literals;
 using testing::ClientFrames;
-using testing::Decode;
 using ::testing::ElementsAre;
 using testing::Frame;
 using testing::FramesOf;
-using testing::Headers;
 using ::testing::IsEmpty;
+using testing::kInfer;
+using testing::kLasting;
+using testing::kOther;
+using testing::kOwn;
+using testing::RequestStreamTest;
 using ::testing::SizeIs;
 using testing::ValueOf;
-
-constexpr char kInfer[] = "/service/Infer", kOwn[] = "/service/Own", kOther[] = "/service/Other";
-
-// A connection whose refusals and calls left the test chooses.
-class RequestStreamTest : public ::testing::Test {
- protected:
-  RequestStreamTest() {
-    Take(ClientFrames::Begin());
-    std::string settings;
-    AppendFrame(settings, FrameType::kSettings, 0, 0, "");
-    responses_.Take(settings);
-    responses_.output().clear();
-  }
-
-  FrontTurn Turn() { return {.now = now_, .calls = calls_, .limit = limit_}; }
-  size_t Take(absl::string_view bytes) { return requests_.Take(bytes, arrived_, Turn()); }
-  bool Resume() { return requests_.Resume(Turn()); }
-
-  // What gRPC gets of calls: "stream type" of each frame.
-  std::vector<std::string> Passed() {
-    std::vector<std::string> frames;
-    for (const Frame& frame : FramesOf(absl::string_view(requests_.output()).substr(kPreface.size()))) {
-      if (frame.head.stream == 0) continue;
-      frames.push_back(absl::StrCat(frame.head.stream, frame.head.type == FrameType::kHeaders ? " headers" : " data"));
-    }
-    return frames;
-  }
-  // The headers that gRPC gets of the calls, and the client.
-  std::vector<Headers> PassedHeaders() {
-    return HeadersOf(absl::string_view(requests_.output()).substr(kPreface.size()));
-  }
-  std::vector<Headers> Answers() { return HeadersOf(responses_.output()); }
-  // The frames that the client gets, and those that it has got are forgotten.
-  std::vector<Frame> TakeAnswers() { return FramesOf(std::exchange(responses_.output(), "")); }
-
-  static std::vector<Headers> HeadersOf(absl::string_view bytes) {
-    HeaderDecoder decoder;
-    std::vector<Headers> headers;
-    for (const Frame& frame : FramesOf(bytes)) {
-      if (frame.head.type == FrameType::kHeaders) headers.push_back(Decode(decoder, frame.payload));
-    }
-    return headers;
-  }
-
-  const std::string refusal_ = RefusalBlock(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "no"), std::nullopt);
-  Duration refuse_below_{};  // calls with less time left
-  Duration asked_left_{};
-  bool asked_must_ = false;
-  const FrontRules rules_ = {
-      .own_methods = {kOwn}, .refused_method = kInfer, .refuse = [this](Duration left, bool must) {
-        asked_left_ = left;
-        asked_must_ = must;
-        return left < refuse_below_ || must ? &refusal_ : nullptr;
-      }};
-  MonoTime now_{1s}, arrived_{1s};
-  int calls_ = 1000;
-  CallLimit limit_{1000};
-  ResponseStream responses_{limit_};
-  RequestStream requests_{rules_, responses_};
-  ClientFrames client_;
-};
 
 TEST_F(RequestStreamTest, PassesCallsWithTheirHeadersAndMessages) {
   const std::string call = client_.Call(1, kInfer, "50m");
@@ -185,7 +127,7 @@ TEST_F(RequestStreamTest, ACallThatTheLimitDoesNotAllowWaits) {
   CallLimit one(1);
   ResponseStream responses(one);
   RequestStream requests(rules_, responses);
-  FrontTurn turn{.now = now_, .calls = calls_, .limit = one};
+  FrontTurn turn{.now = now_, .calls = calls_, .for_intake = for_intake_, .limit = one};
   requests.Take(ClientFrames::Begin() + client_.Call(1, kInfer, "1m"), now_, turn);
   requests.Take(client_.Call(3, kInfer, "1m"), now_, turn);
   EXPECT_TRUE(requests.is_waiting());
@@ -231,6 +173,23 @@ TEST_F(RequestStreamTest, CallsThatGrpcServesItselfWaitForEachOther) {
   EXPECT_TRUE(requests_.is_waiting());
   responses_.Close(1);
   EXPECT_TRUE(Resume());
+}
+
+TEST_F(RequestStreamTest, CallsThatTheIntakeTakesAreCounted) {
+  Take(client_.Call(1, kInfer, "50m"));
+  Take(client_.Call(3, kOther, ""));
+  Take(client_.Call(5, kLasting, ""));
+  EXPECT_EQ(for_intake_, 3);
+  Take(client_.Call(7, kOwn, ""));  // gRPC's
+  refuse_below_ = 30ms;
+  Take(client_.Call(9, kInfer, "20m"));
+  EXPECT_EQ(for_intake_, 3);
+}
+
+TEST_F(RequestStreamTest, CallsThatLastAreNotInside) {
+  Take(client_.Call(1, kLasting, ""));
+  EXPECT_EQ(limit_.inside(), 0);
+  EXPECT_EQ(responses_.own_calls(), 1);
 }
 
 TEST_F(RequestStreamTest, ACancelledCallIsNotInsideAnyMore) {
@@ -281,82 +240,6 @@ TEST_F(RequestStreamTest, NothingIsTakenBehindMoreAnswersThanTheClientReads) {
     taken += Take(absl::string_view(bytes).substr(taken));
   }
   EXPECT_THAT(Passed(), IsEmpty());
-}
-
-// ---- A connection that takes no further calls
-
-std::string Ping(absl::string_view payload, uint8_t flags) {
-  std::string bytes;
-  AppendFrame(bytes, FrameType::kPing, flags, 0, payload);
-  return bytes;
-}
-
-uint32_t LastStreamOf(const Frame& goaway) {
-  EXPECT_EQ(goaway.head.type, FrameType::kGoaway);
-  return ReadNumber(goaway.payload.data(), 4);
-}
-
-TEST_F(RequestStreamTest, CallsOnTheirWayPassUntilTheClientHasConfirmedThatItLeaves) {
-  requests_.Leave();
-  const std::vector<Frame> told = TakeAnswers();
-  ASSERT_THAT(told, SizeIs(2));
-  EXPECT_EQ(LastStreamOf(told[0]), 0x7fffffff);
-  EXPECT_EQ(told[1].head.type, FrameType::kPing);
-
-  Take(client_.Call(1, kInfer, "50m"));
-  Take(Ping("another?", kAck) + Ping(told[1].payload, 0));  // neither is the answer
-  EXPECT_FALSE(requests_.has_left());
-  EXPECT_THAT(Passed(), ElementsAre("1 headers", "1 data"));
-
-  Take(Ping(told[1].payload, kAck));
-  EXPECT_TRUE(requests_.has_left());
-  const std::vector<Frame> last = TakeAnswers();
-  ASSERT_THAT(last, SizeIs(1));
-  EXPECT_EQ(LastStreamOf(last[0]), 1);
-}
-
-TEST_F(RequestStreamTest, OtherPingsPassWhileItLeaves) {
-  requests_.Leave();
-  const std::string pings = Ping("another?", kAck) + Ping("what now", 0);
-  requests_.output().clear();
-  Take(pings);
-  EXPECT_EQ(requests_.output(), pings);
-}
-
-TEST_F(RequestStreamTest, CallsThatComeAfterItHasLeftAreRefusedAsNotLookedAt) {
-  requests_.LeaveNow();
-  EXPECT_TRUE(requests_.has_left());
-  EXPECT_EQ(LastStreamOf(TakeAnswers().at(0)), 0);
-  Take(client_.Call(1, kInfer, "50m"));
-  Take(client_.Call(3, kOwn, ""));
-  const std::vector<Frame> resets = TakeAnswers();
-  ASSERT_THAT(resets, SizeIs(2));
-  for (int i = 0; i < 2; ++i) {
-    EXPECT_EQ(resets[i].head.type, FrameType::kRstStream);
-    EXPECT_EQ(resets[i].head.stream, 2 * i + 1);
-    EXPECT_EQ(ReadNumber(resets[i].payload.data(), 4), 7);  // REFUSED_STREAM
-  }
-  EXPECT_THAT(Passed(), IsEmpty());
-}
-
-TEST_F(RequestStreamTest, ACallThatWaitsWhenItLeavesStillPasses) {
-  calls_ = 0;
-  Take(client_.Call(1, kInfer, "50m"));
-  requests_.LeaveNow();
-  EXPECT_EQ(LastStreamOf(TakeAnswers().at(0)), 1);
-  calls_ = 1;
-  EXPECT_TRUE(Resume());
-  EXPECT_THAT(Passed(), ElementsAre("1 headers"));
-}
-
-TEST_F(RequestStreamTest, AConnectionThatHasNotBegunLeavesAtOnce) {
-  ResponseStream responses(limit_);
-  RequestStream requests(rules_, responses);
-  requests.Leave();
-  EXPECT_TRUE(requests.has_left());
-  const std::string bytes = ClientFrames::Begin() + client_.Call(1, kInfer, "50m");
-  requests.Take(bytes, now_, Turn());
-  EXPECT_THAT(HeadersOf(absl::string_view(requests.output()).substr(kPreface.size())), IsEmpty());
 }
 
 struct BrokenCase {

@@ -8,19 +8,13 @@ namespace anybit::server {
 void ResponseStream::Take(absl::string_view bytes) {
   while (!bytes.empty()) {
     if (left_ == 0) {
-      const size_t size = std::min(bytes.size(), kFrameHeaderBytes - head_size_);
-      std::memcpy(head_.data() + head_size_, bytes.data(), size);
-      head_size_ += size;
+      bytes = TakeHead(bytes);
+    } else {
+      const size_t size = std::min(bytes.size(), left_);
       output_.append(bytes.data(), size);
       bytes.remove_prefix(size);
-      if (head_size_ < kFrameHeaderBytes) return;
-      head_size_ = 0;
-      Begin(ParseFrameHeader(head_.data()));
+      left_ -= size;
     }
-    const size_t size = std::min(bytes.size(), left_);
-    output_.append(bytes.data(), size);
-    bytes.remove_prefix(size);
-    left_ -= size;
     if (!injected_.empty() && IsBetweenFrames()) {
       output_.append(injected_);
       injected_.clear();
@@ -28,9 +22,30 @@ void ResponseStream::Take(absl::string_view bytes) {
   }
 }
 
+absl::string_view ResponseStream::TakeHead(absl::string_view bytes) {
+  const size_t size = std::min(bytes.size(), head_bytes_ - head_size_);
+  std::memcpy(head_.data() + head_size_, bytes.data(), size);
+  head_size_ += size;
+  if (head_size_ == head_bytes_) {
+    const FrameHeader frame = ParseFrameHeader(head_.data());
+    const bool names_stream = frame.type == FrameType::kGoaway && frame.length >= kStreamBytes;
+    if (names_stream && head_bytes_ == kFrameHeaderBytes) {
+      head_bytes_ += kStreamBytes;
+    } else {
+      Begin(frame);
+    }
+  }
+  return bytes.substr(size);
+}
+
+// The head is complete.
 void ResponseStream::Begin(const FrameHeader& frame) {
+  if (head_bytes_ > kFrameHeaderBytes) LowerLastStream();
+  output_.append(head_.data(), head_bytes_);
+  left_ = frame.length - (head_bytes_ - kFrameHeaderBytes);
+  head_size_ = 0;
+  head_bytes_ = kFrameHeaderBytes;
   has_begun_ = true;
-  left_ = frame.length;
   const bool is_block = frame.type == FrameType::kHeaders || frame.type == FrameType::kContinuation;
   in_block_ = is_block && !frame.has(kEndHeaders);
   if (frame.type == FrameType::kHeaders && acknowledged_ >= table_settings_) table_settings_ = 0;
@@ -41,6 +56,20 @@ void ResponseStream::Begin(const FrameHeader& frame) {
   }
   const bool may_end = frame.type == FrameType::kHeaders || frame.type == FrameType::kData;
   if (frame.type == FrameType::kRstStream || (may_end && frame.has(kEndStream))) Close(frame.stream);
+}
+
+// To what gRPC's GOAWAY names, or the frame's number to what the client knows. gRPC ignores the calls beyond its own
+// number, and their clients make them elsewhere.
+void ResponseStream::LowerLastStream() {
+  const uint32_t named = ReadNumber(head_.data() + kFrameHeaderBytes, kStreamBytes) & kLastPossibleStream;
+  for (auto call = open_.begin(); call != open_.end();) {
+    const uint32_t stream = (call++)->first;
+    if (stream > named) Close(stream);
+  }
+  last_stream_ = std::min(last_stream_, named);
+  std::string number;
+  AppendNumber(number, last_stream_, kStreamBytes);
+  std::memcpy(head_.data() + kFrameHeaderBytes, number.data(), kStreamBytes);
 }
 
 ResponseStream::~ResponseStream() {
@@ -69,6 +98,15 @@ void ResponseStream::Close(uint32_t stream) {
 
 void ResponseStream::Inject(absl::string_view frames) {
   (IsBetweenFrames() ? output_ : injected_).append(frames.data(), frames.size());
+}
+
+void ResponseStream::InjectGoaway(uint32_t last_stream, uint32_t error) {
+  last_stream_ = std::min(last_stream_, last_stream);
+  std::string frame;
+  AppendFrameHeader(frame, {.length = 8, .type = FrameType::kGoaway});
+  AppendNumber(frame, last_stream_, 4);
+  AppendNumber(frame, error, 4);
+  Inject(frame);
 }
 
 void ResponseStream::ClientSettings(bool changes_table) {

@@ -14,6 +14,9 @@
 
 namespace anybit::server {
 
+// In a GOAWAY frame: calls go on, for now.
+inline constexpr uint32_t kLastPossibleStream = 0x7fffffff;
+
 class ResponseStream {
  public:
   // `limit` outlives the stream, and hears of the calls.
@@ -28,6 +31,12 @@ class ResponseStream {
   // Whole frames, which follow the frame or header block that is under way, and gRPC's first frame: a connection begins
   // with its settings.
   void Inject(absl::string_view frames);
+
+  // Tells the client (GOAWAY) that no call after `last_stream` is looked at. In all such frames, gRPC's too, the number
+  // never rises: a client may have made the calls beyond it elsewhere.
+  void InjectGoaway(uint32_t last_stream, uint32_t error);
+  // The last call that is looked at, as the client knows. gRPC's frames lower it too, and end the open calls beyond it.
+  uint32_t last_stream() const { return last_stream_; }
 
   // What the client is to get; the caller removes what is sent.
   std::string& output() { return output_; }
@@ -53,14 +62,19 @@ class ResponseStream {
     bool has_message = false;
   };
 
+  absl::string_view TakeHead(absl::string_view bytes);
   void Begin(const FrameHeader& frame);
-  bool IsBetweenFrames() const { return has_begun_ && head_size_ == 0 && left_ == 0 && !in_block_; }
+  void LowerLastStream();
+  bool IsBetweenFrames() const { return has_begun_ && left_ == 0 && !in_block_; }
 
   std::string output_;
   std::string injected_;  // waits for the end of a frame or block
   bool has_begun_ = false;
-  std::array<char, kFrameHeaderBytes> head_{};
-  size_t head_size_ = 0;
+  // A frame's head, of which nothing is sent before it is complete. To that of GOAWAY belongs the number of a stream.
+  static constexpr size_t kStreamBytes = 4;
+  std::array<char, kFrameHeaderBytes + kStreamBytes> head_{};
+  size_t head_size_ = 0, head_bytes_ = kFrameHeaderBytes;  // what is there, and what it will have
+  uint32_t last_stream_ = kLastPossibleStream;
   size_t left_ = 0;  // of the frame's payload
   bool in_block_ = false;
   int64_t settings_ = 0, acknowledged_ = 0;

@@ -84,7 +84,8 @@ class Exchange {
   void Turn(int ms, int calls) {
     now_ += std::chrono::milliseconds(ms);
     calls_ = calls;
-    if (requests_.is_waiting()) (void)requests_.Resume({.now = now_, .calls = calls_, .limit = limit_});
+    if (requests_.is_waiting())
+      (void)requests_.Resume({.now = now_, .calls = calls_, .for_intake = for_intake_, .limit = limit_});
     TakeUnread();
   }
 
@@ -126,7 +127,8 @@ class Exchange {
 
  private:
   void TakeUnread() {
-    unread_.erase(0, requests_.Take(unread_, now_, {.now = now_, .calls = calls_, .limit = limit_}));
+    unread_.erase(
+        0, requests_.Take(unread_, now_, {.now = now_, .calls = calls_, .for_intake = for_intake_, .limit = limit_}));
     if (requests_.has_failed()) unread_.clear();
     Require(requests_.output().size() + responses_.output().size() <= kMaxHeld, "what waits is bounded");
     ReadRequests();
@@ -176,6 +178,7 @@ class Exchange {
 
   anybit::MonoTime now_{std::chrono::seconds(1)};
   int calls_ = 4;
+  int64_t for_intake_ = 0;
   CallLimit limit_{2};
   ResponseStream responses_{limit_};
   RequestStream requests_{Rules(), responses_};
