@@ -1,0 +1,66 @@
+#include "server/live_accuracy/idle_network.h"
+
+#include <sched.h>
+
+#include <exception>
+#include <new>
+#include <span>
+#include <utility>
+
+#include "server/live_accuracy/sampled_runner.h"
+
+namespace anybit::server {
+
+IdleNetwork::IdleNetwork(const model::AdaptiveNetwork& network, PointId point)
+    : network_(network), point_(point), thread_([this] { Work(); }) {}
+
+IdleNetwork::~IdleNetwork() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  thread_.join();
+}
+
+void IdleNetwork::Run(std::string input, Done done) {
+  absl::MutexLock lock(&mutex_);
+  job_.emplace(Job{std::move(input), std::move(done)});
+}
+
+void IdleNetwork::Work() {
+  // Threads that the network makes for the runs inherit it. Where the system refuses, the thread is an ordinary one,
+  // and still works only while no slot does.
+  const sched_param priority{};
+  (void)sched_setscheduler(0, SCHED_IDLE, &priority);
+  while (true) {
+    std::optional<Job> job;
+    {
+      absl::MutexLock lock(&mutex_);
+      const auto is_due = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || job_.has_value(); };
+      mutex_.Await(absl::Condition(&is_due));
+      if (stopping_) return;
+      job = std::exchange(job_, std::nullopt);
+    }
+    try {
+      job->done(Predict(job->input));
+    } catch (const std::bad_alloc&) {
+      // Nobody can be told.
+    }
+  }
+}
+
+absl::StatusOr<int> IdleNetwork::Predict(const std::string& input) {
+  try {
+    if (scratch_ == nullptr) {
+      output_.resize(static_cast<size_t>(network_.description().output.elements));
+      scratch_ = network_.MakeScratch(1);
+    }
+    const std::span<const uint8_t> codes(reinterpret_cast<const uint8_t*>(input.data()), input.size());
+    if (absl::Status status = network_.Run(point_, codes, output_, *scratch_); !status.ok()) return status;
+  } catch (const std::exception& error) {
+    return absl::InternalError(error.what());
+  }
+  return PredictedClass(output_);
+}
+
+}  // namespace anybit::server
