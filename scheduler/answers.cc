@@ -37,14 +37,14 @@ Outcome OutcomeOf(const RunningRequest& member, MonoTime ended, const RunningBat
 
 }  // namespace
 
-void Answers::Refuse(MonoTime now, WaitingRequest waiting, absl::Status status, Duration retry_after) {
-  const OutcomeKind kind = KindOfRefusal(status);
+void Answers::Refuse(MonoTime now, WaitingRequest waiting, Refusal refusal) {
+  const OutcomeKind kind = KindOfRefusal(refusal.status);
   CountAttained(waiting.request, kind, /*in_time=*/false);
-  End(now, waiting.request,
+  End(now, waiting.request, refusal.reason,
       Outcome{.kind = kind,
-              .status = std::move(status),
+              .status = std::move(refusal.status),
               .ended = now,
-              .retry_after = retry_after,
+              .retry_after = refusal.retry_after,
               .payload = std::move(waiting.payload)},
       std::move(waiting.done));
 }
@@ -53,14 +53,16 @@ void Answers::RefuseLate(MonoTime now, WaitingRequest waiting, Duration retry_af
   const PendingRequest& request = waiting.request;
   const auto waited = ToMicros(now - request.arrival);
   if (now >= request.answer_by) {
-    Refuse(now, std::move(waiting),
-           absl::DeadlineExceededError(absl::StrCat("the deadline passed after ", waited, " us of waiting")));
+    Refuse(
+        now, std::move(waiting),
+        {.status = absl::DeadlineExceededError(absl::StrCat("the deadline passed after ", waited, " us of waiting"))});
     return;
   }
   absl::Status status = absl::ResourceExhaustedError(
       absl::StrCat("no operating point can meet the deadline any more: ", ToMicros(Until(now, request.answer_by)),
                    " us are left after ", waited, " us of waiting"));
-  Refuse(now, std::move(waiting), std::move(status), retry_after);
+  Refuse(now, std::move(waiting),
+         {.status = std::move(status), .reason = ShedReason::kLate, .retry_after = retry_after});
 }
 
 bool Answers::CountBatch(MonoTime now, bool ok, RunningBatch& batch) {
@@ -79,7 +81,7 @@ void Answers::AnswerBatch(MonoTime ended, RunningBatch batch, BatchResult result
     RunningRequest& member = batch.members[i];
     Outcome outcome = OutcomeOf(member, ended, batch, result, accuracy);
     outcome.payload = std::move(result.batch.members[i]);
-    End(ended, member.request, std::move(outcome), std::move(member.done));
+    End(ended, member.request, {}, std::move(outcome), std::move(member.done));
   }
 }
 
@@ -92,11 +94,12 @@ void Answers::CountAttained(const PendingRequest& request, OutcomeKind kind, boo
   attainment_.Count(/*has_floor=*/request.allowed.size() < all_points_.size(), in_time);
 }
 
-void Answers::End(MonoTime now, const PendingRequest& request, Outcome outcome,
+void Answers::End(MonoTime now, const PendingRequest& request, ShedReason reason, Outcome outcome,
                   absl::AnyInvocable<void(Outcome)> done) {
   observers_.OnEnded({.id = request.id,
                       .at = now,
                       .kind = outcome.kind,
+                      .shed_reason = reason,
                       .sla_class = request.sla_class,
                       .tenant = request.tenant,
                       .point = outcome.point,

@@ -22,8 +22,14 @@ class Answers {
   Answers(PointSet all_points, const TenantMeter& tenants, ObserverList& observers)
       : all_points_(all_points), tenants_(tenants), observers_(observers) {}
 
-  // A request ends before it runs. `status` tells how: ResourceExhausted is shed, for instance.
-  void Refuse(MonoTime now, WaitingRequest waiting, absl::Status status, Duration retry_after = {});
+  struct Refusal {
+    absl::Status status;  // tells how it ends: ResourceExhausted is shed, for instance
+    ShedReason reason{};  // if it is shed
+    Duration retry_after{};
+  };
+
+  // A request ends before it runs.
+  void Refuse(MonoTime now, WaitingRequest waiting, Refusal refusal);
 
   // A waiting request can no longer be in time: it is shed while its caller may still ask elsewhere, then expired.
   void RefuseLate(MonoTime now, WaitingRequest waiting, Duration retry_after);
@@ -38,7 +44,8 @@ class Answers {
 
  private:
   void CountAttained(const PendingRequest& request, OutcomeKind kind, bool in_time);
-  void End(MonoTime now, const PendingRequest& request, Outcome outcome, absl::AnyInvocable<void(Outcome)> done);
+  void End(MonoTime now, const PendingRequest& request, ShedReason reason, Outcome outcome,
+           absl::AnyInvocable<void(Outcome)> done);
 
   const PointSet all_points_;
   const TenantMeter& tenants_;

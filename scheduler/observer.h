@@ -2,10 +2,12 @@
 #ifndef ANYBIT_SCHEDULER_OBSERVER_H_
 #define ANYBIT_SCHEDULER_OBSERVER_H_
 
+#include <optional>
 #include <string_view>
 
 #include "absl/status/status.h"
 #include "scheduler/request.h"
+#include "scheduler/switch_reason.h"
 
 namespace anybit::scheduler {
 
@@ -27,6 +29,7 @@ struct DispatchedEvent {
   int rows = 0;
   Duration predicted{};       // by the latency model, for this point and rows
   Duration earliest_slack{};  // earliest run_by of a member minus `at`; Duration::max() if none has a deadline
+  std::optional<SwitchReason> switched;  // if the batch before, on any slot, had another point
 };
 
 struct BatchFinishedEvent {
@@ -45,6 +48,7 @@ struct EndedEvent {
   RequestId id{};
   MonoTime at{};  // if it ran, when its batch ended; the next batch may have been dispatched since
   OutcomeKind kind{};
+  ShedReason shed_reason{};  // of kShed
   SlaClassId sla_class{};
   TenantId tenant{};
   PointId point{};               // of kServed and kFailed

@@ -4,6 +4,7 @@
 #ifndef ANYBIT_SCHEDULER_REQUEST_H_
 #define ANYBIT_SCHEDULER_REQUEST_H_
 
+#include <array>
 #include <cstdint>
 #include <memory>
 
@@ -50,6 +51,18 @@ inline constexpr int kOutcomeKinds = 6;
 
 // "served", "shed", "expired", "cancelled", "failed", "unavailable".
 const char* OutcomeName(OutcomeKind kind);
+
+// Why a request was shed.
+enum class ShedReason : uint8_t {
+  kDeadline,   // behind those that wait, no point can meet its deadline
+  kQueueFull,  // too many wait
+  kLate,       // it has waited, and no point can meet its deadline any more
+  kWeight,     // a request of more weight needs its place or its time
+  kMemory,     // requests hold too much memory
+};
+inline constexpr int kShedReasons = 5;
+inline constexpr std::array<const char*, kShedReasons> kShedReasonNames = {"deadline", "queue_full", "late", "weight",
+                                                                           "memory"};
 
 // How one request ended. Fields after `status` are meaningful for kServed (and kFailed, which ran too).
 struct Outcome {

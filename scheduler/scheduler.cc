@@ -190,7 +190,8 @@ void Scheduler::Arrive(RequestId id, MonoTime arrival, SubmitRequest submitted, 
     if (admission.predicted) trials_.CountRefusal(view, waiting.request);
     const bool shed = absl::IsResourceExhausted(admission.status);
     const Duration retry_after = shed ? PredictedDrain(view) : Duration::zero();
-    answers_.Refuse(now, std::move(waiting), std::move(admission.status), retry_after);
+    answers_.Refuse(now, std::move(waiting),
+                    {.status = std::move(admission.status), .reason = admission.reason, .retry_after = retry_after});
     return;
   }
   if (admission.instead) PushOut(now, *admission.instead);
@@ -213,12 +214,13 @@ void Scheduler::PushOut(MonoTime now, int position) {
   tenants_.Count(now, request.tenant, -request.rows, arrivals_.objective());
   absl::Status status = absl::ResourceExhaustedError(
       absl::StrCat("made room for a request of more weight after ", ToMicros(now - request.arrival), " us of waiting"));
-  answers_.Refuse(now, std::move(waiting), std::move(status), retry_after);
+  answers_.Refuse(now, std::move(waiting),
+                  {.status = std::move(status), .reason = ShedReason::kWeight, .retry_after = retry_after});
 }
 
 void Scheduler::CancelNow(RequestId id) {
   if (std::optional<WaitingRequest> waiting = waiting_.Take(id)) {
-    answers_.Refuse(loop_.Now(), *std::move(waiting), absl::CancelledError("cancelled while waiting"));
+    answers_.Refuse(loop_.Now(), *std::move(waiting), {.status = absl::CancelledError("cancelled while waiting")});
     RequestStep();
     return;
   }
@@ -257,27 +259,37 @@ void Scheduler::Dispatch(MonoTime now, int slot, PointId point, std::span<Waitin
   Batch batch{.point = point, .priority = backlog_.Priority(arrivals_.objective(), now)};
   RunningBatch running{.point = point, .dispatched_at = now, .trial = trial, .rested = latency_.at_rest()};
   MonoTime earliest_run_by = kNever;
+  PointSet allowed = PointSet::First(static_cast<int>(latency_.table().points.size()));
   for (WaitingRequest& member : members) {
     earliest_run_by = std::min(earliest_run_by, member.request.run_by);
+    allowed = allowed & member.request.allowed;
     batch.rows += member.request.rows;
     batch.members.push_back(std::move(member.payload));
     running.members.push_back({.request = member.request, .done = std::move(member.done)});
   }
   running.rows = batch.rows;
   running.predicted = trial ? trials_.Predict(point, batch.rows) : latency_.table().Predict(point, batch.rows);
-  const Duration predicted = running.predicted;
+  const Duration predicted = running.predicted, slack = Until(now, earliest_run_by);
   running_.Start(slot, std::move(running));
-  observers_.OnDispatched({.at = now,
-                           .slot = slot,
-                           .point = point,
-                           .point_accuracy = latency_.table().AccuracyOf(point),
-                           .requests = static_cast<int>(members.size()),
-                           .rows = batch.rows,
-                           .predicted = predicted,
-                           .earliest_slack = Until(now, earliest_run_by)});
+  observers_.OnDispatched(
+      {.at = now,
+       .slot = slot,
+       .point = point,
+       .point_accuracy = latency_.table().AccuracyOf(point),
+       .requests = static_cast<int>(members.size()),
+       .rows = batch.rows,
+       .predicted = predicted,
+       .earliest_slack = slack,
+       .switched = ReasonToLeave(std::exchange(last_point_, point), point, allowed, batch.rows, slack)});
   runner_.Run(slot, std::move(batch), [this, slot](BatchResult result) {
     loop_.Post([this, slot, result = std::move(result)]() mutable { FinishBatch(slot, std::move(result)); });
   });
+}
+
+std::optional<SwitchReason> Scheduler::ReasonToLeave(std::optional<PointId> from, PointId to, PointSet allowed,
+                                                     int rows, Duration slack) const {
+  if (!from.has_value() || *from == to) return std::nullopt;
+  return ReasonOfSwitch(latency_.table(), *from, to, allowed, rows, slack);
 }
 
 void Scheduler::FinishBatch(int slot, BatchResult result) {

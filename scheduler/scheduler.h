@@ -40,6 +40,7 @@
 #include "scheduler/queue/waiting_requests.h"
 #include "scheduler/request.h"
 #include "scheduler/running_batches.h"
+#include "scheduler/switch_reason.h"
 
 namespace anybit::scheduler {
 
@@ -125,6 +126,9 @@ class Scheduler {
   std::vector<WaitingRequest> DecideAndDispatch(MonoTime now);
   std::vector<WaitingRequest> Apply(const SchedulerView& view, bool trial);
   void Dispatch(MonoTime now, int slot, PointId point, std::span<WaitingRequest> members, bool trial);
+  // Why a batch does not run at `from`; none if it does.
+  std::optional<SwitchReason> ReasonToLeave(std::optional<PointId> from, PointId to, PointSet allowed, int rows,
+                                            Duration slack) const;
   void FinishBatch(int slot, BatchResult result);
   // Lets the latency model observe a batch that ended well.
   void Learn(MonoTime now, const RunningBatch& batch, Duration compute, bool all_in_time);
@@ -153,6 +157,7 @@ class Scheduler {
   Trials trials_;
   ArrivalMeter arrivals_;
   DeliveryMeter deliveries_;
+  std::optional<PointId> last_point_;  // of the last batch
   EdgeBacklog backlog_;
   AimdLimit aimd_;
   TenantMeter tenants_;

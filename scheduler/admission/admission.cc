@@ -137,7 +137,8 @@ Admission AdmissionControl::Admit(const SchedulerView& view, const PendingReques
   if (view.waiting.size() >= static_cast<size_t>(view.max_queue_requests)) {
     if (const std::optional<int> lighter = LighterThan(view, request, view.waiting.size())) return {.instead = lighter};
     return {.status = absl::ResourceExhaustedError(absl::StrCat(
-                "queue of ", view.waiting.size(), " requests is full (limit ", view.max_queue_requests, ")"))};
+                "queue of ", view.waiting.size(), " requests is full (limit ", view.max_queue_requests, ")")),
+            .reason = ShedReason::kQueueFull};
   }
   if (request.run_by == kNever) return {};
   const size_t ahead = CountAhead(view, request.run_by);
@@ -152,7 +153,8 @@ Admission AdmissionControl::Admit(const SchedulerView& view, const PendingReques
   if (const std::optional<size_t> late = HeavierMadeLate(view, request, work, ahead)) {
     // Only a request before it gives it time.
     if (const std::optional<int> lighter = LighterThan(view, request, *late)) return {.instead = lighter};
-    return {.status = absl::ResourceExhaustedError("a waiting request of more weight would miss its deadline")};
+    return {.status = absl::ResourceExhaustedError("a waiting request of more weight would miss its deadline"),
+            .reason = ShedReason::kWeight};
   }
   return {};
 }

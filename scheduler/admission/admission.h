@@ -16,6 +16,7 @@ struct Admission {
   absl::Status status;         // OK: it may wait
   std::optional<int> instead;  // with OK: the queue has no room for both; refuse the request at this position
   bool predicted = false;      // the refusal rests on predictions alone
+  ShedReason reason{};         // of ResourceExhausted
 };
 
 class AdmissionControl {
