@@ -9,6 +9,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_replace.h"
+#include "metrics/server_metrics.h"
+
 namespace anybit::metrics {
 namespace {
 
@@ -30,6 +33,11 @@ ServingMetricsLabels Labels() {
           .max_batch = 12};
 }
 
+// The page without the label of the version that all tests have.
+std::string Shown(const MetricsPage& page) {
+  return absl::StrReplaceAll(page.Text(), {{R"({version="3"})", ""}, {R"(,version="3")", ""}, {R"(version="3",)", ""}});
+}
+
 scheduler::EndedEvent Served(PointId point, double accuracy, Duration total) {
   return {.kind = scheduler::OutcomeKind::kServed,
           .sla_class = kInteractive,
@@ -44,61 +52,92 @@ scheduler::EndedEvent Served(PointId point, double accuracy, Duration total) {
 }
 
 TEST(ServingMetricsTest, EveryOutcomeIsThereBeforeTheFirstRequest) {
-  const std::string text = ServingMetrics(Labels()).Text();
-  for (const char* outcome : {"served", "shed", "expired", "cancelled", "failed", "unavailable", "invalid"}) {
+  MetricsPage page;
+  const ServingMetrics metrics(page, Labels());
+  const std::string text = Shown(page);
+  for (const char* outcome : {"served", "shed", "expired", "cancelled", "failed", "unavailable"}) {
     EXPECT_THAT(text, HasSubstr(std::string("anybit_requests_total{outcome=\"") + outcome + "\"} 0\n"));
   }
 }
 
 TEST(ServingMetricsTest, RequestsAreCountedByHowTheyEnded) {
-  ServingMetrics metrics(Labels());
+  MetricsPage page;
+  ServingMetrics metrics(page, Labels());
   metrics.OnEnded(Served(kExact, 0.92, milliseconds(10)));
   metrics.OnEnded({.kind = scheduler::OutcomeKind::kShed});
   metrics.OnEnded({.kind = scheduler::OutcomeKind::kShed});
-  metrics.CountInvalidRequest();
-  metrics.CountRequest(scheduler::OutcomeKind::kUnavailable);
-  const std::string text = metrics.Text();
+  const std::string text = Shown(page);
   EXPECT_THAT(text, HasSubstr("anybit_requests_total{outcome=\"served\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("anybit_requests_total{outcome=\"shed\"} 2\n"));
-  EXPECT_THAT(text, HasSubstr("anybit_requests_total{outcome=\"invalid\"} 1\n"));
-  EXPECT_THAT(text, HasSubstr("anybit_requests_total{outcome=\"unavailable\"} 1\n"));
+}
+
+TEST(ServingMetricsTest, WhatEndsBeforeItHasAVersionIsCountedWithoutOne) {
+  MetricsPage page;
+  ServerMetrics edge(page, {});
+  ServingMetrics metrics(page, Labels());
+  edge.CountInvalidRequest();
+  edge.CountRequest(scheduler::OutcomeKind::kShed);
+  metrics.OnEnded({.kind = scheduler::OutcomeKind::kShed});
+  metrics.OnEnded({.kind = scheduler::OutcomeKind::kShed});
+  EXPECT_THAT(page.Text(), HasSubstr("anybit_requests_total{outcome=\"invalid\"} 1\n"));
+  EXPECT_THAT(page.Text(), HasSubstr("anybit_requests_total{outcome=\"shed\"} 1\n"));
+  EXPECT_THAT(page.Text(), HasSubstr("anybit_requests_total{outcome=\"shed\",version=\"3\"} 2\n"));
+}
+
+TEST(ServingMetricsTest, AVersionThatLeavesTakesItsSeriesWithIt) {
+  MetricsPage page;
+  const ServingMetrics metrics(page, Labels());
+  ServingMetricsLabels next = Labels();
+  next.version = 4;
+  next.points = {{.name = "w2a2", .accuracy = 0.85}};
+  {
+    const ServingMetrics other(page, next);
+    EXPECT_THAT(page.Text(), HasSubstr("anybit_model_info{model=\"fashion\",version=\"4\"} 1\n"));
+    EXPECT_THAT(page.Text(), HasSubstr("anybit_rows_total{operating_point=\"w2a2\",version=\"4\"} 0\n"));
+  }
+  EXPECT_THAT(page.Text(), Not(HasSubstr("version=\"4\"")));
+  EXPECT_THAT(page.Text(), HasSubstr("anybit_model_info{model=\"fashion\",version=\"3\"} 1\n"));
 }
 
 TEST(ServingMetricsTest, AnObjectiveIsABoundaryOfTheDurations) {
-  ServingMetrics metrics(Labels());
+  MetricsPage page;
+  ServingMetrics metrics(page, Labels());
   metrics.OnEnded(Served(kExact, 0.92, milliseconds(37)));
   metrics.OnEnded(Served(kExact, 0.92, milliseconds(38)));
-  EXPECT_THAT(metrics.Text(),
+  EXPECT_THAT(Shown(page),
               HasSubstr("anybit_request_duration_seconds_bucket{sla_class=\"interactive\",le=\"0.037\"} 1\n"));
-  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_request_duration_seconds_count{sla_class=\"default\"} 0\n"));
+  EXPECT_THAT(Shown(page), HasSubstr("anybit_request_duration_seconds_count{sla_class=\"default\"} 0\n"));
 }
 
 TEST(ServingMetricsTest, RefusedRequestsWithADeadlineMissTheirObjective) {
-  ServingMetrics metrics(Labels());
+  MetricsPage page;
+  ServingMetrics metrics(page, Labels());
   metrics.OnEnded(Served(kExact, 0.92, milliseconds(10)));
   metrics.OnEnded(Served(kExact, 0.92, milliseconds(40)));
   for (scheduler::OutcomeKind kind :
        {scheduler::OutcomeKind::kShed, scheduler::OutcomeKind::kExpired, scheduler::OutcomeKind::kFailed}) {
     metrics.OnEnded({.kind = kind, .sla_class = kInteractive, .has_deadline = true});
   }
-  const std::string text = metrics.Text();
+  const std::string text = Shown(page);
   EXPECT_THAT(text, HasSubstr("anybit_slo_requests_total{met=\"true\",sla_class=\"interactive\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("anybit_slo_requests_total{met=\"false\",sla_class=\"interactive\"} 4\n"));
   EXPECT_THAT(text, HasSubstr("anybit_slo_requests_total{met=\"true\",sla_class=\"default\"} 0\n"));
 }
 
 TEST(ServingMetricsTest, CancelledRequestsAndThoseWithoutDeadlineDoNotCountForObjectives) {
-  ServingMetrics metrics(Labels());
+  MetricsPage page;
+  ServingMetrics metrics(page, Labels());
   metrics.OnEnded({.kind = scheduler::OutcomeKind::kCancelled, .sla_class = kInteractive, .has_deadline = true});
   scheduler::EndedEvent without_deadline = Served(kExact, 0.92, milliseconds(10));
   without_deadline.has_deadline = false;
   metrics.OnEnded(without_deadline);
-  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_slo_requests_total{met=\"true\",sla_class=\"interactive\"} 0\n"));
-  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_slo_requests_total{met=\"false\",sla_class=\"interactive\"} 0\n"));
+  EXPECT_THAT(Shown(page), HasSubstr("anybit_slo_requests_total{met=\"true\",sla_class=\"interactive\"} 0\n"));
+  EXPECT_THAT(Shown(page), HasSubstr("anybit_slo_requests_total{met=\"false\",sla_class=\"interactive\"} 0\n"));
 }
 
 TEST(ServingMetricsTest, ATenantsRequestsAreMetWhenAnsweredAndInTimeIfTheyHadADeadline) {
-  ServingMetrics metrics(Labels());
+  MetricsPage page;
+  ServingMetrics metrics(page, Labels());
   for (const Duration total : {milliseconds(10), milliseconds(40)}) {  // in time, late
     scheduler::EndedEvent event = Served(kExact, 0.92, total);
     event.tenant = kSearch;
@@ -112,7 +151,7 @@ TEST(ServingMetricsTest, ATenantsRequestsAreMetWhenAnsweredAndInTimeIfTheyHadADe
   }
   metrics.OnEnded({.kind = scheduler::OutcomeKind::kShed, .tenant = kSearch, .has_deadline = false});
   metrics.OnEnded({.kind = scheduler::OutcomeKind::kCancelled, .tenant = kSearch, .has_deadline = true});
-  const std::string text = metrics.Text();
+  const std::string text = Shown(page);
   EXPECT_THAT(text, HasSubstr("anybit_tenant_requests_total{met=\"true\",tenant=\"search\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("anybit_tenant_requests_total{met=\"false\",tenant=\"search\"} 5\n"));
   EXPECT_THAT(text, HasSubstr("anybit_tenant_requests_total{met=\"true\",tenant=\"default\"} 0\n"));
@@ -120,12 +159,13 @@ TEST(ServingMetricsTest, ATenantsRequestsAreMetWhenAnsweredAndInTimeIfTheyHadADe
 }
 
 TEST(ServingMetricsTest, ServedAccuracyIsKnownForEachTenant) {
-  ServingMetrics metrics(Labels());
+  MetricsPage page;
+  ServingMetrics metrics(page, Labels());
   scheduler::EndedEvent event = Served(kCoarse, 0.8, milliseconds(1));
   event.tenant = kSearch;
   metrics.OnEnded(event);
   metrics.OnEnded({.kind = scheduler::OutcomeKind::kShed, .tenant = kSearch});
-  const std::string text = metrics.Text();
+  const std::string text = Shown(page);
   EXPECT_THAT(text, HasSubstr("anybit_tenant_served_accuracy_ratio_bucket{tenant=\"search\",le=\"0.8\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("anybit_tenant_served_accuracy_ratio_sum{tenant=\"search\"} 0.8"));
   EXPECT_THAT(text, HasSubstr("anybit_tenant_served_accuracy_ratio_count{tenant=\"search\"} 1\n"));
@@ -133,25 +173,28 @@ TEST(ServingMetricsTest, ServedAccuracyIsKnownForEachTenant) {
 }
 
 TEST(ServingMetricsTest, ReplacedDecisionsAreCounted) {
-  ServingMetrics metrics(Labels());
-  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_decisions_replaced_total 0\n"));
+  MetricsPage page;
+  ServingMetrics metrics(page, Labels());
+  EXPECT_THAT(Shown(page), HasSubstr("anybit_decisions_replaced_total 0\n"));
   metrics.OnDecisionReplaced({.policy = "odd", .reason = absl::InternalError("no such slot")});
-  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_decisions_replaced_total 1\n"));
+  EXPECT_THAT(Shown(page), HasSubstr("anybit_decisions_replaced_total 1\n"));
 }
 
 TEST(ServingMetricsTest, RefusedRequestsDoNotEnterTheDurations) {
-  ServingMetrics metrics(Labels());
+  MetricsPage page;
+  ServingMetrics metrics(page, Labels());
   metrics.OnEnded({.kind = scheduler::OutcomeKind::kShed, .total_time = milliseconds(1), .has_deadline = true});
-  const std::string text = metrics.Text();
+  const std::string text = Shown(page);
   EXPECT_THAT(text, Not(HasSubstr("anybit_request_duration_seconds_count{sla_class=\"default\"} 1\n")));
   EXPECT_THAT(text, HasSubstr("anybit_queue_duration_seconds_count 0\n"));
 }
 
 TEST(ServingMetricsTest, BatchesAndRowsAreCountedAtTheirOperatingPoint) {
-  ServingMetrics metrics(Labels());
+  MetricsPage page;
+  ServingMetrics metrics(page, Labels());
   metrics.OnDispatched({.point = kCoarse, .requests = 2, .rows = 5});
   metrics.OnDispatched({.point = kCoarse, .requests = 1, .rows = 12});
-  const std::string text = metrics.Text();
+  const std::string text = Shown(page);
   EXPECT_THAT(text, HasSubstr("anybit_batches_total{operating_point=\"w1a1\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("anybit_rows_total{operating_point=\"w1a1\"} 17\n"));
   EXPECT_THAT(text, HasSubstr("anybit_batches_total{operating_point=\"w8a8\"} 0\n"));
@@ -160,21 +203,23 @@ TEST(ServingMetricsTest, BatchesAndRowsAreCountedAtTheirOperatingPoint) {
 }
 
 TEST(ServingMetricsTest, ASwitchCountsForThePointThatItLeadsTo) {
-  ServingMetrics metrics(Labels());
+  MetricsPage page;
+  ServingMetrics metrics(page, Labels());
   for (const PointId point : {kExact, kExact, kCoarse, kCoarse, kExact, kCoarse}) {
     metrics.OnDispatched({.point = point, .requests = 1, .rows = 1});
   }
-  const std::string text = metrics.Text();
+  const std::string text = Shown(page);
   EXPECT_THAT(text, HasSubstr("anybit_operating_point_switches_total{operating_point=\"w1a1\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("anybit_operating_point_switches_total{operating_point=\"w8a8\"} 1\n"));
 }
 
 TEST(ServingMetricsTest, TheSlackOfABatchIsLeftAfterItsPredictedEnd) {
-  ServingMetrics metrics(Labels());
+  MetricsPage page;
+  ServingMetrics metrics(page, Labels());
   metrics.OnDispatched({.rows = 1, .predicted = milliseconds(3), .earliest_slack = milliseconds(8)});
   metrics.OnDispatched({.rows = 1, .predicted = milliseconds(9), .earliest_slack = milliseconds(8)});
   metrics.OnDispatched({.rows = 1, .predicted = milliseconds(9), .earliest_slack = Duration::max()});  // no deadline
-  const std::string text = metrics.Text();
+  const std::string text = Shown(page);
   EXPECT_THAT(text, HasSubstr("anybit_dispatch_slack_seconds_bucket{le=\"0\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("anybit_dispatch_slack_seconds_bucket{le=\"0.002\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("anybit_dispatch_slack_seconds_bucket{le=\"0.005\"} 2\n"));
@@ -185,17 +230,19 @@ TEST(ServingMetricsTest, QueuedWorkIsTheTimeOfAllSlotsAtTheMostAccuratePoint) {
   ServingMetricsLabels labels = Labels();
   labels.row_latencies = {milliseconds(8), milliseconds(1)};
   labels.slots = 2;
-  ServingMetrics metrics(labels);
+  MetricsPage page;
+  ServingMetrics metrics(page, labels);
   metrics.OnQueue({.waiting_requests = 2, .waiting_rows = 25, .running_batches = 2});
-  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_queue_work_seconds 0.1\n"));
-  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_operating_point_row_seconds{operating_point=\"w1a1\"} 0.001\n"));
+  EXPECT_THAT(Shown(page), HasSubstr("anybit_queue_work_seconds 0.1\n"));
+  EXPECT_THAT(Shown(page), HasSubstr("anybit_operating_point_row_seconds{operating_point=\"w1a1\"} 0.001\n"));
 }
 
 TEST(ServingMetricsTest, ServedAccuracyAndItsDeficitFallIntoTheBucketsOfTheirPoints) {
-  ServingMetrics metrics(Labels());
+  MetricsPage page;
+  ServingMetrics metrics(page, Labels());
   metrics.OnEnded(Served(kExact, 0.92, milliseconds(1)));
   metrics.OnEnded(Served(kCoarse, 0.8, milliseconds(1)));
-  const std::string text = metrics.Text();
+  const std::string text = Shown(page);
   EXPECT_THAT(text, HasSubstr("anybit_served_accuracy_ratio_bucket{le=\"0.8\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("anybit_served_accuracy_ratio_bucket{le=\"0.92\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("anybit_accuracy_deficit_ratio_bucket{le=\"0\"} 1\n"));
@@ -203,55 +250,42 @@ TEST(ServingMetricsTest, ServedAccuracyAndItsDeficitFallIntoTheBucketsOfTheirPoi
 }
 
 TEST(ServingMetricsTest, AFailedBatchDoesNotCountForPredictions) {
-  ServingMetrics metrics(Labels());
+  MetricsPage page;
+  ServingMetrics metrics(page, Labels());
   metrics.OnBatchFinished({.predicted = milliseconds(2), .actual = milliseconds(9), .ok = false});
-  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_batch_latency_prediction_ratio_count 0\n"));
+  EXPECT_THAT(Shown(page), HasSubstr("anybit_batch_latency_prediction_ratio_count 0\n"));
   metrics.OnBatchFinished({.predicted = milliseconds(4), .actual = milliseconds(2), .ok = true});
-  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_batch_latency_prediction_ratio_bucket{le=\"0.5\"} 1\n"));
+  EXPECT_THAT(Shown(page), HasSubstr("anybit_batch_latency_prediction_ratio_bucket{le=\"0.5\"} 1\n"));
 }
 
 TEST(ServingMetricsTest, ASlotIsBusyForTheTimeOfItsBatchesHoweverManyRequestsTheyHave) {
   ServingMetricsLabels labels = Labels();
   labels.slots = 2;
-  ServingMetrics metrics(labels);
+  MetricsPage page;
+  ServingMetrics metrics(page, labels);
   for (int batch = 0; batch < 4; ++batch) {
     metrics.OnBatchFinished({.slot = 1, .actual = milliseconds(400), .computed = milliseconds(300), .ok = batch != 0});
     for (int request = 0; request < 64; ++request) metrics.OnEnded(Served(kExact, 0.92, milliseconds(600)));
   }
-  const std::string text = metrics.Text();
+  const std::string text = Shown(page);
   EXPECT_THAT(text, HasSubstr("anybit_slot_busy_seconds_total{slot=\"0\"} 0\n"));
   EXPECT_THAT(text, HasSubstr("anybit_slot_busy_seconds_total{slot=\"1\"} 1.2\n"));
 }
 
-TEST(ServingMetricsTest, CallsThatNeverBecameRequestsAreCountedByReason) {
-  ServingMetricsLabels labels = Labels();
-  labels.refused_call_reasons = {"unknown_method", "malformed_message"};
-  ServingMetrics metrics(labels);
-  metrics.CountRefusedCall(1);
-  const std::string text = metrics.Text();
-  EXPECT_THAT(text, HasSubstr("anybit_refused_calls_total{reason=\"unknown_method\"} 0\n"));
-  EXPECT_THAT(text, HasSubstr("anybit_refused_calls_total{reason=\"malformed_message\"} 1\n"));
-}
-
-TEST(ServingMetricsTest, TheMemoryOfRequestsIsShownWithItsLimit) {
-  ServingMetrics metrics(Labels());
-  metrics.SetRequestBytes(5, 100);
-  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_request_memory_bytes 5\n"));
-  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_request_memory_limit_bytes 100\n"));
-}
-
 TEST(ServingMetricsTest, DeliveriesFallIntoTheirBucket) {
-  ServingMetrics metrics(Labels());
+  MetricsPage page;
+  ServingMetrics metrics(page, Labels());
   metrics.OnDelivered({.took = milliseconds(2)});
-  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_delivery_duration_seconds_bucket{le=\"0.001\"} 0\n"));
-  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_delivery_duration_seconds_bucket{le=\"0.002\"} 1\n"));
+  EXPECT_THAT(Shown(page), HasSubstr("anybit_delivery_duration_seconds_bucket{le=\"0.001\"} 0\n"));
+  EXPECT_THAT(Shown(page), HasSubstr("anybit_delivery_duration_seconds_bucket{le=\"0.002\"} 1\n"));
 }
 
 TEST(ServingMetricsTest, TheGaugesShowTheLatestQueue) {
-  ServingMetrics metrics(Labels());
+  MetricsPage page;
+  ServingMetrics metrics(page, Labels());
   metrics.OnQueue({.waiting_requests = 9, .waiting_rows = 20, .running_batches = 2});
   metrics.OnQueue({.waiting_requests = 1, .waiting_rows = 4, .running_batches = 1});
-  const std::string text = metrics.Text();
+  const std::string text = Shown(page);
   EXPECT_THAT(text, HasSubstr("anybit_queue_requests 1\n"));
   EXPECT_THAT(text, HasSubstr("anybit_queue_rows 4\n"));
   EXPECT_THAT(text, HasSubstr("anybit_running_batches 1\n"));
@@ -259,63 +293,27 @@ TEST(ServingMetricsTest, TheGaugesShowTheLatestQueue) {
 
 TEST(ServingMetricsTest, TheModelsInfoNamesTheInstructionSetWhereThereIsOne) {
   ServingMetricsLabels labels = Labels();
-  EXPECT_THAT(ServingMetrics(labels).Text(), HasSubstr("anybit_model_info{model=\"fashion\",version=\"3\"} 1\n"));
+  {
+    MetricsPage page;
+    const ServingMetrics metrics(page, labels);
+    EXPECT_THAT(page.Text(), HasSubstr("anybit_model_info{model=\"fashion\",version=\"3\"} 1\n"));
+  }
   labels.isa = "avx2";
-  EXPECT_THAT(ServingMetrics(labels).Text(),
-              HasSubstr("anybit_model_info{isa=\"avx2\",model=\"fashion\",version=\"3\"} 1\n"));
-}
-
-TEST(ServingMetricsTest, TheBuildIsNamed) {
-  ServingMetricsLabels labels = Labels();
-  labels.build_version = "1.2.3";
-  labels.commit = "abcdef";
-  EXPECT_THAT(ServingMetrics(labels).Text(), HasSubstr("anybit_build_info{commit=\"abcdef\",version=\"1.2.3\"} 1\n"));
-}
-
-TEST(ServingMetricsTest, ProcessorTimeOfTheProcessGrowsToTheLatestReading) {
-  ServingMetrics metrics(Labels());
-  metrics.SetProcessUsage({.cpu_seconds = 1.5, .resident_bytes = 4096, .open_descriptors = 7});
-  metrics.SetProcessUsage({.cpu_seconds = 2.5, .resident_bytes = 8192, .open_descriptors = 6});
-  metrics.SetProcessUsage({.cpu_seconds = 0, .resident_bytes = 8192, .open_descriptors = 6});  // it could not be read
-  const std::string text = metrics.Text();
-  EXPECT_THAT(text, HasSubstr("process_cpu_seconds_total 2.5\n"));
-  EXPECT_THAT(text, HasSubstr("process_resident_memory_bytes 8192\n"));
-  EXPECT_THAT(text, HasSubstr("process_open_fds 6\n"));
-}
-
-TEST(ServingMetricsTest, ReadinessAndTheCertificatesEndAreShown) {
-  ServingMetrics metrics(Labels());
-  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_ready 0\n"));
-  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_tls_certificate_expiry_timestamp_seconds 0\n"));
-  metrics.SetReady(true);
-  metrics.SetCertificateExpiry(std::chrono::system_clock::time_point(std::chrono::seconds(1700000000)));
-  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_ready 1\n"));
-  EXPECT_THAT(metrics.Text(), HasSubstr("anybit_tls_certificate_expiry_timestamp_seconds 1700000000\n"));
-}
-
-TEST(ServingMetricsTest, TheDeviceIsShownWhereThereIsOneAsFarAsItIsKnown) {
-  ServingMetrics without(Labels());
-  without.SetDevice({.power_watts = 300});
-  EXPECT_THAT(without.Text(), Not(HasSubstr("anybit_device")));
-  ServingMetricsLabels labels = Labels();
-  labels.device_uuid = "GPU-1";
-  ServingMetrics metrics(labels);
-  metrics.SetDevice({.utilization = 0.75, .memory_used_bytes = 600, .power_watts = 350.5});
-  metrics.SetDevice({.utilization = 0.5});
-  const std::string text = metrics.Text();
-  EXPECT_THAT(text, HasSubstr("anybit_device_utilization_ratio{uuid=\"GPU-1\"} 0.5\n"));
-  EXPECT_THAT(text, HasSubstr("anybit_device_memory_used_bytes{uuid=\"GPU-1\"} 600\n"));
-  EXPECT_THAT(text, HasSubstr("anybit_device_power_watts{uuid=\"GPU-1\"} 350.5\n"));
+  MetricsPage page;
+  const ServingMetrics metrics(page, labels);
+  EXPECT_THAT(page.Text(), HasSubstr("anybit_model_info{isa=\"avx2\",model=\"fashion\",version=\"3\"} 1\n"));
 }
 
 TEST(ServingMetricsTest, PromtoolReportsNoProblem) {
-  ServingMetricsLabels labels = Labels();
-  labels.device_uuid = "GPU-1";
-  ServingMetrics metrics(labels);
+  MetricsPage page;
+  ServerMetrics server(page, {.refused_call_reasons = {"unknown_method"}, .device_uuid = "GPU-1"});
+  ServingMetricsLabels next = Labels();
+  next.version = 4;
+  ServingMetrics metrics(page, Labels()), other(page, next);
   metrics.OnEnded(Served(kExact, 0.92, milliseconds(10)));
   metrics.OnDispatched({.point = kCoarse, .requests = 2, .rows = 5});
   const std::string folder = ::testing::TempDir();
-  std::ofstream(folder + "/metrics.txt") << metrics.Text();
+  std::ofstream(folder + "/metrics.txt") << page.Text();
   const int status = std::system(
       ("promtool check metrics < '" + folder + "/metrics.txt' > '" + folder + "/findings.txt' 2>&1").c_str());
   std::stringstream findings;

@@ -1,77 +1,61 @@
 #include "metrics/triton_metrics.h"
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+
+#include <chrono>
+
+#include "base/time.h"
 
 namespace anybit::metrics {
 namespace {
 
 constexpr std::array kReasonNames = {"REJECTED", "CANCELED", "BACKEND", "OTHER"};
 
-std::string Escaped(absl::string_view text) {
-  return absl::StrReplaceAll(text, {{"\\", "\\\\"}, {"\"", "\\\""}, {"\n", "\\n"}});
-}
-
-std::string Head(absl::string_view name, absl::string_view type, absl::string_view help) {
-  return absl::StrCat("# HELP ", name, " ", help, "\n# TYPE ", name, " ", type, "\n");
-}
+double Micros(Duration duration) { return std::chrono::duration<double, std::micro>(duration).count(); }
 
 }  // namespace
 
-TritonMetrics::TritonMetrics(absl::string_view model, int64_t version)
-    : labels_(absl::StrCat("model=\"", Escaped(model), "\",version=\"", version, "\"")) {}
-
-std::string TritonMetrics::Text() const {
-  const absl::MutexLock lock(&mutex_);
-  std::string text;
-  const auto add = [&](absl::string_view name, absl::string_view type, absl::string_view help, int64_t value) {
-    absl::StrAppend(&text, Head(name, type, help), name, "{", labels_, "} ", value, "\n");
-  };
-  add("nv_inference_request_success", "counter", "Requests that were answered.", successes_);
-  absl::StrAppend(&text, Head("nv_inference_request_failure", "counter", "Requests that were not, by reason."));
+TritonMetrics::TritonMetrics(MetricsPage& page, const std::string& model, int64_t version)
+    : series_(page, {{"model", model}, {"version", std::to_string(version)}}) {
+  successes_ = series_.Counter("nv_inference_request_success", "Requests that were answered.");
   for (int reason = 0; reason < kReasons; ++reason) {
-    absl::StrAppend(&text, "nv_inference_request_failure{", labels_, ",reason=\"", kReasonNames[reason], "\"} ",
-                    failures_[reason], "\n");
+    failures_[reason] = series_.Counter("nv_inference_request_failure", "Requests that were not, by reason.",
+                                        {{"reason", kReasonNames[reason]}});
   }
-  add("nv_inference_count", "counter", "Rows that were computed.", rows_);
-  add("nv_inference_exec_count", "counter", "Batches that were computed.", batches_);
-  add("nv_inference_request_duration_us", "counter", "Arrival to answer, of answered requests.", ToMicros(total_));
-  add("nv_inference_queue_duration_us", "counter", "Time in the queue, of answered requests.", ToMicros(queued_));
-  add("nv_inference_compute_input_duration_us", "counter", "Not measured apart: gathering belongs to the queue.", 0);
-  add("nv_inference_compute_infer_duration_us", "counter", "Time in the batch, of answered requests.",
-      ToMicros(computed_));
-  add("nv_inference_compute_output_duration_us", "counter", "Not measured apart.", 0);
-  add("nv_inference_pending_request_count", "gauge", "Requests that wait.", pending_);
-  return text;
+  rows_ = series_.Counter("nv_inference_count", "Rows that were computed.");
+  batches_ = series_.Counter("nv_inference_exec_count", "Batches that were computed.");
+  total_us_ = series_.Counter("nv_inference_request_duration_us", "Arrival to answer, of answered requests.");
+  queued_us_ = series_.Counter("nv_inference_queue_duration_us", "Time in the queue, of answered requests.");
+  (void)series_.Counter("nv_inference_compute_input_duration_us",
+                        "Not measured apart: gathering belongs to the queue.");
+  computed_us_ = series_.Counter("nv_inference_compute_infer_duration_us", "Time in the batch, of answered requests.");
+  (void)series_.Counter("nv_inference_compute_output_duration_us", "Not measured apart.");
+  pending_ = series_.Gauge("nv_inference_pending_request_count", "Requests that wait.");
 }
 
 void TritonMetrics::OnBatchFinished(const scheduler::BatchFinishedEvent& event) {
   if (!event.ok) return;
-  const absl::MutexLock lock(&mutex_);
-  ++batches_;
-  rows_ += event.rows;
+  batches_->Increment();
+  rows_->Increment(event.rows);
 }
 
 void TritonMetrics::OnEnded(const scheduler::EndedEvent& event) {
-  const absl::MutexLock lock(&mutex_);
   switch (event.kind) {
     case scheduler::OutcomeKind::kServed:
-      ++successes_;
-      total_ += event.total_time;
-      queued_ += event.queue_time;
-      computed_ += event.compute_time;
+      successes_->Increment();
+      total_us_->Increment(Micros(event.total_time));
+      queued_us_->Increment(Micros(event.queue_time));
+      computed_us_->Increment(Micros(event.compute_time));
       return;
     case scheduler::OutcomeKind::kShed:
-    case scheduler::OutcomeKind::kExpired: ++failures_[kRejected]; return;
-    case scheduler::OutcomeKind::kCancelled: ++failures_[kCanceled]; return;
-    case scheduler::OutcomeKind::kFailed: ++failures_[kBackend]; return;
-    default: ++failures_[kOther];
+    case scheduler::OutcomeKind::kExpired: failures_[kRejected]->Increment(); return;
+    case scheduler::OutcomeKind::kCancelled: failures_[kCanceled]->Increment(); return;
+    case scheduler::OutcomeKind::kFailed: failures_[kBackend]->Increment(); return;
+    default: failures_[kOther]->Increment();
   }
 }
 
-void TritonMetrics::OnQueue(const scheduler::QueueEvent& event) {
-  const absl::MutexLock lock(&mutex_);
-  pending_ = event.waiting_requests;
-}
+void TritonMetrics::OnQueue(const scheduler::QueueEvent& event) { pending_->Set(event.waiting_requests); }
 
 }  // namespace anybit::metrics

@@ -8,22 +8,17 @@
 #include <cstdint>
 #include <string>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
-#include "base/time.h"
+#include "metrics/metrics_page.h"
 #include "scheduler/observer.h"
 
 namespace anybit::metrics {
 
-// The scheduler's events come on its loop thread; Text may be called from any thread meanwhile. Requests that end
-// before the scheduler has them are not counted.
+// Of one version. The scheduler's events come on its loop thread, while any thread may read the page. Requests that
+// end before the scheduler has them are not counted.
 class TritonMetrics : public scheduler::SchedulerObserver {
  public:
-  TritonMetrics(absl::string_view model, int64_t version);
-
-  // In Prometheus' text format, version 0.0.4.
-  std::string Text() const;
+  // `page` outlives this and has no other of the same version.
+  TritonMetrics(MetricsPage& page, const std::string& model, int64_t version);
 
   void OnBatchFinished(const scheduler::BatchFinishedEvent& event) override;
   void OnEnded(const scheduler::EndedEvent& event) override;
@@ -32,14 +27,15 @@ class TritonMetrics : public scheduler::SchedulerObserver {
  private:
   enum Reason { kRejected, kCanceled, kBackend, kOther, kReasons };
 
-  const std::string labels_;  // model="...",version="..."
-  mutable absl::Mutex mutex_;
-  int64_t successes_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::array<int64_t, kReasons> failures_ ABSL_GUARDED_BY(mutex_){};
-  int64_t rows_ ABSL_GUARDED_BY(mutex_) = 0;
-  int64_t batches_ ABSL_GUARDED_BY(mutex_) = 0;
-  Duration total_ ABSL_GUARDED_BY(mutex_){}, queued_ ABSL_GUARDED_BY(mutex_){}, computed_ ABSL_GUARDED_BY(mutex_){};
-  int64_t pending_ ABSL_GUARDED_BY(mutex_) = 0;
+  SeriesSet series_;
+  prometheus::Counter* successes_;
+  std::array<prometheus::Counter*, kReasons> failures_{};
+  prometheus::Counter* rows_;
+  prometheus::Counter* batches_;
+  prometheus::Counter* total_us_;
+  prometheus::Counter* queued_us_;
+  prometheus::Counter* computed_us_;
+  prometheus::Gauge* pending_;
 };
 
 }  // namespace anybit::metrics

@@ -9,6 +9,7 @@
 #include "server/edge_observer.h"
 #include "server/health.h"
 #include "server/model_infer_calls.h"
+#include "server/model_repository.h"
 #include "server/security/security.h"
 #include "server/stream_infer_calls.h"
 
@@ -19,6 +20,7 @@ struct CallRouter {
   ModelInferCalls& infer;
   StreamInferCalls& stream;
   const DescriptionMethods& description;
+  ModelRepository& repository;
   Health& health;
   EdgeObserver& observer;
   const Security& security;

@@ -8,109 +8,45 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "base/version.h"
+#include "metrics/metrics_page.h"
 #include "metrics/process_usage.h"
-#include "metrics/serving_metrics.h"
-#include "metrics/triton_metrics.h"
+#include "metrics/server_metrics.h"
 #include "model/engine/device_reading.h"
-#include "scheduler/admission/admission.h"
 #include "scheduler/loop/asio_event_loop.h"
-#include "scheduler/policies/registry.h"
 #include "scheduler/scheduler.h"
+#include "server/admin_log.h"
+#include "server/compose_version.h"
 #include "server/control_groups.h"
 #include "server/description_methods.h"
 #include "server/edge_metrics.h"
 #include "server/edge_observer.h"
-#include "server/event_log.h"
 #include "server/grpc_server.h"
 #include "server/log_observer.h"
 #include "server/model_infer_calls.h"
-#include "server/model_runner.h"
-#include "server/model_statistics.h"
+#include "server/model_repository.h"
 #include "server/processors.h"
-#include "server/profile_finder.h"
+#include "server/request_journal.h"
 #include "server/request_memory.h"
 #include "server/rest/rest_service.h"
 #include "server/served_model.h"
+#include "server/served_versions.h"
 #include "server/serving_state.h"
+#include "server/slot_turns.h"
 #include "server/stream_infer_calls.h"
 
 namespace anybit::server {
 namespace {
 
-// A promise that no operating point can keep is refused at the start, not at each request.
-absl::Status CheckFloors(const ServedModel& model, const scheduler::PointTable& points) {
-  int best = 0;
-  for (const scheduler::PointInfo& point : points) best = std::max(best, ToBasisPoints(point.accuracy));
-  absl::Status status;
-  const auto check = [&](absl::string_view what, absl::string_view name, int floor_bp) {
-    if (floor_bp <= best) return;
-    status.Update(absl::InvalidArgumentError(absl::StrCat(what, " ", name, " has an accuracy floor of ", floor_bp,
-                                                          " basis points, the best operating point has ", best)));
-  };
-  for (const SlaClass& sla_class : model.sla_classes) check("SLA class", sla_class.name, sla_class.accuracy_floor_bp);
-  for (const Tenant& tenant : model.tenants) check("tenant", tenant.name, tenant.accuracy_floor_bp);
-  return status;
-}
-
-// Weights and shares are given only where they tell requests apart: then decisions need not look at them.
-scheduler::SchedulerOptions MakeSchedulerOptions(const ServerOptions& options) {
-  scheduler::SchedulerOptions made{.max_queue_requests = options.max_queue};
-  const auto& classes = options.sla_classes;
-  const bool weights_vary = std::any_of(classes.begin(), classes.end(),
-                                        [&](const SlaClass& other) { return other.weight != classes[0].weight; });
-  if (weights_vary) {
-    for (const SlaClass& sla_class : classes) made.class_weights.push_back(sla_class.weight);
-  }
-  if (options.tenants.size() > 1) {
-    for (const Tenant& tenant : options.tenants) made.tenant_shares.push_back(tenant.share);
-  }
-  return made;
-}
-
-void WaitFor(Duration time) { std::this_thread::sleep_for(time); }
-
-// Runs `work` where a slot's batches will run, which is what its measurements are for.
-void RunOn(const ProcessorSet& processors, absl::FunctionRef<void()> work) {
-  std::thread([&] {
-    (void)PinThisThread(processors);  // refused again for the slot, and reported then
-    work();
-  }).join();
-}
-
-metrics::ServingMetricsLabels MetricsLabels(const ServedModel& model, const ServingFacts& facts,
-                                            const ServerOptions& options, const std::string& device_uuid) {
-  const scheduler::Profile& profile = facts.profile;
-  metrics::ServingMetricsLabels labels{.model = model.network.name,
-                                       .version = model.network.version,
-                                       .isa = facts.isa,
-                                       .device_uuid = device_uuid,
-                                       .points = profile.points,
-                                       .max_batch = model.max_batch,
-                                       .slots = options.slots,
-                                       .build_version = std::string(kVersion),
-                                       .commit = options.commit};
-  for (int point = 0; point < static_cast<int>(profile.points.size()); ++point) {
-    labels.row_latencies.push_back(profile.At(ToPointId(point), profile.max_batch) / profile.max_batch);
-  }
-  for (const SlaClass& sla_class : model.sla_classes) {
-    labels.sla_classes.push_back({.name = sla_class.name, .objective = sla_class.objective});
-  }
-  for (const Tenant& tenant : model.tenants) labels.tenants.push_back(tenant.name);
-  labels.refused_call_reasons.assign(kRefusedCallReasonNames.begin(), kRefusedCallReasonNames.end());
-  return labels;
-}
+WallTime WallNow() { return std::chrono::system_clock::now(); }
 
 absl::Status CheckQueueBytes(int64_t bytes, const ServedModel& model) {
   const int64_t largest = ModelInferCalls::LargestCallBytes(model);
@@ -126,28 +62,35 @@ int64_t RequestLimitBytes(const ServerOptions& options, const ServedModel& model
   return std::max(left / 2, ModelInferCalls::LargestCallBytes(model));
 }
 
+// An artifact is read as a whole and becomes a store of about its size. Panels, candidates of the measurement and
+// scratch of the default network (6.2 MB) took 111 MB at most while it was loaded beside itself.
+constexpr int64_t kFileCopies = 2;
+constexpr int64_t kPanelFactor = 16;
+
+// Whether an artifact of `bytes` may be served besides what is, when requests may still take `requests` bytes.
+absl::Status HasMemory(int64_t bytes, int64_t requests, const ServerOptions& options) {
+  const int64_t panels = std::min(int64_t{options.panel_memory} << 20, kPanelFactor * bytes);
+  const int64_t needed = kFileCopies * bytes + panels;
+  const int64_t left = UsableMemoryBytes() - ResidentMemoryBytes() - requests;
+  if (needed <= left) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat("an artifact of ", bytes, " bytes may take ", needed,
+                                                   " bytes besides the served one, and ", std::max<int64_t>(left, 0),
+                                                   " are left beyond those that requests may hold"));
+}
+
 // The parts stand in the order of their making; Stop takes them apart.
 class ComposedServing final : public Serving {
  public:
-  ComposedServing(const ServerOptions& options, const Security& security,
-                  std::unique_ptr<model::AdaptiveNetwork> network)
-      : security_(security),
-        network_(std::move(network)),
-        model_{.network = network_->description(),
-               .max_batch = options.max_batch,
-               .sla_classes = options.sla_classes,
-               .tenants = options.tenants},
-        statistics_(options.max_batch, [] { return WallTime(std::chrono::system_clock::now()); }) {
-    facts_.network = model_.network;
-  }
+  ComposedServing(const ServerOptions& options, const Security& security, LoadNetworkFrom load,
+                  const std::string& device_uuid);
   ~ComposedServing() override { Stop(Duration::zero()); }
 
   // Once. After an error it can only be destroyed.
-  absl::Status Start(const ServerOptions& options);
+  absl::Status Start(std::unique_ptr<model::AdaptiveNetwork> network);
 
   const ServingFacts& facts() const override { return facts_; }
   std::string MetricsText() override;
-  bool CanServe() const override { return !network_lost_; }
+  bool CanServe() const override { return !network_lost_ && versions_->labels().stable != nullptr; }
   HttpAction RouteHttp(const HttpHead& head, const Caller& caller) override { return rest_->Route(head, caller); }
   void SetReadiness(bool ready) override;
   void Drain(absl::AnyInvocable<void()> drained) override;
@@ -157,112 +100,142 @@ class ComposedServing final : public Serving {
   // Any thread.
   void OnNetworkLost(const absl::Status& why);
 
-  absl::Status FindLatencies(const ServerOptions& options, const ProcessorSet& processors);
-  void StartScheduler(const ServerOptions& options, const std::vector<ProcessorSet>& processors);
-  absl::Status StartGrpc(const ServerOptions& options);
+  absl::Status StartFirstVersion(std::unique_ptr<model::AdaptiveNetwork> network);
+  void StartRepository();
+  absl::Status StartGrpc();
+  void ShowReadiness();
+  std::optional<model::DeviceReading> ReadDevice() const;
+  void DrainSchedulers(absl::AnyInvocable<void()> drained);
 
+  const ServerOptions options_;
   const Security& security_;
-  const std::unique_ptr<model::AdaptiveNetwork> network_;
-  const ServedModel model_;
+  const LoadNetworkFrom load_;
   ServingFacts facts_;
-  scheduler::AsioEventLoop loop_;
-  std::unique_ptr<scheduler::SchedulingPolicy> policy_;
-  scheduler::AdmissionControl admission_;
-  std::optional<metrics::ServingMetrics> metrics_;
-  ModelStatistics statistics_;
-  std::optional<metrics::TritonMetrics> triton_metrics_;  // only where they are wanted
-  std::optional<LogObserver> log_observer_;               // only where there is a log
-  std::optional<EdgeMetrics> edge_metrics_;
-  std::optional<EdgeLog> edge_log_;
-  std::optional<scheduler::Scheduler> scheduler_;
-  std::unique_ptr<ModelRunner> runner_;  // its threads answer to scheduler and loop, so it goes before both
+  scheduler::AsioEventLoop clock_;  // asked for the time, and to hold what is posted to the versions' loops
+  metrics::MetricsPage page_;
+  metrics::ServerMetrics server_metrics_;
+  EdgeMetrics edge_metrics_{server_metrics_};
+  EdgeLog edge_log_{edge_metrics_, options_.log};
+  AdminLog log_{[](const std::string& line) { std::cerr << line << std::flush; }, WallNow};
+  RequestJournal journal_{options_.trace_file, log_};
+  SlotTurns turns_{options_.slots};
+  const VersionSurroundings surroundings_;
   std::optional<RequestMemory> memory_;
   SharedServingState state_ = ServingState::kStarting;
   std::atomic<bool> network_lost_ = false;  // the slots' threads write it, any reads it
-  absl::Mutex health_mutex_;
-  GrpcServer* grpc_to_tell_ ABSL_GUARDED_BY(health_mutex_) = nullptr;  // while it runs
+  ServedModel contract_;                    // of the first version
+  std::optional<ServedVersions> versions_;
+  std::optional<ModelRepository> repository_;  // its thread ends versions
   std::optional<ModelInferParts> infer_parts_;
-  const DescriptionMethods description_{model_, state_, statistics_};
+  std::optional<DescriptionMethods> description_;
   std::optional<ModelInferCalls> infer_;
   std::optional<StreamInferCalls> stream_;
   std::optional<RestService> rest_;
-  std::unique_ptr<GrpcServer> grpc_;  // its threads use all of the above
-  std::thread loop_thread_;
+
+  absl::Mutex mutex_;
+  bool is_wanted_ready_ ABSL_GUARDED_BY(mutex_) = false;
+  GrpcServer* grpc_to_tell_ ABSL_GUARDED_BY(mutex_) = nullptr;  // while it runs
+  std::unique_ptr<GrpcServer> grpc_;                            // its threads use all of the above
 };
 
-absl::Status ComposedServing::Start(const ServerOptions& options) {
-  if (absl::Status status = CheckQueueBytes(options.max_queue_bytes, model_); !status.ok()) return status;
-  const std::vector<ProcessorSet> processors =
-      options.pin ? AssignProcessors(options.processors, options.slots, options.threads_per_slot)
-                  : std::vector<ProcessorSet>();
-  absl::Status found = FindLatencies(options, processors.empty() ? ProcessorSet() : processors.front());
-  if (!found.ok()) return found;
-  absl::StatusOr<std::unique_ptr<scheduler::SchedulingPolicy>> policy =
-      scheduler::MakePolicy(options.policy, facts_.profile);
-  if (!policy.ok()) return policy.status();
-  policy_ = *std::move(policy);
-  StartScheduler(options, processors);
-  return StartGrpc(options);
+ComposedServing::ComposedServing(const ServerOptions& options, const Security& security, LoadNetworkFrom load,
+                                 const std::string& device_uuid)
+    : options_(options),
+      security_(security),
+      load_(std::move(load)),
+      server_metrics_(page_, {.refused_call_reasons = {kRefusedCallReasonNames.begin(), kRefusedCallReasonNames.end()},
+                              .device_uuid = device_uuid,
+                              .build_version = std::string(kVersion),
+                              .commit = options.commit}),
+      surroundings_{.options = options_,
+                    .processors = options.pin
+                                      ? AssignProcessors(options.processors, options.slots, options.threads_per_slot)
+                                      : std::vector<ProcessorSet>(),
+                    .turns = turns_,
+                    .page = page_,
+                    .on_network_lost = [this](const absl::Status& why) { OnNetworkLost(why); }} {}
+
+absl::Status ComposedServing::Start(std::unique_ptr<model::AdaptiveNetwork> network) {
+  contract_ = {.network = network->description(),
+               .max_batch = options_.max_batch,
+               .sla_classes = options_.sla_classes,
+               .tenants = options_.tenants};
+  facts_.network = contract_.network;
+  if (absl::Status status = CheckQueueBytes(options_.max_queue_bytes, contract_); !status.ok()) return status;
+  versions_.emplace(contract_.network.name);
+  StartRepository();
+  if (absl::Status status = StartFirstVersion(std::move(network)); !status.ok()) return status;
+  return StartGrpc();
 }
 
-absl::Status ComposedServing::FindLatencies(const ServerOptions& options, const ProcessorSet& processors) {
-  absl::StatusOr<FoundProfile> found;
-  RunOn(processors, [&] { found = FindProfile(*network_, loop_, options, WaitFor); });
-  if (!found.ok()) return found.status();
-  facts_.profile = std::move(found->profile.latencies);
-  facts_.profile_note = std::move(found->note);
-  if (found->profile.kernels.has_value()) facts_.isa = found->profile.kernels->isa;
-  return CheckFloors(model_, facts_.profile.points);
+void ComposedServing::StartRepository() {
+  repository_.emplace(ModelRepository::Parts{
+      .versions = *versions_,
+      .state = state_,
+      .log = log_,
+      .artifact = options_.artifact,
+      .is_allowed = options_.admin,
+      .load = load_,
+      .start =
+          [this](std::unique_ptr<model::AdaptiveNetwork> network) -> absl::StatusOr<std::unique_ptr<ServedVersion>> {
+        absl::StatusOr<std::unique_ptr<ComposedVersion>> version =
+            ComposeVersion(surroundings_, std::move(network), /*reloaded=*/true);
+        if (!version.ok()) return version.status();
+        return *std::move(version);
+      },
+      .has_memory =
+          [this](int64_t bytes) { return HasMemory(bytes, memory_->limit_bytes() - memory_->held_bytes(), options_); },
+      .changed = [this] { ShowReadiness(); },
+      .ended = RequestMemory::TrimHeap});
 }
 
-void ComposedServing::StartScheduler(const ServerOptions& options, const std::vector<ProcessorSet>& processors) {
-  const std::optional<model::DeviceReading> device = network_->ReadDevice();
-  metrics_.emplace(MetricsLabels(model_, facts_, options, device.has_value() ? device->uuid : ""));
-  edge_metrics_.emplace(*metrics_);
-  edge_log_.emplace(*edge_metrics_, options.log);
-  std::vector<scheduler::SchedulerObserver*> observers = {&*metrics_, &statistics_};
-  if (options.triton_metrics) {
-    observers.push_back(&triton_metrics_.emplace(model_.network.name, model_.network.version));
-  }
-  if (options.log != nullptr) observers.push_back(&log_observer_.emplace(model_, *options.log));
-  runner_ = std::make_unique<ModelRunner>(
-      *network_, loop_,
-      ModelRunnerOptions{.slots = options.slots,
-                         .max_batch = options.max_batch,
-                         .processors = processors,
-                         .on_network_lost = [this](const absl::Status& why) { OnNetworkLost(why); }});
-  facts_.pinning = runner_->pinning();
-  scheduler_.emplace(loop_, *runner_, *policy_, admission_, facts_.profile, std::move(observers),
-                     MakeSchedulerOptions(options));
-  loop_thread_ = std::thread([this] { loop_.Run(); });
+absl::Status ComposedServing::StartFirstVersion(std::unique_ptr<model::AdaptiveNetwork> network) {
+  absl::StatusOr<std::unique_ptr<ComposedVersion>> version =
+      ComposeVersion(surroundings_, std::move(network), /*reloaded=*/false);
+  if (!version.ok()) return version.status();
+  const ComposedVersion::Facts& facts = (*version)->facts();
+  facts_.profile = facts.profile;
+  facts_.profile_note = facts.profile_note;
+  facts_.isa = facts.isa;
+  facts_.pinning = facts.pinning;
+  repository_->Begin(*std::move(version));
+  return absl::OkStatus();
 }
 
-absl::Status ComposedServing::StartGrpc(const ServerOptions& options) {
-  memory_.emplace(RequestLimitBytes(options, model_));
+absl::Status ComposedServing::StartGrpc() {
+  memory_.emplace(RequestLimitBytes(options_, contract_));
   facts_.request_limit_bytes = memory_->limit_bytes();
-  infer_parts_.emplace(ModelInferParts{.model = model_,
+  infer_parts_.emplace(ModelInferParts{.contract = contract_,
+                                       .versions = *versions_,
                                        .state = state_,
-                                       .scheduler = *scheduler_,
-                                       .loop = loop_,
+                                       .loop = clock_,
                                        .memory = *memory_,
-                                       .observer = *edge_log_,
-                                       .wall_now = [] { return std::chrono::system_clock::now(); }});
+                                       .observer = edge_log_,
+                                       .journal = journal_,
+                                       .wall_now = WallNow});
+  description_.emplace(DescriptionMethods::Parts{.versions = *versions_,
+                                                 .repository = *repository_,
+                                                 .state = state_,
+                                                 .journal = journal_,
+                                                 .log = log_,
+                                                 .is_admin = options_.admin});
   infer_.emplace(*infer_parts_);
   stream_.emplace(*infer_parts_);
-  rest_.emplace(*infer_parts_, description_);
+  rest_.emplace(*infer_parts_, *description_, *repository_);
   absl::StatusOr<std::unique_ptr<GrpcServer>> grpc =
-      GrpcServer::Start(options, {.model = model_,
-                                  .description = description_,
-                                  .loop = loop_,
-                                  .infer = *infer_,
-                                  .stream = *stream_,
-                                  .observer = *edge_log_,
-                                  .security = security_,
-                                  .request_limit_bytes = memory_->limit_bytes()});
+      GrpcServer::Start(options_, {.model = contract_,
+                                   .description = *description_,
+                                   .repository = *repository_,
+                                   .loop = clock_,
+                                   .infer = *infer_,
+                                   .stream = *stream_,
+                                   .observer = edge_log_,
+                                   .security = security_,
+                                   .request_limit_bytes = memory_->limit_bytes()});
   if (!grpc.ok()) return grpc.status();
   grpc_ = *std::move(grpc);
   {
-    absl::MutexLock lock(&health_mutex_);
+    absl::MutexLock lock(&mutex_);
     grpc_to_tell_ = grpc_.get();
   }
   facts_.grpc_port = grpc_->port();
@@ -274,35 +247,52 @@ void ComposedServing::OnNetworkLost(const absl::Status& why) {
   if (network_lost_.exchange(true)) return;
   std::cerr << "anybit-server: no longer ready: " << why.message() << std::endl;
   state_ = ServingState::kLeaving;
-  absl::MutexLock lock(&health_mutex_);
-  if (grpc_to_tell_ != nullptr) grpc_to_tell_->SetReadiness(false);
+  ShowReadiness();
+}
+
+// Versions have one device in common.
+std::optional<model::DeviceReading> ComposedServing::ReadDevice() const {
+  for (const SharedVersion& version : versions_->labels().all()) {
+    if (std::optional<model::DeviceReading> reading = version->ReadDevice(); reading.has_value()) return reading;
+  }
+  return std::nullopt;
 }
 
 std::string ComposedServing::MetricsText() {
-  if (const std::optional<model::DeviceReading> reading = network_->ReadDevice(); reading.has_value()) {
-    metrics_->SetDevice({.utilization = reading->utilization,
-                         .memory_used_bytes = reading->memory_used_bytes,
-                         .memory_total_bytes = reading->memory_total_bytes,
-                         .temperature_celsius = reading->temperature_celsius,
-                         .power_watts = reading->power_watts,
-                         .uncorrected_memory_errors = reading->uncorrected_memory_errors});
+  if (const std::optional<model::DeviceReading> reading = ReadDevice(); reading.has_value()) {
+    server_metrics_.SetDevice({.utilization = reading->utilization,
+                               .memory_used_bytes = reading->memory_used_bytes,
+                               .memory_total_bytes = reading->memory_total_bytes,
+                               .temperature_celsius = reading->temperature_celsius,
+                               .power_watts = reading->power_watts,
+                               .uncorrected_memory_errors = reading->uncorrected_memory_errors});
   }
-  metrics_->SetRequestBytes(memory_->held_bytes(), memory_->limit_bytes());
+  server_metrics_.SetRequestBytes(memory_->held_bytes(), memory_->limit_bytes());
   if (const std::shared_ptr<const TlsIdentity> identity = security_.tls_identity()) {
-    metrics_->SetCertificateExpiry(identity->expires);
+    server_metrics_.SetCertificateExpiry(identity->expires);
   }
-  metrics_->SetProcessUsage(metrics::ReadProcessUsage());
-  metrics_->SetReady(state_ == ServingState::kReady);
-  return triton_metrics_.has_value() ? absl::StrCat(metrics_->Text(), triton_metrics_->Text()) : metrics_->Text();
+  server_metrics_.SetProcessUsage(metrics::ReadProcessUsage());
+  server_metrics_.SetReady(state_ == ServingState::kReady && CanServe());
+  return page_.Text();
 }
 
 void ComposedServing::SetReadiness(bool ready) {
   ready = ready && !network_lost_;
   state_ = ready ? ServingState::kReady : ServingState::kLeaving;
-  grpc_->SetReadiness(ready);
+  {
+    absl::MutexLock lock(&mutex_);
+    is_wanted_ready_ = ready;
+  }
+  ShowReadiness();
+}
+
+void ComposedServing::ShowReadiness() {
+  absl::MutexLock lock(&mutex_);
+  if (grpc_to_tell_ != nullptr) grpc_to_tell_->SetReadiness(is_wanted_ready_ && CanServe());
 }
 
 void ComposedServing::Drain(absl::AnyInvocable<void()> drained) {
+  repository_->Drain();
   grpc_->Drain([this, drained = std::move(drained)]() mutable {
     stream_->Drain();
     rest_->Drain();
@@ -310,35 +300,51 @@ void ComposedServing::Drain(absl::AnyInvocable<void()> drained) {
     grpc_->WhenAllTaken([this, drained = std::move(drained)]() mutable {
       infer_->WhenIdle([this, drained = std::move(drained)]() mutable {
         stream_->WhenIdle([this, drained = std::move(drained)]() mutable {
-          rest_->WhenIdle([this, drained = std::move(drained)]() mutable { scheduler_->Drain(std::move(drained)); });
+          rest_->WhenIdle([this, drained = std::move(drained)]() mutable { DrainSchedulers(std::move(drained)); });
         });
       });
     });
   });
 }
 
+// Versions that were replaced have no requests by now.
+void ComposedServing::DrainSchedulers(absl::AnyInvocable<void()> drained) {
+  for (const SharedVersion& version : versions_->labels().all()) {
+    drained = [version, drained = std::move(drained)]() mutable { version->scheduler().Drain(std::move(drained)); };
+  }
+  drained();
+}
+
 void ComposedServing::Stop(Duration grace) {
   if (grpc_ != nullptr) {
     state_ = ServingState::kLeaving;
     {
-      absl::MutexLock lock(&health_mutex_);
+      absl::MutexLock lock(&mutex_);
       grpc_to_tell_ = nullptr;
     }
+    repository_->Drain();
     grpc_->Stop(grace);
     grpc_.reset();
   }
-  loop_.Stop();
-  if (loop_thread_.joinable()) loop_thread_.join();
-  runner_.reset();
+  if (repository_.has_value()) repository_->Stop();
 }
 
 }  // namespace
 
+MakeServing ComposeServingThatLoads(LoadNetworkFrom load) {
+  return [load = std::move(load)](
+             const ServerOptions& options, const Security& security,
+             std::unique_ptr<model::AdaptiveNetwork> network) -> absl::StatusOr<std::unique_ptr<Serving>> {
+    const std::optional<model::DeviceReading> device = network->ReadDevice();
+    auto serving = std::make_unique<ComposedServing>(options, security, load, device.has_value() ? device->uuid : "");
+    if (absl::Status status = serving->Start(std::move(network)); !status.ok()) return status;
+    return serving;
+  };
+}
+
 absl::StatusOr<std::unique_ptr<Serving>> ComposeServing(const ServerOptions& options, const Security& security,
                                                         std::unique_ptr<model::AdaptiveNetwork> network) {
-  auto serving = std::make_unique<ComposedServing>(options, security, std::move(network));
-  if (absl::Status status = serving->Start(options); !status.ok()) return status;
-  return serving;
+  return ComposeServingThatLoads(nullptr)(options, security, std::move(network));
 }
 
 }  // namespace anybit::server

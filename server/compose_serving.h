@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "model/engine/adaptive_network.h"
+#include "server/model_repository.h"
 #include "server/options.h"
 #include "server/serving.h"
 
@@ -17,6 +18,9 @@ namespace anybit::server {
 // A MakeServing: measures or loads kernel choices and latencies, then serves `network` by gRPC. `options` are valid.
 absl::StatusOr<std::unique_ptr<Serving>> ComposeServing(const ServerOptions& options, const Security& security,
                                                         std::unique_ptr<model::AdaptiveNetwork> network);
+
+// Likewise one that reads further artifacts by `load` when a client asks for it; ComposeServing's never does.
+MakeServing ComposeServingThatLoads(LoadNetworkFrom load);
 
 }  // namespace anybit::server
 

@@ -107,7 +107,16 @@ inference::ModelConfig ConfigureModel(const ServedModel& model) {
   output.set_name(model.network.output.name);
   output.set_data_type(inference::TYPE_FP32);
   for (int64_t dimension : model.network.output.shape) output.add_dims(dimension);
-  config.mutable_dynamic_batching();
+  // The names are an entry of `parameters`, since a client cannot read the server's files.
+  if (!model.network.labels.empty()) output.set_label_filename("labels_json");
+  auto& batching = *config.mutable_dynamic_batching();
+  const std::vector<size_t> levels = ClassesByPriority(model.sla_classes);
+  batching.set_priority_levels(levels.size());
+  for (size_t level = 0; level < levels.size(); ++level) {
+    if (model.sla_classes[levels[level]].weight == model.sla_classes[0].weight) {
+      batching.set_default_priority_level(level + 1);
+    }
+  }
   // Clients that do not know the metadata's properties find them here.
   for (const auto& [name, value] : PropertiesOf(model)) (*config.mutable_parameters())[name].set_string_value(value);
   return config;

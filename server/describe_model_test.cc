@@ -59,5 +59,21 @@ TEST(DescribeModelTest, MetadataAdvertisesLabelsAsAListWhateverTheyHold) {
   EXPECT_FALSE(DescribeModel(model).properties().contains("labels")) << "at commas it splits into four";
 }
 
+TEST(DescribeModelTest, ConfigNamesTheEntryThatHasTheLabels) {
+  ServedModel model = Model();
+  const auto config = ConfigureModel(model);
+  EXPECT_TRUE(config.parameters().contains(config.output(0).label_filename()));
+  model.network.labels.clear();
+  EXPECT_EQ(ConfigureModel(model).output(0).label_filename(), "");
+}
+
+TEST(DescribeModelTest, ConfigHasAPriorityLevelForEachWeightOfClasses) {
+  ServedModel model = Model();
+  EXPECT_EQ(ConfigureModel(model).dynamic_batching().priority_levels(), 0u) << "all weights are equal";
+  model.sla_classes = {{.name = "default", .weight = 2}, {.name = "bulk"}, {.name = "urgent", .weight = 5}};
+  EXPECT_EQ(ConfigureModel(model).dynamic_batching().priority_levels(), 3u);
+  EXPECT_EQ(ConfigureModel(model).dynamic_batching().default_priority_level(), 2u);
+}
+
 }  // namespace
 }  // namespace anybit::server

@@ -1,4 +1,4 @@
-// The methods that describe the server and its network: bytes in, bytes out. They touch no request.
+// The methods that describe the server and its network, and its settings: bytes in, bytes out. They touch no request.
 #ifndef ANYBIT_SERVER_DESCRIPTION_METHODS_H_
 #define ANYBIT_SERVER_DESCRIPTION_METHODS_H_
 
@@ -8,8 +8,11 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "proto/inference.pb.h"
-#include "server/model_statistics.h"
-#include "server/served_model.h"
+#include "server/admin_log.h"
+#include "server/model_repository.h"
+#include "server/request_journal.h"
+#include "server/security/caller.h"
+#include "server/served_versions.h"
 #include "server/serving_state.h"
 
 namespace anybit::server {
@@ -20,14 +23,23 @@ inline constexpr absl::string_view kServerName = "anybit";
 class DescriptionMethods {
  public:
   // All must outlive this.
-  DescriptionMethods(const ServedModel& model, const SharedServingState& state, const ModelStatistics& statistics)
-      : model_(model), state_(state), statistics_(statistics) {}
+  struct Parts {
+    const ServedVersions& versions;
+    const ModelRepository& repository;
+    const SharedServingState& state;
+    RequestJournal& journal;
+    AdminLog& log;
+    bool is_admin = false;  // settings may be changed; they may always be read
+  };
+
+  explicit DescriptionMethods(const Parts& parts) : parts_(parts) {}
 
   // Whether `method`, such as /inference.GRPCInferenceService/ServerReady, is one of them.
   static bool Offers(absl::string_view method);
 
   // Answers the serialised `request` of a method that is offered. InvalidArgument if it cannot be parsed.
-  grpc::Status Answer(absl::string_view method, grpc::ByteBuffer& request, grpc::ByteBuffer& response) const;
+  grpc::Status Answer(absl::string_view method, const Caller& caller, grpc::ByteBuffer& request,
+                      grpc::ByteBuffer& response) const;
 
   absl::Status ServerReady(const inference::ServerReadyRequest& request,
                            inference::ServerReadyResponse& response) const;
@@ -40,7 +52,7 @@ class DescriptionMethods {
                            inference::ModelConfigResponse& response) const;
   absl::Status RepositoryIndex(const inference::RepositoryIndexRequest& request,
                                inference::RepositoryIndexResponse& response) const;
-  // An empty name means all models.
+  // An empty name means all models, an empty version all versions.
   absl::Status Statistics(const inference::ModelStatisticsRequest& request,
                           inference::ModelStatisticsResponse& response) const;
 
@@ -55,10 +67,16 @@ class DescriptionMethods {
   absl::Status CudaSharedMemoryUnregister(const inference::CudaSharedMemoryUnregisterRequest& request,
                                           inference::CudaSharedMemoryUnregisterResponse& response) const;
 
+  // Without settings they only tell; otherwise PermissionDenied unless settings may be changed, and by this caller.
+  absl::Status TraceSetting(const Caller& caller, const inference::TraceSettingRequest& request,
+                            inference::TraceSettingResponse& response) const;
+  absl::Status LogSettings(const Caller& caller, const inference::LogSettingsRequest& request,
+                           inference::LogSettingsResponse& response) const;
+
  private:
-  const ServedModel& model_;
-  const SharedServingState& state_;
-  const ModelStatistics& statistics_;
+  absl::Status CheckChange(const Caller& caller) const;
+
+  const Parts parts_;
 };
 
 }  // namespace anybit::server

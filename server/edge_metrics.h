@@ -4,7 +4,7 @@
 
 #include <cstddef>
 
-#include "metrics/serving_metrics.h"
+#include "metrics/server_metrics.h"
 #include "scheduler/request.h"
 #include "server/edge_observer.h"
 
@@ -13,7 +13,7 @@ namespace anybit::server {
 class EdgeMetrics final : public EdgeObserver {
  public:
   // `metrics`, which outlives it, has kRefusedCallReasonNames among its labels.
-  explicit EdgeMetrics(metrics::ServingMetrics& metrics) : metrics_(metrics) {}
+  explicit EdgeMetrics(metrics::ServerMetrics& metrics) : metrics_(metrics) {}
 
   void OnInvalid(const absl::Status& reason) override { metrics_.CountInvalidRequest(); }
   void OnUnavailable() override { metrics_.CountRequest(scheduler::OutcomeKind::kUnavailable); }
@@ -22,7 +22,7 @@ class EdgeMetrics final : public EdgeObserver {
   void OnRefusedCall(RefusedCallReason reason) override { metrics_.CountRefusedCall(static_cast<size_t>(reason)); }
 
  private:
-  metrics::ServingMetrics& metrics_;
+  metrics::ServerMetrics& metrics_;
 };
 
 }  // namespace anybit::server

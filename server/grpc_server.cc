@@ -219,6 +219,7 @@ GrpcServer::GrpcServer(const ServerOptions& options, const Parts& parts)
     : router_{.infer = parts.infer,
               .stream = parts.stream,
               .description = parts.description,
+              .repository = parts.repository,
               .health = health_,
               .observer = parts.observer,
               .security = parts.security},

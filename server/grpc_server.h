@@ -26,6 +26,7 @@
 #include "server/front/front.h"
 #include "server/health.h"
 #include "server/model_infer_calls.h"
+#include "server/model_repository.h"
 #include "server/options.h"
 #include "server/security/security.h"
 #include "server/served_model.h"
@@ -37,8 +38,9 @@ class GrpcServer {
  public:
   // The objects that the services use. They must outlive the server.
   struct Parts {
-    const ServedModel& model;
+    const ServedModel& model;  // what all versions have in common
     const DescriptionMethods& description;
+    ModelRepository& repository;
     scheduler::EventLoop& loop;
     ModelInferCalls& infer;
     StreamInferCalls& stream;

@@ -2,7 +2,7 @@
 //
 //   auto inference = std::make_shared<Inference>(parts);
 //   if (absl::Status held = inference->Hold(bytes); !held.ok()) return Refuse(held);
-//   inference->Begin(request, [inference](scheduler::Outcome outcome) { Answer(inference->Response(outcome)); });
+//   inference->Begin(request, "", [inference](scheduler::Outcome outcome) { Answer(inference->Response(outcome)); });
 //
 // Unary calls of gRPC have a class of their own (ModelInferCalls): they are refused before their message is read. The
 // others may be refused by RefuseEarly before their tensor is copied.
@@ -11,16 +11,21 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "proto/inference.pb.h"
 #include "scheduler/request.h"
 #include "scheduler/scheduler.h"
 #include "server/model_infer_calls.h"
+#include "server/request_journal.h"
 #include "server/request_memory.h"
+#include "server/served_versions.h"
 #include "server/translate_outcome.h"
 
 namespace anybit::server {
@@ -38,14 +43,14 @@ class Inference {
   // requests hold too much.
   absl::Status Hold(int64_t bytes);
 
-  // A retry delay if every request with the parameters of `head`, which needs no contents, would be refused now. It is
-  // counted; the caller answers, and Begin is not called.
+  // A retry delay if its version would refuse every request with the names and parameters of `head`, which needs no
+  // contents, now. It is counted; the caller answers, and Begin is not called. Before Begin, with the same names.
   std::optional<Duration> RefuseEarly(const inference::ModelInferRequest& head);
 
-  // Submits `request`, whose tensor is taken out; `done` is called exactly once, on this thread or the scheduler's
-  // loop. A request that is not valid, that memory is missing for, or that is refused early ends like one that the
-  // scheduler refused; all of them are counted. Once.
-  void Begin(inference::ModelInferRequest& request, Done done);
+  // Submits `request`, whose header traceparent was `trace_parent` and whose tensor is taken out; `done` is called
+  // exactly once, on this thread or the loop of its version's scheduler. A request that is not valid, that memory is
+  // missing for, or that is refused early ends like one that the scheduler refused; all of them are counted. Once.
+  void Begin(inference::ModelInferRequest& request, absl::string_view trace_parent, Done done);
 
   // The client went away. Any thread, even before Begin. Lets no std::bad_alloc out.
   void Cancel();
@@ -54,12 +59,15 @@ class Inference {
   inference::ModelInferResponse Response(const scheduler::Outcome& outcome) const;
 
  private:
+  absl::StatusOr<SharedVersion> Choose(const inference::ModelInferRequest& request);
   void CancelAtScheduler(scheduler::RequestId id);
   absl::Status Prepare(inference::ModelInferRequest& request, scheduler::SubmitRequest& submit);
 
   const ModelInferParts& parts_;
   RequestMemory::Share share_;
   ResponseForm form_;
+  SharedVersion version_;              // once it is chosen
+  std::unique_ptr<RequestNote> note_;  // null: nothing is written of it
   absl::Mutex mutex_;
   bool is_cancelled_ ABSL_GUARDED_BY(mutex_) = false;
   std::optional<scheduler::RequestId> id_ ABSL_GUARDED_BY(mutex_);

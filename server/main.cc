@@ -110,6 +110,9 @@ ABSL_FLAG(absl::Duration, keepalive_timeout, absl::Seconds(20), "disconnect clie
 ABSL_FLAG(absl::Duration, max_connection_idle, absl::ZeroDuration(), "close connections without calls after; 0: never");
 ABSL_FLAG(absl::Duration, max_connection_age, absl::ZeroDuration(),
           "close connections after, so that clients look for other servers too; 0: never");
+ABSL_FLAG(bool, admin, false,
+          "offer what changes the server: load and unload of versions, settings of traces and of the log");
+ABSL_FLAG(std::string, trace_file, "", "file that traces of requests are appended to; empty: none can be turned on");
 ABSL_FLAG(absl::Duration, drain_delay, absl::Seconds(5), "after SIGTERM, how long to accept requests while not ready");
 ABSL_FLAG(absl::Duration, drain_timeout, absl::Seconds(20), "then, how long to finish what was accepted");
 
@@ -215,6 +218,8 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
                                        .max_http = absl::GetFlag(FLAGS_max_http_connections)},
                        .commit = kCommit,
                        .triton_metrics = absl::GetFlag(FLAGS_triton_metrics),
+                       .admin = absl::GetFlag(FLAGS_admin),
+                       .trace_file = absl::GetFlag(FLAGS_trace_file),
                        .drain_delay = duration(FLAGS_drain_delay),
                        .drain_timeout = duration(FLAGS_drain_timeout)};
 }
@@ -226,9 +231,10 @@ struct Hardware {
   const model::KernelTable* kernels = nullptr;
 };
 
-absl::StatusOr<std::unique_ptr<model::AdaptiveNetwork>> LoadArtifact(const ServerOptions& options,
+absl::StatusOr<std::unique_ptr<model::AdaptiveNetwork>> LoadArtifact(const std::string& path,
+                                                                     const ServerOptions& options,
                                                                      const Hardware& hardware) {
-  absl::StatusOr<model::Artifact> artifact = model::ReadArtifact(options.artifact);
+  absl::StatusOr<model::Artifact> artifact = model::ReadArtifact(path);
   if (!artifact.ok()) return artifact.status();
   if (hardware.gpus != nullptr) {
     return hardware.gpus->Load(
@@ -301,8 +307,9 @@ int Main(int argc, char** argv) {
       *log_options, [](absl::string_view line) { std::cerr << line << std::flush; },
       [] { return WallTime(std::chrono::system_clock::now()); });
   options->log = &log;
+  const auto load = [&](const std::string& path) { return LoadArtifact(path, *options, *hardware); };
   return ServeUntilStopped(
-      *options, [&] { return LoadArtifact(*options, *hardware); }, ComposeServing, kExample);
+      *options, [&] { return load(options->artifact); }, ComposeServingThatLoads(load), kExample);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "proto/inference.grpc.pb.h"
 #include "server/front/refusal.h"
 #include "server/grpc_status.h"
+#include "server/parameters.h"
 #include "server/parse_message.h"
 #include "server/peek_request.h"
 #include "server/refuse_early.h"
@@ -59,8 +60,8 @@ const std::string& TooMany() {
 
 }  // namespace
 
-// One call. Answer runs on the scheduler's loop, everything else on the thread of the call's queue. The call outlives
-// its answer, because OnEnded comes after it.
+// One call. Answer runs on the loop of its version's scheduler, everything else on the thread of the call's queue. The
+// call outlives its answer, because OnEnded comes after it.
 class ModelInferCalls::Call final : public CallHandler {
  public:
   Call(ModelInferCalls& calls, IncomingCall& call)
@@ -123,19 +124,19 @@ class ModelInferCalls::Call final : public CallHandler {
         incoming_.Finish(DeadlinePassed());
         return;
       }
-      if (const auto retry_after = parts_.scheduler.RefuseEarly(SaturatingAdd(parts_.loop.Now(), left))) {
+      if (const auto retry_after = parts_.versions.RefuseEarly(SaturatingAdd(parts_.loop.Now(), left))) {
         parts_.observer.OnShed();
         ShedEarly(*retry_after);
         return;
       }
     }
     // The message's size is known once it is read.
-    if (Hold(LargestRawRequestBytes(parts_.model))) incoming_.Read(&message_);
+    if (Hold(LargestRawRequestBytes(parts_.contract))) incoming_.Read(&message_);
   }
 
   void Cancel() {
     try {
-      parts_.scheduler.Cancel(*id_);
+      version_->scheduler().Cancel(*id_);
     } catch (const std::bad_alloc&) {
       // Then it is served.
     }
@@ -147,7 +148,9 @@ class ModelInferCalls::Call final : public CallHandler {
     if (refused_ && calls_.refusals_.fetch_add(1, std::memory_order_relaxed) % kDeliverySampling == 0) {
       // A client whose deadline ended before its refusal came waited all that time, most of it unseen in the socket.
       const bool gave_up = !id_ && incoming_.context().IsCancelled() && grpc_deadline_.HasEnded(parts_.wall_now());
-      parts_.scheduler.RefusalSent(*refused_, gave_up ? time_at_arrival_ : Duration::zero());
+      const SharedVersion version = version_ != nullptr ? version_ : parts_.versions.labels().stable;
+      if (version == nullptr) return;
+      version->scheduler().RefusalSent(*refused_, gave_up ? time_at_arrival_ : Duration::zero());
     }
   }
 
@@ -155,19 +158,29 @@ class ModelInferCalls::Call final : public CallHandler {
   // ended. A call that was cancelled earlier tells nothing.
   void ReportDelivery() {
     if (!incoming_.context().IsCancelled()) {
-      parts_.scheduler.Delivered(*ended_);
+      version_->scheduler().Delivered(*ended_);
     } else if (grpc_deadline_.HasEnded(parts_.wall_now())) {
-      parts_.scheduler.Delivered(*ended_, deadline_ - *ended_);
+      version_->scheduler().Delivered(*ended_, deadline_ - *ended_);
     }
+  }
+
+  // Once for each request: those without an id get their versions in turn.
+  absl::StatusOr<SharedVersion> Choose(const inference::ModelInferRequest& request) {
+    if (version_ != nullptr) return version_;
+    return parts_.versions.Choose(request.model_name(), request.model_version(), request.id());
   }
 
   // Refuses the message by its parameters, if they suffice for it. Where nothing is refused nothing is looked at.
   bool RefuseByHead(MonoTime arrival) {
-    if (!parts_.scheduler.RefusesSomeEarly()) return false;
+    if (!parts_.versions.RefusesSomeEarly()) return false;
     std::optional<inference::ModelInferRequest> head = PeekRequest(message_);
     if (!head.has_value() || !BindTenant(incoming_.caller(), *head).ok()) return false;
+    absl::StatusOr<SharedVersion> version = Choose(*head);
+    if (!version.ok()) return false;
+    version_ = *std::move(version);
     const Duration left = grpc_deadline_.Left(parts_.wall_now());
-    const std::optional<Duration> retry_after = RefuseEarly(parts_.scheduler, parts_.model, *head, arrival, left);
+    const std::optional<Duration> retry_after =
+        RefuseEarly(version_->scheduler(), version_->model(), *head, arrival, left);
     if (!retry_after.has_value()) return false;
     ShedEarly(*retry_after);
     return true;
@@ -187,26 +200,37 @@ class ModelInferCalls::Call final : public CallHandler {
       return;
     }
     const absl::Status bound = BindTenant(incoming_.caller(), request);
-    absl::StatusOr<InferCall> call = bound.ok() ? TranslateRequest(request, parts_.model) : bound;
+    absl::StatusOr<SharedVersion> version = bound.ok() ? Choose(request) : absl::StatusOr<SharedVersion>(bound);
+    absl::StatusOr<InferCall> call =
+        version.ok() ? TranslateRequest(request, (*version)->model()) : absl::StatusOr<InferCall>(version.status());
     if (!call.ok()) {
       parts_.observer.OnInvalid(call.status());
       incoming_.Finish(ToGrpcStatus(call.status()));
       return;
     }
+    version_ = *std::move(version);
+    scheduler::Scheduler& scheduler = version_->scheduler();
     const RequestTerms& terms = call->terms;
     const int rows = call->input.rows;
     form_ = {.request_id = request.id(), .rows = rows, .top_classes = call->top_classes};
     deadline_ = SaturatingAdd(arrival, std::min(terms.time_limit, grpc_deadline_.Left(parts_.wall_now())));
-    scheduler::SubmitRequest submission = MakeSubmission(*std::move(call), deadline_, parts_.model);
+    scheduler::SubmitRequest submission = MakeSubmission(*std::move(call), deadline_, version_->model());
     if (!Hold(PayloadBytes(submission))) return;
-    id_ = parts_.scheduler.Submit(std::move(submission),
-                                  [this](scheduler::Outcome outcome) { Answer(std::move(outcome)); });
+    if (!parts_.journal.is_idle()) note_ = parts_.journal.Begin(request.id(), TraceParent(), arrival);
+    id_ = scheduler.Submit(std::move(submission), [this](scheduler::Outcome outcome) { Answer(std::move(outcome)); });
     if (is_cancelled_) Cancel();
   }
 
-  // Loop thread.
+  absl::string_view TraceParent() const {
+    const auto& metadata = incoming_.context().client_metadata();
+    const auto found = metadata.find(kTraceParentHeader);
+    return found == metadata.end() ? "" : absl::string_view(found->second.data(), found->second.size());
+  }
+
+  // The loop thread of the version's scheduler.
   void Answer(scheduler::Outcome outcome) {
     try {
+      if (note_ != nullptr) parts_.journal.End(*note_, version_->model(), outcome);
       if (outcome.kind == scheduler::OutcomeKind::kServed) {
         ended_ = outcome.ended;
         Respond(outcome);
@@ -223,7 +247,7 @@ class ModelInferCalls::Call final : public CallHandler {
 
   void Respond(const scheduler::Outcome& outcome) {
     try {
-      const grpc::Slice bytes(ResponseBytes(outcome, form_, parts_.model));
+      const grpc::Slice bytes(ResponseBytes(outcome, form_, version_->model()));
       response_ = grpc::ByteBuffer(&bytes, 1);
       incoming_.WriteAndFinish(response_, grpc::Status::OK);
     } catch (const std::bad_alloc&) {
@@ -266,6 +290,8 @@ class ModelInferCalls::Call final : public CallHandler {
   RequestMemory::Share share_;
   grpc::ByteBuffer message_;
   ResponseForm form_;
+  SharedVersion version_;              // once its request is valid
+  std::unique_ptr<RequestNote> note_;  // null: nothing is written of it
   MonoTime deadline_{};
   std::optional<scheduler::RequestId> id_;  // once submitted; not for Answer, which may run before it is set
   bool is_cancelled_ = false;               // before its deadline
@@ -279,14 +305,14 @@ void ModelInferCalls::SeeDeadline(Duration left) {
     parts_.observer.OnExpired();
     // A single client may send such calls. Only where all calls are too late is it the edge that is behind.
     if (expired_in_row_.fetch_add(1, std::memory_order_relaxed) % kDeliverySampling == kDeliverySampling - 1) {
-      parts_.scheduler.CallExpiredUnseen();
+      for (const SharedVersion& version : parts_.versions.labels().all()) version->scheduler().CallExpiredUnseen();
     }
     return;
   }
   // Nearly always 0: then nothing is written that other threads read.
   if (expired_in_row_.load(std::memory_order_relaxed) != 0 &&
       expired_in_row_.exchange(0, std::memory_order_relaxed) >= kDeliverySampling) {
-    parts_.scheduler.CallSeenInTime();
+    for (const SharedVersion& version : parts_.versions.labels().all()) version->scheduler().CallSeenInTime();
   }
 }
 
@@ -297,8 +323,7 @@ const std::string* ModelInferCalls::RefuseUnread(Duration left, bool must) {
     static const std::string* const block = new std::string(RefusalBlock(DeadlinePassed(), std::nullopt));
     return block;
   }
-  if (const std::optional<Duration> retry_after =
-          parts_.scheduler.RefuseEarly(SaturatingAdd(parts_.loop.Now(), left))) {
+  if (const std::optional<Duration> retry_after = parts_.versions.RefuseEarly(SaturatingAdd(parts_.loop.Now(), left))) {
     parts_.observer.OnShed();
     const auto wait = std::chrono::ceil<std::chrono::milliseconds>(*retry_after);
     thread_local std::chrono::milliseconds made_for(-1);

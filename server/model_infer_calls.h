@@ -15,13 +15,14 @@
 #include "absl/strings/string_view.h"
 #include "base/time.h"
 #include "scheduler/loop/event_loop.h"
-#include "scheduler/scheduler.h"
 #include "server/call_intake.h"
 #include "server/edge_observer.h"
 #include "server/grpc_deadline.h"
 #include "server/open_calls.h"
+#include "server/request_journal.h"
 #include "server/request_memory.h"
 #include "server/served_model.h"
+#include "server/served_versions.h"
 #include "server/serving_state.h"
 
 namespace anybit::server {
@@ -33,14 +34,15 @@ inline constexpr Duration kDefaultRetryAfter = std::chrono::milliseconds(100);
 // waiting calls of 1 KiB, each took 17.3 KiB of resident memory.
 inline constexpr int64_t kCallOverhead = 16 * 1024;
 
-// The parts that calls of ModelInfer use. Each outlives the last call, and the loop runs until then.
+// The parts that calls of ModelInfer use. Each outlives the last call.
 struct ModelInferParts {
-  const ServedModel& model;
+  const ServedModel& contract;  // what all versions have in common: the largest request, above all
+  ServedVersions& versions;
   const SharedServingState& state;
-  scheduler::Scheduler& scheduler;
-  const scheduler::EventLoop& loop;
+  const scheduler::EventLoop& loop;  // asked for the time
   RequestMemory& memory;
   EdgeObserver& observer;
+  RequestJournal& journal;
   WallTime (*wall_now)();  // gRPC's deadlines are in wall time
 };
 

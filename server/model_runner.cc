@@ -35,7 +35,7 @@ constexpr int kYieldingNice = 5;
 class ModelRunner::Slot {
  public:
   Slot(const model::AdaptiveNetwork& network, const scheduler::EventLoop& loop, const ModelRunnerOptions& options,
-       ProcessorSet processors)
+       ProcessorSet processors, SlotTurns::Slot* turns)
       : network_(network),
         loop_(loop),
         max_batch_(options.max_batch),
@@ -43,6 +43,7 @@ class ModelRunner::Slot {
         input_elements_(static_cast<size_t>(network.description().input.elements)),
         output_elements_(static_cast<size_t>(network.description().output.elements)),
         processors_(std::move(processors)),
+        turns_(turns),
         thread_([this] {
           Prepare();
           Work(scheduler::BatchPriority::kEqual);
@@ -126,6 +127,7 @@ class ModelRunner::Slot {
   }
 
   absl::Status Compute(const scheduler::Batch& batch) {
+    const SlotTurns::Turn turn(turns_);
     if (absl::Status status = Gather(batch); !status.ok()) return status;
     const std::span<const uint8_t> input(input_.data(), batch.rows * input_elements_);
     const std::span<float> output(output_.data(), batch.rows * output_elements_);
@@ -180,6 +182,7 @@ class ModelRunner::Slot {
   const size_t input_elements_;
   const size_t output_elements_;
   const ProcessorSet processors_;
+  SlotTurns::Slot* const turns_;
 
   // The thread that runs a batch only.
   std::vector<uint8_t> input_;
@@ -203,7 +206,8 @@ ModelRunner::ModelRunner(const model::AdaptiveNetwork& network, const scheduler:
                          const ModelRunnerOptions& options) {
   for (int i = 0; i < options.slots; ++i) {
     slots_.push_back(std::make_unique<Slot>(network, loop, options,
-                                            options.processors.empty() ? ProcessorSet() : options.processors[i]));
+                                            options.processors.empty() ? ProcessorSet() : options.processors[i],
+                                            options.turns == nullptr ? nullptr : &options.turns->of(i)));
   }
   (void)pinning();  // waits for them
 }

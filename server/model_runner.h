@@ -19,6 +19,7 @@
 #include "scheduler/batch_runner.h"
 #include "scheduler/loop/event_loop.h"
 #include "server/processors.h"
+#include "server/slot_turns.h"
 
 namespace anybit::server {
 
@@ -28,6 +29,9 @@ struct ModelRunnerOptions {
   std::vector<ProcessorSet> processors;  // of each slot's threads; empty: any
   // Called, on a slot's thread and perhaps more than once, when the network can run nothing any more.
   std::function<void(const absl::Status& why)> on_network_lost;
+  // Where other runners have threads on the same processors; null: nowhere. A batch's waiting for its turn counts as
+  // its computing, because that is how long the slot is taken. Outlives the runner.
+  SlotTurns* turns = nullptr;
 };
 
 class ModelRunner : public scheduler::BatchRunner {

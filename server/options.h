@@ -63,6 +63,8 @@ struct ServerOptions {
   std::string commit = "unknown";                     // that the program was built from
   bool triton_metrics = false;                        // Triton's names beside ours in /metrics
   EventLog* log = nullptr;                            // outlives the server; null: events are not logged
+  bool admin = false;                                 // offer what changes the server: load, unload, settings
+  std::string trace_file;                             // that traces of requests are appended to; empty: there are none
   Duration drain_delay = std::chrono::seconds(5);     // from not ready to not accepting
   Duration drain_timeout = std::chrono::seconds(20);  // for what then still waits or runs
 };

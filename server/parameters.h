@@ -24,6 +24,9 @@ absl::StatusOr<std::optional<std::string>> StringParameter(const Parameters& par
 absl::StatusOr<std::optional<int64_t>> BoundedParameter(const Parameters& parameters, const char* name, int64_t low,
                                                         int64_t high);
 
+// The header, of gRPC and HTTP alike, that tells a request's place in a trace (W3C's Trace Context).
+inline constexpr char kTraceParentHeader[] = "traceparent";
+
 // Parameters that other servers give a meaning and this one does not are accepted, so that no client breaks. An error
 // if one has a wrong type or a reserved name.
 absl::Status CheckForeignParameters(const Parameters& parameters);

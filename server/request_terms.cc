@@ -34,6 +34,18 @@ absl::StatusOr<size_t> FindNamed(const Parameters& parameters, const char* param
                                                  known.size() < configured.size() ? ", ..." : ""));
 }
 
+// The class that `priority` stands for; that of the class named, or the first, where it is absent, 0 or beyond the
+// levels. Its type is checked with those of foreign parameters.
+size_t ClassOfPriority(const Parameters& parameters, size_t named, const std::vector<SlaClass>& sla_classes) {
+  const auto found = parameters.find("priority");
+  if (found == parameters.end() || parameters.contains("sla_class")) return named;
+  const inference::InferParameter& value = found->second;
+  const uint64_t priority = value.has_uint64_param() ? value.uint64_param() : std::max<int64_t>(value.int64_param(), 0);
+  if (priority == 0) return named;
+  const std::vector<size_t> levels = ClassesByPriority(sla_classes);
+  return priority <= levels.size() ? levels[priority - 1] : named;
+}
+
 absl::StatusOr<Duration> FindTimeLimit(const Parameters& parameters, const SlaClass& sla_class) {
   Duration limit = sla_class.objective > Duration::zero() ? sla_class.objective : Duration::max();
   for (const char* name : {"timeout", "slo_us"}) {
@@ -106,11 +118,12 @@ absl::Status NoPointMeets(const Demands& demands, const std::vector<model::Opera
 }  // namespace
 
 absl::StatusOr<RequestTerms> ReadTerms(const Parameters& parameters, const ServedModel& model) {
-  const absl::StatusOr<size_t> class_index = FindNamed(parameters, "sla_class", model.sla_classes);
-  if (!class_index.ok()) return class_index.status();
+  const absl::StatusOr<size_t> named_class = FindNamed(parameters, "sla_class", model.sla_classes);
+  if (!named_class.ok()) return named_class.status();
   const absl::StatusOr<size_t> tenant_index = FindNamed(parameters, "tenant", model.tenants);
   if (!tenant_index.ok()) return tenant_index.status();
-  const SlaClass& sla_class = model.sla_classes[*class_index];
+  const size_t class_index = ClassOfPriority(parameters, *named_class, model.sla_classes);
+  const SlaClass& sla_class = model.sla_classes[class_index];
   const absl::StatusOr<Duration> limit = FindTimeLimit(parameters, sla_class);
   if (!limit.ok()) return limit.status();
   const absl::StatusOr<Demands> demands = ReadDemands(parameters, sla_class, model.tenants[*tenant_index]);
@@ -119,7 +132,7 @@ absl::StatusOr<RequestTerms> ReadTerms(const Parameters& parameters, const Serve
   if (allowed.empty()) return NoPointMeets(*demands, model.network.points);
   return RequestTerms{.time_limit = *limit,
                       .allowed = allowed,
-                      .sla_class = static_cast<scheduler::SlaClassId>(*class_index),
+                      .sla_class = static_cast<scheduler::SlaClassId>(class_index),
                       .tenant = static_cast<scheduler::TenantId>(*tenant_index)};
 }
 

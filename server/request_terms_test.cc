@@ -142,5 +142,23 @@ TEST(RequestTermsTest, ParametersOfTheWrongTypeAreRefused) {
   }
 }
 
+TEST(RequestTermsTest, APriorityStandsForTheClassOfThatWeightUnlessAClassIsNamed) {
+  ServedModel model = Model();
+  const auto class_of = [&](inference::ModelInferRequest request) {
+    const auto terms = ReadTerms(request.parameters(), model);
+    EXPECT_TRUE(terms.ok()) << terms.status();
+    return terms.ok() ? static_cast<int>(terms->sla_class) : -1;
+  };
+  EXPECT_EQ(class_of(WithInt64("priority", 1)), 0) << "all weights are equal";
+  model.sla_classes = {{.name = "default"}, {.name = "urgent", .weight = 5}, {.name = "also urgent", .weight = 5}};
+  EXPECT_EQ(class_of(WithInt64("priority", 0)), 0);
+  EXPECT_EQ(class_of(WithInt64("priority", 1)), 1);
+  EXPECT_EQ(class_of(WithInt64("priority", 2)), 0);
+  EXPECT_EQ(class_of(WithInt64("priority", 3)), 0) << "beyond the levels it is the default";
+  ModelInferRequest request = WithString("sla_class", "default");
+  (*request.mutable_parameters())["priority"].set_uint64_param(1);
+  EXPECT_EQ(class_of(request), 0);
+}
+
 }  // namespace
 }  // namespace anybit::server

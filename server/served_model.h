@@ -3,6 +3,7 @@
 #define ANYBIT_SERVER_SERVED_MODEL_H_
 
 #include <cmath>
+#include <cstddef>
 #include <vector>
 
 #include "model/engine/adaptive_network.h"
@@ -17,6 +18,11 @@ struct ServedModel {
   std::vector<SlaClass> sla_classes;  // SlaClassId indexes them; the first is that of requests that name none
   std::vector<Tenant> tenants;        // TenantId indexes them; the first is that of requests that name none
 };
+
+// The classes that the protocol's `priority` stands for, as indices: priority 1 is the class of the highest weight, 2
+// that of the next lower one, ...; of classes with equal weights the first. Empty where all weights are equal: then a
+// priority means nothing.
+std::vector<size_t> ClassesByPriority(const std::vector<SlaClass>& sla_classes);
 
 // An accuracy in basis points, as floors and responses state it.
 inline int ToBasisPoints(double accuracy) { return static_cast<int>(std::lround(accuracy * 10000)); }

@@ -118,7 +118,9 @@ HttpAction Server::RouteKnown(const HttpHead& head, const Caller& caller) const 
     return HttpAnswer{.status = 404, .body = "there are /v2, /metrics, /livez and /readyz\n"};
   }
   if (Serving* const shown = shown_) return shown->RouteHttp(head, caller);
-  if (head.path == "/v2/health/live" && is_get) return HttpAnswer{.content_type = "application/json"};
+  if (head.path == "/v2/health/live" && is_get) {
+    return HttpAnswer{.content_type = "application/json", .body = R"({"live":true})"};
+  }
   return HttpAnswer{
       .status = 503, .content_type = "application/json", .body = "{\"error\":\"the server is starting\"}"};
 }

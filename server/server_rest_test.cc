@@ -2,6 +2,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -96,9 +97,12 @@ TEST_F(ServerRestTest, ClassesComeAsTexts) {
 
 TEST_F(ServerRestTest, TheServerDescribesItselfAndItsModel) {
   EXPECT_EQ(Body(HttpGet(port(), "/v2"))["name"], "anybit");
-  EXPECT_EQ(HttpGet(port(), "/v2/health/live").code, 200);
-  EXPECT_EQ(HttpGet(port(), "/v2/health/ready").code, 200);
-  EXPECT_EQ(HttpGet(port(), "/v2/models/sums/ready").code, 200);
+  for (const auto& [path, body] : {std::pair("/v2/health/live", R"({"live":true})"),
+                                   {"/v2/health/ready", R"({"ready":true})"},
+                                   {"/v2/models/sums/ready", R"({"name":"sums","ready":true})"}}) {
+    EXPECT_EQ(HttpGet(port(), path).code, 200);
+    EXPECT_EQ(HttpGet(port(), path).body, body);
+  }
   EXPECT_EQ(HttpGet(port(), "/v2/models/sums/versions/7/ready").code, 200);
   const Json metadata = Body(HttpGet(port(), "/v2/models/sums"));
   EXPECT_EQ(metadata["inputs"][0]["shape"].dump(), "[-1,2,2,1]");

@@ -43,6 +43,7 @@ using Stub = inference::GRPCInferenceService::Stub;
 
 constexpr char kToken[] = "0123456789abcdef";
 constexpr char kSearchToken[] = "search-0123456789";
+constexpr char kAdminToken[] = "admin-0123456789";
 
 std::string Path(const std::string& name) { return ::testing::TempDir() + "/" + std::to_string(getpid()) + name; }
 // The folders of tests have longer names than a socket may have.
@@ -266,6 +267,77 @@ TEST_F(ServerSecurityTest, ATokenThatIsTakenBackEndsAtTheNextCall) {
   EXPECT_TRUE(fixture_->server().Reload());
   EXPECT_EQ(Infer(fixture_->stub(), kSearchToken).error_code(), StatusCode::UNAUTHENTICATED);
   EXPECT_TRUE(Infer(fixture_->stub(), kToken).ok());
+}
+
+// Unloads, changes a setting of the log by gRPC and by HTTP: what each answers.
+struct Changes {
+  grpc::Status unload, setting;
+  int http_load = 0, http_setting = 0;
+};
+
+Changes ChangeAll(ServerFixture& fixture, const std::string& token) {
+  Changes changes;
+  const std::string bearer = "Bearer " + token;
+  grpc::ClientContext setting_context, unload_context;
+  setting_context.AddMetadata("authorization", bearer);
+  unload_context.AddMetadata("authorization", bearer);
+  inference::LogSettingsRequest settings;
+  (*settings.mutable_settings())["log_verbose_level"].set_uint32_param(0);
+  inference::LogSettingsResponse settings_response;
+  changes.setting = fixture.stub().LogSettings(&setting_context, settings, &settings_response);
+  const auto post = [&](const std::string& path, const std::string& body) {
+    return HttpSend(fixture.server().http_port(),
+                    absl::StrCat("POST ", path, " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: ", bearer,
+                                 "\r\nContent-Length: ", body.size(), "\r\n\r\n", body))
+        .code;
+  };
+  changes.http_setting = post("/v2/logging", R"({"log_info":true})");
+  changes.http_load = post("/v2/repository/models/sums/unload", "");
+  inference::RepositoryModelUnloadRequest unload;
+  unload.set_model_name("sums");
+  inference::RepositoryModelUnloadResponse unload_response;
+  changes.unload = fixture.stub().RepositoryModelUnload(&unload_context, unload, &unload_response);
+  return changes;
+}
+
+TEST_F(ServerSecurityTest, WhatChangesTheServerTakesATokenWithAdmin) {
+  WriteFile(Path("tokens"), absl::StrCat(kToken, "\n", kAdminToken, " admin\n"));
+  options_.security.token_file = Path("tokens");
+  options_.admin = true;
+  options_.health_address = "127.0.0.1:0";
+  Start();
+  const Changes nobody = ChangeAll(*fixture_, "");
+  EXPECT_EQ(nobody.setting.error_code(), StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(nobody.unload.error_code(), StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(nobody.http_setting, 401);
+  EXPECT_EQ(nobody.http_load, 401);
+  const Changes other = ChangeAll(*fixture_, kToken);
+  EXPECT_EQ(other.setting.error_code(), StatusCode::PERMISSION_DENIED);
+  EXPECT_THAT(other.setting.error_message(), HasSubstr("without 'admin'"));
+  EXPECT_EQ(other.unload.error_code(), StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(other.http_setting, 403);
+  EXPECT_EQ(other.http_load, 403);
+  EXPECT_TRUE(Infer(fixture_->stub(), kToken).ok());
+  const int probes = fixture_->server().health_ports().at(0);
+  EXPECT_EQ(HttpGet(probes, "/readyz").code, 200);
+  const Changes admin = ChangeAll(*fixture_, kAdminToken);
+  EXPECT_TRUE(admin.setting.ok()) << admin.setting.error_message();
+  EXPECT_EQ(admin.http_setting, 200);
+  EXPECT_EQ(admin.http_load, 200);
+  EXPECT_EQ(Infer(fixture_->stub(), kToken).error_code(), StatusCode::NOT_FOUND);
+  EXPECT_EQ(HttpGet(probes, "/readyz").code, 503);
+}
+
+TEST_F(ServerSecurityTest, ATokenWithAdminOffersNothingThatTheServerDoesNot) {
+  WriteFile(Path("tokens"), absl::StrCat(kAdminToken, " admin\n"));
+  options_.security.token_file = Path("tokens");
+  Start();
+  const Changes admin = ChangeAll(*fixture_, kAdminToken);
+  EXPECT_THAT(admin.setting.error_message(), HasSubstr("--admin"));
+  EXPECT_THAT(admin.unload.error_message(), HasSubstr("--admin"));
+  EXPECT_EQ(admin.http_setting, 403);
+  EXPECT_EQ(admin.http_load, 403);
+  EXPECT_TRUE(Infer(fixture_->stub(), kAdminToken).ok());
 }
 
 TEST_F(ServerSecurityTest, ProbesOfTheirOwnAddressNeedNeitherTlsNorTokens) {

@@ -55,7 +55,8 @@ TEST_F(SharedServerTest, ServerMetadataClaimsOnlyWhatIsThere) {
   inference::ServerMetadataResponse response;
   ASSERT_TRUE(shared_->stub().ServerMetadata(&context, {}, &response).ok());
   EXPECT_EQ(response.name(), "anybit");
-  EXPECT_THAT(response.extensions(), ElementsAre("classification", "model_configuration", "parameters", "statistics"));
+  EXPECT_THAT(response.extensions(),
+              ElementsAre("classification", "model_configuration", "parameters", "schedule_policy", "statistics"));
 }
 
 TEST_F(SharedServerTest, MetadataConfigAndIndexDescribeTheModel) {
@@ -83,15 +84,13 @@ TEST_F(SharedServerTest, MetadataConfigAndIndexDescribeTheModel) {
 }
 
 TEST_F(SharedServerTest, CallsNotOfferedAreUnimplementedAndSayWhatToDoInstead) {
-  grpc::ClientContext region, load;
+  grpc::ClientContext region;
   inference::SystemSharedMemoryRegisterResponse response;
   const grpc::Status status = shared_->stub().SystemSharedMemoryRegister(&region, {}, &response);
   EXPECT_EQ(status.error_code(), StatusCode::UNIMPLEMENTED);
   EXPECT_EQ(status.error_message(),
             "this server does not offer '/inference.GRPCInferenceService/SystemSharedMemoryRegister': send the tensor "
             "in raw_input_contents");
-  inference::RepositoryModelLoadResponse loaded;
-  EXPECT_THAT(shared_->stub().RepositoryModelLoad(&load, {}, &loaded).error_message(), HasSubstr("--artifact"));
 }
 
 TEST_F(SharedServerTest, SharedMemoryIsEmptyAndUnregisteredAsAMatterOfCourse) {

@@ -42,8 +42,9 @@ class Serving {
 
   virtual const ServingFacts& facts() const = 0;
 
-  // Whether its network can still run; a GPU may be lost. Any thread.
-  virtual bool CanServe() const { return true; }
+  // Whether there is a network that can run: it may have been unloaded, or its GPU lost. Without one nothing is ready.
+  // Any thread.
+  virtual bool CanServe() const = 0;
 
   // Prometheus' text format. Any thread.
   virtual std::string MetricsText() = 0;

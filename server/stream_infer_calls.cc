@@ -167,7 +167,7 @@ class StreamInferCalls::Call final : public CallHandler {
       }
       message_.Clear();
       if (!status.ok()) return Done(request, status, nullptr);
-      request->inference.Begin(message, [this, request](scheduler::Outcome outcome) {
+      request->inference.Begin(message, "", [this, request](scheduler::Outcome outcome) {
         Done(request, outcome.status, outcome.kind == scheduler::OutcomeKind::kServed ? &outcome : nullptr);
       });
     } catch (const std::bad_alloc&) {
@@ -177,7 +177,7 @@ class StreamInferCalls::Call final : public CallHandler {
 
   // ResourceExhausted if the message's parameters suffice to refuse it.
   absl::Status RefuseByHead(Request& request) {
-    if (!calls_.parts_.scheduler.RefusesSomeEarly()) return absl::OkStatus();
+    if (!calls_.parts_.versions.RefusesSomeEarly()) return absl::OkStatus();
     std::optional<inference::ModelInferRequest> head = PeekRequest(message_);
     if (!head.has_value() || !BindTenant(incoming_.caller(), *head).ok()) return absl::OkStatus();
     const std::optional<Duration> retry_after = request.inference.RefuseEarly(*head);

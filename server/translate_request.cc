@@ -5,8 +5,6 @@
 #include <limits>
 #include <utility>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "server/parameters.h"
 #include "server/shown_text.h"
@@ -42,30 +40,10 @@ absl::StatusOr<int> ReadOutputs(const ModelInferRequest& request, const ServedMo
 
 }  // namespace
 
-absl::Status CheckModel(absl::string_view name, absl::string_view version, const model::NetworkDescription& network) {
-  if (name != network.name) {
-    return absl::NotFoundError(absl::StrCat("Request for unknown model: ", ShownText(name), " is not found"));
-  }
-  if (version.empty()) return absl::OkStatus();
-  int64_t number = 0;
-  if (!std::all_of(version.begin(), version.end(), absl::ascii_isdigit) || !absl::SimpleAtoi(version, &number) ||
-      number < 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("failed to get model version from specified version string ", ShownText(version)));
-  }
-  if (number != network.version) {
-    return absl::NotFoundError(absl::StrCat("Request for unknown model: '", network.name, "' version ", number,
-                                            " is not found, the served version is ", network.version));
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<InferCall> TranslateRequest(ModelInferRequest& request, const ServedModel& model) {
-  absl::Status status = CheckModel(request.model_name(), request.model_version(), model.network);
-  if (!status.ok()) return status;
   const absl::StatusOr<RequestTerms> terms = ReadTerms(request.parameters(), model);
   if (!terms.ok()) return terms.status();
-  if (status = CheckForeignParameters(request.parameters()); !status.ok()) return status;
+  if (absl::Status status = CheckForeignParameters(request.parameters()); !status.ok()) return status;
   const absl::StatusOr<int> top_classes = ReadOutputs(request, model);
   if (!top_classes.ok()) return top_classes.status();
   absl::StatusOr<InputTensor> input = ReadInput(request, model);

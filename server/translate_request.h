@@ -24,11 +24,8 @@ struct InferCall {
   int top_classes = 0;  // of the output, as text; 0: all logits, as FP32
 };
 
-// NotFound unless `name` and `version` ("" for the newest) are the model's; InvalidArgument if the version is no
-// number.
-absl::Status CheckModel(absl::string_view name, absl::string_view version, const model::NetworkDescription& network);
-
-// InvalidArgument or NotFound, naming value and limit. Takes the tensor out of `request`.
+// `model` is the version that the request's name and version stand for (ServedVersions::Choose). InvalidArgument,
+// naming value and limit. Takes the tensor out of `request`.
 absl::StatusOr<InferCall> TranslateRequest(inference::ModelInferRequest& request, const ServedModel& model);
 
 // Bytes in the largest request for names, parameters and what other clients send along.

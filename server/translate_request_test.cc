@@ -54,25 +54,6 @@ TEST(TranslateRequestTest, APlainRequestHasNoDeadlineAndAcceptsEveryPoint) {
   EXPECT_EQ(call.top_classes, 0);
 }
 
-TEST(TranslateRequestTest, ModelAndVersionMustBeTheServedOnes) {
-  ModelInferRequest request = InferRequest();
-  request.set_model_version("7");
-  EXPECT_EQ(Translated(request).input.rows, 1);
-  for (const char* version : {"8", "9223372036854775807"}) {
-    request.set_model_version(version);
-    ExpectRefused(request, "version", absl::StatusCode::kNotFound);
-  }
-  for (const char* version : {"1e9", "-1", " 7", "7 ", "+7", "0", "18446744073709551616", "latest", "0x7"}) {
-    request.set_model_version(version);
-    ExpectRefused(request, "failed to get model version from specified version string");
-  }
-  for (const std::string& name : {std::string(), std::string("other"), std::string("../sums"),
-                                  std::string("sums\0x", 6), std::string(65536, 'a')}) {
-    request.set_model_name(name);
-    ExpectRefused(request, "is not found", absl::StatusCode::kNotFound);
-  }
-}
-
 TEST(TranslateRequestTest, SharedMemoryIsRefused) {
   ModelInferRequest request = InferRequest();
   (*request.mutable_inputs(0)->mutable_parameters())["shared_memory_region"].set_string_param("region");
@@ -112,7 +93,7 @@ TEST(TranslateRequestTest, AClassificationAsksForAtMostAllClasses) {
 
 TEST(TranslateRequestTest, TextsFromClientsAreEscapedAndCutInMessages) {
   ModelInferRequest request = InferRequest();
-  request.set_model_name(std::string("a\nb\0c\xff", 6) + std::string(65536, 'd'));
+  request.mutable_inputs(0)->set_name(std::string("a\nb\0c\xff", 6) + std::string(65536, 'd'));
   const std::string message(TranslateRequest(request, Model()).status().message());
   EXPECT_THAT(message, HasSubstr(R"(a\nb\000c\377)"));
   EXPECT_LT(message.size(), 300u);

@@ -23,47 +23,59 @@ struct AsioEventLoop::Context {
 
 class AsioEventLoop::Hold final : public PostHold {
  public:
-  explicit Hold(AsioEventLoop& loop) : loop_(loop), before_(std::exchange(of_this_thread, this)) {}
+  Hold() : before_(std::exchange(of_this_thread, this)) {}
   ~Hold() override {
     Flush();
     of_this_thread = before_;
   }
 
-  // The hold of this thread for `loop`; null if there is none.
-  static Hold* Of(const AsioEventLoop* loop) {
-    return of_this_thread != nullptr && &of_this_thread->loop_ == loop ? of_this_thread : nullptr;
-  }
+  // Null if this thread has none.
+  static Hold* OfThisThread() { return of_this_thread; }
 
-  void Keep(Callback callback) {
-    kept_.push_back(std::move(callback));
-    if (kept_.size() == kMaxKept) Flush();
+  void Keep(const std::shared_ptr<Context>& context, Callback callback) {
+    std::vector<Callback>& callbacks = Of(context).callbacks;
+    callbacks.push_back(std::move(callback));
+    if (callbacks.size() == kMaxKept) Flush();
   }
 
   void Flush() override {
-    if (kept_.empty()) return;
-    if (kept_.size() == 1) {
-      loop_.PostNow(std::move(kept_.front()));
-    } else {
-      loop_.PostNow([&io = loop_.context_->io, kept = std::exchange(kept_, {})]() mutable {
-        for (Callback& callback : kept) {
-          if (!io.stopped()) std::move(callback)();
-        }
-      });
+    // What is destroyed in here may post again.
+    for (Kept& kept : std::exchange(kept_, {})) {
+      if (kept.callbacks.size() == 1) {
+        PostNow(*kept.context, std::move(kept.callbacks.front()));
+      } else {
+        PostNow(*kept.context, [&io = kept.context->io, callbacks = std::move(kept.callbacks)]() mutable {
+          for (Callback& callback : callbacks) {
+            if (!io.stopped()) std::move(callback)();
+          }
+        });
+      }
     }
-    kept_.clear();
   }
 
  private:
+  struct Kept {
+    std::shared_ptr<Context> context;
+    std::vector<Callback> callbacks;  // at least one, but for what has just been added
+  };
+
+  // There are few loops: one for each version of the network.
+  Kept& Of(const std::shared_ptr<Context>& context) {
+    for (Kept& kept : kept_) {
+      if (kept.context == context) return kept;
+    }
+    return kept_.emplace_back(Kept{.context = context});
+  }
+
   static thread_local Hold* of_this_thread;
 
-  AsioEventLoop& loop_;
   Hold* const before_;
-  std::vector<Callback> kept_;
+  std::vector<Kept> kept_;
 };
 
 thread_local AsioEventLoop::Hold* AsioEventLoop::Hold::of_this_thread = nullptr;
 
-AsioEventLoop::AsioEventLoop() : context_(std::make_unique<Context>()) {}
+AsioEventLoop::AsioEventLoop() : context_(std::make_shared<Context>()) {}
 
 AsioEventLoop::~AsioEventLoop() = default;
 
@@ -76,14 +88,14 @@ MonoTime AsioEventLoop::Now() const {
 }
 
 void AsioEventLoop::Post(Callback callback) {
-  if (Hold* const hold = Hold::Of(this)) return hold->Keep(std::move(callback));
-  PostNow(std::move(callback));
+  if (Hold* const hold = Hold::OfThisThread()) return hold->Keep(context_, std::move(callback));
+  PostNow(*context_, std::move(callback));
 }
 
-std::unique_ptr<PostHold> AsioEventLoop::HoldPosts() { return std::make_unique<Hold>(*this); }
+std::unique_ptr<PostHold> AsioEventLoop::HoldPosts() { return std::make_unique<Hold>(); }
 
-void AsioEventLoop::PostNow(Callback callback) {
-  boost::asio::post(context_->io, [callback = std::move(callback)]() mutable { std::move(callback)(); });
+void AsioEventLoop::PostNow(Context& context, Callback callback) {
+  boost::asio::post(context.io, [callback = std::move(callback)]() mutable { std::move(callback)(); });
 }
 
 TimerId AsioEventLoop::PostAt(MonoTime when, Callback callback) {

@@ -34,11 +34,11 @@ class AsioEventLoop final : public EventLoop {
   class Hold;
   struct Context;  // keeps Asio out of this header
 
-  void PostNow(Callback callback);
+  static void PostNow(Context& context, Callback callback);
   void SetTimer();
   void RunDueTimers();
 
-  const std::unique_ptr<Context> context_;
+  const std::shared_ptr<Context> context_;  // a hold's, too: the loop may end before what is posted is flushed
 
   // Loop thread only.
   TimerQueue timers_;

@@ -14,12 +14,12 @@ namespace anybit::scheduler {
 
 enum class TimerId : uint64_t { kNone = 0 };
 
-// While it lives, what its thread posts to its loop is kept.
+// While it lives, what its thread posts to its loop, and to others of the same kind, is kept.
 class PostHold {
  public:
   virtual ~PostHold() = default;  // flushes
 
-  // Posts what is kept, in its order and together: the loop's thread wakes up once for all of it.
+  // Posts what is kept, in its order for each loop and together: a loop's thread wakes up once for all of it.
   virtual void Flush() = 0;
 };
 
@@ -39,7 +39,8 @@ class EventLoop {
   // An instant already past counts as the present one and runs as soon as the loop turns. Loop thread only.
   virtual TimerId PostAt(MonoTime when, Callback callback) = 0;
 
-  // Keeps the posts of this thread, which ends it; null: this loop keeps none. One at a time for each thread.
+  // Keeps the posts of this thread, which ends it, to all loops of this kind; null: this kind keeps none. One at a time
+  // for each thread.
   virtual std::unique_ptr<PostHold> HoldPosts() { return nullptr; }
 
   // True if the timer was still pending and now will never run. Loop thread only.

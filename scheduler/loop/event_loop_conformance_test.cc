@@ -302,6 +302,24 @@ TEST(AsioEventLoopTest, WhatOneThreadHoldsIsKeptFromTheLoopAndWhatOthersPostIsNo
   runs.join();
 }
 
+TEST(AsioEventLoopTest, PostsToOtherLoopsAreHeldTooAndALoopMayEndBeforeTheyAreFlushed) {
+  AsioEventLoop loop, other;
+  std::vector<int> order;
+  const std::unique_ptr<PostHold> hold = loop.HoldPosts();
+  other.Post([&] { order.push_back(1); });
+  other.Post([&] {
+    order.push_back(2);
+    other.Stop();
+  });
+  auto ended = std::make_unique<AsioEventLoop>();
+  ended->Post([&] { order.push_back(3); });
+  ended.reset();
+  EXPECT_EQ(order, std::vector<int>());
+  hold->Flush();
+  other.Run();
+  EXPECT_EQ(order, (std::vector<int>{1, 2}));
+}
+
 TEST(AsioEventLoopTest, AStopAmongHeldPostsEndsTheLoopAfterThePresentOne) {
   AsioEventLoop loop;
   std::vector<int> order;

@@ -18,7 +18,9 @@
 #include "server/edge_observer.h"
 #include "server/http/decode_body.h"
 #include "server/inference.h"
+#include "server/parameters.h"
 #include "server/refuse_early.h"
+#include "server/rest/http_answers.h"
 #include "server/rest/infer_json.h"
 #include "server/rest/proto_json.h"
 #include "server/serving_state.h"
@@ -28,25 +30,16 @@
 namespace anybit::server {
 namespace {
 
-constexpr char kJson[] = "application/json";
 constexpr char kLengthField[] = "Inference-Header-Content-Length";  // as kserve and Triton call it
 
-// Of a request to describe something, which is a few members.
-constexpr uint64_t kMaxDescriptionBytes = 64 * 1024;
 // A text of JSON for each element of a tensor: three digits, a comma, and blanks of a body that people can read.
 constexpr int64_t kMaxJsonBytesPerElement = 8;
 
-HttpAnswer JsonAnswer(const Json& value) { return {.content_type = kJson, .body = JsonText(value)}; }
-
-template <typename Response>
-HttpAnswer MessageAnswer(const absl::Status& status, const Response& response) {
-  return status.ok() ? JsonAnswer(ToJson(response)) : ErrorAnswer(status);
-}
-
-// Triton's clients look at the status only.
-HttpAnswer ReadyAnswer(const absl::Status& status, bool ready) {
-  if (!status.ok()) return ErrorAnswer(status);
-  return {.status = ready ? 200 : 503, .content_type = kJson};
+// Triton's clients look at the status only, KServe's at the member too. `body` has it.
+HttpAnswer ReadyAnswer(bool ready, const Json& body) {
+  HttpAnswer answer = JsonAnswer(body);
+  if (!ready) answer.status = 503;
+  return answer;
 }
 
 // A request to describe the path's model.
@@ -58,14 +51,6 @@ Request RequestFor(const RestPath& path) {
   return request;
 }
 
-std::optional<HttpAnswer> ExpectMethod(const HttpHead& head, absl::string_view method) {
-  if (head.method == method || (method == "GET" && head.method == "HEAD")) return std::nullopt;
-  HttpAnswer answer = ErrorAnswer(absl::InvalidArgumentError(absl::StrCat("this path is for ", method)));
-  answer.status = 405;
-  answer.fields = {{"Allow", method == "GET" ? "GET, HEAD" : std::string(method)}};
-  return answer;
-}
-
 // What a body of this size may take while it is read.
 int64_t ReadingBytes(int64_t body_bytes) { return body_bytes * kJsonMemoryFactor + kCallOverhead; }
 
@@ -74,38 +59,6 @@ int64_t LargestBody(const ServedModel& model) {
 }
 
 }  // namespace
-
-int HttpStatus(absl::StatusCode code) {
-  switch (code) {
-    case absl::StatusCode::kOk: return 200;
-    case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kFailedPrecondition: return 400;
-    case absl::StatusCode::kUnauthenticated: return 401;
-    case absl::StatusCode::kPermissionDenied: return 403;
-    case absl::StatusCode::kNotFound: return 404;
-    case absl::StatusCode::kAlreadyExists:
-    case absl::StatusCode::kAborted: return 409;
-    case absl::StatusCode::kOutOfRange:  // of a body: too large
-      return 413;
-    case absl::StatusCode::kResourceExhausted: return 429;
-    case absl::StatusCode::kCancelled: return 499;
-    case absl::StatusCode::kUnimplemented: return 501;
-    case absl::StatusCode::kUnavailable: return 503;
-    case absl::StatusCode::kDeadlineExceeded: return 504;
-    default: return 500;
-  }
-}
-
-HttpAnswer ErrorAnswer(const absl::Status& status, Duration retry_after) {
-  Json error = Json::object();
-  error["error"] = std::string(status.message());
-  HttpAnswer answer{.status = HttpStatus(status.code()), .content_type = kJson, .body = JsonText(error)};
-  if (retry_after > Duration::zero()) {
-    const auto seconds = std::chrono::ceil<std::chrono::seconds>(retry_after);
-    answer.fields.emplace_back("Retry-After", absl::StrCat(seconds.count()));
-  }
-  return answer;
-}
 
 // One POST .../infer, from its header to its answer.
 class RestService::InferCall : public std::enable_shared_from_this<InferCall> {
@@ -121,7 +74,7 @@ class RestService::InferCall : public std::enable_shared_from_this<InferCall> {
   absl::Status Hold(int64_t bytes) { return inference_.Hold(bytes); }
 
   // Not on the server's thread: a large body takes its time to be read.
-  void Answer(std::shared_ptr<HttpCall> call) {
+  void Answer(const std::shared_ptr<HttpCall>& call) {
     absl::StatusOr<RestRequest> read = Read(*call);
     if (!read.ok()) return call->Answer(ErrorAnswer(read.status(), RetryAfter(read.status(), refused_for_)));
     forms_ = std::move(read->forms);
@@ -134,14 +87,16 @@ class RestService::InferCall : public std::enable_shared_from_this<InferCall> {
     call->WhenGone([weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->inference_.Cancel();
     });
-    inference_.Begin(read->request, [self = shared_from_this(), call](scheduler::Outcome outcome) {
-      if (outcome.kind != scheduler::OutcomeKind::kServed) {
-        return call->Answer(ErrorAnswer(outcome.status, RetryAfter(outcome.status, outcome.retry_after)));
-      }
-      auto served = std::make_shared<scheduler::Outcome>(std::move(outcome));
-      // The loop's thread has other things to do than to write numbers.
-      call->InBackground([self, call, served] { call->Answer(self->Write(*served)); });
-    });
+    inference_.Begin(
+        read->request, call->head().Field(kTraceParentHeader),
+        [self = shared_from_this(), call](scheduler::Outcome outcome) {
+          if (outcome.kind != scheduler::OutcomeKind::kServed) {
+            return call->Answer(ErrorAnswer(outcome.status, RetryAfter(outcome.status, outcome.retry_after)));
+          }
+          auto served = std::make_shared<scheduler::Outcome>(std::move(outcome));
+          // The loop's thread has other things to do than to write numbers.
+          call->InBackground([self, call, served] { call->Answer(self->Write(*served)); });
+        });
   }
 
  private:
@@ -160,8 +115,8 @@ class RestService::InferCall : public std::enable_shared_from_this<InferCall> {
   }
 
   absl::StatusOr<RestRequest> ReadUncounted(HttpCall& call) {
-    absl::StatusOr<std::string> body =
-        DecodeBody(std::move(call.body()), call.head().Field("Content-Encoding"), LargestBody(service_.parts_.model));
+    absl::StatusOr<std::string> body = DecodeBody(std::move(call.body()), call.head().Field("Content-Encoding"),
+                                                  LargestBody(service_.parts_.contract));
     if (!body.ok()) return body.status();
     if (absl::Status held = Hold(ReadingBytes(static_cast<int64_t>(body->size()))); !held.ok()) return held;
     std::optional<size_t> json_bytes;
@@ -179,6 +134,8 @@ class RestService::InferCall : public std::enable_shared_from_this<InferCall> {
   absl::Status RefuseByHead(const inference::ModelInferRequest& head) {
     inference::ModelInferRequest bound = head;  // of the caller's tenant
     if (!BindTenant(caller_, bound).ok()) return absl::OkStatus();
+    bound.set_model_name(path_.model);
+    bound.set_model_version(path_.version);
     const std::optional<Duration> retry_after = inference_.RefuseEarly(bound);
     if (!retry_after.has_value()) return absl::OkStatus();
     refused_for_ = *retry_after;
@@ -187,7 +144,7 @@ class RestService::InferCall : public std::enable_shared_from_this<InferCall> {
 
   HttpAnswer Write(const scheduler::Outcome& outcome) const {
     RestBody body = WriteInferResponse(inference_.Response(outcome), forms_);
-    if (body.tensors.empty()) return {.content_type = kJson, .body = std::move(body.json)};
+    if (body.tensors.empty()) return {.content_type = kJsonType, .body = std::move(body.json)};
     return {.content_type = "application/octet-stream",
             .fields = {{kLengthField, absl::StrCat(body.json.size())}},
             .body = body.json + body.tensors};
@@ -207,6 +164,7 @@ HttpAction RestService::Route(const HttpHead& head, const Caller& caller) {
   const RestPath& path = *parsed;
   if (path.pattern == "/v2/models/*/infer") return RouteInfer(head, *std::move(parsed), caller);
   if (path.pattern == "/v2/repository/index") return RouteIndex(head);
+  if (std::optional<HttpAction> action = admin_.Route(head, path, caller)) return *std::move(action);
   using Describe = HttpAnswer (RestService::*)(const RestPath&) const;
   static constexpr std::pair<absl::string_view, Describe> kDescriptions[] = {
       {"/v2", &RestService::ServerMetadata},
@@ -226,12 +184,12 @@ HttpAction RestService::Route(const HttpHead& head, const Caller& caller) {
   return ErrorAnswer(absl::NotFoundError(absl::StrCat("there is nothing at ", ShownText(head.path))));
 }
 
-HttpAnswer RestService::ServerLive(const RestPath&) const { return ReadyAnswer(absl::OkStatus(), true); }
+HttpAnswer RestService::ServerLive(const RestPath&) const { return ReadyAnswer(true, {{"live", true}}); }
 
 HttpAnswer RestService::ServerReady(const RestPath&) const {
   inference::ServerReadyResponse response;
-  const absl::Status status = description_.ServerReady({}, response);
-  return ReadyAnswer(status, response.ready());
+  (void)description_.ServerReady({}, response);
+  return ReadyAnswer(response.ready(), {{"ready", response.ready()}});
 }
 
 HttpAnswer RestService::ServerMetadata(const RestPath&) const {
@@ -242,8 +200,10 @@ HttpAnswer RestService::ServerMetadata(const RestPath&) const {
 }
 
 HttpAnswer RestService::ModelReady(const RestPath& path) const {
-  const absl::Status known = CheckModel(path.model, path.version, parts_.model.network);
-  return ReadyAnswer(known, parts_.state == ServingState::kReady);
+  const absl::Status known = parts_.versions.Find(path.model, path.version).status();
+  if (!known.ok()) return ErrorAnswer(known);
+  const bool ready = parts_.state == ServingState::kReady;
+  return ReadyAnswer(ready, {{"name", path.model}, {"ready", ready}});
 }
 
 HttpAnswer RestService::ModelMetadata(const RestPath& path) const {
@@ -296,11 +256,11 @@ HttpAction RestService::RouteInfer(const HttpHead& head, RestPath path, const Ca
     return ErrorAnswer(absl::UnavailableError(is_draining_ ? "the server is stopping" : "the server is starting"),
                        kDefaultRetryAfter);
   }
-  const int64_t largest = LargestBody(parts_.model);
+  const int64_t largest = LargestBody(parts_.contract);
   const int64_t expected = static_cast<int64_t>(std::min<uint64_t>(head.body_bytes.value_or(largest), largest));
   if (absl::Status held = call->Hold(ReadingBytes(expected)); !held.ok()) return ErrorAnswer(held, kDefaultRetryAfter);
   return HttpRoute{.max_body_bytes = static_cast<uint64_t>(largest),
-                   .handle = [call](std::shared_ptr<HttpCall> answered) { call->Answer(std::move(answered)); }};
+                   .handle = [call](const std::shared_ptr<HttpCall>& answered) { call->Answer(answered); }};
 }
 
 }  // namespace anybit::server

@@ -15,24 +15,20 @@
 #include "server/description_methods.h"
 #include "server/http/http_server.h"
 #include "server/model_infer_calls.h"
+#include "server/model_repository.h"
 #include "server/open_calls.h"
+#include "server/rest/rest_admin.h"
 #include "server/rest/rest_path.h"
 #include "server/security/caller.h"
 
 namespace anybit::server {
 
-// The status of HTTP for a code of gRPC: 400, 404, 429 for ResourceExhausted, 504 for DeadlineExceeded, ...
-int HttpStatus(absl::StatusCode code);
-
-// {"error": "..."}; with `retry_after` above zero, the header Retry-After in whole seconds, rounded up.
-HttpAnswer ErrorAnswer(const absl::Status& status, Duration retry_after = Duration::zero());
-
 // Any thread.
 class RestService {
  public:
-  // Both, and the objects of `parts`, outlive the last call.
-  RestService(const ModelInferParts& parts, const DescriptionMethods& description)
-      : parts_(parts), description_(description) {}
+  // All, and the objects of `parts`, outlive the last call.
+  RestService(const ModelInferParts& parts, const DescriptionMethods& description, ModelRepository& repository)
+      : parts_(parts), description_(description), admin_(description, repository) {}
 
   // What to do with a request whose path begins with /v2. Does not block.
   HttpAction Route(const HttpHead& head, const Caller& caller);
@@ -60,6 +56,7 @@ class RestService {
 
   const ModelInferParts& parts_;
   const DescriptionMethods& description_;
+  RestAdmin admin_;
   std::atomic<bool> is_draining_ = false;
   OpenCalls open_;
 };

@@ -16,4 +16,9 @@ absl::Status BindTenant(const Caller& caller, inference::ModelInferRequest& requ
       absl::StrCat("this client's requests belong to the tenant '", caller.tenant, "', and 'tenant' names another"));
 }
 
+absl::Status CheckAdmin(const Caller& caller) {
+  if (caller.is_admin) return absl::OkStatus();
+  return absl::PermissionDeniedError("this client's token does not permit to change the server: it is without 'admin'");
+}
+
 }  // namespace anybit::server

@@ -17,6 +17,9 @@ struct Caller {
 // Makes `request` one of the caller's tenant. PermissionDenied if it names another one.
 absl::Status BindTenant(const Caller& caller, inference::ModelInferRequest& request);
 
+// PermissionDenied unless the caller may use the methods that change the server.
+absl::Status CheckAdmin(const Caller& caller);
+
 }  // namespace anybit::server
 
 #endif  // ANYBIT_SERVER_SECURITY_CALLER_H_

@@ -3,12 +3,16 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
+#include <regex>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "proto/health.grpc.pb.h"
 #include "server/compose_serving.h"
 
@@ -44,11 +48,15 @@ absl::Status StartWith(ServerOptions options) {
   return (*server)->Serve(std::make_unique<SumNetwork>());
 }
 
-ServerFixture::ServerFixture(ServerOptions options, SumNetwork::BeforeRun before_run) {
-  auto server = Server::Listen(std::move(options), ComposeServing);
+ServerFixture::ServerFixture(ServerOptions options, SumNetwork::BeforeRun before_run)
+    : ServerFixture(std::move(options), ComposeServing, std::make_unique<SumNetwork>(std::move(before_run))) {}
+
+ServerFixture::ServerFixture(ServerOptions options, MakeServing make_serving,
+                             std::unique_ptr<model::AdaptiveNetwork> network) {
+  auto server = Server::Listen(std::move(options), std::move(make_serving));
   EXPECT_TRUE(server.ok()) << server.status();
   server_ = *std::move(server);
-  const absl::Status status = server_->Serve(std::make_unique<SumNetwork>(std::move(before_run)));
+  const absl::Status status = server_->Serve(std::move(network));
   EXPECT_TRUE(status.ok()) << status;
   channel_ = grpc::CreateChannel(absl::StrCat("127.0.0.1:", server_->grpc_port()), grpc::InsecureChannelCredentials());
   stub_ = GRPCInferenceService::NewStub(channel_);
@@ -120,9 +128,13 @@ grpc::health::v1::HealthCheckResponse::ServingStatus HealthOf(ServerFixture& fix
 }
 
 int Metric(const Server& server, const std::string& series) {
-  const std::string page = "\n" + server.MetricsText();
-  const auto at = page.find("\n" + series + " ");
-  return at == std::string::npos ? 0 : std::stoi(page.substr(at + 1 + series.size()));
+  static const std::regex* const kVersion = new std::regex(R"re(\{version="\d+"\}|,version="\d+"|version="\d+",)re");
+  int sum = 0;
+  for (absl::string_view line : absl::StrSplit(server.MetricsText(), '\n')) {
+    const std::string plain = std::regex_replace(std::string(line), *kVersion, "");
+    if (absl::StartsWith(plain, series + " ")) sum += std::stoi(plain.substr(series.size()));
+  }
+  return sum;
 }
 
 int Ended(const Server& server, const std::string& outcome) {

@@ -38,6 +38,8 @@ absl::Status StartWith(ServerOptions options);
 class ServerFixture {
  public:
   explicit ServerFixture(ServerOptions options, SumNetwork::BeforeRun before_run = nullptr);
+  // `network` is the first one; `make_serving` may load others.
+  ServerFixture(ServerOptions options, MakeServing make_serving, std::unique_ptr<model::AdaptiveNetwork> network);
 
   Server& server() { return *server_; }
   inference::GRPCInferenceService::Stub& stub() { return *stub_; }
@@ -92,7 +94,7 @@ class Call {
 // What grpc.health.v1.Health answers for `service`; SERVICE_UNKNOWN for NOT_FOUND.
 grpc::health::v1::HealthCheckResponse::ServingStatus HealthOf(ServerFixture& fixture, const std::string& service);
 
-// The value of a series, by its name and labels; 0 if there is none.
+// The value of a series, by its name and its labels but the version: the sum of all versions; 0 if there is none.
 int Metric(const Server& server, const std::string& series);
 // Requests that ended as `outcome`, and calls that were refused for `reason`.
 int Ended(const Server& server, const std::string& outcome);

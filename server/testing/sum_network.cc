@@ -9,9 +9,9 @@
 
 namespace anybit::server::testing {
 
-SumNetwork::SumNetwork(BeforeRun before_run) : before_run_(std::move(before_run)) {
+SumNetwork::SumNetwork(BeforeRun before_run, int64_t version) : before_run_(std::move(before_run)) {
   description_ = {.name = "sums",
-                  .version = 7,
+                  .version = version,
                   .input = {.name = "image", .shape = {2, 2, 1}, .elements = 4},
                   .output = {.name = "logits", .shape = {3}, .elements = 3},
                   .labels = {"zero", "one", "two"},

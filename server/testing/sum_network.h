@@ -22,7 +22,7 @@ class SumNetwork : public model::AdaptiveNetwork {
 
   static constexpr int kFp32 = 0, kW8a8 = 1, kW4a4f = 2, kW1a1 = 3;
 
-  explicit SumNetwork(BeforeRun before_run = nullptr);
+  explicit SumNetwork(BeforeRun before_run = nullptr, int64_t version = 7);
 
   const model::NetworkDescription& description() const override { return description_; }
   std::unique_ptr<Scratch> MakeScratch(int max_rows) const override;

@@ -55,7 +55,7 @@ RULES = [
     (r"server/http/", rf"{GRPC}|google/|(metrics|model|proto|scheduler)/|server/(?!http/)"),
     (r"server/rest/", r"boost/"),
     # The edge tells its observer; only the composition knows that metrics are one.
-    (r"server/(?!compose_serving|edge_metrics)", r"metrics/"),
+    (r"server/(?!compose_(serving|version)|edge_metrics)", r"metrics/"),
     (r"server/", rf"{LIBTORCH}|model/(train/|engine/torch_)|client/"),
     (r"server/(?!testing/|.*_test\.cc)", r"scheduler/sim/"),
     (

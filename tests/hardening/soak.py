@@ -6,9 +6,11 @@ and streams, and are killed in the middle of them.
 """
 
 import argparse
+import collections
 import os
 import pathlib
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -94,9 +96,16 @@ def resident_and_descriptors(pid):
 
 
 def scrape(address):
+    """Each series, by its name and its labels but the version: the sum of all versions."""
     with urllib.request.urlopen(f"http://{address}/metrics", timeout=attack.SECONDS) as page:
         lines = page.read().decode().splitlines()
-    return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if not line.startswith("#")}
+    sums = collections.defaultdict(float)
+    for line in lines:
+        if line.startswith("#"):
+            continue
+        series, value = line.rsplit(" ", 1)
+        sums[re.sub(r',?version="\d+"', "", series).replace("{}", "")] += float(value)
+    return dict(sums)  # a name that is not there is an error
 
 
 def soak(options):

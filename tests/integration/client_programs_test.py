@@ -38,7 +38,8 @@ def ran(*command, **environment):
 def served(server):
     """How many requests the server has answered."""
     with urllib.request.urlopen(f"http://{server.http_address}/metrics", timeout=60) as response:
-        return int(re.search(r'^anybit_requests_total{outcome="served"} (\d+)$', response.read().decode(), re.M)[1])
+        page = response.read().decode()
+    return int(re.search(r'^anybit_requests_total{outcome="served",version="\d+"} (\d+)$', page, re.M)[1])
 
 
 class ConnectionTest(unittest.TestCase):

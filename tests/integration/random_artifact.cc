@@ -1,7 +1,8 @@
 // Writes an artifact of random numbers for a small network with the default network's input and output, so that the
-// server can be tested before any network was trained, and quickly. With a side and channels: for images of that size.
+// server can be tested before any network was trained, and quickly. With a side and channels: for images of that size;
+// with a version: that one, with other numbers.
 //
-// usage: random_artifact FILE [SIDE CHANNELS]
+// usage: random_artifact FILE [SIDE CHANNELS [VERSION]]
 #include <iostream>
 
 #include "absl/status/status.h"
@@ -43,14 +44,16 @@ proto::NetworkSpec SmallNetwork(int side, int channels) {
 }  // namespace anybit
 
 int main(int argc, char** argv) {
-  int side = 32, channels = 1;
-  const bool sized = argc == 4 && absl::SimpleAtoi(argv[2], &side) && absl::SimpleAtoi(argv[3], &channels);
-  if (argc != 2 && !sized) {
-    std::cerr << "usage: random_artifact FILE [SIDE CHANNELS]\n";
+  int side = 32, channels = 1, version = 1;
+  const bool sized = argc >= 4 && absl::SimpleAtoi(argv[2], &side) && absl::SimpleAtoi(argv[3], &channels);
+  const bool versioned = argc != 5 || absl::SimpleAtoi(argv[4], &version);
+  if ((argc != 2 && !sized) || argc > 5 || !versioned) {
+    std::cerr << "usage: random_artifact FILE [SIDE CHANNELS [VERSION]]\n";
     return 2;
   }
-  const absl::Status status = anybit::model::WriteArtifact(
-      anybit::model::RandomArtifact(anybit::SmallNetwork(side, channels), /*seed=*/1), argv[1]);
+  anybit::model::Artifact artifact = anybit::model::RandomArtifact(anybit::SmallNetwork(side, channels), version);
+  artifact.version = version;
+  const absl::Status status = anybit::model::WriteArtifact(artifact, argv[1]);
   if (status.ok()) return 0;
   std::cerr << status << "\n";
   return 1;

@@ -157,7 +157,9 @@ class ServingTest(unittest.TestCase):
         self.assertEqual(refusal.exception.status(), "StatusCode.INVALID_ARGUMENT")
         self.assertIn("unknown 'tenant' 'c', known: default, a, b", refusal.exception.message())
         metrics = get(server.http_address, "/metrics").decode()
-        counted = re.findall(r'^anybit_tenant_requests_total{met="true",tenant="(\w+)"} (\d+)$', metrics, re.MULTILINE)
+        counted = re.findall(
+            r'^anybit_tenant_requests_total{met="true",tenant="(\w+)",version="\d+"} (\d+)$', metrics, re.MULTILINE
+        )
         self.assertEqual(dict(counted), {"default": "2", "a": "1", "b": "2"})
         status = subprocess.run(
             [CLIENT, "--server", server.grpc_address, "--json", "status"], check=True, capture_output=True
@@ -336,7 +338,8 @@ class ServingTest(unittest.TestCase):
         for _ in range(1000):
             self.infer(test_images(1))
             metrics = get(self.server.http_address, "/metrics").decode()
-            if int(re.search(r"^anybit_delivery_duration_seconds_count (\d+)$", metrics, re.MULTILINE)[1]) > 0:
+            count = r'^anybit_delivery_duration_seconds_count{version="\d+"} (\d+)$'
+            if int(re.search(count, metrics, re.MULTILINE)[1]) > 0:
                 return
         self.fail("none of 1000 answers was measured")
 

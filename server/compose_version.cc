@@ -1,0 +1,190 @@
+#include "server/compose_version.h"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "absl/functional/function_ref.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "metrics/serving_metrics.h"
+#include "metrics/triton_metrics.h"
+#include "scheduler/admission/admission.h"
+#include "scheduler/loop/asio_event_loop.h"
+#include "scheduler/policies/registry.h"
+#include "scheduler/scheduler.h"
+#include "server/event_log.h"
+#include "server/log_observer.h"
+#include "server/measure_in_turn.h"
+#include "server/model_runner.h"
+#include "server/model_statistics.h"
+#include "server/profile_finder.h"
+#include "server/served_model.h"
+
+namespace anybit::server {
+namespace {
+
+// A promise that no operating point can keep is refused at the start, not at each request.
+absl::Status CheckFloors(const ServedModel& model, const scheduler::PointTable& points) {
+  int best = 0;
+  for (const scheduler::PointInfo& point : points) best = std::max(best, ToBasisPoints(point.accuracy));
+  absl::Status status;
+  const auto check = [&](absl::string_view what, absl::string_view name, int floor_bp) {
+    if (floor_bp <= best) return;
+    status.Update(absl::InvalidArgumentError(absl::StrCat(what, " ", name, " has an accuracy floor of ", floor_bp,
+                                                          " basis points, the best operating point has ", best)));
+  };
+  for (const SlaClass& sla_class : model.sla_classes) check("SLA class", sla_class.name, sla_class.accuracy_floor_bp);
+  for (const Tenant& tenant : model.tenants) check("tenant", tenant.name, tenant.accuracy_floor_bp);
+  return status;
+}
+
+// Weights and shares are given only where they tell requests apart: then decisions need not look at them.
+scheduler::SchedulerOptions MakeSchedulerOptions(const ServerOptions& options) {
+  scheduler::SchedulerOptions made{.max_queue_requests = options.max_queue};
+  const auto& classes = options.sla_classes;
+  const bool weights_vary = std::any_of(classes.begin(), classes.end(),
+                                        [&](const SlaClass& other) { return other.weight != classes[0].weight; });
+  if (weights_vary) {
+    for (const SlaClass& sla_class : classes) made.class_weights.push_back(sla_class.weight);
+  }
+  if (options.tenants.size() > 1) {
+    for (const Tenant& tenant : options.tenants) made.tenant_shares.push_back(tenant.share);
+  }
+  return made;
+}
+
+void WaitFor(Duration time) { std::this_thread::sleep_for(time); }
+
+// Runs `work` where a slot's batches will run, which is what its measurements are for.
+void RunOn(const ProcessorSet& processors, absl::FunctionRef<void()> work) {
+  std::thread([&] {
+    (void)PinThisThread(processors);  // refused again for the slot, and reported then
+    work();
+  }).join();
+}
+
+metrics::ServingMetricsLabels MetricsLabels(const ServedModel& model, const ComposedVersion::Facts& facts, int slots) {
+  const scheduler::Profile& profile = facts.profile;
+  metrics::ServingMetricsLabels labels{.model = model.network.name,
+                                       .version = model.network.version,
+                                       .isa = facts.isa,
+                                       .points = profile.points,
+                                       .max_batch = model.max_batch,
+                                       .slots = slots};
+  for (int point = 0; point < static_cast<int>(profile.points.size()); ++point) {
+    labels.row_latencies.push_back(profile.At(ToPointId(point), profile.max_batch) / profile.max_batch);
+  }
+  for (const SlaClass& sla_class : model.sla_classes) {
+    labels.sla_classes.push_back({.name = sla_class.name, .objective = sla_class.objective});
+  }
+  for (const Tenant& tenant : model.tenants) labels.tenants.push_back(tenant.name);
+  return labels;
+}
+
+// The parts stand in the order of their making; the destructor takes them apart.
+class ComposedVersionImpl final : public ComposedVersion {
+ public:
+  ComposedVersionImpl(const ServerOptions& options, std::unique_ptr<model::AdaptiveNetwork> network)
+      : network_(std::move(network)),
+        model_{.network = network_->description(),
+               .max_batch = options.max_batch,
+               .sla_classes = options.sla_classes,
+               .tenants = options.tenants},
+        statistics_(options.max_batch, [] { return WallTime(std::chrono::system_clock::now()); }) {}
+
+  ~ComposedVersionImpl() override {
+    loop_.Stop();
+    if (loop_thread_.joinable()) loop_thread_.join();
+    runner_.reset();
+  }
+
+  // Once. After an error it can only be destroyed.
+  absl::Status Start(const VersionSurroundings& surroundings, bool reloaded);
+
+  const ServedModel& model() const override { return model_; }
+  scheduler::Scheduler& scheduler() override { return *scheduler_; }
+  const ModelStatistics& statistics() const override { return statistics_; }
+  std::optional<model::DeviceReading> ReadDevice() const override { return network_->ReadDevice(); }
+  const Facts& facts() const override { return facts_; }
+
+ private:
+  absl::Status FindLatencies(const ServerOptions& options, const ProcessorSet& processors, SlotTurns::Slot& slot);
+  void StartScheduler(const VersionSurroundings& surroundings);
+
+  const std::unique_ptr<model::AdaptiveNetwork> network_;
+  const ServedModel model_;
+  Facts facts_;
+  scheduler::AsioEventLoop loop_;
+  std::unique_ptr<scheduler::SchedulingPolicy> policy_;
+  scheduler::AdmissionControl admission_;
+  std::optional<metrics::ServingMetrics> metrics_;
+  ModelStatistics statistics_;
+  std::optional<metrics::TritonMetrics> triton_metrics_;  // only where they are wanted
+  std::optional<LogObserver> log_observer_;               // only where there is a log
+  std::optional<scheduler::Scheduler> scheduler_;
+  std::unique_ptr<ModelRunner> runner_;  // its threads answer to scheduler and loop, so it goes before both
+  std::thread loop_thread_;
+};
+
+absl::Status ComposedVersionImpl::Start(const VersionSurroundings& surroundings, bool reloaded) {
+  ServerOptions options = surroundings.options;
+  if (reloaded) options.profile = options.save_profile = "";
+  const auto& processors = surroundings.processors;
+  absl::Status found =
+      FindLatencies(options, processors.empty() ? ProcessorSet() : processors.front(), surroundings.turns.of(0));
+  if (!found.ok()) return found;
+  absl::StatusOr<std::unique_ptr<scheduler::SchedulingPolicy>> policy =
+      scheduler::MakePolicy(options.policy, facts_.profile);
+  if (!policy.ok()) return policy.status();
+  policy_ = *std::move(policy);
+  StartScheduler(surroundings);
+  return absl::OkStatus();
+}
+
+absl::Status ComposedVersionImpl::FindLatencies(const ServerOptions& options, const ProcessorSet& processors,
+                                                SlotTurns::Slot& slot) {
+  NetworkInTurn network(*network_, slot, loop_);
+  const ClockInTurn clock(loop_, network);
+  absl::StatusOr<FoundProfile> found;
+  RunOn(processors, [&] { found = FindProfile(network, clock, options, WaitFor); });
+  if (!found.ok()) return found.status();
+  facts_.profile = std::move(found->profile.latencies);
+  facts_.profile_note = std::move(found->note);
+  if (found->profile.kernels.has_value()) facts_.isa = found->profile.kernels->isa;
+  return CheckFloors(model_, facts_.profile.points);
+}
+
+void ComposedVersionImpl::StartScheduler(const VersionSurroundings& surroundings) {
+  const ServerOptions& options = surroundings.options;
+  metrics_.emplace(surroundings.page, MetricsLabels(model_, facts_, options.slots));
+  std::vector<scheduler::SchedulerObserver*> observers = {&*metrics_, &statistics_};
+  if (options.triton_metrics) {
+    observers.push_back(&triton_metrics_.emplace(surroundings.page, model_.network.name, model_.network.version));
+  }
+  if (options.log != nullptr) observers.push_back(&log_observer_.emplace(model_, *options.log));
+  runner_ = std::make_unique<ModelRunner>(*network_, loop_,
+                                          ModelRunnerOptions{.slots = options.slots,
+                                                             .max_batch = options.max_batch,
+                                                             .processors = surroundings.processors,
+                                                             .on_network_lost = surroundings.on_network_lost,
+                                                             .turns = &surroundings.turns});
+  facts_.pinning = runner_->pinning();
+  scheduler_.emplace(loop_, *runner_, *policy_, admission_, facts_.profile, std::move(observers),
+                     MakeSchedulerOptions(options));
+  loop_thread_ = std::thread([this] { loop_.Run(); });
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ComposedVersion>> ComposeVersion(const VersionSurroundings& surroundings,
+                                                                std::unique_ptr<model::AdaptiveNetwork> network,
+                                                                bool reloaded) {
+  auto version = std::make_unique<ComposedVersionImpl>(surroundings.options, std::move(network));
+  if (absl::Status status = version->Start(surroundings, reloaded); !status.ok()) return status;
+  return version;
+}
+
+}  // namespace anybit::server
