@@ -1,6 +1,9 @@
 #include "server/compose_version.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <optional>
 #include <thread>
@@ -22,6 +25,7 @@
 #include "server/model_statistics.h"
 #include "server/profile_finder.h"
 #include "server/served_model.h"
+#include "server/thread_clock.h"
 
 namespace anybit::server {
 namespace {
@@ -57,6 +61,22 @@ scheduler::SchedulerOptions MakeSchedulerOptions(const ServerOptions& options) {
 }
 
 void WaitFor(Duration time) { std::this_thread::sleep_for(time); }
+
+// By how much the thread that measures a version beside others is nicer than theirs. A load takes up to ten times as
+// long where they want the whole processor.
+constexpr int kMeasuringNice = 10;
+
+// Lets the threads of versions that serve go first.
+void BeNice() {
+  errno = 0;
+  const int priority = getpriority(PRIO_PROCESS, 0);  // Linux: of this thread
+  if (errno == 0) (void)setpriority(PRIO_PROCESS, 0, priority + kMeasuringNice);
+}
+
+// Whether a batch is the work of the thread that runs it. Where the processors are not known, it may be a device's.
+bool ComputesOnOneThread(const ServerOptions& options) {
+  return options.threads_per_slot == 1 && !options.processors.empty();
+}
 
 // Runs `work` where a slot's batches will run, which is what its measurements are for.
 void RunOn(const ProcessorSet& processors, absl::FunctionRef<void()> work) {
@@ -111,7 +131,7 @@ class ComposedVersionImpl final : public ComposedVersion {
   const Facts& facts() const override { return facts_; }
 
  private:
-  absl::Status FindLatencies(const ServerOptions& options, const ProcessorSet& processors, SlotTurns::Slot& slot);
+  absl::Status FindLatencies(const VersionSurroundings& surroundings, bool reloaded);
   void StartScheduler(const VersionSurroundings& surroundings);
 
   const std::unique_ptr<model::AdaptiveNetwork> network_;
@@ -130,26 +150,33 @@ class ComposedVersionImpl final : public ComposedVersion {
 };
 
 absl::Status ComposedVersionImpl::Start(const VersionSurroundings& surroundings, bool reloaded) {
-  ServerOptions options = surroundings.options;
-  if (reloaded) options.profile = options.save_profile = "";
-  const auto& processors = surroundings.processors;
-  absl::Status found =
-      FindLatencies(options, processors.empty() ? ProcessorSet() : processors.front(), surroundings.turns.of(0));
-  if (!found.ok()) return found;
+  if (absl::Status found = FindLatencies(surroundings, reloaded); !found.ok()) return found;
   absl::StatusOr<std::unique_ptr<scheduler::SchedulingPolicy>> policy =
-      scheduler::MakePolicy(options.policy, facts_.profile);
+      scheduler::MakePolicy(surroundings.options.policy, facts_.profile);
   if (!policy.ok()) return policy.status();
   policy_ = *std::move(policy);
   StartScheduler(surroundings);
   return absl::OkStatus();
 }
 
-absl::Status ComposedVersionImpl::FindLatencies(const ServerOptions& options, const ProcessorSet& processors,
-                                                SlotTurns::Slot& slot) {
-  NetworkInTurn network(*network_, slot, loop_);
-  const ClockInTurn clock(loop_, network);
+// Beside versions that serve, what they compute must not count as this version's latency. One thread yields to theirs
+// and counts its own time; where others take part in a batch, its runs take turns with theirs.
+absl::Status ComposedVersionImpl::FindLatencies(const VersionSurroundings& surroundings, bool reloaded) {
+  ServerOptions options = surroundings.options;
+  if (reloaded) options.profile = options.save_profile = "";
+  const ProcessorSet processors = surroundings.processors.empty() ? ProcessorSet() : surroundings.processors.front();
   absl::StatusOr<FoundProfile> found;
-  RunOn(processors, [&] { found = FindProfile(network, clock, options, WaitFor); });
+  if (reloaded && ComputesOnOneThread(options)) {
+    const ThreadClock clock;
+    RunOn(processors, [&] {
+      BeNice();
+      found = FindProfile(*network_, clock, options, WaitFor);
+    });
+  } else {
+    NetworkInTurn network(*network_, surroundings.turns.of(0), loop_);
+    const ClockInTurn clock(loop_, network);
+    RunOn(processors, [&] { found = FindProfile(network, clock, options, WaitFor); });
+  }
   if (!found.ok()) return found.status();
   facts_.profile = std::move(found->profile.latencies);
   facts_.profile_note = std::move(found->note);

@@ -21,6 +21,7 @@
 #include "proto/inference.grpc.pb.h"
 #include "server/compose_serving.h"
 #include "server/http/testing/http_get.h"
+#include "server/processors.h"
 #include "server/testing/gate.h"
 #include "server/testing/server_fixture.h"
 #include "server/testing/sum_network.h"
@@ -174,6 +175,20 @@ TEST_F(ReloadTest, ACallInFlightEndsOnTheVersionThatItBeganWith) {
   EXPECT_TRUE(ended.ok()) << ended.error_message();
   EXPECT_EQ(response.model_version(), "7");
   WaitUntil([&] { return Rows("UNLOADING"); }, 0);
+}
+
+TEST_F(ReloadTest, ALoadDoesNotWaitForABatchThatOneThreadComputes) {
+  Gate gate;
+  first_run_ = gate.Hold();
+  ServerOptions options = AdminOptions();
+  options.processors = AllowedProcessors();
+  Start(options);
+  Call running(fixture_->stub(), Request());
+  gate.WaitUntilARunBegan();
+  EXPECT_TRUE(LoadVersion("8").ok());
+  EXPECT_EQ(Rows("UNLOADING"), 1);
+  gate.Open();
+  EXPECT_TRUE(running.Wait().ok());
 }
 
 TEST_F(ReloadTest, ABadArtifactLeavesTheOldOneServingAndSaysWhy) {
