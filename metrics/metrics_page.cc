@@ -54,4 +54,10 @@ prometheus::Counter* SeriesSet::Requests(const std::string& outcome) {
                  {{"outcome", outcome}});
 }
 
+prometheus::Counter* SeriesSet::Shed(const std::string& reason) {
+  return Counter("anybit_shed_requests_total",
+                 "Requests of the outcome shed, by why. Those without a version were refused before they had one.",
+                 {{"reason", reason}});
+}
+
 }  // namespace anybit::metrics

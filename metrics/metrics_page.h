@@ -62,6 +62,8 @@ class SeriesSet {
 
   // anybit_requests_total, which the server counts for requests without a version, and each version for its own.
   prometheus::Counter* Requests(const std::string& outcome);
+  // anybit_shed_requests_total, likewise.
+  prometheus::Counter* Shed(const std::string& reason);
 
  private:
   template <typename Builder, typename... Args>

@@ -9,6 +9,9 @@ ServerMetrics::ServerMetrics(MetricsPage& page, const ServerMetricsLabels& label
   for (int kind = 0; kind < scheduler::kOutcomeKinds; ++kind) {
     requests_[kind] = series_.Requests(scheduler::OutcomeName(static_cast<scheduler::OutcomeKind>(kind)));
   }
+  for (int reason = 0; reason < scheduler::kShedReasons; ++reason) {
+    shed_[reason] = series_.Shed(scheduler::kShedReasonNames[reason]);
+  }
   invalid_requests_ = series_.Requests("invalid");
   for (const std::string& reason : labels.refused_call_reasons) {
     refused_calls_.push_back(
@@ -61,6 +64,11 @@ void ServerMetrics::AddDevice(const std::string& uuid) {
 void ServerMetrics::CountInvalidRequest() { invalid_requests_->Increment(); }
 
 void ServerMetrics::CountRequest(scheduler::OutcomeKind kind) { requests_[static_cast<size_t>(kind)]->Increment(); }
+
+void ServerMetrics::CountShed(scheduler::ShedReason reason) {
+  CountRequest(scheduler::OutcomeKind::kShed);
+  shed_[static_cast<size_t>(reason)]->Increment();
+}
 
 void ServerMetrics::CountRefusedCall(size_t reason) { refused_calls_[reason]->Increment(); }
 

@@ -44,6 +44,7 @@ class ServerMetrics {
 
   void CountInvalidRequest();
   void CountRequest(scheduler::OutcomeKind kind);
+  void CountShed(scheduler::ShedReason reason);
   // `reason` is an index of the labels'.
   void CountRefusedCall(size_t reason);
 
@@ -82,6 +83,7 @@ class ServerMetrics {
 
   SeriesSet series_;
   std::array<prometheus::Counter*, scheduler::kOutcomeKinds> requests_{};  // by OutcomeKind
+  std::array<prometheus::Counter*, scheduler::kShedReasons> shed_{};       // by ShedReason
   prometheus::Counter* invalid_requests_;
   std::vector<prometheus::Counter*> refused_calls_;  // by reason
   prometheus::Gauge* request_bytes_;

@@ -74,6 +74,9 @@ void ServingMetrics::AddRequests() {
   for (int kind = 0; kind < scheduler::kOutcomeKinds; ++kind) {
     requests_[kind] = series_.Requests(scheduler::OutcomeName(static_cast<scheduler::OutcomeKind>(kind)));
   }
+  for (int reason = 0; reason < scheduler::kShedReasons; ++reason) {
+    shed_[reason] = series_.Shed(scheduler::kShedReasonNames[reason]);
+  }
   replaced_decisions_ =
       series_.Counter("anybit_decisions_replaced_total",
                       "Decisions of the policy that failed their check; the fallback's were applied.");
@@ -116,12 +119,7 @@ void ServingMetrics::AddTenants(const ServingMetricsLabels& labels) {
 void ServingMetrics::AddPoints(const ServingMetricsLabels& labels) {
   for (size_t i = 0; i < labels.points.size(); ++i) {
     const Labels name = {{"operating_point", labels.points[i].name}};
-    points_.push_back(
-        {.batches = series_.Counter("anybit_batches_total", "Batches dispatched, by operating point.", name),
-         .rows = series_.Counter("anybit_rows_total", "Rows dispatched, by operating point.", name),
-         .switches = series_.Counter(
-             "anybit_operating_point_switches_total",
-             "Batches at another operating point than the batch before, by the point switched to.", name)});
+    points_.push_back(AddPoint(labels.points[i].name));
     series_
         .Gauge("anybit_operating_point_accuracy_ratio", "Measured top-1 accuracy of an operating point, as a fraction.",
                name)
@@ -133,6 +131,33 @@ void ServingMetrics::AddPoints(const ServingMetricsLabels& labels) {
         ->Set(row_seconds);
     if (labels.points[i].accuracy == best_accuracy_) queued_row_seconds_ = row_seconds / labels.slots;
   }
+}
+
+ServingMetrics::Point ServingMetrics::AddPoint(const std::string& name) {
+  const auto with = [&](const char* label, const char* value) {
+    return Labels{{"operating_point", name}, {label, value}};
+  };
+  Point point{.batches = series_.Counter("anybit_batches_total", "Batches dispatched, by operating point.",
+                                         {{"operating_point", name}}),
+              .rows = series_.Counter("anybit_rows_total", "Rows dispatched, by operating point.",
+                                      {{"operating_point", name}})};
+  for (int reason = 0; reason < scheduler::kSwitchReasons; ++reason) {
+    point.switches[reason] =
+        series_.Counter("anybit_operating_point_switches_total",
+                        "Batches at another operating point than the batch before, by the point switched to and why.",
+                        with("reason", scheduler::kSwitchReasonNames[reason]));
+  }
+  for (const bool yes : {false, true}) {
+    point.live_rows[yes] = series_.Counter("anybit_live_rows_total",
+                                           "Answered rows that ran again at the most accurate operating point, by "
+                                           "whether it finds the same class.",
+                                           with("agrees", yes ? "true" : "false"));
+    point.feedback_rows[yes] = series_.Counter("anybit_feedback_rows_total",
+                                               "Answers whose true class a client has reported, by whether they "
+                                               "were correct.",
+                                               with("correct", yes ? "true" : "false"));
+  }
+  return point;
 }
 
 void ServingMetrics::AddHistograms(const ServingMetricsLabels& labels) {
@@ -183,8 +208,7 @@ void ServingMetrics::OnDispatched(const scheduler::DispatchedEvent& event) {
   const Point& point = points_[ToIndex(event.point)];
   point.batches->Increment();
   point.rows->Increment(event.rows);
-  if (last_point_.has_value() && *last_point_ != event.point) point.switches->Increment();
-  last_point_ = event.point;
+  if (event.switched.has_value()) point.switches[static_cast<size_t>(*event.switched)]->Increment();
   batch_rows_->Observe(event.rows);
   if (event.earliest_slack != Duration::max()) {
     dispatch_slack_->Observe(ToSeconds(event.earliest_slack - event.predicted));
@@ -203,6 +227,7 @@ void ServingMetrics::OnDelivered(const scheduler::DeliveredEvent& event) {
 
 void ServingMetrics::OnEnded(const scheduler::EndedEvent& event) {
   requests_[static_cast<int>(event.kind)]->Increment();
+  if (event.kind == scheduler::OutcomeKind::kShed) shed_[static_cast<size_t>(event.shed_reason)]->Increment();
   const Tenant& tenant = tenants_[static_cast<size_t>(event.tenant)];
   const SlaClass& sla_class = sla_classes_[static_cast<size_t>(event.sla_class)];
   if (event.kind != scheduler::OutcomeKind::kCancelled) {
@@ -220,6 +245,14 @@ void ServingMetrics::OnEnded(const scheduler::EndedEvent& event) {
     tenant.served_accuracy->Observe(event.expected_accuracy);
     accuracy_deficit_->Observe(best_accuracy_ - event.expected_accuracy);
   }
+}
+
+void ServingMetrics::CountLiveRow(PointId point, bool agrees) {
+  points_[static_cast<size_t>(ToIndex(point))].live_rows[agrees]->Increment();
+}
+
+void ServingMetrics::CountFeedback(PointId point, bool correct) {
+  points_[static_cast<size_t>(ToIndex(point))].feedback_rows[correct]->Increment();
 }
 
 void ServingMetrics::OnQueue(const scheduler::QueueEvent& event) {

@@ -46,11 +46,18 @@ class ServingMetrics : public scheduler::SchedulerObserver {
   void OnQueue(const scheduler::QueueEvent& event) override;
   void OnDecisionReplaced(const scheduler::DecisionReplacedEvent& event) override;
 
+  // A row was answered at `point`, and run again at the reference point. Loop thread.
+  void CountLiveRow(PointId point, bool agrees);
+  // A client knows whether an answer of `point` was correct. Any thread.
+  void CountFeedback(PointId point, bool correct);
+
  private:
   struct Point {
     prometheus::Counter* batches;
     prometheus::Counter* rows;
-    prometheus::Counter* switches;
+    std::array<prometheus::Counter*, scheduler::kSwitchReasons> switches;  // by SwitchReason
+    std::array<prometheus::Counter*, 2> live_rows;                         // that disagree, and agree
+    std::array<prometheus::Counter*, 2> feedback_rows;                     // that were wrong, and correct
   };
   struct SlaClass {
     prometheus::Counter* met;
@@ -67,14 +74,15 @@ class ServingMetrics : public scheduler::SchedulerObserver {
   void AddClasses(const ServingMetricsLabels& labels);
   void AddTenants(const ServingMetricsLabels& labels);
   void AddPoints(const ServingMetricsLabels& labels);
+  Point AddPoint(const std::string& name);
   void AddHistograms(const ServingMetricsLabels& labels);
   void AddGauges(const ServingMetricsLabels& labels);
 
   SeriesSet series_;
   double best_accuracy_ = 0;
-  double queued_row_seconds_ = 0;      // of a waiting row at the best point, all slots together
-  std::optional<PointId> last_point_;  // loop thread
+  double queued_row_seconds_ = 0;  // of a waiting row at the best point, all slots together
   std::array<prometheus::Counter*, scheduler::kOutcomeKinds> requests_{};  // by OutcomeKind
+  std::array<prometheus::Counter*, scheduler::kShedReasons> shed_{};       // by ShedReason
   std::vector<Point> points_;                                              // by PointId
   std::vector<SlaClass> sla_classes_;                                      // by SlaClassId
   std::vector<Tenant> tenants_;                                            // by TenantId

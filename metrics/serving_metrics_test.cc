@@ -202,15 +202,50 @@ TEST(ServingMetricsTest, BatchesAndRowsAreCountedAtTheirOperatingPoint) {
   EXPECT_THAT(text, HasSubstr("anybit_batch_rows_bucket{le=\"12\"} 2\n"));
 }
 
-TEST(ServingMetricsTest, ASwitchCountsForThePointThatItLeadsTo) {
+TEST(ServingMetricsTest, ASwitchCountsForThePointThatItLeadsToAndItsReason) {
   MetricsPage page;
   ServingMetrics metrics(page, Labels());
-  for (const PointId point : {kExact, kExact, kCoarse, kCoarse, kExact, kCoarse}) {
-    metrics.OnDispatched({.point = point, .requests = 1, .rows = 1});
+  const auto dispatch = [&](PointId point, std::optional<scheduler::SwitchReason> switched) {
+    metrics.OnDispatched({.point = point, .requests = 1, .rows = 1, .switched = switched});
+  };
+  dispatch(kExact, std::nullopt);
+  dispatch(kCoarse, scheduler::SwitchReason::kDeadline);
+  dispatch(kExact, scheduler::SwitchReason::kRecovery);
+  dispatch(kCoarse, scheduler::SwitchReason::kBacklog);
+  dispatch(kExact, scheduler::SwitchReason::kRecovery);
+  const std::string text = Shown(page), name = "anybit_operating_point_switches_total{operating_point=";
+  EXPECT_THAT(text, HasSubstr(name + "\"w1a1\",reason=\"deadline\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr(name + "\"w1a1\",reason=\"backlog\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr(name + "\"w8a8\",reason=\"recovery\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr(name + "\"w8a8\",reason=\"floor\"} 0\n"));
+}
+
+TEST(ServingMetricsTest, ShedRequestsAreCountedByTheirReason) {
+  MetricsPage page;
+  ServingMetrics metrics(page, Labels());
+  for (const auto reason :
+       {scheduler::ShedReason::kLate, scheduler::ShedReason::kQueueFull, scheduler::ShedReason::kLate}) {
+    metrics.OnEnded({.kind = scheduler::OutcomeKind::kShed, .shed_reason = reason});
   }
+  metrics.OnEnded({.kind = scheduler::OutcomeKind::kExpired});
   const std::string text = Shown(page);
-  EXPECT_THAT(text, HasSubstr("anybit_operating_point_switches_total{operating_point=\"w1a1\"} 2\n"));
-  EXPECT_THAT(text, HasSubstr("anybit_operating_point_switches_total{operating_point=\"w8a8\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_shed_requests_total{reason=\"late\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_shed_requests_total{reason=\"queue_full\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_shed_requests_total{reason=\"deadline\"} 0\n"));
+}
+
+TEST(ServingMetricsTest, ComparedAndReportedRowsAreCountedByPoint) {
+  MetricsPage page;
+  ServingMetrics metrics(page, Labels());
+  metrics.CountLiveRow(kCoarse, true);
+  metrics.CountLiveRow(kCoarse, false);
+  metrics.CountLiveRow(kCoarse, true);
+  metrics.CountFeedback(kExact, false);
+  const std::string text = Shown(page);
+  EXPECT_THAT(text, HasSubstr("anybit_live_rows_total{agrees=\"true\",operating_point=\"w1a1\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_live_rows_total{agrees=\"false\",operating_point=\"w1a1\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_feedback_rows_total{correct=\"false\",operating_point=\"w8a8\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_feedback_rows_total{correct=\"true\",operating_point=\"w8a8\"} 0\n"));
 }
 
 TEST(ServingMetricsTest, TheSlackOfABatchIsLeftAfterItsPredictedEnd) {

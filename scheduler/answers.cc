@@ -110,7 +110,8 @@ void Answers::End(MonoTime now, const PendingRequest& request, ShedReason reason
                       .total_time = now - request.arrival,
                       .has_deadline = request.run_by != kNever,
                       .deadline_met = outcome.deadline_met,
-                      .status = &outcome.status});
+                      .status = &outcome.status,
+                      .payload = outcome.payload.get()});
   std::move(done)(std::move(outcome));
 }
 

@@ -59,7 +59,9 @@ struct EndedEvent {
   Duration total_time{};    // arrival to end
   bool has_deadline = false;
   bool deadline_met = false;
-  const absl::Status* status = nullptr;  // what its caller gets, during the call; null where that is not known
+  // During the call; null where it is not known.
+  const absl::Status* status = nullptr;  // what its caller gets
+  const Payload* payload = nullptr;      // that was submitted
 };
 
 // For each answer whose sending was reported (Scheduler::Delivered).

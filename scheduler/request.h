@@ -59,10 +59,11 @@ enum class ShedReason : uint8_t {
   kLate,       // it has waited, and no point can meet its deadline any more
   kWeight,     // a request of more weight needs its place or its time
   kMemory,     // requests hold too much memory
+  kCalls,      // more calls come than are received
 };
-inline constexpr int kShedReasons = 5;
-inline constexpr std::array<const char*, kShedReasons> kShedReasonNames = {"deadline", "queue_full", "late", "weight",
-                                                                           "memory"};
+inline constexpr int kShedReasons = 6;
+inline constexpr std::array<const char*, kShedReasons> kShedReasonNames = {"deadline", "queue_full", "late",
+                                                                           "weight",   "memory",     "calls"};
 
 // How one request ended. Fields after `status` are meaningful for kServed (and kFailed, which ran too).
 struct Outcome {

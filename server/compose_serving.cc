@@ -229,6 +229,7 @@ absl::Status ComposedServing::StartGrpc() {
                                    .loop = clock_,
                                    .infer = *infer_,
                                    .stream = *stream_,
+                                   .versions = *versions_,
                                    .observer = edge_log_,
                                    .security = security_,
                                    .request_limit_bytes = memory_->limit_bytes()});

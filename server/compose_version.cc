@@ -19,6 +19,8 @@
 #include "scheduler/policies/registry.h"
 #include "scheduler/scheduler.h"
 #include "server/event_log.h"
+#include "server/live_accuracy/idle_network.h"
+#include "server/live_accuracy/live_accuracy.h"
 #include "server/log_observer.h"
 #include "server/measure_in_turn.h"
 #include "server/model_runner.h"
@@ -118,6 +120,7 @@ class ComposedVersionImpl final : public ComposedVersion {
   ~ComposedVersionImpl() override {
     loop_.Stop();
     if (loop_thread_.joinable()) loop_thread_.join();
+    idle_.reset();
     runner_.reset();
   }
 
@@ -127,12 +130,15 @@ class ComposedVersionImpl final : public ComposedVersion {
   const ServedModel& model() const override { return model_; }
   scheduler::Scheduler& scheduler() override { return *scheduler_; }
   const ModelStatistics& statistics() const override { return statistics_; }
+  void CountFeedback(PointId point, bool correct) override { metrics_->CountFeedback(point, correct); }
   std::optional<model::DeviceReading> ReadDevice() const override { return network_->ReadDevice(); }
   const Facts& facts() const override { return facts_; }
 
  private:
   absl::Status FindLatencies(const VersionSurroundings& surroundings, bool reloaded);
   void StartScheduler(const VersionSurroundings& surroundings);
+  // The runner, with live accuracy if that is wanted.
+  scheduler::BatchRunner& Sampled(const ServerOptions& options);
 
   const std::unique_ptr<model::AdaptiveNetwork> network_;
   const ServedModel model_;
@@ -145,7 +151,9 @@ class ComposedVersionImpl final : public ComposedVersion {
   std::optional<metrics::TritonMetrics> triton_metrics_;  // only where they are wanted
   std::optional<LogObserver> log_observer_;               // only where there is a log
   std::optional<scheduler::Scheduler> scheduler_;
-  std::unique_ptr<ModelRunner> runner_;  // its threads answer to scheduler and loop, so it goes before both
+  std::optional<LiveAccuracy> live_;     // only where it is wanted
+  std::unique_ptr<ModelRunner> runner_;  // its threads answer to the above and to the loop, so it goes before them
+  std::optional<IdleNetwork> idle_;      // likewise
   std::thread loop_thread_;
 };
 
@@ -199,9 +207,20 @@ void ComposedVersionImpl::StartScheduler(const VersionSurroundings& surroundings
                                                              .on_network_lost = surroundings.on_network_lost,
                                                              .turns = &surroundings.turns});
   facts_.pinning = runner_->pinning();
-  scheduler_.emplace(loop_, *runner_, *policy_, admission_, facts_.profile, std::move(observers),
+  scheduler_.emplace(loop_, Sampled(options), *policy_, admission_, facts_.profile, std::move(observers),
                      MakeSchedulerOptions(options));
   loop_thread_ = std::thread([this] { loop_.Run(); });
+}
+
+scheduler::BatchRunner& ComposedVersionImpl::Sampled(const ServerOptions& options) {
+  const std::optional<PointId> reference = ReferencePoint(model_.network);
+  if (options.live_accuracy == 0 || !reference.has_value()) return *runner_;
+  idle_.emplace(*network_, *reference);
+  live_.emplace(
+      *runner_, loop_, model_.network, *reference, options.live_accuracy,
+      [this](std::string input, IdleNetwork::Done done) { idle_->Run(std::move(input), std::move(done)); },
+      [this](PointId point, bool agrees) { metrics_->CountLiveRow(point, agrees); });
+  return live_->runner();
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ class EdgeMetrics final : public EdgeObserver {
 
   void OnInvalid(const absl::Status& reason) override { metrics_.CountInvalidRequest(); }
   void OnUnavailable() override { metrics_.CountRequest(scheduler::OutcomeKind::kUnavailable); }
-  void OnShed() override { metrics_.CountRequest(scheduler::OutcomeKind::kShed); }
+  void OnShed(scheduler::ShedReason reason) override { metrics_.CountShed(reason); }
   void OnExpired() override { metrics_.CountRequest(scheduler::OutcomeKind::kExpired); }
   void OnRefusedCall(RefusedCallReason reason) override { metrics_.CountRefusedCall(static_cast<size_t>(reason)); }
 

@@ -20,13 +20,16 @@ TEST(EdgeMetricsTest, RequestsThatEndAtTheEdgeAreCountedByHowTheyEnded) {
   edge.OnInvalid(absl::InvalidArgumentError("no such output"));
   edge.OnUnavailable();
   edge.OnUnavailable();
-  for (int i = 0; i < 3; ++i) edge.OnShed();
+  edge.OnShed(scheduler::ShedReason::kMemory);
+  for (int i = 0; i < 2; ++i) edge.OnShed(scheduler::ShedReason::kDeadline);
   for (int i = 0; i < 4; ++i) edge.OnExpired();
   const std::string text = page.Text();
   EXPECT_THAT(text, HasSubstr("anybit_requests_total{outcome=\"invalid\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("anybit_requests_total{outcome=\"unavailable\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("anybit_requests_total{outcome=\"shed\"} 3\n"));
   EXPECT_THAT(text, HasSubstr("anybit_requests_total{outcome=\"expired\"} 4\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_shed_requests_total{reason=\"memory\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("anybit_shed_requests_total{reason=\"deadline\"} 2\n"));
 }
 
 TEST(EdgeMetricsTest, CallsThatNeverBecameRequestsAreCountedByReason) {

@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "absl/status/status.h"
+#include "scheduler/request.h"
 
 namespace anybit::server {
 
@@ -31,8 +32,8 @@ class EdgeObserver {
   // A request came before the server was ready for it.
   virtual void OnUnavailable() {}
 
-  // There was no memory for a request.
-  virtual void OnShed() {}
+  // A request was refused before it was read as a whole.
+  virtual void OnShed(scheduler::ShedReason reason) {}
 
   // The deadline of a call had passed when the server saw it.
   virtual void OnExpired() {}

@@ -30,6 +30,7 @@
 #include "server/options.h"
 #include "server/security/security.h"
 #include "server/served_model.h"
+#include "server/served_versions.h"
 #include "server/stream_infer_calls.h"
 
 namespace anybit::server {
@@ -44,6 +45,7 @@ class GrpcServer {
     scheduler::EventLoop& loop;
     ModelInferCalls& infer;
     StreamInferCalls& stream;
+    const ServedVersions& versions;
     EdgeObserver& observer;
     const Security& security;
     int64_t request_limit_bytes;  // that requests may hold

@@ -12,7 +12,7 @@ namespace anybit::server {
 
 absl::Status Inference::Hold(int64_t bytes) {
   if (share_.Resize(bytes)) return absl::OkStatus();
-  parts_.observer.OnShed();
+  parts_.observer.OnShed(scheduler::ShedReason::kMemory);
   return LimitReached(parts_.memory, bytes);
 }
 
@@ -33,7 +33,7 @@ absl::StatusOr<SharedVersion> Inference::Choose(const inference::ModelInferReque
 void Inference::Begin(inference::ModelInferRequest& request, absl::string_view trace_parent, Done done) {
   scheduler::SubmitRequest submit;
   scheduler::Outcome refusal;
-  refusal.status = Prepare(request, submit);
+  refusal.status = Prepare(request, trace_parent, submit);
   if (!refusal.status.ok()) {
     refusal.kind =
         absl::IsResourceExhausted(refusal.status) ? scheduler::OutcomeKind::kShed : scheduler::OutcomeKind::kFailed;
@@ -52,7 +52,8 @@ void Inference::Begin(inference::ModelInferRequest& request, absl::string_view t
   if (is_cancelled_) CancelAtScheduler(id);
 }
 
-absl::Status Inference::Prepare(inference::ModelInferRequest& request, scheduler::SubmitRequest& submit) {
+absl::Status Inference::Prepare(inference::ModelInferRequest& request, absl::string_view trace_parent,
+                                scheduler::SubmitRequest& submit) {
   const MonoTime arrival = parts_.loop.Now();
   absl::StatusOr<SharedVersion> version = Choose(request);
   absl::StatusOr<InferCall> call =
@@ -64,7 +65,7 @@ absl::Status Inference::Prepare(inference::ModelInferRequest& request, scheduler
   version_ = *std::move(version);
   form_ = {.request_id = request.id(), .rows = call->input.rows, .top_classes = call->top_classes};
   const MonoTime deadline = SaturatingAdd(arrival, call->terms.time_limit);
-  submit = MakeSubmission(*std::move(call), deadline, version_->model());
+  submit = MakeSubmission(*std::move(call), deadline, version_->model(), {request.id(), trace_parent});
   return Hold(share_.bytes() + PayloadBytes(submit));
 }
 

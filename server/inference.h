@@ -61,7 +61,8 @@ class Inference {
  private:
   absl::StatusOr<SharedVersion> Choose(const inference::ModelInferRequest& request);
   void CancelAtScheduler(scheduler::RequestId id);
-  absl::Status Prepare(inference::ModelInferRequest& request, scheduler::SubmitRequest& submit);
+  absl::Status Prepare(inference::ModelInferRequest& request, absl::string_view trace_parent,
+                       scheduler::SubmitRequest& submit);
 
   const ModelInferParts& parts_;
   RequestMemory::Share share_;

@@ -3,6 +3,9 @@
 #include <cstddef>
 #include <string>
 
+#include "absl/strings/str_cat.h"
+#include "server/inference_payload.h"
+
 namespace anybit::server {
 namespace {
 
@@ -32,6 +35,10 @@ void LogObserver::OnEnded(const scheduler::EndedEvent& event) {
       .Add("tenant", NameOf(model_.tenants, event.tenant))
       .Add("rows", event.rows)
       .Add("age_us", ToMicros(event.total_time));
+  if (const auto* payload = static_cast<const InferencePayload*>(event.payload); payload != nullptr) {
+    if (!payload->request_id.empty()) fields.Add("request", payload->request_id);
+    if (!payload->trace_id.empty()) fields.Add("trace", payload->trace_id);
+  }
   if (failed) fields.Add("operating_point", NameOf(model_.network.points, event.point));
   if (event.status != nullptr) fields.Add("reason", Shortened(event.status->message()));
   log_.Write(level, what, std::move(fields));
@@ -56,9 +63,9 @@ void EdgeLog::OnUnavailable() {
   Refused("unavailable", "the server starts or drains");
 }
 
-void EdgeLog::OnShed() {
-  next_.OnShed();
-  Refused("shed", "before it was read, for want of time or memory");
+void EdgeLog::OnShed(scheduler::ShedReason reason) {
+  next_.OnShed(reason);
+  Refused("shed", absl::StrCat("before it was read: ", scheduler::kShedReasonNames[static_cast<size_t>(reason)]));
 }
 
 void EdgeLog::OnExpired() {

@@ -32,7 +32,7 @@ class EdgeLog final : public EdgeObserver {
 
   void OnInvalid(const absl::Status& reason) override;
   void OnUnavailable() override;
-  void OnShed() override;
+  void OnShed(scheduler::ShedReason reason) override;
   void OnExpired() override;
   void OnRefusedCall(RefusedCallReason reason) override;
 

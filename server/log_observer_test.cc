@@ -1,4 +1,5 @@
 #include "server/log_observer.h"
+#include "server/inference_payload.h"
 
 #include <chrono>
 #include <string>
@@ -46,6 +47,15 @@ TEST_F(LogObserverTest, ARefusedRequestIsLoggedWithTheReasonThatItsClientGets) {
                                     "rows=3 age_us=250 reason=\"queue of 9 requests is full (limit 9)\"\n")));
 }
 
+TEST_F(LogObserverTest, ARefusedRequestIsNamedAsItsClientNamesIt) {
+  LogObserver observer(model_, log_);
+  InferencePayload payload;
+  payload.request_id = "order 7";
+  payload.trace_id = "0af7651916cd43dd8448eb211c80319c";
+  observer.OnEnded({.kind = OutcomeKind::kExpired, .rows = 1, .payload = &payload});
+  EXPECT_THAT(Lines(), ElementsAre(HasSubstr("request=\"order 7\" trace=0af7651916cd43dd8448eb211c80319c\n")));
+}
+
 TEST_F(LogObserverTest, AFailedRequestIsAnErrorWithItsOperatingPoint) {
   LogObserver observer(model_, log_);
   const absl::Status status = absl::InternalError("device lost");
@@ -71,7 +81,7 @@ class CountingObserver : public EdgeObserver {
  public:
   void OnInvalid(const absl::Status&) override { ++calls; }
   void OnUnavailable() override { ++calls; }
-  void OnShed() override { ++calls; }
+  void OnShed(scheduler::ShedReason) override { ++calls; }
   void OnExpired() override { ++calls; }
   void OnRefusedCall(RefusedCallReason) override { ++calls; }
 
@@ -81,7 +91,7 @@ class CountingObserver : public EdgeObserver {
 void TellAll(EdgeObserver& edge) {
   edge.OnInvalid(absl::InvalidArgumentError("input 'image' is missing"));
   edge.OnUnavailable();
-  edge.OnShed();
+  edge.OnShed(scheduler::ShedReason::kMemory);
   edge.OnExpired();
   edge.OnRefusedCall(RefusedCallReason::kMalformedMessage);
 }
@@ -91,11 +101,11 @@ TEST_F(LogObserverTest, EventsOfTheEdgeAreLoggedAndHandedOn) {
   EdgeLog edge(next, &log_);
   TellAll(edge);
   EXPECT_EQ(next.calls, 5);
-  EXPECT_THAT(
-      Lines(),
-      ElementsAre(HasSubstr("request_invalid reason=\"input 'image' is missing\"\n"),
-                  HasSubstr("request_refused outcome=unavailable"), HasSubstr("request_refused outcome=shed"),
-                  HasSubstr("request_refused outcome=expired"), HasSubstr("call_refused reason=malformed_message\n")));
+  EXPECT_THAT(Lines(), ElementsAre(HasSubstr("request_invalid reason=\"input 'image' is missing\"\n"),
+                                   HasSubstr("request_refused outcome=unavailable"),
+                                   HasSubstr("request_refused outcome=shed reason=\"before it was read: memory\"\n"),
+                                   HasSubstr("request_refused outcome=expired"),
+                                   HasSubstr("call_refused reason=malformed_message\n")));
 }
 
 TEST_F(LogObserverTest, WithoutALogEventsAreOnlyHandedOn) {

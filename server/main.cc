@@ -59,6 +59,9 @@ ABSL_FLAG(std::string, log_format, "text", "of the lines on standard error about
 ABSL_FLAG(std::string, log_level, "info", "least severe events to log: error, warning or info");
 ABSL_FLAG(bool, triton_metrics, false,
           "also expose metrics under Triton's names (nv_inference_...), for its dashboards");
+ABSL_FLAG(double, live_accuracy, 0.01,
+          "part of a processor's time for running answered rows again at the most accurate operating point while all "
+          "slots are idle, to show how often answers agree; 0: never");
 ABSL_FLAG(std::string, policy, "anybit",
           "what picks operating point and batch: anybit, slackfit, fixed:<point>, ...; an unknown one prints all");
 ABSL_FLAG(std::string, device, "auto",
@@ -217,6 +220,7 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
                                        .max_metadata_bytes = absl::GetFlag(FLAGS_max_metadata_bytes),
                                        .max_http = absl::GetFlag(FLAGS_max_http_connections)},
                        .commit = kCommit,
+                       .live_accuracy = absl::GetFlag(FLAGS_live_accuracy),
                        .triton_metrics = absl::GetFlag(FLAGS_triton_metrics),
                        .admin = absl::GetFlag(FLAGS_admin),
                        .trace_file = absl::GetFlag(FLAGS_trace_file),

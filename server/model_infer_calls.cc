@@ -22,6 +22,7 @@
 #include "server/response_bytes.h"
 #include "server/security/caller.h"
 #include "server/submission.h"
+#include "server/trace_parent.h"
 #include "server/translate_request.h"
 
 namespace anybit::server {
@@ -125,7 +126,7 @@ class ModelInferCalls::Call final : public CallHandler {
         return;
       }
       if (const auto retry_after = parts_.versions.RefuseEarly(SaturatingAdd(parts_.loop.Now(), left))) {
-        parts_.observer.OnShed();
+        parts_.observer.OnShed(scheduler::ShedReason::kDeadline);
         ShedEarly(*retry_after);
         return;
       }
@@ -214,9 +215,14 @@ class ModelInferCalls::Call final : public CallHandler {
     const int rows = call->input.rows;
     form_ = {.request_id = request.id(), .rows = rows, .top_classes = call->top_classes};
     deadline_ = SaturatingAdd(arrival, std::min(terms.time_limit, grpc_deadline_.Left(parts_.wall_now())));
-    scheduler::SubmitRequest submission = MakeSubmission(*std::move(call), deadline_, version_->model());
+    const absl::string_view trace_parent = TraceParent();
+    scheduler::SubmitRequest submission =
+        MakeSubmission(*std::move(call), deadline_, version_->model(), {request.id(), trace_parent});
     if (!Hold(PayloadBytes(submission))) return;
-    if (!parts_.journal.is_idle()) note_ = parts_.journal.Begin(request.id(), TraceParent(), arrival);
+    if (!parts_.journal.is_idle()) note_ = parts_.journal.Begin(request.id(), trace_parent, arrival);
+    if (IsTraceParent(trace_parent)) {
+      incoming_.context().AddTrailingMetadata(kTraceParentHeader, std::string(trace_parent));
+    }
     id_ = scheduler.Submit(std::move(submission), [this](scheduler::Outcome outcome) { Answer(std::move(outcome)); });
     if (is_cancelled_) Cancel();
   }
@@ -263,7 +269,7 @@ class ModelInferCalls::Call final : public CallHandler {
   }
 
   void RefuseForMemory(const absl::Status& status) {
-    parts_.observer.OnShed();
+    parts_.observer.OnShed(scheduler::ShedReason::kMemory);
     Shed(status, kDefaultRetryAfter);
   }
 
@@ -324,7 +330,7 @@ const std::string* ModelInferCalls::RefuseUnread(Duration left, bool must) {
     return block;
   }
   if (const std::optional<Duration> retry_after = parts_.versions.RefuseEarly(SaturatingAdd(parts_.loop.Now(), left))) {
-    parts_.observer.OnShed();
+    parts_.observer.OnShed(scheduler::ShedReason::kDeadline);
     const auto wait = std::chrono::ceil<std::chrono::milliseconds>(*retry_after);
     thread_local std::chrono::milliseconds made_for(-1);
     thread_local std::string block;
@@ -333,7 +339,7 @@ const std::string* ModelInferCalls::RefuseUnread(Duration left, bool must) {
     return &block;
   }
   if (!must) return nullptr;
-  parts_.observer.OnShed();
+  parts_.observer.OnShed(scheduler::ShedReason::kCalls);
   return &TooMany();
 }
 

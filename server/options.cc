@@ -217,6 +217,10 @@ absl::Status ValidateOptions(const ServerOptions& options) {
     status.Update(absl::InvalidArgumentError(
         absl::StrCat("--max_queue_bytes is ", options.max_queue_bytes, ", not a number of bytes, or 0 to choose it")));
   }
+  if (!(options.live_accuracy >= 0 && options.live_accuracy <= 1)) {
+    status.Update(absl::InvalidArgumentError(
+        absl::StrCat("--live_accuracy is ", options.live_accuracy, ", not a part of a processor from 0 to 1")));
+  }
   status.Update(CheckConnections(options.connections));
   status.Update(CheckDuration("drain_delay", options.drain_delay));
   status.Update(CheckDuration("drain_timeout", options.drain_timeout));

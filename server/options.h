@@ -61,6 +61,7 @@ struct ServerOptions {
   int64_t max_queue_bytes = 0;  // that requests hold; 0: half of the memory left when it serves
   ConnectionOptions connections;
   std::string commit = "unknown";                     // that the program was built from
+  double live_accuracy = 0;                           // part of a processor for it; 0: none (LiveAccuracy)
   bool triton_metrics = false;                        // Triton's names beside ours in /metrics
   EventLog* log = nullptr;                            // outlives the server; null: events are not logged
   bool admin = false;                                 // offer what changes the server: load, unload, settings

@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "base/json.h"
 #include "server/shown_text.h"
+#include "server/trace_parent.h"
 
 namespace anybit::server {
 namespace {
@@ -39,23 +40,9 @@ absl::Status CheckNumber(const std::string& key, const Values& values, int64_t l
   return Wrong(key, absl::StrCat("is ", ShownText(absl::StrJoin(values, ",")), ", not one whole number >= ", low));
 }
 
-bool IsLowerHex(absl::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
-}
-
-bool HasOther(absl::string_view text, char than) {
-  return std::any_of(text.begin(), text.end(), [than](char c) { return c != than; });
-}
-
 int64_t Nanos(MonoTime at) { return at.time_since_epoch().count(); }
 
 }  // namespace
-
-bool IsTraceParent(absl::string_view text) {
-  return text.size() == 55 && text.substr(0, 3) == "00-" && text[35] == '-' && text[52] == '-' &&
-         IsLowerHex(text.substr(3, 32)) && IsLowerHex(text.substr(36, 16)) && IsLowerHex(text.substr(53, 2)) &&
-         HasOther(text.substr(3, 32), '0') && HasOther(text.substr(36, 16), '0');
-}
 
 absl::Status AppendLineToFile(const std::string& path, const std::string& line) {
   std::ofstream file(path, std::ios::app);

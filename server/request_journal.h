@@ -82,10 +82,6 @@ class RequestJournal {
   uint64_t written_ ABSL_GUARDED_BY(mutex_) = 0;  // ever; a trace's id
 };
 
-// Whether `text` is a traceparent header of W3C's Trace Context, version 00, such as
-// 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01.
-bool IsTraceParent(absl::string_view text);
-
 }  // namespace anybit::server
 
 #endif  // ANYBIT_SERVER_REQUEST_JOURNAL_H_

@@ -144,16 +144,5 @@ TEST_F(RequestJournalTest, AtVerboseLevelOneEachRequestHasALine) {
   EXPECT_TRUE(files_.empty());
 }
 
-TEST(IsTraceParentTest, OnlyAHeaderOfTheFormatIsOne) {
-  EXPECT_TRUE(IsTraceParent(kTraceParent));
-  for (const char* wrong : {"", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
-                            "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-                            "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-                            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
-                            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01"}) {
-    EXPECT_FALSE(IsTraceParent(wrong)) << wrong;
-  }
-}
-
 }  // namespace
 }  // namespace anybit::server

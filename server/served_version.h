@@ -22,6 +22,8 @@ class ServedVersion {
   virtual const ServedModel& model() const = 0;
   virtual scheduler::Scheduler& scheduler() = 0;
   virtual const ModelStatistics& statistics() const = 0;
+  // A client knows whether an answer of `point` was correct.
+  virtual void CountFeedback(PointId point, bool correct) {}
   // Of the device that it runs on, where there is one that tells.
   virtual std::optional<model::DeviceReading> ReadDevice() const { return std::nullopt; }
 };

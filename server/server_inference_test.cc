@@ -213,5 +213,19 @@ TEST_F(SharedServerTest, MalformedRequestsAreAnsweredWithCodeAndMessageAndTheSer
   }
 }
 
+TEST_F(SharedServerTest, AValidTraceParentComesBackAsTrailingMetadata) {
+  const std::string valid = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  for (const std::string& sent : {valid, std::string("00-other")}) {
+    grpc::ClientContext context;
+    context.AddMetadata("traceparent", sent);
+    inference::ModelInferResponse response;
+    ASSERT_TRUE(shared_->stub().ModelInfer(&context, Request(), &response).ok());
+    const auto& trailing = context.GetServerTrailingMetadata();
+    const auto found = trailing.find("traceparent");
+    EXPECT_EQ(found == trailing.end() ? "" : std::string(found->second.data(), found->second.size()),
+              sent == valid ? valid : "");
+  }
+}
+
 }  // namespace
 }  // namespace anybit::server

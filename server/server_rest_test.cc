@@ -25,6 +25,7 @@ using ::testing::HasSubstr;
 using testing::HttpGet;
 using testing::HttpReply;
 using testing::HttpSend;
+using ::testing::Not;
 using testing::Options;
 using testing::RefusedCalls;
 using testing::ServerFixture;
@@ -200,6 +201,12 @@ TEST(ServerRestLifeTest, ARequestThatMemoryIsMissingForIsRefusedBeforeItIsRead) 
   EXPECT_THAT(Error(reply), HasSubstr("would exceed the server's limit of 1000000 bytes (--max_queue_bytes)"));
   EXPECT_EQ(Ended(fixture.server(), "shed"), 1);
   EXPECT_EQ(Post(fixture.server().http_port(), kInfer, Request()).code, 200);
+}
+
+TEST_F(ServerRestTest, AValidTraceParentComesBack) {
+  const std::string valid = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n";
+  EXPECT_THAT(Post(port(), kInfer, Request(), valid).header, HasSubstr(valid));
+  EXPECT_THAT(Post(port(), kInfer, Request(), "traceparent: 00-other\r\n").header, Not(HasSubstr("traceparent")));
 }
 
 }  // namespace

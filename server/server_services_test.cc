@@ -184,11 +184,13 @@ TEST_F(SharedServerTest, ReflectionListsTheServices) {
   const std::string services = Reflect(shared_->channel(), std::string("\x3a\x00", 2));  // list_services: field 7, ""
   EXPECT_THAT(services, HasSubstr("inference.GRPCInferenceService"));
   EXPECT_THAT(services, HasSubstr("grpc.health.v1.Health"));
+  EXPECT_THAT(services, HasSubstr("anybit.v1.Feedback"));
 }
 
 TEST_F(SharedServerTest, ReflectionDescribesEachServiceThatItLists) {
   for (const auto& [service, method] : {std::pair<std::string, std::string>("grpc.health.v1.Health", "Watch"),
                                         {"inference.GRPCInferenceService", "ModelInfer"},
+                                        {"anybit.v1.Feedback", "Report"},
                                         {"grpc.reflection.v1alpha.ServerReflection", "ServerReflectionInfo"}}) {
     // file_containing_symbol: field 4.
     const std::string file =

@@ -1,14 +1,26 @@
 #include "server/submission.h"
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "server/inference_payload.h"
+#include "server/trace_parent.h"
 
 namespace anybit::server {
 
-scheduler::SubmitRequest MakeSubmission(InferCall call, MonoTime deadline, const ServedModel& model) {
+namespace {
+
+// A log shows so much of the id that a client has chosen.
+constexpr size_t kMaxShownIdBytes = 64;
+
+}  // namespace
+
+scheduler::SubmitRequest MakeSubmission(InferCall call, MonoTime deadline, const ServedModel& model,
+                                        const RequestNames& names) {
   auto payload = std::make_unique<InferencePayload>();
+  payload->request_id = std::string(names.id.substr(0, kMaxShownIdBytes));
+  payload->trace_id = std::string(TraceIdOf(names.trace_parent));
   payload->input = std::move(call.input.bytes);
   payload->output.reserve(call.input.rows * model.network.output.elements);
   return {.deadline = deadline,

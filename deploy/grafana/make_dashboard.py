@@ -42,6 +42,8 @@ def mean(metric, *labels, by=""):
 
 CLASS = 'sla_class=~"$sla_class"'
 IN_TIME = 'met="true"'
+LIVE = 'agrees="true"'
+CORRECT = 'correct="true"'
 UNANSWERED = 'outcome=~"shed|expired|failed"'
 MET = total("anybit_slo_requests_total", CLASS, IN_TIME)
 ASKED = total("anybit_slo_requests_total", CLASS)
@@ -94,8 +96,14 @@ PANELS = [
     ("Accuracy deficit", "percentunit", "Accuracy given up: in points, and as the share that autoscaling reads.",
      [(mean("anybit_accuracy_deficit_ratio"), "deficit"),
       (f"max({select('anybit:accuracy_deficit_share:rate2m')})", "share, worst pod")], {"decimals": 2}),
-    ("Switches", "ops", "Batches at another operating point than the batch before, by the new point.",
-     [(total("anybit_operating_point_switches_total", by="operating_point"), "{{operating_point}}")], {"stack": True}),
+    ("Switches", "ops", "Batches at another operating point than the batch before, by the reason.",
+     [(total("anybit_operating_point_switches_total", by="reason"), "{{reason}}")], {"stack": True}),
+    ("Live agreement", "percentunit", "Answers that the most accurate point confirms, of those run again.",
+     [(f"{total('anybit_live_rows_total', LIVE, by='operating_point')}"
+       f" / {total('anybit_live_rows_total', by='operating_point')}", "{{operating_point}}")], {"decimals": 1}),
+    ("Reported accuracy", "percentunit", "Answers that clients report as correct.",
+     [(f"{total('anybit_feedback_rows_total', CORRECT, by='operating_point')}"
+       f" / {total('anybit_feedback_rows_total', by='operating_point')}", "{{operating_point}}")], {"decimals": 1}),
     ("Batches", "ops", "Batches, and rows in the mean batch.",
      [(total("anybit_batches_total"), "batches"), (mean("anybit_batch_rows"), "rows in a batch")], {}),
     ("Latency of a row", "s", "For a row of the largest batch, by the profile.",

@@ -191,6 +191,12 @@ class Demonstration:
         while sum(value for _, value in self.query("sum(anybit_requests_total)")) < counted:
             time.sleep(0.05)
 
+    def post(self, path, value):
+        """The server's answer to `value`, or to GET where that is None."""
+        data = None if value is None else json.dumps(value).encode()
+        with urllib.request.urlopen(f"http://{self.http}{path}", data=data, timeout=60) as answer:
+            return json.load(answer)
+
     def metrics(self):
         with urllib.request.urlopen(f"http://{self.http}/metrics", timeout=60) as answer:
             return answer.read().decode()

@@ -16,6 +16,7 @@
 #include "proto/inference.pb.h"
 #include "scheduler/request.h"
 #include "server/edge_observer.h"
+#include "server/feedback/feedback.h"
 #include "server/http/decode_body.h"
 #include "server/inference.h"
 #include "server/parameters.h"
@@ -25,6 +26,7 @@
 #include "server/rest/proto_json.h"
 #include "server/serving_state.h"
 #include "server/shown_text.h"
+#include "server/trace_parent.h"
 #include "server/translate_request.h"
 
 namespace anybit::server {
@@ -41,6 +43,9 @@ HttpAnswer ReadyAnswer(bool ready, const Json& body) {
   if (!ready) answer.status = 503;
   return answer;
 }
+
+// An answer of feedback is {"operating_point": "w4a4f", "predicted": 3, "label": 5} or a little more.
+constexpr uint64_t kMaxFeedbackBytes = 256 * kMaxFeedbackAnswers;
 
 // A request to describe the path's model.
 template <typename Request>
@@ -87,16 +92,15 @@ class RestService::InferCall : public std::enable_shared_from_this<InferCall> {
     call->WhenGone([weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->inference_.Cancel();
     });
-    inference_.Begin(
-        read->request, call->head().Field(kTraceParentHeader),
-        [self = shared_from_this(), call](scheduler::Outcome outcome) {
-          if (outcome.kind != scheduler::OutcomeKind::kServed) {
-            return call->Answer(ErrorAnswer(outcome.status, RetryAfter(outcome.status, outcome.retry_after)));
-          }
-          auto served = std::make_shared<scheduler::Outcome>(std::move(outcome));
-          // The loop's thread has other things to do than to write numbers.
-          call->InBackground([self, call, served] { call->Answer(self->Write(*served)); });
-        });
+    trace_parent_ = std::string(call->head().Field(kTraceParentHeader));
+    inference_.Begin(read->request, trace_parent_, [self = shared_from_this(), call](scheduler::Outcome outcome) {
+      if (outcome.kind != scheduler::OutcomeKind::kServed) {
+        return call->Answer(ErrorAnswer(outcome.status, RetryAfter(outcome.status, outcome.retry_after)));
+      }
+      auto served = std::make_shared<scheduler::Outcome>(std::move(outcome));
+      // The loop's thread has other things to do than to write numbers.
+      call->InBackground([self, call, served] { call->Answer(self->Write(*served)); });
+    });
   }
 
  private:
@@ -144,17 +148,21 @@ class RestService::InferCall : public std::enable_shared_from_this<InferCall> {
 
   HttpAnswer Write(const scheduler::Outcome& outcome) const {
     RestBody body = WriteInferResponse(inference_.Response(outcome), forms_);
-    if (body.tensors.empty()) return {.content_type = kJsonType, .body = std::move(body.json)};
-    return {.content_type = "application/octet-stream",
-            .fields = {{kLengthField, absl::StrCat(body.json.size())}},
-            .body = body.json + body.tensors};
+    HttpAnswer answer{.content_type = kJsonType, .body = std::move(body.json)};
+    if (IsTraceParent(trace_parent_)) answer.fields.emplace_back(kTraceParentHeader, trace_parent_);
+    if (body.tensors.empty()) return answer;
+    answer.content_type = "application/octet-stream";
+    answer.fields.emplace_back(kLengthField, absl::StrCat(answer.body.size()));
+    answer.body += body.tensors;
+    return answer;
   }
 
   RestService& service_;
   const RestPath path_;
   const Caller caller_;
   OutputForms forms_;
-  Duration refused_for_{};  // the retry delay, if its parameters sufficed to refuse it
+  std::string trace_parent_;  // the header, and whatever it holds
+  Duration refused_for_{};    // the retry delay, if its parameters sufficed to refuse it
   Inference inference_;
 };
 
@@ -164,6 +172,7 @@ HttpAction RestService::Route(const HttpHead& head, const Caller& caller) {
   const RestPath& path = *parsed;
   if (path.pattern == "/v2/models/*/infer") return RouteInfer(head, *std::move(parsed), caller);
   if (path.pattern == "/v2/repository/index") return RouteIndex(head);
+  if (path.pattern == "/v2/models/*/feedback") return RouteFeedback(head, *std::move(parsed));
   if (std::optional<HttpAction> action = admin_.Route(head, path, caller)) return *std::move(action);
   using Describe = HttpAnswer (RestService::*)(const RestPath&) const;
   static constexpr std::pair<absl::string_view, Describe> kDescriptions[] = {
@@ -229,6 +238,19 @@ HttpAction RestService::RouteIndex(const HttpHead& head) {
   return HttpRoute{.max_body_bytes = kMaxDescriptionBytes,
                    .in_background = false,
                    .handle = [this](const std::shared_ptr<HttpCall>& call) { call->Answer(Index(call->body())); }};
+}
+
+HttpAction RestService::RouteFeedback(const HttpHead& head, RestPath path) {
+  if (std::optional<HttpAnswer> wrong = ExpectMethod(head, "POST")) return *std::move(wrong);
+  return HttpRoute{.max_body_bytes = kMaxFeedbackBytes,
+                   .handle = [this, path = std::move(path)](const std::shared_ptr<HttpCall>& call) {
+                     absl::StatusOr<anybit::v1::ReportRequest> report = ReadFeedback(call->body());
+                     if (!report.ok()) return call->Answer(ErrorAnswer(report.status()));
+                     report->set_model_name(path.model);
+                     report->set_model_version(path.version);
+                     const absl::Status taken = TakeFeedback(parts_.versions, *report);
+                     call->Answer(taken.ok() ? JsonAnswer(Json::object()) : ErrorAnswer(taken));
+                   }};
 }
 
 HttpAnswer RestService::Index(const std::string& body) const {

@@ -44,6 +44,7 @@ class RestService {
 
   HttpAction RouteInfer(const HttpHead& head, RestPath path, const Caller& caller);
   HttpAction RouteIndex(const HttpHead& head);
+  HttpAction RouteFeedback(const HttpHead& head, RestPath path);
   HttpAnswer Index(const std::string& body) const;
 
   HttpAnswer ServerLive(const RestPath& path) const;
