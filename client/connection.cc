@@ -156,6 +156,8 @@ absl::StatusOr<ServerAddress> ParseServerAddress(const std::string& text) {
 std::shared_ptr<grpc::Channel> OpenChannel(const ServerAddress& address) {
   grpc::ChannelArguments arguments;
   if (address.on_this_machine) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  // Otherwise channels to the same address share one connection.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   return grpc::CreateCustomChannel(address.text, grpc::InsecureChannelCredentials(), arguments);
 }
 

@@ -23,8 +23,8 @@ struct ServerAddress {
 // saying what is missing, for anything else. Looks nothing up.
 absl::StatusOr<ServerAddress> ParseServerAddress(const std::string& text);
 
-// A channel without TLS. A proxy of the environment (grpc_proxy, https_proxy, http_proxy) is used as gRPC does, but
-// never for a server on this machine. It connects when it is first used.
+// A channel without TLS, with a connection of its own. A proxy of the environment (grpc_proxy, https_proxy, http_proxy)
+// is used as gRPC does, but never for a server on this machine. It connects when it is first used.
 std::shared_ptr<grpc::Channel> OpenChannel(const ServerAddress& address);
 
 // Why the first call on a channel, which had `timeout`, failed: a sentence about the address where there was no

@@ -1,24 +1,32 @@
 #include "client/load_command.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "base/json_line.h"
+#include "base/file.h"
 #include "base/signal_name.h"
 #include "client/image_file.h"
 #include "client/inference_client.h"
 #include "client/load_generator.h"
+#include "client/load_mix.h"
 #include "client/load_options.h"
+#include "client/load_output.h"
+#include "client/load_page.h"
 #include "client/load_plan.h"
+#include "client/load_progress.h"
+#include "client/load_report.h"
 
 namespace anybit::client {
 namespace {
@@ -81,107 +89,119 @@ absl::StatusOr<double> Capacity(const LoadOptions& options, InferenceClient& cli
   return capacity;
 }
 
-double Milliseconds(std::chrono::nanoseconds time) { return time.count() / 1e6; }
-
-int64_t CountOf(const StepReport& report, Ending ending) {
-  const auto count = report.endings.find(ending);
-  return count == report.endings.end() ? 0 : count->second;
+// Before the load, which may take hours.
+absl::Status CheckFiles(const LoadOptions& options) {
+  for (const std::string& file : {options.csv, options.html, options.percentiles}) {
+    if (file.empty()) continue;
+    if (absl::Status status = CheckReplaceable(file); !status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
-void PrintJson(const LoadOptions& options, std::optional<double> capacity, const std::vector<StepReport>& reports,
-               std::ostream& out) {
-  for (size_t s = 0; s < reports.size(); ++s) {
-    const StepReport& report = reports[s];
-    JsonLine points;
-    for (const auto& [point, answers] : report.points) points.Add(point, answers);
-    out << JsonLine()
-               .Add("step", s)
-               .Add("calls_per_second", report.calls_per_second)
-               .Add("capacity", capacity)
-               .Add("seconds", options.step_seconds)
-               .Add("deadline_ms", options.request.deadline.count() / 1000.0)
-               .Add("seed", options.seed)
-               .Add("offered", report.offered)
-               .Add("attained", CountOf(report, Ending::kAttained))
-               .Add("late", CountOf(report, Ending::kLate))
-               .Add("shed", CountOf(report, Ending::kShed))
-               .Add("expired", CountOf(report, Ending::kExpired))
-               .Add("failed", CountOf(report, Ending::kFailed))
-               .Add("attainment", report.attainment)
-               .Add("expected_accuracy", report.expected_accuracy)
-               .Add("top1", report.top1)
-               .Add("p50_ms", Milliseconds(report.p50))
-               .Add("p99_ms", Milliseconds(report.p99))
-               .Add("operating_points", points)
-               .Add("complete", report.complete)
-               .text()
-        << "\n";
+absl::Status WriteReport(const LoadSent& sent, const LoadReport& report, std::ostream& out, std::ostream& err) {
+  const LoadOptions& options = sent.options;
+  out << (options.json ? LoadJson(sent, report) : LoadTable(sent, report)) << std::flush;
+  if (const std::string warning = ClientLimitWarning(report); !warning.empty()) {
+    err << "anybit-load: " << warning << "\n";
   }
+  absl::Status status;
+  if (!options.csv.empty()) status.Update(ReplaceFile(options.csv, LoadCsv(report)));
+  if (!options.html.empty()) status.Update(ReplaceFile(options.html, LoadPage(sent, report)));
+  if (!options.percentiles.empty()) status.Update(ReplaceFile(options.percentiles, LoadPercentiles(report)));
+  return status;
 }
 
-std::string Percent(std::optional<double> share) { return share ? absl::StrFormat("%.2f %%", 100 * *share) : "-"; }
-
-void PrintTable(const LoadOptions& options, std::optional<double> capacity, const std::vector<StepReport>& reports,
-                std::ostream& out) {
-  if (capacity) out << absl::StrFormat("capacity %.1f calls/s\n", *capacity);
-  out << absl::StrFormat("%10s %8s %8s %7s %7s %7s %7s %9s %9s %9s %9s %9s  %s\n", "calls/s", "offered", "attained",
-                         "late", "shed", "expired", "failed", "attained", "expected", "top-1", "p50 ms", "p99 ms",
-                         "answers by operating point");
-  for (const StepReport& report : reports) {
-    // The most used operating point first.
-    std::vector<std::pair<std::string, int64_t>> points(report.points.begin(), report.points.end());
-    std::stable_sort(points.begin(), points.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
-    out << absl::StrFormat("%10.1f %8d %8d %7d %7d %7d %7d %9s %9s %9s %9.2f %9.2f  %s\n", report.calls_per_second,
-                           report.offered, CountOf(report, Ending::kAttained), CountOf(report, Ending::kLate),
-                           CountOf(report, Ending::kShed), CountOf(report, Ending::kExpired),
-                           CountOf(report, Ending::kFailed), Percent(report.attainment),
-                           Percent(report.expected_accuracy), Percent(report.top1), Milliseconds(report.p50),
-                           Milliseconds(report.p99), absl::StrJoin(points, " ", absl::PairFormatter(":")));
+absl::StatusOr<std::vector<std::unique_ptr<InferenceClient>>> Connect(const LoadOptions& options) {
+  std::vector<std::unique_ptr<InferenceClient>> clients;
+  for (int c = 0; c < options.connections; ++c) {
+    absl::StatusOr<std::unique_ptr<InferenceClient>> client =
+        InferenceClient::Connect(options.server, {.model = options.model});
+    if (!client.ok()) return client.status();
+    clients.push_back(*std::move(client));
   }
+  return clients;
+}
+
+struct Load {
+  std::vector<LoadStep> steps;
+  std::vector<PlannedCall> plan;
+};
+
+absl::StatusOr<Load> Plan(const LoadSent& sent, int images) {
+  const LoadOptions& options = sent.options;
+  absl::StatusOr<std::vector<double>> rates = ParseRates(options.steps, sent.capacity.value_or(0));
+  if (!rates.ok()) return rates.status();
+  Load load;
+  for (const double rate : *rates) {
+    load.steps.push_back({.calls_per_second = rate,
+                          .duration = std::chrono::nanoseconds(static_cast<int64_t>(options.step_seconds * 1e9))});
+  }
+  std::vector<double> weights;
+  for (const RequestKind& kind : sent.kinds) weights.push_back(kind.weight);
+  absl::StatusOr<std::vector<PlannedCall>> plan =
+      PlanLoad(load.steps, options.arrivals, images, static_cast<uint64_t>(options.seed), weights);
+  if (!plan.ok()) return plan.status();
+  load.plan = *std::move(plan);
+  return load;
+}
+
+LoadReport Send(const LoadSent& sent, const Load& load, std::span<const std::unique_ptr<InferenceClient>> clients,
+                const Subjects& subjects, const Interruption& interruption, std::ostream& err) {
+  std::vector<InferOptions> requests;
+  std::vector<std::chrono::nanoseconds> deadlines;
+  for (const RequestKind& kind : sent.kinds) {
+    requests.push_back(kind.request);
+    deadlines.push_back(kind.request.deadline);
+  }
+  LoadProgress progress(load.steps);
+  Senders senders{.clients = clients, .threads = sent.options.threads};
+  std::optional<ProgressLine> line;
+  if (sent.options.progress && isatty(STDERR_FILENO) != 0) {
+    senders.on_end = [&](const PlannedCall&, const CallOutcome& outcome) { progress.Count(outcome); };
+    line.emplace(err, [&, start = std::chrono::steady_clock::now()] {
+      return progress.Tell(std::chrono::steady_clock::now() - start);
+    });
+  }
+  const std::vector<CallOutcome> outcomes = RunLoad(senders, load.plan, subjects.images, requests, interruption);
+  line.reset();
+  return ReportLoad(load.steps, load.plan, outcomes,
+                    {.labels = subjects.labels,
+                     .kinds = static_cast<int>(sent.kinds.size()),
+                     .send_delay_limit = SendDelayLimit(deadlines)});
 }
 
 // Cancelled where it was interrupted.
-absl::Status Run(const LoadOptions& options, Interruption& interruption, std::ostream& out) {
-  absl::StatusOr<std::unique_ptr<InferenceClient>> client =
-      InferenceClient::Connect(options.server, {.model = options.model});
-  if (!client.ok()) return client.status();
-  absl::StatusOr<Subjects> subjects = LoadSubjects(options, (*client)->model());
+absl::Status Run(const LoadOptions& options, Interruption& interruption, std::ostream& out, std::ostream& err) {
+  if (absl::Status status = CheckFiles(options); !status.ok()) return status;
+  const absl::StatusOr<std::vector<RequestKind>> kinds = ParseMix(options.mix, options.request);
+  if (!kinds.ok()) return kinds.status();
+  const absl::StatusOr<std::vector<std::unique_ptr<InferenceClient>>> clients = Connect(options);
+  if (!clients.ok()) return clients.status();
+  InferenceClient& first = *clients->front();
+  const absl::StatusOr<Subjects> subjects = LoadSubjects(options, first.model());
   if (!subjects.ok()) return subjects.status();
 
-  const Interruption::Listener listener(interruption, [&] { (*client)->Cancel(); });
+  const Interruption::Listener listener(interruption, [&] {
+    for (const std::unique_ptr<InferenceClient>& client : *clients) client->Cancel();
+  });
   const auto interrupted = [&](const auto&... when) {
     return absl::CancelledError(absl::StrCat("interrupted by ", SignalName(interruption.signal()), when...));
   };
-  std::optional<double> capacity;
+  LoadSent sent{.options = options, .kinds = *kinds, .model = first.model().name};
   if (NeedsCapacity(options.steps)) {
-    absl::StatusOr<double> found = Capacity(options, **client, subjects->images);
+    const absl::StatusOr<double> found = Capacity(options, first, subjects->images);
     if (interruption.signal() != 0) return interrupted(" while the capacity was measured: no step was sent");
     if (!found.ok()) return found.status();
-    capacity = *found;
+    sent.capacity = *found;
   }
-  absl::StatusOr<std::vector<double>> rates = ParseRates(options.steps, capacity.value_or(0));
-  if (!rates.ok()) return rates.status();
-  std::vector<LoadStep> steps;
-  for (const double rate : *rates) {
-    steps.push_back({.calls_per_second = rate,
-                     .duration = std::chrono::nanoseconds(static_cast<int64_t>(options.step_seconds * 1e9))});
-  }
-  absl::StatusOr<std::vector<PlannedCall>> plan =
-      PlanLoad(steps, options.arrivals, subjects->images.count, static_cast<uint64_t>(options.seed));
-  if (!plan.ok()) return plan.status();
-
-  const std::vector<CallOutcome> outcomes =
-      RunLoad(**client, *plan, {.images = subjects->images, .request = options.request}, interruption);
-  const std::vector<StepReport> reports = ReportLoad(steps, *plan, outcomes, subjects->labels);
-  if (options.json) {
-    PrintJson(options, capacity, reports, out);
-  } else {
-    PrintTable(options, capacity, reports, out);
-  }
+  const absl::StatusOr<Load> load = Plan(sent, subjects->images.count);
+  if (!load.ok()) return load.status();
+  const LoadReport report = Send(sent, *load, *clients, *subjects, interruption, err);
+  if (absl::Status status = WriteReport(sent, report, out, err); !status.ok()) return status;
   if (interruption.signal() == 0) return absl::OkStatus();
   int64_t ended = 0;
-  for (const StepReport& report : reports) ended += report.offered;
-  return interrupted(": ", ended, " of ", plan->size(), " calls had ended; they are reported");
+  for (const StepReport& step : report.steps) ended += step.offered;
+  return interrupted(": ", ended, " of ", load->plan.size(), " calls had ended; they are reported");
 }
 
 }  // namespace
@@ -197,7 +217,7 @@ int RunLoadCommand(std::span<const std::string> arguments, Interruption& interru
     out << options->answer;
     return 0;
   }
-  const absl::Status status = Run(*options, interruption, out);
+  const absl::Status status = Run(*options, interruption, out, err);
   if (status.ok()) return 0;
   err << "anybit-load: " << absl::StatusCodeToString(status.code()) << ": " << status.message() << "\n";
   return interruption.signal() != 0 ? 128 + interruption.signal() : 1;

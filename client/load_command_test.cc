@@ -3,10 +3,12 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "client/testing_server.h"
 #include "gmock/gmock.h"
@@ -77,6 +79,45 @@ TEST_F(LoadCommandTest, SendsTheRequestOptionsWithEachCall) {
   }
 }
 
+TEST_F(LoadCommandTest, SendsTheKindsOfAMixAndReportsEach) {
+  const Ran ran =
+      Run({"--images", images_, "--steps", "1000", "--step-seconds", "0.1", "--arrivals", "constant", "--deadline-ms",
+           "0", "--mix", "gold/search@60000:3,silver", "--json", "--connections", "2", "--threads", "2"});
+  EXPECT_EQ(ran.exit_code, 0) << ran.err;
+  int gold = 0;
+  for (const inference::ModelInferRequest& request : server_.infer_requests()) {
+    if (request.parameters().at("sla_class").string_param() != "gold") continue;
+    ++gold;
+    EXPECT_EQ(request.parameters().at("tenant").string_param(), "search");
+    EXPECT_GT(request.parameters().at("timeout").int64_param(), 0);
+  }
+  // Of 100 calls three in four, with a standard deviation of 4.3; the seed fixes the draw.
+  EXPECT_NEAR(gold, 75, 15);
+  EXPECT_THAT(ran.out, ContainsRegex(absl::StrCat(R"("mix":.*"gold/search@60000":.*"offered":)", gold)));
+  EXPECT_EQ(server_.peers().size(), 2u);
+}
+
+TEST_F(LoadCommandTest, WritesTheFilesThatAreAskedFor) {
+  const std::string folder = std::getenv("TEST_TMPDIR");
+  const Ran ran = Run({"--images", images_, "--steps", "1000", "--step-seconds", "0.02", "--deadline-ms", "0", "--html",
+                       folder + "/load.html", "--csv", folder + "/load.csv", "--percentiles", folder + "/load.hgrm"});
+  EXPECT_EQ(ran.exit_code, 0) << ran.err;
+  const auto read = [&](const std::string& name) {
+    std::ifstream file(folder + "/" + name);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  EXPECT_THAT(read("load.html"), AllOf(StartsWith("<!DOCTYPE html>"), HasSubstr("Load on fashion")));
+  EXPECT_THAT(read("load.csv"), StartsWith("step,begin_s,"));
+  EXPECT_THAT(read("load.hgrm"), HasSubstr("#[Max"));
+}
+
+TEST_F(LoadCommandTest, RefusesAFileThatCannotBeWrittenBeforeItSendsAnything) {
+  const Ran ran = Run({"--images", images_, "--steps", "100", "--html", "/nowhere/load.html"});
+  EXPECT_EQ(ran.exit_code, 1);
+  EXPECT_THAT(ran.err, HasSubstr("/nowhere/load.html"));
+  EXPECT_TRUE(server_.infer_requests().empty());
+}
+
 TEST_F(LoadCommandTest, CountsRefusalsAsShed) {
   server_.verdict = [](int64_t) { return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "full"); };
   const Ran ran = Run({"--images", images_, "--steps", "1000", "--step-seconds", "0.01", "--arrivals", "constant"});
@@ -142,6 +183,8 @@ TEST_F(LoadCommandTest, ExplainsAWrongCommandLineAndExitsWithTwo) {
                                              {"--images", images_, "--steps", "0x"},
                                              {"--images", images_, "--capacity", "-3"},
                                              {"--images", images_, "--arrivals", "bursty"},
+                                             {"--images", images_, "--mix", "gold:0"},
+                                             {"--images", images_, "--connections", "0"},
                                              {"--images", images_, "extra"},
                                              {"--images", images_, "--server", "localhost"}}) {
     const Ran ran = Run(wrong);

@@ -8,14 +8,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/mutex.h"
-#include "base/statistics.h"
 
 namespace anybit::client {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
-
-bool IsAnswered(Ending ending) { return ending == Ending::kAttained || ending == Ending::kLate; }
 
 // A call sent late has less time left than it was planned with. Never zero: that would mean no deadline.
 std::chrono::microseconds DeadlineLeft(std::chrono::microseconds deadline, std::chrono::nanoseconds late_by) {
@@ -47,27 +44,45 @@ CallOutcome JudgeCall(const absl::StatusOr<InferResult>& answer, std::chrono::na
   return outcome;
 }
 
-std::vector<CallOutcome> RunLoad(InferenceClient& client, std::span<const PlannedCall> plan, const LoadSource& source,
-                                 const Interruption& interruption) {
+std::vector<CallOutcome> RunLoad(const Senders& senders, std::span<const PlannedCall> plan, const GrayImages& images,
+                                 std::span<const InferOptions> requests, const Interruption& interruption) {
   std::vector<CallOutcome> outcomes(plan.size(), {.ending = Ending::kUnended});
   absl::BlockingCounter under_way(static_cast<int>(plan.size()));
   const SteadyClock::time_point start = SteadyClock::now();
-  for (size_t i = 0; i < plan.size(); ++i) {
+  const auto send = [&](size_t i) {
     const SteadyClock::time_point planned = start + plan[i].at;
-    if (interruption.WaitUntil(planned)) {
-      for (; i < plan.size(); ++i) under_way.DecrementCount();
-      break;
-    }
-    InferOptions request = source.request;
-    request.deadline = DeadlineLeft(request.deadline, SteadyClock::now() - planned);
-    client.InferAsync(source.images.image(plan[i].image), request, [&, i, planned](absl::StatusOr<InferResult> answer) {
+    const InferOptions& kind = requests[static_cast<size_t>(plan[i].kind)];
+    const std::chrono::nanoseconds delay = SteadyClock::now() - planned;
+    InferOptions request = kind;
+    request.deadline = DeadlineLeft(kind.deadline, delay);
+    const auto ended = [&, i, planned, delay](const absl::StatusOr<InferResult>& answer) {
       const bool cancelled = interruption.signal() != 0 && answer.status().code() == absl::StatusCode::kCancelled;
       if (!cancelled) {
-        outcomes[i] = JudgeCall(answer, SteadyClock::now() - planned, source.request.deadline);
+        CallOutcome outcome =
+            JudgeCall(answer, SteadyClock::now() - planned, requests[static_cast<size_t>(plan[i].kind)].deadline);
+        outcome.send_delay = delay;
+        if (senders.on_end != nullptr) senders.on_end(plan[i], outcome);
+        outcomes[i] = std::move(outcome);
       }
       under_way.DecrementCount();
-    });
-  }
+    };
+    senders.clients[i % senders.clients.size()]->InferAsync(images.image(plan[i].image), request, ended);
+  };
+  const auto send_every = [&](size_t first, size_t step) {
+    for (size_t i = first; i < plan.size(); i += step) {
+      if (interruption.WaitUntil(start + plan[i].at)) {
+        for (; i < plan.size(); i += step) under_way.DecrementCount();
+        return;
+      }
+      send(i);
+    }
+  };
+  std::vector<std::thread> others;
+  const auto threads = static_cast<size_t>(senders.threads);
+  others.reserve(threads);
+  for (size_t t = 1; t < threads; ++t) others.emplace_back(send_every, t, threads);
+  send_every(0, threads);
+  for (std::thread& thread : others) thread.join();
   under_way.Wait();
   return outcomes;
 }
@@ -121,57 +136,6 @@ absl::StatusOr<double> MeasureCapacity(InferenceClient& client, const LoadSource
     return absl::Status(shared.refusal.code(), absl::StrCat("no call was answered: ", shared.refusal.message()));
   }
   return static_cast<double>(shared.answers) / seconds;
-}
-
-std::vector<StepReport> ReportLoad(std::span<const LoadStep> steps, std::span<const PlannedCall> plan,
-                                   std::span<const CallOutcome> outcomes, std::span<const uint8_t> labels) {
-  struct Sums {
-    std::vector<std::chrono::nanoseconds> latencies;
-    int64_t accuracy_bp = 0;
-    int64_t with_accuracy = 0;
-    int64_t right = 0;
-  };
-  std::vector<StepReport> reports(steps.size());
-  std::vector<Sums> sums(steps.size());
-  for (size_t i = 0; i < plan.size(); ++i) {
-    StepReport& report = reports[plan[i].step];
-    Sums& sum = sums[plan[i].step];
-    const CallOutcome& outcome = outcomes[i];
-    if (outcome.ending == Ending::kUnended) {
-      report.complete = false;
-      continue;
-    }
-    ++report.offered;
-    ++report.endings[outcome.ending];
-    if (!IsAnswered(outcome.ending)) continue;
-    ++report.points[outcome.operating_point];
-    sum.latencies.push_back(outcome.latency);
-    if (outcome.ending != Ending::kAttained) continue;
-    if (outcome.expected_accuracy_bp) {
-      sum.accuracy_bp += *outcome.expected_accuracy_bp;
-      ++sum.with_accuracy;
-    }
-    sum.right += !labels.empty() && outcome.top_class == labels[plan[i].image];
-  }
-  for (size_t s = 0; s < steps.size(); ++s) {
-    StepReport& report = reports[s];
-    Sums& sum = sums[s];
-    report.calls_per_second = steps[s].calls_per_second;
-    const int64_t attained = report.endings[Ending::kAttained];
-    if (report.offered > 0) report.attainment = static_cast<double>(attained) / static_cast<double>(report.offered);
-    if (sum.with_accuracy > 0) {
-      report.expected_accuracy = static_cast<double>(sum.accuracy_bp) / 1e4 / static_cast<double>(sum.with_accuracy);
-    }
-    if (!labels.empty() && attained > 0) report.top1 = static_cast<double>(sum.right) / static_cast<double>(attained);
-    if (!sum.latencies.empty()) {
-      report.p50 = Quantile(sum.latencies, 0.50);
-      report.p99 = Quantile(sum.latencies, 0.99);
-    }
-  }
-  if (std::any_of(reports.begin(), reports.end(), [](const StepReport& report) { return !report.complete; })) {
-    while (!reports.empty() && reports.back().offered == 0) reports.pop_back();
-  }
-  return reports;
 }
 
 }  // namespace anybit::client

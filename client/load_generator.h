@@ -1,13 +1,15 @@
-// Sends a planned load to a server and reports how it was served.
+// Sends a planned load to a server and keeps how each call ended.
 //
 // Calls go out at their planned instants whatever the server does, and latency counts from the planned instant, so a
-// stall is seen in full. Each call ends in exactly one way, and an interrupted load reports those that ended before.
+// stall is seen in full. Each call ends in exactly one way. How late it was sent is kept too: that is the client's own
+// part of the latency.
 #ifndef ANYBIT_CLIENT_LOAD_GENERATOR_H_
 #define ANYBIT_CLIENT_LOAD_GENERATOR_H_
 
 #include <chrono>
 #include <cstdint>
-#include <map>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -33,8 +35,9 @@ enum class Ending {
 
 struct CallOutcome {
   Ending ending = Ending::kFailed;
-  std::chrono::nanoseconds latency{0};  // from the planned instant
-  int top_class = -1;                   // -1 where there is no answer
+  std::chrono::nanoseconds latency{0};     // from the planned instant
+  std::chrono::nanoseconds send_delay{0};  // from the planned instant until it was sent
+  int top_class = -1;                      // -1 where there is no answer
   std::string operating_point;
   std::optional<int64_t> expected_accuracy_bp;
 };
@@ -48,10 +51,17 @@ struct LoadSource {
   InferOptions request;      // its deadline counts from the planned instant
 };
 
-// Sends `plan` and waits for its end; outcomes are in the plan's order. One thread sends. An interruption, whose
-// listener is to cancel the client's calls, ends it at once.
-std::vector<CallOutcome> RunLoad(InferenceClient& client, std::span<const PlannedCall> plan, const LoadSource& source,
-                                 const Interruption& interruption);
+struct Senders {
+  std::span<const std::unique_ptr<InferenceClient>> clients;  // calls are sent by each of them in turn; at least one
+  int threads = 1;                                            // each sends every threads-th call
+  // Called for each call that ended, on threads of gRPC's: it must not block. May be null.
+  std::function<void(const PlannedCall&, const CallOutcome&)> on_end = nullptr;
+};
+
+// Sends `plan` and waits for its end; outcomes are in the plan's order. `requests` holds one for each kind of call. An
+// interruption, whose listener is to cancel the clients' calls, ends it at once.
+std::vector<CallOutcome> RunLoad(const Senders& senders, std::span<const PlannedCall> plan, const GrayImages& images,
+                                 std::span<const InferOptions> requests, const Interruption& interruption);
 
 // Calls per second that the server answers to `callers` threads which each ask one image again and again for
 // `duration`, at least once each. callers >= 1. A refusal (ResourceExhausted, DeadlineExceeded) is a result: a caller
@@ -59,23 +69,6 @@ std::vector<CallOutcome> RunLoad(InferenceClient& client, std::span<const Planne
 // ends the measurement. Without a single answer the refusal is the error.
 absl::StatusOr<double> MeasureCapacity(InferenceClient& client, const LoadSource& source, int callers,
                                        std::chrono::nanoseconds duration);
-
-struct StepReport {
-  double calls_per_second = 0;              // planned
-  bool complete = true;                     // all its calls ended
-  int64_t offered = 0;                      // calls that ended
-  std::map<Ending, int64_t> endings;        // of all `offered`
-  double attainment = 0;                    // attained / offered
-  std::optional<double> expected_accuracy;  // mean over the attained of what the server expects of their point, 0..1
-  std::optional<double> top1;               // share of right answers among the attained, where there are labels
-  std::chrono::nanoseconds p50{0}, p99{0};  // latency of the answered, by nearest rank; zero where there are none
-  std::map<std::string, int64_t> points;    // answers by operating point
-};
-
-// One report per step; of an interrupted load only up to the last step of which a call ended. `labels` is empty or has
-// one per image.
-std::vector<StepReport> ReportLoad(std::span<const LoadStep> steps, std::span<const PlannedCall> plan,
-                                   std::span<const CallOutcome> outcomes, std::span<const uint8_t> labels);
 
 }  // namespace anybit::client
 

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <limits>
 #include <ratio>
+#include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/status/status.h"
@@ -12,9 +13,12 @@
 #include "base/flag_types.h"
 #include "base/version.h"
 #include "client/connection.h"
+#include "client/load_mix.h"
 #include "client/request_flags.h"
 
 using SeedFlag = anybit::WholeNumber<0, std::numeric_limits<int64_t>::max()>;
+using ConnectionsFlag = anybit::WholeNumber<1, 1024>;
+using ThreadsFlag = anybit::WholeNumber<1, 256>;
 using SecondsFlag = anybit::RealNumber<std::milli, std::ratio<86'400>>;
 using MillisecondsFlag = anybit::RealNumber<std::ratio<0>, std::ratio<3'600'000>>;
 
@@ -33,25 +37,37 @@ ABSL_FLAG(std::string, arrivals, "poisson", "poisson or constant");
 ABSL_FLAG(SeedFlag, seed, 1, "the same seed sends the same load");
 ABSL_FLAG(MillisecondsFlag, deadline_ms, 50,
           "0: none; latency counts from the instant at which the call was to be sent");
+ABSL_FLAG(
+    std::string, mix, "",
+    "kinds of requests, as CLASS[/TENANT][@DEADLINE_MS][:WEIGHT],...; a part that is left out is that of the other "
+    "flags; by default all requests are of one kind");
+ABSL_FLAG(ConnectionsFlag, connections, 1, "connections to the server, used in turn");
+ABSL_FLAG(ThreadsFlag, threads, 1, "threads that send");
 ABSL_FLAG(bool, json, false, "one JSON object per step in place of a table");
+ABSL_FLAG(std::string, html, "", "file to write a report with figures to, which needs no other file");
+ABSL_FLAG(std::string, csv, "", "file to write the course over time to, a row for each part of a step");
+ABSL_FLAG(std::string, percentiles, "",
+          "file to write the latencies' distribution to, in HdrHistogram's text form (.hgrm)");
+ABSL_FLAG(bool, progress, true, "a line on stderr that tells how the load fares, if that is a terminal");
 
 namespace anybit::client {
 namespace {
 
 ProgramDescription Program() {
-  return {
-      .usage = "anybit-load --images=FILE [FLAG...]",
-      .about = "Sends a load that does not wait for answers, step by step, and reports how each step was served.",
-      .sections = {{.title = "", .flags = {"server", "model", "images", "labels"}},
-                   {.title = "the load",
-                    .flags = {"steps", "step_seconds", "capacity", "capacity_point", "arrivals", "seed"}},
-                   {.title = "each request",
-                    .flags = {"deadline_ms", "operating_point", "min_accuracy_bp", "min_bits", "sla_class", "tenant"}},
-                   {.title = "output", .flags = {"json"}}},
-      .footer =
-          "exit status: 0 the load ran, 1 the server or a file refused, 2 wrong usage, 130 (143) ended by "
-          "Ctrl-C (SIGTERM)\nafter a report of the calls that had ended",
-      .version = absl::StrCat("anybit-load ", kVersion)};
+  return {.usage = "anybit-load --images=FILE [FLAG...]",
+          .about = "Sends a load that does not wait for answers, step by step, and reports how each step was served.",
+          .sections = {{.title = "", .flags = {"server", "model", "images", "labels"}},
+                       {.title = "the load",
+                        .flags = {"steps", "step_seconds", "capacity", "capacity_point", "arrivals", "seed",
+                                  "connections", "threads"}},
+                       {.title = "each request",
+                        .flags = {"deadline_ms", "operating_point", "min_accuracy_bp", "min_bits", "sla_class",
+                                  "tenant", "mix"}},
+                       {.title = "output", .flags = {"json", "html", "csv", "percentiles", "progress"}}},
+          .footer =
+              "exit status: 0 the load ran, 1 the server or a file refused, 2 wrong usage, 130 (143) ended by "
+              "Ctrl-C (SIGTERM)\nafter a report of the calls that had ended",
+          .version = absl::StrCat("anybit-load ", kVersion)};
 }
 
 }  // namespace
@@ -73,7 +89,14 @@ absl::StatusOr<LoadOptions> ParseLoadOptions(std::span<const std::string> argume
                       .step_seconds = absl::GetFlag(FLAGS_step_seconds),
                       .capacity_point = absl::GetFlag(FLAGS_capacity_point),
                       .seed = absl::GetFlag(FLAGS_seed),
-                      .json = absl::GetFlag(FLAGS_json)};
+                      .mix = absl::GetFlag(FLAGS_mix),
+                      .connections = static_cast<int>(absl::GetFlag(FLAGS_connections)),
+                      .threads = static_cast<int>(absl::GetFlag(FLAGS_threads)),
+                      .json = absl::GetFlag(FLAGS_json),
+                      .progress = absl::GetFlag(FLAGS_progress),
+                      .csv = absl::GetFlag(FLAGS_csv),
+                      .html = absl::GetFlag(FLAGS_html),
+                      .percentiles = absl::GetFlag(FLAGS_percentiles)};
   options.request = RequestOfFlags();
   const double deadline_ms = absl::GetFlag(FLAGS_deadline_ms);
   options.request.deadline = std::chrono::microseconds(static_cast<int64_t>(deadline_ms * 1000));
@@ -92,6 +115,9 @@ absl::StatusOr<LoadOptions> ParseLoadOptions(std::span<const std::string> argume
     return absl::InvalidArgumentError(absl::StrCat("--arrivals takes poisson or constant, not '", arrivals, "'"));
   }
   if (absl::Status status = ParseRates(options.steps, 1).status(); !status.ok()) return status;
+  if (absl::StatusOr<std::vector<RequestKind>> kinds = ParseMix(options.mix, options.request); !kinds.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("--mix: ", kinds.status().message()));
+  }
   if (absl::Status status = ParseServerAddress(options.server).status(); !status.ok()) return status;
   return options;
 }

@@ -25,7 +25,15 @@ struct LoadOptions {
   Arrivals arrivals = Arrivals::kPoisson;
   int64_t seed = 1;
   InferOptions request;
+  std::string mix;  // of kinds of requests, for ParseMix; empty: all are `request`
+  int connections = 1;
+  int threads = 1;
   bool json = false;
+  bool progress = true;  // on a terminal
+  // Files to write; empty: none.
+  std::string csv;
+  std::string html;
+  std::string percentiles;
   std::string answer;  // the text of --help: to be printed in place of a load
 };
 

@@ -1,5 +1,6 @@
 #include "client/load_plan.h"
 
+#include <numeric>
 #include <random>
 
 #include "absl/status/status.h"
@@ -14,10 +15,18 @@ namespace {
 // At some 100 bytes a call and its outcome: 2 GB.
 constexpr double kMaxCalls = 20e6;
 
+// The kind into whose part of the weights' sum the share `unit`, in [0, 1), falls.
+int KindAt(double unit, std::span<const double> weights) {
+  double rest = unit * std::accumulate(weights.begin(), weights.end(), 0.0);
+  size_t kind = 0;
+  while (kind + 1 < weights.size() && rest >= weights[kind]) rest -= weights[kind++];
+  return static_cast<int>(kind);
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<PlannedCall>> PlanLoad(std::span<const LoadStep> steps, Arrivals arrivals, int images,
-                                                  uint64_t seed) {
+                                                  uint64_t seed, std::span<const double> weights) {
   double expected_calls = 0;
   for (const LoadStep& step : steps) {
     const double seconds = std::chrono::duration<double>(step.duration).count();
@@ -32,6 +41,8 @@ absl::StatusOr<std::vector<PlannedCall>> PlanLoad(std::span<const LoadStep> step
   }
 
   std::mt19937_64 random(seed);
+  // Of its own, so that the same seed sends the same images at the same times, whatever is mixed.
+  std::mt19937_64 random_kind(MixSeed(seed, 1));
   std::vector<PlannedCall> plan;
   plan.reserve(static_cast<size_t>(expected_calls * 1.1) + 16);
   std::chrono::nanoseconds begin{0};
@@ -43,7 +54,8 @@ absl::StatusOr<std::vector<PlannedCall>> PlanLoad(std::span<const LoadStep> step
     while (offset < end) {
       plan.push_back({.at = begin + std::chrono::nanoseconds(static_cast<int64_t>(offset)),
                       .step = static_cast<int>(s),
-                      .image = static_cast<int>(UniformUnit(random) * images)});
+                      .image = static_cast<int>(UniformUnit(random) * images),
+                      .kind = weights.size() < 2 ? 0 : KindAt(UniformUnit(random_kind), weights)});
       offset += arrivals == Arrivals::kPoisson ? gap * Exponential(random) : gap;
     }
     begin += steps[s].duration;

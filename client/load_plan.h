@@ -30,12 +30,14 @@ struct PlannedCall {
   std::chrono::nanoseconds at{0};  // since the load's start
   int step = 0;
   int image = 0;
+  int kind = 0;
 };
 
-// The calls in order of time; images are drawn evenly from 0..images-1, images >= 1. InvalidArgument for rates or
+// The calls in order of time; images are drawn evenly from 0..images-1, images >= 1, kinds from 0..weights-1 in
+// proportion to `weights`, which are positive; without any, all calls are of kind 0. InvalidArgument for rates or
 // durations that are not positive, and for more than 20 million calls.
 absl::StatusOr<std::vector<PlannedCall>> PlanLoad(std::span<const LoadStep> steps, Arrivals arrivals, int images,
-                                                  uint64_t seed);
+                                                  uint64_t seed, std::span<const double> weights = {});
 
 // Rates from text such as "0.5x,1x,200": calls per second, or with an x multiples of `capacity`.
 absl::StatusOr<std::vector<double>> ParseRates(const std::string& text, double capacity);

@@ -64,6 +64,23 @@ TEST(LoadPlan, DrawsEveryImage) {
   for (const int count : drawn) EXPECT_NEAR(count, 1000, 150);
 }
 
+TEST(LoadPlan, DrawsKindsInProportionAndMovesNoCall) {
+  const std::vector<LoadStep> steps = {{.calls_per_second = 10'000, .duration = seconds(1)}};
+  const std::vector<double> weights = {6, 1, 3};
+  const std::vector<PlannedCall> alone = Plan(steps, Arrivals::kPoisson, 100, 5);
+  const absl::StatusOr<std::vector<PlannedCall>> mixed = PlanLoad(steps, Arrivals::kPoisson, 100, 5, weights);
+  ASSERT_TRUE(mixed.ok()) << mixed.status();
+  ASSERT_EQ(mixed->size(), alone.size());
+  std::vector<double> drawn(weights.size(), 0);
+  for (size_t i = 0; i < alone.size(); ++i) {
+    EXPECT_EQ(alone[i].kind, 0);
+    EXPECT_EQ((*mixed)[i].at, alone[i].at);
+    EXPECT_EQ((*mixed)[i].image, alone[i].image);
+    drawn.at(static_cast<size_t>((*mixed)[i].kind)) += 10. / static_cast<double>(alone.size());
+  }
+  for (size_t k = 0; k < weights.size(); ++k) EXPECT_NEAR(drawn[k], weights[k], 0.25);
+}
+
 TEST(LoadPlan, RefusesInvalidAndTooLargeLoads) {
   for (const LoadStep step : {LoadStep{.calls_per_second = 0, .duration = seconds(1)},
                               LoadStep{.calls_per_second = std::nan(""), .duration = seconds(1)},

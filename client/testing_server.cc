@@ -29,6 +29,11 @@ TestingServer::~TestingServer() { server_->Shutdown(); }
 
 std::string TestingServer::address() const { return absl::StrCat("127.0.0.1:", port_); }
 
+std::set<std::string> TestingServer::peers() const {
+  absl::MutexLock lock(&mutex_);
+  return peers_;
+}
+
 std::vector<inference::ModelInferRequest> TestingServer::infer_requests() const {
   absl::MutexLock lock(&mutex_);
   return infer_requests_;
@@ -69,13 +74,14 @@ grpc::Status TestingServer::RepositoryIndex(grpc::ServerContext*, const inferenc
   return grpc::Status::OK;
 }
 
-grpc::Status TestingServer::ModelInfer(grpc::ServerContext*, const inference::ModelInferRequest* request,
+grpc::Status TestingServer::ModelInfer(grpc::ServerContext* context, const inference::ModelInferRequest* request,
                                        inference::ModelInferResponse* response) {
   int64_t n;
   {
     absl::MutexLock lock(&mutex_);
     n = static_cast<int64_t>(infer_requests_.size());
     infer_requests_.push_back(*request);
+    peers_.insert(context->peer());
   }
   if (grpc::Status status = verdict(n); !status.ok()) return status;
 

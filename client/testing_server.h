@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,8 @@ class TestingServer final : public inference::GRPCInferenceService::Service {
   // Of the form "127.0.0.1:PORT".
   std::string address() const;
   std::vector<inference::ModelInferRequest> infer_requests() const;
+  // The connections, by their clients' addresses, that infer calls came on.
+  std::set<std::string> peers() const;
 
   // To be set before the first call.
   Verdict verdict = [](int64_t) { return grpc::Status::OK; };
@@ -45,11 +48,12 @@ class TestingServer final : public inference::GRPCInferenceService::Service {
                              inference::ModelMetadataResponse* response) override;
   grpc::Status RepositoryIndex(grpc::ServerContext*, const inference::RepositoryIndexRequest*,
                                inference::RepositoryIndexResponse* response) override;
-  grpc::Status ModelInfer(grpc::ServerContext*, const inference::ModelInferRequest* request,
+  grpc::Status ModelInfer(grpc::ServerContext* context, const inference::ModelInferRequest* request,
                           inference::ModelInferResponse* response) override;
 
   mutable absl::Mutex mutex_;
   std::vector<inference::ModelInferRequest> infer_requests_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::string> peers_ ABSL_GUARDED_BY(mutex_);
 
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;

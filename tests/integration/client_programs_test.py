@@ -4,12 +4,15 @@
 usage: client_programs_test.py SERVER CLIENT LOAD ARTIFACT
 """
 
+import csv
 import json
 import os
+import pathlib
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import unittest
 import urllib.request
 
@@ -89,6 +92,26 @@ class LoadTest(unittest.TestCase):
             self.assertGreater(step["offered"], 0)
             self.assertEqual(step["failed"], 0)
             self.assertTrue(step["complete"])
+
+    def test_a_mix_of_classes_is_reported_by_step_and_over_time(self):
+        with ServerProcess(SERVER, ARTIFACT) as server, tempfile.TemporaryDirectory() as folder:
+            load = ran(
+                *(LOAD, "--server", server.grpc_address, "--images", TEST_IMAGES, "--steps", "200,400"),
+                *("--step-seconds", "0.5", "--mix", "interactive@60000:3,batch@0:1", "--json"),
+                *("--threads", "2", "--connections", "2"),
+                *("--html", f"{folder}/load.html", "--csv", f"{folder}/load.csv"),
+            )
+            self.assertEqual(load.returncode, 0, load.stderr)
+            page = pathlib.Path(folder, "load.html").read_text(encoding="utf-8")
+            rows = list(csv.DictReader(pathlib.Path(folder, "load.csv").read_text(encoding="utf-8").splitlines()))
+        steps = [json.loads(line) for line in load.stdout.splitlines()]
+        for step in steps:
+            self.assertEqual(step["offered"], sum(kind["offered"] for kind in step["mix"].values()))
+            self.assertEqual(step["failed"], 0)
+            over_time = sum(int(row["offered"]) for row in rows if int(row["step"]) == step["step"])
+            self.assertEqual(step["offered"], over_time)
+        self.assertEqual(len(rows), 4)
+        self.assertIn("<td>interactive@60000</td>", page)
 
 
 class InterruptionTest(unittest.TestCase):
