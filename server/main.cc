@@ -28,6 +28,7 @@
 #include "server/event_log.h"
 #include "server/gpu_backend.h"
 #include "server/options.h"
+#include "server/page/page_mode.h"
 #include "server/processors.h"
 #include "server/security/grpc_credentials.h"
 #include "server/serve_until_stopped.h"
@@ -95,6 +96,8 @@ ABSL_FLAG(std::string, tenants, "",
           "comma-separated tenants, each name[:share[:accuracy floor in basis points]]; when not all can be served, "
           "a tenant above its share (1) yields first; requests that name none belong to the tenant 'default', "
           "which may be listed too");
+ABSL_FLAG(std::string, page, "view",
+          "the page at / of HTTP: off, view, or try, which also sends images that someone draws or chooses there");
 ABSL_FLAG(int32_t, max_queue, 10000, "requests that may wait");
 ABSL_FLAG(int64_t, max_queue_bytes, 0,
           "bytes that requests may hold, from reading a call to sending its answer; 0: half of the memory that this "
@@ -167,6 +170,8 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
   if (!least_tls.ok()) return least_tls.status();
   const absl::StatusOr<int> unix_socket_mode = UnixSocketMode();
   if (!unix_socket_mode.ok()) return unix_socket_mode.status();
+  const absl::StatusOr<PageMode> page = ParsePageMode(absl::GetFlag(FLAGS_page));
+  if (!page.ok()) return page.status();
   absl::StatusOr<std::vector<SlaClass>> sla_classes = ParseSlaClasses(absl::GetFlag(FLAGS_sla_classes));
   if (!sla_classes.ok()) return sla_classes.status();
   absl::StatusOr<std::vector<Tenant>> tenants = ParseTenants(absl::GetFlag(FLAGS_tenants));
@@ -219,6 +224,7 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
                                        .handshake_timeout = duration(FLAGS_handshake_timeout),
                                        .max_metadata_bytes = absl::GetFlag(FLAGS_max_metadata_bytes),
                                        .max_http = absl::GetFlag(FLAGS_max_http_connections)},
+                       .page = *page,
                        .commit = kCommit,
                        .live_accuracy = absl::GetFlag(FLAGS_live_accuracy),
                        .triton_metrics = absl::GetFlag(FLAGS_triton_metrics),

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/time.h"
+#include "server/page/page_mode.h"
 #include "server/processors.h"
 #include "server/security/security_options.h"
 #include "server/sla_class.h"
@@ -60,6 +61,7 @@ struct ServerOptions {
   int max_queue = 10000;                                      // requests
   int64_t max_queue_bytes = 0;  // that requests hold; 0: half of the memory left when it serves
   ConnectionOptions connections;
+  PageMode page = PageMode::kView;
   std::string commit = "unknown";                     // that the program was built from
   double live_accuracy = 0;                           // part of a processor for it; 0: none (LiveAccuracy)
   bool triton_metrics = false;                        // Triton's names beside ours in /metrics

@@ -149,7 +149,7 @@ void Announce(const Server& server, const ServerOptions& options, const std::str
             << "  gRPC " << grpc << demands << "\n";
   if (!options.http_address.empty()) {
     std::cout << "  HTTP " << Shown(options.http_address, server.http_ports()) << demands
-              << " (/v2 /metrics /livez /readyz)\n";
+              << " (/ /v2 /metrics /livez /readyz)\n";
   }
   if (!options.health_address.empty()) {
     std::cout << "  probes " << Shown(options.health_address, server.health_ports())

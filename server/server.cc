@@ -94,6 +94,8 @@ bool Server::IsReady() const {
 }
 
 HttpAction Server::RouteHttp(const HttpHead& head) const {
+  // It asks for the token that its own requests need.
+  if (std::optional<HttpAnswer> page = page_.Answer(head)) return *std::move(page);
   const absl::StatusOr<Caller> caller =
       security_->Check({.authorization = head.Field("Authorization"), .certificate_name = head.client_name});
   if (caller.ok()) return RouteKnown(head, *caller);
@@ -115,7 +117,7 @@ HttpAction Server::RouteKnown(const HttpHead& head, const Caller& caller) const 
     }};
   }
   if (head.path != "/v2" && head.path.rfind("/v2/", 0) != 0) {
-    return HttpAnswer{.status = 404, .body = "there are /v2, /metrics, /livez and /readyz\n"};
+    return HttpAnswer{.status = 404, .body = "there are /, /v2, /metrics, /livez and /readyz\n"};
   }
   if (Serving* const shown = shown_) return shown->RouteHttp(head, caller);
   if (head.path == "/v2/health/live" && is_get) {

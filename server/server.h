@@ -20,6 +20,7 @@
 #include "model/engine/adaptive_network.h"
 #include "server/http/http_server.h"
 #include "server/options.h"
+#include "server/page/live_page.h"
 #include "server/probe_server.h"
 #include "server/security/security.h"
 #include "server/serving.h"
@@ -75,6 +76,7 @@ class Server {
 
   const ServerOptions options_;
   const MakeServing make_serving_;
+  const LivePage page_{options_.page};
   std::atomic<bool> ready_ = false;  // whoever starts and stops; HTTP threads
   std::unique_ptr<Security> security_;
   std::unique_ptr<Serving> serving_;

@@ -218,6 +218,15 @@ TEST_F(ServerSecurityTest, EveryMethodAndPathDemandsTheToken) {
   }
 }
 
+TEST_F(ServerSecurityTest, ThePageThatAsksForTheTokenIsOpen) {
+  DemandTokens();
+  Start();
+  const HttpReply page = HttpGet(Port(), "/");
+  EXPECT_EQ(page.code, 200);
+  EXPECT_THAT(page.body, HasSubstr("token-form"));
+  EXPECT_THAT(page.header, HasSubstr("Content-Security-Policy: default-src 'none'"));
+}
+
 TEST_F(ServerSecurityTest, ATokenOpensBothProtocolsForItsTenant) {
   DemandTokens();
   Start();
