@@ -28,21 +28,25 @@ function total(reading, name, where = {}) {
 }
 
 // Sums by the value of one label, in the order in which the values come.
-function totalsBy(reading, name, label, where = {}) {
-  const totals = new Map();
-  for (const {labels, value} of seriesOf(reading, name, where)) {
-    totals.set(labels[label], (totals.get(labels[label]) || 0) + value);
-  }
-  return totals;
+function sumBy(series, label) {
+  const sums = new Map();
+  for (const {labels, value} of series) sums.set(labels[label], (sums.get(labels[label]) || 0) + value);
+  return sums;
+}
+
+// The series of a counter and by how much each has grown between two readings. Each counts by itself: those of a
+// version that has ended are gone, those of a new one begin at 0. One that fell, as after a restart, has not grown.
+function grownSeries(before, now, name, where = {}) {
+  const keyOf = (labels) => JSON.stringify(Object.entries(labels).sort());
+  const old = new Map(seriesOf(before, name, where).map(({labels, value}) => [keyOf(labels), value]));
+  return seriesOf(now, name, where).map(({labels, value}) => (
+    {labels, value: Math.max(0, value - (old.get(keyOf(labels)) || 0))}));
 }
 
 // A quantile of a histogram between two readings, or null where nothing was observed. As Prometheus does, it takes the
 // observations of a bucket to be spread evenly; those beyond the last border count as the border.
 function quantile(before, now, name, share, where = {}) {
-  const counts = totalsBy(now, `${name}_bucket`, 'le', where);
-  for (const [border, count] of totalsBy(before, `${name}_bucket`, 'le', where)) {
-    counts.set(border, (counts.get(border) || 0) - count);
-  }
+  const counts = sumBy(grownSeries(before, now, `${name}_bucket`, where), 'le');
   const buckets = [...counts].map(([border, count]) => [border === '+Inf' ? Infinity : Number(border), count]);
   buckets.sort((a, b) => a[0] - b[0]);
   if (buckets.length === 0) return null;
@@ -58,9 +62,8 @@ function quantile(before, now, name, share, where = {}) {
   return low;
 }
 
-// How much a counter grew, at least 0: a server that was started again counts from 0.
 function growth(before, now, name, where = {}) {
-  return Math.max(0, total(now, name, where) - total(before, name, where));
+  return grownSeries(before, now, name, where).reduce((sum, {value}) => sum + value, 0);
 }
 
 // The mean of what a histogram observed between two readings, or null.
@@ -80,8 +83,8 @@ function summarize(before, now, seconds) {
   const missed = growth(before, now, 'anybit_slo_requests_total', {met: 'false'});
   const latency = (share) => quantile(before, now, 'anybit_request_duration_seconds', share);
   const points = new Map();
-  for (const [point, rows] of totalsBy(now, 'anybit_rows_total', 'operating_point')) {
-    points.set(point, Math.max(0, rows - total(before, 'anybit_rows_total', {operating_point: point})) / seconds);
+  for (const [point, rows] of sumBy(grownSeries(before, now, 'anybit_rows_total'), 'operating_point')) {
+    points.set(point, rows / seconds);
   }
   const accuracy = meanBetween(before, now, 'anybit_served_accuracy_ratio');
   const deficit = meanBetween(before, now, 'anybit_accuracy_deficit_ratio');
@@ -97,7 +100,7 @@ function summarize(before, now, seconds) {
 // One row for each SLA class.
 function summarizeClasses(before, now, seconds) {
   const rows = [];
-  for (const name of totalsBy(now, 'anybit_slo_requests_total', 'sla_class').keys()) {
+  for (const name of sumBy(seriesOf(now, 'anybit_slo_requests_total'), 'sla_class').keys()) {
     const where = {sla_class: name};
     const met = growth(before, now, 'anybit_slo_requests_total', {...where, met: 'true'});
     const missed = growth(before, now, 'anybit_slo_requests_total', {...where, met: 'false'});

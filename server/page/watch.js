@@ -6,6 +6,7 @@ const RECENT_MS = 10000;
 const page = {
   token: '',
   model: null,       // its description, once it is known
+  versions: '',      // that were served when it was asked for
   objectives: [],    // of classes that have one: name and ms
   readings: [],      // of the last ten seconds
   samples: [],       // for the charts
@@ -52,7 +53,6 @@ async function learnModel() {
     const name = /^sla_class\.(.*)\.objective_us$/.exec(key);
     return name && Number(value) > 0 ? [{name: name[1], ms: Number(value) / 1000}] : [];
   });
-  element('model').textContent = `${page.model.name} ${page.model.versions.at(-1)}`;
   document.dispatchEvent(new Event('model'));
 }
 
@@ -67,9 +67,14 @@ function showTiles(sample, now) {
   element('served').textContent = String(total(now, 'anybit_requests_total', {outcome: 'served'}));
 }
 
+function versionsOf(reading) {
+  return seriesOf(reading, 'anybit_model_info').map(({labels}) => labels.version).join(', ');
+}
+
 function showFacts(now) {
   const build = seriesOf(now, 'anybit_build_info')[0];
-  const kernels = seriesOf(now, 'anybit_model_info')[0];
+  const [kernels] = seriesOf(now, 'anybit_model_info');
+  if (kernels) element('model').textContent = `${kernels.labels.model} ${versionsOf(now)}`;
   const started = total(now, 'process_start_time_seconds');
   const minutes = Math.max(0, Math.floor((Date.now() / 1000 - started) / 60));
   const up = minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
@@ -121,8 +126,9 @@ function showCharts(now) {
     levels: page.objectives.map(({name, ms}) => ({name: `${name} ${ms} ms`, value: ms})),
   });
   // The most accurate point first.
-  const points = [...totalsBy(now, 'anybit_operating_point_accuracy_ratio', 'operating_point')]
-    .sort((a, b) => b[1] - a[1]).map(([point]) => point);
+  const accuracyOf = new Map(seriesOf(now, 'anybit_operating_point_accuracy_ratio')
+    .map(({labels, value}) => [labels.operating_point, value]));
+  const points = [...accuracyOf.keys()].sort((a, b) => accuracyOf.get(b) - accuracyOf.get(a));
   const shares = samples.map(({points: rows}) => {
     const all = [...rows.values()].reduce((a, b) => a + b, 0);
     return new Map(points.map((point) => [point, all > 0 ? 100 * (rows.get(point) || 0) / all : 0]));
@@ -173,7 +179,8 @@ async function poll() {
       showState('starting', '');
       return;
     }
-    if (!page.model) await learnModel();
+    if (!page.model || page.versions !== versionsOf(reading)) await learnModel();
+    page.versions = versionsOf(reading);
     take(reading, performance.now());
     const ready = total(reading, 'anybit_ready') > 0;
     showState(ready ? 'ready' : 'not ready', ready ? 'ready' : 'bad');

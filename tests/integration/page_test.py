@@ -124,6 +124,9 @@ class ViewTest(unittest.TestCase):
                     sum: total(at(1, 2, 3), 'h_count'),
                     grown: growth(at(1, 2, 3), at(1, 2, 5), 'h_count'),
                     restarted: growth(at(1, 2, 9), at(1, 2, 3), 'h_count'),
+                    // The series of the first version have left, those of the second one go on.
+                    left: growth(at(1, 2, 9), parseMetrics('h_count{version="2"} 5'), 'h_count'),
+                    leftAll: quantile(at(5, 5, 9), parseMetrics('h_bucket{le="0.1",version="2"} 4'), 'h', 0.5),
                     odd: seriesOf(zero, 'odd')[0].labels.text,
                 };
             })()"""
@@ -132,7 +135,11 @@ class ViewTest(unittest.TestCase):
         self.assertAlmostEqual(cases.pop("first"), 0.05)
         self.assertAlmostEqual(cases.pop("between"), 0.15)
         self.assertEqual(
-            cases, {"beyond": 0.2, "nothing": None, "sum": 4, "grown": 2, "restarted": 0, "odd": 'a "b", {c}'}
+            cases,
+            {
+                **{"beyond": 0.2, "nothing": None, "sum": 4, "grown": 2, "restarted": 0, "left": 4, "leftAll": 0.05},
+                "odd": 'a "b", {c}',
+            },
         )
 
 
