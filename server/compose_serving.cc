@@ -294,9 +294,9 @@ void ComposedServing::ShowReadiness() {
 
 void ComposedServing::Drain(absl::AnyInvocable<void()> drained) {
   repository_->Drain();
+  rest_->Drain();  // HTTP has no word for it, so its clients see it by the refusal
   grpc_->Drain([this, drained = std::move(drained)]() mutable {
     stream_->Drain();
-    rest_->Drain();
     // A call that is not taken yet is not open yet.
     grpc_->WhenAllTaken([this, drained = std::move(drained)]() mutable {
       infer_->WhenIdle([this, drained = std::move(drained)]() mutable {
