@@ -63,6 +63,8 @@ function showTiles(sample, now) {
   const [point, rows] = [...sample.points].reduce((a, b) => (b[1] > a[1] ? b : a), ['–', 0]);
   element('point').textContent = rows > 0 ? point : '–';
   element('accuracy').textContent = percent(sample.accuracy);
+  const [confirmed, compared] = [{agrees: 'true'}, {}].map((where) => total(now, 'anybit_live_rows_total', where));
+  element('agreement').textContent = percent(compared > 0 ? confirmed / compared : null);
   element('queue').textContent = shortNumber(sample.queue);
   element('served').textContent = String(total(now, 'anybit_requests_total', {outcome: 'served'}));
 }
