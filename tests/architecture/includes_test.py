@@ -43,6 +43,7 @@ RULES = [
     (r"model/format/(?!.*_test\.cc)", rf"{CUDA}|model/(?!format/)"),
     (r"model/arch/(?!.*_test\.cc)", rf"{CUDA}|model/(?!(arch|format)/)"),
     (r"model/data/(?!.*_test\.cc)", rf"{CUDA}|model/(?!(data|format)/)"),
+    (r"model/import/(?!.*_test\.cc)", rf"{CUDA}|model/(?!(format|import)/)"),
     (r"model/kernels/(?!.*_test\.cc)", r"model/(?!(format|kernels)/)"),
     (r"model/engine/(?!.*_(test|benchmark|check)\.cc)", r"model/(?!(data|engine|format|kernels)/)"),
     (r"model/train/recipe/", rf"{LIBTORCH}|model/train/(?!recipe/)"),
@@ -50,6 +51,8 @@ RULES = [
     (r"model/train/network/", r"model/train/(?!network/|processes/|recipe/|testing/(stripes|team)\.h)"),
     (r"model/train/trainer/", r"model/train/(?!network/|processes/|recipe/|testing/|trainer/)"),
     (r"model/train/convert/", r"model/train/(?!convert/|recipe/)"),
+    # The messages of ONNX are read in one place.
+    (r"(?!model/import/)", r"onnx/"),
     (r"metrics/", rf"{GRPC}|{LIBTORCH}|(client|model|proto|server)/"),
     (r"metrics/", r"boost/"),
     (r"server/http/", rf"{GRPC}|google/|(metrics|model|proto|scheduler)/|server/(?!http/)"),

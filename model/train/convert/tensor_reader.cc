@@ -9,19 +9,11 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "model/format/half.h"
 #include "model/train/convert/resnet_names.h"
 
 namespace anybit::model::train {
 namespace {
-
-float FromHalf(uint16_t bits) {
-  const uint32_t sign = static_cast<uint32_t>(bits >> 15) << 31, exponent = bits >> 10 & 31, fraction = bits & 1023;
-  if (exponent == 31) return std::bit_cast<float>(sign | 0x7F800000u | fraction << 13);
-  const float magnitude = exponent == 0
-                              ? std::ldexp(static_cast<float>(fraction), -24)
-                              : std::ldexp(static_cast<float>(fraction + 1024), static_cast<int>(exponent) - 25);
-  return sign != 0 ? -magnitude : magnitude;
-}
 
 template <typename T>
 std::vector<T> Elements(absl::string_view bytes) {
@@ -38,7 +30,7 @@ std::vector<float> ToFloats(const TensorView& tensor) {
     return values;
   }
   for (const uint16_t bits : Elements<uint16_t>(tensor.bytes)) {
-    values.push_back(tensor.type == ElementType::kFloat16 ? FromHalf(bits)
+    values.push_back(tensor.type == ElementType::kFloat16 ? FloatOfHalf(bits)
                                                           : std::bit_cast<float>(static_cast<uint32_t>(bits) << 16));
   }
   return values;

@@ -1,0 +1,223 @@
+// Batch norm, activations, additions, and constants that are added or multiplied.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "model/import/operators.h"
+
+namespace anybit::model {
+namespace {
+
+// Applies `affine` to `value`: in the layer that computes it, or later.
+void Apply(const ChannelAffine& affine, FeatureValue& value, Lowering& state) {
+  if (!state.IsOpen(value)) return value.affine.Then(affine);
+  FloatLayer& layer = state.layer(value);
+  // What is added must not be scaled.
+  const bool scales = std::any_of(affine.scale.begin(), affine.scale.end(), [](double s) { return s != 1; });
+  if (layer.residual != kNoLayer && scales) return value.affine.Then(affine);
+  for (size_t o = 0; o < layer.scale.size(); ++o) {
+    layer.scale[o] *= affine.scale[o];
+    layer.bias[o] = layer.bias[o] * affine.scale[o] + affine.shift[o];
+  }
+}
+
+// The values of a constant that is broadcast to a feature map, one per channel.
+absl::StatusOr<std::vector<double>> PerChannel(const GraphNode& node, const Constant& constant,
+                                               const TensorAxes& axes) {
+  const std::vector<int64_t> shape = axes.shape();
+  const size_t rank = constant.shape.size();
+  bool fits = !constant.integer && rank <= shape.size();
+  for (size_t i = 0; fits && i < rank; ++i) {
+    const size_t dimension = shape.size() - rank + i;
+    const bool channels = axes.IsChannels(dimension) && constant.shape[i] == shape[dimension];
+    fits = constant.shape[i] == 1 || channels;
+  }
+  if (!fits || constant.count() < 1) {
+    return Lowering::Refuse(node, "a constant that is not one number, or one for each channel; accepted: these");
+  }
+  std::vector<double> values(constant.floats.begin(), constant.floats.end());
+  values.resize(static_cast<size_t>(axes.map().channels), values[0]);
+  return values;
+}
+
+absl::Status LowerBatchNorm(const GraphNode& node, Lowering& state) {
+  absl::StatusOr<FeatureValue> value = state.FeatureInput(node, 0);
+  if (!value.ok()) return value.status();
+  if (value->axes.rank() < 2 || !value->axes.IsChannels(1)) {
+    return Lowering::Refuse(node, "its input's second dimension is not the channels; accepted: [batch, channels, ...]");
+  }
+  const int64_t channels = value->axes.map().channels;
+  const Constant* parameters[4];
+  for (size_t i = 0; i < 4; ++i) {
+    parameters[i] = state.ConstantInput(node, i + 1);
+    if (parameters[i] == nullptr || parameters[i]->integer || parameters[i]->count() != channels) {
+      return Lowering::Refuse(node, "input ", i + 1, " is not a constant of ", channels, " values; accepted: that");
+    }
+  }
+  if (node.Integer("training_mode", 0) != 0) {
+    return Lowering::Refuse(node, "training mode; accepted: networks exported for inference");
+  }
+  const double epsilon = node.Number("epsilon", 1e-5f);
+  ChannelAffine affine;
+  for (int64_t c = 0; c < channels; ++c) {
+    const double variance = parameters[3]->floats[c];
+    const double scale = parameters[0]->floats[c] / std::sqrt(std::max(0.0, variance) + epsilon);
+    affine.scale.push_back(scale);
+    affine.shift.push_back(parameters[1]->floats[c] - parameters[2]->floats[c] * scale);
+  }
+  Apply(affine, *value, state);
+  state.Set(node, *std::move(value));
+  return absl::OkStatus();
+}
+
+absl::Status Rectify(const GraphNode& node, FeatureValue value, Lowering& state) {
+  const auto set = [&](FeatureValue done) {
+    state.Set(node, std::move(done));
+    return absl::OkStatus();
+  };
+  const ChannelAffine& affine = value.affine;
+  const auto all = [](const std::vector<double>& values) {
+    return std::all_of(values.begin(), values.end(), [](double v) { return v >= 0; });
+  };
+  if (state.IsNonNegative(value.layer) && all(affine.scale) && all(affine.shift)) return set(std::move(value));
+  if (state.IsOpen(value)) {
+    if (absl::Status status = state.AsConvolution(state.layer(value)); !status.ok()) return status;
+    state.layer(value).relu = true;
+    return set(std::move(value));
+  }
+  // A ReLU behind a max pool may as well stand before it.
+  if (value.layer != kNetworkInput && affine.empty() && !value.shared) {
+    const FloatLayer& pool = state.layer(value);
+    if (pool.kind == NodeKind::kMaxPool && !pool.input_is_shared && pool.input != kNetworkInput) {
+      FloatLayer& before = state.layers().layers[pool.input];
+      if (before.kind == NodeKind::kConv) {
+        before.relu = true;
+        return set(std::move(value));
+      }
+    }
+  }
+  absl::StatusOr<FeatureValue> computed = state.Materialized(node, value);
+  if (!computed.ok()) return computed.status();
+  state.layer(*computed).relu = true;
+  return set(*std::move(computed));
+}
+
+absl::Status LowerRelu(const GraphNode& node, Lowering& state) {
+  absl::StatusOr<FeatureValue> value = state.FeatureInput(node, 0);
+  if (!value.ok()) return value.status();
+  return Rectify(node, *std::move(value), state);
+}
+
+// A limit of a Clip: an attribute in older opsets, an input since.
+absl::StatusOr<float> Limit(const GraphNode& node, const char* name, size_t input, float none, Lowering& state) {
+  if (node.Has(name)) return node.Number(name, none);
+  if (!node.HasInput(input)) return none;
+  const Constant* limit = state.ConstantInput(node, input);
+  if (limit == nullptr || limit->count() != 1) return Lowering::Refuse(node, "its ", name, " is not a constant number");
+  return limit->AsFloat(0);
+}
+
+absl::Status LowerClip(const GraphNode& node, Lowering& state) {
+  absl::StatusOr<FeatureValue> value = state.FeatureInput(node, 0);
+  if (!value.ok()) return value.status();
+  const float largest = std::numeric_limits<float>::max();
+  const absl::StatusOr<float> lowest = Limit(node, "min", 1, -largest, state);
+  if (!lowest.ok()) return lowest.status();
+  const absl::StatusOr<float> highest = Limit(node, "max", 2, largest, state);
+  if (!highest.ok()) return highest.status();
+  if (*highest >= largest && *lowest <= -largest) {
+    state.Set(node, *std::move(value));
+    return absl::OkStatus();
+  }
+  if (*highest >= largest && *lowest == 0) return Rectify(node, *std::move(value), state);
+  return Lowering::Refuse(node, "limits ", *lowest, " and ", *highest, "; accepted: 0 and none, a ReLU");
+}
+
+// The layer that takes the addition of `other`, of those that can; null: neither.
+FeatureValue* BaseOf(FeatureValue& a, FeatureValue& b, Lowering& state) {
+  FeatureValue* base = nullptr;
+  for (FeatureValue* value : {&a, &b}) {
+    if (!state.IsOpen(*value) || state.layer(*value).residual != kNoLayer) continue;
+    if (base == nullptr || state.layer(*value).macs() > state.layer(*base).macs()) base = value;
+  }
+  return base;
+}
+
+absl::Status AddFeatures(const GraphNode& node, FeatureValue a, FeatureValue b, Lowering& state) {
+  if (!(a.axes == b.axes)) {
+    return Lowering::Refuse(node, "its operands differ in shape or arrangement; accepted: equal ones, or a constant");
+  }
+  FeatureValue* base = BaseOf(a, b, state);
+  if (base == nullptr) {
+    absl::StatusOr<FeatureValue> computed = state.Materialized(node, a);
+    if (!computed.ok()) return computed.status();
+    a = *std::move(computed);
+    base = &a;
+  }
+  FeatureValue& added = base == &a ? b : a;
+  if (!added.affine.empty()) {
+    absl::StatusOr<FeatureValue> computed = state.Materialized(node, added);
+    if (!computed.ok()) return computed.status();
+    added = *std::move(computed);
+  }
+  if (absl::Status status = state.AsConvolution(state.layer(*base)); !status.ok()) return status;
+  state.layer(*base).residual = added.layer;
+  state.Set(node, *base);
+  return absl::OkStatus();
+}
+
+// Adds, subtracts, multiplies or divides by a constant; `constant_first`: the constant is the left operand.
+absl::StatusOr<ChannelAffine> WithConstant(const GraphNode& node, const std::vector<double>& constant,
+                                           bool constant_first) {
+  ChannelAffine affine{.scale = std::vector<double>(constant.size(), 1),
+                       .shift = std::vector<double>(constant.size(), 0)};
+  for (size_t c = 0; c < constant.size(); ++c) {
+    if (node.op == "Add") affine.shift[c] = constant[c];
+    if (node.op == "Sub") affine.shift[c] = constant_first ? constant[c] : -constant[c];
+    if (node.op == "Sub" && constant_first) affine.scale[c] = -1;
+    if (node.op == "Mul") affine.scale[c] = constant[c];
+    if (node.op != "Div") continue;
+    if (constant_first || constant[c] == 0) return Lowering::Refuse(node, "a division by 0, or of a constant");
+    affine.scale[c] = 1 / constant[c];
+  }
+  return affine;
+}
+
+absl::Status LowerArithmetic(const GraphNode& node, Lowering& state) {
+  const bool constant_first = state.ConstantInput(node, 0) != nullptr;
+  const Constant* constant = state.ConstantInput(node, constant_first ? 0 : 1);
+  absl::StatusOr<FeatureValue> value = state.FeatureInput(node, constant_first ? 1 : 0);
+  if (!value.ok()) return value.status();
+  if (constant == nullptr) {
+    absl::StatusOr<FeatureValue> other = state.FeatureInput(node, 1);
+    if (!other.ok()) return other.status();
+    if (node.op == "Mul" || node.op == "Div") {
+      return Lowering::Refuse(node, "both operands are computed; accepted: one is a constant");
+    }
+    if (node.op == "Sub") {
+      const auto channels = static_cast<size_t>(other->axes.map().channels);
+      Apply({.scale = std::vector<double>(channels, -1), .shift = std::vector<double>(channels, 0)}, *other, state);
+    }
+    return AddFeatures(node, *std::move(value), *std::move(other), state);
+  }
+  const absl::StatusOr<std::vector<double>> values = PerChannel(node, *constant, value->axes);
+  if (!values.ok()) return values.status();
+  const absl::StatusOr<ChannelAffine> affine = WithConstant(node, *values, constant_first);
+  if (!affine.ok()) return affine.status();
+  Apply(*affine, *value, state);
+  state.Set(node, *std::move(value));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddPointwiseOperators(OperatorTable& table) {
+  for (const char* op : {"Add", "Sub", "Mul", "Div"}) table[op] = LowerArithmetic;
+  table["BatchNormalization"] = LowerBatchNorm;
+  table["Clip"] = LowerClip;
+  table["Relu"] = LowerRelu;
+}
+
+}  // namespace anybit::model

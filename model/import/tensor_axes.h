@@ -1,0 +1,66 @@
+// How the dimensions of a float network's tensor stand for the batch, channels, rows and columns of a feature map.
+//
+// Layers here have one layout; other tools permute and flatten. As long as a Reshape or a Transpose only rearranges, no
+// layer is needed for it: the tensor's dimensions are followed, and the weights of the next layer are put in order.
+#ifndef ANYBIT_MODEL_IMPORT_TENSOR_AXES_H_
+#define ANYBIT_MODEL_IMPORT_TENSOR_AXES_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/format/network_spec.h"
+
+namespace anybit::model {
+
+enum class Axis : uint8_t { kBatch, kChannel, kRow, kColumn };
+
+class TensorAxes {
+ public:
+  // [batch, channels, rows, columns].
+  static TensorAxes Map(int64_t batch, const FeatureShape& shape);
+  // [batch, channels] of a map of one place.
+  static TensorAxes Vector(int64_t batch, int64_t channels);
+
+  std::vector<int64_t> shape() const;
+  size_t rank() const { return dimensions_.size(); }
+  const FeatureShape& map() const { return map_; }
+  int64_t batch() const { return batch_; }
+
+  // Whether the dimensions are batch, channels, rows and columns.
+  bool IsMap() const;
+  // Whether they are the batch and everything else.
+  bool IsFlat() const;
+  // Whether dimension `index` is exactly the channels.
+  bool IsChannels(size_t index) const;
+
+  // InvalidArgument where a dimension is split.
+  absl::StatusOr<TensorAxes> Reshaped(const std::vector<int64_t>& shape) const;
+  // InvalidArgument unless `order` has every dimension once.
+  absl::StatusOr<TensorAxes> Transposed(const std::vector<int64_t>& order) const;
+  // The same map after its rows and columns have become one, by a mean over the dimensions `reduced`, which stay with
+  // extent 1 or are dropped. InvalidArgument unless these are exactly the rows and columns.
+  absl::StatusOr<TensorAxes> WithoutPlaces(const std::vector<bool>& reduced, bool keep) const;
+  // The same arrangement of another map: after a layer that keeps batch and layout.
+  TensorAxes WithMap(const FeatureShape& map) const;
+
+  friend bool operator==(const TensorAxes&, const TensorAxes&) = default;
+
+  // For each element of one row of the tensor its place in the map, in NHWC order.
+  std::vector<int64_t> Places() const;
+
+ private:
+  TensorAxes(int64_t batch, const FeatureShape& map) : batch_(batch), map_(map) {}
+
+  int64_t ExtentOf(Axis axis) const;
+  // Whether dimension `index` is exactly `axis`, where an extent of 1 is nothing.
+  bool Is(size_t index, Axis axis) const;
+
+  int64_t batch_ = 1;
+  FeatureShape map_;
+  std::vector<std::vector<Axis>> dimensions_;  // axes of extent 1 are left out
+};
+
+}  // namespace anybit::model
+
+#endif  // ANYBIT_MODEL_IMPORT_TENSOR_AXES_H_
