@@ -11,17 +11,25 @@ std::vector<int> Scaled(std::vector<int> stages, double width) {
 }
 
 NetworkSpec PublishedResNet(const char* name, const ImageTask& task, const std::vector<int>& stages,
-                            int blocks_per_stage, bool imagenet_stem) {
+                            const std::vector<int>& blocks, bool imagenet_stem) {
   return BasicBlockNetwork({.name = name,
                             .side = task.side,
                             .input_channels = task.channels,
                             .stem_stride = 1,
                             .stages = Scaled(stages, task.width),
-                            .blocks_per_stage = blocks_per_stage,
+                            .blocks = blocks,
                             .downsampling = Downsampling::kStride,
                             .classes = task.classes,
                             .imagenet_stem = imagenet_stem,
                             .shortcut_relu = false});
+}
+
+NetworkSpec ResNet(const char* name, const ImageTask& task, const std::vector<int>& blocks, bool imagenet_stem) {
+  return PublishedResNet(name, task, {64, 128, 256, 512}, blocks, imagenet_stem);
+}
+
+NetworkSpec CifarResNet(const char* name, const ImageTask& task, int blocks) {
+  return PublishedResNet(name, task, {16, 32, 64}, {blocks, blocks, blocks}, /*imagenet_stem=*/false);
 }
 
 }  // namespace
@@ -39,7 +47,8 @@ NetworkSpec BasicBlockNetwork(const BasicBlockShape& shape) {
     const int channels = shape.stages[stage];
     const bool shrinks = stage > 0;
     if (shrinks && shape.downsampling == Downsampling::kMaxPool) writer.HalvingPool(absl::StrCat(stage_name, ".pool"));
-    for (int block = 0; block < shape.blocks_per_stage; ++block) {
+    const int blocks = shape.blocks.empty() ? shape.blocks_per_stage : shape.blocks[stage];
+    for (int block = 0; block < blocks; ++block) {
       const std::string name = absl::StrCat(stage_name, ".block", block + 1);
       const std::string input = writer.last();
       const int stride = shrinks && block == 0 && shape.downsampling == Downsampling::kStride ? 2 : 1;
@@ -72,12 +81,15 @@ NetworkSpec FashionNetwork(const ImageTask& task) {
                             .classes = task.classes});
 }
 
-NetworkSpec ResNet18(const ImageTask& task) { return PublishedResNet("resnet18", task, {64, 128, 256, 512}, 2, false); }
+NetworkSpec ResNet18(const ImageTask& task) { return ResNet("resnet18", task, {2, 2, 2, 2}, false); }
+NetworkSpec ResNet34(const ImageTask& task) { return ResNet("resnet34", task, {3, 4, 6, 3}, false); }
+NetworkSpec ResNet18ImageNet(const ImageTask& task) { return ResNet("resnet18_imagenet", task, {2, 2, 2, 2}, true); }
+NetworkSpec ResNet34ImageNet(const ImageTask& task) { return ResNet("resnet34_imagenet", task, {3, 4, 6, 3}, true); }
 
-NetworkSpec ResNet18ImageNet(const ImageTask& task) {
-  return PublishedResNet("resnet18_imagenet", task, {64, 128, 256, 512}, 2, true);
-}
-
-NetworkSpec ResNet20(const ImageTask& task) { return PublishedResNet("resnet20", task, {16, 32, 64}, 3, false); }
+NetworkSpec ResNet20(const ImageTask& task) { return CifarResNet("resnet20", task, 3); }
+NetworkSpec ResNet32(const ImageTask& task) { return CifarResNet("resnet32", task, 5); }
+NetworkSpec ResNet44(const ImageTask& task) { return CifarResNet("resnet44", task, 7); }
+NetworkSpec ResNet56(const ImageTask& task) { return CifarResNet("resnet56", task, 9); }
+NetworkSpec ResNet110(const ImageTask& task) { return CifarResNet("resnet110", task, 18); }
 
 }  // namespace anybit::model

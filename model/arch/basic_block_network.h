@@ -27,6 +27,7 @@ struct BasicBlockShape {
   int stem_stride = 2;
   std::vector<int> stages = {64, 128, 256};  // channels
   int blocks_per_stage = 1;
+  std::vector<int> blocks = {};  // of each stage; empty: blocks_per_stage of all
   Downsampling downsampling = Downsampling::kMaxPool;
   int classes = 10;
   bool imagenet_stem = false;  // a 7x7 convolution of stride 2 and a 3x3 pool of stride 2
@@ -46,14 +47,21 @@ NetworkSpec FashionNetwork(int width_divisor = 1);
 NetworkSpec FashionNetwork(const ImageTask& task);
 
 // He et al.'s networks, with 1x1 convolutions without ReLU as shortcuts. For 32x32x3 inputs and ten classes: ResNet-18
-// (stages of 64 to 512 channels, two blocks each; 555 million multiplications a row) and ResNet-20 (16 to 64, three
-// blocks each; 41 million; five times as wide, as in Yu et al., "Any-Precision Deep Neural Networks", 2021: 1.0
-// billion).
+// (stages of 64 to 512 channels, two blocks each; 555 million multiplications a row) and ResNet-34 (3, 4, 6 and 3
+// blocks); ResNet-20 (16 to 64 channels, three blocks each; 41 million; five times as wide, as in Yu et al.,
+// "Any-Precision Deep Neural Networks", 2021: 1.0 billion), and the same of 5, 7, 9 and 18 blocks.
 NetworkSpec ResNet18(const ImageTask& task = {});
+NetworkSpec ResNet34(const ImageTask& task = {});
 NetworkSpec ResNet20(const ImageTask& task = {});
+NetworkSpec ResNet32(const ImageTask& task = {});
+NetworkSpec ResNet44(const ImageTask& task = {});
+NetworkSpec ResNet56(const ImageTask& task = {});
+NetworkSpec ResNet110(const ImageTask& task = {});
 
-// ResNet-18 as for ImageNet: at 224x224x3 and 1000 classes 1.8 billion multiplications and 11.7 million weights.
+// As for ImageNet: at 224x224x3 and 1000 classes ResNet-18 has 1.8 billion multiplications and 11.7 million weights,
+// ResNet-34 3.7 billion and 21.8 million.
 NetworkSpec ResNet18ImageNet(const ImageTask& task = {.side = 224, .classes = 1000});
+NetworkSpec ResNet34ImageNet(const ImageTask& task = {.side = 224, .classes = 1000});
 
 }  // namespace anybit::model
 

@@ -1,5 +1,7 @@
 #include "model/arch/bottleneck_network.h"
 
+#include <array>
+
 #include "absl/strings/str_cat.h"
 
 namespace anybit::model {
@@ -7,11 +9,9 @@ namespace {
 
 constexpr int kExpansion = 4;
 
-struct Stage {
-  int channels;  // of the 3x3 convolutions
-  int blocks;
-};
-constexpr Stage kStages[] = {{64, 3}, {128, 4}, {256, 6}, {512, 3}};
+constexpr int kStages = 4;
+constexpr int kChannels[kStages] = {64, 128, 256, 512};  // of the 3x3 convolutions
+using Blocks = std::array<int, kStages>;                 // of each stage
 
 void WriteBlock(const std::string& name, int inner, int stride, SpecWriter& writer) {
   const std::string input = writer.last();
@@ -26,21 +26,19 @@ void WriteBlock(const std::string& name, int inner, int stride, SpecWriter& writ
   writer.Conv(absl::StrCat(name, ".conv3"), {.channels = outer, .kernel = 1, .residual = shortcut});
 }
 
-NetworkSpec MakeResNet50(const char* name, const ImageTask& task, bool imagenet_stem) {
+NetworkSpec MakeResNet(const char* name, const ImageTask& task, const Blocks& blocks, bool imagenet_stem) {
   SpecWriter writer(name, task);
-  const int stem = ScaledChannels(kStages[0].channels, task.width);
+  const int stem = ScaledChannels(kChannels[0], task.width);
   if (imagenet_stem) {
     writer.Conv("stem", {.channels = stem, .kernel = 7, .stride = 2});
     writer.MaxPool("stem.pool", 3, 2, 1);
   } else {
     writer.Conv("stem", {.channels = stem});
   }
-  int stage = 0;
-  for (const auto& [channels, blocks] : kStages) {
-    ++stage;
-    for (int block = 1; block <= blocks; ++block) {
-      WriteBlock(absl::StrCat("stage", stage, ".block", block), ScaledChannels(channels, task.width),
-                 stage > 1 && block == 1 ? 2 : 1, writer);
+  for (int stage = 0; stage < kStages; ++stage) {
+    for (int block = 0; block < blocks[stage]; ++block) {
+      WriteBlock(absl::StrCat("stage", stage + 1, ".block", block + 1), ScaledChannels(kChannels[stage], task.width),
+                 stage > 0 && block == 0 ? 2 : 1, writer);
     }
   }
   return writer.FinishWithHead();
@@ -48,7 +46,15 @@ NetworkSpec MakeResNet50(const char* name, const ImageTask& task, bool imagenet_
 
 }  // namespace
 
-NetworkSpec ResNet50(const ImageTask& task) { return MakeResNet50("resnet50", task, false); }
-NetworkSpec ResNet50ImageNet(const ImageTask& task) { return MakeResNet50("resnet50_imagenet", task, true); }
+NetworkSpec ResNet50(const ImageTask& task) { return MakeResNet("resnet50", task, {3, 4, 6, 3}, false); }
+NetworkSpec ResNet50ImageNet(const ImageTask& task) {
+  return MakeResNet("resnet50_imagenet", task, {3, 4, 6, 3}, true);
+}
+NetworkSpec ResNet101ImageNet(const ImageTask& task) {
+  return MakeResNet("resnet101_imagenet", task, {3, 4, 23, 3}, true);
+}
+NetworkSpec ResNet152ImageNet(const ImageTask& task) {
+  return MakeResNet("resnet152_imagenet", task, {3, 8, 36, 3}, true);
+}
 
 }  // namespace anybit::model

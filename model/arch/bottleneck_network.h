@@ -14,6 +14,10 @@ namespace anybit::model {
 NetworkSpec ResNet50(const ImageTask& task = {});
 NetworkSpec ResNet50ImageNet(const ImageTask& task = {.side = 224, .classes = 1000});
 
+// The same of more blocks, for ImageNet: 7.8 and 11.5 billion multiplications, 44.4 and 60.0 million weights.
+NetworkSpec ResNet101ImageNet(const ImageTask& task = {.side = 224, .classes = 1000});
+NetworkSpec ResNet152ImageNet(const ImageTask& task = {.side = 224, .classes = 1000});
+
 }  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_ARCH_BOTTLENECK_NETWORK_H_

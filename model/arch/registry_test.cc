@@ -64,10 +64,10 @@ TEST(Architectures, FashionIsTheNetworkOfTheDefaultArtifact) {
 }
 
 TEST(Architectures, AnUnknownNameIsAnsweredWithTheKnownOnes) {
-  EXPECT_EQ(
-      Error("alexnet"),
-      "no architecture 'alexnet'; known: clip, fashion, fashion_tiny, mobilenetv2, mobilenetv2_imagenet, resnet18, "
-      "resnet18_imagenet, resnet20, resnet20_wide, resnet50, resnet50_imagenet, vgg16");
+  EXPECT_EQ(Error("alexnet"),
+            "no architecture 'alexnet'; known: clip, fashion, fashion_tiny, mobilenetv2, mobilenetv2_imagenet, "
+            "resnet101_imagenet, resnet110, resnet152_imagenet, resnet18, resnet18_imagenet, resnet20, resnet20_wide, "
+            "resnet32, resnet34, resnet34_imagenet, resnet44, resnet50, resnet50_imagenet, resnet56, vgg16");
 }
 
 TEST(Architectures, OptionsThatDoNotFitAreNamed) {
@@ -122,6 +122,10 @@ TEST(Architectures, HaveThePublishedSizes) {
   for (const Published& p :
        {Published{"resnet20_wide", 25 * 269824 + 5 * (27 * 16 + 640), 1.0115e9},
         Published{"resnet18_imagenet", 11678912, 1.814e9}, Published{"resnet50_imagenet", 25502912, 4.089e9},
+        Published{"resnet34_imagenet", 21797672 - 2 * 8512 - 1000, 3.664e9},
+        Published{"resnet101_imagenet", 44549160 - 105344 - 1000, 7.801e9},
+        Published{"resnet152_imagenet", 60192808 - 151424 - 1000, 11.514e9},
+        Published{"resnet56", 27 * 16 + 18 * 2304 + 4608 + 17 * 9216 + 18432 + 17 * 36864 + 512 + 2048 + 640, 125.75e6},
         Published{"resnet50", 23467712, 1.298e9}, Published{"vgg16", 14710464 + 5120, 313.2e6},
         Published{"mobilenetv2_imagenet", 3469760, 300.8e6}, Published{"mobilenetv2", 2202560, 88e6}}) {
     const NetworkPlan plan = PlanOf(p.name);

@@ -182,7 +182,8 @@ absl::StatusOr<Listing> List(
 
 FolderExamples::FolderExamples(const ExampleShape& shape, std::string root, std::vector<std::string> files,
                                std::vector<uint16_t> labels, std::vector<std::string> class_names)
-    : ExampleSet(shape, RowCost::kDecode, static_cast<int>(class_names.size()), std::move(labels), class_names),
+    : ExampleSet(shape, RowCost::kDecode, std::max(1, static_cast<int>(class_names.size())), std::move(labels),
+                 class_names),
       root_(std::move(root)),
       files_(std::move(files)) {}
 
@@ -197,6 +198,25 @@ absl::StatusOr<std::unique_ptr<FolderExamples>> FolderExamples::OfImages(const s
 absl::StatusOr<std::unique_ptr<FolderExamples>> FolderExamples::OfClips(const std::string& folder, Split split,
                                                                         const ExampleShape& shape) {
   return Open(folder, split, shape, Rows::kClips);
+}
+
+absl::StatusOr<std::unique_ptr<FolderExamples>> FolderExamples::OfLooseImages(const std::string& folder,
+                                                                              const ExampleShape& shape) {
+  if (absl::Status status = CheckShape(shape); !status.ok()) return status;
+  absl::StatusOr<ClassListing> listing = ListImages(folder, ".");
+  if (!listing.ok()) return listing.status();
+  if (listing->files.empty()) {
+    return absl::NotFoundError(absl::StrCat("'", folder, "' ", HoldsText(*listing, kEndings)));
+  }
+  const size_t count = listing->files.size();
+  std::string origin = absl::StrCat(count, " images in '", folder, "'");
+  if (const std::string others = listing->passed_over.Text(); !others.empty()) {
+    absl::StrAppend(&origin, "; passed over: ", others);
+  }
+  auto examples = std::unique_ptr<FolderExamples>(
+      new FolderExamples(shape, folder, std::move(listing->files), std::vector<uint16_t>(count, 0), {}));
+  examples->set_origin(std::move(origin));
+  return examples;
 }
 
 absl::StatusOr<std::unique_ptr<FolderExamples>> FolderExamples::Open(const std::string& folder, Split split,

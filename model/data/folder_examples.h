@@ -31,6 +31,11 @@ class FolderExamples final : public ExampleSet {
   static absl::StatusOr<std::unique_ptr<FolderExamples>> OfClips(const std::string& folder, Split split,
                                                                  const ExampleShape& shape);
 
+  // Lists the images in or below `folder`, sorted by path: rows of one class without a name. NotFound where there are
+  // none.
+  static absl::StatusOr<std::unique_ptr<FolderExamples>> OfLooseImages(const std::string& folder,
+                                                                       const ExampleShape& shape);
+
   absl::Status Read(int64_t i, std::span<uint8_t> row) const override;
   absl::Status Check(int64_t i) const override;
 

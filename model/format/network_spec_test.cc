@@ -230,7 +230,7 @@ std::string ChainError(int count, int channels, int side, int kernel = 1) {
 
 TEST(PlanNetwork, RefusesNetworksTooLargeToServe) {
   EXPECT_EQ(ChainError(3, 2, 64), "");
-  EXPECT_EQ(ChainError(200, 1, 512), "node 'n64': one frame's tensors reach 17039360 elements, the limit is 16777216");
+  EXPECT_EQ(ChainError(300, 1, 512), "node 'n256': one frame's tensors reach 67371008 elements, the limit is 67108864");
   EXPECT_EQ(ChainError(9, 16384, 1), "node 'n4': the network reaches 1073758208 weights, the limit is 1073741824");
   EXPECT_EQ(ChainError(9, 1024, 32, 7),
             "node 'n6': one row reaches 315731476480 multiplications, the limit is 274877906944");

@@ -144,6 +144,19 @@ TEST(ImportOnnx, GivesTheEngineTheSameNetwork) {
   for (size_t i = 0; i < 5; ++i) EXPECT_NEAR(logits[i], expected[i], 1e-5 * std::fabs(expected[i]) + 1e-5);
 }
 
+TEST(ImportOnnx, TakesImagesOfOneChannelAndMapsOfOnePlace) {
+  Model model({-1, 1, 3, 3});
+  model.Conv("x", "conv", {4, 1, 3, 3}, {0, 0, 0, 0});
+  model.Norm("conv", "norm", 4);
+  model.builder.Node("Relu", {"norm"}, "relu");
+  model.Conv("relu", "wide", {2, 4, 1, 1}, {1, 1, 1, 1});
+  model.builder.Node("Relu", {"wide"}, "end");
+  model.Head("end", 2);
+  const absl::StatusOr<ImportedNetwork> network = model.Import();
+  ASSERT_TRUE(network.ok()) << network.status();
+  EXPECT_EQ(PlanNetwork(network->artifact.spec)->nodes[1].out, (FeatureShape{3, 3, 2}));
+}
+
 TEST(ImportOnnx, AppliesTheNormalisationOfItsInput) {
   Model model({1, 3, 2, 2});
   model.Conv("x", "conv", {4, 3, 2, 2}, {0, 0, 0, 0});

@@ -11,13 +11,13 @@ namespace anybit::model {
 TensorAxes TensorAxes::Map(int64_t batch, const FeatureShape& shape) {
   TensorAxes axes(batch, shape);
   axes.dimensions_ = {{Axis::kBatch}, {Axis::kChannel}, {Axis::kRow}, {Axis::kColumn}};
-  return axes.WithMap(shape);
+  return axes.Stripped();
 }
 
 TensorAxes TensorAxes::Vector(int64_t batch, int64_t channels) {
   TensorAxes axes(batch, {1, 1, channels});
   axes.dimensions_ = {{Axis::kBatch}, {Axis::kChannel}};
-  return axes.WithMap(axes.map_);
+  return axes.Stripped();
 }
 
 int64_t TensorAxes::ExtentOf(Axis axis) const {
@@ -107,8 +107,8 @@ absl::StatusOr<TensorAxes> TensorAxes::WithoutPlaces(const std::vector<bool>& re
   return axes;
 }
 
-TensorAxes TensorAxes::WithMap(const FeatureShape& map) const {
-  TensorAxes axes(batch_, map);
+TensorAxes TensorAxes::Stripped() const {
+  TensorAxes axes(batch_, map_);
   for (const auto& dimension : dimensions_) {
     std::vector<Axis>& kept = axes.dimensions_.emplace_back();
     for (const Axis axis : dimension) {

@@ -41,9 +41,6 @@ class TensorAxes {
   // The same map after its rows and columns have become one, by a mean over the dimensions `reduced`, which stay with
   // extent 1 or are dropped. InvalidArgument unless these are exactly the rows and columns.
   absl::StatusOr<TensorAxes> WithoutPlaces(const std::vector<bool>& reduced, bool keep) const;
-  // The same arrangement of another map: after a layer that keeps batch and layout.
-  TensorAxes WithMap(const FeatureShape& map) const;
-
   friend bool operator==(const TensorAxes&, const TensorAxes&) = default;
 
   // For each element of one row of the tensor its place in the map, in NHWC order.
@@ -53,6 +50,8 @@ class TensorAxes {
   TensorAxes(int64_t batch, const FeatureShape& map) : batch_(batch), map_(map) {}
 
   int64_t ExtentOf(Axis axis) const;
+  // Without the axes of extent 1.
+  TensorAxes Stripped() const;
   // Whether dimension `index` is exactly `axis`, where an extent of 1 is nothing.
   bool Is(size_t index, Axis axis) const;
 

@@ -87,7 +87,7 @@ absl::StatusOr<FeatureValue> Padded(const GraphNode& node, const FeatureValue& i
     side->before = side->behind = 0;
   }
   state.layers().sparse.push_back(Describe(node));
-  const TensorAxes axes = input.axes.WithMap(made.out);
+  const TensorAxes axes = TensorAxes::Map(input.axes.batch(), made.out);
   return state.AppendWeighted(node, input, std::move(made), axes);
 }
 
@@ -128,7 +128,7 @@ absl::Status LowerConv(const GraphNode& node, Lowering& state) {
     state.layers().notes.push_back(
         absl::StrCat(Describe(node), " has ", groups, " groups; it runs as one convolution of all channels"));
   }
-  const TensorAxes axes = input->axes.WithMap(made.out);
+  const TensorAxes axes = TensorAxes::Map(input->axes.batch(), made.out);
   absl::StatusOr<FeatureValue> output = state.AppendWeighted(node, *input, std::move(made), axes);
   if (!output.ok()) return output.status();
   state.Set(node, *std::move(output));
@@ -176,7 +176,7 @@ absl::Status LowerMaxPool(const GraphNode& node, Lowering& state) {
                   .kernel = static_cast<int>(rows.size),
                   .stride = static_cast<int>(rows.stride),
                   .padding = static_cast<int>(rows.before)};
-  const TensorAxes axes = input->axes.WithMap(made.out);
+  const TensorAxes axes = TensorAxes::Map(input->axes.batch(), made.out);
   absl::StatusOr<FeatureValue> output = state.Append(node, *input, std::move(made), axes);
   if (!output.ok()) return output.status();
   output->affine = input->affine;
@@ -250,7 +250,7 @@ absl::Status LowerAveragePool(const GraphNode& node, Lowering& state) {
     }
   }
   if (made.kernel * made.kernel > window->places()) state.layers().sparse.push_back(Describe(node));
-  const TensorAxes axes = input->axes.WithMap(made.out);
+  const TensorAxes axes = TensorAxes::Map(input->axes.batch(), made.out);
   absl::StatusOr<FeatureValue> output = state.AppendWeighted(node, *input, std::move(made), axes);
   if (!output.ok()) return output.status();
   state.Set(node, *std::move(output));

@@ -1,4 +1,4 @@
-// anybit-train-report: a page and a figure of the runs that anybit-train and anybit-convert left as JSON files.
+// anybit-train-report: a page and a figure of the runs that anybit-train and anybit-import left as JSON files.
 #include <iostream>
 #include <string>
 #include <vector>

@@ -25,18 +25,18 @@ TEST(CheckAlike, RefusesAMeanOverDifferentCommands) {
 TEST(CheckAlike, AcceptsRunsOfOneNameWithOnePointEach) {
   std::vector<TrainingRun> runs = {MakeRun("nearest", 1, {PointOf("w4a4", 4, 4, .8)}),
                                    MakeRun("nearest", 1, {PointOf("w3a3", 3, 3, .7)})};
-  runs[0].set_command("anybit-convert --points=w4a4");
-  runs[1].set_command("anybit-convert --points=w3a3");
+  runs[0].set_command("anybit-import --points=w4a4");
+  runs[1].set_command("anybit-import --points=w3a3");
   EXPECT_TRUE(CheckAlike(runs).ok()) << CheckAlike(runs);
-  runs[1].set_command("anybit-convert --points=w3a3 --rounding=joint");
+  runs[1].set_command("anybit-import --points=w3a3 --rounding=joint");
   EXPECT_FALSE(CheckAlike(runs).ok());
 }
 
 TEST(DistinctCommands, AreTheFirstOfThoseThatDifferOnlyInTheirSeeds) {
   std::vector<TrainingRun> runs = TwoRecipes();
-  runs[0].set_command("anybit-convert --weights=a.seed1.safetensors");
-  runs[1].set_command("anybit-convert --weights=a.seed2.safetensors");
-  EXPECT_EQ(DistinctCommands(runs), (std::vector<std::string>{"anybit-convert --weights=a.seed1.safetensors",
+  runs[0].set_command("anybit-import --weights=a.seed1.safetensors");
+  runs[1].set_command("anybit-import --weights=a.seed2.safetensors");
+  EXPECT_EQ(DistinctCommands(runs), (std::vector<std::string>{"anybit-import --weights=a.seed1.safetensors",
                                                               "anybit-train --recipe=separate"}));
 }
 

@@ -43,7 +43,7 @@ RULES = [
     (r"model/format/(?!.*_test\.cc)", rf"{CUDA}|model/(?!format/)"),
     (r"model/arch/(?!.*_test\.cc)", rf"{CUDA}|model/(?!(arch|format)/)"),
     (r"model/data/(?!.*_test\.cc)", rf"{CUDA}|model/(?!(data|format)/)"),
-    (r"model/import/(?!.*_test\.cc)", rf"{CUDA}|model/(?!(format|import)/)"),
+    (r"model/import/(?!testing/|.*_test\.cc)", rf"{CUDA}|model/(?!(format|import)/)"),
     (r"model/kernels/(?!.*_test\.cc)", r"model/(?!(format|kernels)/)"),
     (r"model/engine/(?!.*_(test|benchmark|check)\.cc)", r"model/(?!(data|engine|format|kernels)/)"),
     (r"model/train/recipe/", rf"{LIBTORCH}|model/train/(?!recipe/)"),

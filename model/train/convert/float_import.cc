@@ -100,6 +100,16 @@ void TakeLayer(TensorReader& reader, const LayerNames& names, const NetworkPlan&
   if (node.has_residual) layer.residual_scale = 1;
 }
 
+// Where the network has shortcuts with convolutions and the file none, says what the file has instead.
+absl::Status WithShortcutHint(const NetworkPlan& plan, const TensorReader& reader, const absl::Status& status) {
+  const bool wanted = std::any_of(plan.nodes.begin(), plan.nodes.end(), IsShortcut);
+  if (!wanted || reader.HasPart("downsample") || reader.HasPart("shortcut")) return status;
+  return absl::InvalidArgumentError(
+      absl::StrCat(status.message(),
+                   "; the file's shortcuts have no convolutions: strided copies with zeros (option A "
+                   "of He et al.) are not supported, accepted: 1x1 convolutions (option B)"));
+}
+
 void RoundStore(const NetworkPlan& plan, Artifact& artifact) {
   for (size_t i = 0; i < artifact.store.size(); ++i) {
     LayerStore& store = artifact.store[i];
@@ -131,7 +141,7 @@ absl::StatusOr<FloatNetwork> ImportFloatNetwork(const TensorFile& file, const Ne
     if (!names.has_value()) return NamelessNode(node);
     TakeLayer(*reader, *names, *plan, node, normalisation, norm_epsilon, artifact);
   }
-  if (absl::Status status = reader->status(); !status.ok()) return status;
+  if (absl::Status status = reader->status(); !status.ok()) return WithShortcutHint(*plan, *reader, status);
   RoundStore(*plan, artifact);
   return FloatNetwork{std::move(artifact), reader->Unneeded()};
 }

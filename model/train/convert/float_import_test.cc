@@ -302,6 +302,19 @@ TEST(FloatImport, ListsWhatIsMissingUnexpectedAndMisshapen) {
   EXPECT_NE(little.find("tensors missing: 'bn1.weight' [4], 'bn1.bias' [4]"), std::string::npos) << little;
 }
 
+TEST(FloatImport, NamesShortcutsWithoutConvolutions) {
+  SafetensorsWriter writer;
+  const std::string text = SmallFile();
+  const TensorFile file = *ParseSafetensors(text);
+  for (const auto& [name, tensor] : file.tensors) {
+    if (name.find("downsample") == std::string::npos) writer.AddFloat(name, tensor.shape, Floats(tensor));
+  }
+  const std::string error = ImportError(writer.Finish(), SmallSpec());
+  EXPECT_NE(error.find("missing: 'layer2.0.downsample.0.weight'"), std::string::npos) << error;
+  EXPECT_NE(error.find("(option A of He et al.) are not supported"), std::string::npos) << error;
+  EXPECT_EQ(ImportError(text, SmallSpec(7)).find("option A"), std::string::npos);
+}
+
 TEST(FloatImport, TellsShortcutsWithReluFromThoseWithout) {
   const NetworkSpec with_relu = SmallSpec(5, /*shortcut_relu=*/true);
   EXPECT_EQ(ImportError(SmallFile(), with_relu),
