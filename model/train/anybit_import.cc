@@ -22,11 +22,13 @@
 #include "model/engine/evaluate.h"
 #include "model/engine/packed_network.h"
 #include "model/format/artifact.h"
+#include "model/format/network_spec.h"
 #include "model/kernels/cpu/instruction_set.h"
 #include "model/train/convert/float_export.h"
 #include "model/train/convert/logit_quality.h"
 #include "model/train/convert/norm_estimator.h"
 #include "model/train/convert/post_training.h"
+#include "model/train/import_sheet.h"
 #include "model/train/import_source.h"
 #include "model/train/program.h"
 #include "model/train/recipe/point_recipe.h"
@@ -56,6 +58,8 @@ ABSL_FLAG(std::string, rounding, "joint",
           "rounding of weights: joint (each code minimises the error of all points) or nearest");
 ABSL_FLAG(std::string, out, "network.safetensors", "artifact to write");
 ABSL_FLAG(std::string, report, "", "JSON file to write for anybit-train-report; empty: none");
+ABSL_FLAG(std::string, sheet, "",
+          "Markdown file to write: each point beside the float network, and each layer, worst first; empty: none");
 ABSL_FLAG(std::string, label, "",
           "name of the network in reports, which average those of one name; empty: \"converted, joint rounding\"");
 ABSL_FLAG(std::string, model_name, "", "name of the model in the protocol; empty: that of the file or architecture");
@@ -183,13 +187,18 @@ absl::StatusOr<std::vector<float>> FloatLogits(const ImportSource& source, const
 
 // Measures every point on `test` and shows it beside the float network: the share of equal first classes, and the ratio
 // of the logits to their error. Without labels that share becomes the accuracy.
-absl::Status Measure(const ImportSource& source, const ExampleSet& test, Artifact& artifact) {
+absl::StatusOr<ImportSheet> Measure(const ImportSource& source, const ExampleSet& test, const LayerSqnr& layers,
+                                    Artifact& artifact) {
+  const NetworkPlan plan = *PlanNetwork(artifact.spec);
+  ImportSheet sheet{
+      .network = artifact.spec.name(), .command = Command(), .rows = test.count(), .labelled = source.labelled};
   const bool labelled = source.labelled;
   absl::StatusOr<std::unique_ptr<PackedNetwork>> engine = PackedNetwork::Create(artifact, *SupportedKernels().front());
   if (!engine.ok()) return engine.status();
   const absl::StatusOr<std::vector<float>> wanted = FloatLogits(source, test);
   if (!wanted.ok()) return wanted.status();
-  std::cout << absl::StreamFormat("%-12s %10s %10s %9s\n", "point", labelled ? "test" : "", "agreement", "SQNR");
+  std::cout << absl::StreamFormat("%-12s %10s %10s %9s   %s\n", "point", labelled ? "test" : "", "agreement", "SQNR",
+                                  "worst layers");
   for (size_t p = 0; p < artifact.points.size(); ++p) {
     ArtifactPoint& point = artifact.points[p];
     const PointId id = ToPointId(static_cast<int>(p));
@@ -200,11 +209,16 @@ absl::Status Measure(const ImportSource& source, const ExampleSet& test, Artifac
     point.info.accuracy = labelled ? AccuracyOf(*logits, test) : quality.agreement;
     point.accuracy_images = test.count();
     const std::string accuracy = labelled ? absl::StrFormat("%.2f%%", 100 * point.info.accuracy) : "";
-    std::cout << absl::StreamFormat("%-12s %10s %9.2f%% %6.1f dB\n", point.info.name, accuracy, 100 * quality.agreement,
-                                    quality.sqnr)
+    sheet.points.push_back({.name = point.info.name,
+                            .accuracy = point.info.accuracy,
+                            .agreement = quality.agreement,
+                            .sqnr = quality.sqnr,
+                            .layers = layers[p]});
+    std::cout << absl::StreamFormat("%-12s %10s %9.2f%% %6.1f dB   %s\n", point.info.name, accuracy,
+                                    100 * quality.agreement, quality.sqnr, WorstLayers(sheet.points.back(), plan))
               << std::flush;
   }
-  return absl::OkStatus();
+  return sheet;
 }
 
 absl::Status WriteReport(const Artifact& artifact, const std::vector<PointRecipe>& points,
@@ -276,6 +290,7 @@ absl::Status CheckZeros(const std::vector<PointRecipe>& points, const std::vecto
 
 struct Quantized {
   Artifact artifact;
+  LayerSqnr layers;
   double processor_seconds = 0;
 };
 
@@ -289,14 +304,17 @@ absl::StatusOr<Quantized> Quantize(const ImportSource& source, const Request& re
     if (absl::Status status = ReportBorder(full, pixels, border); !status.ok()) return status;
   }
   const std::clock_t begin = std::clock();
-  absl::StatusOr<Artifact> artifact = QuantizeAfterTraining(full, request.points, pixels, border, request.rounding);
+  LayerSqnr layers;
+  absl::StatusOr<Artifact> artifact =
+      QuantizeAfterTraining(full, request.points, pixels, border, request.rounding, {}, &layers);
   if (!artifact.ok()) return artifact.status();
-  return Quantized{*std::move(artifact), static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC};
+  return Quantized{*std::move(artifact), std::move(layers), static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC};
 }
 
 absl::Status Convert(const Request& request) {
   const std::string out = absl::GetFlag(FLAGS_out), report = absl::GetFlag(FLAGS_report);
-  for (const std::string& path : {out, report}) {
+  const std::string page = absl::GetFlag(FLAGS_sheet);
+  for (const std::string& path : {out, report, page}) {
     if (path.empty()) continue;
     if (absl::Status status = CheckReplaceable(path); !status.ok()) return status;
   }
@@ -308,11 +326,16 @@ absl::Status Convert(const Request& request) {
   absl::StatusOr<Quantized> quantized = Quantize(*source, request, *sample->estimation);
   if (!quantized.ok()) return quantized.status();
   Artifact& artifact = quantized->artifact;
-  if (absl::Status status = Measure(*source, *sample->test, artifact); !status.ok()) return status;
+  const absl::StatusOr<ImportSheet> sheet = Measure(*source, *sample->test, quantized->layers, artifact);
+  if (!sheet.ok()) return sheet.status();
   artifact.version = absl::GetFlag(FLAGS_model_version);
   artifact.trained_with = Command();
   if (absl::Status status = WriteArtifact(artifact, out); !status.ok()) return status;
   std::cout << "wrote " << out << "\n";
+  if (!page.empty()) {
+    const std::string text = SheetPage(*sheet, *PlanNetwork(artifact.spec));
+    if (absl::Status status = ReplaceFile(page, text); !status.ok()) return status;
+  }
   if (report.empty()) return absl::OkStatus();
   return WriteReport(artifact, request.points, source->architecture, quantized->processor_seconds, report);
 }

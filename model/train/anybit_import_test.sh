@@ -31,8 +31,10 @@ accurate "$work/table" || fail "an accuracy is too low"
 "$onnx_networks" of_artifact "$artifact" "$work/float.onnx"
 for class in 0 1 2 3 4 5 6 7 8 9; do echo "class $class"; done >"$work/labels"
 "$import" --model="$work/float.onnx" --data="$data" --points=fp32,w8a8,w4a4f --images=64 --test_images=400 \
-  --model_name=mine --labels="$work/labels" --out="$work/imported.safetensors" | tee "$work/imported"
+  --model_name=mine --labels="$work/labels" --out="$work/imported.safetensors" --sheet="$work/sheet.md" |
+  tee "$work/imported"
 accurate "$work/imported" || fail "an accuracy of the ONNX network is too low"
+grep -q "worst first at w4a4f" "$work/sheet.md" || fail "the sheet lacks its layers"
 grep -aq 'class 9' "$work/imported.safetensors" || fail "the artifact lacks its labels"
 
 # Images without labels are enough: accuracies are then agreement with the float network.

@@ -1,10 +1,17 @@
 #include "model/train/convert/float_statistics.h"
 
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
 #include "model/engine/torch_weights.h"
 #include "model/train/convert/moments.h"
 
 namespace anybit::model::train {
 namespace {
+
+// Values of all layers that are kept as samples: 64 MiB.
+constexpr int64_t kSampleValues = int64_t{1} << 24;
 
 class FloatRun {
  public:
@@ -15,6 +22,7 @@ class FloatRun {
       const PlannedNode& node = plan_.layer(static_cast<int>(i));
       weights_.push_back(FullWeights(artifact.store[i], node));
       moments_.emplace_back(node.out.channels);
+      values_ += node.out.elements();
     }
   }
 
@@ -42,6 +50,7 @@ class FloatRun {
   }
 
   const Moments& moments(size_t layer) const { return moments_[layer]; }
+  std::vector<torch::Tensor> TakeSamples() { return std::move(samples_); }
 
  private:
   torch::Tensor RunLinear(const PlannedNode& node, const torch::Tensor& x) {
@@ -49,7 +58,14 @@ class FloatRun {
     const torch::Tensor sums = torch::matmul(Flatten(x).to(torch::kFloat32), weights_[node.layer].t());
     const torch::Tensor y = sums * torch::tensor(layer.scale) + torch::tensor(layer.bias);
     moments_[node.layer].Add(y);
+    Keep(y);
     return y;
+  }
+
+  // Keeps the first rows of a layer's output, of the first chunk only.
+  void Keep(const torch::Tensor& y) {
+    if (samples_.size() == moments_.size()) return;
+    samples_.push_back(y.slice(0, 0, std::max<int64_t>(1, kSampleValues / values_)).clone());
   }
 
   torch::Tensor RunConv(const PlannedNode& node, const torch::Tensor& x, const torch::Tensor& residual) {
@@ -61,7 +77,9 @@ class FloatRun {
     y = y * PerChannel(layer.scale) + PerChannel(layer.bias);
     moments_[node.layer].Add(y);
     if (residual.defined()) y = y + residual.to(torch::kFloat32) * layer.residual_scale;
-    return node.relu ? torch::relu(y) : y;
+    if (node.relu) y = torch::relu(y);
+    Keep(y);
+    return y;
   }
 
   const NetworkPlan& plan_;
@@ -69,6 +87,8 @@ class FloatRun {
   const std::vector<float>& border_;
   std::vector<torch::Tensor> weights_;  // by layer
   std::vector<Moments> moments_;        // by layer
+  std::vector<torch::Tensor> samples_;  // by layer
+  int64_t values_ = 0;                  // of one row, in all layers
 };
 
 }  // namespace
@@ -82,6 +102,7 @@ FloatStatistics MeasureFloatPoint(const NetworkPlan& plan, const Artifact& artif
     const float* data = logits.const_data_ptr<float>();
     statistics.logits.insert(statistics.logits.end(), data, data + logits.numel());
   }
+  statistics.samples = run.TakeSamples();
   for (size_t i = 0; i < plan.layers.size(); ++i) {
     FloatStatistics::Layer& layer = statistics.layers.emplace_back();
     for (int64_t c = 0; c < plan.layer(static_cast<int>(i)).out.channels; ++c) {

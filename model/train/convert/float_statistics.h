@@ -18,6 +18,8 @@ struct FloatStatistics {
   };
 
   std::vector<Layer> layers;
+  // By layer: its output, after addition and ReLU, on the first few rows. [rows, C, H, W], of the last [rows, classes].
+  std::vector<torch::Tensor> samples;
   std::vector<float> logits;  // [rows, classes]
 };
 

@@ -10,6 +10,7 @@
 #include "model/format/requantize.h"
 #include "model/format/zero_points.h"
 #include "model/train/convert/activation_step.h"
+#include "model/train/convert/logit_quality.h"
 #include "model/train/convert/moments.h"
 
 namespace anybit::model::train {
@@ -85,6 +86,13 @@ torch::Tensor EngineCodes(const torch::Tensor& sums, const torch::Tensor* residu
   return codes;
 }
 
+// The ratio of `exact` to the error of (codes - zero) * step, of as many rows as `exact` has.
+double SqnrOf(const torch::Tensor& exact, const torch::Tensor& codes, double step, int zero) {
+  const torch::Tensor wanted = exact.to(torch::kFloat64);
+  const torch::Tensor got = (codes.slice(0, 0, exact.size(0)).to(torch::kFloat64) - zero) * step;
+  return DecibelsOf(wanted.square().sum().item<double>(), (wanted - got).square().sum().item<double>());
+}
+
 // The index of the last node that reads each node.
 std::vector<int> LastReaders(const NetworkPlan& plan) {
   std::vector<int> readers(plan.nodes.size(), -1);
@@ -140,13 +148,13 @@ absl::StatusOr<std::unique_ptr<NormEstimator>> NormEstimator::Create(const Artif
   }
 }
 
-absl::StatusOr<ArtifactPoint> NormEstimator::Estimate(const PointRanges& ranges,
-                                                      std::span<const double> head_units) const {
+absl::StatusOr<ArtifactPoint> NormEstimator::Estimate(const PointRanges& ranges, std::span<const double> head_units,
+                                                      std::vector<double>* sqnr) const {
   if (absl::Status status = Check(ranges); !status.ok()) return status;
   ArtifactPoint point{.info = ranges.info};
   try {
     torch::NoGradGuard no_gradient;
-    EstimateLayers(ranges, head_units, point);
+    EstimateLayers(ranges, head_units, sqnr, point);
   } catch (const std::exception& error) {
     return absl::InternalError(absl::StrCat("LibTorch: ", error.what()));
   }
@@ -171,7 +179,7 @@ absl::Status NormEstimator::Check(const PointRanges& ranges) const {
 }
 
 void NormEstimator::EstimateLayers(const PointRanges& ranges, std::span<const double> head_units,
-                                   ArtifactPoint& point) const {
+                                   std::vector<double>* sqnr, ArtifactPoint& point) const {
   std::vector<NodeValues> values(plan_.nodes.size());
   const std::vector<int> last_readers = LastReaders(plan_);
   const auto value = [&](int index) -> const NodeValues& { return index == kNetworkInput ? input_ : values[index]; };
@@ -182,6 +190,10 @@ void NormEstimator::EstimateLayers(const PointRanges& ranges, std::span<const do
       case NodeKind::kConv:
         values[i] =
             EstimateConv(ranges, node, inputs.codes, node.has_residual ? &value(node.residual) : nullptr, point);
+        if (sqnr != nullptr) {
+          const int zero = ZeroPointOf(node, ranges.highest_codes[node.layer]);
+          sqnr->push_back(SqnrOf(statistics_.samples[node.layer], values[i].codes[0], values[i].step, zero));
+        }
         break;
       case NodeKind::kMaxPool:
         for (const torch::Tensor& x : inputs.codes) values[i].codes.push_back(Pool(node, x).to(torch::kUInt8));
@@ -191,7 +203,12 @@ void NormEstimator::EstimateLayers(const PointRanges& ranges, std::span<const do
         for (const torch::Tensor& x : inputs.codes) values[i].codes.push_back(Pool(node, x));
         values[i].step = inputs.step / static_cast<double>(node.pooled());
         break;
-      case NodeKind::kLinear: EstimateHead(ranges, node, inputs, head_units, point); break;
+      case NodeKind::kLinear:
+        EstimateHead(ranges, node, inputs, head_units, point);
+        if (sqnr != nullptr) {
+          sqnr->push_back(SqnrOf(statistics_.samples[node.layer], HeadLogits(node, inputs.codes[0], point), 1, 0));
+        }
+        break;
     }
     for (size_t j = 0; j < i; ++j) {
       if (last_readers[j] == static_cast<int>(i)) values[j].codes.clear();
@@ -231,6 +248,14 @@ NormEstimator::NodeValues NormEstimator::EstimateConv(const PointRanges& ranges,
   }
   point.layers.push_back(std::move(layer));
   return values;
+}
+
+torch::Tensor NormEstimator::HeadLogits(const PlannedNode& node, const torch::Tensor& inputs,
+                                        const ArtifactPoint& point) const {
+  const LayerEpilogue& layer = point.layers.back();
+  const torch::Tensor weights = ChildWeights(artifact_.store[node.layer], layer.weights, plan_, node);
+  const torch::Tensor sums = torch::matmul(Flatten(inputs).to(weights.scalar_type()), weights.t());
+  return sums * torch::tensor(layer.scale) + torch::tensor(layer.bias);
 }
 
 void NormEstimator::EstimateHead(const PointRanges& ranges, const PlannedNode& node, const NodeValues& inputs,

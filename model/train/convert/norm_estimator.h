@@ -45,7 +45,11 @@ class NormEstimator {
   // The point with estimated scales and biases; its accuracy is 0. It reads only the store of the artifact's weights,
   // so that points found by a later search can be estimated too. `head_units` are the real values of one code of the
   // last layer's weights; empty: the store's scale times the step. InvalidArgument for ranges that do not fit.
-  absl::StatusOr<ArtifactPoint> Estimate(const PointRanges& ranges, std::span<const double> head_units = {}) const;
+  //
+  // `sqnr` receives for each layer the ratio, in dB, of the float network's output to the error of the point's, on the
+  // first few images; null: it is not computed.
+  absl::StatusOr<ArtifactPoint> Estimate(const PointRanges& ranges, std::span<const double> head_units = {},
+                                         std::vector<double>* sqnr = nullptr) const;
 
   // Logits of `images` at the fp32 point, with the border of the float network.
   std::span<const float> float_logits() const { return statistics_.logits; }
@@ -61,13 +65,17 @@ class NormEstimator {
                 std::vector<float> border);
 
   absl::Status Check(const PointRanges& ranges) const;
-  void EstimateLayers(const PointRanges& ranges, std::span<const double> head_units, ArtifactPoint& point) const;
+  void EstimateLayers(const PointRanges& ranges, std::span<const double> head_units, std::vector<double>* sqnr,
+                      ArtifactPoint& point) const;
   // Appends the layer to `point` and returns its codes. `residual` may be null.
   NodeValues EstimateConv(const PointRanges& ranges, const PlannedNode& node, const Chunks& inputs,
                           const NodeValues* residual, ArtifactPoint& point) const;
   // Appends the layer to `point`. Logits keep the scale of weights and activations; their means are the fp32 point's.
   void EstimateHead(const PointRanges& ranges, const PlannedNode& node, const NodeValues& inputs,
                     std::span<const double> units, ArtifactPoint& point) const;
+
+  // The logits of the last layer of `point`.
+  torch::Tensor HeadLogits(const PlannedNode& node, const torch::Tensor& inputs, const ArtifactPoint& point) const;
 
   const Artifact& artifact_;
   const NetworkPlan plan_;

@@ -42,7 +42,8 @@ std::vector<double> RoundStore(const NetworkPlan& plan, const std::vector<PointR
 
 absl::StatusOr<Artifact> QuantizeAfterTraining(const Artifact& full, const std::vector<PointRecipe>& points,
                                                std::span<const uint8_t> images, std::vector<float> border,
-                                               Rounding rounding, const JointRoundingOptions& options) {
+                                               Rounding rounding, const JointRoundingOptions& options,
+                                               LayerSqnr* sqnr) {
   const ArtifactPoint* source = FullPrecisionPoint(full);
   if (source == nullptr) return absl::InvalidArgumentError("the artifact has no full-precision point");
   const absl::StatusOr<NetworkPlan> plan = PlanNetwork(full.spec);
@@ -61,14 +62,18 @@ absl::StatusOr<Artifact> QuantizeAfterTraining(const Artifact& full, const std::
   std::vector<ArtifactPoint> estimated;
   size_t next = 0;
   for (const PointRecipe& recipe : points) {
+    std::vector<double> of_layers;
     if (recipe.full_precision) {
+      if (sqnr != nullptr) sqnr->emplace_back();
       estimated.push_back(*source);
       estimated.back().info = {
           .name = recipe.name, .weight_bits = recipe.weight_bits, .activation_bits = recipe.activation_bits};
       continue;
     }
-    absl::StatusOr<ArtifactPoint> point = (*estimator)->Estimate(quantized[next++], head_units);
+    absl::StatusOr<ArtifactPoint> point =
+        (*estimator)->Estimate(quantized[next++], head_units, sqnr != nullptr ? &of_layers : nullptr);
     if (!point.ok()) return point.status();
+    if (sqnr != nullptr) sqnr->push_back(std::move(of_layers));
     estimated.push_back(*std::move(point));
   }
   artifact.points = std::move(estimated);

@@ -210,6 +210,24 @@ TEST(Conversion, MakesPointsThatComputeTheFloatNetworkAsWellAsTheirBitsAllow) {
   for (size_t p = 1; p < errors.size(); ++p) EXPECT_GT(errors[p], errors[p - 1]) << p;
 }
 
+TEST(Conversion, TellsTheErrorOfEachLayerWhichGrowsWithFewerBits) {
+  Converted converted;
+  LayerSqnr sqnr;
+  const auto artifact = QuantizeAfterTraining(converted.full, *ParsePoints("fp32,w8a8,w4a4,w2a2"), converted.codes, {},
+                                              Rounding::kJoint, {}, &sqnr);
+  ASSERT_TRUE(artifact.ok()) << artifact.status();
+  ASSERT_EQ(sqnr.size(), 4u);
+  EXPECT_TRUE(sqnr[0].empty());
+  const size_t layers = artifact->store.size();
+  for (size_t p = 1; p < 4; ++p) ASSERT_EQ(sqnr[p].size(), layers);
+  for (size_t i = 0; i < layers; ++i) {
+    EXPECT_GT(sqnr[1][i], 25) << i;
+    EXPECT_GT(sqnr[1][i], sqnr[2][i] + 3) << i;
+    EXPECT_GT(sqnr[2][i], sqnr[3][i] + 1) << i;
+    EXPECT_GT(sqnr[3][i], -3) << i;
+  }
+}
+
 TEST(Conversion, GivesLogitsTheMeansOfTheFloatNetwork) {
   Converted converted;
   const Artifact artifact = converted.Quantize("w4a4f,w1a1");
