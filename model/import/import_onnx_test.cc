@@ -306,6 +306,51 @@ TEST(ImportOnnx, KeepsGroupsAsZeros) {
   }
 }
 
+// MobileNetV2's block: ReLU6, a depthwise convolution with padding, ReLU6, a linear 1x1 convolution.
+TEST(ImportOnnx, ComposesTheUpperLimitOfAClip) {
+  Model model;
+  model.builder.Floats("zero", {}, {0});
+  model.builder.Floats("six", {}, {0.125f});
+  model.Conv("x", "expand", {6, 3, 1, 1}, {0, 0, 0, 0});
+  model.builder.Node("Clip", {"expand", "zero", "six"}, "a");
+  SetInteger(model.Conv("a", "depthwise", {6, 1, 3, 3}), "group", 6);
+  model.builder.Node("Clip", {"depthwise", "zero", "six"}, "b");
+  model.Conv("b", "project", {4, 6, 1, 1}, {0, 0, 0, 0});
+  model.builder.Node("Relu", {"project"}, "end");
+  model.Head("end", 4);
+  const absl::StatusOr<ImportedNetwork> network = model.Import();
+  ASSERT_TRUE(network.ok()) << network.status();
+  EXPECT_THAT(Nodes(network->artifact), ElementsAre("conv relu", "depthwise relu", "depthwise relu", "depthwise relu",
+                                                    "depthwise relu", "conv relu", "mean", "linear"));
+}
+
+TEST(ImportOnnx, ConcatenatesByPlacingChannelsAmongZeros) {
+  Model model;
+  model.Conv("x", "stem", {3, 3, 3, 3});
+  model.builder.Node("Relu", {"stem"}, "relu");
+  model.Conv("relu", "left", {2, 3, 1, 1}, {0, 0, 0, 0});
+  model.builder.Node("Relu", {"left"}, "left.relu");
+  model.Conv("relu", "right", {4, 3, 3, 3});
+  model.builder.Node("Relu", {"right"}, "right.relu");
+  SetInteger(model.builder.Node("Concat", {"left.relu", "relu", "right.relu"}, "all"), "axis", 1);
+  model.builder.Node("GlobalAveragePool", {"all"}, "pool");
+  model.builder.Output("pool");
+  const absl::StatusOr<ImportedNetwork> network = model.Import();
+  ASSERT_TRUE(network.ok()) << network.status();
+  EXPECT_THAT(Nodes(network->artifact),
+              ElementsAre("conv relu", "conv relu", "conv + relu", "conv + relu", "mean", "linear"));
+  // The middle three outputs are the means of the stem.
+  Model stem;
+  stem.Conv("x", "stem", {3, 3, 3, 3});
+  stem.builder.Node("Relu", {"stem"}, "relu");
+  stem.builder.Node("GlobalAveragePool", {"relu"}, "pool");
+  stem.builder.Output("pool");
+  const std::vector<uint8_t> codes = Codes(network->artifact);
+  const std::vector<double> all = RunCodes(network->artifact, codes), alone = RunCodes(stem.Import()->artifact, codes);
+  ASSERT_EQ(all.size(), 9u);
+  for (size_t c = 0; c < 3; ++c) EXPECT_NEAR(all[2 + c], alone[c], 1e-6);
+}
+
 TEST(ImportOnnx, NamesNodeOperatorAndWhatItAccepts) {
   Model unknown;
   unknown.builder.Node("LSTM", {"x"}, "lstm");

@@ -28,6 +28,7 @@ const OperatorTable& Operators() {
   static const auto& operators = *[] {
     auto* table = new OperatorTable();
     AddWindowOperators(*table);
+    AddConcatOperator(*table);
     AddLinearOperators(*table);
     AddPointwiseOperators(*table);
     AddShapeOperators(*table);

@@ -132,6 +132,7 @@ absl::StatusOr<FeatureValue> Lowering::AppendWeighted(const GraphNode& node, Fea
 absl::StatusOr<FeatureValue> Lowering::Materialized(const GraphNode& node, const FeatureValue& value) {
   const FeatureShape& map = value.axes.map();
   FloatLayer made{.kind = NodeKind::kConv, .in = map, .out = map, .depthwise = map.channels > 1};
+  made.relu = IsNonNegative(value);
   made.weights.assign(map.channels, 1.0f);
   made.scale = value.affine.scale;
   made.bias = value.affine.shift;
@@ -155,6 +156,13 @@ bool Lowering::IsNonNegative(int layer) const {
     layer = node.input;
   }
   return true;
+}
+
+bool Lowering::IsNonNegative(const FeatureValue& value) const {
+  const auto all = [](const std::vector<double>& values) {
+    return std::all_of(values.begin(), values.end(), [](double v) { return v >= 0; });
+  };
+  return value.clipped || (IsNonNegative(value.layer) && all(value.affine.scale) && all(value.affine.shift));
 }
 
 absl::Status Lowering::AsConvolution(FloatLayer& layer) {

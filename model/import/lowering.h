@@ -37,6 +37,7 @@ struct FeatureValue {
   TensorAxes axes;
   ChannelAffine affine;  // still to be applied to the layer's output
   bool shared = false;   // more than one node reads it, or what it was made of
+  bool clipped = false;  // nothing is below 0, although `affine` shifts it
 };
 
 class Lowering {
@@ -83,8 +84,9 @@ class Lowering {
   // Whether the layer that computes `value` can take one more operation behind it.
   bool IsOpen(const FeatureValue& value) const;
 
-  // Whether no value of the layer's output is below 0.
+  // Whether nothing of the layer's output, or of the value, is known to be below 0.
   bool IsNonNegative(int layer) const;
+  bool IsNonNegative(const FeatureValue& value) const;
 
   // Makes a convolution of a linear layer, so that a ReLU, an addition or another layer may follow. InvalidArgument
   // where its input is no square map of at most 7 x 7.

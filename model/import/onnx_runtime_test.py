@@ -21,6 +21,8 @@ import onnxruntime  # noqa: E402
 # Relative to the largest logit: sums of floats in another order.
 TOLERANCE = 1e-4
 NETWORKS = [
+    ("mobile", (3, 24, 24)),
+    ("branched", (3, 20, 20)),
     ("fashion:width=0.25", (1, 32, 32)),
     ("resnet20", (3, 32, 32)),
     ("resnet18_imagenet:width=0.25,side=64", (3, 64, 64)),
@@ -38,7 +40,8 @@ class OnnxRuntimeTest(unittest.TestCase):
             path = os.path.join(folder, "network.onnx")
             for name, (channels, rows, columns) in NETWORKS:
                 with self.subTest(network=name):
-                    subprocess.run([PROGRAM, "of_architecture", name, path], check=True)
+                    kind = "of_graph" if name in ("mobile", "branched") else "of_architecture"
+                    subprocess.run([PROGRAM, kind, name, path], check=True)
                     codes = rng.integers(0, 256, (4, rows, columns, channels), dtype=numpy.uint8)
                     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
                     images = codes.transpose(0, 3, 1, 2).astype(numpy.float32) / numpy.float32(255)

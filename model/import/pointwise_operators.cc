@@ -12,6 +12,7 @@ namespace {
 
 // Applies `affine` to `value`: in the layer that computes it, or later.
 void Apply(const ChannelAffine& affine, FeatureValue& value, Lowering& state) {
+  value.clipped = false;
   if (!state.IsOpen(value)) return value.affine.Then(affine);
   FloatLayer& layer = state.layer(value);
   // What is added must not be scaled.
@@ -72,42 +73,58 @@ absl::Status LowerBatchNorm(const GraphNode& node, Lowering& state) {
   return absl::OkStatus();
 }
 
-absl::Status Rectify(const GraphNode& node, FeatureValue value, Lowering& state) {
-  const auto set = [&](FeatureValue done) {
-    state.Set(node, std::move(done));
-    return absl::OkStatus();
-  };
-  const ChannelAffine& affine = value.affine;
-  const auto all = [](const std::vector<double>& values) {
-    return std::all_of(values.begin(), values.end(), [](double v) { return v >= 0; });
-  };
-  if (state.IsNonNegative(value.layer) && all(affine.scale) && all(affine.shift)) return set(std::move(value));
+// max(x, 0).
+absl::StatusOr<FeatureValue> Rectified(const GraphNode& node, FeatureValue value, Lowering& state) {
+  if (state.IsNonNegative(value)) return value;
   if (state.IsOpen(value)) {
     if (absl::Status status = state.AsConvolution(state.layer(value)); !status.ok()) return status;
     state.layer(value).relu = true;
-    return set(std::move(value));
+    return value;
   }
   // A ReLU behind a max pool may as well stand before it.
-  if (value.layer != kNetworkInput && affine.empty() && !value.shared) {
+  if (value.layer != kNetworkInput && value.affine.empty() && !value.shared) {
     const FloatLayer& pool = state.layer(value);
     if (pool.kind == NodeKind::kMaxPool && !pool.input_is_shared && pool.input != kNetworkInput) {
       FloatLayer& before = state.layers().layers[pool.input];
       if (before.kind == NodeKind::kConv) {
         before.relu = true;
-        return set(std::move(value));
+        return value;
       }
     }
   }
   absl::StatusOr<FeatureValue> computed = state.Materialized(node, value);
-  if (!computed.ok()) return computed.status();
+  if (!computed.ok()) return computed;
   state.layer(*computed).relu = true;
-  return set(*std::move(computed));
+  return computed;
+}
+
+ChannelAffine Uniform(double scale, double shift, const FeatureValue& value) {
+  const auto channels = static_cast<size_t>(value.axes.map().channels);
+  return {.scale = std::vector<double>(channels, scale), .shift = std::vector<double>(channels, shift)};
+}
+
+// max(x, lowest), as a ReLU between two shifts.
+absl::StatusOr<FeatureValue> NotBelow(const GraphNode& node, double lowest, FeatureValue value, Lowering& state) {
+  if (lowest != 0) Apply(Uniform(1, -lowest, value), value, state);
+  absl::StatusOr<FeatureValue> above = Rectified(node, std::move(value), state);
+  if (above.ok() && lowest != 0) Apply(Uniform(1, lowest, *above), *above, state);
+  return above;
+}
+
+// min(x, highest), as highest - max(highest - x, 0). No layer has an upper limit of its own.
+absl::StatusOr<FeatureValue> NotAbove(const GraphNode& node, double highest, FeatureValue value, Lowering& state) {
+  Apply(Uniform(-1, highest, value), value, state);
+  absl::StatusOr<FeatureValue> below = Rectified(node, std::move(value), state);
+  if (below.ok()) Apply(Uniform(-1, highest, *below), *below, state);
+  return below;
 }
 
 absl::Status LowerRelu(const GraphNode& node, Lowering& state) {
   absl::StatusOr<FeatureValue> value = state.FeatureInput(node, 0);
+  if (value.ok()) value = Rectified(node, *std::move(value), state);
   if (!value.ok()) return value.status();
-  return Rectify(node, *std::move(value), state);
+  state.Set(node, *std::move(value));
+  return absl::OkStatus();
 }
 
 // A limit of a Clip: an attribute in older opsets, an input since.
@@ -127,12 +144,16 @@ absl::Status LowerClip(const GraphNode& node, Lowering& state) {
   if (!lowest.ok()) return lowest.status();
   const absl::StatusOr<float> highest = Limit(node, "max", 2, largest, state);
   if (!highest.ok()) return highest.status();
-  if (*highest >= largest && *lowest <= -largest) {
-    state.Set(node, *std::move(value));
-    return absl::OkStatus();
+  if (!(*lowest <= *highest)) return Lowering::Refuse(node, "limits ", *lowest, " and ", *highest);
+  if (*lowest > -largest) value = NotBelow(node, *lowest, *std::move(value), state);
+  if (value.ok() && *highest < largest) {
+    value = NotAbove(node, *highest, *std::move(value), state);
+    if (value.ok()) value->clipped = *lowest >= 0;
+    state.layers().notes.push_back(absl::StrCat(Describe(node), " runs with a layer of its own for its upper limit"));
   }
-  if (*highest >= largest && *lowest == 0) return Rectify(node, *std::move(value), state);
-  return Lowering::Refuse(node, "limits ", *lowest, " and ", *highest, "; accepted: 0 and none, a ReLU");
+  if (!value.ok()) return value.status();
+  state.Set(node, *std::move(value));
+  return absl::OkStatus();
 }
 
 // The layer that takes the addition of `other`, of those that can; null: neither.

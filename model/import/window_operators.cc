@@ -79,7 +79,7 @@ absl::StatusOr<FeatureValue> Padded(const GraphNode& node, const FeatureValue& i
   const FeatureShape& in = input.axes.map();
   FloatLayer made = ConvLayer(in, one, *square, in.channels);
   made.depthwise = in.channels > 1;
-  made.relu = state.IsNonNegative(input.layer) && input.affine.empty();
+  made.relu = state.IsNonNegative(input);
   made.weights.assign(static_cast<size_t>(in.channels * made.depth()), 0.0f);
   for (int64_t c = 0; c < in.channels; ++c) made.weights[c * made.depth() + PlaceIn(*square, one, 0, 0)] = 1;
   for (WindowSide* side : {&window.rows, &window.columns}) {
@@ -165,8 +165,12 @@ absl::Status LowerMaxPool(const GraphNode& node, Lowering& state) {
     }
     // Zeros are never the largest there. A scale and a shift may as well follow the pool.
     const ChannelAffine affine = std::exchange(input->affine, {});
+    const bool clipped = std::exchange(input->clipped, false);
     input = Padded(node, *input, *window, state);
-    if (input.ok()) input->affine = affine;
+    if (input.ok()) {
+      input->affine = affine;
+      input->clipped = clipped;
+    }
   }
   if (!input.ok()) return input.status();
   if (rows.size < 2) return Lowering::Refuse(node, "a window of 1x1; accepted: 2x2 to 8x8");
@@ -180,6 +184,7 @@ absl::Status LowerMaxPool(const GraphNode& node, Lowering& state) {
   absl::StatusOr<FeatureValue> output = state.Append(node, *input, std::move(made), axes);
   if (!output.ok()) return output.status();
   output->affine = input->affine;
+  output->clipped = input->clipped;
   state.Set(node, *std::move(output));
   return absl::OkStatus();
 }
@@ -196,6 +201,7 @@ absl::Status LowerGlobalPool(const GraphNode& node, const FeatureValue& input, c
   absl::StatusOr<FeatureValue> output = state.Append(node, input, std::move(made), axes);
   if (!output.ok()) return output.status();
   output->affine = input.affine;  // the mean of x * scale + shift is that of x, likewise
+  output->clipped = input.clipped;
   state.Set(node, *std::move(output));
   return absl::OkStatus();
 }
@@ -239,7 +245,7 @@ absl::Status LowerAveragePool(const GraphNode& node, Lowering& state) {
   const FeatureShape& in = input->axes.map();
   FloatLayer made = ConvLayer(in, *window, *square, in.channels);
   made.depthwise = in.channels > 1;
-  made.relu = state.IsNonNegative(input->layer) && input->affine.empty();
+  made.relu = state.IsNonNegative(*input);
   made.scale.assign(made.scale.size(), 1.0 / static_cast<double>(window->places()));
   made.weights.assign(static_cast<size_t>(in.channels * made.depth()), 0.0f);
   for (int64_t c = 0; c < in.channels; ++c) {

@@ -2,6 +2,7 @@
 //
 // usage: onnx_networks of_artifact ARTIFACT FILE       the fp32 point of an artifact as an ONNX model
 //        onnx_networks of_architecture ARCHITECTURE FILE  the same of random weights
+//        onnx_networks of_graph mobile|branched FILE   see composed_graphs.h
 //        onnx_networks run FILE                        u8 rows on stdin, float32 logits of the imported model on stdout
 #include <cstdint>
 #include <iostream>
@@ -17,6 +18,7 @@
 #include "model/format/artifact.h"
 #include "model/import/import_onnx.h"
 #include "model/import/testing/artifact_to_onnx.h"
+#include "model/import/testing/composed_graphs.h"
 #include "model/kernels/cpu/instruction_set.h"
 #include "model/testing/random_artifact.h"
 
@@ -56,9 +58,13 @@ absl::Status Run(const std::string& path) {
 absl::Status Main(const std::vector<std::string>& arguments) {
   if (arguments.size() == 3 && arguments[0] == "of_artifact") return OfArtifact(arguments[1], arguments[2]);
   if (arguments.size() == 3 && arguments[0] == "of_architecture") return OfArchitecture(arguments[1], arguments[2]);
+  if (arguments.size() == 3 && arguments[0] == "of_graph") {
+    return ReplaceFile(arguments[2], arguments[1] == "mobile" ? MobileGraph() : BranchedGraph());
+  }
   if (arguments.size() == 2 && arguments[0] == "run") return Run(arguments[1]);
   return absl::InvalidArgumentError(
-      "usage: onnx_networks of_artifact ARTIFACT FILE | of_architecture ARCHITECTURE FILE | run FILE");
+      "usage: onnx_networks of_artifact ARTIFACT FILE | of_architecture ARCHITECTURE FILE | of_graph "
+      "mobile|branched FILE | run FILE");
 }
 
 }  // namespace

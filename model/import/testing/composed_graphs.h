@@ -1,0 +1,17 @@
+// ONNX models of operators that no single layer computes, with random weights.
+#ifndef ANYBIT_MODEL_IMPORT_TESTING_COMPOSED_GRAPHS_H_
+#define ANYBIT_MODEL_IMPORT_TESTING_COMPOSED_GRAPHS_H_
+
+#include <string>
+
+namespace anybit::model {
+
+// Blocks as in MobileNetV2, exported from TensorFlow: ReLU6, padding that differs between sides, a mean by ReduceMean.
+std::string MobileGraph();
+
+// Blocks as in GoogLeNet and ResNeXt: concatenation, average pools, max pools with ceil_mode, groups, dilation.
+std::string BranchedGraph();
+
+}  // namespace anybit::model
+
+#endif  // ANYBIT_MODEL_IMPORT_TESTING_COMPOSED_GRAPHS_H_
