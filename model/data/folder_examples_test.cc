@@ -39,6 +39,34 @@ TEST(ImageFolder, SortsClassesAndFilesByName) {
   }
 }
 
+TEST(LooseImages, AreThoseAtAnyDepthSortedByPath) {
+  const std::string folder = FreshFolder("loose_images");
+  WriteFile(folder + "/z.png", Flat(1));
+  WriteFile(folder + "/a/deep/1.png", Flat(2));
+  WriteFile(folder + "/a/0.png", Flat(3));
+  WriteFile(folder + "/notes.txt", "text");
+  const auto set = FolderExamples::OfLooseImages(folder, kShape);
+  ASSERT_TRUE(set.ok()) << set.status();
+  ASSERT_EQ((*set)->count(), 3);
+  const std::vector<int> values = {3, 2, 1};
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Row(**set, i), std::vector<uint8_t>(4, static_cast<uint8_t>(values[i]))) << i;
+    EXPECT_EQ((*set)->label(i), 0) << i;
+  }
+  EXPECT_EQ((*set)->classes(), 1);
+  EXPECT_TRUE((*set)->class_names().empty());
+  EXPECT_TRUE(absl::StrContains((*set)->origin(), "3 images in '")) << (*set)->origin();
+}
+
+TEST(LooseImages, AreRefusedWhereThereAreNone) {
+  const std::string folder = FreshFolder("no_loose_images");
+  WriteFile(folder + "/notes.txt", "text");
+  const absl::Status none = FolderExamples::OfLooseImages(folder, kShape).status();
+  EXPECT_TRUE(absl::IsNotFound(none)) << none;
+  EXPECT_TRUE(absl::StrContains(none.message(), "notes.txt")) << none;
+  EXPECT_FALSE(FolderExamples::OfLooseImages(folder + "/missing", kShape).ok());
+}
+
 TEST(ImageFolder, TakesEveryFormatThatItDecodes) {
   const std::string folder = FreshFolder("folder_test_formats");
   WriteFile(folder + "/train/a/1.png", Flat(7));

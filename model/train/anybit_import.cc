@@ -109,6 +109,15 @@ std::unique_ptr<ExampleSet> SomeOf(const ExampleSet& whole, int64_t count) {
   return std::make_unique<Subset>(HoldOut(whole, count <= 0 ? whole.count() : std::min(count, whole.count())).held_out);
 }
 
+// The rows for accuracies. Without labels these are the ones that the estimation does not use, if there are others.
+std::unique_ptr<ExampleSet> TestRows(const ImportSource& source, int64_t estimation, int64_t count) {
+  if (source.labelled || source.test->count() <= estimation) return SomeOf(*source.test, count);
+  auto others = std::make_unique<Subset>(HoldOut(*source.test, estimation).training);
+  const int64_t drawn = count <= 0 ? others->count() : std::min(count, others->count());
+  std::vector<int64_t> indices = HoldOut(*others, drawn).held_out.indices();
+  return std::make_unique<Subset>(std::move(others), std::move(indices));
+}
+
 // The rows for estimation and test, without damaged ones, which are found before the work begins.
 struct Sample {
   std::unique_ptr<ExampleSet> estimation, test;
@@ -117,8 +126,9 @@ struct Sample {
 absl::StatusOr<Sample> TakeSample(const ImportSource& source) {
   std::cout << "rows for ranges: " << source.estimation->origin() << "\nrows for accuracies: " << source.test->origin()
             << "\n";
-  Sample sample{SomeOf(*source.estimation, absl::GetFlag(FLAGS_images)),
-                SomeOf(*source.test, absl::GetFlag(FLAGS_test_images))};
+  const int64_t images = absl::GetFlag(FLAGS_images);
+  Sample sample{.estimation = SomeOf(*source.estimation, images)};
+  sample.test = TestRows(source, images, absl::GetFlag(FLAGS_test_images));
   int64_t dropped = 0;
   for (std::unique_ptr<ExampleSet>* rows : {&sample.estimation, &sample.test}) {
     const std::vector<DamagedRow> damaged = FindDamaged(**rows);
