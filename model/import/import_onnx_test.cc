@@ -393,6 +393,20 @@ TEST(ImportOnnx, RefusesWeightsThatAreNotFinite) {
   EXPECT_EQ(model.Error(), "node 'conv' (Conv): a weight, scale or bias is not finite");
 }
 
+TEST(ImportOnnx, RefusesComputedConstantsThatWouldNotFitIntoMemory) {
+  Model model;
+  model.builder.Integers("shape", {1 << 24});
+  std::string last = "shape";
+  for (int i = 0; i < 9; ++i) {
+    const std::string next = "many" + std::to_string(i);
+    model.builder.Node(i == 0 ? "ConstantOfShape" : "Neg", {last}, next);
+    last = next;
+  }
+  model.builder.Node("Add", {"x", last}, "y");
+  model.builder.Output("y");
+  EXPECT_EQ(model.Error(), "node 'many8' (Neg): computed constants exceed 134217728 elements");
+}
+
 TEST(ImportOnnx, RefusesLayersThatWouldNotFitIntoMemory) {
   Model wide({1, 1, 4096, 4096});
   wide.builder.Floats("w", {2, 1, 1, 1}, {1, 1});

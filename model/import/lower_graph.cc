@@ -113,8 +113,7 @@ absl::Status LowerNode(const GraphNode& node, Lowering& state) {
   if (constant && CanFold(node.op)) {
     absl::StatusOr<Constant> folded = FoldNode(node, constants, state.graph().opset);
     if (!folded.ok()) return folded.status();
-    state.Set(node, *std::move(folded));
-    return absl::OkStatus();
+    return state.Set(node, *std::move(folded));
   }
   const auto found = Operators().find(node.op);
   if (found == Operators().end()) {

@@ -11,6 +11,9 @@ constexpr int64_t kMaxChannels = 65536, kMaxElements = int64_t{1} << 24;
 // Of all layers together: 1 GiB of floats.
 constexpr int64_t kMaxWeights = int64_t{1} << 28;
 
+// Elements of all computed constants. It bounds the time as well, because each costs about as much as it has elements.
+constexpr int64_t kMaxComputed = int64_t{1} << 27;
+
 constexpr int kMaxKernel = 7;
 
 }  // namespace
@@ -69,8 +72,11 @@ void Lowering::Name(const std::string& name, FeatureValue value) {
   features_.insert_or_assign(name, std::move(value));
 }
 
-void Lowering::Set(const GraphNode& node, Constant constant) {
+absl::Status Lowering::Set(const GraphNode& node, Constant constant) {
+  computed_ += constant.count();
+  if (computed_ > kMaxComputed) return Refuse(node, "computed constants exceed ", kMaxComputed, " elements");
   constants_[node.outputs[0]] = std::make_shared<const Constant>(std::move(constant));
+  return absl::OkStatus();
 }
 
 absl::StatusOr<FeatureValue> Lowering::Append(const GraphNode& node, const FeatureValue& input, FloatLayer made,

@@ -61,7 +61,8 @@ class Lowering {
   void SetInput(FeatureValue value);
   // Names the first output of `node`.
   void Set(const GraphNode& node, FeatureValue value);
-  void Set(const GraphNode& node, Constant constant);
+  // InvalidArgument where all computed constants together have more than 2^27 elements.
+  absl::Status Set(const GraphNode& node, Constant constant);
 
   // Refuses `node`: "node 'NAME' (OP): REASON".
   template <typename... Parts>
@@ -101,6 +102,7 @@ class Lowering {
   std::map<std::string, std::shared_ptr<const Constant>> constants_;
   std::map<std::string, FeatureValue> features_;
   int64_t weights_ = 0;
+  int64_t computed_ = 0;  // elements of constants that nodes gave
 };
 
 }  // namespace anybit::model

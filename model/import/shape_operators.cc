@@ -35,8 +35,7 @@ absl::Status LowerShape(const GraphNode& node, Lowering& state) {
   if (!value.ok()) return value.status();
   const std::vector<int64_t> shape =
       ResolveShape(value->axes.shape(), node.Integer("start", 0), node.Integer("end", INT64_MAX));
-  state.Set(node, Constant{.shape = {static_cast<int64_t>(shape.size())}, .integer = true, .integers = shape});
-  return absl::OkStatus();
+  return state.Set(node, Constant{.shape = {static_cast<int64_t>(shape.size())}, .integer = true, .integers = shape});
 }
 
 absl::StatusOr<std::vector<int64_t>> NewShape(const GraphNode& node, const std::vector<int64_t>& shape,
