@@ -206,7 +206,7 @@ absl::Status LowerGlobalPool(const GraphNode& node, const FeatureValue& input, c
   return absl::OkStatus();
 }
 
-absl::Status LowerMean(const GraphNode& node, std::vector<int64_t> reduced, bool keep, Lowering& state) {
+absl::Status LowerMean(const GraphNode& node, const std::vector<int64_t>& reduced, bool keep, Lowering& state) {
   const absl::StatusOr<FeatureValue> input = state.FeatureInput(node, 0);
   if (!input.ok()) return input.status();
   std::vector<bool> marked(input->axes.rank(), false);
