@@ -24,7 +24,7 @@ struct Matrix {
 
 absl::StatusOr<FeatureValue> Product(const GraphNode& node, const Matrix& matrix, Lowering& state) {
   const absl::StatusOr<FeatureValue> input = state.FeatureInput(node, 0);
-  if (!input.ok()) return input;
+  if (!input.ok()) return input.status();
   if (matrix.values == nullptr || matrix.values->integer || matrix.values->shape.size() != 2 ||
       matrix.values->count() == 0) {
     return Lowering::Refuse(node, "its second operand is not a constant matrix; accepted: that");
