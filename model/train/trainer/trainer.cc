@@ -6,7 +6,6 @@
 
 #include <cmath>
 #include <numeric>
-#include <span>
 #include <string>
 #include <utility>
 
@@ -16,7 +15,6 @@
 #include "model/train/network/synchronized_batch_norm.h"
 #include "model/train/network/trainable_network.h"
 #include "model/train/processes/process_group.h"
-#include "model/train/recipe/block_swap.h"
 #include "model/train/recipe/learning_rate.h"
 #include "model/train/recipe/teacher.h"
 #include "model/train/trainer/accuracy.h"
@@ -29,25 +27,13 @@
 #include "model/train/trainer/run_identity.h"
 #include "model/train/trainer/start.h"
 #include "model/train/trainer/stop_request.h"
-#include "model/train/trainer/teacher_choice.h"
+#include "model/train/trainer/thrown_status.h"
 #include "model/train/trainer/training_batches.h"
+#include "model/train/trainer/training_passes.h"
 #include "model/train/trainer/weight_average.h"
 
 namespace anybit::model::train {
 namespace {
-
-constexpr double kStatisticsMomentum = 0.1;  // of batch norm's running statistics; PyTorch's default
-
-// Inside a run a Status travels like the exceptions of LibTorch; Train catches both.
-void Check(const absl::Status& status) {
-  if (!status.ok()) throw status;
-}
-
-template <typename T>
-T ValueOf(absl::StatusOr<T> result) {
-  Check(result.status());
-  return *std::move(result);
-}
 
 TrainableNetwork MakeNetwork(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
                              const TrainerOptions& options) {
@@ -80,10 +66,9 @@ class TrainingRun {
         results_(points.size()),
         highest_first_(HighestFirst(points)),
         start_point_(*FindFullPrecision(points_)),
-        blocks_(SwappableBlocks(network_->plan())),
         split_(HoldOut(examples, options.held_out)),
         batches_(ValueOf(TrainingBatches::Create(split_.training, options_))),
-        teachers_(recipe_, points_, options.seed, options.group),
+        passes_(network_, options_),
         optimizer_(options.sgd ? OptimizerKind::kSgd : OptimizerKind::kAdamW, options.momentum,
                    ParameterGroups(*network_, recipe_, options.weight_decay)),
         average_(network_->parameters(), options.ema),
@@ -128,12 +113,7 @@ class TrainingRun {
   // Forward and backward at each point that is due, then one step of the optimizer.
   void TrainStep(int64_t step, const TensorBatch& batch) {
     optimizer_.ClearGradients();
-    std::vector<PointPass> done;
-    const std::vector<PointIndex> due = PointsDue(step);
-    for (PointIndex point : due) {
-      done.push_back(RunPass(step, point, done, static_cast<int>(due.size()), batch));
-      losses_.Add(point, done.back().label_loss);
-    }
+    for (const PointPass& pass : passes_.Run(step, PointsDue(step), batch)) losses_.Add(pass.point, pass.label_loss);
     if ((recipe_.kure > 0 || recipe_.skew > 0) && step >= options_.start_steps) {
       ShapePenalty(network_->inner_weights(), recipe_.kure, recipe_.skew).backward();
     }
@@ -153,52 +133,6 @@ class TrainingRun {
       if ((step + point) % points_[point].interval == 0) due.push_back(point);
     }
     return due;
-  }
-
-  // Forward and backward at `point`, one of `due` points of this step; `done` are the passes of higher points.
-  PointPass RunPass(int64_t step, PointIndex point, std::span<const PointPass> done, int due,
-                    const TensorBatch& batch) {
-    const double swap = SwapProbabilityAt(step);
-    torch::Tensor logits;
-    torch::Tensor compared;  // the student's logits, for the rule that compares them with the teachers'
-    if (recipe_.teacher == TeacherRule::kClosest && swap == 0) {
-      logits = network_->Forward(point, batch.images, kStatisticsMomentum);
-      compared = logits.detach();
-    } else if (recipe_.teacher == TeacherRule::kClosest && !done.empty()) {
-      // Blocks of the teacher are swapped in, so it must be known before the pass: one more pass without them.
-      torch::NoGradGuard no_gradient;
-      compared = network_->Forward(point, batch.images, /*momentum=*/0);
-    }
-    // The teacher gives the student its logits, its blocks, or both.
-    const bool teachable = !done.empty() && (swap > 0 || recipe_.loss != LossRule::kLabels);
-    const PointPass* teacher = teachable ? ValueOf(teachers_.Choose(step, point, done, compared)) : nullptr;
-    if (!logits.defined()) {
-      Route route;
-      if (teacher != nullptr && swap > 0) {
-        route = SwapBlocks(network_->plan(), blocks_, point, teacher->point, swap, options_.seed, step);
-      }
-      logits = network_->Forward(point, batch.images, kStatisticsMomentum, route);
-    }
-    const torch::Tensor label_loss = BatchLoss(logits, batch);
-    const bool distilled = teacher != nullptr && points_[point].weight_bits <= recipe_.distill_bits;
-    const torch::Tensor loss = PassLoss(recipe_, label_loss, logits, distilled ? teacher->logits : torch::Tensor());
-    const double gain =
-        (points_[point].weights.sign ? recipe_.sign_gain : 1) / (recipe_.gradients == Combination::kMean ? due : 1);
-    (loss * gain).backward();
-    return {
-        .point = point, .logits = logits.detach(), .label_loss = ValueOf(MeanOverGroup(options_.group, label_loss))};
-  }
-
-  double SwapProbabilityAt(int64_t step) const {
-    if (step < options_.start_steps) return 0;
-    return SwapProbability(
-        recipe_, static_cast<double>(step - options_.start_steps) / static_cast<double>(options_.joint_steps));
-  }
-
-  torch::Tensor BatchLoss(const torch::Tensor& logits, const TensorBatch& batch) const {
-    const torch::Tensor loss = LabelLoss(logits, batch.labels, options_.label_smoothing);
-    if (!batch.other_labels.defined()) return loss;
-    return batch.share * loss + (1 - batch.share) * LabelLoss(logits, batch.other_labels, options_.label_smoothing);
   }
 
   // Makes the gradients those of the whole batch, whose loss is the mean of the processes' losses. LSQ scales the
@@ -345,11 +279,10 @@ class TrainingRun {
   std::vector<PointIndex> results_;              // the points of the artifact
   const std::vector<PointIndex> highest_first_;  // the results
   const PointIndex start_point_;
-  const std::vector<Block> blocks_;
 
   const HeldOutSplit split_;
   TrainingBatches batches_;
-  const TeacherChoice teachers_;
+  TrainingPasses passes_;
   Optimizer optimizer_;
   WeightAverage average_;
   LossAverages losses_;

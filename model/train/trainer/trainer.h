@@ -5,9 +5,6 @@
 // their augmentation, teachers, swapped blocks and initial weights follow from the seed and the step alone, so that a
 // resumed run gives exactly the result of an uninterrupted one.
 //
-// A pass with swapped blocks may teach: its loss decides whether it is chosen, and its logits are the target. Blocks of
-// the highest point are never swapped.
-//
 //   absl::StatusOr<Artifact> artifact = Train(spec, *ParsePoints("fp32,w4a4f"), examples,
 //                                             {.recipe = *ParseRecipe("anybit"), .seed = 7}, std::cerr, true);
 #ifndef ANYBIT_MODEL_TRAIN_TRAINER_TRAINER_H_

@@ -1,0 +1,78 @@
+#include "model/train/trainer/training_passes.h"
+
+#include <torch/torch.h>
+
+#include <utility>
+
+#include "model/train/network/losses.h"
+#include "model/train/processes/process_group.h"
+#include "model/train/trainer/thrown_status.h"
+
+namespace anybit::model::train {
+namespace {
+
+constexpr double kStatisticsMomentum = 0.1;  // of batch norm's running statistics; PyTorch's default
+
+}  // namespace
+
+TrainingPasses::TrainingPasses(TrainableNetwork network, const TrainerOptions& options)
+    : options_(options),
+      recipe_(options.recipe),
+      network_(std::move(network)),
+      points_(network_->points()),
+      blocks_(SwappableBlocks(network_->plan())),
+      teachers_(recipe_, points_, options.seed, options.group) {}
+
+std::vector<PointPass> TrainingPasses::Run(int64_t step, std::span<const PointIndex> due, const TensorBatch& batch) {
+  const double count = static_cast<double>(due.size());
+  const Step shared{.index = step,
+                    .swap = SwapProbabilityAt(step),
+                    .divisor = recipe_.gradients == Combination::kMean ? count : 1,
+                    .batch = batch};
+  std::vector<PointPass> done;
+  for (const PointIndex point : due) done.push_back(RunPass(shared, point, done));
+  return done;
+}
+
+PointPass TrainingPasses::RunPass(const Step& step, PointIndex point, std::span<const PointPass> done) {
+  const torch::Tensor& images = step.batch.images;
+  torch::Tensor logits;
+  torch::Tensor compared;  // the student's logits, for the rule that compares them with the teachers'
+  if (recipe_.teacher == TeacherRule::kClosest && step.swap == 0) {
+    logits = network_->Forward(point, images, kStatisticsMomentum);
+    compared = logits.detach();
+  } else if (recipe_.teacher == TeacherRule::kClosest && !done.empty()) {
+    // Blocks of the teacher are swapped in, so it must be known before the pass: one more pass without them.
+    torch::NoGradGuard no_gradient;
+    compared = network_->Forward(point, images, /*momentum=*/0);
+  }
+  // The teacher gives the student its logits, its blocks, or both.
+  const bool teachable = !done.empty() && (step.swap > 0 || recipe_.loss != LossRule::kLabels);
+  const PointPass* teacher = teachable ? ValueOf(teachers_.Choose(step.index, point, done, compared)) : nullptr;
+  if (!logits.defined()) {
+    Route route;
+    if (teacher != nullptr && step.swap > 0) {
+      route = SwapBlocks(network_->plan(), blocks_, point, teacher->point, step.swap, options_.seed, step.index);
+    }
+    logits = network_->Forward(point, images, kStatisticsMomentum, route);
+  }
+  const torch::Tensor label_loss = BatchLoss(logits, step.batch);
+  const bool distilled = teacher != nullptr && points_[point].weight_bits <= recipe_.distill_bits;
+  const torch::Tensor loss = PassLoss(recipe_, label_loss, logits, distilled ? teacher->logits : torch::Tensor());
+  (loss * ((points_[point].weights.sign ? recipe_.sign_gain : 1) / step.divisor)).backward();
+  return {.point = point, .logits = logits.detach(), .label_loss = ValueOf(MeanOverGroup(options_.group, label_loss))};
+}
+
+double TrainingPasses::SwapProbabilityAt(int64_t step) const {
+  if (step < options_.start_steps) return 0;
+  return SwapProbability(recipe_,
+                         static_cast<double>(step - options_.start_steps) / static_cast<double>(options_.joint_steps));
+}
+
+torch::Tensor TrainingPasses::BatchLoss(const torch::Tensor& logits, const TensorBatch& batch) const {
+  const torch::Tensor loss = LabelLoss(logits, batch.labels, options_.label_smoothing);
+  if (!batch.other_labels.defined()) return loss;
+  return batch.share * loss + (1 - batch.share) * LabelLoss(logits, batch.other_labels, options_.label_smoothing);
+}
+
+}  // namespace anybit::model::train
