@@ -56,6 +56,7 @@ void Optimizer::Step(double learning_rate) {
                         /*amsgrad=*/false, /*maximize=*/false);
       if (group.relative) at::_foreach_addcmul_(parameters, moves, magnitudes);
     } else {
+      if (momentum_ == 0) first.clear();  // LibTorch demands it
       at::_fused_sgd_(parameters, gradients, first, group.weight_decay, momentum_, rate, /*dampening=*/0,
                       /*nesterov=*/momentum_ > 0, /*maximize=*/false, /*is_first_step=*/false);
     }

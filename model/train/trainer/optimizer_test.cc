@@ -45,6 +45,16 @@ TEST_P(OptimizerOfKind, StepsLikeLibTorchsAndLeavesParametersWithoutGradientAlon
 
 INSTANTIATE_TEST_SUITE_P(Kinds, OptimizerOfKind, testing::Values(OptimizerKind::kAdamW, OptimizerKind::kSgd));
 
+TEST(Optimizer, MovesByTheGradientAloneWithoutMomentum) {
+  const torch::Tensor parameter = torch::full({1}, 1.0).set_requires_grad(true);
+  Optimizer optimizer(OptimizerKind::kSgd, /*momentum=*/0, {{.parameters = {parameter}}});
+  for (const double gradient : {3.0, 5.0}) {
+    parameter.mutable_grad() = torch::full({1}, gradient);
+    optimizer.Step(0.1);
+  }
+  EXPECT_FLOAT_EQ(parameter.item<float>(), 1 - 0.1 * (3 + 5));
+}
+
 // The value of a parameter, initially `start`, after three steps with gradients of both signs.
 double After(Optimizer& optimizer, torch::Tensor parameter) {
   for (const double gradient : {1.0, 3.0, -0.5}) {
