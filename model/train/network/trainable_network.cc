@@ -305,6 +305,13 @@ void TrainableNetworkImpl::StartFrom(const Artifact& artifact, int from, PointIn
 
 std::vector<torch::Tensor> TrainableNetworkImpl::weights() const { return weights_; }
 
+std::vector<torch::Tensor> TrainableNetworkImpl::shared() const {
+  std::vector<torch::Tensor> all = weights_;
+  all.insert(all.end(), scales_.begin(), scales_.end());
+  all.push_back(head_bias_);
+  return all;
+}
+
 std::vector<torch::Tensor> TrainableNetworkImpl::inner_weights() const {
   std::vector<torch::Tensor> inner;
   for (size_t layer = 0; layer < weights_.size(); ++layer) {

@@ -100,6 +100,7 @@ class TrainableNetworkImpl : public torch::nn::Module {
   std::vector<torch::Tensor> steps() const;          // activation steps of all points
   std::vector<torch::Tensor> steps(PointIndex point) const;
   std::vector<torch::Tensor> scales() const { return scales_; }  // learned weight scales; may be empty
+  std::vector<torch::Tensor> shared() const;                     // those that all points use
 
  private:
   static constexpr double kNormEpsilon = 1e-5;     // PyTorch's default

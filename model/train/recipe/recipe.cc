@@ -194,8 +194,11 @@ const std::vector<Field>& Fields() {
       Number("sign_gain", &Recipe::sign_gain, 0, 1000, "factor of the loss of points with one-bit weights"),
       Number("sign_margin", &Recipe::sign_margin, 0, 100,
              "in steps: one-bit activations also pass gradients this far beyond their range"),
-      Choice<Combination>("gradients", &Recipe::gradients, {{"sum", Combination::kSum}, {"mean", Combination::kMean}},
-                          "how gradients of the points of a step are combined"),
+      Choice<Combination>(
+          "gradients", &Recipe::gradients,
+          {{"sum", Combination::kSum}, {"mean", Combination::kMean}, {"mean-shared", Combination::kMeanShared}},
+          "how gradients of the points of a step are combined; mean-shared: those of shared parameters "
+          "as mean, those of a point's own batch norm and activation steps as sum"),
       Number("step_rate", &Recipe::step_rate, 0, 10,
              "learning rate of activation steps and learned scales, as a factor of the weights' rate"),
       Number("scale_decades", &Recipe::scale_decades, 0, 4, "decades by which that factor falls per bit below 8"),

@@ -46,7 +46,11 @@ enum class TeacherRule : uint8_t {
 
 enum class ScheduleShape : uint8_t { kConstant, kLinear, kCosine };
 
-enum class Combination : uint8_t { kSum, kMean };
+enum class Combination : uint8_t {
+  kSum,
+  kMean,        // every gradient is divided by the number of points of the step
+  kMeanShared,  // only those of parameters that all points use; a point's own batch norm and steps learn as in kSum
+};
 
 struct Recipe {
   std::string name;

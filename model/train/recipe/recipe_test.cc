@@ -77,6 +77,7 @@ TEST(ParseRecipe, NamesTheWrongValueAndTheAllowedOnes) {
   EXPECT_EQ(Error("coquant,swap=nan"), "recipe: swap=nan is not one of 0..1");
   EXPECT_EQ(Error("coquant,group=0"), "recipe: group=0 is not one of layer|1..65536");
   EXPECT_EQ(Error("coquant,distill_bits=0"), "recipe: distill_bits=0 is not one of 1..8");
+  EXPECT_EQ(Error("coquant,gradients=own"), "recipe: gradients=own is not one of sum|mean|mean-shared");
   EXPECT_EQ(Error("coquant,swap"), "recipe: 'swap' is not key=value");
   EXPECT_EQ(Error("coquant,swop=1").substr(0, 50), "recipe: unknown key 'swop'; known: joint, weights,");
   EXPECT_EQ(Error("coquant,teacher=none"),

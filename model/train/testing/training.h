@@ -49,6 +49,14 @@ inline std::vector<double> Served(const Artifact& artifact) {
   return accuracies;
 }
 
+// The weights of a layer after a few steps with SGD, whose moves depend on the size of gradients.
+inline std::vector<float> BriefWeights(const char* recipe, const char* points = "fp32,w8a8,w4a4f,w1a1") {
+  TrainerOptions options = SmallOptions(recipe);
+  options.start_steps = options.joint_steps = 5;
+  options.sgd = true;
+  return TrainSmall(options, points)->store[2].full;
+}
+
 // A TrainSmall that fails after `steps` steps, because its output stream does.
 inline void TrainSmallAndDie(TrainerOptions options, int64_t steps, const char* points = kPoints) {
   class Broken : public std::stringbuf {

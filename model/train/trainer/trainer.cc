@@ -113,11 +113,17 @@ class TrainingRun {
   // Forward and backward at each point that is due, then one step of the optimizer.
   void TrainStep(int64_t step, const TensorBatch& batch) {
     optimizer_.ClearGradients();
-    for (const PointPass& pass : passes_.Run(step, PointsDue(step), batch)) losses_.Add(pass.point, pass.label_loss);
+    const std::vector<PointPass> passes = passes_.Run(step, PointsDue(step), batch);
+    for (const PointPass& pass : passes) losses_.Add(pass.point, pass.label_loss);
+    network_->PullBackGradients();
+    if (recipe_.gradients == Combination::kMeanShared) {
+      for (const torch::Tensor& parameter : network_->shared()) {
+        if (parameter.grad().defined()) parameter.mutable_grad().div_(static_cast<double>(passes.size()));
+      }
+    }
     if ((recipe_.kure > 0 || recipe_.skew > 0) && step >= options_.start_steps) {
       ShapePenalty(network_->inner_weights(), recipe_.kure, recipe_.skew).backward();
     }
-    network_->PullBackGradients();
     if (options_.group != nullptr) CombineGradients();
     optimizer_.Step(rate_.At(step));
     network_->KeepInRange();

@@ -211,35 +211,6 @@ TEST(Train, KeepsActivationStepsAboveZero) {
   }
 }
 
-std::vector<float> BriefWeights(const char* recipe, const char* points = "fp32,w8a8,w4a4f,w1a1") {
-  TrainerOptions options = SmallOptions(recipe);
-  options.start_steps = options.joint_steps = 5;
-  options.sgd = true;
-  return TrainSmall(options, points)->store[2].full;
-}
-
-// Each key of a recipe reaches the weights: runs with and without it differ.
-TEST(Train, FollowsEveryKeyOfItsRecipe) {
-  const auto weights = [](const char* recipe) { return BriefWeights(recipe); };
-  const std::vector<float> all = weights("coquant");
-  EXPECT_EQ(weights("coquant"), all);
-  for (const char* other :
-       {"coquant,swap=0", "coquant,teacher=next", "coquant,teacher=highest", "coquant,distill=0",
-        "coquant,temperature=4", "coquant,loss=soft", "coquant,sign_gain=3", "coquant,gradients=sum", "coquant,kure=1",
-        "coquant,skew=1", "coquant,clip_gradient=1", "coquant,sign_window=1", "coquant,sign_margin=1",
-        "coquant,step_rate=1", "coquant,scale_clip=1"}) {
-    EXPECT_NE(weights(other), all) << other;
-  }
-}
-
-TEST(Train, TeachesPointsUpToDistillBitsOnly) {
-  const char* two_bits_and_more = "fp32,w8a8,w4a4,w2a2";
-  const std::vector<float> by_labels = BriefWeights("coquant,loss=labels", two_bits_and_more);
-  EXPECT_EQ(BriefWeights("coquant,distill_bits=1", two_bits_and_more), by_labels);
-  EXPECT_NE(BriefWeights("coquant,distill_bits=2", two_bits_and_more), by_labels);
-  EXPECT_NE(BriefWeights("coquant,distill_bits=1"), BriefWeights("coquant,loss=labels"));
-}
-
 TEST(Train, LeavesBatchNormAsTheRunHadItWhereNoBatchesReestimateIt) {
   TrainerOptions options = SmallOptions();
   options.checkpoint = testing::TempDir() + "/norms.checkpoint";

@@ -1,0 +1,84 @@
+// Keys of recipes act on a training as they state.
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "model/train/testing/training.h"
+#include "model/train/trainer/checkpoint.h"
+
+namespace anybit::model::train {
+namespace {
+
+// Each key of a recipe reaches the weights: runs with and without it differ.
+TEST(RecipeKeys, EachChangeTheWeights) {
+  const auto weights = [](const char* recipe) { return BriefWeights(recipe); };
+  const std::vector<float> all = weights("coquant");
+  EXPECT_EQ(weights("coquant"), all);
+  for (const char* other :
+       {"coquant,swap=0", "coquant,teacher=next", "coquant,teacher=highest", "coquant,distill=0",
+        "coquant,temperature=4", "coquant,loss=soft", "coquant,sign_gain=3", "coquant,gradients=sum", "coquant,kure=1",
+        "coquant,skew=1", "coquant,clip_gradient=1", "coquant,sign_window=1", "coquant,sign_margin=1",
+        "coquant,step_rate=1", "coquant,scale_clip=1", "coquant,gradients=mean-shared"}) {
+    EXPECT_NE(weights(other), all) << other;
+  }
+}
+
+TEST(RecipeKeys, DistillBitsLimitsTheTaughtPoints) {
+  const char* two_bits_and_more = "fp32,w8a8,w4a4,w2a2";
+  const std::vector<float> by_labels = BriefWeights("coquant,loss=labels", two_bits_and_more);
+  EXPECT_EQ(BriefWeights("coquant,distill_bits=1", two_bits_and_more), by_labels);
+  EXPECT_NE(BriefWeights("coquant,distill_bits=2", two_bits_and_more), by_labels);
+  EXPECT_NE(BriefWeights("coquant,distill_bits=1"), BriefWeights("coquant,loss=labels"));
+}
+
+// All tensors of a training after one joint step of plain SGD.
+Checkpoint AfterOneStep(const char* keys) {
+  TrainerOptions options = SmallOptions(absl::StrCat("coquant,teacher=none,swap=0,", keys).c_str());
+  options.start_steps = 0;
+  options.joint_steps = 1;
+  options.sgd = true;
+  options.momentum = options.weight_decay = 0;
+  options.checkpoint = testing::TempDir() + "/recipe_keys_test.ckpt";
+  std::filesystem::remove(options.checkpoint);
+  EXPECT_TRUE(TrainSmall(options).ok());
+  return *ReadCheckpoint(options.checkpoint);
+}
+
+double LargestDifference(const Checkpoint::Values& a, const Checkpoint::Values& b) {
+  double largest = 0;
+  for (size_t i = 0; i < a.values.size(); ++i) largest = std::max(largest, double{std::abs(a.values[i] - b.values[i])});
+  return largest;
+}
+
+// The penalty on the weights' shape is no gradient of a point and is never divided.
+TEST(RecipeKeys, MeanSharedDividesTheGradientsOfSharedParametersAlone) {
+  const Checkpoint sum = AfterOneStep("gradients=sum,kure=1"), mean = AfterOneStep("gradients=mean,kure=1"),
+                   shared = AfterOneStep("gradients=mean-shared,kure=1");
+  int own = 0, moved_otherwise = 0, of_all = 0;
+  for (const auto& [name, tensor] : shared.tensors) {
+    const bool is_own =
+        absl::EndsWith(name, "_gamma") || absl::EndsWith(name, "_beta") || absl::EndsWith(name, "_step");
+    const bool is_shared = absl::EndsWith(name, "_weight") || absl::EndsWith(name, "_bias");
+    if (is_own) {
+      EXPECT_EQ(tensor.values, sum.tensors.at(name).values) << name;
+      moved_otherwise += tensor.values != mean.tensors.at(name).values;
+      ++own;
+    } else if (is_shared) {
+      EXPECT_LT(LargestDifference(tensor, mean.tensors.at(name)), 1e-6) << name;
+      EXPECT_GT(LargestDifference(tensor, sum.tensors.at(name)), 1e-5) << name;
+      ++of_all;
+    }
+  }
+  EXPECT_GT(moved_otherwise, 3 * 2 * 6 - 1);  // some steps move by less than a float can show
+  EXPECT_EQ(own, 3 * 2 * 6 + 2 * 6);          // batch norms of three points, steps of two
+  EXPECT_EQ(of_all, 7 + 1);                   // six convolutions and the head, its bias
+}
+
+}  // namespace
+}  // namespace anybit::model::train
