@@ -18,7 +18,9 @@ torch::Tensor PassLoss(const Recipe& recipe, const torch::Tensor& label_loss, co
                        const torch::Tensor& teacher) {
   if (!teacher.defined() || recipe.loss == LossRule::kLabels) return label_loss;
   const torch::Tensor soft = TeacherLoss(student, teacher, recipe.temperature);
-  return recipe.loss == LossRule::kSoft ? soft : label_loss + recipe.distill * soft;
+  if (recipe.loss == LossRule::kSoft) return soft;
+  if (recipe.loss == LossRule::kNormalized) return (1 - recipe.alpha) * label_loss + recipe.alpha * soft;
+  return label_loss + recipe.distill * soft;
 }
 
 torch::Tensor ShapePenalty(const std::vector<torch::Tensor>& weights, double kure, double skew) {

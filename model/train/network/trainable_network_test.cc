@@ -368,6 +368,21 @@ TEST(PassLoss, IsOfTheLabelsWithoutATeacher) {
   EXPECT_FLOAT_EQ(loss("coquant,distill=0.5", teacher), 1.5f + 0.5f * soft);
 }
 
+TEST(PassLoss, SharesItsWeightBetweenLabelsAndTeacherWhereItIsNormalized) {
+  const torch::Tensor logits = torch::tensor({{0.0f, 1.0f}}), teacher = torch::tensor({{2.0f, 0.0f}});
+  const torch::Tensor labels = torch::tensor(1.5f);
+  const auto loss = [&](const char* recipe, const torch::Tensor& by) {
+    return PassLoss(*ParseRecipe(recipe), labels, logits, by).item<float>();
+  };
+  // KL of softmax(2, 0) and softmax(0, 1): p = 0.880797, q = 0.268941.
+  const float divergence = 0.880797f * std::log(0.880797f / 0.268941f) + 0.119203f * std::log(0.119203f / 0.731059f);
+  EXPECT_NEAR(loss("coquant,loss=normalized,alpha=0.25,temperature=1", teacher), 0.75f * 1.5f + 0.25f * divergence,
+              1e-4);
+  EXPECT_EQ(loss("coquant,loss=normalized,alpha=0", teacher), 1.5f);
+  EXPECT_FLOAT_EQ(loss("coquant,loss=normalized,alpha=1", teacher), loss("coquant,loss=soft", teacher));
+  EXPECT_EQ(loss("coquant,loss=normalized", {}), 1.5f);
+}
+
 TEST(ShapePenalty, IsLeastForUniformWeightsAndSeesSkew) {
   const torch::Tensor uniform = torch::linspace(-1, 1, 10001);
   EXPECT_NEAR(ShapePenalty({uniform}, 1, 1).item<float>(), 0, 1e-4);

@@ -75,7 +75,13 @@ struct Field {
   std::string meaning;
   std::function<bool(Recipe&, absl::string_view)> set;  // returns false for a value that is not allowed
   std::function<std::string(const Recipe&)> get;
+  bool later = false;  // not in the first checkpoints
 };
+
+Field Later(Field field) {
+  field.later = true;
+  return field;
+}
 
 Field Number(const char* key, double Recipe::*member, double lowest, double highest, const char* meaning) {
   return {key, absl::StrCat(lowest, "..", highest), meaning,
@@ -168,8 +174,12 @@ const std::vector<Field>& Fields() {
           "how the range of activations is chosen"),
       Number("activation_decay", &Recipe::activation_decay, 0, 1, "weight decay of PACT's clips"),
       Choice<LossRule>("loss", &Recipe::loss,
-                       {{"labels", LossRule::kLabels}, {"soft", LossRule::kSoft}, {"both", LossRule::kBoth}},
-                       "target of a pass with a teacher"),
+                       {{"labels", LossRule::kLabels},
+                        {"soft", LossRule::kSoft},
+                        {"both", LossRule::kBoth},
+                        {"normalized", LossRule::kNormalized}},
+                       "of a pass with a teacher: labels, T^2 KL, labels + distill T^2 KL, or (1 - alpha) labels + "
+                       "alpha T^2 KL"),
       Choice<TeacherRule>("teacher", &Recipe::teacher,
                           {{"none", TeacherRule::kNone},
                            {"next", TeacherRule::kNext},
@@ -179,7 +189,8 @@ const std::vector<Field>& Fields() {
                            {"closest", TeacherRule::kClosest}},
                           "point of higher precision that teaches"),
       Number("temperature", &Recipe::temperature, 0.1, 100, "of distillation"),
-      Number("distill", &Recipe::distill, 0, 1000, "weight of the teacher beside the labels"),
+      Number("distill", &Recipe::distill, 0, 1000, "weight of the teacher beside the labels with loss=both"),
+      Later(Number("alpha", &Recipe::alpha, 0, 1, "weight of the teacher with loss=normalized")),
       Whole("distill_bits", &Recipe::distill_bits, 1, 8, "points with more weight bits learn from the labels alone"),
       Number("swap", &Recipe::swap, 0, 1,
              "initial probability that a block of a student's pass runs at the teacher's point"),
@@ -282,7 +293,10 @@ std::string RecipeText(const Recipe& recipe) {
 
 std::string WholeRecipeText(const Recipe& recipe) {
   std::string text = recipe.name;
-  for (const Field& field : Fields()) absl::StrAppend(&text, ",", field.key, "=", field.get(recipe));
+  for (const Field& field : Fields()) {
+    if (field.later && field.get(recipe) == field.get(Recipe())) continue;
+    absl::StrAppend(&text, ",", field.key, "=", field.get(recipe));
+  }
   return text;
 }
 

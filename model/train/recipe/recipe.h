@@ -31,8 +31,14 @@ enum class ActivationRule : uint8_t {
   kUnit,         // clipped at 1, nothing learned (DoReFa; batch norm does the scaling)
 };
 
-// The target of a pass with a teacher: labels, the teacher's logits (soft), or both. Without a teacher: labels.
-enum class LossRule : uint8_t { kLabels, kSoft, kBoth };
+// The loss of a pass with a teacher, of the labels' cross-entropy and the teacher's KL divergence at temperature T.
+// Without a teacher: labels.
+enum class LossRule : uint8_t {
+  kLabels,
+  kSoft,        // T^2 KL
+  kBoth,        // labels + distill T^2 KL
+  kNormalized,  // (1 - alpha) labels + alpha T^2 KL: a pass with a teacher weighs as much as one without
+};
 
 // The teacher among the points of strictly higher precision that run in the same step (model/train/recipe/teacher.h).
 enum class TeacherRule : uint8_t {
@@ -68,7 +74,8 @@ struct Recipe {
   LossRule loss = LossRule::kLabels;
   TeacherRule teacher = TeacherRule::kNone;
   double temperature = 1;
-  double distill = 1;    // lambda of the loss labels + lambda T^2 KL
+  double distill = 1;    // weight of the teacher in LossRule::kBoth
+  double alpha = 0.5;    // weight of the teacher in LossRule::kNormalized
   int distill_bits = 8;  // points with more weight bits learn from the labels alone; their blocks may still be swapped
 
   double swap = 0;        // initial probability that a residual block of a student's pass runs at the teacher's point
@@ -105,7 +112,8 @@ absl::StatusOr<Recipe> ParseRecipe(absl::string_view text);
 // The shortest text that ParseRecipe reads as `recipe`: the row's name and the fields that differ from it.
 std::string RecipeText(const Recipe& recipe);
 
-// The text with every field, for the identity of a run.
+// The text with every field, for the identity of a run. Fields that the first checkpoints did not have are left out
+// where they have their defaults, so that a new key changes the identity of no earlier run.
 std::string WholeRecipeText(const Recipe& recipe);
 
 // The names of all rows, separated by commas.

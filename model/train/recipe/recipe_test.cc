@@ -76,6 +76,7 @@ TEST(ParseRecipe, NamesTheWrongValueAndTheAllowedOnes) {
   EXPECT_EQ(Error("coquant,swap=1.5"), "recipe: swap=1.5 is not one of 0..1");
   EXPECT_EQ(Error("coquant,swap=nan"), "recipe: swap=nan is not one of 0..1");
   EXPECT_EQ(Error("coquant,group=0"), "recipe: group=0 is not one of layer|1..65536");
+  EXPECT_EQ(Error("coquant,alpha=1.5"), "recipe: alpha=1.5 is not one of 0..1");
   EXPECT_EQ(Error("coquant,distill_bits=0"), "recipe: distill_bits=0 is not one of 1..8");
   EXPECT_EQ(Error("coquant,gradients=own"), "recipe: gradients=own is not one of sum|mean|mean-shared");
   EXPECT_EQ(Error("coquant,swap"), "recipe: 'swap' is not key=value");
@@ -101,7 +102,18 @@ INSTANTIATE_TEST_SUITE_P(Recipes, RecipeTextOf,
                          testing::Values("coquant", "adabits", "any-precision:hard", "separate", "double-rounding",
                                          "coquant,weights=scale-clip", "coquant,weights=scale-clip,reach=3",
                                          "coquant,teacher=next,swap=0,sign_window=2", "coquant,kure=0.123456789",
-                                         "coquant,distill_bits=1"));
+                                         "coquant,distill_bits=1", "coquant,loss=normalized,alpha=0.9"));
+
+// A key that came later must not change the identity of the runs before it: their checkpoints would not resume.
+TEST(WholeRecipeText, HasLaterKeysOnlyWhereTheyAreSet) {
+  EXPECT_EQ(WholeRecipeText(*ParseRecipe("coquant")),
+            "coquant,joint=1,weights=rms,reach=2.5,group=1,center=0,clip_gradient=0,activations=learned,"
+            "activation_decay=0,loss=both,teacher=lowest-loss,temperature=2,distill=1,distill_bits=8,swap=0.5,"
+            "swap_end=0.9,swap_shape=linear,kure=0,skew=0,sign_window=0,sign_gain=1,sign_margin=0,gradients=mean,"
+            "step_rate=0.1,scale_decades=0");
+  const std::string later = WholeRecipeText(*ParseRecipe("coquant,loss=normalized,alpha=0.25"));
+  EXPECT_NE(later.find(",alpha=0.25,"), std::string::npos) << later;
+}
 
 TEST(RecipeKeys, NameEveryFieldOfTheWholeText) {
   const std::string keys = RecipeKeys();

@@ -24,7 +24,8 @@ TEST(RecipeKeys, EachChangeTheWeights) {
        {"coquant,swap=0", "coquant,teacher=next", "coquant,teacher=highest", "coquant,distill=0",
         "coquant,temperature=4", "coquant,loss=soft", "coquant,sign_gain=3", "coquant,gradients=sum", "coquant,kure=1",
         "coquant,skew=1", "coquant,clip_gradient=1", "coquant,sign_window=1", "coquant,sign_margin=1",
-        "coquant,step_rate=1", "coquant,scale_clip=1", "coquant,gradients=mean-shared"}) {
+        "coquant,step_rate=1", "coquant,scale_clip=1", "coquant,gradients=mean-shared", "coquant,temperature=1",
+        "coquant,loss=normalized", "coquant,loss=normalized,alpha=0.25"}) {
     EXPECT_NE(weights(other), all) << other;
   }
 }
