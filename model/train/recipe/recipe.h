@@ -50,6 +50,12 @@ enum class TeacherRule : uint8_t {
   kClosest,     // the smallest KL(teacher || student) on this batch; with swapped blocks it costs one more forward pass
 };
 
+// The logits that a teacher teaches, and whose loss decides whether it is chosen.
+enum class TeacherLogits : uint8_t {
+  kRouted,  // those of its own pass in this step, in which some blocks may have been swapped
+  kPure,    // those of the network that donates the blocks: while blocks are swapped, one more forward pass
+};
+
 enum class ScheduleShape : uint8_t { kConstant, kLinear, kCosine };
 
 enum class Combination : uint8_t {
@@ -73,6 +79,7 @@ struct Recipe {
 
   LossRule loss = LossRule::kLabels;
   TeacherRule teacher = TeacherRule::kNone;
+  TeacherLogits logits = TeacherLogits::kRouted;
   double temperature = 1;
   double distill = 1;    // weight of the teacher in LossRule::kBoth
   double alpha = 0.5;    // weight of the teacher in LossRule::kNormalized

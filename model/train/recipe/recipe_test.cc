@@ -76,6 +76,7 @@ TEST(ParseRecipe, NamesTheWrongValueAndTheAllowedOnes) {
   EXPECT_EQ(Error("coquant,swap=1.5"), "recipe: swap=1.5 is not one of 0..1");
   EXPECT_EQ(Error("coquant,swap=nan"), "recipe: swap=nan is not one of 0..1");
   EXPECT_EQ(Error("coquant,group=0"), "recipe: group=0 is not one of layer|1..65536");
+  EXPECT_EQ(Error("coquant,logits=mixed"), "recipe: logits=mixed is not one of routed|pure");
   EXPECT_EQ(Error("coquant,alpha=1.5"), "recipe: alpha=1.5 is not one of 0..1");
   EXPECT_EQ(Error("coquant,distill_bits=0"), "recipe: distill_bits=0 is not one of 1..8");
   EXPECT_EQ(Error("coquant,gradients=own"), "recipe: gradients=own is not one of sum|mean|mean-shared");

@@ -20,12 +20,26 @@ TEST(RecipeKeys, EachChangeTheWeights) {
   const auto weights = [](const char* recipe) { return BriefWeights(recipe); };
   const std::vector<float> all = weights("coquant");
   EXPECT_EQ(weights("coquant"), all);
-  for (const char* other :
-       {"coquant,swap=0", "coquant,teacher=next", "coquant,teacher=highest", "coquant,distill=0",
-        "coquant,temperature=4", "coquant,loss=soft", "coquant,sign_gain=3", "coquant,gradients=sum", "coquant,kure=1",
-        "coquant,skew=1", "coquant,clip_gradient=1", "coquant,sign_window=1", "coquant,sign_margin=1",
-        "coquant,step_rate=1", "coquant,scale_clip=1", "coquant,gradients=mean-shared", "coquant,temperature=1",
-        "coquant,loss=normalized", "coquant,loss=normalized,alpha=0.25"}) {
+  for (const char* other : {"coquant,swap=0",
+                            "coquant,teacher=next",
+                            "coquant,teacher=highest",
+                            "coquant,distill=0",
+                            "coquant,temperature=4",
+                            "coquant,loss=soft",
+                            "coquant,sign_gain=3",
+                            "coquant,gradients=sum",
+                            "coquant,kure=1",
+                            "coquant,skew=1",
+                            "coquant,clip_gradient=1",
+                            "coquant,sign_window=1",
+                            "coquant,sign_margin=1",
+                            "coquant,step_rate=1",
+                            "coquant,scale_clip=1",
+                            "coquant,gradients=mean-shared",
+                            "coquant,temperature=1",
+                            "coquant,loss=normalized",
+                            "coquant,loss=normalized,alpha=0.25",
+                            "coquant,logits=pure"}) {
     EXPECT_NE(weights(other), all) << other;
   }
 }
@@ -36,6 +50,14 @@ TEST(RecipeKeys, DistillBitsLimitsTheTaughtPoints) {
   EXPECT_EQ(BriefWeights("coquant,distill_bits=1", two_bits_and_more), by_labels);
   EXPECT_NE(BriefWeights("coquant,distill_bits=2", two_bits_and_more), by_labels);
   EXPECT_NE(BriefWeights("coquant,distill_bits=1"), BriefWeights("coquant,loss=labels"));
+}
+
+TEST(RecipeKeys, PureLogitsAreThoseOfThePassWhereNoBlockWasSwapped) {
+  EXPECT_EQ(BriefWeights("coquant,swap=0,logits=pure"), BriefWeights("coquant,swap=0"));
+  // Of two points the higher teaches, and its blocks are never swapped.
+  EXPECT_EQ(BriefWeights("coquant,logits=pure", "fp32,w2a2"), BriefWeights("coquant", "fp32,w2a2"));
+  EXPECT_NE(BriefWeights("coquant,teacher=next,logits=pure", "fp32,w4a4,w2a2"),
+            BriefWeights("coquant,teacher=next", "fp32,w4a4,w2a2"));
 }
 
 // All tensors of a training after one joint step of plain SGD.

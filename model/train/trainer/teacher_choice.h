@@ -19,8 +19,9 @@ namespace anybit::model::train {
 // Forward and backward at one point, finished, as the later points of the same step see it. Tensors have no gradient.
 struct PointPass {
   PointIndex point = 0;
-  torch::Tensor logits;      // [N, classes]
-  torch::Tensor label_loss;  // scalar, mean over all processes
+  torch::Tensor logits;       // [N, classes], that the point teaches
+  torch::Tensor label_loss;   // of these logits: scalar, mean over all processes
+  torch::Tensor routed_loss;  // the same of the pass itself, with its swapped blocks
 };
 
 class TeacherChoice {

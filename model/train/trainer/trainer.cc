@@ -114,7 +114,7 @@ class TrainingRun {
   void TrainStep(int64_t step, const TensorBatch& batch) {
     optimizer_.ClearGradients();
     const std::vector<PointPass> passes = passes_.Run(step, PointsDue(step), batch);
-    for (const PointPass& pass : passes) losses_.Add(pass.point, pass.label_loss);
+    for (const PointPass& pass : passes) losses_.Add(pass.point, pass.routed_loss);
     network_->PullBackGradients();
     if (recipe_.gradients == Combination::kMeanShared) {
       for (const torch::Tensor& parameter : network_->shared()) {

@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "model/train/network/losses.h"
@@ -28,6 +29,7 @@ std::vector<PointPass> TrainingPasses::Run(int64_t step, std::span<const PointIn
   const Step shared{.index = step,
                     .swap = SwapProbabilityAt(step),
                     .divisor = recipe_.gradients == Combination::kMean ? count : 1,
+                    .last = due.back(),
                     .batch = batch};
   std::vector<PointPass> done;
   for (const PointIndex point : due) done.push_back(RunPass(shared, point, done));
@@ -37,20 +39,19 @@ std::vector<PointPass> TrainingPasses::Run(int64_t step, std::span<const PointIn
 PointPass TrainingPasses::RunPass(const Step& step, PointIndex point, std::span<const PointPass> done) {
   const torch::Tensor& images = step.batch.images;
   torch::Tensor logits;
-  torch::Tensor compared;  // the student's logits, for the rule that compares them with the teachers'
+  torch::Tensor pure;  // logits without swapped blocks, where they are known
   if (recipe_.teacher == TeacherRule::kClosest && step.swap == 0) {
     logits = network_->Forward(point, images, kStatisticsMomentum);
-    compared = logits.detach();
+    pure = logits.detach();
   } else if (recipe_.teacher == TeacherRule::kClosest && !done.empty()) {
-    // Blocks of the teacher are swapped in, so it must be known before the pass: one more pass without them.
-    torch::NoGradGuard no_gradient;
-    compared = network_->Forward(point, images, /*momentum=*/0);
+    // The rule compares them, and the teacher must be known before its blocks are swapped in.
+    pure = PureLogits(point, images);
   }
   // The teacher gives the student its logits, its blocks, or both.
   const bool teachable = !done.empty() && (step.swap > 0 || recipe_.loss != LossRule::kLabels);
-  const PointPass* teacher = teachable ? ValueOf(teachers_.Choose(step.index, point, done, compared)) : nullptr;
+  const PointPass* teacher = teachable ? ValueOf(teachers_.Choose(step.index, point, done, pure)) : nullptr;
+  Route route;
   if (!logits.defined()) {
-    Route route;
     if (teacher != nullptr && step.swap > 0) {
       route = SwapBlocks(network_->plan(), blocks_, point, teacher->point, step.swap, options_.seed, step.index);
     }
@@ -60,7 +61,20 @@ PointPass TrainingPasses::RunPass(const Step& step, PointIndex point, std::span<
   const bool distilled = teacher != nullptr && points_[point].weight_bits <= recipe_.distill_bits;
   const torch::Tensor loss = PassLoss(recipe_, label_loss, logits, distilled ? teacher->logits : torch::Tensor());
   (loss * ((points_[point].weights.sign ? recipe_.sign_gain : 1) / step.divisor)).backward();
-  return {.point = point, .logits = logits.detach(), .label_loss = ValueOf(MeanOverGroup(options_.group, label_loss))};
+  PointPass pass{
+      .point = point, .logits = logits.detach(), .routed_loss = ValueOf(MeanOverGroup(options_.group, label_loss))};
+  pass.label_loss = pass.routed_loss;
+  const bool swapped = std::any_of(route.begin(), route.end(), [&](PointIndex at) { return at != point; });
+  if (recipe_.logits == TeacherLogits::kPure && swapped && point != step.last) {
+    pass.logits = pure.defined() ? pure : PureLogits(point, images);
+    pass.label_loss = ValueOf(MeanOverGroup(options_.group, BatchLoss(pass.logits, step.batch)));
+  }
+  return pass;
+}
+
+torch::Tensor TrainingPasses::PureLogits(PointIndex point, const torch::Tensor& images) {
+  torch::NoGradGuard no_gradient;
+  return network_->Forward(point, images, /*momentum=*/0);
 }
 
 double TrainingPasses::SwapProbabilityAt(int64_t step) const {

@@ -1,8 +1,9 @@
 // The passes of one training step: forward and backward at each point that is due, with teachers, swapped blocks and
 // losses as the recipe says. The step of the optimizer is the caller's.
 //
-// A pass with swapped blocks may teach: its loss decides whether it is chosen, and its logits are the target. Blocks of
-// the highest point are never swapped.
+// A pass with swapped blocks may teach: its loss decides whether it is chosen, and its logits are the target. With
+// TeacherLogits::kPure both are those of the point without swapped blocks, which is the network that donates blocks.
+// Blocks of the highest point are never swapped.
 #ifndef ANYBIT_MODEL_TRAIN_TRAINER_TRAINING_PASSES_H_
 #define ANYBIT_MODEL_TRAIN_TRAINER_TRAINING_PASSES_H_
 
@@ -35,13 +36,16 @@ class TrainingPasses {
   // Alike in all passes of a step.
   struct Step {
     int64_t index;
-    double swap;     // probability that a block is swapped
-    double divisor;  // of the losses
+    double swap;      // probability that a block is swapped
+    double divisor;   // of the losses
+    PointIndex last;  // point of the step, which teaches none
     const TensorBatch& batch;
   };
 
   // Forward and backward at `point`; `done` are the passes of higher points.
   PointPass RunPass(const Step& step, PointIndex point, std::span<const PointPass> done);
+  // The logits of `point` without swapped blocks or gradient; running statistics stay as they are.
+  torch::Tensor PureLogits(PointIndex point, const torch::Tensor& images);
   double SwapProbabilityAt(int64_t step) const;
   torch::Tensor BatchLoss(const torch::Tensor& logits, const TensorBatch& batch) const;
 
