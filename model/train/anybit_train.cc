@@ -34,8 +34,10 @@
 #include "model/train/train_results.h"
 #include "model/train/trainer/separate_training.h"
 #include "model/train/trainer/start.h"
+#include "model/train/trainer/teacher_counts.h"
 #include "model/train/trainer/trainer.h"
 #include "model/train/trainer/trainer_options.h"
+#include "model/train/trainer/training_result.h"
 #include "model/train/whole_examples.h"
 
 namespace anybit::model::train {
@@ -51,19 +53,27 @@ absl::StatusOr<Artifact> ReadStart(const std::string& path, const NetworkSpec& s
                                                  ")"));
 }
 
-// The artifact of a joint run, or one artifact per point where they are trained separately.
-absl::StatusOr<std::vector<Artifact>> TrainAll(const Task& task, const TrainRequest& request) {
+// The result of a joint run, or one result per point where they are trained separately.
+absl::StatusOr<std::vector<TrainingResult>> TrainAll(const Task& task, const TrainRequest& request) {
   const TrainerOptions& options = request.options;
   const bool speaks = options.rank() == 0;
   std::ostream silent(nullptr);
   std::ostream& progress = speaks ? std::cerr : silent;
   const bool live = speaks && isatty(STDERR_FILENO);
-  if (!options.recipe.joint) return TrainSeparately(task.spec, request.points, *task.training, options, progress, live);
-  absl::StatusOr<Artifact> artifact = Train(task.spec, request.points, *task.training, options, progress, live);
-  if (!artifact.ok()) return artifact.status();
-  std::vector<Artifact> artifacts;
-  artifacts.push_back(*std::move(artifact));
-  return artifacts;
+  std::vector<TrainingResult> results;
+  if (!options.recipe.joint) {
+    absl::StatusOr<std::vector<Artifact>> artifacts =
+        TrainSeparately(task.spec, request.points, *task.training, options, progress, live);
+    if (!artifacts.ok()) return artifacts.status();
+    for (Artifact& artifact : *artifacts) {
+      results.push_back({.artifact = std::move(artifact), .teachers = TeacherCounts(/*points=*/1)});
+    }
+    return results;
+  }
+  absl::StatusOr<TrainingResult> result = Train(task.spec, request.points, *task.training, options, progress, live);
+  if (!result.ok()) return result.status();
+  results.push_back(*std::move(result));
+  return results;
 }
 
 // Makes malloc keep the memory of activations, which every pass frees. Returned to the system, its pages would be
@@ -89,8 +99,8 @@ absl::Status TrainAndFinish(const Task& task, const TrainRequest& request) {
   // The time before a checkpoint is unknown.
   const bool whole = !options.resume || CheckpointFiles(options, request.points).empty();
   const std::clock_t begin = std::clock();
-  absl::StatusOr<std::vector<Artifact>> artifacts = TrainAll(task, request);
-  if (!artifacts.ok()) return artifacts.status();
+  absl::StatusOr<std::vector<TrainingResult>> results = TrainAll(task, request);
+  if (!results.ok()) return results.status();
   TrainingRun run;
   if (whole) run.set_processor_seconds(static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC);
   run.set_recipe(request.label);
@@ -99,7 +109,7 @@ absl::Status TrainAndFinish(const Task& task, const TrainRequest& request) {
   run.set_seed(options.seed);
   run.set_command(CommandOf(request, task.architecture));
   if (options.rank() != 0) return absl::OkStatus();
-  const absl::Status status = FinishRun(*std::move(artifacts), task, request, std::move(run), std::cout);
+  const absl::Status status = FinishRun(*std::move(results), task, request, std::move(run), std::cout);
   if (!status.ok()) return status;
   // Without a test, the run will be resumed for it.
   if (request.keeps_checkpoint || task.test == nullptr) return absl::OkStatus();

@@ -155,7 +155,11 @@ TEST(AnybitTrain, LeavesAReportBesideTheArtifact) {
     EXPECT_EQ(report->points(p).test_accuracy(), artifact.points[p].info.accuracy);
     EXPECT_EQ(report->points(p).held_out_images(), 100);
     EXPECT_EQ(report->points(p).test_images(), 50);
+    int64_t taught = 0;
+    for (const TeacherSteps& teacher : report->points(p).teachers()) taught += teacher.steps();
+    EXPECT_EQ(taught, p == 0 ? 0 : 2);
   }
+  EXPECT_EQ(report->points(1).teachers(0).name(), report->points(0).name());
   EXPECT_NE(run.output().find("| coquant,swap=0 |"), std::string::npos) << run.output();
 }
 

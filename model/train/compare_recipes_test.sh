@@ -26,7 +26,7 @@ brief=(-- --data="$work/data" --start_steps=1 --joint_steps=1 --batch=16 --held_
 
 "$compare" coquant "$work/runs" --seeds "1 2" "${brief[@]}" || fail "the table failed"
 rows=$(grep -c '^| teachers alone' "$work/runs/coquant.md")
-[[ $rows == 5 ]] || fail "2 accuracies, 2 differences and the list of runs are $rows rows: $(cat "$work/runs/coquant.md")"
+[[ $rows == 12 ]] || fail "2 accuracies, 2 differences, 7 students and the list of runs are $rows rows: $(cat "$work/runs/coquant.md")"
 grep -q '^| coquant .*±' "$work/runs/coquant.md" || fail "two seeds give no deviation"
 [[ -s $work/runs/coquant.svg ]] || fail "there is no figure"
 [[ -z $(find "$work/runs" -name '*.safetensors' -o -name '*checkpoint*') ]] || fail "a run left more than its report"

@@ -13,6 +13,7 @@
 namespace anybit::model::train {
 
 using proto::PointResult;
+using proto::TeacherSteps;
 using proto::TrainingRun;
 
 inline constexpr double kFullPrecisionBits = 32;

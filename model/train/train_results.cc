@@ -12,16 +12,29 @@
 #include "model/data/example_set.h"
 #include "model/engine/evaluate.h"
 #include "model/engine/packed_network.h"
+#include "model/format/artifact.h"
 #include "model/kernels/cpu/instruction_set.h"
 #include "model/train/recipe/point_recipe.h"
+#include "model/train/trainer/teacher_counts.h"
 #include "model/train/training_page.h"
 
 namespace anybit::model::train {
 namespace {
 
-// Adds the results of `artifact`, whose points are those of `points`, to `run`. `test` may be null.
-absl::Status NoteResults(Artifact& artifact, const ExampleSet* test, const std::vector<PointRecipe>& points,
+void NoteTeachers(const TeacherCounts& counts, PointIndex student, const std::vector<PointRecipe>& points,
+                  PointResult& result) {
+  for (PointIndex teacher = 0; teacher < static_cast<PointIndex>(points.size()); ++teacher) {
+    if (counts.Of(student, teacher) == 0) continue;
+    TeacherSteps& steps = *result.add_teachers();
+    steps.set_name(points[teacher].name);
+    steps.set_steps(counts.Of(student, teacher));
+  }
+}
+
+// Adds `trained`, whose points are those of `points`, to `run`. `test` may be null.
+absl::Status NoteResults(TrainingResult& trained, const ExampleSet* test, const std::vector<PointRecipe>& points,
                          const std::atomic<int>& stop, TrainingRun& run) {
+  Artifact& artifact = trained.artifact;
   std::unique_ptr<PackedNetwork> engine;
   if (test != nullptr) {
     absl::StatusOr<std::unique_ptr<PackedNetwork>> created =
@@ -34,6 +47,7 @@ absl::Status NoteResults(Artifact& artifact, const ExampleSet* test, const std::
     PointResult& result = *run.add_points() = ResultOf(points[p]);
     result.set_held_out_accuracy(point.info.accuracy);
     result.set_held_out_images(point.accuracy_images);
+    NoteTeachers(trained.teachers, static_cast<PointIndex>(p), points, result);
     if (test == nullptr) continue;
     if (stop != 0) return absl::CancelledError("stopped before the test was done");
     absl::StatusOr<double> accuracy = EvaluateTop1(*engine, ToPointId(static_cast<int>(p)), *test);
@@ -48,13 +62,13 @@ absl::Status NoteResults(Artifact& artifact, const ExampleSet* test, const std::
 
 }  // namespace
 
-absl::Status FinishRun(std::vector<Artifact> artifacts, const Task& task, const TrainRequest& request, TrainingRun run,
-                       std::ostream& shown) {
+absl::Status FinishRun(std::vector<TrainingResult> results, const Task& task, const TrainRequest& request,
+                       TrainingRun run, std::ostream& shown) {
   const bool joint = request.options.recipe.joint;
-  for (size_t i = 0; i < artifacts.size(); ++i) {
-    Artifact& artifact = artifacts[i];
+  for (size_t i = 0; i < results.size(); ++i) {
+    Artifact& artifact = results[i].artifact;
     const std::vector<PointRecipe> own = joint ? request.points : std::vector{request.points[i]};
-    absl::Status status = NoteResults(artifact, task.test.get(), own, *request.options.stop, run);
+    absl::Status status = NoteResults(results[i], task.test.get(), own, *request.options.stop, run);
     if (!status.ok()) return status;
     artifact.version = request.model_version;
     artifact.trained_with = run.command();

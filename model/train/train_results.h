@@ -6,18 +6,18 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "model/format/artifact.h"
 #include "model/train/run_file.h"
 #include "model/train/task.h"
 #include "model/train/train_flags.h"
+#include "model/train/trainer/training_result.h"
 
 namespace anybit::model::train {
 
 // Measures the test images with the engine that will serve, once, after the last choice, unless `task` has none. Then
-// writes the artifacts and the report, and shows the report in `shown`. `run` has everything but the accuracies.
+// writes the artifacts and the report, and shows the report in `shown`. `run` has everything but the points.
 // Cancelled between two points where `request.options.stop` is set; the errors of evaluation and of writing.
-absl::Status FinishRun(std::vector<Artifact> artifacts, const Task& task, const TrainRequest& request, TrainingRun run,
-                       std::ostream& shown);
+absl::Status FinishRun(std::vector<TrainingResult> results, const Task& task, const TrainRequest& request,
+                       TrainingRun run, std::ostream& shown);
 
 }  // namespace anybit::model::train
 

@@ -8,6 +8,7 @@
 #include "model/train/accuracy_tables.h"
 #include "model/train/run_commands.h"
 #include "model/train/run_statistics.h"
+#include "model/train/teacher_table.h"
 #include "report/markdown_table.h"
 
 namespace anybit::model::train {
@@ -31,6 +32,11 @@ std::string Accuracies(const char* title, std::span<const TrainingRun> runs, Acc
   return absl::StrCat(text, "\nAbove `", runs.front().recipe(), "`, runs of the same seed:\n\n", differences);
 }
 
+std::string Teachers(std::span<const TrainingRun> runs) {
+  const std::string table = TeacherTable(runs);
+  return table.empty() ? "" : absl::StrCat("\n## Teachers\n\nShare of a student's taught steps, %:\n\n", table);
+}
+
 std::string ListOfRuns(std::span<const TrainingRun> runs) {
   std::vector<std::vector<std::string>> rows = {{"recipe", "runs", "seeds", "processor minutes a run"}};
   for (const std::string& recipe : RecipesOf(runs)) {
@@ -52,8 +58,9 @@ std::string ListOfRuns(std::span<const TrainingRun> runs) {
 }  // namespace
 
 std::string TrainingPage(const std::string& title, std::span<const TrainingRun> runs) {
-  std::string page = absl::StrCat(Heading(title, runs), Accuracies("Test set", runs, AccuracyOf::kTest),
-                                  Accuracies("Held-out images", runs, AccuracyOf::kHeldOut), ListOfRuns(runs));
+  std::string page =
+      absl::StrCat(Heading(title, runs), Accuracies("Test set", runs, AccuracyOf::kTest),
+                   Accuracies("Held-out images", runs, AccuracyOf::kHeldOut), Teachers(runs), ListOfRuns(runs));
   const std::vector<std::string> commands = DistinctCommands(runs);
   if (!commands.empty()) absl::StrAppend(&page, "\n```\n", absl::StrJoin(commands, "\n"), "\n```\n");
   return page;

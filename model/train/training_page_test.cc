@@ -31,6 +31,15 @@ TEST(TrainingPage, ComparesRunsOfTheSameSeed) {
   EXPECT_THAT(TrainingPage("t", runs), HasSubstr("Above `coquant`, runs of the same seed:\n\n| recipe   | fp32"));
 }
 
+TEST(TrainingPage, HasTheTeachersOfRunsThatWereTaught) {
+  std::vector<TrainingRun> runs = TwoRecipes();
+  EXPECT_THAT(TrainingPage("t", runs), Not(HasSubstr("Teachers")));
+  TeacherSteps& taught = *runs[0].mutable_points(0)->add_teachers();
+  taught.set_name("fp32");
+  taught.set_steps(7);
+  EXPECT_THAT(TrainingPage("t", runs), HasSubstr("## Teachers\n\nShare of a student's taught steps, %:\n\n| recipe"));
+}
+
 TEST(TrainingPage, HasNoTestAccuracyThatWasNotMeasured) {
   EXPECT_THAT(TrainingPage("t", TwoRecipes()), Not(HasSubstr("Test set")));
 }

@@ -4,6 +4,7 @@
 
 #include <sstream>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -17,6 +18,7 @@
 #include "model/train/recipe/recipe.h"
 #include "model/train/testing/stripes.h"
 #include "model/train/trainer/trainer.h"
+#include "model/train/trainer/training_result.h"
 
 namespace anybit::model::train {
 
@@ -33,9 +35,16 @@ inline TrainerOptions SmallOptions(const char* recipe = "coquant") {
 
 inline constexpr char kPoints[] = "fp32,w4a4f,w1a1";
 
-inline absl::StatusOr<Artifact> TrainSmall(const TrainerOptions& options, const char* points = kPoints) {
+inline absl::StatusOr<TrainingResult> TrainSmallWithCounts(const TrainerOptions& options,
+                                                           const char* points = kPoints) {
   std::ostringstream progress;
   return Train(StripesNetwork(), *ParsePoints(points), Stripes(500, 1), options, progress, /*live=*/false);
+}
+
+inline absl::StatusOr<Artifact> TrainSmall(const TrainerOptions& options, const char* points = kPoints) {
+  absl::StatusOr<TrainingResult> result = TrainSmallWithCounts(options, points);
+  if (!result.ok()) return result.status();
+  return std::move(result->artifact);
 }
 
 // Top-1 accuracy of every point in the engine, on images outside the training set.

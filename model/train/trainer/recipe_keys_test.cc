@@ -11,6 +11,8 @@
 #include "absl/strings/str_cat.h"
 #include "model/train/testing/training.h"
 #include "model/train/trainer/checkpoint.h"
+#include "model/train/trainer/teacher_counts.h"
+#include "model/train/trainer/training_result.h"
 
 namespace anybit::model::train {
 namespace {
@@ -58,6 +60,46 @@ TEST(RecipeKeys, PureLogitsAreThoseOfThePassWhereNoBlockWasSwapped) {
   EXPECT_EQ(BriefWeights("coquant,logits=pure", "fp32,w2a2"), BriefWeights("coquant", "fp32,w2a2"));
   EXPECT_NE(BriefWeights("coquant,teacher=next,logits=pure", "fp32,w4a4,w2a2"),
             BriefWeights("coquant,teacher=next", "fp32,w4a4,w2a2"));
+}
+
+std::vector<int64_t> TeachersOf(PointIndex student, const TeacherCounts& counts, int points) {
+  std::vector<int64_t> steps;
+  for (PointIndex teacher = 0; teacher < points; ++teacher) steps.push_back(counts.Of(student, teacher));
+  return steps;
+}
+
+TEST(Teachers, AreCountedForEachStudentAndStep) {
+  TrainerOptions options = SmallOptions("coquant,teacher=next");
+  options.start_steps = 5;
+  options.joint_steps = 12;
+  const TeacherCounts next = TrainSmallWithCounts(options, "fp32,w8a8,w4a4,w2a2@3")->teachers;
+  EXPECT_EQ(TeachersOf(0, next, 4), (std::vector<int64_t>{0, 0, 0, 0}));
+  EXPECT_EQ(TeachersOf(1, next, 4), (std::vector<int64_t>{12, 0, 0, 0}));
+  EXPECT_EQ(TeachersOf(2, next, 4), (std::vector<int64_t>{0, 12, 0, 0}));
+  EXPECT_EQ(TeachersOf(3, next, 4), (std::vector<int64_t>{0, 0, 4, 0}));
+  // Blocks are swapped until the middle.
+  options.recipe = *ParseRecipe("coquant,teacher=highest,loss=labels,swap_end=0.5");
+  EXPECT_EQ(TeachersOf(1, TrainSmallWithCounts(options)->teachers, 3), (std::vector<int64_t>{6, 0, 0}));
+  options.recipe = *ParseRecipe("coquant,swap=0,loss=labels");
+  EXPECT_EQ(TeachersOf(1, TrainSmallWithCounts(options)->teachers, 3), (std::vector<int64_t>{0, 0, 0}));
+}
+
+TEST(Teachers, OfTheStepsBeforeAnInterruptionCountToo) {
+  TrainerOptions options = SmallOptions("coquant,teacher=random");
+  options.start_steps = 2;
+  options.joint_steps = 20;
+  const std::vector<int64_t> whole = TeachersOf(2, TrainSmallWithCounts(options)->teachers, 3);
+  options.checkpoint = testing::TempDir() + "/recipe_keys_test_teachers.ckpt";
+  std::filesystem::remove(options.checkpoint);
+  options.checkpoint_interval = 10;
+  TrainSmallAndDie(options, 14);
+  options.resume = true;
+  EXPECT_EQ(TeachersOf(2, TrainSmallWithCounts(options)->teachers, 3), whole);
+  // A checkpoint of a version that did not count them resumes, and counts from there.
+  Checkpoint old = *ReadCheckpoint(options.checkpoint);
+  ASSERT_EQ(old.tensors.erase("teachers"), 1u);
+  ASSERT_TRUE(WriteCheckpoint(old, options.checkpoint).ok());
+  EXPECT_EQ(TeachersOf(2, TrainSmallWithCounts(options)->teachers, 3), (std::vector<int64_t>{0, 0, 0}));
 }
 
 // All tensors of a training after one joint step of plain SGD.

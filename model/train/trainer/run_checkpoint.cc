@@ -10,7 +10,7 @@ namespace anybit::model::train {
 RunCheckpoint::RunCheckpoint(std::string path, std::string identity, bool resumes)
     : path_(std::move(path)), identity_(std::move(identity)), file_is_own_(resumes) {}
 
-absl::StatusOr<int64_t> RunCheckpoint::Load(const NamedTensors& state) const {
+absl::StatusOr<int64_t> RunCheckpoint::Load(const NamedTensors& state, const NamedTensors& optional) const {
   const absl::StatusOr<Checkpoint> checkpoint = ReadCheckpoint(path_);
   if (!checkpoint.ok()) return checkpoint.status();
   if (checkpoint->identity != identity_) {
@@ -18,6 +18,10 @@ absl::StatusOr<int64_t> RunCheckpoint::Load(const NamedTensors& state) const {
                                                    checkpoint->identity, "], this one [", identity_, "]"));
   }
   for (const auto& [name, tensor] : state) {
+    if (absl::Status status = Restore(*checkpoint, name, tensor); !status.ok()) return status;
+  }
+  for (const auto& [name, tensor] : optional) {
+    if (!checkpoint->tensors.contains(name)) continue;
     if (absl::Status status = Restore(*checkpoint, name, tensor); !status.ok()) return status;
   }
   return checkpoint->step;

@@ -20,10 +20,11 @@ class RunCheckpoint {
   // overwritten.
   RunCheckpoint(std::string path, std::string identity, bool resumes);
 
-  // Copies the file's values into the tensors of `state` and returns the number of finished steps. NotFound where there
-  // is no file; InvalidArgument, with both identities, where the file belongs to another run; the errors of
-  // ReadCheckpoint and Restore.
-  absl::StatusOr<int64_t> Load(const NamedTensors& state) const;
+  // Copies the file's values into the tensors of `state` and returns the number of finished steps. Tensors of
+  // `optional` keep their values where the file has none of their name. NotFound where there is no file;
+  // InvalidArgument, with both identities, where the file belongs to another run; the errors of ReadCheckpoint and
+  // Restore.
+  absl::StatusOr<int64_t> Load(const NamedTensors& state, const NamedTensors& optional = {}) const;
 
   // Writes `state` after `step` finished steps. Returns the path under which the file of another run was kept, or "".
   // The errors of WriteCheckpoint and KeepEarlierCheckpoint.

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/train/trainer/start.h"
 #include "model/train/trainer/trainer.h"
+#include "model/train/trainer/training_result.h"
 
 namespace anybit::model::train {
 
@@ -25,9 +26,9 @@ absl::StatusOr<std::vector<Artifact>> TrainSeparately(const NetworkSpec& spec, c
     progress << "the shared start\n";
     alone.joint_steps = 0;
     alone.checkpoint = checkpoint(kStartName);
-    absl::StatusOr<Artifact> trained = Train(spec, *ParsePoints("fp32"), examples, alone, progress, live);
+    absl::StatusOr<TrainingResult> trained = Train(spec, *ParsePoints("fp32"), examples, alone, progress, live);
     if (!trained.ok()) return trained.status();
-    start = *std::move(trained);
+    start = std::move(trained->artifact);
     alone.start = &*start;
     alone.first_batch = options.start_steps;
     alone.start_steps = 0;
@@ -38,9 +39,9 @@ absl::StatusOr<std::vector<Artifact>> TrainSeparately(const NetworkSpec& spec, c
     alone.joint_steps = options.joint_steps / point.interval;
     point.interval = 1;
     alone.checkpoint = checkpoint(point.name);
-    absl::StatusOr<Artifact> artifact = Train(spec, {point}, examples, alone, progress, live);
-    if (!artifact.ok()) return artifact.status();
-    artifacts.push_back(*std::move(artifact));
+    absl::StatusOr<TrainingResult> result = Train(spec, {point}, examples, alone, progress, live);
+    if (!result.ok()) return result.status();
+    artifacts.push_back(std::move(result->artifact));
   }
   return artifacts;
 }

@@ -82,7 +82,7 @@ class TrainingRun {
     std::iota(results_.begin(), results_.end(), 0);
   }
 
-  Artifact Run() {
+  TrainingResult Run() {
     const int64_t first = FirstStep();
     ProgressLine line(progress_, live_, options_.progress_interval, total_steps_, first);
     for (int64_t step = first; step < total_steps_;) {
@@ -172,7 +172,7 @@ class TrainingRun {
     average_.Reset();
   }
 
-  Artifact Result() {
+  TrainingResult Result() {
     if (options_.ema > 0) {
       average_.Apply();
       network_->WeightsChanged();
@@ -181,7 +181,8 @@ class TrainingRun {
     Artifact artifact = network_->Export(results_);
     if (options_.rank() == 0) Check(MeasureAccuracies(artifact, split_.held_out, options_.stop));
     if (ValueOf(StopRequested(options_))) Check(Stopped(total_steps_));
-    return artifact;
+    progress_ << passes_.teachers().Text(points_);
+    return {.artifact = std::move(artifact), .teachers = passes_.teachers()};
   }
 
   // From `norm_batches` batches, with the final weights.
@@ -223,8 +224,11 @@ class TrainingRun {
     return state;
   }
 
+  // Saved with the state, but no later step depends on it and early checkpoints lack it.
+  NamedTensors Counts() { return {{"teachers", passes_.teachers().tensor()}}; }
+
   int64_t Load() {
-    const absl::StatusOr<int64_t> step = checkpoint_.Load(State());
+    const absl::StatusOr<int64_t> step = checkpoint_.Load(State(), Counts());
     if (absl::IsNotFound(step.status())) {
       progress_ << "no checkpoint '" << checkpoint_.path() << "' yet: from the first step\n";
       return 0;
@@ -236,7 +240,9 @@ class TrainingRun {
 
   void Save(int64_t step) {
     if (options_.rank() != 0) return;
-    const std::string kept = ValueOf(checkpoint_.Save(step, State()));
+    NamedTensors all = State();
+    for (const auto& [name, tensor] : Counts()) all.emplace_back(name, tensor);
+    const std::string kept = ValueOf(checkpoint_.Save(step, all));
     if (kept.empty()) return;
     progress_ << (live_ ? "\r\033[K" : "") << "an earlier checkpoint is kept as '" << kept << "'\n";
   }
@@ -297,9 +303,9 @@ class TrainingRun {
 
 }  // namespace
 
-absl::StatusOr<Artifact> Train(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
-                               const ExampleSet& examples, const TrainerOptions& options, std::ostream& progress,
-                               bool live) {
+absl::StatusOr<TrainingResult> Train(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
+                                     const ExampleSet& examples, const TrainerOptions& options, std::ostream& progress,
+                                     bool live) {
   if (absl::Status status = CheckOptions(spec, points, examples, options); !status.ok()) return status;
   try {
     const c10::DeviceGuard device{torch::Device(options.device)};

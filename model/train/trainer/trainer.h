@@ -5,8 +5,8 @@
 // their augmentation, teachers, swapped blocks and initial weights follow from the seed and the step alone, so that a
 // resumed run gives exactly the result of an uninterrupted one.
 //
-//   absl::StatusOr<Artifact> artifact = Train(spec, *ParsePoints("fp32,w4a4f"), examples,
-//                                             {.recipe = *ParseRecipe("anybit"), .seed = 7}, std::cerr, true);
+//   absl::StatusOr<TrainingResult> result = Train(spec, *ParsePoints("fp32,w4a4f"), examples,
+//                                                 {.recipe = *ParseRecipe("anybit"), .seed = 7}, std::cerr, true);
 #ifndef ANYBIT_MODEL_TRAIN_TRAINER_TRAINER_H_
 #define ANYBIT_MODEL_TRAIN_TRAINER_TRAINER_H_
 
@@ -15,23 +15,22 @@
 
 #include "absl/status/statusor.h"
 #include "model/data/example_set.h"
-#include "model/format/artifact.h"
 #include "model/train/recipe/point_recipe.h"
 #include "model/train/trainer/trainer_options.h"
+#include "model/train/trainer/training_result.h"
 
 namespace anybit::model::train {
 
-// Trains on `examples` and returns the artifact with its accuracies on the held-out part. Progress goes to `progress`,
-// on one line rewritten in place where `live`. Errors:
+// Trains on `examples`. Progress goes to `progress`, on one line rewritten in place where `live`. Errors:
 // - InvalidArgument for options that do not fit;
 // - those of ExampleSet::Read for an example that cannot be read, after a checkpoint of the steps before;
 // - Cancelled, with the saved step, where TrainerOptions::stop is set;
 // - Aborted where the training diverges;
 // - Unavailable where a process of the group is gone;
 // - Internal where LibTorch fails.
-absl::StatusOr<Artifact> Train(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
-                               const ExampleSet& examples, const TrainerOptions& options, std::ostream& progress,
-                               bool live);
+absl::StatusOr<TrainingResult> Train(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
+                                     const ExampleSet& examples, const TrainerOptions& options, std::ostream& progress,
+                                     bool live);
 
 }  // namespace anybit::model::train
 

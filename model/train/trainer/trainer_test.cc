@@ -17,6 +17,7 @@
 #include "model/train/testing/stripes.h"
 #include "model/train/testing/training.h"
 #include "model/train/trainer/start.h"
+#include "model/train/trainer/training_result.h"
 
 namespace anybit::model::train {
 namespace {
@@ -332,9 +333,10 @@ TEST(Train, ShowsHeldOutAccuraciesOnTheWayWithoutDisturbingTheRun) {
   const std::string quiet = SerializeArtifact(*TrainSmall(options));
   options.evaluation_interval = 15;
   std::ostringstream progress;
-  const Artifact watched = *Train(StripesNetwork(), *ParsePoints(kPoints), Stripes(500, 1), options, progress, false);
+  const TrainingResult watched =
+      *Train(StripesNetwork(), *ParsePoints(kPoints), Stripes(500, 1), options, progress, false);
   EXPECT_NE(progress.str().find("step 15 held-out fp32 "), std::string::npos) << progress.str();
-  EXPECT_EQ(SerializeArtifact(watched), quiet);
+  EXPECT_EQ(SerializeArtifact(watched.artifact), quiet);
 }
 
 TEST(Train, RefusesOptionsThatDoNotFit) {

@@ -22,7 +22,8 @@ TrainingPasses::TrainingPasses(TrainableNetwork network, const TrainerOptions& o
       network_(std::move(network)),
       points_(network_->points()),
       blocks_(SwappableBlocks(network_->plan())),
-      teachers_(recipe_, points_, options.seed, options.group) {}
+      teachers_(recipe_, points_, options.seed, options.group),
+      counts_(points_.size()) {}
 
 std::vector<PointPass> TrainingPasses::Run(int64_t step, std::span<const PointIndex> due, const TensorBatch& batch) {
   const double count = static_cast<double>(due.size());
@@ -50,6 +51,7 @@ PointPass TrainingPasses::RunPass(const Step& step, PointIndex point, std::span<
   // The teacher gives the student its logits, its blocks, or both.
   const bool teachable = !done.empty() && (step.swap > 0 || recipe_.loss != LossRule::kLabels);
   const PointPass* teacher = teachable ? ValueOf(teachers_.Choose(step.index, point, done, pure)) : nullptr;
+  if (teacher != nullptr) counts_.Add(point, teacher->point);
   Route route;
   if (!logits.defined()) {
     if (teacher != nullptr && step.swap > 0) {

@@ -18,6 +18,7 @@
 #include "model/train/recipe/point_recipe.h"
 #include "model/train/recipe/recipe.h"
 #include "model/train/trainer/teacher_choice.h"
+#include "model/train/trainer/teacher_counts.h"
 #include "model/train/trainer/trainer_options.h"
 #include "model/train/trainer/training_batches.h"
 
@@ -31,6 +32,9 @@ class TrainingPasses {
   // Runs `due` points, highest precision first, on `batch` and leaves their gradients on the network. Throws a Status
   // where the group fails.
   std::vector<PointPass> Run(int64_t step, std::span<const PointIndex> due, const TensorBatch& batch);
+
+  // Of all steps since the run began.
+  const TeacherCounts& teachers() const { return counts_; }
 
  private:
   // Alike in all passes of a step.
@@ -55,6 +59,7 @@ class TrainingPasses {
   const std::vector<PointRecipe>& points_;
   const std::vector<Block> blocks_;
   const TeacherChoice teachers_;
+  TeacherCounts counts_;
 };
 
 }  // namespace anybit::model::train
