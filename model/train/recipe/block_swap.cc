@@ -30,6 +30,16 @@ Block BlockOf(const NetworkPlan& plan, int adding) {
   return block;
 }
 
+// The share that is left of a falling value after `done` (0..1) of its course.
+double Remaining(ScheduleShape shape, double done) {
+  switch (shape) {
+    case ScheduleShape::kConstant: return 1;
+    case ScheduleShape::kLinear: return 1 - done;
+    case ScheduleShape::kCosine: return 0.5 * (1 + std::cos(std::numbers::pi * done));
+  }
+  return 0;
+}
+
 }  // namespace
 
 std::vector<Block> SwappableBlocks(const NetworkPlan& plan) {
@@ -50,14 +60,11 @@ std::vector<Block> SwappableBlocks(const NetworkPlan& plan) {
 }
 
 double SwapProbability(const Recipe& recipe, double progress) {
-  const double done = progress / recipe.swap_end;
-  if (done >= 1) return 0;
-  switch (recipe.swap_shape) {
-    case ScheduleShape::kConstant: return recipe.swap;
-    case ScheduleShape::kLinear: return recipe.swap * (1 - done);
-    case ScheduleShape::kCosine: return recipe.swap * 0.5 * (1 + std::cos(std::numbers::pi * done));
-  }
-  return 0;
+  if (progress < recipe.swap_begin || progress >= recipe.swap_end) return 0;
+  const double courses = (progress - recipe.swap_begin) / (recipe.swap_end - recipe.swap_begin) * recipe.swap_cycles;
+  const double done = courses - std::floor(courses);  // of the present course
+  const double share = Remaining(recipe.swap_shape, recipe.swap_course == ScheduleCourse::kRising ? 1 - done : done);
+  return recipe.swap_low + (recipe.swap - recipe.swap_low) * share;
 }
 
 Route SwapBlocks(const NetworkPlan& plan, const std::vector<Block>& blocks, PointIndex student, PointIndex teacher,

@@ -87,6 +87,36 @@ TEST(SwapProbability, FallsFromItsStartToZeroAtItsEnd) {
   EXPECT_DOUBLE_EQ(SwapProbability(recipe, 0.5), 0);
 }
 
+TEST(SwapProbability, RisesWhereItsCourseIsRising) {
+  Recipe recipe{.swap = 0.5, .swap_low = 0.1, .swap_end = 0.8, .swap_course = ScheduleCourse::kRising};
+  EXPECT_DOUBLE_EQ(SwapProbability(recipe, 0), 0.1);
+  EXPECT_DOUBLE_EQ(SwapProbability(recipe, 0.4), 0.3);
+  EXPECT_NEAR(SwapProbability(recipe, 0.8 - 1e-12), 0.5, 1e-9);
+  EXPECT_DOUBLE_EQ(SwapProbability(recipe, 0.8), 0);
+  recipe.swap_shape = ScheduleShape::kCosine;
+  EXPECT_DOUBLE_EQ(SwapProbability(recipe, 0), 0.1);
+  EXPECT_NEAR(SwapProbability(recipe, 0.2), 0.1 + 0.4 * 0.146447, 1e-6);
+  recipe.swap_shape = ScheduleShape::kConstant;
+  EXPECT_DOUBLE_EQ(SwapProbability(recipe, 0.2), 0.5);
+}
+
+TEST(SwapProbability, RestartsInEachCycle) {
+  const Recipe recipe{.swap = 0.8, .swap_end = 0.9, .swap_cycles = 3};
+  for (double start : {0.0, 0.3, 0.6}) {
+    EXPECT_NEAR(SwapProbability(recipe, start + 1e-12), 0.8, 1e-9) << start;
+    EXPECT_NEAR(SwapProbability(recipe, start + 0.15), 0.4, 1e-9) << start;
+    EXPECT_NEAR(SwapProbability(recipe, start + 0.3 - 1e-12), 0, 1e-9) << start;
+  }
+}
+
+TEST(SwapProbability, IsZeroOutsideItsWindow) {
+  const Recipe recipe{.swap = 0.8, .swap_low = 0.2, .swap_begin = 0.25, .swap_end = 0.75};
+  EXPECT_DOUBLE_EQ(SwapProbability(recipe, 0.24), 0);
+  EXPECT_DOUBLE_EQ(SwapProbability(recipe, 0.25), 0.8);
+  EXPECT_DOUBLE_EQ(SwapProbability(recipe, 0.5), 0.5);
+  EXPECT_DOUBLE_EQ(SwapProbability(recipe, 0.75), 0);
+}
+
 class SwapBlocksTest : public testing::Test {
  protected:
   const NetworkPlan plan_ = *PlanNetwork(BasicBlockNetwork({.name = "deep", .stages = {8, 16}, .blocks_per_stage = 2}));

@@ -195,12 +195,22 @@ const std::vector<Field>& Fields() {
       Number("distill", &Recipe::distill, 0, 1000, "weight of the teacher beside the labels with loss=both"),
       Later(Number("alpha", &Recipe::alpha, 0, 1, "weight of the teacher with loss=normalized")),
       Whole("distill_bits", &Recipe::distill_bits, 1, 8, "points with more weight bits learn from the labels alone"),
+      Later(Number("distill_begin", &Recipe::distill_begin, 0, 1,
+                   "share of joint training before which students learn from the labels alone")),
+      Later(Number("distill_end", &Recipe::distill_end, 0, 1,
+                   "share of joint training after which students learn from the labels alone")),
       Number("swap", &Recipe::swap, 0, 1,
-             "initial probability that a block of a student's pass runs at the teacher's point"),
+             "highest probability that a block of a student's pass runs at the teacher's point"),
+      Later(Number("swap_low", &Recipe::swap_low, 0, 1, "lowest probability between swap_begin and swap_end")),
+      Later(Number("swap_begin", &Recipe::swap_begin, 0, 1, "share of joint training before which none is swapped")),
       Number("swap_end", &Recipe::swap_end, 0.01, 1, "share of joint training after which no block is swapped"),
       Choice<Shape>("swap_shape", &Recipe::swap_shape,
                     {{"constant", Shape::kConstant}, {"linear", Shape::kLinear}, {"cosine", Shape::kCosine}},
-                    "how the probability falls until swap_end"),
+                    "how the probability changes between swap_begin and swap_end"),
+      Later(Choice<ScheduleCourse>("swap_course", &Recipe::swap_course,
+                                   {{"falling", ScheduleCourse::kFalling}, {"rising", ScheduleCourse::kRising}},
+                                   "from swap to swap_low, or from swap_low to swap")),
+      Later(Whole("swap_cycles", &Recipe::swap_cycles, 1, 1000, "number of times that the course is run: restarts")),
       Number("kure", &Recipe::kure, 0, 1000, "weight of (kurtosis - 1.8)^2"),
       Number("skew", &Recipe::skew, 0, 1000, "weight of skewness^2"),
       Number("sign_window", &Recipe::sign_window, 0, 100,
@@ -252,6 +262,20 @@ absl::StatusOr<Recipe> RowByName(absl::string_view name) {
   return absl::InvalidArgumentError(absl::StrCat("unknown recipe '", name, "'; known: ", RecipeNames()));
 }
 
+absl::Status CheckSchedules(const Recipe& recipe) {
+  const auto ordered = [](const char* low, double below, const char* high, double above) {
+    if (below <= above) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat("recipe: ", low, "=", below, " is above ", high, "=", above));
+  };
+  for (const absl::Status& status :
+       {ordered("swap_low", recipe.swap_low, "swap", recipe.swap),
+        ordered("swap_begin", recipe.swap_begin, "swap_end", recipe.swap_end),
+        ordered("distill_begin", recipe.distill_begin, "distill_end", recipe.distill_end)}) {
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<Recipe> ParseRecipe(absl::string_view text) {
@@ -266,6 +290,7 @@ absl::StatusOr<Recipe> ParseRecipe(absl::string_view text) {
     return absl::InvalidArgumentError(absl::StrCat(
         "recipe: swap=", recipe->swap, " needs a teacher to take blocks from, but teacher=none; set swap=0"));
   }
+  if (absl::Status status = CheckSchedules(*recipe); !status.ok()) return status;
   if (recipe->loss == LossRule::kSoft && recipe->teacher == TeacherRule::kNone) {
     return absl::InvalidArgumentError("recipe: loss=soft learns from a teacher, but teacher=none; set loss=labels");
   }

@@ -58,6 +58,8 @@ enum class TeacherLogits : uint8_t {
 
 enum class ScheduleShape : uint8_t { kConstant, kLinear, kCosine };
 
+enum class ScheduleCourse : uint8_t { kFalling, kRising };
+
 enum class Combination : uint8_t {
   kSum,
   kMean,        // every gradient is divided by the number of points of the step
@@ -85,9 +87,16 @@ struct Recipe {
   double alpha = 0.5;    // weight of the teacher in LossRule::kNormalized
   int distill_bits = 8;  // points with more weight bits learn from the labels alone; their blocks may still be swapped
 
-  double swap = 0;        // initial probability that a residual block of a student's pass runs at the teacher's point
-  double swap_end = 0.9;  // share of joint training after which the probability is 0
+  double distill_begin = 0;  // shares of joint training between which students learn from a teacher's logits
+  double distill_end = 1;
+
+  double swap = 0;        // highest probability that a residual block of a student's pass runs at the teacher's point
+  double swap_low = 0;    // lowest probability between begin and end
+  double swap_begin = 0;  // shares of joint training between which blocks are swapped
+  double swap_end = 0.9;
   ScheduleShape swap_shape = ScheduleShape::kLinear;
+  ScheduleCourse swap_course = ScheduleCourse::kFalling;
+  int swap_cycles = 1;  // the course is run this often between begin and end: restarts
 
   double kure = 0;  // weight in the loss of (kurtosis - 1.8)^2, mean over inner layers
   double skew = 0;  // weight in the loss of skewness^2, mean over inner layers

@@ -76,6 +76,11 @@ TEST(ParseRecipe, NamesTheWrongValueAndTheAllowedOnes) {
   EXPECT_EQ(Error("coquant,swap=1.5"), "recipe: swap=1.5 is not one of 0..1");
   EXPECT_EQ(Error("coquant,swap=nan"), "recipe: swap=nan is not one of 0..1");
   EXPECT_EQ(Error("coquant,group=0"), "recipe: group=0 is not one of layer|1..65536");
+  EXPECT_EQ(Error("coquant,swap_course=up"), "recipe: swap_course=up is not one of falling|rising");
+  EXPECT_EQ(Error("coquant,swap_cycles=0"), "recipe: swap_cycles=0 is not one of 1..1000");
+  EXPECT_EQ(Error("coquant,swap=0.2,swap_low=0.3"), "recipe: swap_low=0.3 is above swap=0.2");
+  EXPECT_EQ(Error("coquant,swap_begin=0.95"), "recipe: swap_begin=0.95 is above swap_end=0.9");
+  EXPECT_EQ(Error("coquant,distill_begin=0.5,distill_end=0.4"), "recipe: distill_begin=0.5 is above distill_end=0.4");
   EXPECT_EQ(Error("coquant,logits=mixed"), "recipe: logits=mixed is not one of routed|pure");
   EXPECT_EQ(Error("coquant,alpha=1.5"), "recipe: alpha=1.5 is not one of 0..1");
   EXPECT_EQ(Error("coquant,distill_bits=0"), "recipe: distill_bits=0 is not one of 1..8");
@@ -103,7 +108,8 @@ INSTANTIATE_TEST_SUITE_P(Recipes, RecipeTextOf,
                          testing::Values("coquant", "adabits", "any-precision:hard", "separate", "double-rounding",
                                          "coquant,weights=scale-clip", "coquant,weights=scale-clip,reach=3",
                                          "coquant,teacher=next,swap=0,sign_window=2", "coquant,kure=0.123456789",
-                                         "coquant,distill_bits=1", "coquant,loss=normalized,alpha=0.9"));
+                                         "coquant,distill_bits=1", "coquant,loss=normalized,alpha=0.9",
+                                         "coquant,distill_begin=0.2,swap_low=0.1,swap_course=rising,swap_cycles=4"));
 
 // A key that came later must not change the identity of the runs before it: their checkpoints would not resume.
 TEST(WholeRecipeText, HasLaterKeysOnlyWhereTheyAreSet) {

@@ -56,4 +56,8 @@ PointIndex ChooseTeacher(TeacherRule rule, std::span<const TeacherCandidate> can
   return kNoTeacher;
 }
 
+bool Distills(const Recipe& recipe, double progress) {
+  return recipe.loss != LossRule::kLabels && progress >= recipe.distill_begin && progress < recipe.distill_end;
+}
+
 }  // namespace anybit::model::train

@@ -35,6 +35,9 @@ std::vector<PointIndex> PossibleTeachers(std::span<const PointRecipe> points, st
 // kRandom only. Ties go to the candidate nearest in precision; NaN never wins against a number.
 PointIndex ChooseTeacher(TeacherRule rule, std::span<const TeacherCandidate> candidates, uint64_t draw);
 
+// Whether students learn from a teacher's logits at `progress` (0..1) of joint training.
+bool Distills(const Recipe& recipe, double progress);
+
 }  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_RECIPE_TEACHER_H_

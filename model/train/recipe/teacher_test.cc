@@ -55,5 +55,15 @@ TEST(ChooseTeacher, NeverPrefersALossThatIsNoNumber) {
   EXPECT_EQ(ChooseTeacher(TeacherRule::kLowestLoss, candidates, 0), 1);
 }
 
+TEST(Distills, WithinItsWindowAlone) {
+  Recipe recipe{.loss = LossRule::kBoth, .distill_begin = 0.2, .distill_end = 0.9};
+  EXPECT_FALSE(Distills(recipe, 0.19));
+  EXPECT_TRUE(Distills(recipe, 0.2));
+  EXPECT_TRUE(Distills(recipe, 0.89));
+  EXPECT_FALSE(Distills(recipe, 0.9));
+  recipe.loss = LossRule::kLabels;
+  EXPECT_FALSE(Distills(recipe, 0.5));
+}
+
 }  // namespace
 }  // namespace anybit::model::train

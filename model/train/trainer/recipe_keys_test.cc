@@ -41,7 +41,13 @@ TEST(RecipeKeys, EachChangeTheWeights) {
                             "coquant,temperature=1",
                             "coquant,loss=normalized",
                             "coquant,loss=normalized,alpha=0.25",
-                            "coquant,logits=pure"}) {
+                            "coquant,logits=pure",
+                            "coquant,distill_begin=0.5",
+                            "coquant,distill_end=0.5",
+                            "coquant,swap_low=0.4",
+                            "coquant,swap_begin=0.3",
+                            "coquant,swap_course=rising",
+                            "coquant,swap_cycles=2"}) {
     EXPECT_NE(weights(other), all) << other;
   }
 }
@@ -62,6 +68,11 @@ TEST(RecipeKeys, PureLogitsAreThoseOfThePassWhereNoBlockWasSwapped) {
             BriefWeights("coquant,teacher=next", "fp32,w4a4,w2a2"));
 }
 
+TEST(RecipeKeys, ADistillationWindowThatEndsAtOnceLeavesTheLabels) {
+  EXPECT_EQ(BriefWeights("coquant,distill_end=0"), BriefWeights("coquant,loss=labels"));
+  EXPECT_EQ(BriefWeights("coquant,swap_begin=0.5,swap_end=0.5"), BriefWeights("coquant,swap=0"));
+}
+
 std::vector<int64_t> TeachersOf(PointIndex student, const TeacherCounts& counts, int points) {
   std::vector<int64_t> steps;
   for (PointIndex teacher = 0; teacher < points; ++teacher) steps.push_back(counts.Of(student, teacher));
@@ -80,6 +91,9 @@ TEST(Teachers, AreCountedForEachStudentAndStep) {
   // Blocks are swapped until the middle.
   options.recipe = *ParseRecipe("coquant,teacher=highest,loss=labels,swap_end=0.5");
   EXPECT_EQ(TeachersOf(1, TrainSmallWithCounts(options)->teachers, 3), (std::vector<int64_t>{6, 0, 0}));
+  // Steps 3 to 6 of 12 are within 0.25..0.55.
+  options.recipe = *ParseRecipe("coquant,teacher=highest,swap=0,distill_begin=0.25,distill_end=0.55");
+  EXPECT_EQ(TeachersOf(1, TrainSmallWithCounts(options)->teachers, 3), (std::vector<int64_t>{4, 0, 0}));
   options.recipe = *ParseRecipe("coquant,swap=0,loss=labels");
   EXPECT_EQ(TeachersOf(1, TrainSmallWithCounts(options)->teachers, 3), (std::vector<int64_t>{0, 0, 0}));
 }

@@ -7,6 +7,7 @@
 
 #include "model/train/network/losses.h"
 #include "model/train/processes/process_group.h"
+#include "model/train/recipe/teacher.h"
 #include "model/train/trainer/thrown_status.h"
 
 namespace anybit::model::train {
@@ -27,8 +28,12 @@ TrainingPasses::TrainingPasses(TrainableNetwork network, const TrainerOptions& o
 
 std::vector<PointPass> TrainingPasses::Run(int64_t step, std::span<const PointIndex> due, const TensorBatch& batch) {
   const double count = static_cast<double>(due.size());
+  const bool joint = step >= options_.start_steps;
+  const double progress =
+      joint ? static_cast<double>(step - options_.start_steps) / static_cast<double>(options_.joint_steps) : 0;
   const Step shared{.index = step,
-                    .swap = SwapProbabilityAt(step),
+                    .swap = joint ? SwapProbability(recipe_, progress) : 0,
+                    .distills = joint && Distills(recipe_, progress),
                     .divisor = recipe_.gradients == Combination::kMean ? count : 1,
                     .last = due.back(),
                     .batch = batch};
@@ -49,7 +54,7 @@ PointPass TrainingPasses::RunPass(const Step& step, PointIndex point, std::span<
     pure = PureLogits(point, images);
   }
   // The teacher gives the student its logits, its blocks, or both.
-  const bool teachable = !done.empty() && (step.swap > 0 || recipe_.loss != LossRule::kLabels);
+  const bool teachable = !done.empty() && (step.swap > 0 || step.distills);
   const PointPass* teacher = teachable ? ValueOf(teachers_.Choose(step.index, point, done, pure)) : nullptr;
   if (teacher != nullptr) counts_.Add(point, teacher->point);
   Route route;
@@ -60,7 +65,7 @@ PointPass TrainingPasses::RunPass(const Step& step, PointIndex point, std::span<
     logits = network_->Forward(point, images, kStatisticsMomentum, route);
   }
   const torch::Tensor label_loss = BatchLoss(logits, step.batch);
-  const bool distilled = teacher != nullptr && points_[point].weight_bits <= recipe_.distill_bits;
+  const bool distilled = teacher != nullptr && step.distills && points_[point].weight_bits <= recipe_.distill_bits;
   const torch::Tensor loss = PassLoss(recipe_, label_loss, logits, distilled ? teacher->logits : torch::Tensor());
   (loss * ((points_[point].weights.sign ? recipe_.sign_gain : 1) / step.divisor)).backward();
   PointPass pass{
@@ -77,12 +82,6 @@ PointPass TrainingPasses::RunPass(const Step& step, PointIndex point, std::span<
 torch::Tensor TrainingPasses::PureLogits(PointIndex point, const torch::Tensor& images) {
   torch::NoGradGuard no_gradient;
   return network_->Forward(point, images, /*momentum=*/0);
-}
-
-double TrainingPasses::SwapProbabilityAt(int64_t step) const {
-  if (step < options_.start_steps) return 0;
-  return SwapProbability(recipe_,
-                         static_cast<double>(step - options_.start_steps) / static_cast<double>(options_.joint_steps));
 }
 
 torch::Tensor TrainingPasses::BatchLoss(const torch::Tensor& logits, const TensorBatch& batch) const {

@@ -41,6 +41,7 @@ class TrainingPasses {
   struct Step {
     int64_t index;
     double swap;      // probability that a block is swapped
+    bool distills;    // students learn from their teachers' logits
     double divisor;   // of the losses
     PointIndex last;  // point of the step, which teaches none
     const TensorBatch& batch;
@@ -50,7 +51,6 @@ class TrainingPasses {
   PointPass RunPass(const Step& step, PointIndex point, std::span<const PointPass> done);
   // The logits of `point` without swapped blocks or gradient; running statistics stay as they are.
   torch::Tensor PureLogits(PointIndex point, const torch::Tensor& images);
-  double SwapProbabilityAt(int64_t step) const;
   torch::Tensor BatchLoss(const torch::Tensor& logits, const TensorBatch& batch) const;
 
   const TrainerOptions& options_;
