@@ -188,13 +188,16 @@ const std::vector<Field>& Fields() {
                            {"lowest-loss", TeacherRule::kLowestLoss},
                            {"closest", TeacherRule::kClosest}},
                           "point of higher precision that teaches"),
-      Later(Choice<TeacherLogits>("logits", &Recipe::logits,
-                                  {{"routed", TeacherLogits::kRouted}, {"pure", TeacherLogits::kPure}},
-                                  "logits of a teacher: of its pass with swapped blocks, or of one without")),
+      Later(Choice<TeacherLogits>(
+          "logits", &Recipe::logits,
+          {{"routed", TeacherLogits::kRouted}, {"pure", TeacherLogits::kPure}, {"frozen", TeacherLogits::kFrozen}},
+          "logits of a teacher: of its pass with swapped blocks, of one without, or for all "
+          "points those of full precision after the start")),
       Number("temperature", &Recipe::temperature, 0.1, 100, "of distillation"),
       Number("distill", &Recipe::distill, 0, 1000, "weight of the teacher beside the labels with loss=both"),
       Later(Number("alpha", &Recipe::alpha, 0, 1, "weight of the teacher with loss=normalized")),
-      Whole("distill_bits", &Recipe::distill_bits, 1, 8, "points with more weight bits learn from the labels alone"),
+      Whole("distill_bits", &Recipe::distill_bits, 1, 8,
+            "points with more weight bits learn from the labels alone; 8: none does"),
       Later(Number("distill_begin", &Recipe::distill_begin, 0, 1,
                    "share of joint training before which students learn from the labels alone")),
       Later(Number("distill_end", &Recipe::distill_end, 0, 1,
@@ -278,6 +281,10 @@ absl::Status CheckSchedules(const Recipe& recipe) {
 
 }  // namespace
 
+bool LearnsFromFrozen(const Recipe& recipe) {
+  return recipe.logits == TeacherLogits::kFrozen && recipe.loss != LossRule::kLabels;
+}
+
 absl::StatusOr<Recipe> ParseRecipe(absl::string_view text) {
   const std::vector<absl::string_view> items = absl::StrSplit(text, ',');
   absl::StatusOr<Recipe> recipe = RowByName(absl::StripAsciiWhitespace(items[0]));
@@ -291,8 +298,11 @@ absl::StatusOr<Recipe> ParseRecipe(absl::string_view text) {
         "recipe: swap=", recipe->swap, " needs a teacher to take blocks from, but teacher=none; set swap=0"));
   }
   if (absl::Status status = CheckSchedules(*recipe); !status.ok()) return status;
-  if (recipe->loss == LossRule::kSoft && recipe->teacher == TeacherRule::kNone) {
+  if (recipe->loss == LossRule::kSoft && recipe->teacher == TeacherRule::kNone && !LearnsFromFrozen(*recipe)) {
     return absl::InvalidArgumentError("recipe: loss=soft learns from a teacher, but teacher=none; set loss=labels");
+  }
+  if (recipe->logits == TeacherLogits::kFrozen && recipe->loss == LossRule::kLabels) {
+    return absl::InvalidArgumentError("recipe: logits=frozen has no effect with loss=labels; set loss=both");
   }
   if (recipe->activation_decay > 0 && recipe->activations != ActivationRule::kPact) {
     return absl::InvalidArgumentError(

@@ -54,6 +54,8 @@ enum class TeacherRule : uint8_t {
 enum class TeacherLogits : uint8_t {
   kRouted,  // those of its own pass in this step, in which some blocks may have been swapped
   kPure,    // those of the network that donates the blocks: while blocks are swapped, one more forward pass
+  kFrozen,  // those of the network at full precision as it was after the start. It teaches all points, the highest too;
+            // the teacher rule then chooses only whose blocks are swapped in
 };
 
 enum class ScheduleShape : uint8_t { kConstant, kLinear, kCosine };
@@ -85,7 +87,8 @@ struct Recipe {
   double temperature = 1;
   double distill = 1;    // weight of the teacher in LossRule::kBoth
   double alpha = 0.5;    // weight of the teacher in LossRule::kNormalized
-  int distill_bits = 8;  // points with more weight bits learn from the labels alone; their blocks may still be swapped
+  int distill_bits = 8;  // points with more weight bits learn from the labels alone; their blocks may still be swapped.
+                         // 8 stands for all points, also those of floats
 
   double distill_begin = 0;  // shares of joint training between which students learn from a teacher's logits
   double distill_end = 1;
@@ -110,6 +113,9 @@ struct Recipe {
   double step_rate = 0.1;    // learning rate of activation steps and learned scales, as a factor of the weights' rate
   double scale_decades = 0;  // decades by which that factor falls per bit below 8
 };
+
+// Whether points are taught by the frozen network of the start.
+bool LearnsFromFrozen(const Recipe& recipe);
 
 // `text` is a row's name, or a name followed by `,key=value` overrides: "coquant,teacher=closest,swap=0.3". Rows:
 //   anybit                the methods that were measured to help (model/train/results): Scale-Clip, labels, blocks

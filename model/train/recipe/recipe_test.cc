@@ -67,6 +67,11 @@ TEST(ParseRecipe, TakesTheReachFromTheWeightRuleUnlessItIsGiven) {
   EXPECT_EQ(clip.reach, 2.2);
 }
 
+TEST(ParseRecipe, NeedsNoTeacherRuleWhereTheStartTeaches) {
+  EXPECT_TRUE(LearnsFromFrozen(*ParseRecipe("coquant,teacher=none,swap=0,loss=soft,logits=frozen")));
+  EXPECT_FALSE(LearnsFromFrozen(*ParseRecipe("coquant,logits=pure")));
+}
+
 TEST(ParseRecipe, NamesTheWrongValueAndTheAllowedOnes) {
   EXPECT_EQ(Error("bitwise"),
             "unknown recipe 'bitwise'; known: anybit, adabits, any-precision, any-precision:recursive, "
@@ -81,7 +86,9 @@ TEST(ParseRecipe, NamesTheWrongValueAndTheAllowedOnes) {
   EXPECT_EQ(Error("coquant,swap=0.2,swap_low=0.3"), "recipe: swap_low=0.3 is above swap=0.2");
   EXPECT_EQ(Error("coquant,swap_begin=0.95"), "recipe: swap_begin=0.95 is above swap_end=0.9");
   EXPECT_EQ(Error("coquant,distill_begin=0.5,distill_end=0.4"), "recipe: distill_begin=0.5 is above distill_end=0.4");
-  EXPECT_EQ(Error("coquant,logits=mixed"), "recipe: logits=mixed is not one of routed|pure");
+  EXPECT_EQ(Error("coquant,logits=mixed"), "recipe: logits=mixed is not one of routed|pure|frozen");
+  EXPECT_EQ(Error("coquant,logits=frozen,loss=labels"),
+            "recipe: logits=frozen has no effect with loss=labels; set loss=both");
   EXPECT_EQ(Error("coquant,alpha=1.5"), "recipe: alpha=1.5 is not one of 0..1");
   EXPECT_EQ(Error("coquant,distill_bits=0"), "recipe: distill_bits=0 is not one of 1..8");
   EXPECT_EQ(Error("coquant,gradients=own"), "recipe: gradients=own is not one of sum|mean|mean-shared");

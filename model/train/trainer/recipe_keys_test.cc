@@ -9,6 +9,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "model/format/artifact.h"
 #include "model/train/testing/training.h"
 #include "model/train/trainer/checkpoint.h"
 #include "model/train/trainer/teacher_counts.h"
@@ -47,7 +48,8 @@ TEST(RecipeKeys, EachChangeTheWeights) {
                             "coquant,swap_low=0.4",
                             "coquant,swap_begin=0.3",
                             "coquant,swap_course=rising",
-                            "coquant,swap_cycles=2"}) {
+                            "coquant,swap_cycles=2",
+                            "coquant,logits=frozen"}) {
     EXPECT_NE(weights(other), all) << other;
   }
 }
@@ -66,6 +68,49 @@ TEST(RecipeKeys, PureLogitsAreThoseOfThePassWhereNoBlockWasSwapped) {
   EXPECT_EQ(BriefWeights("coquant,logits=pure", "fp32,w2a2"), BriefWeights("coquant", "fp32,w2a2"));
   EXPECT_NE(BriefWeights("coquant,teacher=next,logits=pure", "fp32,w4a4,w2a2"),
             BriefWeights("coquant,teacher=next", "fp32,w4a4,w2a2"));
+}
+
+// A network that learns from its own past alone stays as it was.
+TEST(RecipeKeys, FrozenLogitsAreThoseOfTheStartAndTeachTheHighestPointToo) {
+  const char* alone = "coquant,teacher=none,swap=0,logits=frozen,loss=soft";
+  const auto weights = [](const char* recipe, int64_t joint_steps) {
+    TrainerOptions options = SmallOptions(recipe);
+    options.joint_steps = joint_steps;
+    options.weight_decay = 0;
+    options.sgd = true;
+    return TrainSmall(options, "fp32")->store[2].full;
+  };
+  const std::vector<float> start = weights(alone, 0), after = weights(alone, 20),
+                           by_labels = weights("coquant,teacher=none,swap=0", 20);
+  double moved = 0, moved_by_labels = 0;
+  for (size_t i = 0; i < start.size(); ++i) {
+    moved = std::max(moved, double{std::abs(after[i] - start[i])});
+    moved_by_labels = std::max(moved_by_labels, double{std::abs(by_labels[i] - start[i])});
+  }
+  EXPECT_LT(moved, 1e-5);
+  EXPECT_GT(moved_by_labels, 1e-3);
+}
+
+TEST(RecipeKeys, FrozenLogitsLeaveTheRuleToChooseWhoseBlocksAreSwapped) {
+  EXPECT_EQ(BriefWeights("coquant,teacher=next,swap=0,logits=frozen"),
+            BriefWeights("coquant,teacher=highest,swap=0,logits=frozen"));
+  EXPECT_NE(BriefWeights("coquant,teacher=next,logits=frozen"), BriefWeights("coquant,teacher=highest,logits=frozen"));
+}
+
+TEST(RecipeKeys, FrozenLogitsStayThoseOfTheStartAfterAnInterruption) {
+  TrainerOptions options = SmallOptions("coquant,logits=frozen");
+  options.start_steps = 6;
+  options.joint_steps = 14;
+  const Artifact whole = *TrainSmall(options);
+  for (const int64_t interval : {6, 10}) {  // at the very end of the start, and after it
+    options.checkpoint = testing::TempDir() + "/recipe_keys_test_frozen.ckpt";
+    std::filesystem::remove(options.checkpoint);
+    options.checkpoint_interval = interval;
+    options.resume = false;
+    TrainSmallAndDie(options, interval + 2);
+    options.resume = true;
+    EXPECT_EQ(SerializeArtifact(*TrainSmall(options)), SerializeArtifact(whole)) << interval;
+  }
 }
 
 TEST(RecipeKeys, ADistillationWindowThatEndsAtOnceLeavesTheLabels) {

@@ -5,6 +5,7 @@
 #include <torch/torch.h>
 
 #include <cmath>
+#include <memory>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -18,6 +19,7 @@
 #include "model/train/recipe/learning_rate.h"
 #include "model/train/recipe/teacher.h"
 #include "model/train/trainer/accuracy.h"
+#include "model/train/trainer/frozen_teacher.h"
 #include "model/train/trainer/loss_averages.h"
 #include "model/train/trainer/network_state.h"
 #include "model/train/trainer/optimizer.h"
@@ -68,7 +70,9 @@ class TrainingRun {
         start_point_(*FindFullPrecision(points_)),
         split_(HoldOut(examples, options.held_out)),
         batches_(ValueOf(TrainingBatches::Create(split_.training, options_))),
-        passes_(network_, options_),
+        frozen_(LearnsFromFrozen(recipe_) ? std::make_unique<FrozenTeacher>(spec, points_[start_point_], options_)
+                                          : nullptr),
+        passes_(network_, frozen_.get(), options_),
         optimizer_(options.sgd ? OptimizerKind::kSgd : OptimizerKind::kAdamW, options.momentum,
                    ParameterGroups(*network_, recipe_, options.weight_decay)),
         average_(network_->parameters(), options.ema),
@@ -160,6 +164,7 @@ class TrainingRun {
   }
 
   void StartJointPhase() {
+    if (frozen_ != nullptr) frozen_->Adopt(network_);
     network_->SpreadBatchNorm(start_point_);
     network_->ResetScales();
     // The optimizer scales a step by the gradients that it remembers. Those of the start would make recipes with larger
@@ -221,7 +226,15 @@ class TrainingRun {
       state.emplace_back(absl::StrCat("average.", i), average_.tensors()[i]);
     }
     state.emplace_back("losses", losses_.tensor());
+    if (frozen_ == nullptr) return state;
+    for (const auto& [name, tensor] : frozen_->State()) state.emplace_back(name, tensor);
     return state;
+  }
+
+  // Drops values computed from the tensors of State, which have changed.
+  void StateChanged() {
+    network_->WeightsChanged();
+    if (frozen_ != nullptr) frozen_->StateChanged();
   }
 
   // Saved with the state, but no later step depends on it and early checkpoints lack it.
@@ -234,7 +247,7 @@ class TrainingRun {
       return 0;
     }
     Check(step.status());
-    network_->WeightsChanged();
+    StateChanged();
     return *step;
   }
 
@@ -266,8 +279,9 @@ class TrainingRun {
     std::vector<torch::Tensor> tensors;
     for (const auto& [name, tensor] : State()) tensors.push_back(tensor);
     Check(options_.group->Broadcast(tensors));
-    network_->WeightsChanged();
+    StateChanged();
     if (options_.sync_norm) network_->SynchronizeNorms(options_.group);
+    if (options_.sync_norm && frozen_ != nullptr) frozen_->SynchronizeNorms(options_.group);
     return first[0].item<int64_t>();
   }
 
@@ -294,6 +308,7 @@ class TrainingRun {
 
   const HeldOutSplit split_;
   TrainingBatches batches_;
+  const std::unique_ptr<FrozenTeacher> frozen_;  // null where no point learns from it
   TrainingPasses passes_;
   Optimizer optimizer_;
   WeightAverage average_;

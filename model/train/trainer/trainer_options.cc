@@ -103,6 +103,9 @@ absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe
   if (options.ema > 0 && options.norm_batches == 0) {
     return absl::InvalidArgumentError("averaged weights (ema) need norm batches, or their batch norm is another's");
   }
+  if (LearnsFromFrozen(options.recipe) && options.start_steps == 0 && options.start == nullptr) {
+    return absl::InvalidArgumentError("logits=frozen learns from the start, but there are 0 start steps and no start");
+  }
   if (options.resume && options.checkpoint.empty()) return absl::InvalidArgumentError("resume without a checkpoint");
   if (absl::Status status = CheckDevice(options.device); !status.ok()) return status;
   return options.start == nullptr ? absl::OkStatus() : CheckStart(spec, *options.start);

@@ -353,6 +353,8 @@ TEST(Train, RefusesOptionsThatDoNotFit) {
             "point 'w4a4f' runs every 1 joint steps, but there are 0");
   EXPECT_EQ(error([](TrainerOptions& o) { o.batch = 1; }), "batch 1 is outside 2..1e+06");
   EXPECT_EQ(error([](TrainerOptions& o) { o.resume = true; }), "resume without a checkpoint");
+  EXPECT_EQ(error([](TrainerOptions& o) { o.recipe = *ParseRecipe("coquant,logits=frozen"), o.start_steps = 0; }),
+            "logits=frozen learns from the start, but there are 0 start steps and no start");
   EXPECT_EQ(error([](TrainerOptions& o) { o.device = "tpu"; }), "device 'tpu' is not cpu or cuda");
   EXPECT_EQ(error([](TrainerOptions& o) { o.learning_rate = NAN; }), "learning rate nan is outside 1e-09..100");
   EXPECT_EQ(error([](TrainerOptions& o) { o.norm_batches = -1; }), "norm batches -1 is outside 0..1e+09");

@@ -17,10 +17,11 @@ constexpr double kStatisticsMomentum = 0.1;  // of batch norm's running statisti
 
 }  // namespace
 
-TrainingPasses::TrainingPasses(TrainableNetwork network, const TrainerOptions& options)
+TrainingPasses::TrainingPasses(TrainableNetwork network, FrozenTeacher* frozen, const TrainerOptions& options)
     : options_(options),
       recipe_(options.recipe),
       network_(std::move(network)),
+      frozen_(frozen),
       points_(network_->points()),
       blocks_(SwappableBlocks(network_->plan())),
       teachers_(recipe_, points_, options.seed, options.group),
@@ -31,11 +32,13 @@ std::vector<PointPass> TrainingPasses::Run(int64_t step, std::span<const PointIn
   const bool joint = step >= options_.start_steps;
   const double progress =
       joint ? static_cast<double>(step - options_.start_steps) / static_cast<double>(options_.joint_steps) : 0;
+  const bool distills = joint && Distills(recipe_, progress);
   const Step shared{.index = step,
                     .swap = joint ? SwapProbability(recipe_, progress) : 0,
-                    .distills = joint && Distills(recipe_, progress),
+                    .distills = distills,
                     .divisor = recipe_.gradients == Combination::kMean ? count : 1,
                     .last = due.back(),
+                    .frozen = distills && frozen_ != nullptr ? frozen_->Logits(batch.images) : torch::Tensor(),
                     .batch = batch};
   std::vector<PointPass> done;
   for (const PointIndex point : due) done.push_back(RunPass(shared, point, done));
@@ -54,7 +57,7 @@ PointPass TrainingPasses::RunPass(const Step& step, PointIndex point, std::span<
     pure = PureLogits(point, images);
   }
   // The teacher gives the student its logits, its blocks, or both.
-  const bool teachable = !done.empty() && (step.swap > 0 || step.distills);
+  const bool teachable = !done.empty() && (step.swap > 0 || (step.distills && frozen_ == nullptr));
   const PointPass* teacher = teachable ? ValueOf(teachers_.Choose(step.index, point, done, pure)) : nullptr;
   if (teacher != nullptr) counts_.Add(point, teacher->point);
   Route route;
@@ -65,8 +68,7 @@ PointPass TrainingPasses::RunPass(const Step& step, PointIndex point, std::span<
     logits = network_->Forward(point, images, kStatisticsMomentum, route);
   }
   const torch::Tensor label_loss = BatchLoss(logits, step.batch);
-  const bool distilled = teacher != nullptr && step.distills && points_[point].weight_bits <= recipe_.distill_bits;
-  const torch::Tensor loss = PassLoss(recipe_, label_loss, logits, distilled ? teacher->logits : torch::Tensor());
+  const torch::Tensor loss = PassLoss(recipe_, label_loss, logits, TargetOf(step, point, teacher));
   (loss * ((points_[point].weights.sign ? recipe_.sign_gain : 1) / step.divisor)).backward();
   PointPass pass{
       .point = point, .logits = logits.detach(), .routed_loss = ValueOf(MeanOverGroup(options_.group, label_loss))};
@@ -77,6 +79,14 @@ PointPass TrainingPasses::RunPass(const Step& step, PointIndex point, std::span<
     pass.label_loss = ValueOf(MeanOverGroup(options_.group, BatchLoss(pass.logits, step.batch)));
   }
   return pass;
+}
+
+torch::Tensor TrainingPasses::TargetOf(const Step& step, PointIndex point, const PointPass* teacher) const {
+  constexpr int kAllPoints = 8;  // of distill_bits; see Recipe
+  const bool learns = recipe_.distill_bits == kAllPoints || points_[point].weight_bits <= recipe_.distill_bits;
+  if (!step.distills || !learns) return {};
+  if (frozen_ != nullptr) return step.frozen;
+  return teacher == nullptr ? torch::Tensor() : teacher->logits;
 }
 
 torch::Tensor TrainingPasses::PureLogits(PointIndex point, const torch::Tensor& images) {

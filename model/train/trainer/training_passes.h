@@ -17,6 +17,7 @@
 #include "model/train/recipe/block_swap.h"
 #include "model/train/recipe/point_recipe.h"
 #include "model/train/recipe/recipe.h"
+#include "model/train/trainer/frozen_teacher.h"
 #include "model/train/trainer/teacher_choice.h"
 #include "model/train/trainer/teacher_counts.h"
 #include "model/train/trainer/trainer_options.h"
@@ -26,8 +27,8 @@ namespace anybit::model::train {
 
 class TrainingPasses {
  public:
-  // `options` must outlive it.
-  TrainingPasses(TrainableNetwork network, const TrainerOptions& options);
+  // `frozen` (null: no point learns from it) and `options` must outlive it.
+  TrainingPasses(TrainableNetwork network, FrozenTeacher* frozen, const TrainerOptions& options);
 
   // Runs `due` points, highest precision first, on `batch` and leaves their gradients on the network. Throws a Status
   // where the group fails.
@@ -40,15 +41,18 @@ class TrainingPasses {
   // Alike in all passes of a step.
   struct Step {
     int64_t index;
-    double swap;      // probability that a block is swapped
-    bool distills;    // students learn from their teachers' logits
-    double divisor;   // of the losses
-    PointIndex last;  // point of the step, which teaches none
+    double swap;           // probability that a block is swapped
+    bool distills;         // students learn from their teachers' logits
+    double divisor;        // of the losses
+    PointIndex last;       // point of the step, which teaches none
+    torch::Tensor frozen;  // logits of the frozen teacher, where it teaches
     const TensorBatch& batch;
   };
 
   // Forward and backward at `point`; `done` are the passes of higher points.
   PointPass RunPass(const Step& step, PointIndex point, std::span<const PointPass> done);
+  // The logits from which `point` learns; undefined where it learns from the labels alone.
+  torch::Tensor TargetOf(const Step& step, PointIndex point, const PointPass* teacher) const;
   // The logits of `point` without swapped blocks or gradient; running statistics stay as they are.
   torch::Tensor PureLogits(PointIndex point, const torch::Tensor& images);
   torch::Tensor BatchLoss(const torch::Tensor& logits, const TensorBatch& batch) const;
@@ -56,6 +60,7 @@ class TrainingPasses {
   const TrainerOptions& options_;
   const Recipe& recipe_;
   TrainableNetwork network_;
+  FrozenTeacher* const frozen_;
   const std::vector<PointRecipe>& points_;
   const std::vector<Block> blocks_;
   const TeacherChoice teachers_;

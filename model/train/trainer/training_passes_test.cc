@@ -26,7 +26,7 @@ class TrainingPassesTest : public testing::Test {
 
   std::vector<PointPass> Run(const TrainerOptions& options) {
     network_ = TrainableNetwork(StripesNetwork(), points_, options.recipe, /*seed=*/1);
-    TrainingPasses passes(network_, options);
+    TrainingPasses passes(network_, /*frozen=*/nullptr, options);
     const MemoryExamples examples = Stripes(kRows, 1);
     std::vector<int64_t> labels;
     for (int64_t i = 0; i < kRows; ++i) labels.push_back(examples.label(i));
