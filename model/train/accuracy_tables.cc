@@ -8,11 +8,10 @@
 namespace anybit::model::train {
 namespace {
 
-std::string Cell(const Spread& spread, bool of_differences = false) {
+std::string Cell(const Spread& spread, double uncertainty, const char* sign) {
   if (spread.count == 0) return "-";
-  const char* sign = of_differences && spread.mean >= 0 ? "+" : "";
   if (spread.count == 1) return absl::StrFormat("%s%.2f", sign, spread.mean);
-  return absl::StrFormat("%s%.2f ± %.2f", sign, spread.mean, spread.deviation);
+  return absl::StrFormat("%s%.2f ± %.2f", sign, spread.mean, uncertainty);
 }
 
 std::vector<std::string> Header(const std::vector<PointResult>& points) {
@@ -29,12 +28,15 @@ std::string AccuracyTable(std::span<const TrainingRun> runs, AccuracyOf which) {
   for (const std::string& recipe : RecipesOf(runs)) {
     std::vector<std::string>& row = rows.emplace_back();
     row.push_back(recipe);
-    for (const PointResult& point : points) row.push_back(Cell(AccuracySpread(runs, recipe, point.name(), which)));
+    for (const PointResult& point : points) {
+      const Spread spread = AccuracySpread(runs, recipe, point.name(), which);
+      row.push_back(Cell(spread, spread.deviation, /*sign=*/""));
+    }
   }
   return report::MarkdownTable(rows);
 }
 
-std::string DifferenceTable(std::span<const TrainingRun> runs, AccuracyOf which) {
+std::string DifferenceTable(std::span<const TrainingRun> runs, AccuracyOf which, Uncertainty uncertainty) {
   const std::vector<PointResult> points = PointsOf(runs);
   const std::vector<std::string> recipes = RecipesOf(runs);
   std::vector<std::vector<std::string>> rows = {Header(points)};
@@ -50,7 +52,8 @@ std::string DifferenceTable(std::span<const TrainingRun> runs, AccuracyOf which)
       }
       const Spread spread = SpreadOf(differences);
       any |= spread.count > 0;
-      row.push_back(Cell(spread, /*of_differences=*/true));
+      const double shown = uncertainty == Uncertainty::kInterval95 ? HalfInterval95(spread) : spread.deviation;
+      row.push_back(Cell(spread, shown, spread.mean >= 0 ? "+" : ""));
     }
   }
   return any ? report::MarkdownTable(rows) : "";

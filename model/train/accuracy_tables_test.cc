@@ -34,6 +34,8 @@ TEST(DifferenceTable, ComparesRunsWithThoseOfTheFirstRecipeWithTheSameSeed) {
             "| recipe   | fp32 |         w8a8 | w1a1 |\n"
             "|----------|-----:|-------------:|-----:|\n"
             "| separate |    - | +0.25 ± 1.06 |    - |\n");
+  // Two values: 12.706 standard errors.
+  EXPECT_THAT(DifferenceTable(runs, AccuracyOf::kHeldOut, Uncertainty::kInterval95), HasSubstr("| +0.25 ± 9.53 |"));
   EXPECT_EQ(DifferenceTable(std::span(runs).first(2), AccuracyOf::kHeldOut), "");
 }
 

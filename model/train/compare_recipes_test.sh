@@ -48,6 +48,22 @@ grep -q "seed1' was made with other flags (--points=fp32,.*); name another folde
 if "$compare" coquant "$work/runs" -- --seed=4 2>"$work/error"; then fail "a table with one seed under three names"; fi
 grep -q "'--seed' is set by the table itself" "$work/error" || fail "$(cat "$work/error")"
 
+# The deciding experiment chooses by held-out images and tests the chosen alone; it goes on where it was stopped.
+"$compare" decide "$work/decided" --seeds=11 "${brief[@]}" || fail "the deciding experiment failed"
+[[ $(grep -c '' "$work/decided/deciding.best") == 3 ]] || fail "three are to be chosen: $(cat "$work/decided/deciding.best")"
+grep -q '95 % t-interval' "$work/decided/deciding.md" || fail "differences have no intervals"
+! grep -q '## Test set' "$work/decided/deciding.md" || fail "the choice has seen the test images"
+grep -q '## Test set' "$work/decided/deciding-long.md" || fail "the chosen were not tested"
+[[ $(find "$work/decided/deciding" -name '*.seed11.json' | wc -l) == 14 ]] || fail "14 settings are to be compared"
+while read -r name; do
+  grep -qF "| $name " "$work/decided/deciding-long.md" || fail "'$name' was chosen and has no row"
+done <"$work/decided/deciding.best"
+touch "$work/before"
+"$compare" decide "$work/decided" --seeds=11 "${brief[@]}" || fail "the second time failed"
+[[ -z $(find "$work/decided" -name '*seed*.json' -newer "$work/before") ]] || fail "a run was made again"
+if "$compare" deciding-long "$work/undecided" "${brief[@]}" 2>"$work/error"; then fail "nothing was chosen"; fi
+grep -q "deciding.best' is missing; it is made by the table 'deciding'" "$work/error" || fail "$(cat "$work/error")"
+
 # A failed run is named, and there is no table.
 if "$compare" coquant "$work/failing" --jobs=1 --seeds=1 "${brief[@]}" --arch=none 2>"$work/error"; then
   fail "an unknown architecture made a table"

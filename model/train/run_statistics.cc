@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numeric>
 #include <set>
 
@@ -27,6 +28,16 @@ Spread SpreadOf(const std::vector<double>& values) {
   for (const double value : values) squares += (value - spread.mean) * (value - spread.mean);
   if (spread.count > 1) spread.deviation = std::sqrt(squares / (count - 1));
   return spread;
+}
+
+double HalfInterval95(const Spread& spread) {
+  if (spread.count < 2) return 0;
+  // The 97.5 % quantile of Student's t, by degrees of freedom from 1; from 30 on it is within 4 % of the normal one.
+  constexpr double kQuantiles[] = {12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
+                                   2.201,  2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
+                                   2.080,  2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042};
+  const size_t freedom = std::min<size_t>(static_cast<size_t>(spread.count) - 1, std::size(kQuantiles));
+  return kQuantiles[freedom - 1] * spread.deviation / std::sqrt(static_cast<double>(spread.count));
 }
 
 void AddNew(std::vector<std::string>& names, const std::string& name) {
@@ -81,6 +92,24 @@ std::map<uint64_t, double> AccuracyBySeed(std::span<const TrainingRun> runs, con
     if (one.count > 0) values[run.seed()] = one.mean;
   }
   return values;
+}
+
+std::vector<std::string> BestRecipes(std::span<const TrainingRun> runs, size_t count) {
+  std::vector<std::string> recipes = RecipesOf(runs);
+  if (!recipes.empty()) recipes.erase(recipes.begin());
+  std::map<std::string, double> means;
+  for (const std::string& recipe : recipes) {
+    std::vector<double> values;
+    for (const TrainingRun& run : runs) {
+      if (run.recipe() != recipe) continue;
+      for (const PointResult& point : run.points()) values.push_back(point.held_out_accuracy());
+    }
+    means[recipe] = SpreadOf(values).mean;
+  }
+  std::stable_sort(recipes.begin(), recipes.end(),
+                   [&](const std::string& a, const std::string& b) { return means[a] > means[b]; });
+  recipes.resize(std::min(count, recipes.size()));
+  return recipes;
 }
 
 }  // namespace anybit::model::train

@@ -25,6 +25,9 @@ struct Spread {
 
 Spread SpreadOf(const std::vector<double>& values);
 
+// Half of the width of the 95 % confidence interval of the mean, by Student's t; 0 for fewer than two values.
+double HalfInterval95(const Spread& spread);
+
 // Appends `name` if it is not among `names`.
 void AddNew(std::vector<std::string>& names, const std::string& name);
 
@@ -43,6 +46,10 @@ Spread AccuracySpread(std::span<const TrainingRun> runs, const std::string& reci
 // The same by seed, of the runs that have a seed.
 std::map<uint64_t, double> AccuracyBySeed(std::span<const TrainingRun> runs, const std::string& recipe,
                                           const std::string& name, AccuracyOf which);
+
+// The `count` recipes of the highest mean held-out accuracy over points and seeds, best first, without the first
+// recipe, with which the others are compared. Of equal ones the earlier comes first.
+std::vector<std::string> BestRecipes(std::span<const TrainingRun> runs, size_t count);
 
 }  // namespace anybit::model::train
 

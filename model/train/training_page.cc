@@ -24,12 +24,15 @@ std::string Heading(const std::string& title, std::span<const TrainingRun> runs)
                       ". Top-1, %; mean ± standard deviation over seeds.\n");
 }
 
-std::string Accuracies(const char* title, std::span<const TrainingRun> runs, AccuracyOf which) {
+std::string Accuracies(const char* title, std::span<const TrainingRun> runs, AccuracyOf which,
+                       Uncertainty uncertainty) {
   if (!HasAccuracy(runs, which)) return "";
   std::string text = absl::StrCat("\n## ", title, "\n\n", AccuracyTable(runs, which));
-  const std::string differences = DifferenceTable(runs, which);
+  const std::string differences = DifferenceTable(runs, which, uncertainty);
   if (differences.empty()) return text;
-  return absl::StrCat(text, "\nAbove `", runs.front().recipe(), "`, runs of the same seed:\n\n", differences);
+  const char* interval = uncertainty == Uncertainty::kInterval95 ? ", mean ± half of the 95 % t-interval" : "";
+  return absl::StrCat(text, "\nAbove `", runs.front().recipe(), "`, runs of the same seed", interval, ":\n\n",
+                      differences);
 }
 
 std::string Teachers(std::span<const TrainingRun> runs) {
@@ -57,10 +60,10 @@ std::string ListOfRuns(std::span<const TrainingRun> runs) {
 
 }  // namespace
 
-std::string TrainingPage(const std::string& title, std::span<const TrainingRun> runs) {
-  std::string page =
-      absl::StrCat(Heading(title, runs), Accuracies("Test set", runs, AccuracyOf::kTest),
-                   Accuracies("Held-out images", runs, AccuracyOf::kHeldOut), Teachers(runs), ListOfRuns(runs));
+std::string TrainingPage(const std::string& title, std::span<const TrainingRun> runs, Uncertainty uncertainty) {
+  std::string page = absl::StrCat(Heading(title, runs), Accuracies("Test set", runs, AccuracyOf::kTest, uncertainty),
+                                  Accuracies("Held-out images", runs, AccuracyOf::kHeldOut, uncertainty),
+                                  Teachers(runs), ListOfRuns(runs));
   const std::vector<std::string> commands = DistinctCommands(runs);
   if (!commands.empty()) absl::StrAppend(&page, "\n```\n", absl::StrJoin(commands, "\n"), "\n```\n");
   return page;

@@ -5,11 +5,14 @@
 #include <span>
 #include <string>
 
+#include "model/train/accuracy_tables.h"
 #include "model/train/run_file.h"
 
 namespace anybit::model::train {
 
-std::string TrainingPage(const std::string& title, std::span<const TrainingRun> runs);
+// Differences between recipes are shown with `uncertainty`, accuracies with their standard deviation.
+std::string TrainingPage(const std::string& title, std::span<const TrainingRun> runs,
+                         Uncertainty uncertainty = Uncertainty::kDeviation);
 
 }  // namespace anybit::model::train
 

@@ -29,6 +29,9 @@ TEST(TrainingPage, ComparesRunsOfTheSameSeed) {
   std::vector<TrainingRun> runs = TwoRecipes();
   runs.push_back(MakeRun("separate", 2, {PointOf("w8a8", 8, 8, .92)}));
   EXPECT_THAT(TrainingPage("t", runs), HasSubstr("Above `coquant`, runs of the same seed:\n\n| recipe   | fp32"));
+  EXPECT_THAT(
+      TrainingPage("t", runs, Uncertainty::kInterval95),
+      HasSubstr("Above `coquant`, runs of the same seed, mean ± half of the 95 % t-interval:\n\n| recipe   | fp32"));
 }
 
 TEST(TrainingPage, HasTheTeachersOfRunsThatWereTaught) {
