@@ -67,6 +67,7 @@ TrainableNetworkImpl::Switch TrainableNetworkImpl::MakeSwitch(PointIndex point, 
   if (points_[point].full_precision) return made;
   const ActivationParameter activation = ActivationOf(point, node.layer);
   if (activation.learned()) made.step = register_parameter(prefix + activation.name(), activation.Initial());
+  if (activation.measured()) made.step = register_buffer(prefix + activation.name(), activation.Initial());
   return made;
 }
 
@@ -90,7 +91,8 @@ int TrainableNetworkImpl::ZeroPoint(PointIndex point, int layer) const {
 
 ActivationParameter TrainableNetworkImpl::ActivationOf(PointIndex point, int layer) const {
   const int zero = ZeroPoint(point, layer);
-  return ActivationParameter(recipe_.activations, std::max(points_[point].highest_code - zero, zero));
+  return ActivationParameter(recipe_.activations, std::max(points_[point].highest_code - zero, zero),
+                             recipe_.activation_reach);
 }
 
 torch::Tensor TrainableNetworkImpl::ActivationStep(PointIndex point, int layer) const {
@@ -146,8 +148,27 @@ TrainableNetworkImpl::Epilogue TrainableNetworkImpl::TrainingEpilogue(PointIndex
               [=, this](PointIndex p, const PlannedNode& node, const torch::Tensor& sums) {
                 return Normalize(p, node, sums, /*own=*/p == point, momentum);
               },
-          .activate = [=, this](PointIndex p, int layer,
-                                const torch::Tensor& x) { return Activate(p, layer, x, /*own=*/p == point); }};
+          .activate =
+              [=, this](PointIndex p, int layer, const torch::Tensor& x) {
+                if (p == point && momentum > 0) FollowActivations(p, layer, x, momentum);
+                return Activate(p, layer, x, /*own=*/p == point);
+              }};
+}
+
+void TrainableNetworkImpl::FollowActivations(PointIndex point, int layer, const torch::Tensor& x, double momentum) {
+  if (points_[point].full_precision || !ActivationOf(point, layer).measured()) return;
+  torch::NoGradGuard no_gradient;
+  torch::Tensor measured = MeasuredParameter(point, layer, x);
+  if (group_ != nullptr) {
+    SumOverGroup(*group_, measured);
+    measured = measured / group_->size();
+  }
+  switches_[point][layer].step.lerp_(measured, momentum);
+}
+
+torch::Tensor TrainableNetworkImpl::MeasuredParameter(PointIndex point, int layer, const torch::Tensor& x) const {
+  const torch::Tensor magnitudes = plan_.layer(layer).relu ? torch::relu(x) : x.abs();
+  return ActivationOf(point, layer).FromMean(magnitudes.mean());
 }
 
 torch::Tensor TrainableNetworkImpl::Forward(PointIndex point, const torch::Tensor& images, double momentum,
@@ -270,10 +291,7 @@ void TrainableNetworkImpl::CalibrateSteps(PointIndex point, const torch::Tensor&
   Epilogue calibrating = TrainingEpilogue(point, /*momentum=*/0);
   calibrating.activate = [&](PointIndex, int layer, const torch::Tensor& x) {
     const Switch& s = switches_[point][layer];
-    if (s.step.defined()) {
-      const torch::Tensor magnitudes = plan_.layer(layer).relu ? torch::relu(x) : x.abs();
-      s.step.copy_(ActivationOf(point, layer).FromMean(magnitudes.mean()));
-    }
+    if (s.step.defined()) s.step.copy_(MeasuredParameter(point, layer, x));
     return Activate(point, layer, x, /*own=*/true);
   };
   RunNodes(point, images, {}, plan_.nodes.size(), calibrating);
@@ -342,7 +360,7 @@ std::vector<torch::Tensor> TrainableNetworkImpl::steps() const {
 std::vector<torch::Tensor> TrainableNetworkImpl::steps(PointIndex point) const {
   std::vector<torch::Tensor> own;
   for (const Switch& s : switches_[point]) {
-    if (s.step.defined()) own.push_back(s.step);
+    if (s.step.defined() && s.step.requires_grad()) own.push_back(s.step);
   }
   return own;
 }

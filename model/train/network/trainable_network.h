@@ -97,7 +97,7 @@ class TrainableNetworkImpl : public torch::nn::Module {
   std::vector<torch::Tensor> weights() const;
   std::vector<torch::Tensor> inner_weights() const;  // without the first and the last layer
   std::vector<torch::Tensor> norms() const;          // batch norm and the head's bias
-  std::vector<torch::Tensor> steps() const;          // activation steps of all points
+  std::vector<torch::Tensor> steps() const;          // learned activation steps of all points
   std::vector<torch::Tensor> steps(PointIndex point) const;
   std::vector<torch::Tensor> scales() const { return scales_; }  // learned weight scales; may be empty
   std::vector<torch::Tensor> shared() const;                     // those that all points use
@@ -109,7 +109,7 @@ class TrainableNetworkImpl : public torch::nn::Module {
   // The switchable parts of one conv layer at one point.
   struct Switch {
     torch::Tensor gamma, beta, mean, variance;  // [O]
-    torch::Tensor step;  // [1], see ActivationParameter; undefined at full precision and where it is not learned
+    torch::Tensor step;  // [1], see ActivationParameter; undefined at full precision and at ActivationRule::kUnit
   };
 
   // The operations of a conv layer at a point after its sums x [N, O, H, W].
@@ -147,6 +147,10 @@ class TrainableNetworkImpl : public torch::nn::Module {
   torch::Tensor Normalize(PointIndex point, const PlannedNode& node, const torch::Tensor& sums, bool own,
                           double momentum);
   torch::Tensor Activate(PointIndex point, int layer, const torch::Tensor& x, bool own);
+  // The parameter of the activation quantizer for activations like x.
+  torch::Tensor MeasuredParameter(PointIndex point, int layer, const torch::Tensor& x) const;
+  // Moves a clip that follows the data by `momentum` towards that of x, in all processes of a group alike.
+  void FollowActivations(PointIndex point, int layer, const torch::Tensor& x, double momentum);
 
   LayerEpilogue ExportConv(PointIndex point, const PlannedNode& node, double input_step, double residual_step);
   LayerEpilogue ExportHead(PointIndex point, const PlannedNode& node, double input_step);

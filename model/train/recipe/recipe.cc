@@ -66,7 +66,10 @@ std::vector<Recipe> Rows() {
                       .swap_end = 0.5,
                       .sign_window = 1,
                       .sign_margin = 0.5};
-  return {anybit, adabits, any_precision, recursive, soft, hard, coquant, double_rounding, separate};
+  // Groups of filters, clips of 2 mean magnitudes: such weights are nearly uniform.
+  const Recipe gdrq{
+      .name = "gdrq", .weights = WeightRule::kScaleClip, .group = 4, .activations = ActivationRule::kScaleClip};
+  return {anybit, adabits, any_precision, recursive, soft, hard, coquant, double_rounding, gdrq, separate};
 }
 
 struct Field {
@@ -168,11 +171,15 @@ const std::vector<Field>& Fields() {
       Group(),
       Switch("center", &Recipe::center, "subtract each filter's mean from its weights"),
       Switch("clip_gradient", &Recipe::clip_gradient, "no gradient for weights beyond the limits of the codes"),
-      Choice<ActivationRule>(
-          "activations", &Recipe::activations,
-          {{"learned", ActivationRule::kLearnedStep}, {"pact", ActivationRule::kPact}, {"unit", ActivationRule::kUnit}},
-          "how the range of activations is chosen"),
+      Choice<ActivationRule>("activations", &Recipe::activations,
+                             {{"learned", ActivationRule::kLearnedStep},
+                              {"pact", ActivationRule::kPact},
+                              {"unit", ActivationRule::kUnit},
+                              {"scale-clip", ActivationRule::kScaleClip}},
+                             "how the range of activations is chosen"),
       Number("activation_decay", &Recipe::activation_decay, 0, 1, "weight decay of PACT's clips"),
+      Later(Number("activation_reach", &Recipe::activation_reach, 0.1, 100,
+                   "clip of activations in mean|x|, with activations=scale-clip")),
       Choice<LossRule>("loss", &Recipe::loss,
                        {{"labels", LossRule::kLabels},
                         {"soft", LossRule::kSoft},

@@ -29,6 +29,7 @@ enum class ActivationRule : uint8_t {
   kLearnedStep,  // LSQ: the step is learned, its gradient scaled by 1 / sqrt(elements * highest code)
   kPact,         // the clip alpha = step * highest code is learned, with AdaBits' gradient
   kUnit,         // clipped at 1, nothing learned (DoReFa; batch norm does the scaling)
+  kScaleClip,    // the clip follows the data: activation_reach * mean|x|, a moving average (GDRQ)
 };
 
 // The loss of a pass with a teacher, of the labels' cross-entropy and the teacher's KL divergence at temperature T.
@@ -80,6 +81,7 @@ struct Recipe {
 
   ActivationRule activations = ActivationRule::kLearnedStep;
   double activation_decay = 0;  // weight decay of PACT's clips
+  double activation_reach = 5;  // clip of kScaleClip in mean|x|; 5 are 2 standard deviations of a Gaussian before ReLU
 
   LossRule loss = LossRule::kLabels;
   TeacherRule teacher = TeacherRule::kNone;
@@ -127,6 +129,7 @@ bool LearnsFromFrozen(const Recipe& recipe);
 //   coquant               learned steps, rms scales, the teacher of lowest loss, swapped blocks (Sun et al.)
 //   double-rounding       learned scales with rates of 1, .1, .01, .001 of the weights' at 8, 6, 4, 2 bits; labels
 //                         (Huang et al., 2025)
+//   gdrq                  Scale-Clip of weights, with scales of 4 filters, and of activations; labels (Yu et al., 2019)
 //   separate              the quantizers of coquant, one network per point: the control experiment
 // InvalidArgument, with the key, its value and the allowed values; RecipeKeys lists the keys.
 absl::StatusOr<Recipe> ParseRecipe(absl::string_view text);

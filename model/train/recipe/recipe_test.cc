@@ -36,6 +36,13 @@ TEST(ParseRecipe, KnowsThePublishedSystems) {
   EXPECT_EQ(double_rounding.step_rate, 1);
   EXPECT_EQ(double_rounding.scale_decades, 0.5);  // a hundredth at 4 bits
 
+  const Recipe gdrq = *ParseRecipe("gdrq");
+  EXPECT_EQ(gdrq.weights, WeightRule::kScaleClip);
+  EXPECT_EQ(gdrq.reach, 2);
+  EXPECT_EQ(gdrq.group, 4);
+  EXPECT_EQ(gdrq.activations, ActivationRule::kScaleClip);
+  EXPECT_EQ(gdrq.loss, LossRule::kLabels);
+
   EXPECT_FALSE(ParseRecipe("separate")->joint);
 }
 
@@ -75,7 +82,7 @@ TEST(ParseRecipe, NeedsNoTeacherRuleWhereTheStartTeaches) {
 TEST(ParseRecipe, NamesTheWrongValueAndTheAllowedOnes) {
   EXPECT_EQ(Error("bitwise"),
             "unknown recipe 'bitwise'; known: anybit, adabits, any-precision, any-precision:recursive, "
-            "any-precision:soft, any-precision:hard, coquant, double-rounding, separate");
+            "any-precision:soft, any-precision:hard, coquant, double-rounding, gdrq, separate");
   EXPECT_EQ(Error("coquant,teacher=best"),
             "recipe: teacher=best is not one of none|next|highest|random|lowest-loss|closest");
   EXPECT_EQ(Error("coquant,swap=1.5"), "recipe: swap=1.5 is not one of 0..1");
@@ -116,6 +123,7 @@ INSTANTIATE_TEST_SUITE_P(Recipes, RecipeTextOf,
                                          "coquant,weights=scale-clip", "coquant,weights=scale-clip,reach=3",
                                          "coquant,teacher=next,swap=0,sign_window=2", "coquant,kure=0.123456789",
                                          "coquant,distill_bits=1", "coquant,loss=normalized,alpha=0.9",
+                                         "gdrq,activation_reach=4",
                                          "coquant,distill_begin=0.2,swap_low=0.1,swap_course=rising,swap_cycles=4"));
 
 // A key that came later must not change the identity of the runs before it: their checkpoints would not resume.

@@ -49,7 +49,9 @@ TEST(RecipeKeys, EachChangeTheWeights) {
                             "coquant,swap_begin=0.3",
                             "coquant,swap_course=rising",
                             "coquant,swap_cycles=2",
-                            "coquant,logits=frozen"}) {
+                            "coquant,logits=frozen",
+                            "coquant,activations=scale-clip",
+                            "coquant,activations=scale-clip,activation_reach=3"}) {
     EXPECT_NE(weights(other), all) << other;
   }
 }
@@ -68,6 +70,11 @@ TEST(RecipeKeys, PureLogitsAreThoseOfThePassWhereNoBlockWasSwapped) {
   EXPECT_EQ(BriefWeights("coquant,logits=pure", "fp32,w2a2"), BriefWeights("coquant", "fp32,w2a2"));
   EXPECT_NE(BriefWeights("coquant,teacher=next,logits=pure", "fp32,w4a4,w2a2"),
             BriefWeights("coquant,teacher=next", "fp32,w4a4,w2a2"));
+}
+
+TEST(RecipeKeys, ActivationReachSetsTheClipOfActivations) {
+  EXPECT_NE(BriefWeights("gdrq", "fp32,w2a4"), BriefWeights("gdrq,activation_reach=3", "fp32,w2a4"));
+  EXPECT_NE(BriefWeights("gdrq", "fp32,w2a4"), BriefWeights("gdrq,group=1", "fp32,w2a4"));
 }
 
 // A network that learns from its own past alone stays as it was.

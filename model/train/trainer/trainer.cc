@@ -193,6 +193,8 @@ class TrainingRun {
   // From `norm_batches` batches, with the final weights.
   void ReestimateNorms() {
     if (options_.norm_batches == 0) return;
+    // Without synchronization each process has followed the activations of its own images.
+    if (options_.group != nullptr && !options_.sync_norm) Check(options_.group->Broadcast(network_->buffers()));
     network_->SynchronizeNorms(options_.group);
     std::vector<torch::Tensor> images;
     for (int64_t i = 0; i < options_.norm_batches; ++i) {

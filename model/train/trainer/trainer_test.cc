@@ -45,7 +45,7 @@ TEST_P(TrainWithEveryRecipe, TrainsEveryPointAsTheEngineServesItToTheLastInteger
 
 INSTANTIATE_TEST_SUITE_P(Recipes, TrainWithEveryRecipe,
                          testing::Values("anybit", "coquant", "coquant,teacher=closest,swap=0.5", "adabits",
-                                         "any-precision", "double-rounding",
+                                         "any-precision", "double-rounding", "gdrq",
                                          "coquant,scale_clip=2,kure=0.1,skew=0.1,group=layer"),
                          [](const auto& info) {
                            std::string name;
