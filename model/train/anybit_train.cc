@@ -86,7 +86,7 @@ void KeepFreedMemory() {
 
 // Detects paths that cannot be written before the hours of training.
 absl::Status CheckOutputs(const TrainRequest& request) {
-  for (const std::string& path : {request.out, request.report, request.options.checkpoint}) {
+  for (const std::string& path : {request.out, request.report, request.options.checkpoint, request.options.step_log}) {
     if (path.empty()) continue;
     if (absl::Status status = CheckReplaceable(path); !status.ok()) return status;
   }

@@ -65,6 +65,11 @@ ABSL_FLAG(
     int64_t, evaluation_interval, TrainerOptions{}.evaluation_interval,
     "steps between evaluations on the held-out images, with running batch norm, which underrates points of few bits; "
     "0: only at the end");
+ABSL_FLAG(
+    std::string, step_log, "",
+    "file for a line of JSON per logged step: of each point its loss, teacher, gradient norm, saturated activations "
+    "and activation steps, then images per second and seconds left; empty: none");
+ABSL_FLAG(int64_t, step_log_interval, TrainerOptions{}.step_log_interval, "steps between lines of --step_log");
 ABSL_FLAG(bool, test, true,
           "measure the test images once, at the end; false: never, for runs that choose hyperparameters");
 ABSL_FLAG(
@@ -107,6 +112,8 @@ constexpr const char* kOtherFlags[] = {"recipe",
                                        "resume",
                                        "progress_interval",
                                        "evaluation_interval",
+                                       "step_log",
+                                       "step_log_interval",
                                        "test",
                                        "model_version",
                                        "label",
@@ -156,6 +163,8 @@ absl::StatusOr<TrainerOptions> OptionsFromFlags() {
                         .resume = absl::GetFlag(FLAGS_resume),
                         .progress_interval = absl::GetFlag(FLAGS_progress_interval),
                         .evaluation_interval = absl::GetFlag(FLAGS_evaluation_interval),
+                        .step_log = absl::GetFlag(FLAGS_step_log),
+                        .step_log_interval = absl::GetFlag(FLAGS_step_log_interval),
                         .sync_norm = absl::GetFlag(FLAGS_sync_norm)};
 }
 

@@ -183,6 +183,13 @@ torch::Tensor LayerWeights::ThroughRounding(const ChildValues& child) {
   return quantization_.clip_gradient ? gradient * inside : gradient;
 }
 
+std::vector<torch::Tensor> LayerWeights::leaves() const {
+  std::vector<torch::Tensor> leaves;
+  if (full_.defined()) leaves.push_back(full_);
+  for (const ChildValues& child : children_) leaves.push_back(child.leaf);
+  return leaves;
+}
+
 void LayerWeights::PullBack() {
   torch::NoGradGuard no_gradient;
   torch::Tensor total;

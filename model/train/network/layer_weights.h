@@ -50,6 +50,9 @@ class LayerWeights {
   torch::Tensor Full();
   torch::Tensor Child(const CodeRange& range, double scale_factor = 1);
 
+  // The values of Full and Child that were computed since Refresh: where passes leave gradients until PullBack.
+  std::vector<torch::Tensor> leaves() const;
+
   // Adds the gradients on the values of Full and Child to the parameters' gradients, and clears them.
   void PullBack();
 

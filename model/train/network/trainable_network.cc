@@ -151,6 +151,7 @@ TrainableNetworkImpl::Epilogue TrainableNetworkImpl::TrainingEpilogue(PointIndex
           .activate =
               [=, this](PointIndex p, int layer, const torch::Tensor& x) {
                 if (p == point && momentum > 0) FollowActivations(p, layer, x, momentum);
+                if (p == point && saturation_ != nullptr) CountBeyond(p, layer, x);
                 return Activate(p, layer, x, /*own=*/p == point);
               }};
 }

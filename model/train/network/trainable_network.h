@@ -18,6 +18,8 @@
 #include <functional>
 #include <random>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "model/format/artifact.h"
@@ -30,6 +32,14 @@
 #include "model/train/recipe/recipe.h"
 
 namespace anybit::model::train {
+
+// A count of the activations of passes that lie beyond the codes' range.
+struct Saturation {
+  torch::Tensor beyond;  // number; undefined without quantized activations
+  int64_t values = 0;    // of all
+
+  double Share() const;  // waits for the device; 0 of 0 values
+};
 
 class TrainableNetworkImpl : public torch::nn::Module {
  public:
@@ -93,6 +103,15 @@ class TrainableNetworkImpl : public torch::nn::Module {
   Artifact Export(std::span<const PointIndex> points);
   Artifact Export();  // of all points
 
+  // Makes passes add their point's own activations to `saturation`; null ends it.
+  void CountSaturation(Saturation* saturation) { saturation_ = saturation; }
+
+  // The tensors on which passes leave gradients: parameters, and values computed from them.
+  std::vector<torch::Tensor> gradient_holders() const;
+
+  // Name of each convolution and real value of one activation code, of a quantized point. Waits for the device.
+  std::vector<std::pair<std::string, double>> activation_steps(PointIndex point) const;
+
   // Parameters, grouped by how they are trained.
   std::vector<torch::Tensor> weights() const;
   std::vector<torch::Tensor> inner_weights() const;  // without the first and the last layer
@@ -149,6 +168,7 @@ class TrainableNetworkImpl : public torch::nn::Module {
   torch::Tensor Activate(PointIndex point, int layer, const torch::Tensor& x, bool own);
   // The parameter of the activation quantizer for activations like x.
   torch::Tensor MeasuredParameter(PointIndex point, int layer, const torch::Tensor& x) const;
+  void CountBeyond(PointIndex point, int layer, const torch::Tensor& x);
   // Moves a clip that follows the data by `momentum` towards that of x, in all processes of a group alike.
   void FollowActivations(PointIndex point, int layer, const torch::Tensor& x, double momentum);
 
@@ -165,6 +185,7 @@ class TrainableNetworkImpl : public torch::nn::Module {
   torch::Tensor head_bias_;                    // [classes]
   std::vector<std::vector<Switch>> switches_;  // [point][layer]
   ProcessGroup* group_ = nullptr;
+  Saturation* saturation_ = nullptr;
   BackwardOperands backward_ = BackwardOperands::kFloat;
 };
 TORCH_MODULE(TrainableNetwork);

@@ -14,10 +14,11 @@ namespace anybit::model::train {
 absl::StatusOr<std::vector<Artifact>> TrainSeparately(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
                                                       const ExampleSet& examples, const TrainerOptions& options,
                                                       std::ostream& progress, bool live) {
-  const auto checkpoint = [&](const std::string& point) {
-    return options.checkpoint.empty() ? "" : absl::StrCat(options.checkpoint, ".", point);
-  };
   TrainerOptions alone = options;
+  const auto name_files = [&](const std::string& point) {
+    if (!options.checkpoint.empty()) alone.checkpoint = absl::StrCat(options.checkpoint, ".", point);
+    if (!options.step_log.empty()) alone.step_log = absl::StrCat(options.step_log, ".", point);
+  };
   std::optional<Artifact> start;
   for (const PointRecipe& point : points) {
     if (absl::Status status = CheckIsDue(point, options.joint_steps); !status.ok()) return status;
@@ -25,7 +26,7 @@ absl::StatusOr<std::vector<Artifact>> TrainSeparately(const NetworkSpec& spec, c
   if (options.start_steps > 0) {
     progress << "the shared start\n";
     alone.joint_steps = 0;
-    alone.checkpoint = checkpoint(kStartName);
+    name_files(kStartName);
     absl::StatusOr<TrainingResult> trained = Train(spec, *ParsePoints("fp32"), examples, alone, progress, live);
     if (!trained.ok()) return trained.status();
     start = std::move(trained->artifact);
@@ -38,7 +39,7 @@ absl::StatusOr<std::vector<Artifact>> TrainSeparately(const NetworkSpec& spec, c
     progress << point.name << " alone\n";
     alone.joint_steps = options.joint_steps / point.interval;
     point.interval = 1;
-    alone.checkpoint = checkpoint(point.name);
+    name_files(point.name);
     absl::StatusOr<TrainingResult> result = Train(spec, {point}, examples, alone, progress, live);
     if (!result.ok()) return result.status();
     artifacts.push_back(std::move(result->artifact));

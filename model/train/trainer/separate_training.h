@@ -15,7 +15,7 @@ namespace anybit::model::train {
 
 // For a recipe that is not joint. Returns one artifact per point, each trained by itself from one shared full-precision
 // start. A point gets as many steps, on the same batches, as in a joint run; only the optimizer restarts after the
-// start. The checkpoints are `checkpoint`.<point>. The errors of Train and CheckIsDue.
+// start. The checkpoints are `checkpoint`.<point>, the logs `step_log`.<point>. The errors of Train and CheckIsDue.
 absl::StatusOr<std::vector<Artifact>> TrainSeparately(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
                                                       const ExampleSet& examples, const TrainerOptions& options,
                                                       std::ostream& progress, bool live);

@@ -6,6 +6,7 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -13,8 +14,15 @@
 #include "model/train/processes/process_group.h"
 #include "model/train/recipe/point_recipe.h"
 #include "model/train/recipe/recipe.h"
+#include "model/train/recipe/teacher.h"
 
 namespace anybit::model::train {
+
+// Shown in the log of steps; see Saturation and GradientMeter.
+struct PassMeasures {
+  double gradient_norm = 0;
+  double saturated = 0;
+};
 
 // Forward and backward at one point, finished, as the later points of the same step see it. Tensors have no gradient.
 struct PointPass {
@@ -22,6 +30,8 @@ struct PointPass {
   torch::Tensor logits;       // [N, classes], that the point teaches
   torch::Tensor label_loss;   // of these logits: scalar, mean over all processes
   torch::Tensor routed_loss;  // the same of the pass itself, with its swapped blocks
+  PointIndex teacher = kNoTeacher;
+  std::optional<PassMeasures> measures = {};
 };
 
 class TeacherChoice {

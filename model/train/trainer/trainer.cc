@@ -28,6 +28,7 @@
 #include "model/train/trainer/run_checkpoint.h"
 #include "model/train/trainer/run_identity.h"
 #include "model/train/trainer/start.h"
+#include "model/train/trainer/step_log.h"
 #include "model/train/trainer/stop_request.h"
 #include "model/train/trainer/thrown_status.h"
 #include "model/train/trainer/training_batches.h"
@@ -89,10 +90,14 @@ class TrainingRun {
   TrainingResult Run() {
     const int64_t first = FirstStep();
     ProgressLine line(progress_, live_, options_.progress_interval, total_steps_, first);
+    StepLog log(options_.rank() == 0 ? options_.step_log : "", /*appends=*/first > 0, options_.step_log_interval,
+                total_steps_, first, options_.batch * options_.processes());
     for (int64_t step = first; step < total_steps_;) {
       const TensorBatch batch = BatchOrSave(step, first);
       if (step == options_.start_steps) StartJointPhase();
-      TrainStep(step++, batch);
+      const std::vector<PointPass> passes = TrainStep(step, batch, log.IsDue(step + 1));
+      if (log.IsDue(step + 1)) Check(log.Write(RecordOf(step, passes)));
+      ++step;
       line.Show(step, [this] { return losses_.Text(points_); });
       const bool stopped = ValueOf(StopRequested(options_));
       if (stopped || step % options_.checkpoint_interval == 0 || step == total_steps_) {
@@ -115,9 +120,9 @@ class TrainingRun {
   }
 
   // Forward and backward at each point that is due, then one step of the optimizer.
-  void TrainStep(int64_t step, const TensorBatch& batch) {
+  std::vector<PointPass> TrainStep(int64_t step, const TensorBatch& batch, bool measured) {
     optimizer_.ClearGradients();
-    const std::vector<PointPass> passes = passes_.Run(step, PointsDue(step), batch);
+    std::vector<PointPass> passes = passes_.Run(step, PointsDue(step), batch, measured);
     for (const PointPass& pass : passes) losses_.Add(pass.point, pass.routed_loss);
     network_->PullBackGradients();
     if (recipe_.gradients == Combination::kMeanShared) {
@@ -133,6 +138,22 @@ class TrainingRun {
     network_->KeepInRange();
     network_->WeightsChanged();
     average_.Update(step < options_.start_steps ? step : step - options_.start_steps);
+    return passes;
+  }
+
+  // Of the measured `passes` of `step`, which is finished.
+  StepRecord RecordOf(int64_t step, const std::vector<PointPass>& passes) const {
+    StepRecord record{.step = step + 1, .joint = step >= options_.start_steps, .learning_rate = rate_.At(step)};
+    for (const PointPass& pass : passes) {
+      PointRecord& point = record.points.emplace_back(PointRecord{.point = points_[pass.point].name,
+                                                                  .loss = pass.routed_loss.item<double>(),
+                                                                  .gradient_norm = pass.measures->gradient_norm});
+      if (pass.teacher != kNoTeacher) point.teacher = points_[pass.teacher].name;
+      if (points_[pass.point].full_precision) continue;
+      point.saturated = pass.measures->saturated;
+      point.activation_steps = network_->activation_steps(pass.point);
+    }
+    return record;
   }
 
   // The points of a step, highest precision first: a teacher runs before its students.

@@ -52,6 +52,7 @@ absl::Status CheckRanges(const TrainerOptions& options, int64_t images) {
         between("norm batches", static_cast<double>(options.norm_batches), 0, 1e9),
         between("checkpoint interval", static_cast<double>(options.checkpoint_interval), 1, 1e12),
         between("progress interval", static_cast<double>(options.progress_interval), 1, 1e12),
+        between("step log interval", static_cast<double>(options.step_log_interval), 1, 1e12),
         between("evaluation interval", static_cast<double>(options.evaluation_interval), 0, 1e12),
         between("threads", options.threads, 0, 4096), between("learning rate", options.learning_rate, 1e-9, 100),
         between("joint learning rate", options.joint_learning_rate, 0, 100),

@@ -55,6 +55,9 @@ struct TrainerOptions {
   int64_t evaluation_interval = 0;    // steps between evaluations on the held-out images; 0: only at the end. They use
                                       // running batch norm, which underrates points of few bits
 
+  std::string step_log;           // path of a file with a line of JSON per logged step (step_log.h); empty: none
+  int64_t step_log_interval = 1;  // steps; a logged step takes some tenths longer
+
   // Data-parallel training. Each process of the group calls Train with the same arguments and gets its share of every
   // batch, which has `batch` images per process. The first process reads and writes the checkpoint, and only its result
   // has accuracies. Null: this process alone. Must outlive the call.

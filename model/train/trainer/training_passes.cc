@@ -8,6 +8,7 @@
 #include "model/train/network/losses.h"
 #include "model/train/processes/process_group.h"
 #include "model/train/recipe/teacher.h"
+#include "model/train/trainer/gradient_meter.h"
 #include "model/train/trainer/thrown_status.h"
 
 namespace anybit::model::train {
@@ -27,7 +28,8 @@ TrainingPasses::TrainingPasses(TrainableNetwork network, FrozenTeacher* frozen, 
       teachers_(recipe_, points_, options.seed, options.group),
       counts_(points_.size()) {}
 
-std::vector<PointPass> TrainingPasses::Run(int64_t step, std::span<const PointIndex> due, const TensorBatch& batch) {
+std::vector<PointPass> TrainingPasses::Run(int64_t step, std::span<const PointIndex> due, const TensorBatch& batch,
+                                           bool measured) {
   const double count = static_cast<double>(due.size());
   const bool joint = step >= options_.start_steps;
   const double progress =
@@ -41,7 +43,16 @@ std::vector<PointPass> TrainingPasses::Run(int64_t step, std::span<const PointIn
                     .frozen = distills && frozen_ != nullptr ? frozen_->Logits(batch.images) : torch::Tensor(),
                     .batch = batch};
   std::vector<PointPass> done;
-  for (const PointIndex point : due) done.push_back(RunPass(shared, point, done));
+  GradientMeter gradients;
+  for (const PointIndex point : due) {
+    Saturation saturation;
+    network_->CountSaturation(measured ? &saturation : nullptr);
+    done.push_back(RunPass(shared, point, done));
+    if (!measured) continue;
+    done.back().measures = {.gradient_norm = gradients.Added(network_->gradient_holders()),
+                            .saturated = saturation.Share()};
+  }
+  network_->CountSaturation(nullptr);
   return done;
 }
 
@@ -70,8 +81,10 @@ PointPass TrainingPasses::RunPass(const Step& step, PointIndex point, std::span<
   const torch::Tensor label_loss = BatchLoss(logits, step.batch);
   const torch::Tensor loss = PassLoss(recipe_, label_loss, logits, TargetOf(step, point, teacher));
   (loss * ((points_[point].weights.sign ? recipe_.sign_gain : 1) / step.divisor)).backward();
-  PointPass pass{
-      .point = point, .logits = logits.detach(), .routed_loss = ValueOf(MeanOverGroup(options_.group, label_loss))};
+  PointPass pass{.point = point,
+                 .logits = logits.detach(),
+                 .routed_loss = ValueOf(MeanOverGroup(options_.group, label_loss)),
+                 .teacher = teacher == nullptr ? kNoTeacher : teacher->point};
   pass.label_loss = pass.routed_loss;
   const bool swapped = std::any_of(route.begin(), route.end(), [&](PointIndex at) { return at != point; });
   if (recipe_.logits == TeacherLogits::kPure && swapped && point != step.last) {

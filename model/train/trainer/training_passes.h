@@ -30,9 +30,10 @@ class TrainingPasses {
   // `frozen` (null: no point learns from it) and `options` must outlive it.
   TrainingPasses(TrainableNetwork network, FrozenTeacher* frozen, const TrainerOptions& options);
 
-  // Runs `due` points, highest precision first, on `batch` and leaves their gradients on the network. Throws a Status
-  // where the group fails.
-  std::vector<PointPass> Run(int64_t step, std::span<const PointIndex> due, const TensorBatch& batch);
+  // Runs `due` points, highest precision first, on `batch` and leaves their gradients on the network, which had none.
+  // `measured`: passes have their PassMeasures, those of this process. Throws a Status where the group fails.
+  std::vector<PointPass> Run(int64_t step, std::span<const PointIndex> due, const TensorBatch& batch,
+                             bool measured = false);
 
   // Of all steps since the run began.
   const TeacherCounts& teachers() const { return counts_; }
