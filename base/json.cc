@@ -1,5 +1,9 @@
 #include "base/json.h"
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
 #include "absl/strings/str_cat.h"
 
 namespace anybit {
@@ -8,19 +12,48 @@ namespace {
 // A parser's message repeats the token that it stopped in, however long that is.
 constexpr size_t kMaxMessageBytes = 300;
 
+// The position behind the string that begins at `at`.
+size_t SkipString(absl::string_view text, size_t at) {
+  for (++at; at < text.size() && text[at] != '"'; ++at) {
+    if (text[at] == '\\') ++at;
+  }
+  return at + 1;
+}
+
+// Of texts that are no JSON it may tell anything. (nlohmann's callbacks could tell it while it parses, but then each
+// object costs a walk over the array that it stands in.)
+absl::Status CheckLimits(absl::string_view text) {
+  std::array<int, kMaxJsonDepth> commas;  // of the arrays and objects that are open
+  std::array<bool, kMaxJsonDepth> is_object;
+  int depth = 0;
+  for (size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    if (c == '"') {
+      at = SkipString(text, at);
+      continue;
+    }
+    ++at;
+    if (c == '[' || c == '{') {
+      if (depth == kMaxJsonDepth) {
+        return absl::InvalidArgumentError(absl::StrCat("JSON nested more than ", kMaxJsonDepth, " deep"));
+      }
+      commas[depth] = 0;
+      is_object[depth++] = c == '{';
+    } else if (c == ']' || c == '}') {
+      depth = std::max(depth - 1, 0);
+    } else if (c == ',' && depth > 0 && ++commas[depth - 1] >= kMaxJsonMembers && is_object[depth - 1]) {
+      return absl::InvalidArgumentError(absl::StrCat("a JSON object of more than ", kMaxJsonMembers, " members"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<Json> ParseJson(absl::string_view text) {
-  bool too_deep = false;
-  const auto limit_depth = [&too_deep](int depth, Json::parse_event_t event, Json&) {
-    const bool opens = event == Json::parse_event_t::array_start || event == Json::parse_event_t::object_start;
-    too_deep |= opens && depth >= kMaxJsonDepth;
-    return !too_deep;
-  };
+  if (absl::Status status = CheckLimits(text); !status.ok()) return status;
   try {
-    Json value = Json::parse(text.begin(), text.end(), limit_depth);
-    if (too_deep) return absl::InvalidArgumentError(absl::StrCat("JSON nested more than ", kMaxJsonDepth, " deep"));
-    return value;
+    return Json::parse(text.begin(), text.end());
   } catch (const Json::exception& error) {
     const absl::string_view message = error.what();
     return absl::InvalidArgumentError(

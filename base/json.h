@@ -20,9 +20,10 @@ using Json = nlohmann::ordered_json;
 
 // Arrays and objects inside one another; more are refused, since walking them is recursive.
 inline constexpr int kMaxJsonDepth = 100;
+// Members of one object; more are refused, since each is compared with all before it.
+inline constexpr int kMaxJsonMembers = 1000;
 
-// InvalidArgument, with the place and the reason, for a text that is not JSON (RFC 8259) or is deeper than
-// kMaxJsonDepth.
+// InvalidArgument, with the place and the reason, for a text that is not JSON (RFC 8259) or exceeds a limit above.
 absl::StatusOr<Json> ParseJson(absl::string_view text);
 
 // The same for a text that must hold an object.

@@ -48,5 +48,31 @@ TEST(ParseJson, RefusesDeepNesting) {
   EXPECT_FALSE(ParseJson(nested(1'000'000)).ok());
 }
 
+TEST(ParseJson, RefusesObjectsOfManyMembersAndNotLongArrays) {
+  const auto members = [](int count) {
+    std::string text = "{";
+    for (int i = 0; i < count; ++i) text += (i == 0 ? "\"" : ",\"") + std::to_string(i) + "\":[0,0]";
+    return text + "}";
+  };
+  EXPECT_TRUE(ParseJson(members(kMaxJsonMembers)).ok());
+  EXPECT_EQ(ParseJson(members(kMaxJsonMembers + 1)).status().message(), "a JSON object of more than 1000 members");
+  EXPECT_EQ(ParseJson("[0" + std::string(200'000, ' ') + std::string(5000, ',') + "]").status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+// Each object would cost a walk over all before it if the parser had a callback: half a minute for these.
+TEST(ParseJson, ReadsManyObjectsInAnArray) {
+  std::string text = "[{}";
+  for (int i = 1; i < 200'000; ++i) text += ",{}";
+  const absl::StatusOr<Json> json = ParseJson(text + "]");
+  ASSERT_TRUE(json.ok()) << json.status();
+  EXPECT_EQ(json->size(), 200'000u);
+}
+
+TEST(ParseJson, BracketsAndCommasInStringsAreNotCounted) {
+  const std::string text = "{\"" + std::string(5000, '[') + "\\\"" + std::string(5000, ',') + "\": 1}";
+  EXPECT_TRUE(ParseJson(text).ok()) << ParseJson(text).status();
+}
+
 }  // namespace
 }  // namespace anybit

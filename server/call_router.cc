@@ -115,6 +115,7 @@ std::unique_ptr<CallHandler> CallRouter::Route(IncomingCall& call) const {
   if (method == ModelInferCalls::kMethod) return infer.Handle(call);
   if (method == StreamInferCalls::kMethod) return stream.Handle(call);
   if (DescriptionMethods::Offers(method)) return std::make_unique<DescriptionCall>(call, description);
+  if (method == FeedbackCall::kMethod) return std::make_unique<FeedbackCall>(call, feedback);
   if (method == Health::kWatchMethod) return health.Watch(call);
   if (method == kLoadMethod || method == kUnloadMethod) {
     if (absl::Status status = CheckAdmin(call.caller()); !status.ok()) {

@@ -7,6 +7,7 @@
 #include "server/call_intake.h"
 #include "server/description_methods.h"
 #include "server/edge_observer.h"
+#include "server/feedback/feedback_call.h"
 #include "server/health.h"
 #include "server/model_infer_calls.h"
 #include "server/model_repository.h"
@@ -21,6 +22,7 @@ struct CallRouter {
   StreamInferCalls& stream;
   const DescriptionMethods& description;
   ModelRepository& repository;
+  const FeedbackParts feedback;
   Health& health;
   EdgeObserver& observer;
   const Security& security;

@@ -230,6 +230,7 @@ absl::Status ComposedServing::StartGrpc() {
                                    .infer = *infer_,
                                    .stream = *stream_,
                                    .versions = *versions_,
+                                   .memory = *memory_,
                                    .observer = edge_log_,
                                    .security = security_,
                                    .request_limit_bytes = memory_->limit_bytes()});

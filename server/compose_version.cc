@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <exception>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -82,10 +83,16 @@ bool ComputesOnOneThread(const ServerOptions& options) {
 
 // Runs `work` where a slot's batches will run, which is what its measurements are for.
 void RunOn(const ProcessorSet& processors, absl::FunctionRef<void()> work) {
+  std::exception_ptr failure;
   std::thread([&] {
     (void)PinThisThread(processors);  // refused again for the slot, and reported then
-    work();
+    try {
+      work();
+    } catch (...) {
+      failure = std::current_exception();
+    }
   }).join();
+  if (failure != nullptr) std::rethrow_exception(failure);
 }
 
 metrics::ServingMetricsLabels MetricsLabels(const ServedModel& model, const ComposedVersion::Facts& facts, int slots) {

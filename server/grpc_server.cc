@@ -21,7 +21,6 @@
 #include "base/listening_sockets.h"
 #include "proto/health.grpc.pb.h"
 #include "proto/inference.grpc.pb.h"
-#include "server/feedback/feedback_service.h"
 #include "server/grpc_status.h"
 #include "server/security/grpc_credentials.h"
 #include "server/shown_text.h"
@@ -174,7 +173,7 @@ CallIntakeOptions IntakeOptions(const ServerOptions& options, const ServedModel&
 
 FrontRules MakeFrontRules(ModelInferCalls& infer, const CallIntake& intake) {
   return {.own_methods = {"/inference.GRPCInferenceService/ServerLive", "/grpc.health.v1.Health/Check",
-                          "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", FeedbackService::kMethod},
+                          "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"},
           .lasting_methods = {std::string(Health::kWatchMethod), std::string(StreamInferCalls::kMethod)},
           .refused_method = std::string(ModelInferCalls::kMethod),
           .refuse = [&infer](Duration left, bool must) { return infer.RefuseUnread(left, must); },
@@ -195,12 +194,10 @@ absl::Status CannotServe(const absl::Status& cause) {
   return absl::Status(cause.code(), absl::StrCat("cannot serve gRPC: ", cause.message()));
 }
 
-std::vector<std::unique_ptr<grpc::Service>> MakeServices(Health& health, const Security& security,
-                                                         const ServedVersions& versions) {
+std::vector<std::unique_ptr<grpc::Service>> MakeServices(Health& health, const Security& security) {
   std::vector<std::unique_ptr<grpc::Service>> services;
   services.push_back(std::make_unique<InferenceService>(security));
   services.push_back(std::make_unique<HealthService>(health, security));
-  services.push_back(std::make_unique<FeedbackService>(versions, security));
   return services;
 }
 
@@ -223,6 +220,9 @@ GrpcServer::GrpcServer(const ServerOptions& options, const Parts& parts)
               .stream = parts.stream,
               .description = parts.description,
               .repository = parts.repository,
+              .feedback = {.versions = parts.versions,
+                           .memory = parts.memory,
+                           .largest_message_bytes = LargestRequestBytes(parts.model)},
               .health = health_,
               .observer = parts.observer,
               .security = parts.security},
@@ -230,7 +230,7 @@ GrpcServer::GrpcServer(const ServerOptions& options, const Parts& parts)
       front_(MakeFront(options, parts, intake_)),
       intake_(builder_, IntakeOptions(options, parts.model, front_.get()), parts.loop,
               [this](IncomingCall& call) { return router_.Route(call); }),
-      services_(MakeServices(health_, parts.security, parts.versions)) {}
+      services_(MakeServices(health_, parts.security)) {}
 
 GrpcServer::~GrpcServer() { Stop(Duration::zero()); }
 

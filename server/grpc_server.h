@@ -28,6 +28,7 @@
 #include "server/model_infer_calls.h"
 #include "server/model_repository.h"
 #include "server/options.h"
+#include "server/request_memory.h"
 #include "server/security/security.h"
 #include "server/served_model.h"
 #include "server/served_versions.h"
@@ -46,6 +47,7 @@ class GrpcServer {
     ModelInferCalls& infer;
     StreamInferCalls& stream;
     const ServedVersions& versions;
+    RequestMemory& memory;
     EdgeObserver& observer;
     const Security& security;
     int64_t request_limit_bytes;  // that requests may hold

@@ -118,15 +118,21 @@ void ModelRepository::Run() {
   }
 }
 
-// An artifact takes more memory than anything else, so it is where memory ends.
+// An artifact takes more memory and threads than anything else, so it is where they end.
 absl::Status ModelRepository::Do(Work& work) {
   try {
     return work();
   } catch (const std::bad_alloc&) {
-    const char* const reason = "the server has no memory left for this artifact";
-    NoteLoading(std::nullopt, Failure{.version = "", .reason = reason});
-    return absl::ResourceExhaustedError(reason);
+    return OutOf("memory");
+  } catch (const std::system_error&) {
+    return OutOf("threads");
   }
+}
+
+absl::Status ModelRepository::OutOf(const char* what) {
+  const std::string reason = absl::StrCat("the server has no ", what, " left for this artifact");
+  NoteLoading(std::nullopt, Failure{.version = "", .reason = reason});
+  return absl::ResourceExhaustedError(reason);
 }
 
 absl::Status ModelRepository::LoadNow(const LoadParameters& wanted) {

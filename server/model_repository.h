@@ -91,6 +91,7 @@ class ModelRepository {
   void Submit(const std::string& model, Work work, Done done);
   void Run();
   absl::Status Do(Work& work);
+  absl::Status OutOf(const char* what);
   absl::Status LoadNow(const LoadParameters& wanted);
   absl::StatusOr<SharedVersion> Prepare(const std::string& path);
   absl::Status UnloadNow(bool canary_only);

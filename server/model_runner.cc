@@ -43,31 +43,33 @@ class ModelRunner::Slot {
         input_elements_(static_cast<size_t>(network.description().input.elements)),
         output_elements_(static_cast<size_t>(network.description().output.elements)),
         processors_(std::move(processors)),
-        turns_(turns),
-        thread_([this] {
-          Prepare();
-          Work(scheduler::BatchPriority::kEqual);
-        }),
-        yielding_thread_([this] {
-          ready_.WaitForNotification();
-          PrepareToYield();
-          Work(scheduler::BatchPriority::kBelowEdge);
-        }) {}
-
-  ~Slot() {
-    {
-      absl::MutexLock lock(&mutex_);
-      stopping_ = true;
+        turns_(turns) {
+    thread_ = std::thread([this] {
+      if (Prepare()) Work(scheduler::BatchPriority::kEqual);
+    });
+    try {
+      yielding_thread_ = std::thread([this] {
+        ready_.WaitForNotification();
+        PrepareToYield();
+        Work(scheduler::BatchPriority::kBelowEdge);
+      });
+    } catch (...) {
+      Stop();
+      throw;
     }
-    thread_.join();
-    yielding_thread_.join();
   }
 
-  // Waits until the slot can run.
-  absl::Status pinning() const {
+  ~Slot() { Stop(); }
+
+  // Waits until the slot can run. Throws what its thread has thrown if it cannot.
+  void WaitUntilReady() const {
+    ready_.WaitForNotification();
+    if (failure_ != nullptr) std::rethrow_exception(failure_);
     yielding_ready_.WaitForNotification();
-    return pinning_;
   }
+
+  // Once it can run.
+  absl::Status pinning() const { return pinning_; }
 
   void Give(scheduler::Batch batch, Done done) {
     absl::MutexLock lock(&mutex_);
@@ -80,12 +82,28 @@ class ModelRunner::Slot {
     Done done;
   };
 
-  void Prepare() {
+  void Stop() {
+    {
+      absl::MutexLock lock(&mutex_);
+      stopping_ = true;
+    }
+    for (std::thread* thread : {&thread_, &yielding_thread_}) {
+      if (thread->joinable()) thread->join();
+    }
+  }
+
+  // False if there is no memory, or no thread for the scratch.
+  bool Prepare() {
     pinning_ = PinThisThread(processors_);
-    input_.resize(max_batch_ * input_elements_);
-    output_.resize(max_batch_ * output_elements_);
-    scratch_ = network_.MakeScratch(max_batch_);
+    try {
+      input_.resize(max_batch_ * input_elements_);
+      output_.resize(max_batch_ * output_elements_);
+      scratch_ = network_.MakeScratch(max_batch_);
+    } catch (...) {
+      failure_ = std::current_exception();
+    }
     ready_.Notify();
+    return failure_ == nullptr;
   }
 
   void PrepareToYield() {
@@ -190,6 +208,7 @@ class ModelRunner::Slot {
   std::unique_ptr<model::AdaptiveNetwork::Scratch> scratch_;
 
   absl::Status pinning_;               // fixed once both threads are ready
+  std::exception_ptr failure_;         // of the ordinary thread, fixed once it is ready; null: it can run
   absl::Notification ready_;           // of the ordinary thread
   absl::Notification yielding_ready_;  // of the other, which waits for the first
 
@@ -209,7 +228,7 @@ ModelRunner::ModelRunner(const model::AdaptiveNetwork& network, const scheduler:
                                             options.processors.empty() ? ProcessorSet() : options.processors[i],
                                             options.turns == nullptr ? nullptr : &options.turns->of(i)));
   }
-  (void)pinning();  // waits for them
+  for (const auto& slot : slots_) slot->WaitUntilReady();
 }
 
 ModelRunner::~ModelRunner() = default;

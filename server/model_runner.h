@@ -37,7 +37,8 @@ struct ModelRunnerOptions {
 class ModelRunner : public scheduler::BatchRunner {
  public:
   // `network` and `loop` (asked for the time only) must outlive the runner. Each slot's scratch is made on its ordinary
-  // thread, so that threads and memory of the scratch belong to the slot's processors. Returns when all slots can run.
+  // thread, so that threads and memory of the scratch belong to the slot's processors. Returns when all slots can run;
+  // throws std::bad_alloc or std::system_error where memory or threads are missing for one.
   ModelRunner(const model::AdaptiveNetwork& network, const scheduler::EventLoop& loop,
               const ModelRunnerOptions& options);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -173,6 +174,15 @@ TEST(ModelRunnerTest, ASlotsThreadAndItsScratchAreOnItsProcessors) {
   RunAndWait(runner, MakeBatch(0, 1, {{0, 0, 0, 0}}));
   EXPECT_EQ(ran_on, last);
   EXPECT_EQ(Located::Numbers(), here) << "others are not pinned";
+}
+
+TEST(ModelRunnerTest, ASlotThatMemoryIsMissingForIsTheMakersToHandle) {
+  struct Large final : SumNetwork {
+    std::unique_ptr<Scratch> MakeScratch(int) const override { throw std::bad_alloc(); }
+  };
+  ManualClock clock;
+  const Large network;
+  EXPECT_THROW(ModelRunner(network, clock, {.slots = 2, .max_batch = 1}), std::bad_alloc);
 }
 
 TEST(ModelRunnerTest, BatchesThatYieldRunAtALowerPriorityOnTheSameProcessorsAndAnswerAlike) {

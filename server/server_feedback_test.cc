@@ -58,6 +58,25 @@ TEST(ServerFeedbackTest, ClientsReportWhichAnswersWereCorrect) {
   EXPECT_EQ(Metric(fixture.server(), kWrong), 2);
 }
 
+TEST(ServerFeedbackTest, ReportsHoldRequestMemory) {
+  ServerOptions options = Options("127.0.0.1:0");
+  options.max_queue_bytes = 600'000;
+  ServerFixture fixture(options);
+  anybit::v1::ReportRequest report;
+  report.set_model_name("sums");
+  for (int i = 0; i < 50'000; ++i) report.add_answers();  // 100 kB that would take some megabytes
+  anybit::v1::ReportResponse response;
+  grpc::ClientContext context;
+  const grpc::Status status = anybit::v1::Feedback::NewStub(fixture.channel())->Report(&context, report, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(status.error_message(), HasSubstr("--max_queue_bytes"));
+  const HttpReply reply = testing::HttpSend(fixture.server().http_port(),
+                                            "POST /v2/models/sums/feedback HTTP/1.1\r\nHost: x\r\n"
+                                            "Content-Length: 100000\r\nConnection: close\r\n\r\n");
+  EXPECT_EQ(reply.code, 429);
+  WaitUntil([&] { return Metric(fixture.server(), "anybit_request_memory_bytes"); }, 0);
+}
+
 TEST(ServerFeedbackTest, TheyMayReportByRest) {
   ServerFixture fixture(Options("127.0.0.1:0"));
   const auto post = [&](const std::string& body) {

@@ -6,8 +6,10 @@
 #include <fstream>
 #include <functional>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -75,7 +77,7 @@ class ReloadTest : public ::testing::Test {
     if (!absl::SimpleAtoi(std::filesystem::path(path).filename().string(), &version)) {
       return absl::InvalidArgumentError("it is damaged");
     }
-    return std::make_unique<SumNetwork>(nullptr, version);
+    return std::make_unique<SumNetwork>(run_of_next_, version);
   }
 
   grpc::Status LoadVersion(const std::string& file, const std::string& label = "stable", int share_bp = 0) {
@@ -126,6 +128,7 @@ class ReloadTest : public ::testing::Test {
   const std::string folder_ = ::testing::TempDir() + "/artifacts";
   SumNetwork::BeforeRun first_run_ = nullptr;  // of the first version
   std::function<void()> while_loading_ = [] {};
+  SumNetwork::BeforeRun run_of_next_;  // of versions that are loaded
   std::optional<ServerFixture> fixture_;
 };
 
@@ -200,6 +203,23 @@ TEST_F(ReloadTest, ABadArtifactLeavesTheOldOneServingAndSaysWhy) {
   EXPECT_EQ(AnsweredBy(Request()), "7");
   EXPECT_THAT(Post("/v2/repository/index", "").body, HasSubstr("it is damaged"));
   EXPECT_EQ(Get("/readyz").code, 200);
+}
+
+TEST_F(ReloadTest, ALoadThatMemoryOrThreadsAreMissingForLeavesTheOldOneServing) {
+  Start(AdminOptions());
+  run_of_next_ = [](int, int) -> absl::Status { throw std::bad_alloc(); };
+  grpc::Status status = LoadVersion("8");
+  EXPECT_EQ(status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(status.error_message(), "the server has no memory left for this artifact");
+  run_of_next_ = [](int, int) -> absl::Status {
+    throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
+  };
+  status = LoadVersion("8");
+  EXPECT_EQ(status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(status.error_message(), "the server has no threads left for this artifact");
+  EXPECT_EQ(AnsweredBy(Request()), "7");
+  run_of_next_ = nullptr;
+  EXPECT_TRUE(LoadVersion("8").ok());
 }
 
 TEST_F(ReloadTest, NoCallFailsWhileVersionsChange) {

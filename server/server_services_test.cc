@@ -184,7 +184,6 @@ TEST_F(SharedServerTest, ReflectionListsTheServices) {
   const std::string services = Reflect(shared_->channel(), std::string("\x3a\x00", 2));  // list_services: field 7, ""
   EXPECT_THAT(services, HasSubstr("inference.GRPCInferenceService"));
   EXPECT_THAT(services, HasSubstr("grpc.health.v1.Health"));
-  EXPECT_THAT(services, HasSubstr("anybit.v1.Feedback"));
 }
 
 TEST_F(SharedServerTest, ReflectionDescribesEachServiceThatItLists) {

@@ -39,6 +39,9 @@ class AdaptiveNetwork {
   // exist. A network that derives nothing has nothing to prepare.
   virtual absl::Status Prepare(PointId point) const { return absl::OkStatus(); }
 
+  // Whether a Run at `point` would derive nothing first. Any thread.
+  virtual bool IsPrepared(PointId point) const { return true; }
+
   // Runs input.size() / description().input.elements rows at `point`. InvalidArgument, naming value and limit, if the
   // point does not exist or the sizes do not fit each other or the scratch. Any thread: weights are immutable.
   virtual absl::Status Run(PointId point, std::span<const uint8_t> input, std::span<float> output,

@@ -124,6 +124,7 @@ class PackedNetworkImpl : public PackedNetwork {
 
   std::unique_ptr<Scratch> MakeScratch(int max_rows) const override;
   absl::Status Prepare(PointId point) const override;
+  bool IsPrepared(PointId point) const override { return CheckPoint(description_, point).ok() && panels_.Has(point); }
   absl::Status Run(PointId point, std::span<const uint8_t> input, std::span<float> output,
                    Scratch& scratch) const override;
   absl::StatusOr<LayerTrace> Trace(PointId point, std::span<const uint8_t> input) const override;

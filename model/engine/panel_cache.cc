@@ -43,6 +43,11 @@ absl::Status PanelCache::Change(PointId point, const std::function<absl::Status(
   return absl::OkStatus();
 }
 
+bool PanelCache::Has(PointId point) const {
+  absl::MutexLock lock(&mutex_);
+  return entries_[static_cast<size_t>(ToIndex(point))].panels != nullptr;
+}
+
 int64_t PanelCache::bytes() const {
   absl::MutexLock lock(&mutex_);
   return bytes_;

@@ -42,6 +42,9 @@ class PanelCache {
   absl::Status Change(const std::function<absl::Status()>& change);
   absl::Status Change(PointId point, const std::function<absl::Status()>& change);
 
+  // Whether it has the panels of `point` now. Not a use of them.
+  bool Has(PointId point) const;
+
   // Bytes of the panels that the cache keeps now.
   int64_t bytes() const;
 

@@ -50,6 +50,17 @@ TEST(PanelCacheTest, DropsTheLeastRecentlyUsedPointAboveTheLimit) {
   EXPECT_EQ(rig.packed, (Points{kA, kB, kC, kB}));
 }
 
+TEST(PanelCacheTest, TellsWhichPointsItHas) {
+  Rig rig(40);
+  EXPECT_FALSE(rig.cache.Has(kA));
+  rig.cache.Get(kA);
+  rig.cache.Get(kB);
+  EXPECT_TRUE(rig.cache.Has(kA));  // which is no use of it
+  rig.cache.Get(kC);
+  EXPECT_FALSE(rig.cache.Has(kA));
+  EXPECT_TRUE(rig.cache.Has(kC));
+}
+
 TEST(PanelCacheTest, HoldsTheLimitAfterEveryCall) {
   for (int64_t limit : {0, 10, 30, 35, 50}) {
     Rig rig(limit);

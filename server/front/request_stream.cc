@@ -241,6 +241,10 @@ void RequestStream::TakeCall(const FrontTurn& turn) {
 }
 
 bool RequestStream::Resume(const FrontTurn& turn) {
+  if (waits_ && last_stream_ > responses_.last_stream()) {  // gRPC would ignore it by now
+    waits_ = false;
+    RefuseUnseen();
+  }
   waits_ = waits_ && !Decide(turn);
   return !waits_;
 }

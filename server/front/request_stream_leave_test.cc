@@ -135,6 +135,24 @@ TEST_F(RequestStreamLeaveTest, CallsThatGrpcWouldIgnoreAreRefusedAsNotLookedAt) 
   EXPECT_THAT(Passed(), ElementsAre("1 headers", "1 data"));
 }
 
+TEST_F(RequestStreamLeaveTest, ACallThatWaitsWhileGrpcBeginsToIgnoreItIsRefusedAsNotLookedAt) {
+  calls_ = 0;
+  Take(client_.Call(1, kInfer, "50m"));
+  ASSERT_TRUE(requests_.is_waiting());
+  std::string goaway;
+  AppendFrameHeader(goaway, {.length = 8, .type = FrameType::kGoaway});
+  AppendNumber(goaway, 0, 4);
+  AppendNumber(goaway, 0, 4);
+  responses_.Take(goaway);
+  responses_.output().clear();
+  calls_ = 1;
+  EXPECT_TRUE(Resume());
+  const std::vector<Frame> told = TakeAnswers();
+  ASSERT_THAT(told, SizeIs(1));
+  ExpectRefused(told[0], 1);
+  EXPECT_THAT(Passed(), IsEmpty());
+}
+
 TEST_F(RequestStreamLeaveTest, ACallIsRefusedOnceHoweverMuchComesOfIt) {
   requests_.LeaveNow();
   Take(client_.HeadersFrame(1, {{":path", kInfer}}));

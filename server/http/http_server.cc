@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <exception>
+#include <limits>
 #include <list>
 #include <memory>
 #include <new>
@@ -242,6 +243,8 @@ class HttpServer::Listener::Connection : public std::enable_shared_from_this<Con
   void Read(Duration limit) {
     parser_.emplace();
     parser_->header_limit(static_cast<uint32_t>(listener_.limits_.header_bytes));
+    // The route has one. (Beast 1.74 takes boost::none for 0.)
+    parser_->body_limit(std::numeric_limits<uint64_t>::max());
     ++calls_;
     is_answered_ = false;
     stream_.expires_after(limit);

@@ -99,6 +99,11 @@ class HttpServerTest : public ::testing::Test {
                          call->Answer({.status = 201, .content_type = "a/b", .body = std::move(call->body())});
                        }};
     }
+    if (head.path == "/size") {
+      return HttpRoute{.max_body_bytes = 3 << 20, .handle = [](std::shared_ptr<HttpCall> call) {
+                         call->Answer({.body = absl::StrCat(call->body().size())});
+                       }};
+    }
     if (head.path == "/held") {
       return HttpRoute{.max_body_bytes = 10, .in_background = false, .handle = [this](std::shared_ptr<HttpCall> call) {
                          call->WhenGone([this] { gone_.Notify(); });
@@ -292,6 +297,11 @@ TEST_F(HttpServerTest, ABodyAboveItsLimitIsRefusedBeforeItIsRead) {
   EXPECT_EQ(reply.code, 413);
   EXPECT_EQ(reply.body, "the body is larger than the 100000 bytes that this request may have\n");
   EXPECT_EQ(HttpSend(port(), Post("/held", "eleven byte")).code, 413);
+}
+
+TEST_F(HttpServerTest, OnlyTheRouteLimitsTheBody) {
+  EXPECT_EQ(HttpSend(port(), Post("/size", std::string(3 << 20, 'x'), "Connection: close\r\n")).body, "3145728");
+  EXPECT_EQ(HttpSend(port(), "POST /size HTTP/1.1\r\nHost: x\r\nContent-Length: 3145729\r\n\r\n").code, 413);
 }
 
 TEST_F(HttpServerTest, ChunksAboveTheLimitAreRefusedWhenItIsReached) {

@@ -50,6 +50,7 @@ void IdleNetwork::Work() {
 }
 
 absl::StatusOr<int> IdleNetwork::Predict(const std::string& input) {
+  if (!network_.IsPrepared(point_)) return absl::FailedPreconditionError("the operating point is not prepared");
   try {
     if (scratch_ == nullptr) {
       output_.resize(static_cast<size_t>(network_.description().output.elements));

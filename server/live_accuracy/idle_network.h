@@ -27,8 +27,9 @@ class IdleNetwork {
   IdleNetwork(const IdleNetwork&) = delete;
   IdleNetwork& operator=(const IdleNetwork&) = delete;
 
-  // Runs a row (input elements, a code each). `done` gets the predicted class, on the thread. One at a time. Any
-  // thread.
+  // Runs a row (input elements, a code each). `done` gets the predicted class, on the thread. FailedPrecondition if the
+  // network would have to prepare the point: batches of other points would lose what they run with, or wait. One at a
+  // time. Any thread.
   void Run(std::string input, Done done);
 
  private:

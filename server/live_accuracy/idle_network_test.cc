@@ -60,6 +60,15 @@ TEST(IdleNetworkTest, ARunThatFailsTellsWhy) {
   EXPECT_FALSE(RunAndWait(idle, "").ok());
 }
 
+TEST(IdleNetworkTest, APointThatIsNotPreparedDoesNotRun) {
+  struct Unprepared final : SumNetwork {
+    bool IsPrepared(PointId) const override { return false; }
+  };
+  const Unprepared network;
+  IdleNetwork idle(network, ToPointId(0));
+  EXPECT_EQ(RunAndWait(idle, std::string(4, '\1')).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
 TEST(IdleNetworkTest, EndsWithoutARow) {
   const SumNetwork network;
   IdleNetwork idle(network, ToPointId(0));

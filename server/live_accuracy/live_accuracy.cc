@@ -5,6 +5,12 @@
 #include <utility>
 
 namespace anybit::server {
+namespace {
+
+// However small the share is.
+constexpr Duration kLongestRest = std::chrono::hours(1);
+
+}  // namespace
 
 std::optional<PointId> ReferencePoint(const model::NetworkDescription& network) {
   if (network.points.size() < 2) return std::nullopt;
@@ -31,19 +37,29 @@ LiveAccuracy::LiveAccuracy(scheduler::BatchRunner& runner, scheduler::EventLoop&
 }
 
 void LiveAccuracy::RunWhenIdle() {
-  const MonoTime now = loop_.Now();
   if (sampled_.busy_slots() > 0) {
-    loop_.PostAt(SaturatingAdd(now, kRetry), [this] { RunWhenIdle(); });
+    loop_.PostAt(SaturatingAdd(loop_.Now(), kRetry), [this] { RunWhenIdle(); });
     return;
   }
-  run_again_(std::move(sample_.input), [this, now](absl::StatusOr<int> predicted) {
+  loop_.PostAt(SaturatingAdd(loop_.Now(), kQuiet), [this, batches = sampled_.batches()] { RunIfQuiet(batches); });
+}
+
+// If no batch has begun since there were so many.
+void LiveAccuracy::RunIfQuiet(int64_t batches) {
+  if (sampled_.batches() == batches) return RunSample();
+  loop_.PostAt(SaturatingAdd(loop_.Now(), kRetry), [this] { RunWhenIdle(); });
+}
+
+void LiveAccuracy::RunSample() {
+  run_again_(std::move(sample_.input), [this, now = loop_.Now()](absl::StatusOr<int> predicted) {
     loop_.Post([this, now, predicted = std::move(predicted)] { Compare(now, predicted); });
   });
 }
 
 void LiveAccuracy::Compare(MonoTime started, const absl::StatusOr<int>& predicted) {
   const MonoTime now = loop_.Now();
-  Duration rest = std::chrono::duration_cast<Duration>((now - started) * (1 / share_ - 1));
+  const double seconds = std::min(ToSeconds(now - started) * (1 / share_ - 1), ToSeconds(kLongestRest));
+  Duration rest = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
   if (predicted.ok()) {
     report_(sample_.point, *predicted == sample_.predicted);
   } else {

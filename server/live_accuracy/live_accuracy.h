@@ -10,6 +10,7 @@
 #define ANYBIT_SERVER_LIVE_ACCURACY_LIVE_ACCURACY_H_
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -35,7 +36,9 @@ class LiveAccuracy {
   // A row that was answered at `point`. On the loop's thread.
   using Report = std::function<void(PointId point, bool agrees)>;
 
-  // When slots are busy, a row waits for so long before they are looked at again.
+  // Slots count as idle after so long without a batch: when one ends, the next is about to begin under load.
+  static constexpr Duration kQuiet = std::chrono::milliseconds(2);
+  // When they are not, a row waits for so long before they are looked at again.
   static constexpr Duration kRetry = std::chrono::milliseconds(20);
   // After a run that fails, for lack of memory for instance, the next comes no sooner.
   static constexpr Duration kRestAfterFailure = std::chrono::seconds(1);
@@ -50,6 +53,8 @@ class LiveAccuracy {
 
  private:
   void RunWhenIdle();
+  void RunIfQuiet(int64_t batches);
+  void RunSample();
   void Compare(MonoTime started, const absl::StatusOr<int>& predicted);
 
   scheduler::EventLoop& loop_;

@@ -39,9 +39,11 @@ class LiveAccuracyTest : public ::testing::Test {
     held_.Finish(slot, {logits});
     loop_.Turn();
   }
+  // Then nothing happens for a while.
   void Answer(PointId point = kCheap, int predicted = 1) {
     Begin(0, point);
     Finish(0, predicted);
+    loop_.Advance(LiveAccuracy::kQuiet);
   }
   // Ends the row that runs after `took`.
   void FinishAgain(absl::StatusOr<int> predicted, Duration took = 1ms) {
@@ -86,17 +88,29 @@ TEST_F(LiveAccuracyTest, ARowRunsAgainOnlyWhileEverySlotIsIdle) {
   loop_.Advance(10s);
   EXPECT_THAT(again_, IsEmpty());
   Finish(1);
-  loop_.Advance(LiveAccuracy::kRetry);
+  loop_.Advance(LiveAccuracy::kRetry + LiveAccuracy::kQuiet);
+  EXPECT_THAT(again_, SizeIs(1));
+}
+
+TEST_F(LiveAccuracyTest, SlotsAreNotIdleWhileOneBatchFollowsAnother) {
+  for (int batch = 0; batch < 100; ++batch) {
+    Begin(0);
+    loop_.Advance(3ms);
+    Finish(0);
+    loop_.Advance(1ms);
+    EXPECT_THAT(again_, IsEmpty()) << batch;
+  }
+  loop_.Advance(LiveAccuracy::kRetry + LiveAccuracy::kQuiet);
   EXPECT_THAT(again_, SizeIs(1));
 }
 
 TEST_F(LiveAccuracyTest, RunsTakeNoMoreThanTheirShareOfTime) {
   Answer();
   FinishAgain(1, 3ms);
-  loop_.Advance(296ms);
+  loop_.Advance(297ms - LiveAccuracy::kQuiet - 1ns);
   Answer();
   EXPECT_THAT(again_, SizeIs(1));
-  loop_.Advance(1ms);
+  loop_.Advance(1ns);
   Answer();
   EXPECT_THAT(again_, SizeIs(2));
 }
@@ -112,7 +126,7 @@ TEST_F(LiveAccuracyTest, ARunThatFailsIsNotReportedAndAnotherComesLater) {
   Answer();
   FinishAgain(absl::InternalError("broken"));
   EXPECT_THAT(reports_, IsEmpty());
-  loop_.Advance(LiveAccuracy::kRestAfterFailure - 1ns);
+  loop_.Advance(LiveAccuracy::kRestAfterFailure - LiveAccuracy::kQuiet - 1ns);
   Answer();
   EXPECT_THAT(again_, SizeIs(1));
   loop_.Advance(1ns);

@@ -26,6 +26,7 @@ SampledRunner::SampledRunner(scheduler::BatchRunner& runner, int64_t input_eleme
 void SampledRunner::Run(int slot, scheduler::Batch batch, Done done) {
   dones_[slot] = std::move(done);
   busy_slots_.fetch_add(1, std::memory_order_relaxed);
+  batches_.fetch_add(1, std::memory_order_relaxed);
   runner_.Run(slot, std::move(batch), [this, slot](scheduler::BatchResult result) { Finish(slot, std::move(result)); });
 }
 

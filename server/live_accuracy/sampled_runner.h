@@ -42,6 +42,8 @@ class SampledRunner final : public scheduler::BatchRunner {
 
   // Asks for one sample that was not run at `except`. Any thread.
   void Want(PointId except);
+  // Batches that have begun. Any thread.
+  int64_t batches() const { return batches_.load(std::memory_order_relaxed); }
   // Slots that run a batch. Any thread.
   int busy_slots() const { return busy_slots_.load(std::memory_order_relaxed); }
 
@@ -54,6 +56,7 @@ class SampledRunner final : public scheduler::BatchRunner {
   const Take take_;
   std::vector<Done> dones_;  // by slot, of the batch that runs there
   std::atomic<int> busy_slots_ = 0;
+  std::atomic<int64_t> batches_ = 0;
   // What Want asked for last; the slots' threads take it.
   static constexpr int kNothing = -1;
   std::atomic<int> wanted_except_ = kNothing;

@@ -45,7 +45,7 @@ HttpAnswer ReadyAnswer(bool ready, const Json& body) {
 }
 
 // An answer of feedback is {"operating_point": "w4a4f", "predicted": 3, "label": 5} or a little more.
-constexpr uint64_t kMaxFeedbackBytes = 256 * kMaxFeedbackAnswers;
+constexpr uint64_t kMaxFeedbackBytes = 128 * kMaxFeedbackAnswers;
 
 // A request to describe the path's model.
 template <typename Request>
@@ -242,8 +242,12 @@ HttpAction RestService::RouteIndex(const HttpHead& head) {
 
 HttpAction RestService::RouteFeedback(const HttpHead& head, RestPath path) {
   if (std::optional<HttpAnswer> wrong = ExpectMethod(head, "POST")) return *std::move(wrong);
+  const auto share = std::make_shared<RequestMemory::Share>(parts_.memory);
+  const uint64_t expected = std::min(head.body_bytes.value_or(kMaxFeedbackBytes), kMaxFeedbackBytes);
+  const int64_t bytes = ReadingBytes(static_cast<int64_t>(expected));
+  if (!share->Resize(bytes)) return ErrorAnswer(LimitReached(parts_.memory, bytes), kDefaultRetryAfter);
   return HttpRoute{.max_body_bytes = kMaxFeedbackBytes,
-                   .handle = [this, path = std::move(path)](const std::shared_ptr<HttpCall>& call) {
+                   .handle = [this, path = std::move(path), share](const std::shared_ptr<HttpCall>& call) {
                      absl::StatusOr<anybit::v1::ReportRequest> report = ReadFeedback(call->body());
                      if (!report.ok()) return call->Answer(ErrorAnswer(report.status()));
                      report->set_model_name(path.model);
