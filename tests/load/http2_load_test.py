@@ -94,7 +94,7 @@ class Http2LoadTest(unittest.TestCase):
         (report,) = self.reports("--closed", "8", "--seconds", "0.2")
         self.assertGreater(report["calls_per_second"], 0)
         self.assertEqual(report["refused_per_second"], 0)
-        self.assertGreaterEqual(report["calls"], 0.2 * report["calls_per_second"])
+        self.assertGreaterEqual(report["calls"], 8)  # each caller had an answer
 
     def test_an_echo_needs_no_model(self):
         (report,) = self.reports("--closed", "8", "--seconds", "0.2", "--echo", "--model", "no such model")
