@@ -65,7 +65,7 @@ void EdgeLog::OnUnavailable() {
 
 void EdgeLog::OnShed(scheduler::ShedReason reason) {
   next_.OnShed(reason);
-  Refused("shed", absl::StrCat("before it was read: ", scheduler::kShedReasonNames[static_cast<size_t>(reason)]));
+  Refused("shed", "before it was read: ", scheduler::kShedReasonNames[static_cast<size_t>(reason)]);
 }
 
 void EdgeLog::OnExpired() {
@@ -80,9 +80,10 @@ void EdgeLog::OnRefusedCall(RefusedCallReason reason) {
               LogFields().Add("reason", kRefusedCallReasonNames[static_cast<size_t>(reason)]));
 }
 
-void EdgeLog::Refused(absl::string_view outcome, absl::string_view reason) {
+void EdgeLog::Refused(absl::string_view outcome, absl::string_view reason, absl::string_view detail) {
   if (log_ == nullptr || !log_->Admits(LogLevel::kWarning, LogEvent::kRequestRefused)) return;
-  log_->Write(LogLevel::kWarning, LogEvent::kRequestRefused, LogFields().Add("outcome", outcome).Add("reason", reason));
+  log_->Write(LogLevel::kWarning, LogEvent::kRequestRefused,
+              LogFields().Add("outcome", outcome).Add("reason", absl::StrCat(reason, detail)));
 }
 
 }  // namespace anybit::server

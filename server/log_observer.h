@@ -37,7 +37,8 @@ class EdgeLog final : public EdgeObserver {
   void OnRefusedCall(RefusedCallReason reason) override;
 
  private:
-  void Refused(absl::string_view outcome, absl::string_view reason);
+  // The reason is `reason` followed by `detail`.
+  void Refused(absl::string_view outcome, absl::string_view reason, absl::string_view detail = "");
 
   EdgeObserver& next_;
   EventLog* const log_;
