@@ -12,8 +12,7 @@ int UntakenCalls::Free(MonoTime now, int64_t taken) {
   }
   const int64_t untaken = std::max<int64_t>(passed_ - taken, 0);
   // Calls are taken in their order, but for those that never are.
-  given_up_ = std::clamp<int64_t>(passed_before_ - taken, given_up_, std::max(untaken, given_up_));
-  given_up_ = std::min(given_up_, untaken);
+  given_up_ = std::min(std::max(given_up_, passed_before_ - taken), untaken);
   return static_cast<int>(std::max<int64_t>(most_ - (untaken - given_up_), 0));
 }
 

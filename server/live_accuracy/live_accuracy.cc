@@ -37,16 +37,14 @@ LiveAccuracy::LiveAccuracy(scheduler::BatchRunner& runner, scheduler::EventLoop&
 }
 
 void LiveAccuracy::RunWhenIdle() {
-  if (sampled_.busy_slots() > 0) {
-    loop_.PostAt(SaturatingAdd(loop_.Now(), kRetry), [this] { RunWhenIdle(); });
-    return;
-  }
+  if (sampled_.busy_slots() > 0) return RetryLater();
   loop_.PostAt(SaturatingAdd(loop_.Now(), kQuiet), [this, batches = sampled_.batches()] { RunIfQuiet(batches); });
 }
 
 // If no batch has begun since there were so many.
-void LiveAccuracy::RunIfQuiet(int64_t batches) {
-  if (sampled_.batches() == batches) return RunSample();
+void LiveAccuracy::RunIfQuiet(int64_t batches) { sampled_.batches() == batches ? RunSample() : RetryLater(); }
+
+void LiveAccuracy::RetryLater() {
   loop_.PostAt(SaturatingAdd(loop_.Now(), kRetry), [this] { RunWhenIdle(); });
 }
 

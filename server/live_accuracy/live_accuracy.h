@@ -54,6 +54,7 @@ class LiveAccuracy {
  private:
   void RunWhenIdle();
   void RunIfQuiet(int64_t batches);
+  void RetryLater();
   void RunSample();
   void Compare(MonoTime started, const absl::StatusOr<int>& predicted);
 
