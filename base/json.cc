@@ -20,8 +20,8 @@ size_t SkipString(absl::string_view text, size_t at) {
   return at + 1;
 }
 
-// Of texts that are no JSON it may tell anything. (nlohmann's callbacks could tell it while it parses, but then each
-// object costs a walk over the array that it stands in.)
+// Checks depth and members in one pass over the text. The result means nothing for a text that is not JSON; the parser
+// refuses that. (With nlohmann's callbacks in place of this, each object would cost a walk over its parent array.)
 absl::Status CheckLimits(absl::string_view text) {
   std::array<int, kMaxJsonDepth> commas;  // of the arrays and objects that are open
   std::array<bool, kMaxJsonDepth> is_object;

@@ -135,7 +135,7 @@ int Front::Wait(Duration at_most) {
   try {
     if (done) done();
   } catch (const std::bad_alloc&) {
-    // The server's time to drain ends the drain.
+    // The drain timeout then ends the drain.
   }
   return news_;
 }

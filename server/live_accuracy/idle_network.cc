@@ -44,7 +44,7 @@ void IdleNetwork::Work() {
     try {
       job->done(Predict(job->input));
     } catch (const std::bad_alloc&) {
-      // Nobody can be told.
+      // There is no memory to report the result, so no further row is asked for.
     }
   }
 }
