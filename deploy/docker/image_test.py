@@ -24,10 +24,11 @@ sys.path.insert(0, str(HERE))
 
 import make_root  # noqa: E402
 import make_sbom  # noqa: E402
+import package_lock  # noqa: E402
 import try_root  # noqa: E402
 
 PROGRAMS = []  # from the command line
-LOCK = make_root.read_lock(HERE / "packages.lock")
+LOCK = package_lock.read_lock(HERE / "packages.lock")
 
 
 def hadolint(path):
@@ -71,7 +72,7 @@ class LockTest(unittest.TestCase):
     def test_the_lock_has_the_listed_packages_in_order(self):
         names = [name for name, _, _ in LOCK]
         self.assertEqual(names, sorted(names))
-        self.assertLessEqual(set(make_root.read_names(HERE / "packages.txt")), set(names))
+        self.assertLessEqual(set(package_lock.read_names(HERE / "packages.txt")), set(names))
 
     def test_every_library_of_the_programs_is_of_a_locked_package(self):
         locked = {name for name, _, _ in LOCK}
@@ -91,7 +92,7 @@ class LockTest(unittest.TestCase):
                 file.write(text)
                 file.flush()
                 with self.assertRaises(SystemExit, msg=text):
-                    make_root.read_lock(pathlib.Path(file.name))
+                    package_lock.read_lock(pathlib.Path(file.name))
 
     def test_a_package_of_another_sum_is_refused(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -27,6 +27,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import make_sbom  # noqa: E402
+from package_lock import read_lock, read_names  # noqa: E402
 
 # The user that Kubernetes' runAsNonRoot sees in the image; it owns nothing.
 USER = 65532
@@ -48,26 +49,6 @@ def output_of(*command, cwd=None):
     if ran.returncode != 0:
         fail(f"{' '.join(command)} failed: {ran.stderr.strip()}")
     return ran.stdout
-
-
-def read_names(path):
-    """The words of a list with comments."""
-    lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
-    return [line for line in lines if line]
-
-
-def read_lock(path):
-    """[(name, version, sha256)] of packages.lock."""
-    entries = []
-    for line in read_names(path):
-        fields = line.split()
-        if len(fields) != 3 or not re.fullmatch(r"[0-9a-f]{64}", fields[2]):
-            fail(f"{path}: '{line}' is not name, version and SHA-256")
-        entries.append(tuple(fields))
-    names = [name for name, _, _ in entries]
-    if len(set(names)) != len(names):
-        fail(f"{path}: a package is there twice")
-    return entries
 
 
 def closure(names):

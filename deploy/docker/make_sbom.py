@@ -18,6 +18,10 @@ import time
 from urllib.parse import quote
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+from package_lock import read_lock  # noqa: E402
+
 ROOT = HERE.parents[1]
 
 
@@ -106,10 +110,8 @@ def write(entries, path):
 
 
 def main():
-    import make_root  # it imports this module
-
     lock = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "packages.lock"
-    print(json.dumps(bill(make_root.read_lock(lock)), indent=2))
+    print(json.dumps(bill(read_lock(lock)), indent=2))
 
 
 if __name__ == "__main__":
