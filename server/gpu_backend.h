@@ -20,7 +20,7 @@ struct GpuNetworkOptions {
   int64_t memory_budget = 0;  // bytes; 0: what is free
 };
 
-// One thread. Outlives the networks that it loaded.
+// Any thread. Outlives the networks that it loaded.
 class GpuBackend {
  public:
   virtual ~GpuBackend() = default;

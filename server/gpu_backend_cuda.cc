@@ -1,8 +1,13 @@
+#include <map>
+#include <memory>
+#include <string>
 #include <utility>
-#include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/synchronization/mutex.h"
 #include "model/engine/cuda/cuda_network.h"
 #include "model/engine/cuda/device_monitor.h"
 #include "model/engine/cuda/find_device.h"
@@ -27,22 +32,37 @@ class CudaBackend : public GpuBackend {
 
   absl::StatusOr<std::unique_ptr<model::AdaptiveNetwork>> Load(model::Artifact artifact, int index,
                                                                const GpuNetworkOptions& options) override {
-    absl::StatusOr<std::unique_ptr<cuda::Device>> device = cuda::OpenDevice(index);
-    if (!device.ok()) return device.status();
-    devices_.push_back(*std::move(device));
-    cuda::Device& opened = *devices_.back();
-    monitors_.push_back(cuda::DeviceMonitor::Open(opened.facts().uuid));
-    return cuda::CudaNetwork::Create(std::move(artifact), opened,
+    absl::StatusOr<Opened*> opened = Open(index);
+    if (!opened.ok()) return opened.status();
+    return cuda::CudaNetwork::Create(std::move(artifact), *(*opened)->device,
                                      {.slots = options.slots,
                                       .max_rows = options.max_rows,
                                       .memory_budget = options.memory_budget,
-                                      .monitor = monitors_.back().get()});
+                                      .monitor = (*opened)->monitor.get()});
   }
 
  private:
+  // Networks of several versions share it, so it stays until the program ends.
+  struct Opened {
+    std::unique_ptr<cuda::Device> device;
+    std::unique_ptr<cuda::DeviceMonitor> monitor;
+  };
+
+  absl::StatusOr<Opened*> Open(int index) {
+    absl::MutexLock lock(&mutex_);
+    Opened& opened = opened_[index];
+    if (opened.device == nullptr) {
+      absl::StatusOr<std::unique_ptr<cuda::Device>> device = cuda::OpenDevice(index);
+      if (!device.ok()) return device.status();
+      opened.device = *std::move(device);
+      opened.monitor = cuda::DeviceMonitor::Open(opened.device->facts().uuid);
+    }
+    return &opened;
+  }
+
   const cuda::Machine machine_ = cuda::ProbeMachine();
-  std::vector<std::unique_ptr<cuda::Device>> devices_;
-  std::vector<std::unique_ptr<cuda::DeviceMonitor>> monitors_;
+  absl::Mutex mutex_;
+  std::map<int, Opened> opened_ ABSL_GUARDED_BY(mutex_);  // by index
 };
 
 }  // namespace

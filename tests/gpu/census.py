@@ -27,6 +27,9 @@ KERNELS = [
     ("nibbles, tall", r"ConvKernel<.*Operand\)1, 128, 4>"),
     ("bits by AND", r"ConvKernel<.*Operand\)2, 64, 4>"),
     ("bits by XOR", r"ConvKernel<.*Operand\)3, 64, 4>"),
+    ("bfloat16", r"ConvKernel<.*Operand\)5, 64, 4>"),
+    ("bfloat16, tall", r"ConvKernel<.*Operand\)5, 128, 4>"),
+    ("bfloat16, few channels", r"ConvKernel<.*Operand\)5, 64, 1>"),
     ("Winograd 2x2", r"WinogradKernel<.*<2, 2>"),
     ("Winograd 2x4", r"WinogradKernel<.*<2, 4>"),
     ("Winograd 4x4", r"WinogradKernel<.*<4, 4>"),
@@ -48,6 +51,8 @@ def expected(kernel, architecture):
     if "bits" in kernel:
         native = architecture == 75 if "XOR" in kernel else 80 <= architecture <= 90
         return "BMMA" if native else None
+    if "bfloat16" in kernel:
+        return "F32.BF16" if architecture >= 80 else None
     if "nibbles" in kernel:
         return "S4" if architecture < 90 else None
     return "S8"

@@ -103,7 +103,11 @@ class Run:
 
     def cheapest(self, network, rows):
         base = self.microseconds(network, "w8a8", rows)
-        others = [s["microseconds"] for s in self.of("speed", network=network, rows=rows) if s["point"] != "fp32"]
+        others = [
+            s["microseconds"]
+            for s in self.of("speed", network=network, rows=rows)
+            if s["point"] not in ("fp32", "bf16")
+        ]
         return base / min(others) if base else None
 
     def launches(self, network, point, rows):

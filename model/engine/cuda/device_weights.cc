@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "model/format/bfloat16.h"
 #include "model/format/code_range.h"
 #include "model/kernels/cuda/conv_plan.h"
 #include "model/kernels/cuda/item_bodies.h"
@@ -66,6 +67,7 @@ ConvProblem ProblemOf(const Artifact& artifact, const NetworkPlan& plan, const M
   if (node.has_residual) problem.residual_stored = layout.StoredOf(node.residual);
   problem.depthwise = node.depthwise;
   problem.full_precision = artifact.points[point].full_precision;
+  problem.bfloat16 = problem.full_precision && artifact.points[point].info.weight_bits == kBfloat16Bits;
   if (problem.full_precision) return problem;
   const CodeRange& range = artifact.points[point].layers[layer].weights;
   problem.codes = CodesOf(range);
@@ -199,6 +201,7 @@ int64_t DeviceWeights::BytesNeeded(int architecture, const Artifact& artifact, c
                          .hi = problem.codes.hi,
                          .sign = problem.codes.sign,
                          .full_precision = problem.full_precision,
+                         .bfloat16 = problem.bfloat16,
                          .highest_input = problem.highest_input};
       if (counted.insert(key).second) bytes += PanelBytes(architecture, guess, problem);
     }
@@ -227,6 +230,7 @@ absl::StatusOr<std::shared_ptr<const DevicePanel>> DeviceWeights::MakePanel(Poin
                      .hi = of_layer.codes.hi,
                      .sign = of_layer.codes.sign,
                      .full_precision = of_layer.full_precision,
+                     .bfloat16 = of_layer.bfloat16,
                      .highest_input = of_layer.highest_input};
   absl::MutexLock lock(&mutex_);
   if (std::shared_ptr<const DevicePanel> known = panels_[key].lock()) return known;

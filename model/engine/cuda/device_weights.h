@@ -76,7 +76,7 @@ class DeviceWeights {
     int layer;
     Algorithm algorithm;
     int step, lo, hi;
-    bool sign, full_precision;
+    bool sign, full_precision, bfloat16;
     int highest_input;
     auto operator<=>(const PanelKey&) const = default;
   };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/format/bfloat16.h"
 #include "model/kernels/cuda/conv_plan.h"
 #include "model/kernels/cuda/portable.h"
 
@@ -15,6 +16,10 @@ bool HasFullPrecision(const Artifact& artifact) {
 
 bool IsFull(const LaunchContext& context, PointId point) {
   return context.artifact.points[ToIndex(point)].full_precision;
+}
+
+bool IsBfloat16(const LaunchContext& context, PointId point) {
+  return IsFull(context, point) && context.artifact.points[ToIndex(point)].info.weight_bits == kBfloat16Bits;
 }
 
 // Of any layer, at any point, with any algorithm.
@@ -50,7 +55,8 @@ std::vector<KernelCall> ConvNodeCalls(const LaunchContext& context, PointId poin
                     .bias = context.weights.bias(point, node.layer),
                     .scale_and_bias = context.weights.scale_and_bias(point, node.layer),
                     .highest = static_cast<float>(layer.highest_code),
-                    .relu = node.relu};
+                    .relu = node.relu,
+                    .bfloat16 = IsBfloat16(context, point)};
   if (node.has_residual) {
     epilogue.residual = MapOf(context, node.residual, slot);
     epilogue.residual_stored = context.layout.StoredOf(node.residual);
@@ -96,6 +102,7 @@ std::vector<KernelCall> LinearNodeCalls(const LaunchContext& context, PointId po
                           .stored = context.layout.StoredOf(source),
                           .sum = pool != nullptr,
                           .floats = floats,
+                          .bfloat16 = IsBfloat16(context, point),
                           .in = MapOf(context, source, slot),
                           .out = slot.gathered};
   const LinearCall linear{
@@ -105,6 +112,7 @@ std::vector<KernelCall> LinearNodeCalls(const LaunchContext& context, PointId po
       .floats = floats,
       .in = slot.gathered,
       .weights = floats ? static_cast<const void*>(context.weights.full(node.layer)) : layer.linear_codes->data(),
+      .bfloat16 = IsBfloat16(context, point),
       .scale = context.weights.scale(point, node.layer),
       .bias = context.weights.bias(point, node.layer),
       .out = reinterpret_cast<float*>(slot.logits)};

@@ -8,9 +8,10 @@ namespace anybit::model::cuda {
 namespace {
 
 constexpr Algorithm kAlgorithms[] = {
-    Algorithm::kBytes64,     Algorithm::kBytes128,    Algorithm::kNibbles64,    Algorithm::kNibbles128,
-    Algorithm::kBits,        Algorithm::kFloats,      Algorithm::kDepthwise,    Algorithm::kWinograd2x2,
-    Algorithm::kWinograd2x4, Algorithm::kWinograd4x4, Algorithm::kCutlassBytes, Algorithm::kCutlassNibbles,
+    Algorithm::kBytes64,      Algorithm::kBytes128,      Algorithm::kNibbles64,    Algorithm::kNibbles128,
+    Algorithm::kBits,         Algorithm::kFloats,        Algorithm::kDepthwise,    Algorithm::kWinograd2x2,
+    Algorithm::kWinograd2x4,  Algorithm::kWinograd4x4,   Algorithm::kCutlassBytes, Algorithm::kCutlassNibbles,
+    Algorithm::kBfloat16Of64, Algorithm::kBfloat16Of128,
 };
 
 // The products of a word's channels fill a step of the depth.
@@ -39,8 +40,11 @@ bool WinogradIsExact(int rows, int cols, const ConvProblem& problem) {
   return problem.largest_sum < (int64_t{1} << (31 - FactorShift(rows, cols)));
 }
 
-bool IsExact(Algorithm algorithm, const ConvProblem& problem) {
+bool IsExact(int architecture, Algorithm algorithm, const ConvProblem& problem) {
   if (problem.depthwise) return algorithm == Algorithm::kDepthwise;
+  if (problem.full_precision && problem.bfloat16 && HasBfloat16(architecture)) {
+    return algorithm == Algorithm::kBfloat16Of64 || (algorithm == Algorithm::kBfloat16Of128 && ReadsChunks(problem));
+  }
   if (problem.full_precision) return algorithm == Algorithm::kFloats;
   switch (algorithm) {
     case Algorithm::kBytes64: return true;
@@ -58,6 +62,8 @@ bool IsExact(Algorithm algorithm, const ConvProblem& problem) {
     case Algorithm::kWinograd2x4: return WinogradIsExact(2, 4, problem);
     case Algorithm::kWinograd4x4: return WinogradIsExact(4, 4, problem);
     case Algorithm::kFloats:
+    case Algorithm::kBfloat16Of64:
+    case Algorithm::kBfloat16Of128:
     case Algorithm::kDepthwise: return false;
   }
   return false;
@@ -87,6 +93,8 @@ const char* NameOf(Algorithm algorithm) {
     case Algorithm::kWinograd4x4: return "winograd_bytes_4x4";
     case Algorithm::kCutlassBytes: return "cutlass_bytes";
     case Algorithm::kCutlassNibbles: return "cutlass_nibbles";
+    case Algorithm::kBfloat16Of64: return "bfloat16_64";
+    case Algorithm::kBfloat16Of128: return "bfloat16_128";
   }
   return "";
 }
@@ -100,6 +108,8 @@ std::optional<Algorithm> AlgorithmByName(std::string_view name) {
 
 bool HasNibbles(int architecture) { return architecture >= 75 && architecture < 90; }
 
+bool HasBfloat16(int architecture) { return architecture >= 80; }
+
 std::optional<Operand> BitsOperand(int architecture) {
   if (architecture == 75) return Operand::kBitsXor;
   if (architecture >= 80 && architecture <= 90) return Operand::kBitsAnd;
@@ -107,7 +117,7 @@ std::optional<Operand> BitsOperand(int architecture) {
 }
 
 bool Offers(int architecture, Algorithm algorithm, const ConvProblem& problem) {
-  if (!IsExact(algorithm, problem)) return false;
+  if (!IsExact(architecture, algorithm, problem)) return false;
   if (algorithm == Algorithm::kNibbles64 || algorithm == Algorithm::kNibbles128 ||
       algorithm == Algorithm::kCutlassNibbles) {
     return HasNibbles(architecture);
@@ -120,6 +130,8 @@ double GuessedCost(Algorithm algorithm, const ConvProblem& problem) {
   switch (algorithm) {
     case Algorithm::kBytes64: return 1.05;
     case Algorithm::kBytes128: return 1;
+    case Algorithm::kBfloat16Of64: return 1.05;
+    case Algorithm::kBfloat16Of128: return 1;
     case Algorithm::kNibbles64: return 0.65;
     case Algorithm::kNibbles128: return 0.6;
     case Algorithm::kBits: return 0.3;

@@ -27,6 +27,8 @@ enum class Algorithm : uint8_t {
   kWinograd4x4,
   kCutlassBytes,
   kCutlassNibbles,
+  kBfloat16Of64,
+  kBfloat16Of128,
 };
 
 std::span<const Algorithm> AllAlgorithms();
@@ -40,6 +42,7 @@ struct ConvProblem {
   int residual_stored = 0;  // of what is added; 0: nothing
   bool depthwise = false;
   bool full_precision = false;
+  bool bfloat16 = false;  // at full precision: with bfloat16 numbers (docs/formats.md)
   Codes codes;
   int largest_weight = 127;  // the greatest absolute value of a code of this layer
   int64_t largest_sum = 0;   // of the absolute values of an output's codes, times highest_input
@@ -49,9 +52,11 @@ struct ConvProblem {
 // Architectures by compute capability, as 10 * major + minor: 75, 80, 90, 120. Operands that an architecture only
 // emulates, by many instructions (tests/gpu has the census), are not offered there.
 bool HasNibbles(int architecture);
+bool HasBfloat16(int architecture);
 std::optional<Operand> BitsOperand(int architecture);
 
-// Whether `algorithm` computes `problem` exactly, by native instructions of `architecture`.
+// Whether `algorithm` computes `problem` exactly, by native instructions of `architecture`. At full precision the
+// algorithms that one architecture offers add in the same order, so that they give equal values.
 bool Offers(int architecture, Algorithm algorithm, const ConvProblem& problem);
 
 // The order in which to try algorithms that were not measured: less is faster. CUTLASS comes last, since only a device

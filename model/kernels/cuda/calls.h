@@ -2,7 +2,8 @@
 //
 // A call names device memory; launch.h runs it on a device, testing/run_on_host.h on the host. Maps are NHWC without
 // borders: [image][pixel][stored channels]. Stored channels beyond the tensor's hold zeros, which every producer
-// writes, so maps may share memory freely. A word is 32 bits: 4 codes, 8 nibbles, 32 bits of one plane, or a float.
+// writes, so maps may share memory freely. A word is 32 bits: 4 codes, 8 nibbles, 32 bits of one plane, 2 bfloat16
+// numbers, or a float.
 #ifndef ANYBIT_MODEL_KERNELS_CUDA_CALLS_H_
 #define ANYBIT_MODEL_KERNELS_CUDA_CALLS_H_
 
@@ -12,11 +13,13 @@
 namespace anybit::model::cuda {
 
 // What the tensor cores multiply. Nibbles: codes 0..15 and weights -8..7. Bits: planes of codes 0..3 and weights -1 and
-// +1, by AND and a count of ones, or, where the device has only that, by XOR.
-enum class Operand : uint8_t { kBytes, kNibbles, kBitsAnd, kBitsXor, kFloats };
+// +1, by AND and a count of ones, or, where the device has only that, by XOR. Sums of bfloat16 products are floats.
+// Floats are not multiplied by tensor cores.
+enum class Operand : uint8_t { kBytes, kNibbles, kBitsAnd, kBitsXor, kFloats, kBfloat16 };
 
 // y = clamp(rne(fma(float(sum), scale[o], bias[o]) [+ residual * residual_scale by a second fma]), 0, highest).
-// Floats: the same without rounding; the lower limit is there only with ReLU, the upper one never.
+// Floats: the same without rounding, or rounded to bfloat16; the lower limit is there only with ReLU, the upper one
+// never.
 struct Epilogue {
   const float* scale = nullptr;  // [outputs rounded up to kTileOutputs], zeros beyond the outputs; bias likewise
   const float* bias = nullptr;
@@ -26,6 +29,7 @@ struct Epilogue {
   float residual_scale = 0;
   float highest = 0;
   bool relu = true;
+  bool bfloat16 = false;
 };
 
 // A square convolution from one map to another.
@@ -91,7 +95,7 @@ struct DepthwiseCall {
   bool floats = false;
   const uint32_t* in = nullptr;          // out_stored channels
   const int8_t* weights = nullptr;       // panel: [tap][out_stored]
-  const float* float_weights = nullptr;  // the store's: [channel][tap]
+  const float* float_weights = nullptr;  // the store's: [channel][tap]; rounded as the epilogue's results are
   Epilogue epilogue;
   void* out = nullptr;
 };
@@ -112,13 +116,14 @@ struct CopyInputCall {
   void* out = nullptr;
 };
 
-// Codes to nibbles, or to planes of bits.
-struct PackCodesCall {
+// Codes to nibbles or to planes of bits; floats, which are bfloat16 numbers, to pairs of these.
+struct PackCall {
   int64_t pixels = 0;
   int stored = 0;  // channels of the input
-  int planes = 0;  // 0: nibbles
+  Operand operand{};
+  int planes = 1;  // of bits
   int plane_words = 0;
-  const uint8_t* in = nullptr;
+  const void* in = nullptr;
   uint32_t* out = nullptr;  // [pixel][plane][plane_words]
 };
 
@@ -128,6 +133,7 @@ struct GatherCall {
   int64_t pixels = 0;  // of a row, in all its frames
   int channels = 0, stored = 0;
   bool sum = false, floats = false;
+  bool bfloat16 = false;  // floats: rounded to it
   const void* in = nullptr;
   void* out = nullptr;  // int32 or float [row][channels], or [row][pixels * channels]
 };
@@ -139,6 +145,7 @@ struct LinearCall {
   bool floats = false;
   const void* in = nullptr;       // [row][depth]
   const void* weights = nullptr;  // [output][depth], int8 codes or floats
+  bool bfloat16 = false;          // floats: the weights are rounded to it
   const float* scale = nullptr;
   const float* bias = nullptr;
   float* out = nullptr;  // [row][outputs]
@@ -155,7 +162,8 @@ enum class PanelKind : uint8_t { kDirect, kFilter, kOnes, kDepthwise, kLinear, k
 // Derives a panel, or a part of it, from the store.
 struct PanelCall {
   PanelKind kind{};
-  Operand operand{};  // kDirect, kFilter
+  Operand operand{};      // kDirect, kFilter
+  bool bfloat16 = false;  // kDirect of floats: rounded to it
   Codes codes;
   int outputs = 0, channels = 0;  // of the store; depthwise: channels 1
   int taps = 1;
@@ -166,12 +174,12 @@ struct PanelCall {
   int highest_input = 0;             // kWinogradInit
   int64_t items = 0;                 // that the panel has; PanelItems
   const int8_t* store = nullptr;     // [output][tap][channel]
-  const float* full = nullptr;       // kDirect of floats: the same shape
+  const float* full = nullptr;       // kDirect of floats and bfloat16: the same shape
   void* out = nullptr;
 };
 
 using KernelCall = std::variant<ConvCall, CutlassConvCall, WinogradCall, DepthwiseCall, MaxPoolCall, CopyInputCall,
-                                PackCodesCall, GatherCall, LinearCall, PanelCall>;
+                                PackCall, GatherCall, LinearCall, PanelCall>;
 
 }  // namespace anybit::model::cuda
 

@@ -1,8 +1,9 @@
 // A direct convolution as a matrix product: a block computes kTileRows output pixels of kTileOutputs outputs.
 //
 // One body serves all operands, because the fragments of mma.m16n8 hold the same 32-bit words for bytes (k32), nibbles
-// (k64) and bits (k256): word w of row r lies in lane (r % 8) * 4 + w % 4, register r / 8 + 2 * (w / 4); of column n in
-// lane n * 4 + w % 4, register w / 4. Floats are multiplied by ordinary instructions, in the same places.
+// (k64), bits (k256) and bfloat16 numbers (k16): word w of row r lies in lane (r % 8) * 4 + w % 4, register r / 8 + 2 *
+// (w / 4); of column n in lane n * 4 + w % 4, register w / 4. Floats are multiplied by ordinary instructions, in the
+// same places.
 //
 // The depth is (tap, word of a pixel's channels). Three buffers of shared memory: while one is multiplied, the copies
 // for the next two are on their way.
@@ -50,6 +51,7 @@ template <Operand kOperand, int kTileRows, int kCopyWords>
 struct ConvTile {
   static constexpr Operand operand = kOperand;
   static constexpr bool kFloats = kOperand == Operand::kFloats;
+  static constexpr bool kFloatSums = kFloats || kOperand == Operand::kBfloat16;
   static constexpr bool kBits = kOperand == Operand::kBitsAnd || kOperand == Operand::kBitsXor;
   static constexpr int kRows = kTileRows;
   static constexpr int kThreads = kTileRows * 2;  // each warp 32 rows of 32 outputs
@@ -58,7 +60,7 @@ struct ConvTile {
   static constexpr int kPitch = kStepWords + 4;
   static constexpr int kCopiesPerRow = kStepWords / kCopyWords;
   static constexpr int kCodePitch = kTileOutputs + 16;
-  using Value = std::conditional_t<kFloats, float, int32_t>;
+  using Value = std::conditional_t<kFloatSums, float, int32_t>;
 
   struct Stage {
     uint32_t a[kTileRows][kPitch];
@@ -167,7 +169,8 @@ ANYBIT_BODY void MultiplyStage(Block& block, const typename Tile::Stage& stage,
         ANYBIT_UNROLL for (int m = 0; m < 2; ++m) {
           ANYBIT_UNROLL for (int n = 0; n < 4; ++n) {
             block.template Multiply<Tile::operand>(warp, [&](int thread) {
-              return typename Block::Registers{sums[thread].c[m][n], fragments[thread].a[m], fragments[thread].b[n]};
+              return typename Block::template Registers<typename Tile::Value>{
+                  sums[thread].c[m][n], fragments[thread].a[m], fragments[thread].b[n]};
             });
           }
         }
@@ -200,7 +203,7 @@ ANYBIT_BODY void StoreTile(Block& block, const ConvCall& call, int64_t first_pix
           const int64_t pixel = first_pixel + place.row;
           const int output = first_output + place.output;
           if (pixel >= pixels || output >= g.out_stored) continue;
-          if constexpr (Tile::kFloats) {
+          if constexpr (Tile::kFloatSums) {
             static_cast<float*>(call.out)[pixel * g.out_stored + output] =
                 FloatValue(sums[thread].c[m][n][i], call.epilogue, pixel, output, g.outputs);
           } else {
@@ -211,7 +214,7 @@ ANYBIT_BODY void StoreTile(Block& block, const ConvCall& call, int64_t first_pix
       }
     }
   });
-  if constexpr (!Tile::kFloats) {
+  if constexpr (!Tile::kFloatSums) {
     block.Barrier();
     block.EachThread([&](int thread) {
       constexpr int kChunks = kTileOutputs / 16;

@@ -12,6 +12,8 @@ Operand OperandOf(int architecture, Algorithm algorithm) {
     case Algorithm::kCutlassNibbles: return Operand::kNibbles;
     case Algorithm::kBits: return *BitsOperand(architecture);
     case Algorithm::kFloats: return Operand::kFloats;
+    case Algorithm::kBfloat16Of64:
+    case Algorithm::kBfloat16Of128: return Operand::kBfloat16;
     default: return Operand::kBytes;
   }
 }
@@ -63,6 +65,7 @@ std::vector<PanelCall> PanelParts(int architecture, Algorithm algorithm, const C
     part.stored = g.out_stored;
     part.operand = OperandOf(architecture, algorithm);
     part.plane_words = PlaneWords(part.operand, problem);
+    part.bfloat16 = problem.bfloat16;
     parts.push_back(part);
     if (part.operand == Operand::kBitsXor) {
       part.kind = PanelKind::kOnes;
@@ -139,12 +142,13 @@ std::vector<KernelCall> ConvCalls(int architecture, Algorithm algorithm, const C
   std::vector<KernelCall> calls;
   if (IsPacked(operand)) {
     auto* packed = reinterpret_cast<uint32_t*>(operands.workspace);
-    calls.emplace_back(PackCodesCall{.pixels = images * geometry.in_height * geometry.in_width,
-                                     .stored = problem.in_stored,
-                                     .planes = operand == Operand::kNibbles ? 0 : PlanesOf(operand, problem),
-                                     .plane_words = PlaneWords(operand, problem),
-                                     .in = static_cast<const uint8_t*>(operands.in),
-                                     .out = packed});
+    calls.emplace_back(PackCall{.pixels = images * geometry.in_height * geometry.in_width,
+                                .stored = problem.in_stored,
+                                .operand = operand,
+                                .planes = PlanesOf(operand, problem),
+                                .plane_words = PlaneWords(operand, problem),
+                                .in = operands.in,
+                                .out = packed});
     in = packed;
   }
   if (IsCutlass(algorithm)) {
@@ -158,7 +162,8 @@ std::vector<KernelCall> ConvCalls(int architecture, Algorithm algorithm, const C
                                        .out = operands.out});
     return calls;
   }
-  const bool tall = algorithm == Algorithm::kBytes128 || algorithm == Algorithm::kNibbles128;
+  const bool tall = algorithm == Algorithm::kBytes128 || algorithm == Algorithm::kNibbles128 ||
+                    algorithm == Algorithm::kBfloat16Of128;
   calls.emplace_back(ConvCall{.geometry = geometry,
                               .operand = operand,
                               .tile_rows = tall ? 128 : 64,

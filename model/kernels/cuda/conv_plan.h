@@ -17,7 +17,7 @@ inline constexpr int64_t kDeviceAlignment = 256;
 int64_t PanelBytes(int architecture, Algorithm algorithm, const ConvProblem& problem);
 int64_t WorkspaceBytes(int architecture, Algorithm algorithm, const ConvProblem& problem, int64_t images);
 
-// `store` holds the layer's int8 codes, `full` its floats (for Algorithm::kFloats).
+// `store` holds the layer's int8 codes, `full` its floats (for the algorithms of full precision).
 std::vector<KernelCall> PanelCalls(int architecture, Algorithm algorithm, const ConvProblem& problem,
                                    const int8_t* store, const float* full, uint8_t* panel);
 

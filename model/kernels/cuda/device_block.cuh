@@ -66,6 +66,20 @@ __device__ __forceinline__ void Multiply(int32_t* c, const uint32_t* a, const ui
   __trap();
 }
 
+// Products of bfloat16 numbers, with sums of floats.
+template <Operand kOperand>
+__device__ __forceinline__ void Multiply(float* c, const uint32_t* a, const uint32_t* b) {
+#if __CUDA_ARCH__ >= 800
+  static_assert(kOperand == Operand::kBfloat16);
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+  __trap();
+#endif
+}
+
 }  // namespace mma
 
 // Whether the instance for `kOperand` has a body in this compilation.
@@ -75,6 +89,7 @@ __device__ constexpr bool IsNative() {
   if (kOperand == Operand::kNibbles) return __CUDA_ARCH__ < 900;
   if (kOperand == Operand::kBitsAnd) return __CUDA_ARCH__ >= 800 && __CUDA_ARCH__ <= 900;
   if (kOperand == Operand::kBitsXor) return __CUDA_ARCH__ < 800;
+  if (kOperand == Operand::kBfloat16) return __CUDA_ARCH__ >= 800;
 #endif
   return true;
 }
@@ -89,8 +104,9 @@ class DeviceBlock {
    private:
     T value_;
   };
+  template <class Sum>
   struct Registers {
-    int32_t* c;
+    Sum* c;
     const uint32_t* a;
     const uint32_t* b;
   };
@@ -143,7 +159,7 @@ class DeviceBlock {
 
   template <Operand kOperand, class OfThread>
   __device__ __forceinline__ void Multiply(int, const OfThread& of_thread) {
-    const Registers registers = of_thread(static_cast<int>(threadIdx.x));
+    const auto registers = of_thread(static_cast<int>(threadIdx.x));
     mma::Multiply<kOperand>(registers.c, registers.a, registers.b);
   }
 

@@ -24,6 +24,10 @@ auto ForConvTile(const ConvCall& call, const Run& run) {
     case Operand::kFloats:
       if (chunks) return run.template operator()<ConvTile<Operand::kFloats, 64, 4>, 4>();
       return run.template operator()<ConvTile<Operand::kFloats, 64, 1>, 1>();
+    case Operand::kBfloat16:
+      if (!chunks) return run.template operator()<ConvTile<Operand::kBfloat16, 64, 1>, 1>();
+      if (tall) return run.template operator()<ConvTile<Operand::kBfloat16, 128, 4>, 4>();
+      return run.template operator()<ConvTile<Operand::kBfloat16, 64, 4>, 4>();
     case Operand::kBytes: break;
   }
   if (!chunks) return run.template operator()<ConvTile<Operand::kBytes, 64, 1>, 1>();

@@ -35,7 +35,8 @@ ANYBIT_KERNEL float FloatValue(float sum, const Epilogue& epilogue, int64_t pixe
     const float added = static_cast<const float*>(epilogue.residual)[pixel * epilogue.residual_stored + o];
     y = FusedMultiplyAdd(added, epilogue.residual_scale, y);
   }
-  return y > 0 || !epilogue.relu ? y : 0;
+  y = y > 0 || !epilogue.relu ? y : 0;
+  return epilogue.bfloat16 ? RoundedToBfloat16(y) : y;
 }
 
 }  // namespace anybit::model::cuda

@@ -49,8 +49,9 @@ ANYBIT_KERNEL void RunItem(const DepthwiseCall& call, int64_t item) {
     float sum = 0;
     if (word < g.outputs) {
       VisitWindow(g, PixelAt(g, pixel), [&](int tap, int64_t from) {
+        const float weight = call.float_weights[word * g.kernel * g.kernel + tap];
         sum = FusedMultiplyAdd(FloatOf(call.in[from * words + word]),
-                               call.float_weights[word * g.kernel * g.kernel + tap], sum);
+                               call.epilogue.bfloat16 ? RoundedToBfloat16(weight) : weight, sum);
       });
     }
     static_cast<float*>(call.out)[item] = FloatValue(sum, call.epilogue, pixel, word, g.outputs);
@@ -101,19 +102,32 @@ ANYBIT_KERNEL void RunItem(const CopyInputCall& call, int64_t item) {
   }
 }
 
-ANYBIT_KERNEL int64_t Items(const PackCodesCall& call) {
-  return call.pixels * (call.planes == 0 ? 1 : call.planes) * call.plane_words;
+ANYBIT_KERNEL int CodesPerWord(Operand operand) {
+  switch (operand) {
+    case Operand::kBytes: return 4;
+    case Operand::kNibbles: return 8;
+    case Operand::kBitsAnd:
+    case Operand::kBitsXor: return 32;
+    case Operand::kFloats: return 1;
+    case Operand::kBfloat16: return 2;
+  }
+  return 1;
 }
-ANYBIT_KERNEL void RunItem(const PackCodesCall& call, int64_t item) {
+
+ANYBIT_KERNEL int64_t Items(const PackCall& call) { return call.pixels * call.planes * call.plane_words; }
+ANYBIT_KERNEL void RunItem(const PackCall& call, int64_t item) {
   const int word = static_cast<int>(item % call.plane_words);
   const int64_t pixel_plane = item / call.plane_words;
-  const int per_word = call.planes == 0 ? 8 : 32, bits = call.planes == 0 ? 4 : 1;
-  const int plane = call.planes == 0 ? 0 : static_cast<int>(pixel_plane % call.planes);
-  const int64_t pixel = call.planes == 0 ? pixel_plane : pixel_plane / call.planes;
-  const uint8_t* from = call.in + pixel * call.stored;
+  const int per_word = CodesPerWord(call.operand), bits = 32 / per_word;
+  const int plane = static_cast<int>(pixel_plane % call.planes);
+  const int64_t first = pixel_plane / call.planes * call.stored + word * per_word;
   uint32_t packed = 0;
   for (int i = 0; i < per_word && word * per_word + i < call.stored; ++i) {
-    packed |= (from[word * per_word + i] >> plane & ((1u << bits) - 1)) << (bits * i);
+    if (call.operand == Operand::kBfloat16) {
+      packed |= Bfloat16Of(static_cast<const float*>(call.in)[first + i]) << (bits * i);
+    } else {
+      packed |= (static_cast<const uint8_t*>(call.in)[first + i] >> plane & ((1u << bits) - 1)) << (bits * i);
+    }
   }
   call.out[item] = packed;
 }
@@ -132,7 +146,7 @@ ANYBIT_KERNEL void RunItem(const GatherCall& call, int64_t item) {
     }
   }
   if (call.floats) {
-    static_cast<float*>(call.out)[item] = float_sum;
+    static_cast<float*>(call.out)[item] = call.bfloat16 ? RoundedToBfloat16(float_sum) : float_sum;
   } else {
     static_cast<int32_t*>(call.out)[item] = sum;
   }
@@ -146,18 +160,7 @@ ANYBIT_KERNEL int CodeOfWeight(int q8, const Codes& codes) {
   return code < codes.lo ? codes.lo : code > codes.hi ? codes.hi : code;
 }
 
-ANYBIT_KERNEL int CodesPerWord(Operand operand) {
-  switch (operand) {
-    case Operand::kBytes: return 4;
-    case Operand::kNibbles: return 8;
-    case Operand::kBitsAnd:
-    case Operand::kBitsXor: return 32;
-    case Operand::kFloats: return 1;
-  }
-  return 1;
-}
-
-// Bytes, nibbles and bits of four, eight and 32 channels of output `output` at `tap`.
+// Bytes, nibbles, bits and bfloat16 numbers of four, eight, 32 and two channels of output `output` at `tap`.
 ANYBIT_KERNEL uint32_t DirectPanelWord(const PanelCall& call, int output, int tap, int word) {
   if (output >= call.outputs || tap >= call.taps) return 0;
   const int per_word = CodesPerWord(call.operand), bits = 32 / per_word;
@@ -165,7 +168,12 @@ ANYBIT_KERNEL uint32_t DirectPanelWord(const PanelCall& call, int output, int ta
   uint32_t packed = 0;
   for (int i = 0; i < per_word && word * per_word + i < call.channels; ++i) {
     const int64_t at = first + word * per_word + i;
-    if (call.operand == Operand::kFloats) return BitsOf(call.full[at]);
+    if (call.operand == Operand::kFloats)
+      return BitsOf(call.bfloat16 ? RoundedToBfloat16(call.full[at]) : call.full[at]);
+    if (call.operand == Operand::kBfloat16) {
+      packed |= Bfloat16Of(call.full[at]) << (bits * i);
+      continue;
+    }
     const int code = CodeOfWeight(call.store[at], call.codes);
     const uint32_t value = bits == 1 ? code > 0 : static_cast<uint32_t>(code) & ((1u << bits) - 1);
     packed |= value << (bits * i);
@@ -291,9 +299,10 @@ ANYBIT_BODY void RunLinearBlock(Block& block, const LinearCall& call) {
         for (int r = 0; r < rows; ++r) {
           const int64_t at = (first_row + r) * call.depth + d, weight = output * call.depth + d;
           if (call.floats) {
+            const float full = static_cast<const float*>(call.weights)[weight];
             sums[thread].floats[r] =
-                FusedMultiplyAdd(static_cast<const float*>(call.in)[at],
-                                 static_cast<const float*>(call.weights)[weight], sums[thread].floats[r]);
+                FusedMultiplyAdd(static_cast<const float*>(call.in)[at], call.bfloat16 ? RoundedToBfloat16(full) : full,
+                                 sums[thread].floats[r]);
           } else {
             sums[thread].codes[r] +=
                 int64_t{static_cast<const int32_t*>(call.in)[at]} * static_cast<const int8_t*>(call.weights)[weight];

@@ -1,12 +1,14 @@
 #include "model/kernels/cuda/item_bodies.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <random>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "model/format/bfloat16.h"
 #include "model/format/code_range.h"
 #include "model/format/requantize.h"
 #include "model/kernels/cuda/testing/run_on_host.h"
@@ -104,6 +106,46 @@ TEST(Linear, SumsBeyond32BitsExactly) {
   }
 }
 
+TEST(Linear, RoundsItsFloatWeightsToBfloat16WhereAsked) {
+  const float in = 4, weight = 1.0078125f + 0x1p-10f, scale = 1,
+              bias = 0;  // above a bfloat16 number by a part of a step
+  const auto logit = [&](bool bfloat16) {
+    float out = 0;
+    RunOnHost(LinearCall{.rows = 1,
+                         .depth = 1,
+                         .outputs = 1,
+                         .floats = true,
+                         .in = &in,
+                         .weights = &weight,
+                         .bfloat16 = bfloat16,
+                         .scale = &scale,
+                         .bias = &bias,
+                         .out = &out});
+    return out;
+  };
+  EXPECT_EQ(logit(true), 4 * 1.0078125f);
+  EXPECT_EQ(logit(false), 4 * weight);
+}
+
+TEST(Gather, RoundsSumsOfFloatsToBfloat16WhereAsked) {
+  const std::vector<float> in = {256, 1, 1, 1};  // of four pixels with one channel
+  const auto sum = [&](bool bfloat16) {
+    float out = 0;
+    RunOnHost(GatherCall{.rows = 1,
+                         .pixels = 4,
+                         .channels = 1,
+                         .stored = 1,
+                         .sum = true,
+                         .floats = true,
+                         .bfloat16 = bfloat16,
+                         .in = in.data(),
+                         .out = &out});
+    return out;
+  };
+  EXPECT_EQ(sum(true), 260);  // 259 lies in the middle of 258 and 260
+  EXPECT_EQ(sum(false), 259);
+}
+
 TEST(Gather, SumsTheChannelsOfAllFramesOrKeepsEachValue) {
   // Two rows of three pixels, two channels in 16 stored.
   std::vector<uint8_t> in(2 * 3 * 16, 99);
@@ -119,15 +161,43 @@ TEST(Gather, SumsTheChannelsOfAllFramesOrKeepsEachValue) {
   EXPECT_EQ(values, (std::vector<int32_t>{0, 100, 1, 101, 2, 102, 3, 103, 4, 104, 5, 105}));
 }
 
-TEST(PackCodes, PutsEachCodeIntoItsNibbleOrItsPlanes) {
+TEST(Bfloat16Of, RoundsLikeTheFormatsDefinition) {
+  std::mt19937_64 random(7);
+  for (int i = 0; i < 100000; ++i) {
+    // Every third lies in the middle of two bfloat16 numbers.
+    const auto bits = static_cast<uint32_t>(random()) & 0xbfffffffu;
+    const float value = FloatOf(i % 3 == 0 ? (bits & 0xffff0000u) | 0x8000u : bits);
+    if (!std::isfinite(value)) continue;
+    ASSERT_EQ(RoundedToBfloat16(value), RoundToBfloat16(value)) << value;
+  }
+}
+
+TEST(Pack, PutsFloatsIntoPairsOfBfloat16Numbers) {
+  const std::vector<float> in = {1, -2, 0.5f, 0};
+  std::vector<uint32_t> pairs(2);
+  RunOnHost(PackCall{
+      .pixels = 1, .stored = 4, .operand = Operand::kBfloat16, .plane_words = 2, .in = in.data(), .out = pairs.data()});
+  EXPECT_EQ(pairs, (std::vector<uint32_t>{0xC0003F80u, 0x00003F00u}));
+}
+
+TEST(Pack, PutsEachCodeIntoItsNibbleOrItsPlanes) {
   std::vector<uint8_t> in(16);
   for (int c = 0; c < 16; ++c) in[c] = static_cast<uint8_t>(c % 4);
   std::vector<uint32_t> nibbles(4), bits(2);
-  RunOnHost(
-      PackCodesCall{.pixels = 1, .stored = 16, .planes = 0, .plane_words = 4, .in = in.data(), .out = nibbles.data()});
+  RunOnHost(PackCall{.pixels = 1,
+                     .stored = 16,
+                     .operand = Operand::kNibbles,
+                     .plane_words = 4,
+                     .in = in.data(),
+                     .out = nibbles.data()});
   EXPECT_EQ(nibbles, (std::vector<uint32_t>{0x32103210u, 0x32103210u, 0, 0}));
-  RunOnHost(
-      PackCodesCall{.pixels = 1, .stored = 16, .planes = 2, .plane_words = 1, .in = in.data(), .out = bits.data()});
+  RunOnHost(PackCall{.pixels = 1,
+                     .stored = 16,
+                     .operand = Operand::kBitsAnd,
+                     .planes = 2,
+                     .plane_words = 1,
+                     .in = in.data(),
+                     .out = bits.data()});
   EXPECT_EQ(bits, (std::vector<uint32_t>{0xAAAAu, 0xCCCCu}));
 }
 

@@ -78,6 +78,13 @@ ANYBIT_KERNEL uint32_t BitsOf(float value) {
 #endif
 }
 
+// The upper half of the nearest bfloat16 number, as NearestBfloat16 of model/format/bfloat16.h. `value` is finite.
+ANYBIT_KERNEL uint32_t Bfloat16Of(float value) {
+  const uint32_t bits = BitsOf(value);
+  return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+}
+ANYBIT_KERNEL float RoundedToBfloat16(float value) { return FloatOf(Bfloat16Of(value) << 16); }
+
 // 16 bytes that are read and written at once.
 struct alignas(16) Chunk {
   uint32_t words[4];

@@ -104,7 +104,8 @@ ANYBIT_BODY void MultiplyPositions(Block& block, const WinogradCall& call, int64
           fragments[thread].b[1] = from[1];
         });
         block.template Multiply<Operand::kBytes>(warp, [&](int thread) {
-          return typename Block::Registers{sums[thread].c[i][n], fragments[thread].a, fragments[thread].b};
+          return typename Block::template Registers<int32_t>{sums[thread].c[i][n], fragments[thread].a,
+                                                             fragments[thread].b};
         });
       }
     }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "model/kernels/cuda/calls.h"
+#include "model/kernels/cuda/portable.h"
 
 namespace anybit::model::cuda {
 
@@ -34,7 +35,8 @@ inline int32_t ProductOfWords(Operand operand, uint32_t a, uint32_t b) {
       break;
     case Operand::kBitsAnd: sum = __builtin_popcount(a & b); break;
     case Operand::kBitsXor: sum = __builtin_popcount(a ^ b); break;
-    case Operand::kFloats: break;  // not on tensor cores
+    case Operand::kFloats:
+    case Operand::kBfloat16: break;  // sums of floats
   }
   return sum;
 }
@@ -72,6 +74,22 @@ struct Values {
   int32_t values[8 * kPerWord];
 };
 
+// Two bfloat16 numbers a word. Their products are floats, whose sums may take any order.
+template <>
+struct Values<Operand::kBfloat16> {
+  void Set(int word, uint32_t packed, bool) {
+    values[2 * word] = FloatOf(packed << 16);
+    values[2 * word + 1] = FloatOf(packed & 0xffff0000u);
+  }
+  float Times(const Values& other) const {
+    float sum = 0;
+    for (int i = 0; i < 16; ++i) sum += values[i] * other.values[i];
+    return sum;
+  }
+
+  float values[16];
+};
+
 class HostBlock {
  public:
   // A thread's own value.
@@ -84,8 +102,9 @@ class HostBlock {
     // Like registers, they begin with any contents.
     std::unique_ptr<T[]> values_{new T[kMaxHostThreads]};
   };
+  template <class Sum>
   struct Registers {
-    int32_t* c;
+    Sum* c;
     const uint32_t* a;
     const uint32_t* b;
   };
@@ -131,7 +150,7 @@ class HostBlock {
   // mma.m16n8 with the fragments of conv_body.h; of_thread(thread) gives a lane's registers.
   template <Operand kOperand, class OfThread>
   void Multiply(int warp, const OfThread& of_thread) {
-    Registers lanes[32];
+    decltype(of_thread(0)) lanes[32];
     for (int lane = 0; lane < 32; ++lane) lanes[lane] = of_thread(warp * 32 + lane);
     Values<kOperand> rows[16], columns[8];
     for (int row = 0; row < 16; ++row) {
@@ -144,9 +163,12 @@ class HostBlock {
     }
     for (int row = 0; row < 16; ++row) {
       for (int column = 0; column < 8; ++column) {
-        int32_t& c = lanes[row % 8 * 4 + column / 2].c[row / 8 * 2 + column % 2];
-        const auto sum = static_cast<uint32_t>(rows[row].Times(columns[column]));
-        c = static_cast<int32_t>(static_cast<uint32_t>(c) + sum);
+        auto& c = lanes[row % 8 * 4 + column / 2].c[row / 8 * 2 + column % 2];
+        if constexpr (kOperand == Operand::kBfloat16) {
+          c += rows[row].Times(columns[column]);
+        } else {  // may wrap
+          c = static_cast<int32_t>(static_cast<uint32_t>(c) + static_cast<uint32_t>(rows[row].Times(columns[column])));
+        }
       }
     }
   }
