@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <ranges>
 #include <vector>
 
 #include "scheduler/latency/latency_table.h"
@@ -216,9 +215,15 @@ void Planner::RunWithoutDeadline(int slot) {
 void Planner::KeepOrRefuse(int from, int to) {
   // Of equal requests the hopeless are the most urgent ones.
   const double soonest = state_.free.Soonest();
-  const auto passed = std::views::iota(from, to);
-  const auto first_kept = std::ranges::partition_point(passed, [&](int i) { return IsHopeless(i, soonest); });
-  const int kept = from + static_cast<int>(first_kept - passed.begin());
+  int kept = from;
+  for (int end = to; kept < end;) {
+    const int middle = kept + (end - kept) / 2;
+    if (IsHopeless(middle, soonest)) {
+      kept = middle + 1;
+    } else {
+      end = middle;
+    }
+  }
   for (int i = from; i < kept; ++i) state_.decision.shed.push_back(i);
   if (kept == to) return;
   state_.begin = kept;
