@@ -7,12 +7,13 @@
 #include <span>
 #include <utility>
 
+#include "absl/time/time.h"
 #include "server/live_accuracy/sampled_runner.h"
 
 namespace anybit::server {
 
-IdleNetwork::IdleNetwork(const model::AdaptiveNetwork& network, PointId point)
-    : network_(network), point_(point), thread_([this] { Work(); }) {}
+IdleNetwork::IdleNetwork(const model::AdaptiveNetwork& network, PointId point, Duration pause)
+    : network_(network), point_(point), pause_(pause), thread_([this] { Work(); }) {}
 
 IdleNetwork::~IdleNetwork() {
   {
@@ -41,10 +42,19 @@ void IdleNetwork::Work() {
       if (stopping_) return;
       job = std::exchange(job_, std::nullopt);
     }
+    Tell(*job);
+  }
+}
+
+// Nobody asks for a further row before this one is reported.
+void IdleNetwork::Tell(Job& job) {
+  const absl::StatusOr<int> predicted = Predict(job.input);
+  while (true) {
     try {
-      job->done(Predict(job->input));
+      return job.done(predicted);
     } catch (const std::bad_alloc&) {
-      // There is no memory to report the result, so no further row is asked for.
+      absl::MutexLock lock(&mutex_);
+      if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), absl::FromChrono(pause_))) return;
     }
   }
 }
@@ -58,6 +68,8 @@ absl::StatusOr<int> IdleNetwork::Predict(const std::string& input) {
     }
     const std::span<const uint8_t> codes(reinterpret_cast<const uint8_t*>(input.data()), input.size());
     if (absl::Status status = network_.Run(point_, codes, output_, *scratch_); !status.ok()) return status;
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("");  // a text would take memory
   } catch (const std::exception& error) {
     return absl::InternalError(error.what());
   }

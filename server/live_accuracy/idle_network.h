@@ -2,6 +2,7 @@
 #ifndef ANYBIT_SERVER_LIVE_ACCURACY_IDLE_NETWORK_H_
 #define ANYBIT_SERVER_LIVE_ACCURACY_IDLE_NETWORK_H_
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "base/time.h"
 #include "model/engine/adaptive_network.h"
 
 namespace anybit::server {
@@ -20,16 +22,17 @@ class IdleNetwork {
  public:
   using Done = absl::AnyInvocable<void(absl::StatusOr<int> predicted)>;
 
-  // `network` outlives this. Memory and threads for its runs are made when the first row comes.
-  IdleNetwork(const model::AdaptiveNetwork& network, PointId point);
+  // `network` outlives this. Memory and threads for its runs are made when the first row comes. After `done` had no
+  // memory it is called again after `pause`.
+  IdleNetwork(const model::AdaptiveNetwork& network, PointId point, Duration pause = std::chrono::milliseconds(100));
   // Finishes the row that runs; one that waits is dropped.
   ~IdleNetwork();
   IdleNetwork(const IdleNetwork&) = delete;
   IdleNetwork& operator=(const IdleNetwork&) = delete;
 
   // Runs a row (input elements, a code each). `done` gets the predicted class, on the thread. FailedPrecondition if the
-  // network would have to prepare the point: batches of other points would lose what they run with, or wait. One at a
-  // time. Any thread.
+  // network would have to prepare the point: batches of other points would lose what they run with, or wait. Where
+  // `done` throws std::bad_alloc it is called again later, until it does not. One at a time. Any thread.
   void Run(std::string input, Done done);
 
  private:
@@ -39,10 +42,12 @@ class IdleNetwork {
   };
 
   void Work();
+  void Tell(Job& job);
   absl::StatusOr<int> Predict(const std::string& input);
 
   const model::AdaptiveNetwork& network_;
   const PointId point_;
+  const Duration pause_;
   // The thread only.
   std::unique_ptr<model::AdaptiveNetwork::Scratch> scratch_;
   std::vector<float> output_;

@@ -3,6 +3,8 @@
 #include <sched.h>
 
 #include <atomic>
+#include <chrono>
+#include <new>
 #include <optional>
 #include <string>
 
@@ -67,6 +69,40 @@ TEST(IdleNetworkTest, APointThatIsNotPreparedDoesNotRun) {
   const Unprepared network;
   IdleNetwork idle(network, ToPointId(0));
   EXPECT_EQ(RunAndWait(idle, std::string(4, '\1')).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST(IdleNetworkTest, AResultIsToldAgainUntilThereIsMemoryForIt) {
+  const SumNetwork network;
+  IdleNetwork idle(network, ToPointId(0), Duration::zero());
+  absl::StatusOr<int> result;
+  int told = 0;
+  absl::Notification done;
+  idle.Run(std::string(4, '\1'), [&](absl::StatusOr<int> predicted) {
+    if (++told < 3) throw std::bad_alloc();
+    result = std::move(predicted);
+    done.Notify();
+  });
+  done.WaitForNotification();
+  EXPECT_EQ(result.value(), 2);
+  EXPECT_EQ(told, 3);
+  EXPECT_EQ(RunAndWait(idle, std::string(4, '\1')).value(), 2) << "further rows run";
+}
+
+TEST(IdleNetworkTest, ARunThatMemoryIsMissingForTellsSo) {
+  const SumNetwork network([](int, int) -> absl::Status { throw std::bad_alloc(); });
+  IdleNetwork idle(network, ToPointId(0));
+  EXPECT_EQ(RunAndWait(idle, std::string(4, '\1')).status().code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST(IdleNetworkTest, EndsWithAResultThatThereIsNoMemoryFor) {
+  const SumNetwork network;
+  absl::Notification told;
+  IdleNetwork idle(network, ToPointId(0), std::chrono::hours(1));
+  idle.Run(std::string(4, '\1'), [&](absl::StatusOr<int>) {
+    told.Notify();
+    throw std::bad_alloc();
+  });
+  told.WaitForNotification();
 }
 
 TEST(IdleNetworkTest, EndsWithoutARow) {

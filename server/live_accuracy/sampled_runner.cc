@@ -38,12 +38,13 @@ void SampledRunner::Finish(int slot, scheduler::BatchResult result) {
   int except = wanted_except_.load(std::memory_order_relaxed);
   if (except != kNothing && result.status.ok() && ToIndex(result.batch.point) != except &&
       wanted_except_.compare_exchange_strong(except, kNothing)) {
-    TakeSample(result);
+    // Without memory there is no sample of this batch.
+    if (!TakeSample(result)) wanted_except_ = except;
   }
   done(std::move(result));
 }
 
-void SampledRunner::TakeSample(const scheduler::BatchResult& result) {
+bool SampledRunner::TakeSample(const scheduler::BatchResult& result) {
   // Another row of each batch, so that no place in it is preferred.
   size_t row = samples_.fetch_add(1, std::memory_order_relaxed) % static_cast<size_t>(result.batch.rows);
   for (const auto& member : result.batch.members) {
@@ -59,10 +60,11 @@ void SampledRunner::TakeSample(const scheduler::BatchResult& result) {
              .input = payload.input.substr(row * input_elements_, input_elements_),
              .predicted = PredictedClass(logits)});
     } catch (const std::bad_alloc&) {
-      // Without memory there is no sample.
+      return false;
     }
-    return;
+    return true;
   }
+  return false;
 }
 
 }  // namespace anybit::server

@@ -33,7 +33,7 @@ class SampledRunner final : public scheduler::BatchRunner {
   using Take = std::function<void(RowSample)>;
 
   // Of rows with so many elements. `runner` outlives this. `take` runs on the threads that finish batches, before their
-  // answers leave, and lets no exception out.
+  // answers leave; if it has no memory (std::bad_alloc), the next batch gives the sample.
   SampledRunner(scheduler::BatchRunner& runner, int64_t input_elements, int64_t output_elements, Take take);
 
   int slots() const override { return runner_.slots(); }
@@ -49,7 +49,7 @@ class SampledRunner final : public scheduler::BatchRunner {
 
  private:
   void Finish(int slot, scheduler::BatchResult result);
-  void TakeSample(const scheduler::BatchResult& result);
+  bool TakeSample(const scheduler::BatchResult& result);
 
   scheduler::BatchRunner& runner_;
   const size_t input_elements_, output_elements_;

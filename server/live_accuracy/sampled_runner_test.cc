@@ -1,7 +1,9 @@
 #include "server/live_accuracy/sampled_runner.h"
 
 #include <limits>
+#include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -89,6 +91,21 @@ TEST_F(SampledRunnerTest, BatchesOfTheExceptedPointAndFailedOnesGiveNone) {
   EXPECT_THAT(samples_, IsEmpty());
   Answer(1);
   EXPECT_THAT(samples_, SizeIs(1));
+}
+
+TEST_F(SampledRunnerTest, ASampleThatThereIsNoMemoryForComesFromTheNextBatch) {
+  int failures = 2;
+  SampledRunner runner(held_, 2, 2, [&](RowSample sample) {
+    if (failures-- > 0) throw std::bad_alloc();
+    samples_.push_back(std::move(sample));
+  });
+  runner.Want(kReference);
+  for (const char* input : {"ab", "cd", "ef", "gh"}) {
+    runner.Run(0, BatchOf(1, {input}, 2), [](scheduler::BatchResult) {});
+    held_.Finish(0, {{0, 1}});
+  }
+  ASSERT_THAT(samples_, SizeIs(1));
+  EXPECT_EQ(samples_[0].input, "ef");
 }
 
 TEST(PredictedClassTest, IsTheFirstOfTheLargestLogits) {
