@@ -60,9 +60,10 @@ std::optional<Duration> Scheduler::RefuseEarly(MonoTime deadline) {
 }
 
 void Scheduler::ReportRefused(SlaClassId sla_class, TenantId tenant, int rows) {
-  loop_.Post([this, sla_class, tenant, rows] {
+  loop_.Post([this, sla_class, tenant, rows, reason = early_reason()] {
     observers_.OnEnded({.at = loop_.Now(),
                         .kind = OutcomeKind::kShed,
+                        .shed_reason = reason,
                         .sla_class = sla_class,
                         .tenant = tenant,
                         .rows = rows,

@@ -80,6 +80,7 @@ class Scheduler {
   // refuses the request; it counts as an arrival. ReportRefused tells the observers of a refused request whose class
   // and tenant are known. Any thread; never blocks.
   std::optional<Duration> RefuseEarly(MonoTime deadline);
+  ShedReason early_reason() const { return early_refusal_.reason(); }
 
   // Whether RefuseEarly may refuse anything now: so that callers prepare the question only where it matters. Any
   // thread; never blocks.

@@ -125,9 +125,9 @@ class ModelInferCalls::Call final : public CallHandler {
         incoming_.Finish(DeadlinePassed());
         return;
       }
-      if (const auto retry_after = parts_.versions.RefuseEarly(SaturatingAdd(parts_.loop.Now(), left))) {
-        parts_.observer.OnShed(scheduler::ShedReason::kDeadline);
-        ShedEarly(*retry_after);
+      if (const auto refusal = parts_.versions.RefuseEarly(SaturatingAdd(parts_.loop.Now(), left))) {
+        parts_.observer.OnShed(refusal->reason);
+        ShedEarly(refusal->retry_after);
         return;
       }
     }
@@ -329,9 +329,9 @@ const std::string* ModelInferCalls::RefuseUnread(Duration left, bool must) {
     static const std::string* const block = new std::string(RefusalBlock(DeadlinePassed(), std::nullopt));
     return block;
   }
-  if (const std::optional<Duration> retry_after = parts_.versions.RefuseEarly(SaturatingAdd(parts_.loop.Now(), left))) {
-    parts_.observer.OnShed(scheduler::ShedReason::kDeadline);
-    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(*retry_after);
+  if (const auto refusal = parts_.versions.RefuseEarly(SaturatingAdd(parts_.loop.Now(), left))) {
+    parts_.observer.OnShed(refusal->reason);
+    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(refusal->retry_after);
     thread_local std::chrono::milliseconds made_for(-1);
     thread_local std::string block;
     if (made_for != wait) block = RefusalBlock(TooLate(wait), wait);

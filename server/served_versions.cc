@@ -108,17 +108,20 @@ absl::StatusOr<SharedVersion> ServedVersions::Find(absl::string_view model, absl
   return version.empty() ? labels.stable : Named(model_, version, labels);
 }
 
-std::optional<Duration> ServedVersions::RefuseEarly(MonoTime deadline) {
+std::optional<ServedVersions::EarlyRefusal> ServedVersions::RefuseEarly(MonoTime deadline) {
   const VersionLabels labels = this->labels();
-  std::optional<Duration> retry_after;
+  std::optional<EarlyRefusal> soonest;
   // The canary first: it refuses less often, and a version that does not refuse ends the search.
   for (const SharedVersion* version : {&labels.canary, &labels.stable}) {
     if (*version == nullptr) continue;
-    const std::optional<Duration> refusal = (*version)->scheduler().RefuseEarly(deadline);
-    if (!refusal.has_value()) return std::nullopt;
-    retry_after = std::min(retry_after.value_or(*refusal), *refusal);
+    scheduler::Scheduler& scheduler = (*version)->scheduler();
+    const std::optional<Duration> retry_after = scheduler.RefuseEarly(deadline);
+    if (!retry_after.has_value()) return std::nullopt;
+    if (!soonest.has_value() || *retry_after < soonest->retry_after) {
+      soonest = {.retry_after = *retry_after, .reason = scheduler.early_reason()};
+    }
   }
-  return retry_after;
+  return soonest;
 }
 
 bool ServedVersions::RefusesSomeEarly() const {

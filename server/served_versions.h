@@ -60,8 +60,12 @@ class ServedVersions {
   // Likewise for a description: "" is the stable one.
   absl::StatusOr<SharedVersion> Find(absl::string_view model, absl::string_view version) const;
 
-  // A retry delay if every version would refuse any request with this deadline (Scheduler::RefuseEarly).
-  std::optional<Duration> RefuseEarly(MonoTime deadline);
+  struct EarlyRefusal {
+    Duration retry_after{};
+    scheduler::ShedReason reason{};
+  };
+  // If every version would refuse any request with this deadline (Scheduler::RefuseEarly).
+  std::optional<EarlyRefusal> RefuseEarly(MonoTime deadline);
 
   // Whether a version may refuse anything early now (Scheduler::RefusesSomeEarly).
   bool RefusesSomeEarly() const;

@@ -38,6 +38,8 @@ void EarlyRefusal::Publish(const SchedulerView& view, Duration margin, MonoTime 
     queue.mark[queue.marks++] = {.run_by = run_by, .work = work + own};
   }
   published_ = true;
+  const bool is_full = waiting >= static_cast<size_t>(view.max_queue_requests);
+  reason_.store(is_full ? ShedReason::kQueueFull : ShedReason::kDeadline, std::memory_order_relaxed);
   absl::MutexLock lock(&mutex_);
   queue_ = queue;
 }

@@ -7,6 +7,7 @@
 #define ANYBIT_SCHEDULER_ADMISSION_EARLY_REFUSAL_H_
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <optional>
 
@@ -14,6 +15,7 @@
 #include "absl/synchronization/mutex.h"
 #include "base/time.h"
 #include "scheduler/decision.h"
+#include "scheduler/request.h"
 
 namespace anybit::scheduler {
 
@@ -27,6 +29,9 @@ class EarlyRefusal {
 
   // A retry delay if at `now` every request with this deadline would be refused. Any thread.
   std::optional<Duration> Refuses(MonoTime now, MonoTime deadline) const;
+
+  // Why it refuses: kQueueFull where that is what AdmissionControl would say first, else kDeadline. Any thread.
+  ShedReason reason() const { return reason_.load(std::memory_order_relaxed); }
 
   // Whether there are deadlines that are refused. Any thread.
   bool RefusesSome() const;
@@ -51,7 +56,8 @@ class EarlyRefusal {
 
   mutable absl::Mutex mutex_;
   Queue queue_ ABSL_GUARDED_BY(mutex_);
-  bool published_ = false;  // loop thread
+  std::atomic<ShedReason> reason_ = ShedReason::kDeadline;  // the loop thread writes it, any reads it
+  bool published_ = false;                                  // loop thread
 };
 
 }  // namespace anybit::scheduler

@@ -64,6 +64,21 @@ TEST(EarlyRefusalTest, RefusesACallThatIsLateBehindTheWholeQueue) {
   EXPECT_EQ(early.Refuses(snapshot.now, T(milliseconds(95))), PredictedDrain(snapshot.view()));
 }
 
+TEST(EarlyRefusalTest, TheReasonIsTheOneThatAdmissionWouldGive) {
+  const AdmissionControl admission;
+  Snapshot snapshot = Queue(200);
+  const MonoTime late = T(milliseconds(95));
+  for (const int places : {201, 200, 1}) {
+    snapshot.max_queue_requests = places;
+    EarlyRefusal early;
+    early.Publish(snapshot.view(), Duration::zero(), snapshot.now);
+    ASSERT_TRUE(early.Refuses(snapshot.now, late).has_value());
+    const PendingRequest request{.answer_by = late, .run_by = late, .allowed = kAnyPoint};
+    EXPECT_EQ(early.reason(), admission.Admit(snapshot.view(), request).reason) << places;
+    EXPECT_EQ(early.reason(), places > 200 ? ShedReason::kDeadline : ShedReason::kQueueFull) << places;
+  }
+}
+
 TEST(EarlyRefusalTest, ThePublishedWorkShrinksAsTimePasses) {
   const Snapshot snapshot = Queue(400);
   EarlyRefusal early;
