@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <iostream>
 #include <memory>
+#include <stop_token>
 #include <optional>
 #include <string>
 #include <utility>
@@ -176,10 +177,10 @@ void ComposedServing::StartRepository() {
       .artifact = options_.artifact,
       .is_allowed = options_.admin,
       .load = load_,
-      .start =
-          [this](std::unique_ptr<model::AdaptiveNetwork> network) -> absl::StatusOr<std::unique_ptr<ServedVersion>> {
+      .start = [this](std::unique_ptr<model::AdaptiveNetwork> network,
+                      const std::stop_token& stop) -> absl::StatusOr<std::unique_ptr<ServedVersion>> {
         absl::StatusOr<std::unique_ptr<ComposedVersion>> version =
-            ComposeVersion(surroundings_, std::move(network), /*reloaded=*/true);
+            ComposeVersion(surroundings_, std::move(network), /*reloaded=*/true, stop);
         if (!version.ok()) return version.status();
         return *std::move(version);
       },

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <exception>
 #include <optional>
+#include <stop_token>
 #include <thread>
 #include <utility>
 
@@ -132,7 +133,7 @@ class ComposedVersionImpl final : public ComposedVersion {
   }
 
   // Once. After an error it can only be destroyed.
-  absl::Status Start(const VersionSurroundings& surroundings, bool reloaded);
+  absl::Status Start(const VersionSurroundings& surroundings, bool reloaded, const std::stop_token& stop);
 
   const ServedModel& model() const override { return model_; }
   scheduler::Scheduler& scheduler() override { return *scheduler_; }
@@ -142,7 +143,7 @@ class ComposedVersionImpl final : public ComposedVersion {
   const Facts& facts() const override { return facts_; }
 
  private:
-  absl::Status FindLatencies(const VersionSurroundings& surroundings, bool reloaded);
+  absl::Status FindLatencies(const VersionSurroundings& surroundings, bool reloaded, const std::stop_token& stop);
   void StartScheduler(const VersionSurroundings& surroundings);
   // The runner, with live accuracy if that is wanted.
   scheduler::BatchRunner& Sampled(const ServerOptions& options);
@@ -164,8 +165,9 @@ class ComposedVersionImpl final : public ComposedVersion {
   std::thread loop_thread_;
 };
 
-absl::Status ComposedVersionImpl::Start(const VersionSurroundings& surroundings, bool reloaded) {
-  if (absl::Status found = FindLatencies(surroundings, reloaded); !found.ok()) return found;
+absl::Status ComposedVersionImpl::Start(const VersionSurroundings& surroundings, bool reloaded,
+                                        const std::stop_token& stop) {
+  if (absl::Status found = FindLatencies(surroundings, reloaded, stop); !found.ok()) return found;
   absl::StatusOr<std::unique_ptr<scheduler::SchedulingPolicy>> policy =
       scheduler::MakePolicy(surroundings.options.policy, facts_.profile);
   if (!policy.ok()) return policy.status();
@@ -176,7 +178,8 @@ absl::Status ComposedVersionImpl::Start(const VersionSurroundings& surroundings,
 
 // Beside versions that serve, what they compute must not count as this version's latency. One thread yields to theirs
 // and counts its own time; where others take part in a batch, its runs take turns with theirs.
-absl::Status ComposedVersionImpl::FindLatencies(const VersionSurroundings& surroundings, bool reloaded) {
+absl::Status ComposedVersionImpl::FindLatencies(const VersionSurroundings& surroundings, bool reloaded,
+                                                const std::stop_token& stop) {
   ServerOptions options = surroundings.options;
   if (reloaded) options.profile = options.save_profile = "";
   const ProcessorSet processors = surroundings.processors.empty() ? ProcessorSet() : surroundings.processors.front();
@@ -185,12 +188,12 @@ absl::Status ComposedVersionImpl::FindLatencies(const VersionSurroundings& surro
     const ThreadClock clock;
     RunOn(processors, [&] {
       BeNice();
-      found = FindProfile(*network_, clock, options, WaitFor);
+      found = FindProfile(*network_, clock, options, WaitFor, stop);
     });
   } else {
     NetworkInTurn network(*network_, surroundings.turns.of(0), loop_);
     const ClockInTurn clock(loop_, network);
-    RunOn(processors, [&] { found = FindProfile(network, clock, options, WaitFor); });
+    RunOn(processors, [&] { found = FindProfile(network, clock, options, WaitFor, stop); });
   }
   if (!found.ok()) return found.status();
   facts_.profile = std::move(found->profile.latencies);
@@ -234,9 +237,9 @@ scheduler::BatchRunner& ComposedVersionImpl::Sampled(const ServerOptions& option
 
 absl::StatusOr<std::unique_ptr<ComposedVersion>> ComposeVersion(const VersionSurroundings& surroundings,
                                                                 std::unique_ptr<model::AdaptiveNetwork> network,
-                                                                bool reloaded) {
+                                                                bool reloaded, const std::stop_token& stop) {
   auto version = std::make_unique<ComposedVersionImpl>(surroundings.options, std::move(network));
-  if (absl::Status status = version->Start(surroundings, reloaded); !status.ok()) return status;
+  if (absl::Status status = version->Start(surroundings, reloaded, stop); !status.ok()) return status;
   return version;
 }
 

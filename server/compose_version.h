@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -44,10 +45,10 @@ struct VersionSurroundings {
 
 // Takes up to six seconds where it measures. InvalidArgument for options or a profile that do not fit the network,
 // Unavailable if the profile cannot be saved. `reloaded`: beside or after another version, so the operator's profile is
-// not of this network: it is measured, and not saved.
+// not of this network: it is measured, and not saved. Cancelled if `stop` is requested before it has measured.
 absl::StatusOr<std::unique_ptr<ComposedVersion>> ComposeVersion(const VersionSurroundings& surroundings,
                                                                 std::unique_ptr<model::AdaptiveNetwork> network,
-                                                                bool reloaded);
+                                                                bool reloaded, const std::stop_token& stop = {});
 
 }  // namespace anybit::server
 

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/string_view.h"
 #include "server/shown_text.h"
 
 namespace anybit::server {
@@ -20,7 +21,9 @@ std::string Text(const model::NetworkDescription& network) {
   return absl::StrCat(network.name, " version ", network.version);
 }
 
-absl::Status Stopping() { return absl::UnavailableError("the server is stopping"); }
+absl::Status Stopping(absl::string_view detail = "") {
+  return absl::UnavailableError(absl::StrCat("the server is stopping", detail.empty() ? "" : ": ", detail));
+}
 
 bool IsSame(const model::NetworkDescription& a, const model::NetworkDescription& b) {
   return a.version == b.version && a.checksum == b.checksum;
@@ -140,7 +143,7 @@ absl::Status ModelRepository::LoadNow(const LoadParameters& wanted) {
   if (!path.ok()) return path.status();
   NoteLoading(wanted.file.empty() ? std::filesystem::path(parts_.artifact).filename().string() : wanted.file, {});
   const absl::StatusOr<SharedVersion> version = Prepare(*path);
-  if (!version.ok()) return version.status();
+  if (!version.ok()) return loads_.stop_requested() ? Stopping(version.status().message()) : version.status();
   NoteLoading(std::nullopt, std::nullopt);
   return Give(*version, wanted);
 }
@@ -166,7 +169,7 @@ absl::StatusOr<SharedVersion> ModelRepository::Prepare(const std::string& path) 
   absl::Status fits = SameContract(*contract_, description);
   fits.Update(CheckVersion(description));
   if (!fits.ok()) return fail(fits);
-  absl::StatusOr<std::unique_ptr<ServedVersion>> version = parts_.start(*std::move(network));
+  absl::StatusOr<std::unique_ptr<ServedVersion>> version = parts_.start(*std::move(network), loads_.get_token());
   if (!version.ok()) return fail(version.status());
   return Adopt(*std::move(version));
 }
@@ -289,6 +292,7 @@ inference::RepositoryIndexResponse ModelRepository::Index(bool only_ready) const
 }
 
 void ModelRepository::Drain() {
+  loads_.request_stop();
   absl::MutexLock lock(&mutex_);
   is_draining_ = true;
 }

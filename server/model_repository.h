@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -48,8 +49,10 @@ class ModelRepository {
     std::string artifact;     // the one that was served first
     bool is_allowed = false;  // to load and unload by call
     LoadNetworkFrom load;     // null: nothing can be loaded by call
-    // Measures the network and makes what serves it; takes seconds.
-    std::function<absl::StatusOr<std::unique_ptr<ServedVersion>>(std::unique_ptr<model::AdaptiveNetwork>)> start;
+    // Measures the network and makes what serves it; takes seconds, unless it is told to stop.
+    std::function<absl::StatusOr<std::unique_ptr<ServedVersion>>(std::unique_ptr<model::AdaptiveNetwork>,
+                                                                 const std::stop_token& stop)>
+        start;
     // ResourceExhausted if an artifact of so many bytes cannot be served besides what is.
     std::function<absl::Status(int64_t bytes)> has_memory;
     std::function<void()> changed;  // the versions: what is ready may be another
@@ -71,7 +74,7 @@ class ModelRepository {
   // Every version with its state, and what is being loaded or could not be.
   inference::RepositoryIndexResponse Index(bool only_ready) const;
 
-  // Refuses changes from now on.
+  // Refuses changes from now on. A load that runs gives up, and ends as Unavailable.
   void Drain();
 
   // Serves nothing any more and waits until every version has ended, which is when its last request has.
@@ -106,6 +109,7 @@ class ModelRepository {
 
   const Parts parts_;
   std::optional<model::NetworkDescription> contract_;  // once Begin has run
+  std::stop_source loads_;                             // Drain stops them; any thread
 
   mutable absl::Mutex mutex_;
   std::deque<Job> jobs_ ABSL_GUARDED_BY(mutex_);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <utility>
 
@@ -112,6 +113,7 @@ class ModelRepositoryTest : public ::testing::Test {
   int changes_ = 0;
   std::function<void()> while_loading_ = [] {};
   std::string log_lines_;
+  std::function<void()> while_starting_ = [] {};
   AdminLog log_{[this](const std::string& line) { log_lines_ += line; }, [] { return WallTime(); }};
   SharedServingState state_ = ServingState::kReady;
   ServedVersions versions_{"sums"};
@@ -126,8 +128,10 @@ class ModelRepositoryTest : public ::testing::Test {
         if (!load_error_.ok()) return Copied(load_error_);
         return std::make_unique<Described>(next_);
       },
-      .start =
-          [this](std::unique_ptr<model::AdaptiveNetwork> network) -> absl::StatusOr<std::unique_ptr<ServedVersion>> {
+      .start = [this](std::unique_ptr<model::AdaptiveNetwork> network,
+                      const std::stop_token& stop) -> absl::StatusOr<std::unique_ptr<ServedVersion>> {
+        while_starting_();
+        if (stop.stop_requested()) return absl::CancelledError("it was told to stop");
         if (!start_error_.ok()) return Copied(start_error_);
         return std::make_unique<IdleVersion>(network->description());
       },
@@ -261,6 +265,12 @@ TEST_F(ModelRepositoryTest, AServerThatStopsChangesNothing) {
 TEST_F(ModelRepositoryTest, AnotherModelAndAMissingFileAreNotFound) {
   EXPECT_TRUE(absl::IsNotFound(Load({}, "other")));
   EXPECT_TRUE(absl::IsNotFound(Load({{"artifact", "missing"}})));
+TEST_F(ModelRepositoryTest, ALoadThatMeasuresIsToldToStopWhenTheServerDrains) {
+  while_starting_ = [&] { repository_.Drain(); };
+  EXPECT_EQ(Load(), absl::UnavailableError("the server is stopping: it was told to stop"));
+  EXPECT_EQ(Index().back(), "8 UNAVAILABLE it was told to stop");
+}
+
   EXPECT_TRUE(absl::IsInvalidArgument(Load({{"artifact", "../file"}})));
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <utility>
 
@@ -45,15 +46,17 @@ absl::StatusOr<scheduler::Profile> FitProfile(const scheduler::Profile& profile,
 }
 
 // Chooses for batches of up to `max_batch` rows.
-void MeasureChoices(model::KernelChooser& chooser, const scheduler::EventLoop& loop, int max_batch) {
-  chooser.MeasureChoices(max_batch, kChoosingBudget, [&loop] { return loop.Now().time_since_epoch(); });
+void MeasureChoices(model::KernelChooser& chooser, const scheduler::EventLoop& loop, int max_batch,
+                    const std::stop_token& stop) {
+  chooser.MeasureChoices(
+      max_batch, kChoosingBudget, [&loop] { return loop.Now().time_since_epoch(); }, stop);
 }
 
 // `measured`'s kernels where it has any; otherwise measures.
 absl::Status FitChoices(const MeasuredProfile& measured, model::KernelChooser& chooser,
-                        const scheduler::EventLoop& loop, int max_batch) {
+                        const scheduler::EventLoop& loop, int max_batch, const std::stop_token& stop) {
   if (measured.kernels.has_value()) return chooser.SetChoices(*measured.kernels);
-  MeasureChoices(chooser, loop, max_batch);
+  MeasureChoices(chooser, loop, max_batch, stop);
   return absl::OkStatus();
 }
 
@@ -76,11 +79,12 @@ ProfileFingerprint FingerprintOf(model::AdaptiveNetwork& network, const ServerOp
 class Finder {
  public:
   Finder(model::AdaptiveNetwork& network, const scheduler::EventLoop& loop, const ServerOptions& options,
-         const Pause& pause)
+         const Pause& pause, const std::stop_token& stop)
       : network_(network),
         loop_(loop),
         options_(options),
         pause_(pause),
+        stop_(stop),
         chooser_(network.kernel_chooser()),
         fingerprint_(FingerprintOf(network, options)),
         is_cache_(!options.profile.empty() && options.profile == options.save_profile) {}
@@ -111,11 +115,11 @@ class Finder {
         FitProfile(stored->latencies, network_.description(), options_.max_batch);
     if (!fitted.ok()) return Unusable(InFile(options_.profile, fitted.status()));
     if (chooser_ != nullptr) {
-      if (absl::Status status = FitChoices(*stored, *chooser_, loop_, options_.max_batch); !status.ok()) {
+      if (absl::Status status = FitChoices(*stored, *chooser_, loop_, options_.max_batch, stop_); !status.ok()) {
         return Unusable(InFile(options_.profile, status));
       }
       // What packs weights for its kernels packs them now: a first request must not wait for it.
-      if (absl::Status status = RunEachPointOnce(network_, loop_); !status.ok()) return status;
+      if (absl::Status status = RunEachPointOnce(network_, loop_, stop_); !status.ok()) return status;
     }
     FoundProfile found{.profile = Complete(*std::move(fitted)), .note = std::move(note)};
     // Of a profile that nobody can vouch for, a copy would look as if it were of this machine.
@@ -135,9 +139,9 @@ class Finder {
     if (!options_.save_profile.empty()) {
       if (absl::Status status = CanWriteProfile(options_.save_profile); !status.ok()) return status;
     }
-    if (chooser_ != nullptr) MeasureChoices(*chooser_, loop_, options_.max_batch);
-    absl::StatusOr<scheduler::Profile> measured =
-        MeasureProfile(network_, loop_, {.max_batch = options_.max_batch, .budget = kProfilingBudget, .pause = pause_});
+    if (chooser_ != nullptr) MeasureChoices(*chooser_, loop_, options_.max_batch, stop_);
+    absl::StatusOr<scheduler::Profile> measured = MeasureProfile(
+        network_, loop_, {.max_batch = options_.max_batch, .budget = kProfilingBudget, .pause = pause_, .stop = stop_});
     if (!measured.ok()) return measured.status();
     FoundProfile found{.profile = Complete(*std::move(measured)),
                        .note = why.empty() ? "" : absl::StrCat(why, "; measured anew")};
@@ -157,6 +161,7 @@ class Finder {
   const scheduler::EventLoop& loop_;
   const ServerOptions& options_;
   const Pause& pause_;
+  const std::stop_token& stop_;
   model::KernelChooser* const chooser_;
   const ProfileFingerprint fingerprint_;
   const bool is_cache_;
@@ -165,8 +170,9 @@ class Finder {
 }  // namespace
 
 absl::StatusOr<FoundProfile> FindProfile(model::AdaptiveNetwork& network, const scheduler::EventLoop& loop,
-                                         const ServerOptions& options, const Pause& pause) {
-  return Finder(network, loop, options, pause).Find();
+                                         const ServerOptions& options, const Pause& pause,
+                                         const std::stop_token& stop) {
+  return Finder(network, loop, options, pause, stop).Find();
 }
 
 }  // namespace anybit::server

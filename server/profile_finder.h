@@ -7,6 +7,7 @@
 #define ANYBIT_SERVER_PROFILE_FINDER_H_
 
 #include <functional>
+#include <stop_token>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -27,9 +28,10 @@ using Pause = std::function<void(Duration)>;
 
 // Reads or measures, on the calling thread, and saves where the options say so. NotFound or InvalidArgument for a
 // profile that cannot be used; before anything is measured, Unavailable if it could not be saved. Without `pause`,
-// latencies at rest are not measured.
+// latencies at rest are not measured. Cancelled, and nothing is saved, if `stop` is requested before it has measured.
 absl::StatusOr<FoundProfile> FindProfile(model::AdaptiveNetwork& network, const scheduler::EventLoop& loop,
-                                         const ServerOptions& options, const Pause& pause = nullptr);
+                                         const ServerOptions& options, const Pause& pause = nullptr,
+                                         const std::stop_token& stop = {});
 
 }  // namespace anybit::server
 

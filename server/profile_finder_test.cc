@@ -4,7 +4,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
+#include <stop_token>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -38,10 +40,16 @@ class FileNetwork : public testing::SumNetwork, public model::KernelChooser {
   model::KernelChooser* kernel_chooser() override { return this; }
   model::KernelChoices choices() const override { return {.isa = "abacus", .layers = {}}; }
   absl::Status SetChoices(const model::KernelChoices&) override { return absl::OkStatus(); }
-  void MeasureChoices(int, std::chrono::nanoseconds, const model::MonotonicClock&) override { ++measurements; }
+  void MeasureChoices(int, std::chrono::nanoseconds, const model::MonotonicClock&, std::stop_token stop) override {
+    ++measurements;
+    if (while_choosing) while_choosing();
+    was_told_to_stop = stop.stop_requested();
+  }
 
   int runs = 0;
   int measurements = 0;
+  std::function<void()> while_choosing;
+  bool was_told_to_stop = false;
 
  private:
   model::NetworkDescription description_;
@@ -183,6 +191,17 @@ TEST_F(ProfileFinderTest, WhatCannotBeSavedIsSaidBeforeAnythingIsMeasured) {
     EXPECT_EQ(network_.runs, 0);
     EXPECT_EQ(network_.measurements, 0);
   }
+}
+
+TEST_F(ProfileFinderTest, AMeasurementThatIsToldToStopEndsBeforeItsFirstRunAndSavesNothing) {
+  std::stop_source stop;
+  network_.while_choosing = [&] { stop.request_stop(); };
+  const auto found = FindProfile(network_, clock_, {.artifact = "in memory", .max_batch = 2, .save_profile = path_},
+                                 nullptr, stop.get_token());
+  EXPECT_EQ(found.status().code(), absl::StatusCode::kCancelled);
+  EXPECT_TRUE(network_.was_told_to_stop);
+  EXPECT_EQ(network_.runs, 0);
+  EXPECT_FALSE(std::filesystem::exists(path_));
 }
 
 TEST_F(ProfileFinderTest, NothingUnfinishedIsLeftBehind) {

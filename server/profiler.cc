@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <utility>
 #include <vector>
 
@@ -46,9 +47,10 @@ std::vector<Duration> FillBetween(std::vector<Measurement>& measurements, int ma
 
 class Bench {
  public:
-  Bench(const model::AdaptiveNetwork& network, const scheduler::EventLoop& loop, int max_batch)
+  Bench(const model::AdaptiveNetwork& network, const scheduler::EventLoop& loop, int max_batch, std::stop_token stop)
       : network_(network),
         loop_(loop),
+        stop_(std::move(stop)),
         input_(max_batch * network.description().input.elements),
         output_(max_batch * network.description().output.elements),
         scratch_(network.MakeScratch(max_batch)) {
@@ -57,7 +59,15 @@ class Bench {
     for (uint8_t& code : input_) code = static_cast<uint8_t>((state = state * 1664525u + 1013904223u) >> 24);
   }
 
+  // Readies the point and runs it once.
+  absl::Status Prepare(int point) {
+    if (stop_.stop_requested()) return Stopped();
+    if (absl::Status status = network_.Prepare(ToPointId(point)); !status.ok()) return status;
+    return Run(point, 1).status();
+  }
+
   absl::StatusOr<Duration> Run(int point, int rows) {
+    if (stop_.stop_requested()) return Stopped();
     const auto& description = network_.description();
     const MonoTime start = loop_.Now();
     const absl::Status status =
@@ -101,8 +111,11 @@ class Bench {
   }
 
  private:
+  static absl::Status Stopped() { return absl::CancelledError("profiling was stopped"); }
+
   const model::AdaptiveNetwork& network_;
   const scheduler::EventLoop& loop_;
+  const std::stop_token stop_;
   std::vector<uint8_t> input_;
   std::vector<float> output_;
   const std::unique_ptr<model::AdaptiveNetwork::Scratch> scratch_;
@@ -153,12 +166,11 @@ absl::StatusOr<scheduler::Profile> MeasureProfile(const model::AdaptiveNetwork& 
   scheduler::Profile profile{.max_batch = options.max_batch};
   const std::vector<int> sizes = SizesToMeasure(options.max_batch);
   const auto& points = network.description().points;
-  Bench bench(network, loop, options.max_batch);
+  Bench bench(network, loop, options.max_batch, options.stop);
   Duration spent{};
   std::vector<std::vector<Measurement>> measured;
   for (int point = 0; point < static_cast<int>(points.size()); ++point) {
-    if (absl::Status status = network.Prepare(ToPointId(point)); !status.ok()) return status;
-    if (absl::Status status = bench.Run(point, 1).status(); !status.ok()) return status;
+    if (absl::Status status = bench.Prepare(point); !status.ok()) return status;
     // What a fast point leaves of its share goes to those after it.
     const Duration share = (options.budget - spent) / static_cast<int>(points.size() - point);
     const MonoTime start = loop.Now();
@@ -188,11 +200,11 @@ absl::StatusOr<scheduler::Profile> MeasureProfile(const model::AdaptiveNetwork& 
   return profile;
 }
 
-absl::Status RunEachPointOnce(const model::AdaptiveNetwork& network, const scheduler::EventLoop& loop) {
-  Bench bench(network, loop, 1);
+absl::Status RunEachPointOnce(const model::AdaptiveNetwork& network, const scheduler::EventLoop& loop,
+                              const std::stop_token& stop) {
+  Bench bench(network, loop, 1, stop);
   for (int point = 0; point < static_cast<int>(network.description().points.size()); ++point) {
-    if (absl::Status status = network.Prepare(ToPointId(point)); !status.ok()) return status;
-    if (absl::Status status = bench.Run(point, 1).status(); !status.ok()) return status;
+    if (absl::Status status = bench.Prepare(point); !status.ok()) return status;
   }
   return absl::OkStatus();
 }

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <functional>
+#include <stop_token>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -19,6 +20,7 @@ struct ProfilerOptions {
   int repetitions = 9;                        // of each measurement, where the budget allows
   // Waits, for batches at rest (scheduler/latency/profile.h); without it those are not measured.
   std::function<void(Duration)> pause = nullptr;
+  std::stop_token stop;  // once it is requested, no run begins
 };
 
 // Runs batches of 1, 2, 4, ... max_batch rows on the calling thread, points in turn, and takes the median of each
@@ -27,13 +29,14 @@ struct ProfilerOptions {
 // is prepared and run once first, which counts neither as a latency nor for the budget; even a tiny budget counts one
 // run after that. Then, of one row and of a few, runs that each follow a pause: what they take longer, up to a few
 // rows and beyond, is the latency at rest. That takes the pauses, and runs of at most 20 ms. A failing run's Status,
-// with the point's name. `loop` is asked for the time only.
+// with the point's name; Cancelled once it is to stop. `loop` is asked for the time only.
 absl::StatusOr<scheduler::Profile> MeasureProfile(const model::AdaptiveNetwork& network,
                                                   const scheduler::EventLoop& loop, const ProfilerOptions& options);
 
 // Prepares each point and runs it once, so that the first request does not wait for packing. A failing run's Status,
-// with the point's name.
-absl::Status RunEachPointOnce(const model::AdaptiveNetwork& network, const scheduler::EventLoop& loop);
+// with the point's name; Cancelled once it is to stop.
+absl::Status RunEachPointOnce(const model::AdaptiveNetwork& network, const scheduler::EventLoop& loop,
+                              const std::stop_token& stop = {});
 
 }  // namespace anybit::server
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <stop_token>
 #include <utility>
 #include <vector>
 
@@ -133,6 +134,20 @@ TEST_F(ProfilerTest, EvenNoBudgetAtAllCountsOneRunOfEachPoint) {
 TEST_F(ProfilerTest, EachPointCanBeRunOnce) {
   ASSERT_TRUE(RunEachPointOnce(network_, clock_).ok());
   EXPECT_THAT(runs_, ::testing::ElementsAre(std::pair(0, 1), std::pair(1, 1), std::pair(2, 1), std::pair(3, 1)));
+}
+
+TEST_F(ProfilerTest, OnceItIsToStopNothingRuns) {
+  std::stop_source stop;
+  const SumNetwork network([&](int point, int rows) {
+    runs_.emplace_back(point, rows);
+    clock_.Advance(Cost(point, rows));
+    if (runs_.size() == 3) stop.request_stop();
+    return absl::OkStatus();
+  });
+  const ProfilerOptions options{.max_batch = 8, .stop = stop.get_token()};
+  EXPECT_EQ(MeasureProfile(network, clock_, options).status(), absl::CancelledError("profiling was stopped"));
+  EXPECT_EQ(RunEachPointOnce(network, clock_, stop.get_token()), absl::CancelledError("profiling was stopped"));
+  EXPECT_EQ(runs_.size(), 3u);
 }
 
 TEST(ProfilerFirstRunTest, APointThatFirstPacksItsWeightsForLongerThanTheBudgetIsStillMeasured) {

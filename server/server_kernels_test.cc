@@ -4,6 +4,7 @@
 #include <chrono>
 #include <fstream>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <utility>
 
@@ -60,7 +61,8 @@ class ChoosingNetwork : public SumNetwork, public model::KernelChooser {
     Choose(choices);
     return absl::OkStatus();
   }
-  void MeasureChoices(int max_rows, std::chrono::nanoseconds budget, const model::MonotonicClock& now) override {
+  void MeasureChoices(int max_rows, std::chrono::nanoseconds budget, const model::MonotonicClock& now,
+                      std::stop_token) override {
     ++log_.measurements;
     log_.max_rows = max_rows;
     EXPECT_GT(budget.count(), 0);

@@ -362,6 +362,23 @@ TEST_F(ReloadTest, SharedMemoryIsEmptyOverHttpAndRegisteringItIsNotOffered) {
   EXPECT_THAT(refused.body, HasSubstr("send the tensor in the body of the request"));
 }
 
+TEST_F(ReloadTest, ALoadThatMeasuresEndsAfterThePresentRunWhenTheServerDrains) {
+  Gate measuring;
+  run_of_next_ = measuring.Hold();
+  Start(AdminOptions());
+  grpc::Status loaded;
+  std::thread load([&] { loaded = LoadVersion("8"); });
+  measuring.WaitUntilARunBegan();
+  absl::Notification drained;
+  fixture_->server().Drain([&] { drained.Notify(); });
+  measuring.Open();
+  load.join();
+  EXPECT_EQ(loaded.error_code(), StatusCode::UNAVAILABLE);
+  EXPECT_EQ(loaded.error_message(), "the server is stopping: profiling was stopped");
+  EXPECT_EQ(measuring.rows_begun(), 1);
+  drained.WaitForNotification();
+}
+
 TEST_F(ReloadTest, AServerThatDrainsTwoVersionsAnswersAllTheirCalls) {
   Gate gate;
   first_run_ = gate.Hold();

@@ -286,7 +286,7 @@ absl::Status Main() {
       PackedNetwork::Create(*artifact, **kernels, {.threads = absl::GetFlag(FLAGS_threads)});
   if (!packed.ok()) return packed.status();
   (*packed)->MeasureChoices(kMaxBatch, absl::ToChronoNanoseconds(absl::GetFlag(FLAGS_choose)),
-                            [] { return std::chrono::steady_clock::now().time_since_epoch(); });
+                            [] { return std::chrono::steady_clock::now().time_since_epoch(); }, {});
   TimedNetwork network(*artifact, **packed);
   for (std::string line; std::getline(std::cin, line);) {
     const absl::StatusOr<std::string> answer = Answer(line, *artifact, **kernels, network);

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <functional>
+#include <stop_token>
 
 #include "absl/status/status.h"
 #include "model/engine/kernel_choices.h"
@@ -32,8 +33,10 @@ class KernelChooser {
   // `max_rows` that `budget` allows. A size that is left out takes the choice of the next larger measured size, or of
   // the largest. Points that are not reached keep their choices, or take those of the point before them where they have
   // none. The budget may be exceeded by packing the candidates of one point and by one round of measurements. Holds the
-  // panels of all candidates of one point in memory.
-  virtual void MeasureChoices(int max_rows, std::chrono::nanoseconds budget, const MonotonicClock& now) = 0;
+  // panels of all candidates of one point in memory. Once `stop` is requested it ends after the present run or packing,
+  // and the point that is measured keeps its choices.
+  virtual void MeasureChoices(int max_rows, std::chrono::nanoseconds budget, const MonotonicClock& now,
+                              std::stop_token stop) = 0;
 };
 
 }  // namespace anybit::model

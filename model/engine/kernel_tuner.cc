@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <stop_token>
 
 #include "base/statistics.h"
 
@@ -74,8 +75,14 @@ struct Contest {
 
 class Tuner {
  public:
-  Tuner(std::span<const int> candidate_counts, nanoseconds end, const MonotonicClock& now, TrialRunner& trials)
-      : end_(end), now_(now), trials_(trials), contests_(candidate_counts.size()), times_(candidate_counts.size()) {
+  Tuner(std::span<const int> candidate_counts, nanoseconds end, const MonotonicClock& now, TrialRunner& trials,
+        const std::stop_token& stop)
+      : end_(end),
+        now_(now),
+        trials_(trials),
+        stop_(stop),
+        contests_(candidate_counts.size()),
+        times_(candidate_counts.size()) {
     for (size_t layer = 0; layer < contests_.size(); ++layer) {
       contests_[layer].candidates.resize(candidate_counts[layer]);
       std::iota(contests_[layer].candidates.begin(), contests_[layer].candidates.end(), 0);
@@ -123,7 +130,7 @@ class Tuner {
     WarmUp(size, candidates);
     std::vector<nanoseconds> shortest(contests_.size(), nanoseconds::max());
     for (int run = 0; run < runs; ++run) {
-      trials_.Run(size, candidates, times_);
+      RunTrial(size, candidates);
       for (size_t layer = 0; layer < shortest.size(); ++layer) {
         shortest[layer] = std::min(shortest[layer], times_[layer]);
       }
@@ -137,9 +144,15 @@ class Tuner {
 
   void WarmUp(int size, const std::vector<int>& candidates) {
     const nanoseconds start = now_();
-    for (int run = 0; run < kMaxWarmUpRuns && (run == 0 || now_() - start < kWarmUp); ++run) {
-      trials_.Run(size, candidates, times_);
+    for (int run = 0; run < kMaxWarmUpRuns && !stop_.stop_requested() && (run == 0 || now_() - start < kWarmUp);
+         ++run) {
+      RunTrial(size, candidates);
     }
+  }
+
+  // Once it is to stop nothing runs, and what is left of the rules ends in no time.
+  void RunTrial(int size, const std::vector<int>& candidates) {
+    if (!stop_.stop_requested()) trials_.Run(size, candidates, times_);
   }
 
   static size_t InTurn(const Contest& contest, size_t next) { return contest.in_turn[next % contest.in_turn.size()]; }
@@ -147,6 +160,7 @@ class Tuner {
   const nanoseconds end_;
   const MonotonicClock& now_;
   TrialRunner& trials_;
+  const std::stop_token& stop_;
   std::vector<Contest> contests_;  // by layer
   std::vector<nanoseconds> times_;
 };
@@ -163,9 +177,9 @@ int MeasuredSize(int size, const std::vector<int>& measured) {
 }  // namespace
 
 std::vector<ChosenCandidates> TuneKernels(std::span<const int> candidate_counts, int max_rows, nanoseconds end,
-                                          const MonotonicClock& now, TrialRunner& trials) {
+                                          const MonotonicClock& now, TrialRunner& trials, const std::stop_token& stop) {
   std::vector<ChosenCandidates> chosen(candidate_counts.size(), ChosenCandidates{});
-  Tuner tuner(candidate_counts, end, now, trials);
+  Tuner tuner(candidate_counts, end, now, trials, stop);
   if (!tuner.HasChoice()) return chosen;
   // Many rows matter most, as they come when time is short, then one row.
   const int largest = ChoiceIndex(max_rows);

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <stop_token>
 #include <utility>
 #include <vector>
 
@@ -75,6 +76,17 @@ TEST(KernelTunerTest, CountsNoRunOfTheFirst150Microseconds) {
     return cost;
   });
   EXPECT_EQ(TuneKernels(std::vector<int>{2}, 1, kNoLimit, machine.clock(), machine).front().front(), 1);
+}
+
+TEST(KernelTunerTest, RunsNothingMoreOnceItIsToStop) {
+  std::stop_source stop;
+  int runs = 0;
+  FakeMachine machine([&](int, size_t, int) {
+    if (++runs == 3) stop.request_stop();
+    return 100;
+  });
+  TuneKernels(std::vector<int>{5}, 16, kNoLimit, machine.clock(), machine, stop.get_token());
+  EXPECT_EQ(runs, 3);
 }
 
 // Counts the runs of each turn: a turn ends where another candidate runs.

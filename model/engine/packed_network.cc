@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <stop_token>
 #include <utility>
 #include <vector>
 
@@ -132,7 +133,7 @@ class PackedNetworkImpl : public PackedNetwork {
                         const AfterNode& after_node) const override;
   KernelChoices choices() const override { return choices_.choices(); }
   absl::Status SetChoices(const KernelChoices& choices) override;
-  void MeasureChoices(int max_rows, nanoseconds budget, const MonotonicClock& now) override;
+  void MeasureChoices(int max_rows, nanoseconds budget, const MonotonicClock& now, std::stop_token stop) override;
   int64_t panel_bytes() const override { return panels_.bytes(); }
 
  private:
@@ -144,7 +145,7 @@ class PackedNetworkImpl : public PackedNetwork {
   std::shared_ptr<const PointPanels> Pack(PointId point) const;
   void SetChoicesOf(PointId point, std::vector<AlgorithmNames> names);
   void MeasurePoint(PointId point, int max_rows, nanoseconds end, const MonotonicClock& now, const Rows& rows,
-                    InterpreterMemory& memory);
+                    InterpreterMemory& memory, const std::stop_token& stop);
 
   const PackedNetworkOptions options_;
   const Artifact artifact_;
@@ -286,7 +287,8 @@ absl::Status PackedNetworkImpl::SetChoices(const KernelChoices& choices) {
   return panels_.Change([&] { return choices_.Set(choices); });
 }
 
-void PackedNetworkImpl::MeasureChoices(int max_rows, nanoseconds budget, const MonotonicClock& now) {
+void PackedNetworkImpl::MeasureChoices(int max_rows, nanoseconds budget, const MonotonicClock& now,
+                                       std::stop_token stop) {
   const nanoseconds end = now() + budget;
   const int rows_of_thread = (max_rows + options_.threads - 1) / options_.threads;
   const int most_rows = std::clamp(std::min(rows_of_thread, rows_at_once_), 1, kChoiceRows.back());
@@ -298,11 +300,11 @@ void PackedNetworkImpl::MeasureChoices(int max_rows, nanoseconds budget, const M
   std::vector<float> logits(most_rows * plan_.classes());
   const int points = static_cast<int>(artifact_.points.size());
   int point = 0;
-  for (; point < points && now() < end; ++point) {
+  for (; point < points && now() < end && !stop.stop_requested(); ++point) {
     // Each remaining point gets an equal share of the remaining time.
     const nanoseconds share_end = now() + std::max(nanoseconds(0), end - now()) / (points - point);
-    MeasurePoint(ToPointId(point), most_rows, share_end, now, {.input = images.data(), .output = logits.data()},
-                 memory);
+    MeasurePoint(ToPointId(point), most_rows, share_end, now, {.input = images.data(), .output = logits.data()}, memory,
+                 stop);
   }
   // What is exact for a dearer point is exact for a cheaper one, and no slower there: a guess might be.
   for (; point > 0 && point < points; ++point) {
@@ -312,10 +314,11 @@ void PackedNetworkImpl::MeasureChoices(int max_rows, nanoseconds budget, const M
 }
 
 void PackedNetworkImpl::MeasurePoint(PointId point, int max_rows, nanoseconds end, const MonotonicClock& now,
-                                     const Rows& rows, InterpreterMemory& memory) {
+                                     const Rows& rows, InterpreterMemory& memory, const std::stop_token& stop) {
   PointTrials trials(interpreter_, packer_.PackCandidates(point), now, rows, memory, state_ratio_);
   const std::vector<int> counts = trials.counts();
-  const std::vector<ChosenCandidates> chosen = TuneKernels(counts, max_rows, end, now, trials);
+  const std::vector<ChosenCandidates> chosen = TuneKernels(counts, max_rows, end, now, trials, stop);
+  if (stop.stop_requested()) return;
   std::vector<AlgorithmNames> names(chosen.size());
   for (size_t layer = 0; layer < chosen.size(); ++layer) {
     if (counts[layer] == 0) continue;

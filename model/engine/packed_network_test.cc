@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <tuple>
 
@@ -299,7 +300,7 @@ TEST(PackedNetwork, RunsNodeByNodeWithTheSameLogits) {
 TEST(KernelChoices, AreMeasuredForEveryConvolutionAndSizeUpToTheLargest) {
   const Artifact artifact = RandomArtifact(FashionNetwork(8), 6);
   const auto network = Pack(artifact);
-  network->MeasureChoices(4, kPlenty, TickingClock());
+  network->MeasureChoices(4, kPlenty, TickingClock(), {});
   const KernelChoices choices = network->choices();
   EXPECT_EQ(choices.isa, SupportedKernels().front()->name);
   EXPECT_EQ(choices.layers.size(), 9u * artifact.points.size());
@@ -317,9 +318,9 @@ constexpr std::chrono::microseconds kOnePoint{1500};
 TEST(KernelChoices, FollowTheDearerPointWhereTheBudgetEnds) {
   const Artifact artifact = RandomArtifact(FashionNetwork(8), 6);
   const auto network = Pack(artifact);
-  network->MeasureChoices(16, std::chrono::nanoseconds(0), TickingClock());
+  network->MeasureChoices(16, std::chrono::nanoseconds(0), TickingClock(), {});
   EXPECT_TRUE(network->choices().layers.empty()) << "without a budget nothing is measured";
-  network->MeasureChoices(16, kOnePoint, TickingClock());
+  network->MeasureChoices(16, kOnePoint, TickingClock(), {});
   std::map<std::string, AlgorithmNames> eight_bits;
   for (const LayerChoice& layer : network->choices().layers) {
     if (layer.point == "w8a8") eight_bits[layer.node] = layer.algorithms;
@@ -333,6 +334,21 @@ TEST(KernelChoices, FollowTheDearerPointWhereTheBudgetEnds) {
   }
 }
 
+TEST(KernelChoices, AreNotMadeOnceTheMeasurementIsToStop) {
+  const Artifact artifact = RandomArtifact(FashionNetwork(8), 6);
+  const auto network = Pack(artifact);
+  std::stop_source stop;
+  int asked = 0;
+  network->MeasureChoices(
+      16, kPlenty,
+      [&, clock = TickingClock()] {
+        if (++asked == 100) stop.request_stop();
+        return clock();
+      },
+      stop.get_token());
+  EXPECT_TRUE(network->choices().layers.empty()) << "the first point takes longer than that";
+}
+
 TEST(KernelChoices, KeepWhatTheyWereWhereTheBudgetEnds) {
   const Artifact artifact = RandomArtifact(FashionNetwork(8), 6);
   const auto network = Pack(artifact);
@@ -344,7 +360,7 @@ TEST(KernelChoices, KeepWhatTheyWereWhereTheBudgetEnds) {
     chosen.layers.back().algorithms.fill("direct_words");
   }
   ASSERT_TRUE(network->SetChoices(chosen).ok());
-  network->MeasureChoices(16, kOnePoint, TickingClock());
+  network->MeasureChoices(16, kOnePoint, TickingClock(), {});
   for (const LayerChoice& layer : network->choices().layers) {
     if (layer.point == "w1a1") {
       EXPECT_EQ(layer.algorithms.front(), "direct_words") << layer.node;
@@ -355,7 +371,7 @@ TEST(KernelChoices, KeepWhatTheyWereWhereTheBudgetEnds) {
 TEST(KernelChoices, ReturnToANetworkAsTheyLeftOne) {
   const Artifact artifact = RandomArtifact(FashionNetwork(8), 6);
   const auto measured = Pack(artifact), other = Pack(artifact);
-  measured->MeasureChoices(16, kPlenty, TickingClock());
+  measured->MeasureChoices(16, kPlenty, TickingClock(), {});
   ASSERT_TRUE(other->SetChoices(measured->choices()).ok());
   EXPECT_EQ(other->choices(), measured->choices());
 }
@@ -363,7 +379,7 @@ TEST(KernelChoices, ReturnToANetworkAsTheyLeftOne) {
 TEST(KernelChoices, ThatFitAnotherNetworkOrMachineAreRefusedAndChangeNothing) {
   const Artifact artifact = RandomArtifact(FashionNetwork(8), 6);
   const auto network = Pack(artifact);
-  network->MeasureChoices(1, kPlenty, TickingClock());
+  network->MeasureChoices(1, kPlenty, TickingClock(), {});
   const KernelChoices before = network->choices();
   const auto refusal = [&](const std::function<void(KernelChoices&)>& spoil) {
     KernelChoices choices = before;
@@ -585,7 +601,7 @@ TEST(PackedNetwork, RunsRowsInGroupsWhereTheirActivationsExceedABudget) {
   const std::vector<uint8_t> images = RandomImages(artifact, 7, 2);
   for (int64_t budget : {0, 1'000'000}) {
     const auto narrow = Pack(artifact, *SupportedKernels().front(), {.threads = 2, .activation_budget = budget});
-    narrow->MeasureChoices(16, std::chrono::milliseconds(50), TickingClock());
+    narrow->MeasureChoices(16, std::chrono::milliseconds(50), TickingClock(), {});
     for (int point = 0; point < kPoints; ++point) {
       ExpectTheSame(point, Logits(*narrow, ToPointId(point), images), Logits(*roomy, ToPointId(point), images));
     }

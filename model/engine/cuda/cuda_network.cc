@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstring>
 #include <optional>
+#include <stop_token>
 #include <utility>
 #include <vector>
 
@@ -73,7 +74,7 @@ class CudaNetworkImpl : public CudaNetwork {
   }
   KernelChoices choices() const override { return choices_.choices(); }
   absl::Status SetChoices(const KernelChoices& choices) override;
-  void MeasureChoices(int max_rows, nanoseconds budget, const MonotonicClock& now) override;
+  void MeasureChoices(int max_rows, nanoseconds budget, const MonotonicClock& now, std::stop_token stop) override;
 
  private:
   class CudaScratch;
@@ -85,7 +86,8 @@ class CudaNetworkImpl : public CudaNetwork {
   }
   // Derives the panels of `point` for `names` and, if that succeeds, runs with them from now on.
   absl::Status SetPoint(PointId point, std::vector<AlgorithmNames> names);
-  absl::Status MeasurePoint(PointId point, int max_rows, nanoseconds end, const MonotonicClock& now, Slot& slot);
+  absl::Status MeasurePoint(PointId point, int max_rows, nanoseconds end, const MonotonicClock& now, Slot& slot,
+                            const std::stop_token& stop);
 
   // `status`, as what a run returns. Any error but of memory means that the device is lost.
   absl::Status Failed(const absl::Status& status) const;
@@ -256,12 +258,13 @@ absl::Status CudaNetworkImpl::SetChoices(const KernelChoices& choices) {
 }
 
 absl::Status CudaNetworkImpl::MeasurePoint(PointId point, int max_rows, nanoseconds end, const MonotonicClock& now,
-                                           Slot& slot) {
+                                           Slot& slot, const std::stop_token& stop) {
   PointTrials trials(*context_, *weights_, point, PanelsOf(point), slot);
   if (absl::Status status = trials.MakeCandidates(); !status.ok()) return status;
   const std::vector<int> counts = trials.counts();
-  const std::vector<ChosenCandidates> chosen = TuneKernels(counts, max_rows, end, now, trials);
+  const std::vector<ChosenCandidates> chosen = TuneKernels(counts, max_rows, end, now, trials, stop);
   if (!trials.status().ok()) return trials.status();
+  if (stop.stop_requested()) return absl::OkStatus();
   std::vector<AlgorithmNames> names(chosen.size());
   for (size_t layer = 0; layer < chosen.size(); ++layer) {
     if (counts[layer] == 0) continue;
@@ -272,7 +275,8 @@ absl::Status CudaNetworkImpl::MeasurePoint(PointId point, int max_rows, nanoseco
   return SetPoint(point, std::move(names));
 }
 
-void CudaNetworkImpl::MeasureChoices(int max_rows, nanoseconds budget, const MonotonicClock& now) {
+void CudaNetworkImpl::MeasureChoices(int max_rows, nanoseconds budget, const MonotonicClock& now,
+                                     std::stop_token stop) {
   const nanoseconds end = now() + budget;
   const int most_rows = std::clamp(max_rows, 1, kChoiceRows.back());
   absl::StatusOr<std::unique_ptr<Slot>> slot = Slot::Create(*context_, device_, most_rows);
@@ -286,10 +290,10 @@ void CudaNetworkImpl::MeasureChoices(int max_rows, nanoseconds budget, const Mon
     (*slot)->input()[i] = static_cast<uint8_t>((state = state * 1664525u + 1013904223u) >> 24);
   }
   const int points = static_cast<int>(artifact_.points.size());
-  for (int point = 0; point < points && now() < end; ++point) {
+  for (int point = 0; point < points && now() < end && !stop.stop_requested(); ++point) {
     // Each remaining point gets an equal share of the remaining time.
     const nanoseconds share_end = now() + std::max(nanoseconds(0), end - now()) / (points - point);
-    absl::Status status = MeasurePoint(ToPointId(point), most_rows, share_end, now, **slot);
+    absl::Status status = MeasurePoint(ToPointId(point), most_rows, share_end, now, **slot, stop);
     if (status.ok()) continue;
     (void)Failed(status);
     // Without memory for the candidates the guess stays; a lost device is lost for every point.

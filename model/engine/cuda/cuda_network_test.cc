@@ -279,7 +279,7 @@ TEST_F(CudaNetworkTest, RefusesPointsRowsAndOptionsThatDoNotExist) {
 TEST_F(CudaNetworkTest, ChoosesTheFastestAlgorithmOfEachLayerByMeasurement) {
   const std::unique_ptr<CudaNetwork> network = NetworkOn(device_, artifact_, 2);
   std::chrono::nanoseconds now{0};
-  network->MeasureChoices(2, std::chrono::hours(1), [&] { return now += std::chrono::microseconds(200); });
+  network->MeasureChoices(2, std::chrono::hours(1), [&] { return now += std::chrono::microseconds(200); }, {});
   const KernelChoices measured = network->choices();
   const auto choice = [&](const std::string& point) {
     for (const LayerChoice& layer : measured.layers) {
@@ -310,7 +310,7 @@ TEST_F(CudaNetworkTest, KernelsThatDisagreeAreFoundWhileTheyAreMeasured) {
   HostDevice device({.architecture = 80, .wrong_cutlass = true});
   const std::unique_ptr<CudaNetwork> network = NetworkOn(device, artifact_, 2);
   std::chrono::nanoseconds now{0};
-  network->MeasureChoices(2, std::chrono::hours(1), [&] { return now += std::chrono::microseconds(200); });
+  network->MeasureChoices(2, std::chrono::hours(1), [&] { return now += std::chrono::microseconds(200); }, {});
   EXPECT_THAT(network->Health().message(), HasSubstr("kernels disagree at point w8a8"));
   std::vector<float> logits(3 * network->description().output.elements);
   EXPECT_EQ(network->Run(ToPointId(1), images_, logits, *network->MakeScratch(3)).code(), absl::StatusCode::kInternal);
@@ -382,7 +382,8 @@ TEST_P(FaultTest, WhileItMeasuresLeavesChoicesThatAreStillExact) {
     if (fault_after >= 0) device.FailAt(fault_after, GetParam());
     const int64_t before = device.calls();
     std::chrono::nanoseconds now{0};
-    network->MeasureChoices(2, std::chrono::milliseconds(20), [&] { return now += std::chrono::microseconds(200); });
+    network->MeasureChoices(2, std::chrono::milliseconds(20), [&] { return now += std::chrono::microseconds(200); },
+                            {});
     const int64_t calls = device.calls() - before;
     std::vector<float> logits(expected_.size());
     const absl::Status status = network->Run(ToPointId(2), images_, logits, *network->MakeScratch(2));

@@ -99,7 +99,7 @@ struct Pair {
     absl::StatusOr<std::unique_ptr<PackedNetwork>> cpu =
         PackedNetwork::Create(artifact, *SupportedKernels().front(), {.threads = 8});
     if (!cpu.ok()) return cpu.status();
-    if (measure) (*gpu)->MeasureChoices(16, std::chrono::seconds(3), Now);
+    if (measure) (*gpu)->MeasureChoices(16, std::chrono::seconds(3), Now, {});
     Pair pair{.gpu = *std::move(gpu), .cpu = *std::move(cpu)};
     pair.gpu_scratch = pair.gpu->MakeScratch(max_rows);
     pair.cpu_scratch = pair.cpu->MakeScratch(max_rows);
@@ -276,7 +276,7 @@ absl::Status MeasureRows(LaunchClock& device, const std::string& name, const Art
   absl::StatusOr<std::unique_ptr<CudaNetwork>> network =
       CudaNetwork::Create(artifact, device, {.slots = 1, .max_rows = rows});
   if (!network.ok()) return network.status();
-  (*network)->MeasureChoices(std::min(rows, 16), std::chrono::seconds(3), Now);
+  (*network)->MeasureChoices(std::min(rows, 16), std::chrono::seconds(3), Now, {});
   const auto scratch = (*network)->MakeScratch(rows);
   const std::vector<uint8_t> images = RandomImages(artifact, rows, 1);
   std::vector<float> logits(rows * plan.classes());
