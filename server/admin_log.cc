@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
 #include "server/shown_text.h"
 
 namespace anybit::server {
@@ -80,11 +79,10 @@ void AdminLog::Log(Kind kind, absl::string_view text) {
                       : kind == Kind::kError   ? values_.error
                                                : values_.verbose_level > 0;
   if (!wanted) return;
-  const std::string time =
-      values_.iso_time ? absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ ", absl::FromChrono(wall_now_()), absl::UTCTimeZone())
-                       : "";
-  const char* const severity = kind == Kind::kWarning ? "warning: " : kind == Kind::kError ? "error: " : "";
-  write_(absl::StrCat(time, "anybit-server: ", severity, text, "\n"));
+  const LogLevel level = kind == Kind::kError     ? LogLevel::kError
+                         : kind == Kind::kWarning ? LogLevel::kWarning
+                                                  : LogLevel::kInfo;
+  write_(level, text, {.has_time = values_.iso_time, .has_level = true});
 }
 
 }  // namespace anybit::server

@@ -1,4 +1,4 @@
-// What the server tells its administrator while it runs, such as loads and changed settings: one line each, on stderr.
+// What the server tells its administrator while it runs, such as loads and changed settings: a notice each.
 //
 // Its settings are those of the protocol's LogSettings: info, warnings and errors can be turned off, lines can begin
 // with the time, and from verbose level 1 on each request has a line.
@@ -15,17 +15,17 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "proto/inference.pb.h"
-#include "server/grpc_deadline.h"
+#include "server/event_log.h"
 
 namespace anybit::server {
 
 // Any thread.
 class AdminLog {
  public:
-  // Writes whole lines, line end included, one at a time.
-  using Write = std::function<void(const std::string&)>;
+  // Writes a notice. One at a time; must not block.
+  using Write = std::function<void(LogLevel level, absl::string_view text, NoticeStyle style)>;
 
-  AdminLog(Write write, WallTime (*wall_now)()) : write_(std::move(write)), wall_now_(wall_now) {}
+  explicit AdminLog(Write write) : write_(std::move(write)) {}
 
   void Info(absl::string_view text) { Log(Kind::kInfo, text); }
   void Warning(absl::string_view text) { Log(Kind::kWarning, text); }
@@ -50,7 +50,6 @@ class AdminLog {
   void Log(Kind kind, absl::string_view text);
 
   const Write write_;
-  WallTime (*const wall_now_)();
   mutable absl::Mutex mutex_;
   Values values_ ABSL_GUARDED_BY(mutex_);
   std::atomic<uint32_t> verbose_level_ = 0;  // of values_, for threads that ask without the mutex

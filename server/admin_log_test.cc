@@ -34,7 +34,9 @@ class AdminLogTest : public ::testing::Test {
   }
 
   std::string written_;
-  AdminLog log_{[this](const std::string& line) { written_ += line; }, Noon};
+  AdminLog log_{[this](LogLevel level, absl::string_view text, NoticeStyle style) {
+    written_ += NoticeLine(level, text, style, Noon());
+  }};
 };
 
 TEST_F(AdminLogTest, EachKindCanBeTurnedOffAndOnByItself) {

@@ -4,10 +4,9 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <iostream>
 #include <memory>
-#include <stop_token>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,6 +29,7 @@
 #include "server/description_methods.h"
 #include "server/edge_metrics.h"
 #include "server/edge_observer.h"
+#include "server/event_log.h"
 #include "server/grpc_server.h"
 #include "server/log_observer.h"
 #include "server/model_infer_calls.h"
@@ -117,7 +117,9 @@ class ComposedServing final : public Serving {
   metrics::ServerMetrics server_metrics_;
   EdgeMetrics edge_metrics_{server_metrics_};
   EdgeLog edge_log_{edge_metrics_, options_.log};
-  AdminLog log_{[](const std::string& line) { std::cerr << line << std::flush; }, WallNow};
+  AdminLog log_{[log = options_.log](LogLevel level, absl::string_view text, NoticeStyle style) {
+    Say(log, level, text, style);
+  }};
   RequestJournal journal_{options_.trace_file, log_};
   SlotTurns turns_{options_.slots};
   const VersionSurroundings surroundings_;
@@ -248,7 +250,7 @@ absl::Status ComposedServing::StartGrpc() {
 
 void ComposedServing::OnNetworkLost(const absl::Status& why) {
   if (network_lost_.exchange(true)) return;
-  std::cerr << "anybit-server: no longer ready: " << why.message() << std::endl;
+  Say(options_.log, LogLevel::kError, absl::StrCat("no longer ready: ", why.message()));
   state_ = ServingState::kLeaving;
   ShowReadiness();
 }

@@ -1,6 +1,7 @@
 #include "server/event_log.h"
 
 #include <chrono>
+#include <iostream>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -11,8 +12,8 @@ namespace anybit::server {
 namespace {
 
 constexpr std::array<absl::string_view, kLogEvents> kNames = {
-    "serving",        "not_ready",       "draining",     "stopped",          "request_refused",
-    "request_failed", "request_invalid", "call_refused", "decision_replaced"};
+    "serving",         "not_ready",    "draining",          "stopped", "request_refused", "request_failed",
+    "request_invalid", "call_refused", "decision_replaced", "library", "notice"};
 
 absl::string_view LevelName(LogLevel level) {
   switch (level) {
@@ -32,6 +33,13 @@ std::string ShownText(const std::string& text) {
 }  // namespace
 
 absl::string_view LogEventName(LogEvent event) { return kNames[static_cast<size_t>(event)]; }
+
+std::string NoticeLine(LogLevel level, absl::string_view text, NoticeStyle style, WallTime at) {
+  const std::string time =
+      style.has_time ? absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ ", absl::FromChrono(at), absl::UTCTimeZone()) : "";
+  const bool has_level = style.has_level && level != LogLevel::kInfo;
+  return absl::StrCat(time, "anybit-server: ", has_level ? LevelName(level) : "", has_level ? ": " : "", text, "\n");
+}
 
 absl::StatusOr<LogFormat> ParseLogFormat(absl::string_view text) {
   if (text == "text") return LogFormat::kText;
@@ -79,12 +87,26 @@ void EventLog::Write(LogLevel level, LogEvent event, LogFields fields) {
   const absl::MutexLock lock(&mutex_);
   int64_t& left_out = rates_[static_cast<size_t>(event)].left_out;
   if (left_out > 0) fields.Add("left_out", std::exchange(left_out, 0));
-  if (waiting_.size() >= kMaxWaitingLines) {
-    ++dropped_;
-    return;
-  }
+  if (!HasRoom()) return;
   if (dropped_ > 0) fields.Add("dropped", std::exchange(dropped_, 0));
   waiting_.push_back(Line(level, event, at, fields));
+}
+
+void EventLog::Say(LogLevel level, absl::string_view text, NoticeStyle style) {
+  if (level > options_.least) return;
+  const WallTime at = wall_now_();
+  const absl::MutexLock lock(&mutex_);
+  if (!HasRoom()) return;
+  waiting_.push_back(options_.format == LogFormat::kText
+                         ? NoticeLine(level, text, style, at)
+                         : Line(level, LogEvent::kNotice, at, LogFields().Add("text", text)));
+}
+
+// For one more line, which counts as dropped if not.
+bool EventLog::HasRoom() {
+  if (waiting_.size() < kMaxWaitingLines) return true;
+  ++dropped_;
+  return false;
 }
 
 void EventLog::Flush() {
@@ -126,6 +148,11 @@ void EventLog::Run() {
     }
     sink_(line);
   }
+}
+
+void Say(EventLog* log, LogLevel level, absl::string_view text, NoticeStyle style) {
+  if (log != nullptr) return log->Say(level, text, style);
+  std::cerr << NoticeLine(level, text, style, std::chrono::system_clock::now()) << std::flush;
 }
 
 }  // namespace anybit::server

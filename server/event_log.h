@@ -7,6 +7,10 @@
 //
 // Whoever logs never waits: a thread of the log writes, and lines that it cannot write in time are dropped and counted.
 // Each kind of event has kLinesPerSecond lines a second; the next line after some were left out says how many.
+//
+// Notices are lines of words for an administrator. They have no rate of their own.
+//
+//   Say(log, LogLevel::kInfo, "new access tokens are in force: 2");  // anybit-server: new access tokens are ...
 #ifndef ANYBIT_SERVER_EVENT_LOG_H_
 #define ANYBIT_SERVER_EVENT_LOG_H_
 
@@ -43,8 +47,10 @@ enum class LogEvent {
   kRequestInvalid,    // not acceptable
   kCallRefused,       // ended before it was a request
   kDecisionReplaced,  // a bug of the policy
+  kLibrary,           // a line of gRPC's or protobuf's own (library_log.h)
+  kNotice,
 };
-inline constexpr size_t kLogEvents = 9;
+inline constexpr size_t kLogEvents = 11;
 
 absl::string_view LogEventName(LogEvent event);
 
@@ -74,6 +80,15 @@ class LogFields {
   std::vector<Field> fields_;
 };
 
+// What a notice shows as text. In JSON it has all of it.
+struct NoticeStyle {
+  bool has_time = false;
+  bool has_level = false;  // but for kInfo
+};
+
+// A notice as text, with its end.
+std::string NoticeLine(LogLevel level, absl::string_view text, NoticeStyle style, WallTime at);
+
 struct EventLogOptions {
   LogFormat format = LogFormat::kText;
   LogLevel least = LogLevel::kInfo;  // nothing less severe is written
@@ -99,6 +114,9 @@ class EventLog {
   // After Admits.
   void Write(LogLevel level, LogEvent event, LogFields fields);
 
+  // Writes a notice, unless its level is not wanted.
+  void Say(LogLevel level, absl::string_view text, NoticeStyle style = {});
+
   // Blocks until all lines so far are written.
   void Flush();
 
@@ -110,6 +128,7 @@ class EventLog {
   };
 
   std::string Line(LogLevel level, LogEvent event, WallTime at, const LogFields& fields) const;
+  bool HasRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Run();
 
   const EventLogOptions options_;
@@ -123,6 +142,9 @@ class EventLog {
   Sink sink_;  // thread_ only
   std::thread thread_;
 };
+
+// A notice in `log`, or on standard error where that is null.
+void Say(EventLog* log, LogLevel level, absl::string_view text, NoticeStyle style = {});
 
 }  // namespace anybit::server
 

@@ -106,6 +106,21 @@ TEST_F(EventLogTest, AWriterThatBlocksHoldsNobodyUpAndTheNextLineSaysHowManyLine
   EXPECT_THAT(lines.back(), HasSubstr("stopped dropped=5\n"));
 }
 
+TEST_F(EventLogTest, ANoticeIsALineOfWordsAndInJsonAnEvent) {
+  const auto say = [](EventLog& log) {
+    for (int i = 0; i < 2 * EventLog::kLinesPerSecond; ++i) log.Say(LogLevel::kInfo, "a \"b\"");
+    log.Say(LogLevel::kError, "c", {.has_time = true, .has_level = true});
+  };
+  const auto text = Lines({}, say), json = Lines({.format = LogFormat::kJson}, say);
+  ASSERT_THAT(text, SizeIs(2 * EventLog::kLinesPerSecond + 1));
+  EXPECT_EQ(text.front(), "anybit-server: a \"b\"\n");
+  EXPECT_EQ(text.back(), "2023-11-14T22:13:20.000000Z anybit-server: error: c\n");
+  EXPECT_EQ(
+      json.front(),
+      "{\"time\":\"2023-11-14T22:13:20.000Z\",\"level\":\"info\",\"event\":\"notice\",\"text\":\"a \\\"b\\\"\"}\n");
+  EXPECT_THAT(Lines({.least = LogLevel::kError}, say), ElementsAre(text.back()));
+}
+
 TEST_F(EventLogTest, EveryEventHasAName) {
   for (size_t event = 0; event < kLogEvents; ++event) EXPECT_FALSE(LogEventName(static_cast<LogEvent>(event)).empty());
 }

@@ -27,6 +27,7 @@
 #include "server/devices.h"
 #include "server/event_log.h"
 #include "server/gpu_backend.h"
+#include "server/library_log.h"
 #include "server/options.h"
 #include "server/page/page_mode.h"
 #include "server/processors.h"
@@ -265,12 +266,12 @@ absl::StatusOr<EventLogOptions> LogOptionsFromFlags() {
 }
 
 // Changes `options` to what a GPU needs where one is chosen.
-absl::StatusOr<Hardware> ChooseHardware(GpuBackend* gpus, ServerOptions& options) {
+absl::StatusOr<Hardware> ChooseHardware(GpuBackend* gpus, EventLog& log, ServerOptions& options) {
   const absl::StatusOr<DeviceRequest> request = ParseDevice(options.device);
   if (!request.ok()) return request.status();
   const absl::StatusOr<DeviceChoice> choice = ChooseDevice(*request, gpus);
   if (!choice.ok()) return choice.status();
-  if (!choice->note.empty()) std::cerr << "anybit-server: " << choice->note << std::endl;
+  if (!choice->note.empty()) log.Say(LogLevel::kWarning, choice->note);
   if (choice->gpu.has_value()) {
     const SlotLayout layout = GpuLayout();
     options.slots = layout.slots;
@@ -305,18 +306,22 @@ int Main(int argc, char** argv) {
   const absl::Status usage = configuration.ok() ? ExpectNoWords(configuration->line) : configuration.status();
   absl::StatusOr<ServerOptions> options = usage.ok() ? OptionsFromFlags() : usage;
   const absl::StatusOr<EventLogOptions> log_options = options.ok() ? LogOptionsFromFlags() : options.status();
-  if (!log_options.ok()) options = log_options.status();
-  const absl::StatusOr<Hardware> hardware = options.ok() ? ChooseHardware(gpus.get(), *options) : options.status();
+  if (!log_options.ok()) {
+    std::cerr << "anybit-server: " << log_options.status().message() << std::endl;
+    return 2;
+  }
+  EventLog log(
+      *log_options, [](absl::string_view line) { std::cerr << line << std::flush; },
+      [] { return WallTime(std::chrono::system_clock::now()); });
+  const LibraryLog library_log(log);
+  options->log = &log;
+  const absl::StatusOr<Hardware> hardware = ChooseHardware(gpus.get(), log, *options);
   if (!hardware.ok()) {
-    std::cerr << "anybit-server: " << hardware.status().message() << std::endl;
+    log.Say(LogLevel::kError, hardware.status().message());
     return absl::IsFailedPrecondition(hardware.status()) ? 1 : 2;
   }
   if (options->security.tls.least_version == TlsVersion::kTls13) LimitGrpcToTls13();
   std::cout << "anybit-server " << kVersion << ", commit " << kCommit << "\n" << Describe(*configuration) << std::flush;
-  EventLog log(
-      *log_options, [](absl::string_view line) { std::cerr << line << std::flush; },
-      [] { return WallTime(std::chrono::system_clock::now()); });
-  options->log = &log;
   const auto load = [&](const std::string& path) { return LoadArtifact(path, *options, *hardware); };
   return ServeUntilStopped(
       *options, [&] { return load(options->artifact); }, ComposeServingThatLoads(load), kExample);

@@ -15,6 +15,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/synchronization/notification.h"
+#include "server/event_log.h"
 #include "server/testing/idle_version.h"
 #include "server/testing/sum_network.h"
 
@@ -112,9 +113,11 @@ class ModelRepositoryTest : public ::testing::Test {
   absl::Status memory_;
   int changes_ = 0;
   std::function<void()> while_loading_ = [] {};
-  std::string log_lines_;
   std::function<void()> while_starting_ = [] {};
-  AdminLog log_{[this](const std::string& line) { log_lines_ += line; }, [] { return WallTime(); }};
+  std::string log_lines_;
+  AdminLog log_{[this](LogLevel level, absl::string_view text, NoticeStyle style) {
+    log_lines_ += NoticeLine(level, text, style, WallTime());
+  }};
   SharedServingState state_ = ServingState::kReady;
   ServedVersions versions_{"sums"};
   ModelRepository repository_{ModelRepository::Parts{
@@ -262,20 +265,20 @@ TEST_F(ModelRepositoryTest, AServerThatStopsChangesNothing) {
   EXPECT_EQ(Unload(), absl::UnavailableError("the server is stopping"));
 }
 
-TEST_F(ModelRepositoryTest, AnotherModelAndAMissingFileAreNotFound) {
-  EXPECT_TRUE(absl::IsNotFound(Load({}, "other")));
-  EXPECT_TRUE(absl::IsNotFound(Load({{"artifact", "missing"}})));
 TEST_F(ModelRepositoryTest, ALoadThatMeasuresIsToldToStopWhenTheServerDrains) {
   while_starting_ = [&] { repository_.Drain(); };
   EXPECT_EQ(Load(), absl::UnavailableError("the server is stopping: it was told to stop"));
   EXPECT_EQ(Index().back(), "8 UNAVAILABLE it was told to stop");
 }
 
+TEST_F(ModelRepositoryTest, AnotherModelAndAMissingFileAreNotFound) {
+  EXPECT_TRUE(absl::IsNotFound(Load({}, "other")));
+  EXPECT_TRUE(absl::IsNotFound(Load({{"artifact", "missing"}})));
   EXPECT_TRUE(absl::IsInvalidArgument(Load({{"artifact", "../file"}})));
 }
 
 TEST(ModelRepositoryPermissionTest, ChangesAreRefusedUnlessTheyAreAllowed) {
-  AdminLog log([](const std::string&) {}, [] { return WallTime(); });
+  AdminLog log([](LogLevel, absl::string_view, NoticeStyle) {});
   const SharedServingState state = ServingState::kReady;
   ServedVersions versions("sums");
   ModelRepository repository(ModelRepository::Parts{.versions = versions, .state = state, .log = log});

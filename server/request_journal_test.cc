@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/status/status.h"
+#include "server/event_log.h"
 #include "server/testing/infer_request.h"
 
 namespace anybit::server {
@@ -52,7 +53,9 @@ class RequestJournalTest : public ::testing::Test {
   }
 
   std::string log_lines_;
-  AdminLog log_{[this](const std::string& line) { log_lines_ += line; }, [] { return WallTime(); }};
+  AdminLog log_{[this](LogLevel level, absl::string_view text, NoticeStyle style) {
+    log_lines_ += NoticeLine(level, text, style, WallTime());
+  }};
   std::map<std::string, std::string> files_;
   absl::Status file_error_;
   RequestJournal journal_{"traces", log_, [this](const std::string& path, const std::string& line) {

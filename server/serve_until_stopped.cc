@@ -159,8 +159,8 @@ void Announce(const Server& server, const ServerOptions& options, const std::str
   if (!options.layout_reason.empty()) std::cout << "  " << options.layout_reason << "\n";
   std::cout << absl::StrFormat("  requests may hold %.0f MiB%s\n", facts.request_limit_bytes / 1048576.0,
                                options.max_queue_bytes != 0 ? " (given)" : ", half of the memory left");
-  if (!facts.profile_note.empty()) std::cerr << "anybit-server: " << facts.profile_note << std::endl;
-  if (!facts.pinning.ok()) std::cerr << "anybit-server: " << facts.pinning.message() << std::endl;
+  if (!facts.profile_note.empty()) Say(options.log, LogLevel::kWarning, facts.profile_note);
+  if (!facts.pinning.ok()) Say(options.log, LogLevel::kWarning, facts.pinning.message());
   const std::string largest = absl::StrCat("latency, ", Counted(profile.max_batch, "row"));
   std::cout << absl::StrFormat("\n  %-16s %10s %16s %20s\n", "operating point", "accuracy", "latency, 1 row", largest);
   for (int i = 0; i < static_cast<int>(profile.points.size()); ++i) {
@@ -201,8 +201,8 @@ void StayAndLeave(Server& server, const ServerOptions& options, int pipe) {
   std::cout << "anybit-server: stopped" << (drained ? "" : "; not all requests were answered in time") << std::endl;
 }
 
-int Fail(const absl::Status& status) {
-  std::cerr << "anybit-server: " << status.message() << std::endl;
+int Fail(const ServerOptions& options, const absl::Status& status) {
+  Say(options.log, LogLevel::kError, status.message());
   return absl::IsInvalidArgument(status) ? 2 : 1;
 }
 
@@ -215,16 +215,16 @@ int ServeUntilStopped(const ServerOptions& options, const LoadNetwork& load, con
   Handle(SIGHUP, OnReloadSignal);
   HandleStopSignals(OnStopSignal);
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Listen(options, make_serving);
-  if (!server.ok()) return Fail(server.status());
+  if (!server.ok()) return Fail(options, server.status());
   absl::StatusOr<std::unique_ptr<model::AdaptiveNetwork>> network = load();
   if (!network.ok()) {
-    std::cerr << "anybit-server: " << network.status().message() << std::endl;
+    (void)Fail(options, network.status());
     return 1;  // whatever is wrong with the file, the options were well-formed
   }
-  if (absl::Status status = (*server)->Serve(*std::move(network)); !status.ok()) return Fail(status);
+  if (absl::Status status = (*server)->Serve(*std::move(network)); !status.ok()) return Fail(options, status);
 
   int ends[2];
-  if (pipe(ends) != 0) return Fail(absl::InternalError("cannot make a pipe for signals"));
+  if (pipe(ends) != 0) return Fail(options, absl::InternalError("cannot make a pipe for signals"));
   stop_pipe = ends[1];
   Announce(**server, options, example);
   const ServingFacts& facts = (*server)->facts();

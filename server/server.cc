@@ -1,13 +1,13 @@
 #include "server/server.h"
 
 #include <chrono>
-#include <iostream>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/event_log.h"
 #include "server/grpc_server.h"
 
 namespace anybit::server {
@@ -32,7 +32,9 @@ absl::Status Server::LoadSecurity() {
   for (const Tenant& tenant : options_.tenants) tenants.push_back(tenant.name);
   auto security = Security::Load(
       options_.security, std::move(tenants), [] { return std::chrono::system_clock::now(); },
-      [](const std::string& line) { std::cerr << absl::StrCat("anybit-server: ", line, "\n") << std::flush; });
+      [log = options_.log](Security::ReportKind kind, const std::string& line) {
+        Say(log, kind == Security::ReportKind::kNews ? LogLevel::kInfo : LogLevel::kError, line);
+      });
   if (!security.ok()) return security.status();
   security_ = *std::move(security);
   return absl::OkStatus();

@@ -78,7 +78,9 @@ absl::Status Security::ReloadTls(bool is_asked) {
     if (tls_ != nullptr && *tls_ == *shared) return absl::OkStatus();
     tls_ = shared;
   }
-  if (!is_first) report_(absl::StrCat("a new certificate is in force, valid until ", ValidUntil(*shared)));
+  if (!is_first) {
+    report_(ReportKind::kNews, absl::StrCat("a new certificate is in force, valid until ", ValidUntil(*shared)));
+  }
   return absl::OkStatus();
 }
 
@@ -96,7 +98,7 @@ absl::Status Security::ReloadTokens(bool is_asked) {
     absl::MutexLock lock(&mutex_);
     tokens_ = std::make_shared<const AccessTokens>(*std::move(tokens));
   }
-  if (is_news) report_(absl::StrCat("new access tokens are in force: ", count));
+  if (is_news) report_(ReportKind::kNews, absl::StrCat("new access tokens are in force: ", count));
   return absl::OkStatus();
 }
 
@@ -109,7 +111,7 @@ bool Security::ReloadAndReport(bool is_asked) {
     if (status.ok()) continue;
     is_ok = false;
     const std::string line = absl::StrCat(status.message(), "; what was read before stays in force");
-    if (line != reported_ || is_asked) report_(line);
+    if (line != reported_ || is_asked) report_(ReportKind::kFailure, line);
     reported_ = line;
   }
   return is_ok;

@@ -36,8 +36,9 @@ struct Credentials {
 class Security {
  public:
   using WallNow = std::function<std::chrono::system_clock::time_point()>;
-  // A line for the operator.
-  using Report = std::function<void(const std::string&)>;
+  // A line for the operator: news, or why something stays as it was.
+  enum class ReportKind { kNews, kFailure };
+  using Report = std::function<void(ReportKind kind, const std::string& line)>;
 
   // `tenants`: the names that tokens and certificates may belong to, the first for certificates of other names. Errors
   // name flag and file.

@@ -10,6 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "server/security/testing/certificates.h"
 
 namespace anybit::server {
@@ -45,7 +46,9 @@ class SecurityTest : public ::testing::Test {
   absl::StatusOr<std::unique_ptr<Security>> TryLoad() {
     return Security::Load(
         options_, {"default", "search"}, [] { return std::chrono::system_clock::now(); },
-        [this](const std::string& line) { reports_.push_back(line); });
+        [this](Security::ReportKind kind, const std::string& line) {
+          reports_.push_back(absl::StrCat(kind == Security::ReportKind::kNews ? "news: " : "failure: ", line));
+        });
   }
   std::unique_ptr<Security> Load() {
     auto security = TryLoad();
@@ -94,7 +97,7 @@ TEST_F(SecurityTest, ANewPairIsInForceOnceItIsReadAgain) {
   EXPECT_EQ(security->tls_identity(), before);
   EXPECT_TRUE(security->Reload());
   EXPECT_EQ(security->tls_identity()->key, pair.key);
-  EXPECT_THAT(reports_, ElementsAre(HasSubstr("a new certificate is in force, valid until 20")));
+  EXPECT_THAT(reports_, ElementsAre(HasSubstr("news: a new certificate is in force, valid until 20")));
 }
 
 TEST_F(SecurityTest, ABadNewPairLeavesTheOldOneAndIsReported) {
@@ -117,7 +120,7 @@ TEST_F(SecurityTest, NewTokensReplaceTheOldOnesAndBadOnesDoNot) {
   EXPECT_TRUE(security->Reload());
   EXPECT_FALSE(security->Check({.authorization = "Bearer 0123456789abcdef"}).ok());
   EXPECT_EQ(security->Check({.authorization = "Bearer fedcba9876543210"})->tenant, "search");
-  EXPECT_THAT(reports_, ElementsAre(HasSubstr("line 1: a token has"), "new access tokens are in force: 1"));
+  EXPECT_THAT(reports_, ElementsAre(HasSubstr("line 1: a token has"), "news: new access tokens are in force: 1"));
 }
 
 TEST_F(SecurityTest, UnchangedFilesAreNotReported) {

@@ -7,12 +7,12 @@ import threading
 
 
 class ServerProcess:
-    """Runs `binary`; use it in a with statement."""
+    """Runs `binary`; use it in a with statement. `errors`: a file for its standard error; else that is in `printed`."""
 
     # Nothing here takes this long. It turns a hang into a failure.
     WATCHDOG_SECONDS = 240
 
-    def __init__(self, binary, artifact, *flags):
+    def __init__(self, binary, artifact, *flags, errors=subprocess.STDOUT):
         self.process = subprocess.Popen(
             [
                 binary,
@@ -23,7 +23,7 @@ class ServerProcess:
                 *flags,
             ],
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=errors,
             text=True,
         )
         self._watchdog = threading.Timer(self.WATCHDOG_SECONDS, self.process.kill)
