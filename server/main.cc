@@ -35,6 +35,9 @@
 #include "server/serve_until_stopped.h"
 
 ABSL_FLAG(std::string, artifact, "", "file that holds the network to serve");
+ABSL_FLAG(std::string, model_name, "", "name that clients know the model by; empty: the artifact's");
+ABSL_FLAG(int64_t, model_version, 0,
+          "version of the network that is served first; 0: the artifact's. Those that are loaded later keep their own");
 ABSL_FLAG(std::string, flagfile, "", "file of flags, one a line as name=value; # begins a comment");
 ABSL_FLAG(std::string, grpc_address, "127.0.0.1:8001",
           "comma-separated addresses of gRPC, each host:port or unix:/path; port 0 picks a free one; IPv6 as in "
@@ -187,6 +190,8 @@ absl::StatusOr<ServerOptions> OptionsFromFlags() {
     return absl::ToChronoNanoseconds(absl::GetFlag(flag));
   };
   return ServerOptions{.artifact = absl::GetFlag(FLAGS_artifact),
+                       .model_name = absl::GetFlag(FLAGS_model_name),
+                       .model_version = absl::GetFlag(FLAGS_model_version),
                        .grpc_address = absl::GetFlag(FLAGS_grpc_address),
                        .http_address = absl::GetFlag(FLAGS_http_address),
                        .health_address = absl::GetFlag(FLAGS_health_address),
@@ -242,11 +247,14 @@ struct Hardware {
   const model::KernelTable* kernels = nullptr;
 };
 
-absl::StatusOr<std::unique_ptr<model::AdaptiveNetwork>> LoadArtifact(const std::string& path,
+// As version `version`; 0: as that of the artifact.
+absl::StatusOr<std::unique_ptr<model::AdaptiveNetwork>> LoadArtifact(const std::string& path, int64_t version,
                                                                      const ServerOptions& options,
                                                                      const Hardware& hardware) {
   absl::StatusOr<model::Artifact> artifact = model::ReadArtifact(path);
   if (!artifact.ok()) return artifact.status();
+  if (!options.model_name.empty()) artifact->spec.set_name(options.model_name);
+  if (version != 0) artifact->version = version;
   if (hardware.gpus != nullptr) {
     return hardware.gpus->Load(
         *std::move(artifact), hardware.gpu,
@@ -322,9 +330,10 @@ int Main(int argc, char** argv) {
   }
   if (options->security.tls.least_version == TlsVersion::kTls13) LimitGrpcToTls13();
   std::cout << "anybit-server " << kVersion << ", commit " << kCommit << "\n" << Describe(*configuration) << std::flush;
-  const auto load = [&](const std::string& path) { return LoadArtifact(path, *options, *hardware); };
   return ServeUntilStopped(
-      *options, [&] { return load(options->artifact); }, ComposeServingThatLoads(load), kExample);
+      *options, [&] { return LoadArtifact(options->artifact, options->model_version, *options, *hardware); },
+      ComposeServingThatLoads([&](const std::string& path) { return LoadArtifact(path, 0, *options, *hardware); }),
+      kExample);
 }
 
 }  // namespace

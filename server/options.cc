@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -16,6 +17,7 @@
 #include "absl/time/time.h"
 #include "base/listening_sockets.h"
 #include "server/device_request.h"
+#include "server/shown_text.h"
 
 namespace anybit::server {
 namespace {
@@ -37,6 +39,8 @@ constexpr Duration kLeastReloadInterval = std::chrono::milliseconds(10);
 constexpr int kLeastMetadataBytes = 1024;  // gRPC's own headers take some hundred
 constexpr int kMaxMetadataBytes = 1 << 20;
 constexpr int kMaxHttpConnections = 100'000;
+
+constexpr size_t kMaxModelNameBytes = 128;  // of a network in an artifact
 
 constexpr absl::string_view kDefaultName = "default";
 
@@ -69,6 +73,16 @@ absl::Status CheckSecurity(const SecurityOptions& security) {
         absl::StrCat("--reload_interval is ", ToSeconds(security.reload_interval), " s, less than 0.01 s"));
   }
   return CheckDuration("reload_interval", security.reload_interval);
+}
+
+// A name as an artifact may have it: it stands in paths, labels of metrics and file names.
+absl::Status CheckModelName(absl::string_view name) {
+  const bool is_legal = std::all_of(name.begin(), name.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == '-';
+  });
+  if (is_legal && name.size() <= kMaxModelNameBytes) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("--model_name is ", ShownText(name), ", not 1 to ", kMaxModelNameBytes,
+                                                 " characters of [A-Za-z0-9_.-]"));
 }
 
 // Threads that wait for each other's processor make every latency of the profile wrong.
@@ -200,7 +214,12 @@ absl::StatusOr<std::vector<Item>> ParseItems(absl::string_view flag, size_t most
 
 absl::Status ValidateOptions(const ServerOptions& options) {
   if (options.artifact.empty()) return absl::InvalidArgumentError("--artifact is missing: which network to serve");
-  absl::Status status = CheckAddress("grpc_address", options.grpc_address);
+  absl::Status status = CheckModelName(options.model_name);
+  if (options.model_version < 0) {
+    status.Update(absl::InvalidArgumentError(
+        absl::StrCat("--model_version is ", options.model_version, ", not a number above 0, or 0 for the artifact's")));
+  }
+  status.Update(CheckAddress("grpc_address", options.grpc_address));
   if (!options.http_address.empty()) status.Update(CheckAddress("http_address", options.http_address));
   if (!options.health_address.empty()) status.Update(CheckAddress("health_address", options.health_address));
   status.Update(CheckRange("unix_socket_mode", options.unix_socket_mode, 0, 0777));

@@ -37,6 +37,8 @@ struct ConnectionOptions {
 
 struct ServerOptions {
   std::string artifact;                         // path of the file that holds the network
+  std::string model_name;                       // in place of the artifact's; empty: that
+  int64_t model_version = 0;                    // in place of the first artifact's; 0: that
   std::string grpc_address = "127.0.0.1:8001";  // a list of base/listening_sockets.h; port 0: any free one
   std::string http_address = "127.0.0.1:8000";  // likewise; empty: no HTTP
   std::string health_address;                   // likewise, for probes without TLS and tokens; empty: none

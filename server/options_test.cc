@@ -35,6 +35,14 @@ TEST(OptionsTest, ARefusalNamesFlagValueAndLimit) {
   options.panel_memory = -1;
   ExpectRefused(options, "--panel_memory is -1, not from 0 to 1048576");
   options = Valid();
+  options.model_name = "a/b";
+  ExpectRefused(options, "--model_name is 'a/b', not 1 to 128 characters of [A-Za-z0-9_.-]");
+  options.model_name = std::string(129, 'a');
+  ExpectRefused(options, "--model_name is 'aaaa");
+  options = Valid();
+  options.model_version = -1;
+  ExpectRefused(options, "--model_version is -1, not a number above 0");
+  options = Valid();
   options.device = "gpu";
   ExpectRefused(options, "--device is 'gpu', expected auto, cpu or cuda:N");
   options = Valid();

@@ -27,13 +27,15 @@ constexpr int64_t kMaxMacs = int64_t{1} << 38;     // of one row: minutes with t
 constexpr int64_t kHighestCode = 255;
 constexpr int64_t kMaxWeightMagnitude = 128;
 
-absl::Status CheckName(const std::string& name, const char* what) {
+// A network's name is the model's on the wire, where dashes and capitals are usual.
+absl::Status CheckName(const std::string& name, const char* what, bool is_network) {
   if (name.empty() || name.size() > 128) {
     return Invalid(what, " name of ", name.size(), " characters, expected 1..128");
   }
   for (char c : name) {
     const bool legal = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
-    if (!legal) return Invalid(what, " name '", name, "' has a character outside [a-z0-9_.]");
+    if (legal || (is_network && ((c >= 'A' && c <= 'Z') || c == '-'))) continue;
+    return Invalid(what, " name '", name, "' has a character outside ", is_network ? "[A-Za-z0-9_.-]" : "[a-z0-9_.]");
   }
   return absl::OkStatus();
 }
@@ -274,7 +276,7 @@ absl::Status CheckEnd(const NetworkSpec& spec, const NetworkPlan& plan) {
 
 absl::StatusOr<NetworkPlan> PlanNetwork(const NetworkSpec& spec) {
   NetworkPlan plan;
-  if (absl::Status status = CheckName(spec.name(), "network"); !status.ok()) return status;
+  if (absl::Status status = CheckName(spec.name(), "network", /*is_network=*/true); !status.ok()) return status;
   if (absl::Status status = PlanInput(spec.input(), plan); !status.ok()) return status;
   if (spec.nodes_size() < 1 || spec.nodes_size() > kMaxNodes) {
     return Invalid("network of ", spec.nodes_size(), " nodes, expected 1..", kMaxNodes);
@@ -282,7 +284,7 @@ absl::StatusOr<NetworkPlan> PlanNetwork(const NetworkSpec& spec) {
   std::map<std::string, int> known = {{"input", kNetworkInput}};
   int64_t elements = 0, weights = 0;
   for (const proto::Node& node : spec.nodes()) {
-    if (absl::Status status = CheckName(node.name(), "node"); !status.ok()) return status;
+    if (absl::Status status = CheckName(node.name(), "node", /*is_network=*/false); !status.ok()) return status;
     absl::StatusOr<PlannedNode> planned = NodePlanner(node, plan, known).Plan();
     if (!planned.ok()) return planned.status();
     const int index = static_cast<int>(plan.nodes.size());

@@ -65,6 +65,8 @@ TEST(PlanNetwork, NamesWhatIsWrong) {
   EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kStem)->clear_op(); }), "node 'stem' has no operation");
   EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kStem)->set_name("Stem"); }),
             "node name 'Stem' has a character outside [a-z0-9_.]");
+  EXPECT_EQ(Error([](auto& s) { s.set_name("a/b"); }), "network name 'a/b' has a character outside [A-Za-z0-9_.-]");
+  EXPECT_EQ(Error([](auto& s) { s.set_name("Fashion-MNIST.v2"); }), "");
   EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kStem)->set_name("input"); }), "two nodes are named 'input'");
   EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kStem)->set_inputs(0, "head"); }),
             "node 'stem' reads 'head', which no earlier node computes");
