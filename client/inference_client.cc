@@ -19,6 +19,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "client/connection.h"
+#include "proto/feedback.grpc.pb.h"
 #include "proto/inference.grpc.pb.h"
 
 namespace anybit::client {
@@ -200,8 +201,10 @@ TopClass TopOf(std::span<const float> logits) {
 
 class InferenceClient::Impl {
  public:
-  Impl(std::unique_ptr<GRPCInferenceService::Stub> stub, ModelDescription model)
-      : model_(std::move(model)), stub_(std::move(stub)) {}
+  Impl(std::shared_ptr<grpc::Channel> channel, ModelDescription model)
+      : model_(std::move(model)),
+        stub_(GRPCInferenceService::NewStub(channel)),
+        feedback_(anybit::v1::Feedback::NewStub(std::move(channel))) {}
 
   ~Impl() {
     const auto none = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return calls_.empty(); };
@@ -210,6 +213,7 @@ class InferenceClient::Impl {
 
   const ModelDescription& model() const { return model_; }
   GRPCInferenceService::Stub& stub() { return *stub_; }
+  anybit::v1::Feedback::Stub& feedback() { return *feedback_; }
 
   void InferAsync(std::span<const uint8_t> rows, const InferOptions& options, Done done) {
     auto owner = std::make_shared<Call>();
@@ -261,6 +265,7 @@ class InferenceClient::Impl {
 
   const ModelDescription model_;
   const std::unique_ptr<GRPCInferenceService::Stub> stub_;
+  const std::unique_ptr<anybit::v1::Feedback::Stub> feedback_;
 
   absl::Mutex mutex_;
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
@@ -275,7 +280,8 @@ absl::StatusOr<std::unique_ptr<InferenceClient>> InferenceClient::Connect(const 
                                                                           const ClientOptions& options) {
   const absl::StatusOr<ServerAddress> server = ParseServerAddress(address);
   if (!server.ok()) return server.status();
-  std::unique_ptr<GRPCInferenceService::Stub> stub = GRPCInferenceService::NewStub(OpenChannel(*server));
+  const std::shared_ptr<grpc::Channel> channel = OpenChannel(*server);
+  const std::unique_ptr<GRPCInferenceService::Stub> stub = GRPCInferenceService::NewStub(channel);
   const std::chrono::system_clock::time_point deadline = After(options.connect_timeout);
   const auto explained = [&](const grpc::Status& status) {
     return ExplainFirstCall(*server, status, options.connect_timeout);
@@ -299,8 +305,7 @@ absl::StatusOr<std::unique_ptr<InferenceClient>> InferenceClient::Connect(const 
   if (absl::Status status = explained(stub->ModelMetadata(&context, request, &metadata)); !status.ok()) return status;
   absl::StatusOr<ModelDescription> model = Describe(metadata);
   if (!model.ok()) return model.status();
-  return std::unique_ptr<InferenceClient>(
-      new InferenceClient(std::make_unique<Impl>(std::move(stub), *std::move(model))));
+  return std::unique_ptr<InferenceClient>(new InferenceClient(std::make_unique<Impl>(channel, *std::move(model))));
 }
 
 const ModelDescription& InferenceClient::model() const { return impl_->model(); }
@@ -319,6 +324,21 @@ absl::StatusOr<InferResult> InferenceClient::Infer(std::span<const uint8_t> rows
 void InferenceClient::InferAsync(std::span<const uint8_t> rows, const InferOptions& options, Done done) {
   if (absl::Status status = CheckRows(model(), rows.size()); !status.ok()) return done(status);
   impl_->InferAsync(rows, options, std::move(done));
+}
+
+absl::Status InferenceClient::Report(std::span<const LabelledAnswer> answers, std::chrono::milliseconds timeout) {
+  anybit::v1::ReportRequest request;
+  request.set_model_name(model().name);
+  for (const LabelledAnswer& answer : answers) {
+    anybit::v1::LabelledAnswer& reported = *request.add_answers();
+    reported.set_operating_point(answer.operating_point);
+    reported.set_predicted(answer.predicted);
+    reported.set_label(answer.label);
+  }
+  grpc::ClientContext context;
+  context.set_deadline(After(timeout));
+  anybit::v1::ReportResponse response;
+  return FromGrpc(impl_->feedback().Report(&context, request, &response));
 }
 
 void InferenceClient::Cancel() { impl_->Cancel(); }

@@ -65,6 +65,13 @@ struct ServedAs {
   std::optional<bool> deadline_met;
 };
 
+// An answer whose true class is known.
+struct LabelledAnswer {
+  std::string operating_point;
+  int64_t predicted = 0;
+  int64_t label = 0;
+};
+
 struct InferResult {
   int64_t rows = 0;
   int64_t classes = 0;
@@ -105,7 +112,12 @@ class InferenceClient {
   // The same without blocking; `rows` is copied before this returns.
   void InferAsync(std::span<const uint8_t> rows, const InferOptions& options, Done done);
 
-  // Ends the calls under way, and each later one at once, with Cancelled.
+  // Tells the server the true classes of answers, at most 10,000 (anybit.v1.Feedback). Unimplemented where the server
+  // does not take them.
+  absl::Status Report(std::span<const LabelledAnswer> answers,
+                      std::chrono::milliseconds timeout = std::chrono::milliseconds(5000));
+
+  // Ends the inference calls under way, and each later one at once, with Cancelled.
   void Cancel();
 
   struct ServerStatus {

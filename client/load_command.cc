@@ -17,6 +17,7 @@
 #include "absl/strings/str_join.h"
 #include "base/file.h"
 #include "base/signal_name.h"
+#include "client/feedback_reporter.h"
 #include "client/image_file.h"
 #include "client/inference_client.h"
 #include "client/load_generator.h"
@@ -27,6 +28,7 @@
 #include "client/load_plan.h"
 #include "client/load_progress.h"
 #include "client/load_report.h"
+#include "client/load_traffic.h"
 
 namespace anybit::client {
 namespace {
@@ -127,47 +129,50 @@ struct Load {
   std::vector<PlannedCall> plan;
 };
 
-absl::StatusOr<Load> Plan(const LoadSent& sent, int images) {
-  const LoadOptions& options = sent.options;
-  absl::StatusOr<std::vector<double>> rates = ParseRates(options.steps, sent.capacity.value_or(0));
-  if (!rates.ok()) return rates.status();
-  Load load;
-  for (const double rate : *rates) {
-    load.steps.push_back({.calls_per_second = rate,
-                          .duration = std::chrono::nanoseconds(static_cast<int64_t>(options.step_seconds * 1e9))});
-  }
+std::vector<std::chrono::nanoseconds> DeadlinesOf(std::span<const RequestKind> kinds) {
+  std::vector<std::chrono::nanoseconds> deadlines;
+  for (const RequestKind& kind : kinds) deadlines.push_back(kind.request.deadline);
+  return deadlines;
+}
+
+absl::StatusOr<Load> Plan(const LoadSent& sent, const Traffic& traffic, int images) {
+  absl::StatusOr<std::vector<LoadStep>> steps = MakeSteps(sent.options, traffic, sent.capacity.value_or(0));
+  if (!steps.ok()) return steps.status();
   std::vector<double> weights;
   for (const RequestKind& kind : sent.kinds) weights.push_back(kind.weight);
   absl::StatusOr<std::vector<PlannedCall>> plan =
-      PlanLoad(load.steps, options.arrivals, images, static_cast<uint64_t>(options.seed), weights);
+      PlanLoad(*steps, traffic, images, static_cast<uint64_t>(sent.options.seed), weights);
   if (!plan.ok()) return plan.status();
-  load.plan = *std::move(plan);
-  return load;
+  return Load{.steps = *std::move(steps), .plan = *std::move(plan)};
 }
 
 LoadReport Send(const LoadSent& sent, const Load& load, std::span<const std::unique_ptr<InferenceClient>> clients,
                 const Subjects& subjects, const Interruption& interruption, std::ostream& err) {
   std::vector<InferOptions> requests;
-  std::vector<std::chrono::nanoseconds> deadlines;
-  for (const RequestKind& kind : sent.kinds) {
-    requests.push_back(kind.request);
-    deadlines.push_back(kind.request.deadline);
-  }
+  for (const RequestKind& kind : sent.kinds) requests.push_back(kind.request);
   LoadProgress progress(load.steps);
-  Senders senders{.clients = clients, .threads = sent.options.threads};
   std::optional<ProgressLine> line;
+  std::optional<FeedbackReporter> feedback;
+  Senders senders{.clients = clients, .threads = sent.options.threads};
+  senders.on_end = [&](const PlannedCall& call, const CallOutcome& outcome) {
+    if (line) progress.Count(outcome);
+    if (feedback) feedback->Count(call, outcome);
+  };
+  if (sent.options.feedback && !subjects.labels.empty()) feedback.emplace(*clients.front(), subjects.labels);
   if (sent.options.progress && isatty(STDERR_FILENO) != 0) {
-    senders.on_end = [&](const PlannedCall&, const CallOutcome& outcome) { progress.Count(outcome); };
     line.emplace(err, [&, start = std::chrono::steady_clock::now()] {
       return progress.Tell(std::chrono::steady_clock::now() - start);
     });
   }
   const std::vector<CallOutcome> outcomes = RunLoad(senders, load.plan, subjects.images, requests, interruption);
   line.reset();
+  if (const absl::Status status = feedback ? feedback->End() : absl::OkStatus(); !status.ok()) {
+    err << "anybit-load: the server took no labels: " << status.message() << "\n";
+  }
   return ReportLoad(load.steps, load.plan, outcomes,
                     {.labels = subjects.labels,
                      .kinds = static_cast<int>(sent.kinds.size()),
-                     .send_delay_limit = SendDelayLimit(deadlines)});
+                     .send_delay_limit = SendDelayLimit(DeadlinesOf(sent.kinds))});
 }
 
 // Cancelled where it was interrupted.
@@ -175,6 +180,8 @@ absl::Status Run(const LoadOptions& options, Interruption& interruption, std::os
   if (absl::Status status = CheckFiles(options); !status.ok()) return status;
   const absl::StatusOr<std::vector<RequestKind>> kinds = ParseMix(options.mix, options.request);
   if (!kinds.ok()) return kinds.status();
+  const absl::StatusOr<Traffic> traffic = MakeTraffic(options, DeadlinesOf(*kinds));
+  if (!traffic.ok()) return traffic.status();
   const absl::StatusOr<std::vector<std::unique_ptr<InferenceClient>>> clients = Connect(options);
   if (!clients.ok()) return clients.status();
   InferenceClient& first = *clients->front();
@@ -194,7 +201,7 @@ absl::Status Run(const LoadOptions& options, Interruption& interruption, std::os
     if (!found.ok()) return found.status();
     sent.capacity = *found;
   }
-  const absl::StatusOr<Load> load = Plan(sent, subjects->images.count);
+  const absl::StatusOr<Load> load = Plan(sent, *traffic, subjects->images.count);
   if (!load.ok()) return load.status();
   const LoadReport report = Send(sent, *load, *clients, *subjects, interruption, err);
   if (absl::Status status = WriteReport(sent, report, out, err); !status.ok()) return status;

@@ -79,6 +79,44 @@ TEST_F(LoadCommandTest, SendsTheRequestOptionsWithEachCall) {
   }
 }
 
+TEST_F(LoadCommandTest, ReplaysRecordedTimes) {
+  const std::string times = WriteFile("times", "0\n5\n10\n");
+  const Ran ran = Run({"--images", images_, "--arrival_times", times, "--deadline-ms", "0", "--json"});
+  EXPECT_EQ(ran.exit_code, 0) << ran.err;
+  EXPECT_EQ(server_.infer_requests().size(), 3u);
+  EXPECT_THAT(ran.out, HasSubstr(R"("calls_per_second":200,"seconds":0.015,)"));
+}
+
+TEST_F(LoadCommandTest, TellsTheServerTheTrueClassesOfItsAnswers) {
+  const std::vector<std::string> load = {"--images", images_,          "--labels", labels_,         "--steps",
+                                         "1000",     "--step-seconds", "0.02",     "--deadline-ms", "0"};
+  const Ran ran = Run(load);
+  EXPECT_EQ(ran.exit_code, 0) << ran.err;
+  EXPECT_THAT(ran.err, Not(HasSubstr("labels")));
+  int right = 0;
+  const std::vector<anybit::v1::LabelledAnswer> answers = server_.labelled_answers();
+  ASSERT_EQ(answers.size(), 20u);
+  for (const anybit::v1::LabelledAnswer& answer : answers) {
+    EXPECT_EQ(answer.operating_point(), "w8a8");
+    EXPECT_EQ(answer.predicted(), 0);
+    right += answer.label() == 0;
+    EXPECT_THAT(answer.label(), ::testing::AnyOf(0, 9));
+  }
+  EXPECT_THAT(right, AllOf(::testing::Gt(0), ::testing::Lt(20)));
+  std::vector<std::string> without = load;
+  without.push_back("--nofeedback");
+  EXPECT_EQ(Run(without).exit_code, 0);
+  EXPECT_EQ(server_.labelled_answers().size(), 20u);
+}
+
+TEST_F(LoadCommandTest, SaysThatTheServerTookNoLabelsAndReportsTheLoad) {
+  server_.feedback_status = grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "what is that");
+  const Ran ran = Run({"--images", images_, "--labels", labels_, "--steps", "1000", "--step-seconds", "0.02"});
+  EXPECT_EQ(ran.exit_code, 0);
+  EXPECT_THAT(ran.err, HasSubstr("the server took no labels: what is that"));
+  EXPECT_THAT(ran.out, HasSubstr("1000.0       20"));
+}
+
 TEST_F(LoadCommandTest, SendsTheKindsOfAMixAndReportsEach) {
   const Ran ran =
       Run({"--images", images_, "--steps", "1000", "--step-seconds", "0.1", "--arrivals", "constant", "--deadline-ms",
@@ -183,6 +221,7 @@ TEST_F(LoadCommandTest, ExplainsAWrongCommandLineAndExitsWithTwo) {
                                              {"--images", images_, "--steps", "0x"},
                                              {"--images", images_, "--capacity", "-3"},
                                              {"--images", images_, "--arrivals", "bursty"},
+                                             {"--images", images_, "--arrival_times", "a", "--azure", "b"},
                                              {"--images", images_, "--mix", "gold:0"},
                                              {"--images", images_, "--connections", "0"},
                                              {"--images", images_, "extra"},

@@ -67,6 +67,11 @@ std::string StepName(const LoadSent& sent, const StepReport& step) {
   return absl::StrFormat("%.6g/s", step.calls_per_second);
 }
 
+std::string TrafficName(const LoadOptions& options) {
+  if (options.replays()) return absl::StrCat("replay of ", options.arrival_times, options.azure);
+  return absl::StrCat(options.workload, " arrivals");
+}
+
 std::string LoadTable(const LoadSent& sent, const LoadReport& report) {
   std::string table;
   if (sent.capacity) absl::StrAppendFormat(&table, "capacity %.1f calls/s\n", *sent.capacity);
@@ -89,7 +94,7 @@ std::string LoadJson(const LoadSent& sent, const LoadReport& report) {
     line.Add("step", s)
         .Add("calls_per_second", step.calls_per_second)
         .Add("capacity", sent.capacity)
-        .Add("seconds", sent.options.step_seconds)
+        .Add("seconds", Seconds(step.duration))
         .Add("deadline_ms", static_cast<double>(sent.options.request.deadline.count()) / 1000)
         .Add("seed", sent.options.seed);
     AddSummary(line, step)

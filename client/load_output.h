@@ -36,6 +36,9 @@ std::string LoadPercentiles(const LoadReport& report);
 // A sentence where the client limited some steps, which it counts from 1, else "".
 std::string ClientLimitWarning(const LoadReport& report);
 
+// What decides when calls come: "poisson arrivals", or the replayed files.
+std::string TrafficName(const LoadOptions& options);
+
 // "0.5x" where the steps are multiples of the capacity, otherwise "120/s".
 std::string StepName(const LoadSent& sent, const StepReport& step);
 

@@ -168,7 +168,7 @@ std::string LoadPage(const LoadSent& sent, const LoadReport& report) {
   const LoadOptions& options = sent.options;
   std::string page = kHead;
   absl::StrAppend(&page, "<h1>Load on ", Escaped(sent.model), "</h1>\n<p>", Escaped(options.server), " · ",
-                  options.arrivals == Arrivals::kPoisson ? "Poisson" : "constant", " arrivals, seed ", options.seed);
+                  Escaped(TrafficName(options)), ", seed ", options.seed);
   if (sent.capacity) absl::StrAppendFormat(&page, " · capacity %.0f calls/s", *sent.capacity);
   for (const RequestKind& kind : sent.kinds) {
     absl::StrAppend(&page, " · ", kind.name.empty() ? "" : Escaped(kind.name) + ", ");

@@ -1,5 +1,7 @@
 #include "client/load_plan.h"
 
+#include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <random>
 
@@ -7,6 +9,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/arrivals/arrival_times.h"
+#include "base/arrivals/workloads.h"
 #include "base/random.h"
 
 namespace anybit::client {
@@ -23,40 +27,57 @@ int KindAt(double unit, std::span<const double> weights) {
   return static_cast<int>(kind);
 }
 
-}  // namespace
+// Instants of one step, from MonoTime() on.
+absl::StatusOr<std::vector<MonoTime>> StepArrivals(const LoadStep& step, const Traffic& traffic, uint64_t seed) {
+  if (!traffic.recorded.empty()) {
+    std::vector<MonoTime> arrivals = traffic.recorded;
+    StretchTo(step.calls_per_second, arrivals);
+    const Duration begin = arrivals.front().time_since_epoch();
+    for (MonoTime& arrival : arrivals) arrival -= begin;
+    return arrivals;
+  }
+  const double seconds = ToSeconds(step.duration);
+  const int64_t count = std::max<int64_t>(1, std::llround(step.calls_per_second * seconds));
+  return MakeArrivals(traffic.workload, {.count = static_cast<int>(count),
+                                         .per_second = static_cast<double>(count) / seconds,
+                                         .objective = traffic.time_unit,
+                                         .seed = seed});
+}
 
-absl::StatusOr<std::vector<PlannedCall>> PlanLoad(std::span<const LoadStep> steps, Arrivals arrivals, int images,
-                                                  uint64_t seed, std::span<const double> weights) {
-  double expected_calls = 0;
+absl::Status CheckSize(std::span<const LoadStep> steps, const Traffic& traffic) {
+  double calls = 0;
   for (const LoadStep& step : steps) {
-    const double seconds = std::chrono::duration<double>(step.duration).count();
+    const double seconds = ToSeconds(step.duration);
     if (!(step.calls_per_second > 0) || !(seconds > 0)) {
       return absl::InvalidArgumentError(
           absl::StrCat("a step of ", step.calls_per_second, " calls/s for ", seconds, " s is no load"));
     }
-    expected_calls += step.calls_per_second * seconds;
+    calls += traffic.recorded.empty() ? step.calls_per_second * seconds : static_cast<double>(traffic.recorded.size());
   }
-  if (expected_calls > kMaxCalls) {
-    return absl::InvalidArgumentError(absl::StrCat("a load of ", expected_calls, " calls exceeds ", kMaxCalls));
+  if (calls > kMaxCalls) {
+    return absl::InvalidArgumentError(absl::StrCat("a load of ", calls, " calls exceeds ", kMaxCalls));
   }
+  return absl::OkStatus();
+}
 
-  std::mt19937_64 random(seed);
-  // Of its own, so that the same seed sends the same images at the same times, whatever is mixed.
+}  // namespace
+
+absl::StatusOr<std::vector<PlannedCall>> PlanLoad(std::span<const LoadStep> steps, const Traffic& traffic, int images,
+                                                  uint64_t seed, std::span<const double> weights) {
+  if (absl::Status status = CheckSize(steps, traffic); !status.ok()) return status;
+  // Each of its own, so that the same seed sends the same images at the same times, whatever is mixed.
+  std::mt19937_64 random_image(seed);
   std::mt19937_64 random_kind(MixSeed(seed, 1));
   std::vector<PlannedCall> plan;
-  plan.reserve(static_cast<size_t>(expected_calls * 1.1) + 16);
   std::chrono::nanoseconds begin{0};
   for (size_t s = 0; s < steps.size(); ++s) {
-    const double gap = 1e9 / steps[s].calls_per_second;
-    const double end = static_cast<double>(steps[s].duration.count());
-    // Offsets are summed in floating point and rounded one by one, so that rounding does not add up.
-    double offset = arrivals == Arrivals::kPoisson ? gap * Exponential(random) : 0;
-    while (offset < end) {
-      plan.push_back({.at = begin + std::chrono::nanoseconds(static_cast<int64_t>(offset)),
+    const absl::StatusOr<std::vector<MonoTime>> arrivals = StepArrivals(steps[s], traffic, MixSeed(seed, 2 + s));
+    if (!arrivals.ok()) return arrivals.status();
+    for (const MonoTime arrival : *arrivals) {
+      plan.push_back({.at = begin + arrival.time_since_epoch(),
                       .step = static_cast<int>(s),
-                      .image = static_cast<int>(UniformUnit(random) * images),
+                      .image = static_cast<int>(UniformUnit(random_image) * images),
                       .kind = weights.size() < 2 ? 0 : KindAt(UniformUnit(random_kind), weights)});
-      offset += arrivals == Arrivals::kPoisson ? gap * Exponential(random) : gap;
     }
     begin += steps[s].duration;
   }

@@ -12,18 +12,24 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/time.h"
 
 namespace anybit::client {
 
-// A stretch of constant load.
+// A stretch of load with one mean rate.
 struct LoadStep {
   double calls_per_second = 0;
   std::chrono::nanoseconds duration{0};
 };
 
-enum class Arrivals {
-  kConstant,  // evenly spaced
-  kPoisson,   // independent of each other, as from many clients
+// When the calls of a step come, at whatever mean rate.
+struct Traffic {
+  std::string workload = "poisson";                       // a name of base/arrivals/workloads.h
+  std::chrono::nanoseconds time_unit = kDefaultTimeUnit;  // what workloads.h calls the objective; above 0
+  // If there are any, each step replays all of these ascending instants in place of the workload.
+  std::vector<MonoTime> recorded;
+
+  static constexpr std::chrono::milliseconds kDefaultTimeUnit{50};
 };
 
 struct PlannedCall {
@@ -34,9 +40,10 @@ struct PlannedCall {
 };
 
 // The calls in order of time; images are drawn evenly from 0..images-1, images >= 1, kinds from 0..weights-1 in
-// proportion to `weights`, which are positive; without any, all calls are of kind 0. InvalidArgument for rates or
-// durations that are not positive, and for more than 20 million calls.
-absl::StatusOr<std::vector<PlannedCall>> PlanLoad(std::span<const LoadStep> steps, Arrivals arrivals, int images,
+// proportion to `weights`, which are positive; without any, all calls are of kind 0. A step has as many calls as its
+// rate and duration give, at least one; of a replay, all. InvalidArgument for rates or durations that are not positive,
+// for more than 20 million calls, and for what MakeArrivals of workloads.h refuses.
+absl::StatusOr<std::vector<PlannedCall>> PlanLoad(std::span<const LoadStep> steps, const Traffic& traffic, int images,
                                                   uint64_t seed, std::span<const double> weights = {});
 
 // Rates from text such as "0.5x,1x,200": calls per second, or with an x multiples of `capacity`.

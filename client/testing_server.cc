@@ -22,6 +22,7 @@ TestingServer::TestingServer() {
   grpc::ServerBuilder builder;
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
   builder.RegisterService(this);
+  builder.RegisterService(&feedback_);
   server_ = builder.BuildAndStart();
 }
 
@@ -32,6 +33,20 @@ std::string TestingServer::address() const { return absl::StrCat("127.0.0.1:", p
 std::set<std::string> TestingServer::peers() const {
   absl::MutexLock lock(&mutex_);
   return peers_;
+}
+
+std::vector<anybit::v1::LabelledAnswer> TestingServer::labelled_answers() const {
+  absl::MutexLock lock(&mutex_);
+  return labelled_answers_;
+}
+
+grpc::Status TestingServer::FeedbackService::Report(grpc::ServerContext*, const anybit::v1::ReportRequest* request,
+                                                    anybit::v1::ReportResponse*) {
+  if (!server_.feedback_status.ok()) return server_.feedback_status;
+  absl::MutexLock lock(&server_.mutex_);
+  server_.labelled_answers_.insert(server_.labelled_answers_.end(), request->answers().begin(),
+                                   request->answers().end());
+  return grpc::Status::OK;
 }
 
 std::vector<inference::ModelInferRequest> TestingServer::infer_requests() const {

@@ -14,6 +14,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "grpcpp/grpcpp.h"
+#include "proto/feedback.grpc.pb.h"
 #include "proto/inference.grpc.pb.h"
 
 namespace anybit::client {
@@ -29,12 +30,15 @@ class TestingServer final : public inference::GRPCInferenceService::Service {
   // Of the form "127.0.0.1:PORT".
   std::string address() const;
   std::vector<inference::ModelInferRequest> infer_requests() const;
+  // Of all reports.
+  std::vector<anybit::v1::LabelledAnswer> labelled_answers() const;
   // The connections, by their clients' addresses, that infer calls came on.
   std::set<std::string> peers() const;
 
   // To be set before the first call.
   Verdict verdict = [](int64_t) { return grpc::Status::OK; };
   std::function<void(inference::ModelInferResponse&)> alter_response = [](inference::ModelInferResponse&) {};
+  grpc::Status feedback_status = grpc::Status::OK;
   inference::ModelMetadataResponse metadata;  // of a model "fashion": UINT8 [-1,4,4,1] to FP32 [-1,10]
 
  private:
@@ -51,10 +55,22 @@ class TestingServer final : public inference::GRPCInferenceService::Service {
   grpc::Status ModelInfer(grpc::ServerContext* context, const inference::ModelInferRequest* request,
                           inference::ModelInferResponse* response) override;
 
+  class FeedbackService final : public anybit::v1::Feedback::Service {
+   public:
+    explicit FeedbackService(TestingServer& server) : server_(server) {}
+    grpc::Status Report(grpc::ServerContext*, const anybit::v1::ReportRequest* request,
+                        anybit::v1::ReportResponse*) override;
+
+   private:
+    TestingServer& server_;
+  };
+
   mutable absl::Mutex mutex_;
+  std::vector<anybit::v1::LabelledAnswer> labelled_answers_ ABSL_GUARDED_BY(mutex_);
   std::vector<inference::ModelInferRequest> infer_requests_ ABSL_GUARDED_BY(mutex_);
   std::set<std::string> peers_ ABSL_GUARDED_BY(mutex_);
 
+  FeedbackService feedback_{*this};
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
 };

@@ -1,30 +1,16 @@
 #include "scheduler/sim/offered_trace.h"
 
 #include <chrono>
-#include <cmath>
 #include <cstddef>
 #include <utility>
 
 #include "absl/strings/str_split.h"
+#include "base/arrivals/arrival_times.h"
+#include "base/arrivals/workloads.h"
 #include "scheduler/sim/traces/arrival_files.h"
 #include "scheduler/sim/traces/load.h"
-#include "scheduler/sim/traces/workloads.h"
 
 namespace anybit::scheduler::sim {
-namespace {
-
-// Moves the instants apart or together until their mean rate is `per_second`.
-void StretchTo(double per_second, std::vector<MonoTime>& arrivals) {
-  if (arrivals.size() < 2 || arrivals.back() == arrivals.front()) return;
-  const MonoTime start = arrivals.front();
-  const double wanted = static_cast<double>(arrivals.size() - 1) / per_second;
-  const double ratio = wanted / ToSeconds(arrivals.back() - start);
-  for (MonoTime& arrival : arrivals) {
-    arrival = start + Duration(std::llround(static_cast<double>((arrival - start).count()) * ratio));
-  }
-}
-
-}  // namespace
 
 absl::StatusOr<OfferedTrace> MakeTrace(const SimulateOptions& options, const Profile& profile, double capacity) {
   OfferedTrace trace;

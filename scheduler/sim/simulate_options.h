@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/arrivals/arrival_times.h"
 #include "base/time.h"
 #include "scheduler/sim/simulation.h"
-#include "scheduler/sim/traces/arrival_files.h"
 
 namespace anybit::scheduler::sim {
 

@@ -6,10 +6,10 @@
 #include <thread>
 #include <utility>
 
+#include "base/arrivals/workloads.h"
 #include "scheduler/sim/bound/world_bound.h"
 #include "scheduler/sim/traces/load.h"
 #include "scheduler/sim/traces/offered_request.h"
-#include "scheduler/sim/traces/workloads.h"
 
 namespace anybit::scheduler::sim {
 namespace {

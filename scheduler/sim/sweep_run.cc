@@ -1,7 +1,6 @@
 #include "scheduler/sim/sweep_run.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <span>
@@ -15,13 +14,13 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/arrivals/workloads.h"
 #include "base/file.h"
 #include "scheduler/policies/registry.h"
 #include "scheduler/sim/check_policies.h"
 #include "scheduler/sim/sweep.h"
 #include "scheduler/sim/sweep_report.h"
 #include "scheduler/sim/traces/load.h"
-#include "scheduler/sim/traces/workloads.h"
 
 namespace anybit::scheduler::sim {
 namespace {
@@ -29,15 +28,6 @@ namespace {
 constexpr int kTimelineBins = 60;
 
 std::string Milliseconds(Duration duration) { return absl::StrFormat("%g ms", 1e3 * ToSeconds(duration)); }
-
-// An unknown workload is found before anything runs for long.
-absl::Status CheckWorkloads(std::span<const std::string> workloads) {
-  for (const std::string& workload : workloads) {
-    const WorkloadOptions tiny{.count = 1, .per_second = 1, .objective = std::chrono::milliseconds(1)};
-    if (absl::Status status = MakeArrivals(workload, tiny).status(); !status.ok()) return status;
-  }
-  return absl::OkStatus();
-}
 
 std::vector<std::string> WorkloadsOf(const SimulateOptions& command) {
   if (command.workloads != "all") return absl::StrSplit(command.workloads, ',');
@@ -91,7 +81,10 @@ absl::Status RunSweepIntoFolder(const SimulateOptions& command, const Profile& p
                        .simulation = command.simulation};
   if (options.policies.empty()) options.policies = PolicyNames(profile.points);
   if (absl::Status status = CheckPolicies(options.policies, profile); !status.ok()) return status;
-  if (absl::Status status = CheckWorkloads(options.workloads); !status.ok()) return status;
+  // Before anything runs for long.
+  for (const std::string& workload : options.workloads) {
+    if (absl::Status status = CheckWorkload(workload); !status.ok()) return status;
+  }
   const std::filesystem::path directory = command.out;
   std::error_code error;
   std::filesystem::create_directories(directory, error);

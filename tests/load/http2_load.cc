@@ -206,7 +206,7 @@ absl::Status RunRates(const Command& command, const LoadTarget& target) {
   std::vector<client::LoadStep> steps;
   for (const double rate : *rates) steps.push_back({.calls_per_second = rate, .duration = command.duration()});
   const absl::StatusOr<std::vector<client::PlannedCall>> plan =
-      client::PlanLoad(steps, client::Arrivals::kPoisson, 1, static_cast<uint64_t>(command.seed));
+      client::PlanLoad(steps, client::Traffic{}, 1, static_cast<uint64_t>(command.seed));
   if (!plan.ok()) return plan.status();
   const Deadline deadline =
       command.slo_us ? Deadline{.after = std::chrono::microseconds(*command.slo_us), .is_grpc = false}

@@ -13,11 +13,11 @@
 #include <string>
 #include <vector>
 
+#include "base/arrivals/workloads.h"
 #include "gtest/gtest.h"
 #include "scheduler/sim/simulation.h"
 #include "scheduler/sim/summary.h"
 #include "scheduler/sim/traces/load.h"
-#include "scheduler/sim/traces/workloads.h"
 #include "scheduler/testing/snapshot.h"
 #include "tests/simulation/workload.h"
 
@@ -95,7 +95,7 @@ struct Scene {
 
 scheduler::sim::Summary RunScene(const scheduler::Profile& profile, const std::string& policy, const Scene& scene,
                                  int slots = 1) {
-  const auto arrivals = scheduler::sim::MakeArrivals(
+  const auto arrivals = MakeArrivals(
       scene.workload, {.count = scene.requests,
                        .per_second = scene.load * scheduler::sim::Capacity(scheduler::testing::ThreePoints(), 1),
                        .objective = kObjective,

@@ -13,13 +13,13 @@
 #include <string>
 #include <vector>
 
+#include "base/arrivals/workloads.h"
 #include "gtest/gtest.h"
 #include "scheduler/admission/admission.h"
 #include "scheduler/policies/registry.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/sim/simulation.h"
 #include "scheduler/sim/traces/load.h"
-#include "scheduler/sim/traces/workloads.h"
 #include "scheduler/sim/world/edge.h"
 #include "scheduler/sim/world/shared_runner.h"
 #include "scheduler/sim/world/sim_event_loop.h"
@@ -105,7 +105,7 @@ Judged Judge(const WorldOptions& world, double load, uint64_t seed) {
   const double offered = load * capacity;
   const auto count = static_cast<int>(offered * ToSeconds(kLength));
   const std::vector<OfferedRequest> requests = scheduler::sim::RequestsAt(
-      *scheduler::sim::MakeArrivals("poisson",
+      *MakeArrivals("poisson",
                                     {.count = count, .per_second = offered, .objective = kObjective, .seed = seed}),
       kObjective);
   const SimulationResult result = *scheduler::sim::Simulate(profile, requests, {.seed = seed, .world = world});
@@ -154,7 +154,7 @@ TEST_P(OverloadTest, TheFirstLightRequestsAfterwardsAreAnswered) {
   const scheduler::Profile profile = OneCore();
   const WorldOptions world = ServerWorld(/*stalls=*/false);
   const double offered = GetParam() * ClosedLoopRate(profile, world);
-  std::vector<MonoTime> arrivals = *scheduler::sim::MakeArrivals(
+  std::vector<MonoTime> arrivals = *MakeArrivals(
       "poisson", {.count = static_cast<int>(2 * offered), .per_second = offered, .objective = kObjective, .seed = 4});
   const size_t overload = arrivals.size();
   for (int i = 1; i <= 20; ++i) arrivals.push_back(arrivals[overload - 1] + i * milliseconds(100));

@@ -1,7 +1,7 @@
 // How counts per minute become instants: the resolution at which the Azure Functions trace records, whether it comes
 // from its files or is made up in its likeness.
-#ifndef ANYBIT_SCHEDULER_SIM_TRACES_MINUTE_COUNTS_H_
-#define ANYBIT_SCHEDULER_SIM_TRACES_MINUTE_COUNTS_H_
+#ifndef ANYBIT_BASE_ARRIVALS_MINUTE_COUNTS_H_
+#define ANYBIT_BASE_ARRIVALS_MINUTE_COUNTS_H_
 
 #include <cstdint>
 #include <random>
@@ -9,7 +9,7 @@
 
 #include "base/random.h"
 
-namespace anybit::scheduler::sim {
+namespace anybit {
 
 // What one function was invoked in one minute.
 struct MinuteCount {
@@ -25,6 +25,6 @@ inline void AppendInstants(const MinuteCount& invoked, std::mt19937_64& random, 
   for (int64_t i = 0; i < invoked.count; ++i) instants.push_back(invoked.timer ? start : start + UniformUnit(random));
 }
 
-}  // namespace anybit::scheduler::sim
+}  // namespace anybit
 
-#endif  // ANYBIT_SCHEDULER_SIM_TRACES_MINUTE_COUNTS_H_
+#endif  // ANYBIT_BASE_ARRIVALS_MINUTE_COUNTS_H_

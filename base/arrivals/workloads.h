@@ -28,21 +28,25 @@
 //                 minute a request comes at a uniform instant
 //
 // A sine is drawn with 256 chords to the period, an exponential with 8 to the time constant.
-#ifndef ANYBIT_SCHEDULER_SIM_TRACES_WORKLOADS_H_
-#define ANYBIT_SCHEDULER_SIM_TRACES_WORKLOADS_H_
+#ifndef ANYBIT_BASE_ARRIVALS_WORKLOADS_H_
+#define ANYBIT_BASE_ARRIVALS_WORKLOADS_H_
 
 #include <cstdint>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/time.h"
 
-namespace anybit::scheduler::sim {
+namespace anybit {
 
 // In the order above.
 std::span<const std::string_view> WorkloadNames();
+
+// InvalidArgument, listing the names, for an unknown one.
+absl::Status CheckWorkload(std::string_view workload);
 
 struct WorkloadOptions {
   int count = 20000;      // requests
@@ -52,10 +56,10 @@ struct WorkloadOptions {
 };
 
 // `count` ascending instants from MonoTime() on, none later than T; equal arguments give equal instants.
-// InvalidArgument, listing the names, for an unknown one; and for a count below 1, a rate that is not above 0 and at
+// InvalidArgument for an unknown name, as CheckWorkload; and for a count below 1, a rate that is not above 0 and at
 // most 1e12, an objective that is not above 0, and a trace longer than 100 days or ten million objectives.
 absl::StatusOr<std::vector<MonoTime>> MakeArrivals(std::string_view workload, const WorkloadOptions& options);
 
-}  // namespace anybit::scheduler::sim
+}  // namespace anybit
 
-#endif  // ANYBIT_SCHEDULER_SIM_TRACES_WORKLOADS_H_
+#endif  // ANYBIT_BASE_ARRIVALS_WORKLOADS_H_

@@ -1,4 +1,4 @@
-#include "scheduler/sim/traces/azure_counts.h"
+#include "base/arrivals/azure_counts.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,7 +7,7 @@
 
 #include "base/random.h"
 
-namespace anybit::scheduler::sim {
+namespace anybit {
 namespace {
 
 constexpr int kFunctions = 300;
@@ -111,4 +111,4 @@ std::vector<MinuteCount> AzureCounts(int count, int minutes, std::mt19937_64& ra
   return counts;
 }
 
-}  // namespace anybit::scheduler::sim
+}  // namespace anybit

@@ -1,4 +1,4 @@
-#include "scheduler/sim/traces/workloads.h"
+#include "base/arrivals/workloads.h"
 
 #include <algorithm>
 #include <array>
@@ -15,10 +15,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/random.h"
-#include "scheduler/sim/traces/azure_counts.h"
-#include "scheduler/sim/traces/minute_counts.h"
+#include "base/arrivals/azure_counts.h"
+#include "base/arrivals/minute_counts.h"
 
-namespace anybit::scheduler::sim {
+namespace anybit {
 namespace {
 
 // A trace to be made. All times in this file are in objectives, as doubles.
@@ -228,6 +228,12 @@ constexpr Duration kLongest = std::chrono::hours(24 * 100);
 constexpr double kHighestRate = 1e12;    // a thousand in each nanosecond
 constexpr double kMostObjectives = 1e7;  // bounds the phases and minutes to be made
 
+const Workload* Find(std::string_view workload) {
+  const auto* found = std::find_if(std::begin(kWorkloads), std::end(kWorkloads),
+                                   [workload](const Workload& known) { return known.name == workload; });
+  return found == std::end(kWorkloads) ? nullptr : found;
+}
+
 absl::Status Validate(const WorkloadOptions& options) {
   if (options.count < 1) {
     return absl::InvalidArgumentError(absl::StrCat("workload of ", options.count, " requests, must be 1 or more"));
@@ -259,14 +265,15 @@ absl::Status Validate(const WorkloadOptions& options) {
 
 std::span<const std::string_view> WorkloadNames() { return kNames; }
 
+absl::Status CheckWorkload(std::string_view workload) {
+  if (Find(workload) != nullptr) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("unknown workload '", std::string(workload), "', known are ",
+                   absl::StrJoin(kNames, ", ", [](std::string* out, std::string_view name) { out->append(name); })));
+}
+
 absl::StatusOr<std::vector<MonoTime>> MakeArrivals(std::string_view workload, const WorkloadOptions& options) {
-  const auto* found = std::find_if(std::begin(kWorkloads), std::end(kWorkloads),
-                                   [workload](const Workload& known) { return known.name == workload; });
-  if (found == std::end(kWorkloads)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("unknown workload '", std::string(workload), "', known are ",
-                     absl::StrJoin(kNames, ", ", [](std::string* out, std::string_view name) { out->append(name); })));
-  }
+  if (absl::Status known = CheckWorkload(workload); !known.ok()) return known;
   if (absl::Status valid = Validate(options); !valid.ok()) return valid;
 
   std::mt19937_64 random(options.seed);
@@ -275,10 +282,10 @@ absl::StatusOr<std::vector<MonoTime>> MakeArrivals(std::string_view workload, co
                        .length = options.count / (options.per_second * ToSeconds(options.objective))};
   std::vector<MonoTime> arrivals;
   arrivals.reserve(static_cast<size_t>(options.count));
-  for (const double instant : found->make(trace, random)) {
+  for (const double instant : Find(workload)->make(trace, random)) {
     arrivals.push_back(MonoTime(Duration(std::llround(instant * objective))));
   }
   return arrivals;
 }
 
-}  // namespace anybit::scheduler::sim
+}  // namespace anybit

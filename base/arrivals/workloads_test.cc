@@ -1,4 +1,4 @@
-#include "scheduler/sim/traces/workloads.h"
+#include "base/arrivals/workloads.h"
 
 #include <algorithm>
 #include <chrono>
@@ -13,7 +13,7 @@
 #include "base/statistics.h"
 #include "gtest/gtest.h"
 
-namespace anybit::scheduler::sim {
+namespace anybit {
 namespace {
 
 using std::chrono::milliseconds;
@@ -337,4 +337,4 @@ TEST(WorkloadsTest, OptionsOutOfRangeAreRefusedWithTheirValue) {
 }
 
 }  // namespace
-}  // namespace anybit::scheduler::sim
+}  // namespace anybit
