@@ -3,6 +3,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "scheduler/latency/profile_json.h"
+#include "scheduler/sim/fleet_run.h"
 #include "scheduler/sim/simulate_options.h"
 #include "scheduler/sim/sweep_run.h"
 #include "scheduler/sim/trace_run.h"
@@ -13,6 +14,7 @@ namespace {
 absl::Status Run(const SimulateOptions& options, std::ostream& out) {
   const absl::StatusOr<Profile> profile = ReadProfileJson(options.profile);
   if (!profile.ok()) return profile.status();
+  if (options.run_fleet) return RunFleets(options, *profile, out);
   return options.sweep ? RunSweepIntoFolder(options, *profile, out) : RunTrace(options, *profile, out);
 }
 

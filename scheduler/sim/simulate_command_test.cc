@@ -281,5 +281,34 @@ TEST_F(SimulateCommandTest, ExplainsItselfWhenAsked) {
   EXPECT_THAT(ran.out, StartsWith("usage: anybit-simulate --profile=FILE.json"));
 }
 
+TEST_F(SimulateCommandTest, RunsADayOfAFleet) {
+  // Two minutes of ten calls, then ten of one: a recording of half a load.
+  std::string times;
+  for (int i = 0; i < 20; ++i) times += std::to_string(6000 * i) + "\n";
+  for (int i = 0; i < 10; ++i) times += std::to_string(120000 + 60000 * i) + "\n";
+  const std::string recorded = WriteFile("times", times);
+  const std::string figure = PathOf("fleet.svg");
+  const Ran ran = Simulated({"--profile", profile_, "--fleet", "--arrival_times", recorded, "--load", "0.02", "--policy",
+                             "anybit,fixed:hi", "--timeline", figure, "--json"});
+  EXPECT_EQ(ran.exit_code, 0) << ran.err;
+  EXPECT_THAT(ran.out, AllOf(StartsWith(R"({"policy":"anybit","hours":0.2,"replica_hours":0.4,)"),
+                             HasSubstr(R"({"policy":"fixed:hi",)")));
+  EXPECT_THAT(ReadFile(figure), HasSubstr("targets 0.02, 0.25, 0.7"));
+}
+
+TEST_F(SimulateCommandTest, RefusesAFleetWithWhatItDoesNotTake) {
+  for (const std::vector<std::string>& wrong :
+       std::vector<std::vector<std::string>>{{"--sweep", "--out", "x"},
+                                             {"--workload", "poisson"},
+                                             {"--world", "server"},
+                                             {"--targets", "1,2"},
+                                             {"--targets", "1,0,2"},
+                                             {"--min_replicas", "3", "--max_replicas", "2"}}) {
+    std::vector<std::string> arguments = {"--profile", profile_, "--fleet"};
+    arguments.insert(arguments.end(), wrong.begin(), wrong.end());
+    EXPECT_EQ(Simulated(arguments).exit_code, 2) << ::testing::PrintToString(wrong);
+  }
+}
+
 }  // namespace
 }  // namespace anybit::scheduler::sim

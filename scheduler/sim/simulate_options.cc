@@ -1,6 +1,7 @@
 #include "scheduler/sim/simulate_options.h"
 
 #include <algorithm>
+#include <chrono>
 #include <ratio>
 #include <thread>
 #include <utility>
@@ -22,6 +23,9 @@ using MinuteFlag = anybit::WholeNumber<0, 1'000'000>;
 using MinutesFlag = anybit::WholeNumber<1, 1'000'000>;
 using CountFlag = anybit::WholeNumber<1, 1024>;
 using NoiseFlag = anybit::RealNumber<std::ratio<0>, std::ratio<999, 1000>>;
+using ReplicasFlag = anybit::WholeNumber<1, 1000>;
+using StartupFlag = anybit::RealNumber<std::ratio<0>, std::ratio<3600>>;
+using LapseFlag = anybit::RealNumber<std::ratio<1>, std::ratio<1000>>;
 using RatioFlag = anybit::RealNumber<std::milli, std::kilo>;
 
 ABSL_FLAG(std::string, profile, "", "latencies and accuracies, a JSON file as anybit-server --save_profile writes it");
@@ -31,7 +35,9 @@ ABSL_FLAG(std::string, seed, "1", "of the workload and the noise; for --sweep N[
 ABSL_FLAG(
     std::optional<LoadFlag>, load, std::nullopt,
     "offered requests as a multiple of the fastest point's capacity, by default 0.8; given with --arrival_times or "
-    "--azure, it stretches the times to that load");
+    "--azure, it stretches the times to that load; of --fleet the day's peak (of a recording the mean) as a multiple "
+    "of "
+    "one replica's capacity, by default 2");
 ABSL_FLAG(std::optional<RequestsFlag>, requests, std::nullopt,
           "how many requests, by default 20000; of a file: the first ones");
 ABSL_FLAG(std::string, arrivals, "",
@@ -58,12 +64,22 @@ ABSL_FLAG(bool, bound, true, "compute the clairvoyant bound");
 ABSL_FLAG(std::string, outcomes, "",
           "CSV file to write, the outcome of each request: id,outcome,point,batch,start_us,finish_us");
 ABSL_FLAG(std::string, save_arrivals, "", "CSV file to write: the trace, as --arrivals reads it");
-ABSL_FLAG(std::string, timeline, "", "SVG file to write: the operating points over time");
+ABSL_FLAG(std::string, timeline, "", "SVG file to write: the operating points over time, or the fleet over the day");
 ABSL_FLAG(bool, sweep, false,
           "every policy (or those of --policy) at every load; writes sweep.md, sweep.csv and figures");
 ABSL_FLAG(std::string, out, "", "the folder that --sweep writes to");
 ABSL_FLAG(std::string, loads, "", "X[,X] for --sweep, by default 0.3,0.5,0.7,0.85,1,1.2,1.5,2,3");
 ABSL_FLAG(std::optional<CountFlag>, jobs, std::nullopt, "threads of --sweep; by default all that the machine has");
+
+ABSL_FLAG(bool, fleet, false,
+          "a day of replicas that an autoscaler adds and removes as deploy/k8s says; --azure and --arrival_times give "
+          "the day's course by the minute");
+ABSL_FLAG(ReplicasFlag, min_replicas, 2, "least replicas of --fleet");
+ABSL_FLAG(ReplicasFlag, max_replicas, 10, "most replicas of --fleet");
+ABSL_FLAG(StartupFlag, startup, 60, "seconds until a new replica of --fleet serves");
+ABSL_FLAG(std::string, targets, "0.02,0.25,0.7",
+          "of --fleet, for each replica: seconds of queued work, share of accuracy given up, load at full accuracy");
+ABSL_FLAG(LapseFlag, time_lapse, 120, "of --fleet: how much faster than a request the day and the autoscaler pass");
 
 namespace anybit::scheduler::sim {
 namespace {
@@ -83,6 +99,8 @@ ProgramDescription Program() {
                    {.title = "the server",
                     .flags = {"world", "policy", "slots", "noise", "profile_ratio", "point_ratios"}},
                    {.title = "output", .flags = {"json", "bound", "outcomes", "save_arrivals", "timeline"}},
+                   {.title = "a fleet",
+                    .flags = {"fleet", "min_replicas", "max_replicas", "startup", "targets", "time_lapse"}},
                    {.title = "many traces", .flags = {"sweep", "out", "loads", "jobs"}}},
       .footer = "exit status: 0 it ran, 1 a result could not be written, 2 wrong usage or input",
       .version = absl::StrCat("anybit-simulate ", kVersion)};
@@ -110,6 +128,30 @@ absl::StatusOr<std::vector<double>> ParseLoads(const std::string& text) {
   return loads;
 }
 
+// The fleet's rule from the flags.
+absl::StatusOr<FleetOptions> ParseFleet() {
+  FleetOptions fleet;
+  AutoscalerOptions& rule = fleet.autoscaler;
+  rule.min_replicas = static_cast<int>(absl::GetFlag(FLAGS_min_replicas));
+  rule.max_replicas = static_cast<int>(absl::GetFlag(FLAGS_max_replicas));
+  if (rule.max_replicas < rule.min_replicas) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--max_replicas ", rule.max_replicas, " is below --min_replicas ", rule.min_replicas));
+  }
+  const std::string text = absl::GetFlag(FLAGS_targets);
+  for (const absl::string_view part : absl::StrSplit(text, ',')) {
+    double& target = rule.targets.emplace_back();
+    if (!absl::SimpleAtod(part, &target) || !(target > 0)) rule.targets.clear();
+    if (rule.targets.empty()) break;
+  }
+  if (rule.targets.size() != 3) {
+    return absl::InvalidArgumentError(absl::StrCat("--targets takes three numbers above 0, not '", text, "'"));
+  }
+  fleet.startup = std::chrono::nanoseconds(static_cast<int64_t>(absl::GetFlag(FLAGS_startup) * 1e9));
+  fleet.time_lapse = absl::GetFlag(FLAGS_time_lapse);
+  return fleet;
+}
+
 absl::StatusOr<std::vector<uint64_t>> ParseSeeds(const std::string& text) {
   std::vector<uint64_t> seeds;
   for (const absl::string_view part : absl::StrSplit(text, ',')) {
@@ -134,6 +176,12 @@ absl::Status CheckTogether(const SimulateOptions& options, bool loads_given, boo
   if (files + workload_given > 1) {
     return absl::InvalidArgumentError("only one of --workload, --arrivals, --arrival_times and --azure can be given");
   }
+  if (options.run_fleet && (options.sweep || workload_given || !options.arrivals.empty() || options.requests ||
+                            !options.outcomes.empty() || !options.save_arrivals.empty() || options.server_world())) {
+    return absl::InvalidArgumentError(
+        "--fleet takes --azure, --arrival_times or its own day, in the ideal world, and writes --timeline: no --sweep, "
+        "--workload, --arrivals, --requests, --world, --outcomes or --save_arrivals");
+  }
   if (options.sweep) {
     if (options.out.empty()) return absl::InvalidArgumentError("--sweep needs --out DIR");
     if (files > 0) return absl::InvalidArgumentError("--sweep makes its traces itself: it takes --workload, no file");
@@ -152,7 +200,7 @@ absl::Status CheckTogether(const SimulateOptions& options, bool loads_given, boo
     return absl::InvalidArgumentError(
         "--arrivals already contains arrival times and deadlines: it takes no --load and no --objective");
   }
-  if (options.policies.size() > 1 && (!options.outcomes.empty() || !options.timeline.empty())) {
+  if (options.policies.size() > 1 && !options.run_fleet && (!options.outcomes.empty() || !options.timeline.empty())) {
     return absl::InvalidArgumentError(
         absl::StrCat("--outcomes and --timeline are of one policy, not of ", options.policies.size()));
   }
@@ -177,6 +225,9 @@ absl::Status ParseTexts(SimulateOptions& options) {
   const absl::StatusOr<World> world = ParseWorld(absl::GetFlag(FLAGS_world));
   if (!world.ok()) return world.status();
   options.simulation.world.world = *world;
+  const absl::StatusOr<FleetOptions> fleet = ParseFleet();
+  if (!fleet.ok()) return fleet.status();
+  options.fleet = *fleet;
   for (const absl::string_view part : absl::StrSplit(absl::GetFlag(FLAGS_point_ratios), ',', absl::SkipEmpty())) {
     double& ratio = options.simulation.point_ratios.emplace_back();
     if (!absl::SimpleAtod(part, &ratio)) {
@@ -209,7 +260,8 @@ absl::StatusOr<SimulateOptions> ParseSimulateOptions(std::span<const std::string
                           .save_arrivals = absl::GetFlag(FLAGS_save_arrivals),
                           .timeline = absl::GetFlag(FLAGS_timeline),
                           .sweep = absl::GetFlag(FLAGS_sweep),
-                          .out = absl::GetFlag(FLAGS_out)};
+                          .out = absl::GetFlag(FLAGS_out),
+                          .run_fleet = absl::GetFlag(FLAGS_fleet)};
   if (absl::Status status = ParseTexts(options); !status.ok()) return status;
   if (!workload.empty()) options.workloads = workload;
   if (!policy.empty()) options.policies = absl::StrSplit(policy, ',');

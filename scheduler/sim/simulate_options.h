@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "base/arrivals/arrival_times.h"
 #include "base/time.h"
+#include "scheduler/sim/fleet/fleet.h"
 #include "scheduler/sim/simulation.h"
 
 namespace anybit::scheduler::sim {
@@ -37,6 +38,8 @@ struct SimulateOptions {
   bool sweep = false;
   std::string out;
   int jobs = 1;
+  bool run_fleet = false;
+  FleetOptions fleet;  // its time and rule; the rest is that of the other flags
   std::string answer;  // the text of --help: to be printed in place of a run
 
   bool server_world() const { return simulation.world.world == World::kServer; }
