@@ -196,12 +196,22 @@ void ServingMetrics::AddGauges(const ServingMetricsLabels& labels) {
   queue_work_ = series_.Gauge("anybit_queue_work_seconds",
                               "Time that all slots need for the rows that wait, at the most accurate operating point.");
   running_batches_ = series_.Gauge("anybit_running_batches", "Batches that run.");
+  weight_bytes_ = series_.Gauge("anybit_weight_bytes",
+                                "Memory of the network's weights, from which all operating points are derived.");
+  panel_bytes_ = series_.Gauge("anybit_panel_bytes",
+                               "Memory of the panels that are kept: copies of the weights for single operating points "
+                               "(--panel_memory limits them).");
   for (int slot = 0; slot < labels.slots; ++slot) {
     slot_busy_.push_back(
         series_.Counter("anybit_slot_busy_seconds_total",
                         "Time in which a slot computed; each batch counts once. Its rate is the utilization.",
                         {{"slot", std::to_string(slot)}}));
   }
+}
+
+void ServingMetrics::SetNetworkBytes(int64_t weights, int64_t panels) {
+  weight_bytes_->Set(static_cast<double>(weights));
+  panel_bytes_->Set(static_cast<double>(panels));
 }
 
 void ServingMetrics::OnDispatched(const scheduler::DispatchedEvent& event) {

@@ -50,6 +50,8 @@ class ServingMetrics : public scheduler::SchedulerObserver {
   void CountLiveRow(PointId point, bool agrees);
   // A client knows whether an answer of `point` was correct. Any thread.
   void CountFeedback(PointId point, bool correct);
+  // Memory of the network's weights, and of their copies for single points. Any thread.
+  void SetNetworkBytes(int64_t weights, int64_t panels);
 
  private:
   struct Point {
@@ -99,6 +101,8 @@ class ServingMetrics : public scheduler::SchedulerObserver {
   prometheus::Gauge* queue_rows_;
   prometheus::Gauge* queue_work_;
   prometheus::Gauge* running_batches_;
+  prometheus::Gauge* weight_bytes_;
+  prometheus::Gauge* panel_bytes_;
   prometheus::Counter* replaced_decisions_;
 };
 

@@ -71,6 +71,15 @@ TEST(ServingMetricsTest, RequestsAreCountedByHowTheyEnded) {
   EXPECT_THAT(text, HasSubstr("anybit_requests_total{outcome=\"shed\"} 2\n"));
 }
 
+TEST(ServingMetricsTest, TheNetworksMemoryIsShown) {
+  MetricsPage page;
+  ServingMetrics metrics(page, Labels());
+  metrics.SetNetworkBytes(700, 3000);
+  metrics.SetNetworkBytes(700, 2000);
+  EXPECT_THAT(Shown(page), HasSubstr("anybit_weight_bytes 700\n"));
+  EXPECT_THAT(Shown(page), HasSubstr("anybit_panel_bytes 2000\n"));
+}
+
 TEST(ServingMetricsTest, WhatEndsBeforeItHasAVersionIsCountedWithoutOne) {
   MetricsPage page;
   ServerMetrics edge(page, {});

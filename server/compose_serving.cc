@@ -272,6 +272,7 @@ std::string ComposedServing::MetricsText() {
                                .power_watts = reading->power_watts,
                                .uncorrected_memory_errors = reading->uncorrected_memory_errors});
   }
+  for (const SharedVersion& version : versions_->labels().all()) version->UpdateMetrics();
   server_metrics_.SetRequestBytes(memory_->held_bytes(), memory_->limit_bytes());
   if (const std::shared_ptr<const TlsIdentity> identity = security_.tls_identity()) {
     server_metrics_.SetCertificateExpiry(identity->expires);

@@ -139,6 +139,10 @@ class ComposedVersionImpl final : public ComposedVersion {
   scheduler::Scheduler& scheduler() override { return *scheduler_; }
   const ModelStatistics& statistics() const override { return statistics_; }
   void CountFeedback(PointId point, bool correct) override { metrics_->CountFeedback(point, correct); }
+  void UpdateMetrics() override {
+    const model::NetworkBytes bytes = network_->bytes();
+    metrics_->SetNetworkBytes(bytes.weights, bytes.panels);
+  }
   std::optional<model::DeviceReading> ReadDevice() const override { return network_->ReadDevice(); }
   const Facts& facts() const override { return facts_; }
 

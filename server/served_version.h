@@ -24,6 +24,8 @@ class ServedVersion {
   virtual const ModelStatistics& statistics() const = 0;
   // A client knows whether an answer of `point` was correct.
   virtual void CountFeedback(PointId point, bool correct) {}
+  // Brings the metrics up to date that no event tells.
+  virtual void UpdateMetrics() {}
   // Of the device that it runs on, where there is one that tells.
   virtual std::optional<model::DeviceReading> ReadDevice() const { return std::nullopt; }
 };

@@ -2,12 +2,12 @@
 """Makes the root folder of the server's image out of pinned Debian packages and our programs, and nothing else.
 
 usage: make_root.py lock   [--packages FILE] [--lock FILE]
-       make_root.py build  [--lock FILE] [--debs FOLDER] --bin FOLDER... --out FOLDER
+       make_root.py build  [--lock FILE] [--debs FOLDER] --bin FOLDER... [--server FILE] --out FOLDER
                           [--library FILE...] [PATH=FILE...]
 
   lock    resolves the packages of packages.txt and writes name, version and SHA-256 of each into packages.lock
   build   fetches exactly those (apt-get download), compares the sums, unpacks the libraries that a program of --bin
-          loads, adds the programs, the libraries of --library, an unprivileged user, and each FILE as PATH; writes the
+          loads, adds the programs (of --server, if it is given, as anybit-server), the libraries of --library, an unprivileged user, and each FILE as PATH; writes the
           bill of materials (usr/share/anybit/sbom.spdx.json)
 
 Dockerfile runs `build`, and so does try_root, which starts the result without Docker. No script of a package runs.
@@ -134,6 +134,8 @@ def build(arguments):
         (out / name).symlink_to(f"usr/{name}")
     for program in PROGRAMS:
         found = [path for folder in arguments.bin if (path := pathlib.Path(folder) / program).is_file()]
+        if program == "anybit-server" and arguments.server:
+            found = [pathlib.Path(arguments.server)]
         if not found:
             fail(f"no folder of --bin has {program}")
         add_file(found[0], out / "usr/bin" / program, 0o755)
@@ -237,6 +239,7 @@ def main():
     parser.add_argument("--packages", default=HERE / "packages.txt")
     parser.add_argument("--debs")
     parser.add_argument("--bin", action="append")
+    parser.add_argument("--server")
     parser.add_argument("--out")
     parser.add_argument("--library", action="append", default=[])
     parser.add_argument("command", nargs="?")

@@ -141,6 +141,8 @@ PANELS = [
      [(select("process_resident_memory_bytes"), "{{pod}}, resident"),
       (select("anybit_request_memory_bytes"), "{{pod}}, requests"),
       (select("anybit_request_memory_limit_bytes"), "{{pod}}, limit of requests")], {}),
+    ("Network", "bytes", "Memory of the weights, and of the panels made of them for single operating points.",
+     [(select("anybit_weight_bytes"), "{{pod}}, weights"), (select("anybit_panel_bytes"), "{{pod}}, panels")], {}),
     ("Descriptors", "none", "Open file descriptors.", [(select("process_open_fds"), "{{pod}}")], {}),
     ("Replaced decisions", "ops", "Decisions of the policy that failed their check: a bug of the server.",
      [(total("anybit_decisions_replaced_total"), "")], {}),

@@ -19,6 +19,11 @@ namespace anybit::model {
 
 class KernelChooser;
 
+struct NetworkBytes {
+  int64_t weights = 0;  // what all operating points are derived from
+  int64_t panels = 0;   // derived for single ones, and kept
+};
+
 class AdaptiveNetwork {
  public:
   // Working memory of one slot; never shared between concurrent runs.
@@ -52,6 +57,9 @@ class AdaptiveNetwork {
 
   // Of the device that the network runs on, where there is one that tells. Any thread.
   virtual std::optional<DeviceReading> ReadDevice() const { return std::nullopt; }
+
+  // Memory of its weights, where the network counts it. Any thread.
+  virtual NetworkBytes bytes() const { return {}; }
 
   // Where the kernels of this network are chosen; null if there is no choice. Lives as long as the network.
   virtual KernelChooser* kernel_chooser() { return nullptr; }

@@ -104,6 +104,14 @@ class PointTrials : public TrialRunner {
   const double state_ratio_;
 };
 
+int64_t WeightBytes(const Artifact& artifact) {
+  size_t bytes = 0;
+  for (const LayerStore& layer : artifact.store) {
+    bytes += layer.q8.size() + sizeof(float) * (layer.scale.size() + layer.full.size());
+  }
+  return static_cast<int64_t>(bytes);
+}
+
 class PackedNetworkImpl : public PackedNetwork {
  public:
   PackedNetworkImpl(Artifact artifact, const KernelTable& kernels, const PackedNetworkOptions& options)
@@ -111,6 +119,7 @@ class PackedNetworkImpl : public PackedNetwork {
         artifact_(std::move(artifact)),
         plan_(*PlanNetwork(artifact_.spec)),
         description_(Describe(artifact_)),
+        weight_bytes_(WeightBytes(artifact_)),
         activations_(PlanActivations(plan_)),
         interpreter_(plan_, activations_, kernels, HasFullPrecision(artifact_), NearActivations(options)),
         packer_(artifact_, plan_, activations_, kernels),
@@ -134,7 +143,7 @@ class PackedNetworkImpl : public PackedNetwork {
   KernelChoices choices() const override { return choices_.choices(); }
   absl::Status SetChoices(const KernelChoices& choices) override;
   void MeasureChoices(int max_rows, nanoseconds budget, const MonotonicClock& now, std::stop_token stop) override;
-  int64_t panel_bytes() const override { return panels_.bytes(); }
+  NetworkBytes bytes() const override { return {.weights = weight_bytes_, .panels = panels_.bytes()}; }
 
  private:
   class PackedScratch;
@@ -151,6 +160,7 @@ class PackedNetworkImpl : public PackedNetwork {
   const Artifact artifact_;
   const NetworkPlan plan_;
   const NetworkDescription description_;
+  const int64_t weight_bytes_;
   const ActivationPlan activations_;
   const Interpreter interpreter_;
   const PanelPacker packer_;

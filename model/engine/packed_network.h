@@ -58,8 +58,7 @@ class PackedNetwork : public AdaptiveNetwork, public KernelChooser {
 
   KernelChooser* kernel_chooser() final { return this; }
 
-  // Bytes of the panels kept now.
-  virtual int64_t panel_bytes() const = 0;
+  int64_t panel_bytes() const { return bytes().panels; }
 };
 
 }  // namespace anybit::model

@@ -416,6 +416,7 @@ TEST(Panels, AreMadeWhenAPointIsFirstUsedAndDroppedOverBudget) {
     EXPECT_GT(bytes.back(), 0);
     EXPECT_EQ(Logits(*roomy, ToPointId(point), images), expected.back());
     EXPECT_EQ(roomy->panel_bytes(), before + bytes.back()) << "panels were made twice";
+    EXPECT_GT(roomy->bytes().weights, 0);
   }
 
   // Room for point 1 and one of 2 and 3.
