@@ -11,6 +11,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/time.h"
 
@@ -56,7 +57,20 @@ void DescribeLabels(const std::vector<std::string>& labels, Properties& properti
   if (splittable) properties["labels"] = absl::StrJoin(labels, ",");
 }
 
-// Operating points, SLA classes, tenants and labels.
+// How FP32 tensors of the input become codes.
+void DescribeFloats(const model::FloatInput& floats, Properties& properties) {
+  const auto numbers = [](const std::vector<double>& values) {
+    return absl::StrJoin(values, ",",
+                         [](std::string* out, double value) { absl::StrAppendFormat(out, "%.9g", value); });
+  };
+  properties["fp32_input.shape"] = absl::StrCat("-1,", absl::StrJoin(floats.shape, ","));
+  properties["fp32_input.layout"] = floats.channels_first ? "NCHW" : "NHWC";
+  properties["fp32_input.scale"] = numbers({floats.scale});
+  properties["fp32_input.mean"] = numbers(floats.mean);
+  properties["fp32_input.std"] = numbers(floats.deviation);
+}
+
+// Operating points, SLA classes, tenants, labels and float inputs.
 Properties PropertiesOf(const ServedModel& model) {
   Properties properties;
   DescribeEach(model.network.points, "operating_point", "operating_points", properties,
@@ -76,6 +90,7 @@ Properties PropertiesOf(const ServedModel& model) {
     properties[prefix + "accuracy_floor_bp"] = absl::StrCat(tenant.accuracy_floor_bp);
   });
   DescribeLabels(model.network.labels, properties);
+  if (model.network.floats.has_value()) DescribeFloats(*model.network.floats, properties);
   return properties;
 }
 

@@ -49,6 +49,20 @@ TEST(DescribeModelTest, ConfigHasThePropertiesAsParameters) {
   EXPECT_EQ(config.parameters().at("sla_classes").string_value(), "default,interactive");
 }
 
+TEST(DescribeModelTest, MetadataAndConfigTellHowFloatsBecomeCodes) {
+  ServedModel model = Model();
+  EXPECT_FALSE(DescribeModel(model).properties().contains("fp32_input.shape"));
+  model.network.floats = model::FloatInput{
+      .channels_first = true, .scale = 1.0 / 255, .mean = {0.485}, .deviation = {0.229}, .shape = {1, 2, 2}};
+  const auto properties = DescribeModel(model).properties();
+  EXPECT_EQ(properties.at("fp32_input.shape"), "-1,1,2,2");
+  EXPECT_EQ(properties.at("fp32_input.layout"), "NCHW");
+  EXPECT_EQ(properties.at("fp32_input.scale"), "0.00392156863");
+  EXPECT_EQ(properties.at("fp32_input.mean"), "0.485");
+  EXPECT_EQ(properties.at("fp32_input.std"), "0.229");
+  EXPECT_EQ(ConfigureModel(model).parameters().at("fp32_input.layout").string_value(), "NCHW");
+}
+
 TEST(DescribeModelTest, MetadataAdvertisesLabelsAsAListWhateverTheyHold) {
   ServedModel model = Model();
   model.network.labels = {"zero", "one", "two"};

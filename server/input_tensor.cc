@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "model/format/float_input.h"
 #include "server/parameters.h"
 #include "server/shown_text.h"
 
@@ -26,20 +29,30 @@ std::string ShapeText(const google::protobuf::RepeatedField<int64_t>& shape) {
                       "]");
 }
 
-// The datatypes of the first field that holds elements, other than the one for UINT8; empty if there is none.
-absl::string_view ForeignContents(const InferTensorContents& contents) {
+// The datatypes of the first field that holds elements, other than the one for FP32 or UINT8; empty if there is none.
+absl::string_view ForeignContents(const InferTensorContents& contents, bool floats) {
   if (contents.bool_contents_size() > 0) return "BOOL";
   if (contents.int_contents_size() > 0) return "INT8, INT16 or INT32";
   if (contents.int64_contents_size() > 0) return "INT64";
+  if (floats && contents.uint_contents_size() > 0) return "UINT8, UINT16 or UINT32";
   if (contents.uint64_contents_size() > 0) return "UINT64";
-  if (contents.fp32_contents_size() > 0) return "FP32";
+  if (!floats && contents.fp32_contents_size() > 0) return "FP32";
   if (contents.fp64_contents_size() > 0) return "FP64";
   if (contents.bytes_contents_size() > 0) return "BYTES";
   return "";
 }
 
-absl::StatusOr<int> CheckShape(const ModelInferRequest::InferInputTensor& input, const ServedModel& model) {
-  const std::vector<int64_t>& row = model.network.input.shape;
+// What a request's input must be, by its datatype.
+struct ExpectedInput {
+  absl::string_view datatype;         // UINT8 or FP32
+  const std::vector<int64_t>& shape;  // of one row
+  int64_t element_bytes = 1;
+};
+
+bool IsFloats(const ExpectedInput& expected) { return expected.element_bytes == sizeof(float); }
+
+absl::StatusOr<int> CheckShape(const ModelInferRequest::InferInputTensor& input, const std::vector<int64_t>& row,
+                               const ServedModel& model) {
   const auto& shape = input.shape();
   const bool fits = shape.size() == static_cast<int>(row.size()) + 1 && shape[0] >= 1 &&
                     std::equal(row.begin(), row.end(), shape.begin() + 1);
@@ -55,22 +68,27 @@ absl::StatusOr<int> CheckShape(const ModelInferRequest::InferInputTensor& input,
   return static_cast<int>(shape[0]);
 }
 
-absl::StatusOr<std::string> ReadTypedContents(const ModelInferRequest::InferInputTensor& input, size_t elements,
+absl::StatusOr<std::string> ReadTypedContents(const ModelInferRequest::InferInputTensor& input,
+                                              const ExpectedInput& expected, size_t elements,
                                               const std::string& of_model) {
-  if (const absl::string_view foreign = ForeignContents(input.contents()); !foreign.empty()) {
+  const bool floats = IsFloats(expected);
+  if (const absl::string_view foreign = ForeignContents(input.contents(), floats); !foreign.empty()) {
     return absl::InvalidArgumentError(absl::StrCat("unexpected explicit tensor data for input tensor ",
                                                    ShownText(input.name()), of_model, " of type ", foreign,
-                                                   ", expected datatype UINT8."));
+                                                   ", expected datatype ", expected.datatype, "."));
   }
   const auto& values = input.contents().uint_contents();
-  if (values.empty()) {
+  const auto& numbers = input.contents().fp32_contents();
+  const size_t count = static_cast<size_t>(floats ? numbers.size() : values.size());
+  if (count == 0) {
     return absl::InvalidArgumentError(
         absl::StrCat("unable to find data for input tensor ", ShownText(input.name()), of_model, " in request."));
   }
-  if (static_cast<size_t>(values.size()) != elements) {
+  if (count != elements) {
     return absl::InvalidArgumentError(absl::StrCat("input element count mismatch for input ", ShownText(input.name()),
-                                                   of_model, ". Expected ", elements, ", got ", values.size(), "."));
+                                                   of_model, ". Expected ", elements, ", got ", count, "."));
   }
+  if (floats) return std::string(reinterpret_cast<const char*>(numbers.data()), elements * sizeof(float));
   std::string bytes(elements, '\0');
   for (size_t i = 0; i < elements; ++i) {
     const uint32_t value = values[static_cast<int>(i)];
@@ -83,10 +101,11 @@ absl::StatusOr<std::string> ReadTypedContents(const ModelInferRequest::InferInpu
   return bytes;
 }
 
-absl::StatusOr<std::string> ReadContents(ModelInferRequest& request, size_t elements, const std::string& of_model) {
+absl::StatusOr<std::string> ReadContents(ModelInferRequest& request, const ExpectedInput& expected, size_t elements,
+                                         const std::string& of_model) {
   const auto& input = request.inputs(0);
-  if (request.raw_input_contents().empty()) return ReadTypedContents(input, elements, of_model);
-  if (input.contents().uint_contents_size() > 0 || !ForeignContents(input.contents()).empty()) {
+  if (request.raw_input_contents().empty()) return ReadTypedContents(input, expected, elements, of_model);
+  if (!ForeignContents(input.contents(), true).empty() || !ForeignContents(input.contents(), false).empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat("contents field must not be specified when using raw_input_contents for ", ShownText(input.name()),
                      of_model, "."));
@@ -96,11 +115,23 @@ absl::StatusOr<std::string> ReadContents(ModelInferRequest& request, size_t elem
                                                    request.raw_input_contents_size(), of_model, "."));
   }
   std::string& raw = *request.mutable_raw_input_contents(0);
-  if (raw.size() != elements) {
+  const size_t bytes = elements * static_cast<size_t>(expected.element_bytes);
+  if (raw.size() != bytes) {
     return absl::InvalidArgumentError(absl::StrCat("input byte size mismatch for input ", ShownText(input.name()),
-                                                   of_model, ". Expected ", elements, ", got ", raw.size(), "."));
+                                                   of_model, ". Expected ", bytes, ", got ", raw.size(), "."));
   }
   return std::move(raw);
+}
+
+absl::StatusOr<std::string> CodesOf(const model::FloatInput& input, const std::string& floats, const std::string& name,
+                                    const std::string& of_model) {
+  std::string codes(floats.size() / sizeof(float), '\0');
+  const std::optional<int64_t> bad = model::ToCodes(input, floats, reinterpret_cast<uint8_t*>(codes.data()));
+  if (!bad.has_value()) return codes;
+  float value;
+  std::memcpy(&value, floats.data() + *bad * static_cast<int64_t>(sizeof(value)), sizeof(value));
+  return absl::InvalidArgumentError(
+      absl::StrCat("element ", *bad, " of input ", ShownText(name), of_model, " is ", value, ", not a finite number."));
 }
 
 }  // namespace
@@ -120,15 +151,21 @@ absl::StatusOr<InputTensor> ReadInput(ModelInferRequest& request, const ServedMo
   }
   if (absl::Status status = RefuseSharedMemory(input.parameters(), input.name()); !status.ok()) return status;
   if (absl::Status status = CheckForeignParameters(input.parameters()); !status.ok()) return status;
-  if (input.datatype() != "UINT8") {
+  const std::optional<model::FloatInput>& floats = model.network.floats;
+  const bool is_floats = floats.has_value() && input.datatype() == "FP32";
+  if (input.datatype() != "UINT8" && !is_floats) {
     return absl::InvalidArgumentError(absl::StrCat("inference input ", ShownText(input.name()), of_model,
-                                                   " has datatype ", ShownText(input.datatype()),
-                                                   ", expected 'UINT8'."));
+                                                   " has datatype ", ShownText(input.datatype()), ", expected 'UINT8'",
+                                                   floats.has_value() ? " or 'FP32'" : "", "."));
   }
-  const absl::StatusOr<int> rows = CheckShape(input, model);
+  const ExpectedInput wanted{.datatype = is_floats ? "FP32" : "UINT8",
+                             .shape = is_floats ? floats->shape : expected.shape,
+                             .element_bytes = is_floats ? static_cast<int64_t>(sizeof(float)) : 1};
+  const absl::StatusOr<int> rows = CheckShape(input, wanted.shape, model);
   if (!rows.ok()) return rows.status();
   absl::StatusOr<std::string> bytes =
-      ReadContents(request, static_cast<size_t>(*rows) * static_cast<size_t>(expected.elements), of_model);
+      ReadContents(request, wanted, static_cast<size_t>(*rows) * static_cast<size_t>(expected.elements), of_model);
+  if (bytes.ok() && is_floats) bytes = CodesOf(*floats, *bytes, input.name(), of_model);
   if (!bytes.ok()) return bytes.status();
   return InputTensor{.rows = *rows, .bytes = *std::move(bytes)};
 }

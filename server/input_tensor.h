@@ -16,7 +16,7 @@ struct InputTensor {
 };
 
 // InvalidArgument, naming value and limit, unless the request has the model's input and nothing else. Contents may be
-// raw or typed; raw ones are taken out of `request`.
+// raw or typed; raw ones are taken out of `request`. Floats, of a model that takes them, become codes here.
 absl::StatusOr<InputTensor> ReadInput(inference::ModelInferRequest& request, const ServedModel& model);
 
 }  // namespace anybit::server

@@ -1,6 +1,7 @@
 #include "server/input_tensor.h"
 
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <limits>
 #include <string>
@@ -137,6 +138,90 @@ TEST(InputTensorTest, TypedContentsAreOfTheOneFieldComplete) {
 TEST(InputTensorTest, TypedContentsOutOfRangeAreRefusedNotCut) {
   ExpectRefused(TypedRequest({1, 2, 256, 4}), "element 2 of input 'image' for model 'sums' is 256");
   ExpectRefused(TypedRequest({1, 2, 3, 0xffffffffu}), "is 4294967295");
+}
+
+// A model of pixels x and y that takes (pixel / 255 - 0.5) / 0.25 in floats, too.
+ServedModel FloatModel(bool channels_first) {
+  ServedModel model = Model();
+  model.network.input = {.name = "image", .shape = {1, 2, 2}, .elements = 4};
+  model.network.floats = model::FloatInput{.channels_first = channels_first,
+                                           .shape = {1, 2, 2},
+                                           .gain = {0.25f * 255, 0.25f * 255},
+                                           .offset = {0.5f * 255, 0.5f * 255}};
+  if (channels_first) model.network.floats->shape = {2, 1, 2};
+  return model;
+}
+
+ModelInferRequest FloatRequest(const std::vector<int64_t>& shape, const std::vector<float>& values) {
+  ModelInferRequest request = InferRequest();
+  auto& input = *request.mutable_inputs(0);
+  input.set_datatype("FP32");
+  input.clear_shape();
+  for (int64_t d : shape) input.add_shape(d);
+  request.set_raw_input_contents(
+      0, std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)));
+  return request;
+}
+
+ModelInferRequest Typed(ModelInferRequest request) {
+  const std::string raw = request.raw_input_contents(0);
+  request.clear_raw_input_contents();
+  for (size_t at = 0; at < raw.size(); at += sizeof(float)) {
+    float value;
+    std::memcpy(&value, raw.data() + at, sizeof(value));
+    request.mutable_inputs(0)->mutable_contents()->add_fp32_contents(value);
+  }
+  return request;
+}
+
+std::vector<int> CodesOf(ModelInferRequest request, const ServedModel& model) {
+  const auto input = ReadInput(request, model);
+  EXPECT_TRUE(input.ok()) << input.status();
+  std::vector<int> codes;
+  for (const char code : input.value_or(InputTensor{}).bytes) codes.push_back(static_cast<uint8_t>(code));
+  return codes;
+}
+
+TEST(InputTensorTest, FloatsBecomeTheCodesThatTheyWereNormalisedFrom) {
+  const ModelInferRequest last = FloatRequest({1, 1, 2, 2}, {-2, 2, 0.1f, -9});
+  EXPECT_THAT(CodesOf(last, FloatModel(false)), ElementsAre(0, 255, 134, 0));
+  EXPECT_THAT(CodesOf(Typed(last), FloatModel(false)), ElementsAre(0, 255, 134, 0));
+  const ModelInferRequest first = FloatRequest({2, 2, 1, 2}, {-2, 2, 0.1f, -9, 9, -2, 2, 0.1f});
+  EXPECT_THAT(CodesOf(first, FloatModel(true)), ElementsAre(0, 134, 255, 0, 255, 255, 0, 134));
+  EXPECT_THAT(CodesOf(Typed(first), FloatModel(true)), ElementsAre(0, 134, 255, 0, 255, 255, 0, 134));
+}
+
+void ExpectFloatsRefused(ModelInferRequest request, bool channels_first, const std::string& part_of_message) {
+  const absl::Status status = ReadInput(request, FloatModel(channels_first)).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << part_of_message;
+  EXPECT_THAT(std::string(status.message()), HasSubstr(part_of_message));
+}
+
+TEST(InputTensorTest, AFloatThatIsNotFiniteIsRefusedByItsIndex) {
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+                          -std::numeric_limits<float>::infinity()}) {
+    const ModelInferRequest request = FloatRequest({1, 2, 1, 2}, {0, 0, bad, bad});
+    ExpectFloatsRefused(request, true, "element 2 of input 'image' for model 'sums' is ");
+    ExpectFloatsRefused(Typed(request), true, "not a finite number");
+  }
+}
+
+TEST(InputTensorTest, FloatsHaveTheDeclaredLayoutAndSize) {
+  ExpectFloatsRefused(FloatRequest({1, 1, 2, 2}, {0, 0, 0, 0}), true, "Expected [-1,2,1,2], got [1,1,2,2]");
+  ExpectFloatsRefused(FloatRequest({1, 2, 1, 2}, {0, 0, 0}), true, "Expected 16, got 12.");
+  ExpectFloatsRefused(Typed(FloatRequest({1, 2, 1, 2}, {0, 0, 0})), true, "Expected 4, got 3.");
+  ModelInferRequest request = Typed(FloatRequest({1, 2, 1, 2}, {}));
+  request.mutable_inputs(0)->mutable_contents()->add_uint_contents(1);
+  ExpectFloatsRefused(request, true, "of type UINT8, UINT16 or UINT32, expected datatype FP32");
+  request.mutable_inputs(0)->set_datatype("FP64");
+  ExpectFloatsRefused(request, true, "expected 'UINT8' or 'FP32'");
+}
+
+TEST(InputTensorTest, AModelOfFloatsTakesBytesAsBefore) {
+  ModelInferRequest request = FloatRequest({1, 1, 2, 2}, {0.5f});
+  request.mutable_inputs(0)->set_datatype("UINT8");
+  request.set_raw_input_contents(0, std::string("\1\2\3\4"));
+  EXPECT_THAT(CodesOf(request, FloatModel(true)), ElementsAre(1, 2, 3, 4));
 }
 
 TEST(InputTensorTest, ItsParametersAreChecked) {

@@ -52,13 +52,15 @@ absl::StatusOr<InferCall> TranslateRequest(ModelInferRequest& request, const Ser
 }
 
 int LargestRequestBytes(const ServedModel& model) {
-  // Typed contents take up to two bytes for each element (values above 127).
-  const int64_t bytes = 2 * model.network.input.elements * model.max_batch + kRoomBesideTensors;
+  // Typed contents take up to two bytes for each code (values above 127), and four for each float.
+  const int64_t element = model.network.floats.has_value() ? sizeof(float) : 2;
+  const int64_t bytes = element * model.network.input.elements * model.max_batch + kRoomBesideTensors;
   return static_cast<int>(std::min<int64_t>(bytes, std::numeric_limits<int>::max()));
 }
 
 int64_t LargestRawRequestBytes(const ServedModel& model) {
-  return model.network.input.elements * model.max_batch + kRoomBesideTensors;
+  const int64_t element = model.network.floats.has_value() ? sizeof(float) : 1;
+  return element * model.network.input.elements * model.max_batch + kRoomBesideTensors;
 }
 
 }  // namespace anybit::server

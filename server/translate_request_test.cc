@@ -144,6 +144,21 @@ TEST(TranslateRequestTest, TheLargestLegalRequestFitsIntoTheMessageLimit) {
   EXPECT_GT(LargestRequestBytes(model), 0);
 }
 
+TEST(TranslateRequestTest, SoDoesTheLargestRequestOfFloats) {
+  ServedModel model = Model();
+  model.max_batch = 4096;
+  model.network.floats = model::FloatInput{.shape = {2, 2, 1}, .gain = {1}, .offset = {0}};
+  ModelInferRequest request = InferRequest();
+  request.mutable_inputs(0)->set_shape(0, 4096);
+  request.mutable_inputs(0)->set_datatype("FP32");
+  request.set_raw_input_contents(0, std::string(4 * 4 * 4096, '\0'));
+  EXPECT_LE(static_cast<int64_t>(request.ByteSizeLong()), LargestRawRequestBytes(model));
+  EXPECT_LE(static_cast<int>(request.ByteSizeLong()), LargestRequestBytes(model));
+  const auto call = TranslateRequest(request, model);
+  ASSERT_TRUE(call.ok()) << call.status();
+  EXPECT_EQ(call->input.bytes.size(), 4u * 4096u);
+}
+
 TEST(TranslateRequestTest, ParametersOfRequestInputAndOutputAreChecked) {
   ExpectRefused(testing::WithInt64("triton_other", 1), "'triton_other'");
   ModelInferRequest request = InferRequest();

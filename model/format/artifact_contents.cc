@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/format/bit_width.h"
+#include "model/format/float_input_spec.h"
 #include "model/format/invalid.h"
 #include "model/format/requantize.h"
 
@@ -138,6 +139,9 @@ NetworkDescription Describe(const Artifact& artifact) {
       out->shape.push_back(extent);
       out->elements *= extent;
     }
+  }
+  if (artifact.spec.has_float_input()) {
+    description.floats = DescribeFloatInput(artifact.spec.float_input(), description.input.shape);
   }
   description.labels.assign(artifact.spec.labels().begin(), artifact.spec.labels().end());
   for (const ArtifactPoint& point : artifact.points) description.points.push_back(point.info);

@@ -3,9 +3,11 @@
 #define ANYBIT_MODEL_FORMAT_NETWORK_DESCRIPTION_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "model/format/float_input.h"
 #include "model/format/operating_point.h"
 
 namespace anybit::model {
@@ -21,6 +23,7 @@ struct NetworkDescription {
   std::string name;
   int64_t version = 1;                 // > 0
   TensorDescription input;             // u8
+  std::optional<FloatInput> floats;    // what float inputs stand for; absent: the network takes none
   TensorDescription output;            // float32 logits
   std::vector<std::string> labels;     // one per logit, or empty
   std::vector<OperatingPoint> points;  // 1..64

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/utf8.h"
+#include "model/format/float_input_spec.h"
 #include "model/format/invalid.h"
 
 namespace anybit::model {
@@ -264,6 +265,9 @@ absl::Status CheckEnd(const NetworkSpec& spec, const NetworkPlan& plan) {
   }
   if (spec.labels_size() != 0 && spec.labels_size() != plan.classes()) {
     return Invalid(spec.labels_size(), " labels for ", plan.classes(), " classes");
+  }
+  if (spec.has_float_input()) {
+    if (absl::Status status = CheckFloatInput(spec.float_input(), plan.input.channels); !status.ok()) return status;
   }
   // Protocol buffers would lose invalid bytes.
   for (const std::string& label : spec.labels()) {

@@ -34,8 +34,12 @@ struct FloatLayer {
   int64_t macs() const { return depth() * out.elements(); }
 };
 
+// What the file's network reads: bytes, or floats in one of two arrangements.
+enum class InputForm : uint8_t { kCodes, kChannelsFirst, kChannelsLast };
+
 struct FloatLayers {
   FeatureShape input;
+  InputForm input_form = InputForm::kChannelsFirst;
   std::vector<FloatLayer> layers;
   // The code that stands for the float network's 0, with which it pads its input, by channel. Empty: 0.
   std::vector<float> border;

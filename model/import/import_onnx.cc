@@ -15,7 +15,8 @@ absl::StatusOr<ImportedNetwork> Import(FloatGraph graph, const ImportOptions& op
   if (!layers.ok()) return layers.status();
   const std::string name = options.name.empty() ? graph.name : options.name;
   graph = {};  // its weights are in the layers now
-  ImportedNetwork network{.border = layers->border, .notes = layers->notes, .sparse = layers->sparse};
+  ImportedNetwork network{
+      .input_form = layers->input_form, .border = layers->border, .notes = layers->notes, .sparse = layers->sparse};
   absl::StatusOr<Artifact> artifact = ToArtifact(*std::move(layers), name, options.labels);
   if (!artifact.ok()) return artifact.status();
   network.artifact = *std::move(artifact);

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "model/format/artifact_contents.h"
+#include "model/import/float_layers.h"
 #include "model/import/lower_graph.h"
 
 namespace anybit::model {
@@ -25,6 +26,7 @@ struct ImportOptions {
 
 struct ImportedNetwork {
   Artifact artifact;
+  InputForm input_form = InputForm::kChannelsFirst;
   // The code per channel that stands for the float network's 0, with which it pads its input; empty: 0. At the fp32
   // point an image is padded with code 0 all the same (docs/formats.md).
   std::vector<float> border;

@@ -53,6 +53,17 @@ absl::Status CheckOperators(const FloatGraph& graph) {
                  ": no such operator is supported; accepted: ", absl::StrJoin(SupportedOperators(), ", "));
 }
 
+// Of a shape of four extents.
+bool ChannelsLast(const std::vector<int64_t>& shape) {
+  const auto colours = [](int64_t channels) { return channels == 1 || channels == 3 || channels == 4; };
+  return colours(shape[3]) && !colours(shape[1]) && shape[3] < shape[1] && shape[3] < shape[2];
+}
+
+InputForm FormOf(const GraphInput& input) {
+  if (input.codes) return InputForm::kCodes;
+  return input.shape.size() == 4 && ChannelsLast(input.shape) ? InputForm::kChannelsLast : InputForm::kChannelsFirst;
+}
+
 // The map of an input of shape [batch, channels, rows, columns], [batch, rows, columns, channels] or [batch, features].
 // Channels stand last where only the last extent looks like a number of colours, and is the smallest.
 absl::StatusOr<TensorAxes> InputAxes(const GraphInput& input) {
@@ -70,9 +81,7 @@ absl::StatusOr<TensorAxes> InputAxes(const GraphInput& input) {
                    shape[i] < 0 ? "not fixed" : absl::StrCat(shape[i]), ", expected 1..", limit);
   }
   if (shape.size() == 2) return TensorAxes::Vector(batch, shape[1]);
-  const auto colours = [](int64_t channels) { return channels == 1 || channels == 3 || channels == 4; };
-  const bool last = colours(shape[3]) && !colours(shape[1]) && shape[3] < shape[1] && shape[3] < shape[2];
-  if (!last) {
+  if (!ChannelsLast(shape)) {
     return TensorAxes::Map(batch, {.height = shape[2], .width = shape[3], .channels = shape[1]});
   }
   return TensorAxes::Map(batch, {.height = shape[1], .width = shape[2], .channels = shape[3]}).Transposed({0, 2, 3, 1});
@@ -141,6 +150,7 @@ absl::StatusOr<FloatLayers> LowerGraph(const FloatGraph& graph, const InputScali
       ScalingOf(scaling, graph.input.codes, static_cast<size_t>(axes->map().channels));
   if (!affine.ok()) return affine.status();
   Lowering state(graph);
+  state.layers().input_form = FormOf(graph.input);
   state.SetInput({.axes = *axes, .affine = *std::move(affine)});
   for (const GraphNode& node : graph.nodes) {
     if (absl::Status status = LowerNode(node, state); !status.ok()) return status;

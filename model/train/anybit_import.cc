@@ -51,6 +51,9 @@ ABSL_FLAG(std::vector<std::string>, mean, {},
           "mean by which the float network's input, pixels 0..1, was normalised: one number, or one per channel; "
           "empty: 0");
 ABSL_FLAG(std::vector<std::string>, std, {}, "standard deviation of that normalisation; empty: 1");
+ABSL_FLAG(std::string, float_input, "auto",
+          "how clients may send floats that are normalised by --mean and --std, besides pixels: nchw, nhwc, none, or "
+          "auto for what the float network reads");
 ABSL_FLAG(int64_t, images, 256, "images for the estimation of ranges and batch norm, without their labels");
 ABSL_FLAG(int64_t, test_images, 0, "images for the accuracies; 0: all");
 ABSL_FLAG(int64_t, max_damaged, 0, "damaged images that are listed and left out; with more the program fails");
@@ -285,7 +288,8 @@ absl::StatusOr<Request> RequestFromFlags() {
                             .calibration = absl::GetFlag(FLAGS_calibration),
                             .labels = absl::GetFlag(FLAGS_labels),
                             .name = absl::GetFlag(FLAGS_model_name),
-                            .normalisation = {.mean = *std::move(mean), .deviation = *std::move(deviation)}}};
+                            .normalisation = {.mean = *std::move(mean), .deviation = *std::move(deviation)},
+                            .float_input = absl::GetFlag(FLAGS_float_input)}};
 }
 
 // Codes of one bit are -1 and 1, so they cannot hold zeros that a layer needs.

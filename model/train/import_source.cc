@@ -58,12 +58,34 @@ absl::Status SetLabels(std::vector<std::string> labels, const ExampleSet* exampl
   return PlanNetwork(artifact.spec).status();
 }
 
+// Declares float inputs that are normalised as those of the float network, which reads them in `form`.
+absl::Status SetFloatInput(const ImportPlaces& places, InputForm form, Artifact& artifact) {
+  std::string layout = places.float_input;
+  if (layout == "auto") {
+    layout = form == InputForm::kCodes ? "none" : form == InputForm::kChannelsLast ? "nhwc" : "nchw";
+  }
+  if (layout == "none") return absl::OkStatus();
+  if (layout != "nchw" && layout != "nhwc") {
+    return Refused("--float_input: '", layout, "' is none of auto, nchw, nhwc, none");
+  }
+  proto::FloatInput& input = *artifact.spec.mutable_float_input();
+  input.set_channels_first(layout == "nchw");
+  input.set_scale(form == InputForm::kCodes ? 1 : 1.0 / 255);
+  const int64_t channels = artifact.spec.input().shape(artifact.spec.input().shape_size() - 1);
+  for (int64_t c = 0; c < channels; ++c) {
+    input.add_mean(static_cast<double>(places.normalisation.MeanOf(static_cast<size_t>(c))));
+    input.add_std(static_cast<double>(places.normalisation.DeviationOf(static_cast<size_t>(c))));
+  }
+  return PlanNetwork(artifact.spec).status();
+}
+
 absl::StatusOr<ImportSource> OpenResNet(const ImportPlaces& places, std::ostream& log) {
   absl::StatusOr<Task> task = OpenTask(places.arch, places.data.empty() ? kDefaultData : places.data);
   if (!task.ok()) return task.status();
   absl::StatusOr<Artifact> full = ReadWeights(places.weights, task->spec, places.normalisation, log);
   if (!full.ok()) return full.status();
   ImportSource source{.full = *std::move(full), .architecture = task->architecture};
+  if (absl::Status status = SetFloatInput(places, InputForm::kChannelsFirst, source.full); !status.ok()) return status;
   source.estimation = std::move(task->training);
   source.test = std::move(task->test);
   for (int c = 0; c < source.estimation->shape().channels; ++c) {
@@ -104,6 +126,7 @@ absl::StatusOr<ImportSource> OpenOnnx(const ImportPlaces& places, std::ostream& 
   ImportSource source{
       .full = std::move(network->artifact), .border = std::move(network->border), .sparse = std::move(network->sparse)};
   source.architecture = source.full.spec.name();
+  if (absl::Status status = SetFloatInput(places, network->input_form, source.full); !status.ok()) return status;
   if (places.data.empty() && places.calibration.empty()) {
     return Refused("neither --calibration nor --data names images to estimate ranges from");
   }

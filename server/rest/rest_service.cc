@@ -36,6 +36,8 @@ constexpr char kLengthField[] = "Inference-Header-Content-Length";  // as kserve
 
 // A text of JSON for each element of a tensor: three digits, a comma, and blanks of a body that people can read.
 constexpr int64_t kMaxJsonBytesPerElement = 8;
+// And of a float: 17 digits, sign, point, exponent, and what separates it.
+constexpr int64_t kMaxJsonBytesPerFloat = 26;
 
 // Triton's clients look at the status only, KServe's at the member too. `body` has it.
 HttpAnswer ReadyAnswer(bool ready, const Json& body) {
@@ -60,7 +62,8 @@ Request RequestFor(const RestPath& path) {
 int64_t ReadingBytes(int64_t body_bytes) { return body_bytes * kJsonMemoryFactor + kCallOverhead; }
 
 int64_t LargestBody(const ServedModel& model) {
-  return kMaxJsonBytesPerElement * model.network.input.elements * model.max_batch + kRoomBesideTensors;
+  const int64_t element = model.network.floats.has_value() ? kMaxJsonBytesPerFloat : kMaxJsonBytesPerElement;
+  return element * model.network.input.elements * model.max_batch + kRoomBesideTensors;
 }
 
 }  // namespace

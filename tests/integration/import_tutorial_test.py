@@ -4,13 +4,18 @@
 usage: import_tutorial_test.py IMPORT SERVER CLIENT
 """
 
+import json
+import math
 import pathlib
 import re
 import shlex
+import struct
 import subprocess
 import sys
 import tempfile
 import unittest
+import urllib.error
+import urllib.request
 
 from server_process import ServerProcess
 
@@ -57,6 +62,47 @@ class ImportTutorialTest(unittest.TestCase):
                 )
                 self.assertEqual(answered.returncode, 0, answered.stderr)
                 self.assertIn("Ankle boot", answered.stdout)
+                self.check_floats(server)
+
+    def check_floats(self, server):
+        """Pixels and the floats that the ONNX network would read get the same logits; a number without value none."""
+        model = json.loads(self.post(server, "")[1])
+        self.assertEqual(model["inputs"][0]["datatype"], "UINT8")
+        height, width = (int(extent) for extent in model["inputs"][0]["shape"][1:3])
+        self.assertEqual(model["properties"]["fp32_input.shape"], f"-1,1,{height},{width}")
+        pixels = [(7 * i) % 256 for i in range(height * width)]
+        floats = [pixel / 255 for pixel in pixels]
+        binary = struct.pack(f"<{len(floats)}f", *floats)
+        answers = [
+            self.infer(server, {"datatype": "UINT8", "shape": [1, height, width, 1], "data": pixels}),
+            self.infer(server, {"datatype": "FP32", "shape": [1, 1, height, width], "data": floats}),
+            self.infer(server, {"datatype": "FP32", "shape": [1, 1, height, width]}, binary),
+        ]
+        self.assertEqual({status for status, _ in answers}, {200}, answers)
+        logits = [json.loads(body)["outputs"][0]["data"] for _, body in answers]
+        self.assertEqual(logits[0], logits[1])
+        self.assertEqual(logits[0], logits[2])
+        bad = struct.pack("<f", math.nan) + binary[4:]
+        status, body = self.infer(server, {"datatype": "FP32", "shape": [1, 1, height, width]}, bad)
+        self.assertEqual(status, 400)
+        self.assertIn("element 0 of input 'image'", body)
+
+    def infer(self, server, tensor, binary=b""):
+        tensor = {"name": "image", **tensor}
+        if binary:
+            tensor["parameters"] = {"binary_data_size": len(binary)}
+        text = json.dumps({"inputs": [tensor], "parameters": {"operating_point": "w8a8"}}).encode()
+        headers = {"Inference-Header-Content-Length": str(len(text))} if binary else {}
+        return self.post(server, "/infer", text + binary, headers)
+
+    def post(self, server, path, body=None, headers=None):
+        url = f"http://{server.http_address}/v2/models/fashion_tiny{path}"
+        request = urllib.request.Request(url, data=body, headers=headers or {})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
 
 
 if __name__ == "__main__":
