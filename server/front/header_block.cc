@@ -1,6 +1,6 @@
 #include "server/front/header_block.h"
 
-#include <new>
+#include "absl/algorithm/container.h"
 
 namespace anybit::server {
 namespace {
@@ -8,17 +8,40 @@ namespace {
 // Of each table: the protocol's initial value, which gRPC's server does not change.
 constexpr size_t kTableBytes = 4096;
 
-uint8_t* Bytes(absl::string_view text) { return reinterpret_cast<uint8_t*>(const_cast<char*>(text.data())); }
+// Of RFC 7541: representations by their first bits, and entries of the static table.
+constexpr uint8_t kIndexed = 0x80, kAdded = 0x40, kNeverIndexed = 0x10, kPlain = 0;
+constexpr size_t kStaticEntries = 61;
 
-void AppendLength(std::string& block, size_t length) {
-  constexpr size_t kPrefix = 127;  // seven bits; the eighth would say that Huffman's code follows
-  if (length < kPrefix) {
-    block.push_back(static_cast<char>(length));
+// `bits` of the first byte hold the number, if it is small enough; the others are `first`.
+void AppendNumber(std::string& block, uint8_t first, int bits, size_t number) {
+  const size_t most = (size_t{1} << bits) - 1;
+  if (number < most) {
+    block.push_back(static_cast<char>(first | number));
     return;
   }
-  block.push_back(static_cast<char>(kPrefix));
-  for (length -= kPrefix; length >= 128; length /= 128) block.push_back(static_cast<char>(length % 128 | 128));
-  block.push_back(static_cast<char>(length));
+  block.push_back(static_cast<char>(first | most));
+  for (number -= most; number >= 128; number /= 128) block.push_back(static_cast<char>(number % 128 | 128));
+  block.push_back(static_cast<char>(number));
+}
+
+void AppendText(std::string& block, absl::string_view text) {
+  AppendNumber(block, 0, 7, text.size());  // the eighth bit would say that Huffman's code follows
+  block.append(text.data(), text.size());
+}
+
+// A header with a name of its own.
+void AppendLiteral(std::string& block, uint8_t kind, absl::string_view name, absl::string_view value) {
+  block.push_back(static_cast<char>(kind));
+  AppendText(block, name);
+  AppendText(block, value);
+}
+
+// Whether a block refers to the table only, by one byte a header.
+bool HasReferencesOnly(absl::string_view block) {
+  return !block.empty() && absl::c_all_of(block, [](char c) {
+    const auto byte = static_cast<uint8_t>(c);
+    return byte > kIndexed && byte < 0xff;
+  });
 }
 
 }  // namespace
@@ -44,6 +67,20 @@ HeaderDecoder::HeaderDecoder() {
 }
 
 bool HeaderDecoder::Decode(absl::string_view block, size_t limit, HeaderList& headers) {
+  if (block == references_ && !references_.empty() && referred_.bytes() <= limit && headers.size() == 0) {
+    headers = referred_;
+    return true;
+  }
+  references_.clear();
+  if (!Inflate(block, limit, headers)) return false;
+  if (HasReferencesOnly(block)) {
+    referred_ = headers;
+    references_.assign(block.data(), block.size());
+  }
+  return true;
+}
+
+bool HeaderDecoder::Inflate(absl::string_view block, size_t limit, HeaderList& headers) {
   if (inflater_ == nullptr) return false;
   const auto* at = reinterpret_cast<const uint8_t*>(block.data());
   const uint8_t* const end = at + block.size();
@@ -67,40 +104,44 @@ bool HeaderDecoder::Decode(absl::string_view block, size_t limit, HeaderList& he
   }
 }
 
-HeaderEncoder::HeaderEncoder() {
-  nghttp2_hd_deflater* deflater = nullptr;
-  if (nghttp2_hd_deflate_new(&deflater, kTableBytes) != 0) throw std::bad_alloc();
-  deflater_.reset(deflater);
-}
-
-absl::string_view HeaderEncoder::Encode(const HeaderList& headers, absl::string_view timeout) {
-  fields_.clear();
+absl::string_view HeaderEncoder::Encode(const HeaderList& headers, absl::string_view timeout, Replacement replacement) {
+  block_.clear();
   for (size_t i = 0; i < headers.size(); ++i) {
     const absl::string_view name = headers.name(i);
-    // Nearly every timeout is another one: in the table it would only displace what comes again.
-    const bool is_timeout = name == kTimeoutHeader;
-    const absl::string_view value = is_timeout && !timeout.empty() ? timeout : headers.value(i);
-    const bool may_be_indexed = headers.may_be_indexed(i) && !is_timeout;
-    fields_.push_back({.name = Bytes(name),
-                       .value = Bytes(value),
-                       .namelen = name.size(),
-                       .valuelen = value.size(),
-                       .flags = may_be_indexed ? uint8_t{NGHTTP2_NV_FLAG_NONE} : uint8_t{NGHTTP2_NV_FLAG_NO_INDEX}});
+    if (!replacement.name.empty() && name == replacement.name) continue;
+    if (!headers.may_be_indexed(i)) {
+      AppendLiteral(block_, kNeverIndexed, name, headers.value(i));
+    } else if (name == kTimeoutHeader) {
+      // Nearly every timeout is another one: in the table it would only displace what comes again.
+      AppendLiteral(block_, kPlain, name, timeout.empty() ? headers.value(i) : timeout);
+    } else {
+      Append(name, headers.value(i));
+    }
   }
-  const size_t bound = nghttp2_hd_deflate_bound(deflater_.get(), fields_.data(), fields_.size());
-  if (block_.size() < bound) block_.resize(bound);
-  const ssize_t size =
-      nghttp2_hd_deflate_hd(deflater_.get(), Bytes(block_), block_.size(), fields_.data(), fields_.size());
-  if (size < 0) throw std::bad_alloc();  // the block has room
-  return absl::string_view(block_).substr(0, static_cast<size_t>(size));
+  if (!replacement.name.empty()) Append(replacement.name, replacement.value);
+  return block_;
+}
+
+// By reference, or as another entry of the table.
+void HeaderEncoder::Append(absl::string_view name, absl::string_view value) {
+  for (size_t i = 0; i < table_.size(); ++i) {
+    if (table_[i].value == value && table_[i].name == name) {
+      return AppendNumber(block_, kIndexed, 7, kStaticEntries + 1 + i);
+    }
+  }
+  const size_t bytes = name.size() + value.size() + kHeaderOverhead;
+  if (bytes > kTableBytes) return AppendLiteral(block_, kPlain, name, value);  // it would empty the table
+  while (table_bytes_ + bytes > kTableBytes) {
+    table_bytes_ -= table_.back().name.size() + table_.back().value.size() + kHeaderOverhead;
+    table_.pop_back();
+  }
+  table_.push_front({std::string(name), std::string(value)});
+  table_bytes_ += bytes;
+  AppendLiteral(block_, kAdded, name, value);
 }
 
 void AppendPlainHeader(std::string& block, absl::string_view name, absl::string_view value) {
-  block.push_back(0);  // a literal, not for the table, with a name of its own
-  AppendLength(block, name.size());
-  block.append(name.data(), name.size());
-  AppendLength(block, value.size());
-  block.append(value.data(), value.size());
+  AppendLiteral(block, kPlain, name, value);
 }
 
 }  // namespace anybit::server

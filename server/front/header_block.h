@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,6 +17,9 @@
 #include "absl/strings/string_view.h"
 
 namespace anybit::server {
+
+// What HTTP/2 counts of a header beside its text.
+inline constexpr size_t kHeaderOverhead = 32;
 
 // The headers of one block, in order.
 class HeaderList {
@@ -25,7 +29,7 @@ class HeaderList {
 
   size_t size() const { return headers_.size(); }
   // As HTTP/2 counts them: each header takes some bytes beside its text, so that many empty ones are not few.
-  size_t bytes() const { return text_.size() + kHeaderBytes * headers_.size(); }
+  size_t bytes() const { return text_.size() + kHeaderOverhead * headers_.size(); }
   absl::string_view name(size_t i) const { return Text(headers_[i].name_at, headers_[i].name_size); }
   absl::string_view value(size_t i) const {
     return Text(headers_[i].name_at + headers_[i].name_size, headers_[i].value_size);
@@ -33,7 +37,6 @@ class HeaderList {
   bool may_be_indexed(size_t i) const { return headers_[i].may_be_indexed; }
 
  private:
-  static constexpr size_t kHeaderBytes = 32;
   struct Header {
     uint32_t name_at, name_size, value_size;
     bool may_be_indexed;
@@ -55,21 +58,39 @@ class HeaderDecoder {
   struct Delete {
     void operator()(nghttp2_hd_inflater* inflater) const { nghttp2_hd_inflate_del(inflater); }
   };
+  bool Inflate(absl::string_view block, size_t limit, HeaderList& headers);
+
   std::unique_ptr<nghttp2_hd_inflater, Delete> inflater_;
+  // A client's calls are alike: the last block of references to the table alone, and its headers. Empty once a block
+  // may have changed the table.
+  std::string references_;
+  HeaderList referred_;
 };
 
+// Writes blocks whose headers refer to the table wherever they may. A general encoder leaves some out, such as :path,
+// which gRPC would have to read anew in each call.
 class HeaderEncoder {
  public:
-  HeaderEncoder();
+  // A header that takes the place of all of its name.
+  struct Replacement {
+    absl::string_view name;  // "": none
+    absl::string_view value;
+  };
   // `timeout`, unless empty, takes the place of the value of grpc-timeout. The view is valid until the next call.
-  absl::string_view Encode(const HeaderList& headers, absl::string_view timeout);
+  absl::string_view Encode(const HeaderList& headers, absl::string_view timeout, Replacement replacement);
+  absl::string_view Encode(const HeaderList& headers, absl::string_view timeout) {
+    return Encode(headers, timeout, Replacement());
+  }
 
  private:
-  struct Delete {
-    void operator()(nghttp2_hd_deflater* deflater) const { nghttp2_hd_deflate_del(deflater); }
+  struct Entry {
+    std::string name, value;
   };
-  std::unique_ptr<nghttp2_hd_deflater, Delete> deflater_;
-  std::vector<nghttp2_nv> fields_;
+
+  void Append(absl::string_view name, absl::string_view value);
+
+  std::deque<Entry> table_;  // the last one first
+  size_t table_bytes_ = 0;
   std::string block_;
 };
 

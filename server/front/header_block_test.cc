@@ -52,6 +52,49 @@ TEST(HeaderBlockTest, HeadersThatMustNotBeIndexedStaySo) {
   EXPECT_FALSE(decoded.may_be_indexed(0));
 }
 
+TEST(HeaderBlockTest, EveryHeaderThatComesAgainIsAReference) {
+  const Headers call = {{":method", "POST"}, {":path", "/service/Method"}, {"te", "trailers"}};
+  ClientFrames client;
+  EXPECT_GT(client.HeaderBlock(call).size(), 40u);
+  EXPECT_EQ(client.HeaderBlock(call).size(), call.size());
+}
+
+TEST(HeaderBlockTest, BothTablesKeepTheSameHeadersHoweverManyCome) {
+  HeaderEncoder encoder;
+  HeaderDecoder decoder;
+  for (int i = 0; i < 1000; ++i) {
+    HeaderList headers;
+    headers.Add("te", "trailers");
+    headers.Add("name", std::string(i % 5000, 'x'));  // some are larger than the table
+    headers.Add("number", std::to_string(i % 7));
+    const Headers decoded = Decode(decoder, encoder.Encode(headers, ""));
+    ASSERT_EQ(decoded.size(), 3u) << i;
+    for (size_t k = 0; k < 3; ++k) {
+      EXPECT_EQ(decoded[k].first, headers.name(k));
+      EXPECT_EQ(decoded[k].second, headers.value(k)) << i;
+    }
+  }
+}
+
+TEST(HeaderBlockTest, ABlockMeansSomethingElseOnceTheTableHasChanged) {
+  ClientFrames client;
+  HeaderDecoder decoder;
+  (void)Decode(decoder, client.HeaderBlock({{"a", "1"}}));
+  const std::string reference = client.HeaderBlock({{"a", "1"}});
+  for (int i = 0; i < 2; ++i) EXPECT_THAT(Decode(decoder, reference), ElementsAre(Pair("a", "1")));
+  (void)Decode(decoder, client.HeaderBlock({{"b", "2"}}));
+  EXPECT_THAT(Decode(decoder, reference), ElementsAre(Pair("b", "2")));
+}
+
+TEST(HeaderBlockTest, AReplacementTakesThePlaceOfAllHeadersOfItsName) {
+  HeaderList headers;
+  for (const char* value : {"one", "two"}) headers.Add("who", value);
+  HeaderEncoder encoder;
+  HeaderDecoder decoder;
+  EXPECT_THAT(Decode(decoder, encoder.Encode(headers, "", {.name = "who", .value = "three"})),
+              ElementsAre(Pair("who", "three")));
+}
+
 TEST(HeaderBlockTest, ABlockThatIsBrokenOrHoldsTooMuchIsRefused) {
   HeaderList headers;
   EXPECT_FALSE(HeaderDecoder().Decode("\xff\xff\xff\xff", kEnough, headers));
