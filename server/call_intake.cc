@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
@@ -78,7 +77,6 @@ class CallIntake::Queue {
     ++owed_requests_;
   }
 
-  void RequestEnded() { intake_.requests_.End(); }
   void CallTaken() { intake_.calls_taken_.fetch_add(1, std::memory_order_relaxed); }
   // The last use of the queue by a call.
   void CallEnded() { intake_.calls_.End(); }
@@ -169,7 +167,6 @@ class CallIntake::Queue {
       ++lost_calls_;
       CallTaken();
       Request();
-      intake_.requests_.End();
       intake_.calls_.End();
       return grpc::CompletionQueue::TIMEOUT;
     }
@@ -178,7 +175,6 @@ class CallIntake::Queue {
   // False if there is no memory.
   bool TryRequest() {
     intake_.calls_.Begin();
-    intake_.requests_.Begin();
     try {
       std::unique_ptr<IncomingCall> call(new IncomingCall(*this));
       call->context_.AsyncNotifyWhenDone(&call->closed_);
@@ -186,7 +182,6 @@ class CallIntake::Queue {
       (void)call.release();  // its events own it
       return true;
     } catch (const std::bad_alloc&) {
-      intake_.requests_.End();
       intake_.calls_.End();
       return false;
     }
@@ -262,15 +257,6 @@ CallIntake::CallIntake(grpc::ServerBuilder& builder, const CallIntakeOptions& op
 }
 
 CallIntake::~CallIntake() { Stop(); }
-
-void CallIntake::TakeWaiting() {
-  // More than one connection sends at once by default. Each request takes a waiting call; the others fail.
-  constexpr int kMaxWaiting = 1000;
-  for (const auto& queue : queues_) {
-    for (int i = 0; i < kMaxWaiting; ++i) queue->Request();
-    queue->Wake();
-  }
-}
 
 void CallIntake::Start() {
   for (const auto& queue : queues_) {
@@ -357,12 +343,10 @@ void IncomingCall::Run(void (IncomingCall::*event)(bool ok), bool ok) {
 void IncomingCall::Taken(bool ok) {
   if (!ok) {  // the server stops; nothing else happens
     is_ended_ = true;
-    queue_.RequestEnded();
     return;
   }
   queue_.CallTaken();
   queue_.Request();
-  const absl::Cleanup request_ended = [this] { queue_.RequestEnded(); };
   handler_ = queue_.Route(*this);
   handler_->OnTaken();
   if (is_closed_ && context_.IsCancelled()) handler_->OnCancelled();  // the queue's other thread was faster

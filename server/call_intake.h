@@ -69,13 +69,6 @@ class CallIntake {
   // Once, after the builder has started the server.
   void Start();
 
-  // Before the server's shutdown: asks for the calls that wait inside gRPC, which would otherwise be cancelled.
-  void TakeWaiting();
-
-  // After the server's shutdown has begun: calls `taken` once no call can come to a handler any more, on some thread.
-  // At most once.
-  void WhenAllTaken(absl::AnyInvocable<void()> taken) { requests_.WhenIdle(std::move(taken)); }
-
   // Calls that have ever come from gRPC. Any thread.
   int64_t calls_taken() const { return calls_taken_.load(std::memory_order_relaxed); }
 
@@ -92,8 +85,7 @@ class CallIntake {
   CallSource* const source_;
   const bool waits_in_source_;
   grpc::AsyncGenericService service_;
-  OpenCalls calls_;     // from the request for one to its end
-  OpenCalls requests_;  // from the request for one to its handler's OnTaken
+  OpenCalls calls_;  // from the request for one to its end
   std::atomic<int64_t> calls_taken_ = 0;
   bool is_stopped_ = false;
   std::vector<std::unique_ptr<Queue>> queues_;

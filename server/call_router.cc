@@ -14,7 +14,7 @@
 #include "server/grpc_status.h"
 #include "server/parse_message.h"
 #include "server/security/caller.h"
-#include "server/security/grpc_credentials.h"
+#include "server/security/check_call.h"
 #include "server/shown_text.h"
 
 namespace anybit::server {

@@ -1,6 +1,5 @@
 #include "server/grpc_server.h"
 
-#include <grpc/grpc.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
@@ -22,7 +21,7 @@
 #include "proto/health.grpc.pb.h"
 #include "proto/inference.grpc.pb.h"
 #include "server/grpc_status.h"
-#include "server/security/grpc_credentials.h"
+#include "server/security/check_call.h"
 #include "server/shown_text.h"
 #include "server/translate_request.h"
 #include "server/without_plugins.h"
@@ -160,34 +159,31 @@ bool HasOneProcessor(const ServerOptions& options) {
   return ChooseCallThreads(UsableProcessors(options)).threads_per_queue == 1;
 }
 
-CallIntakeOptions IntakeOptions(const ServerOptions& options, const ServedModel& model, Front* front) {
+CallIntakeOptions IntakeOptions(const ServerOptions& options, const ServedModel& model, Front& front) {
   CallIntakeOptions intake = ChooseCallThreads(UsableProcessors(options));
   intake.read_timeout = options.connections.read_timeout;
   intake.max_message_bytes = static_cast<uint64_t>(LargestRequestBytes(model));
-  intake.source = front;
-  intake.waits_in_source = front != nullptr && HasOneProcessor(options);
-  // Without a front, one thread would read all that comes before it handled any of it (CallIntake).
-  if (front == nullptr) intake.threads_per_queue = std::max(intake.threads_per_queue, 2);
+  intake.source = &front;
+  intake.waits_in_source = HasOneProcessor(options);
   return intake;
 }
 
-FrontRules MakeFrontRules(ModelInferCalls& infer, const CallIntake& intake) {
+FrontRules MakeFrontRules(ModelInferCalls& infer, const Security& security, const CallIntake& intake) {
   return {.own_methods = {"/inference.GRPCInferenceService/ServerLive", "/grpc.health.v1.Health/Check",
                           "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"},
           .lasting_methods = {std::string(Health::kWatchMethod), std::string(StreamInferCalls::kMethod)},
           .refused_method = std::string(ModelInferCalls::kMethod),
           .refuse = [&infer](Duration left, bool must) { return infer.RefuseUnread(left, must); },
+          .client_name_header = security.tls().client_authorities.empty() ? "" : kClientNameHeader,
           .calls_taken = [&intake] { return intake.calls_taken(); }};
 }
 
-// In TLS the front could not read a call's headers; to end TLS in front of it would cost gRPC the clients'
-// certificates.
-std::unique_ptr<Front> MakeFront(const ServerOptions& options, const GrpcServer::Parts& parts,
-                                 const CallIntake& intake) {
-  if (parts.security.tls().is_on()) return nullptr;
-  return std::make_unique<Front>(
-      MakeFrontRules(parts.infer, intake), parts.loop,
-      FrontOptions{.has_thread = !HasOneProcessor(options), .settle_timeout = options.connections.handshake_timeout});
+FrontOptions MakeFrontOptions(const ServerOptions& options, const Security& security) {
+  FrontOptions front{.has_thread = !HasOneProcessor(options),
+                     .least_tls = options.security.tls.least_version,
+                     .settle_timeout = options.connections.handshake_timeout};
+  if (security.tls().is_on()) front.tls = [&security] { return security.tls_identity(); };
+  return front;
 }
 
 absl::Status CannotServe(const absl::Status& cause) {
@@ -227,8 +223,9 @@ GrpcServer::GrpcServer(const ServerOptions& options, const Parts& parts)
               .observer = parts.observer,
               .security = parts.security},
       leave_limit_(std::min(kLeaveLimit, options.drain_timeout / 2)),
-      front_(MakeFront(options, parts, intake_)),
-      intake_(builder_, IntakeOptions(options, parts.model, front_.get()), parts.loop,
+      front_(MakeFrontRules(parts.infer, parts.security, intake_), parts.loop,
+             MakeFrontOptions(options, parts.security)),
+      intake_(builder_, IntakeOptions(options, parts.model, front_), parts.loop,
               [this](IncomingCall& call) { return router_.Route(call); }),
       services_(MakeServices(health_, parts.security)) {}
 
@@ -244,7 +241,7 @@ absl::Status GrpcServer::Listen(const ServerOptions& options, const Parts& parts
   absl::StatusOr<ListeningSockets> sockets = ListeningSockets::Open(options.grpc_address, options.unix_socket_mode);
   if (!sockets.ok()) return CannotServe(sockets.status());
   ports_ = sockets->ports();
-  Accept(*std::move(sockets), parts.security);
+  front_.Listen(*std::move(sockets));  // connections wait until the server has started
   for (const auto& service : services_) builder_.RegisterService(service.get());
   if (parts.security.wants_tokens()) builder_.SetOption(std::make_unique<WithoutPlugins>());
   builder_.SetMaxReceiveMessageSize(LargestRequestBytes(parts.model));
@@ -253,26 +250,9 @@ absl::Status GrpcServer::Listen(const ServerOptions& options, const Parts& parts
   LimitConnections(builder_, options.connections, options.drain_timeout);
   server_ = builder_.BuildAndStart();
   if (server_ == nullptr) return absl::InternalError("cannot serve gRPC: the library does not start a server");
-  if (front_ != nullptr) {
-    front_->Start([this](int socket) { grpc::AddInsecureChannelFromFd(server_.get(), socket); });
-  } else {
-    acceptor_->Start();
-  }
+  front_.Start([this](int socket) { grpc::AddInsecureChannelFromFd(server_.get(), socket); });
   intake_.Start();
   return absl::OkStatus();
-}
-
-// Before the server is built; connections wait until it has started.
-void GrpcServer::Accept(ListeningSockets sockets, const Security& security) {
-  if (front_ != nullptr) return front_->Listen(std::move(sockets));
-  connections_ = builder_.experimental().AddExternalConnectionAcceptor(
-      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, GrpcCredentials(security));
-  acceptor_.emplace(std::move(sockets), [this](int socket, int listener) {
-    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
-    connection.listener_fd = listener;
-    connection.fd = socket;
-    connections_->HandleNewConnection(&connection);
-  });
 }
 
 void GrpcServer::SetReadiness(bool ready) {
@@ -282,41 +262,21 @@ void GrpcServer::SetReadiness(bool ready) {
   }
 }
 
-void GrpcServer::Drain(absl::AnyInvocable<void()> gone) {
-  if (front_ != nullptr) return front_->Leave(leave_limit_, std::move(gone));
-  // The C++ library's Shutdown would block until its deadline, which nobody knows yet.
-  if (acceptor_.has_value()) acceptor_->Stop();
-  intake_.TakeWaiting();
-  goaway_ = grpc_completion_queue_create_for_next(nullptr);
-  grpc_server_shutdown_and_notify(server_->c_server(), goaway_, nullptr);
-  gone();
-}
+void GrpcServer::Drain(absl::AnyInvocable<void()> gone) { front_.Leave(leave_limit_, std::move(gone)); }
 
-void GrpcServer::WhenAllTaken(absl::AnyInvocable<void()> taken) {
-  if (front_ != nullptr) return front_->WhenAnswered(std::move(taken));
-  intake_.WhenAllTaken(std::move(taken));
-}
+void GrpcServer::WhenAllTaken(absl::AnyInvocable<void()> taken) { front_.WhenAnswered(std::move(taken)); }
 
 void GrpcServer::Stop(Duration grace) {
   if (std::exchange(is_stopped_, true)) return;
-  if (front_ != nullptr) front_->StopAccepting();
-  if (acceptor_.has_value()) acceptor_->Stop();
+  front_.StopAccepting();
   if (server_ != nullptr) {
     health_.Shutdown();
     // Cancels what is still open at that time; the scheduler, whose loop still runs, answers each of them.
     server_->Shutdown(std::chrono::system_clock::now() + grace);
   }
   intake_.Stop();
-  if (goaway_ != nullptr) {
-    grpc_completion_queue_shutdown(goaway_);
-    const gpr_timespec never = gpr_inf_future(GPR_CLOCK_REALTIME);
-    while (grpc_completion_queue_next(goaway_, never, nullptr).type != GRPC_QUEUE_SHUTDOWN) {
-    }
-    grpc_completion_queue_destroy(goaway_);
-    goaway_ = nullptr;
-  }
   server_.reset();
-  if (front_ != nullptr) front_->Finish(kLastBytes);
+  front_.Finish(kLastBytes);
 }
 
 }  // namespace anybit::server

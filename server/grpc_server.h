@@ -8,19 +8,16 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "base/listening_sockets.h"
 #include "base/time.h"
 #include "scheduler/loop/event_loop.h"
 #include "server/call_intake.h"
 #include "server/call_router.h"
-#include "server/connection_acceptor.h"
 #include "server/description_methods.h"
 #include "server/edge_observer.h"
 #include "server/front/front.h"
@@ -87,21 +84,17 @@ class GrpcServer {
   GrpcServer(const ServerOptions& options, const Parts& parts);
 
   absl::Status Listen(const ServerOptions& options, const Parts& parts);
-  void Accept(ListeningSockets sockets, const Security& security);
 
   grpc::ServerBuilder builder_;
   Health health_;
   CallRouter router_;
   const Duration leave_limit_;
-  const std::unique_ptr<Front> front_;  // null: gRPC listens itself
+  Front front_;
   CallIntake intake_;
   const std::vector<std::unique_ptr<grpc::Service>> services_;
   std::vector<int> ports_;
-  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections_;  // gRPC's, of those that it is given
-  std::unique_ptr<grpc::Server> server_;                                         // its threads use all of the above
-  std::optional<ConnectionAcceptor> acceptor_;                                   // without front_
+  std::unique_ptr<grpc::Server> server_;  // its threads use all of the above
   bool is_stopped_ = false;
-  grpc_completion_queue* goaway_ = nullptr;  // of a drain without front: gets one event when the last call has ended
 };
 
 }  // namespace anybit::server

@@ -31,7 +31,6 @@
 #include "server/options.h"
 #include "server/page/page_mode.h"
 #include "server/processors.h"
-#include "server/security/grpc_credentials.h"
 #include "server/serve_until_stopped.h"
 
 ABSL_FLAG(std::string, artifact, "", "file that holds the network to serve");
@@ -328,7 +327,6 @@ int Main(int argc, char** argv) {
     log.Say(LogLevel::kError, hardware.status().message());
     return absl::IsFailedPrecondition(hardware.status()) ? 1 : 2;
   }
-  if (options->security.tls.least_version == TlsVersion::kTls13) LimitGrpcToTls13();
   std::cout << "anybit-server " << kVersion << ", commit " << kCommit << "\n" << Describe(*configuration) << std::flush;
   return ServeUntilStopped(
       *options, [&] { return LoadArtifact(options->artifact, options->model_version, *options, *hardware); },

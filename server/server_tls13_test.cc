@@ -1,4 +1,4 @@
-// A process whose lowest version of TLS is 1.3, for gRPC and for HTTP. gRPC takes that setting for the whole process.
+// A server whose lowest version of TLS is 1.3, for gRPC and for HTTP.
 #include <unistd.h>
 
 #include <cstdint>
@@ -8,7 +8,6 @@
 #include <boost/asio.hpp>
 #include <boost/asio/ssl.hpp>
 
-#include "server/security/grpc_credentials.h"
 #include "server/security/testing/certificates.h"
 #include "server/testing/server_fixture.h"
 
@@ -32,7 +31,6 @@ bool Agrees(int port, Method version) {
 }
 
 TEST(ServerTls13Test, ClientsThatSpeakOnlyAnOlderVersionAreRefused) {
-  LimitGrpcToTls13();
   const testing::Authority authority("authority");
   const testing::Identity identity = authority.Issue({});
   const std::string path = ::testing::TempDir() + "/" + std::to_string(getpid());

@@ -34,8 +34,8 @@ void Watch(int epoll, int operation, int descriptor, uint32_t events, uint64_t d
 }  // namespace
 
 struct Front::Entry {
-  Entry(int client, int grpc, MonoTime since, const FrontRules& rules, CallLimit& limit)
-      : connection(client, grpc, since, rules, limit) {}
+  Entry(int client, TlsConnection tls, int grpc, MonoTime since, const FrontRules& rules, CallLimit& limit)
+      : connection(client, std::move(tls), grpc, since, rules, limit) {}
 
   // What epoll gives back: an address with a bit that tells the socket. Listeners have odd numbers below.
   uint64_t client_data() const { return reinterpret_cast<uint64_t>(this); }
@@ -54,6 +54,7 @@ Front::Front(FrontRules rules, const scheduler::EventLoop& loop, const FrontOpti
       options_(options),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      tls_(options.tls, options.least_tls, "h2"),
       buffer_(kBufferBytes),
       settling_(options.settle_timeout, options.settle_grace),
       limit_(options.calls_inside),
@@ -190,7 +191,12 @@ void Front::Accept(int listener) {
   }
   const int on = 1;
   setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  if (!Serve(client, pair[0])) {
+  TlsConnection tls;
+  if (tls_.is_on()) {
+    const auto context = tls_.Context();
+    if (context != nullptr) tls = ServeTls(*context->native_handle(), client);
+  }
+  if ((tls_.is_on() && tls == nullptr) || !Serve(client, std::move(tls), pair[0])) {
     for (const int descriptor : {client, pair[0], pair[1]}) close(descriptor);
     return PauseAccepting();
   }
@@ -203,13 +209,13 @@ void Front::Accept(int listener) {
 }
 
 // False if there is no memory.
-bool Front::Serve(int client, int grpc) {
+bool Front::Serve(int client, TlsConnection tls, int grpc) {
   try {
     // An entry stands in each list once at most, so that what comes later needs no memory.
     for (std::vector<Entry*>* list : {&turns_, &held_, &held_again_}) list->reserve(entries_.size() + 1);
     round_.reserve(2 * (entries_.size() + 1));
     ended_.reserve(entries_.size() + 1);
-    entries_.emplace(entries_.end(), client, grpc, since_, rules_, limit_);
+    entries_.emplace(entries_.end(), client, std::move(tls), grpc, since_, rules_, limit_);
   } catch (const std::bad_alloc&) {
     return false;
   }

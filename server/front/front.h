@@ -8,6 +8,9 @@
 // few at a time: until the intake has taken the calls that were passed no others are, and TCP's flow control holds the
 // clients back.
 //
+// Where clients have to speak TLS, it ends here: gRPC gets plain bytes, and the name in the client's certificate as a
+// header (FrontRules::client_name_header).
+//
 // It also tells clients to go elsewhere before the server stops (Leave). gRPC's own server loses the calls that come
 // between its own GOAWAY and the client's knowledge of it: they end as CANCELLED.
 //
@@ -46,8 +49,11 @@
 #include "server/call_source.h"
 #include "server/front/call_limit.h"
 #include "server/front/front_connection.h"
+#include "server/front/front_socket.h"
 #include "server/front/request_stream.h"
 #include "server/front/untaken_calls.h"
+#include "server/http/tls_contexts.h"
+#include "server/http/tls_identity.h"
 #include "server/timeout_queue.h"
 
 namespace anybit::server {
@@ -56,6 +62,9 @@ struct FrontOptions {
   int calls_per_wait = 64;  // that may pass to gRPC; with FrontRules::calls_taken also that it may hold untaken
   int calls_inside = 32;    // whatever their deadlines, see CallLimit
   bool has_thread = false;  // of its own, which waits from Start to Finish
+  // TLS that clients have to speak; null: none.
+  TlsIdentitySource tls = nullptr;
+  TlsVersion least_tls = TlsVersion::kTls12;
   // For a client to begin an HTTP/2 connection, and to take the last bytes of one.
   Duration settle_timeout = std::chrono::seconds(20);
   Duration settle_grace = std::chrono::seconds(1);  // then, see TimeoutQueue
@@ -103,7 +112,7 @@ class Front final : public CallSource {
   int WaitForEvents(Duration at_most, std::span<epoll_event> events);
   int HandleEvents(std::span<const epoll_event> events);
   void Accept(int listener);
-  bool Serve(int client, int grpc);
+  bool Serve(int client, TlsConnection tls, int grpc);
   void PauseAccepting();
   void WatchListeners();
   void CloseListeners();
@@ -140,6 +149,7 @@ class Front final : public CallSource {
 
   // Held while bytes are moved: by the thread that waits, and by one that delivers an answer at once.
   absl::Mutex mutex_;
+  TlsContexts tls_;
   std::function<void(int)> connect_;
   std::vector<int> listeners_;
   std::vector<std::shared_ptr<const UnixSocketFile>> files_;  // of the listeners

@@ -2,10 +2,11 @@
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <new>
+#include <string>
+
+#include "server/http/tls_contexts.h"
 
 namespace anybit::server {
 namespace {
@@ -14,44 +15,6 @@ namespace {
 constexpr size_t kIdleBytes = 4 * 1024;
 
 }  // namespace
-
-FrontSocket::~FrontSocket() { close(descriptor_); }
-
-void FrontSocket::OnEvent(uint32_t events) {
-  may_read_ = true;
-  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) is_closing_ = true;
-  if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) may_write_ = true;
-}
-
-absl::string_view FrontSocket::Read(std::span<char> into) {
-  ssize_t size;
-  do {
-    size = recv(descriptor_, into.data(), into.size(), 0);
-  } while (size < 0 && errno == EINTR);
-  if (size > 0) {
-    // A short read has emptied the socket, and the next bytes are an event. The end may have come with these.
-    may_read_ = is_closing_ || static_cast<size_t>(size) == into.size();
-    return {into.data(), static_cast<size_t>(size)};
-  }
-  may_read_ = false;
-  has_ended_ = size == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
-  return {};
-}
-
-void FrontSocket::Write(std::string& bytes) {
-  size_t sent = 0;
-  while (sent < bytes.size()) {
-    const ssize_t size = send(descriptor_, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
-    if (size >= 0) {
-      sent += static_cast<size_t>(size);
-    } else if (errno != EINTR) {
-      may_write_ = false;
-      if (errno != EAGAIN && errno != EWOULDBLOCK) has_ended_ = true;
-      break;
-    }
-  }
-  bytes.erase(0, sent);
-}
 
 void FrontConnection::ClientEvent(uint32_t events, MonoTime since) {
   if (!client_.may_read() && unread_.empty()) arrived_ = since;
@@ -80,7 +43,7 @@ FrontConnection::Next FrontConnection::TryTurn(const FrontTurn& turn, std::span<
   }
   if (client_.may_write()) client_.Write(responses_.output());
 
-  if (client_.has_ended()) return Next::kEnd;
+  if (client_.has_ended() || is_broken_) return Next::kEnd;
   // Behind a call that waits the end is not read. Nobody waits for its answer any more.
   if (client_.is_closing() && requests_.is_waiting()) return Next::kEnd;
   if (is_closing()) {
@@ -135,8 +98,24 @@ void FrontConnection::TakeRequests(const FrontTurn& turn, std::span<char> buffer
   }
   if (!client_.may_read()) return;
   const absl::string_view bytes = client_.Read(buffer);
+  if (!bytes.empty() && !IsAcquainted()) {
+    is_broken_ = true;
+    return;
+  }
   const size_t taken = requests_.Take(bytes, arrived_, turn);
   if (taken < bytes.size()) unread_ = std::string(bytes.substr(taken));
+}
+
+// Once hands are shaken. False for a client that does not know that HTTP/2 is spoken here.
+bool FrontConnection::IsAcquainted() {
+  if (is_acquainted_ || client_.tls() == nullptr) return true;
+  const unsigned char* protocol = nullptr;
+  unsigned int size = 0;
+  SSL_get0_alpn_selected(client_.tls(), &protocol, &size);
+  if (size == 0) return false;
+  requests_.SetClientName(ClientName(client_.tls()));
+  is_acquainted_ = true;
+  return true;
 }
 
 }  // namespace anybit::server

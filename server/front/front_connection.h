@@ -5,45 +5,15 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "base/time.h"
 #include "server/front/call_limit.h"
+#include "server/front/front_socket.h"
 #include "server/front/request_stream.h"
 #include "server/front/response_stream.h"
 
 namespace anybit::server {
-
-// A socket that is not blocking, with what epoll has told of it.
-class FrontSocket {
- public:
-  explicit FrontSocket(int descriptor) : descriptor_(descriptor) {}
-  ~FrontSocket();
-  FrontSocket(const FrontSocket&) = delete;
-  FrontSocket& operator=(const FrontSocket&) = delete;
-
-  int descriptor() const { return descriptor_; }
-  // Epoll's event, edge-triggered.
-  void OnEvent(uint32_t events);
-
-  bool may_read() const { return may_read_; }
-  bool has_ended() const { return has_ended_; }
-  // The end comes behind what is there to read.
-  bool is_closing() const { return is_closing_; }
-  // False: what was unsent before does not fit yet.
-  bool may_write() const { return may_write_; }
-
-  // Reads once; what was read.
-  absl::string_view Read(std::span<char> into);
-  // Sends what the socket takes, and removes it from `bytes`.
-  void Write(std::string& bytes);
-
- private:
-  const int descriptor_;
-  bool may_read_ = true;
-  bool is_closing_ = false;  // the peer sends no more than what is there
-  bool may_write_ = true;
-  bool has_ended_ = false;
-};
 
 class FrontConnection {
  public:
@@ -54,9 +24,13 @@ class FrontConnection {
     kEnd,
   };
 
-  // The client has sent nothing before `since`.
-  FrontConnection(int client, int grpc, MonoTime since, const FrontRules& rules, CallLimit& limit)
-      : client_(client), grpc_(grpc), responses_(limit), requests_(rules, responses_), arrived_(since) {}
+  // The client has sent nothing before `since`. Null `tls`: it speaks in the clear.
+  FrontConnection(int client, TlsConnection tls, int grpc, MonoTime since, const FrontRules& rules, CallLimit& limit)
+      : client_(client, std::move(tls)),
+        grpc_(grpc),
+        responses_(limit),
+        requests_(rules, responses_),
+        arrived_(since) {}
 
   const FrontSocket& client() const { return client_; }
   const FrontSocket& grpc() const { return grpc_; }
@@ -89,6 +63,7 @@ class FrontConnection {
   bool Leaves(Step step);
   Next TryTurn(const FrontTurn& turn, std::span<char> buffer);
   void TakeRequests(const FrontTurn& turn, std::span<char> buffer);
+  bool IsAcquainted();
 
   FrontSocket client_, grpc_;
   ResponseStream responses_;
@@ -96,7 +71,8 @@ class FrontConnection {
   std::string unread_;  // the client's, behind a call that waits
   MonoTime arrived_;    // the client's bytes in unread_ and in its socket, at the earliest
   bool used_grpc_ = false;
-  bool is_broken_ = false;  // bytes were lost for lack of memory
+  bool is_broken_ = false;      // bytes were lost for lack of memory, or TLS is of another protocol
+  bool is_acquainted_ = false;  // TLS has told who the client is
 };
 
 }  // namespace anybit::server

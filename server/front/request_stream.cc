@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/algorithm/container.h"
+#include "absl/strings/ascii.h"
 
 namespace anybit::server {
 namespace {
@@ -19,6 +20,8 @@ constexpr Duration kTellHold = std::chrono::milliseconds(1);
 constexpr int kHeldPart = 8;
 // Refused calls whose requests are under way. Beyond, gRPC drops what still comes of them.
 constexpr size_t kMaxRefused = 1000;
+// Of a common name by X.509.
+constexpr size_t kMaxClientNameBytes = 64;
 // Flow control is given back in portions of this size.
 constexpr uint32_t kReturnBytes = 8 * 1024;
 
@@ -30,6 +33,11 @@ constexpr uint16_t kTableSize = 1;  // SETTINGS_HEADER_TABLE_SIZE
 constexpr size_t kSettingBytes = 6;
 
 }  // namespace
+
+void RequestStream::SetClientName(const std::string& name) {
+  const bool is_plain = absl::c_all_of(name, [](unsigned char c) { return absl::ascii_isgraph(c); });
+  client_name_ = is_plain && name.size() <= kMaxClientNameBytes ? name : "";
+}
 
 size_t RequestStream::Take(absl::string_view bytes, MonoTime arrived, const FrontTurn& turn) {
   arrived_ = arrived;
@@ -301,7 +309,8 @@ void RequestStream::RefuseUnseen() {
 }
 
 void RequestStream::Pass(absl::string_view timeout) {
-  absl::string_view block = encoder_.Encode(headers_, timeout);
+  absl::string_view block =
+      encoder_.Encode(headers_, timeout, {.name = rules_.client_name_header, .value = client_name_});
   FrameHeader head{
       .type = FrameType::kHeaders, .flags = uint8_t(block_head_.flags & kEndStream), .stream = block_head_.stream};
   while (true) {

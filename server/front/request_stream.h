@@ -39,6 +39,8 @@ struct FrontRules {
   // The answer (RefusalBlock) to a call of refused_method that is refused unread, because it has only so much time left
   // or, `must`, whatever it has. Null: it is not refused. Valid until the same thread asks again.
   std::function<const std::string*(Duration left, bool must)> refuse;
+  // A header in which gRPC gets the name in the client's certificate; what clients send in it is dropped. "": none.
+  std::string client_name_header = {};
   // The calls that the intake has ever taken, own ones not counted. Null: it takes all between two turns.
   std::function<int64_t()> calls_taken = nullptr;
 };
@@ -60,6 +62,9 @@ class RequestStream {
 
   // All outlive the stream.
   RequestStream(const FrontRules& rules, ResponseStream& responses) : rules_(rules), responses_(responses) {}
+
+  // Of the client's certificate, before Take. A name that no header could have counts as "".
+  void SetClientName(const std::string& name);
 
   // Takes bytes that did not arrive before `arrived` until they end, a call waits, too much waits to be sent, or the
   // connection has failed; returns how many.
@@ -114,6 +119,7 @@ class RequestStream {
 
   const FrontRules& rules_;
   ResponseStream& responses_;
+  std::string client_name_;
   std::string output_;
   size_t preface_size_ = 0;  // of what has come
   bool is_raw_ = false;

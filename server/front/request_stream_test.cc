@@ -18,6 +18,7 @@ using testing::ClientFrames;
 using ::testing::ElementsAre;
 using testing::Frame;
 using testing::FramesOf;
+using testing::Headers;
 using ::testing::IsEmpty;
 using testing::kInfer;
 using testing::kLasting;
@@ -287,6 +288,40 @@ INSTANTIATE_TEST_SUITE_P(
         BrokenCase{"large_frame", FrameOf(FrameType::kHeaders, 0, 1, std::string(70'000, 'x')), 6},
         BrokenCase{"large_block", ManyContinuations(), 11}),
     [](const ::testing::TestParamInfo<BrokenCase>& info) { return info.param.what; });
+
+// A stream whose server asks for certificates.
+class NamedRequestStreamTest : public RequestStreamTest {
+ protected:
+  // The values of the header in what gRPC gets of a call in which the client sends `sent`.
+  std::vector<std::string> Names(const std::string& certificate, const std::vector<std::string>& sent) {
+    FrontRules rules = rules_;
+    rules.client_name_header = "client-name";
+    RequestStream requests(rules, responses_);
+    requests.SetClientName(certificate);
+    Headers headers = {{":method", "POST"}, {":path", kOther}};
+    for (const std::string& name : sent) headers.emplace_back("client-name", name);
+    requests.Take(ClientFrames::Begin() + ClientFrames().HeadersFrame(1, headers), arrived_, Turn());
+    std::vector<std::string> names;
+    for (const Headers& passed : HeadersOf(absl::string_view(requests.output()).substr(kPreface.size()))) {
+      for (const auto& [name, value] : passed) {
+        if (name == "client-name") names.push_back(value);
+      }
+    }
+    return names;
+  }
+};
+
+TEST_F(NamedRequestStreamTest, GrpcGetsTheNameInTheCertificateAndNothingThatTheClientSaysInItsPlace) {
+  EXPECT_THAT(Names("search", {}), ElementsAre("search"));
+  EXPECT_THAT(Names("search", {"admin", "root"}), ElementsAre("search"));
+  EXPECT_THAT(Names("", {"admin"}), ElementsAre(""));
+}
+
+TEST_F(NamedRequestStreamTest, ANameThatNoHeaderCouldHaveIsNone) {
+  EXPECT_THAT(Names("two words", {}), ElementsAre(""));
+  EXPECT_THAT(Names("line\nend", {}), ElementsAre(""));
+  EXPECT_THAT(Names(std::string(65, 'a'), {}), ElementsAre(""));
+}
 
 }  // namespace
 }  // namespace anybit::server

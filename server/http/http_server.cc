@@ -28,7 +28,7 @@
 #include "absl/time/time.h"
 #include "base/listening_sockets.h"
 #include "server/http/http_stream.h"
-#include "server/http/http_tls.h"
+#include "server/http/tls_contexts.h"
 
 namespace anybit::server {
 namespace {
@@ -80,7 +80,7 @@ class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
       : router_(std::move(router)),
         limits_(limits),
         take_http2_(std::move(transport.take_http2)),
-        tls_(std::move(transport.tls), transport.least_tls) {}
+        tls_(std::move(transport.tls), transport.least_tls, "http/1.1") {}
 
   void Serve(std::vector<ListeningSockets::Socket> sockets) {
     for (ListeningSockets::Socket& socket : sockets) {
@@ -128,7 +128,7 @@ class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
   const Router router_;
   const HttpLimits limits_;
   const std::function<void(int)> take_http2_;
-  HttpTls tls_;                           // thread_
+  TlsContexts tls_;                       // thread_
   std::atomic<bool> keeps_alive_ = true;  // whoever stops; thread_
   absl::Mutex mutex_;
   int open_ ABSL_GUARDED_BY(mutex_) = 0;  // requests between their header and the end of their answer

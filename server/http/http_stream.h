@@ -14,7 +14,7 @@
 #include <boost/beast/core.hpp>
 
 #include "base/time.h"
-#include "server/http/http_tls.h"
+#include "server/http/tls_contexts.h"
 
 namespace anybit::server {
 

@@ -1,4 +1,4 @@
-#include "server/http/http_tls.h"
+#include "server/http/tls_contexts.h"
 
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -13,23 +13,25 @@ namespace {
 
 namespace ssl = boost::asio::ssl;
 
-// HTTP/1.1 is all that is spoken here. A client that offers only other protocols is told so by TLS.
+// One protocol is all that is spoken. A client that offers only others is told so by TLS.
 int ChooseProtocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
-                   unsigned int in_size, void*) {
-  static constexpr unsigned char kHttp11[] = "\x08http/1.1";
+                   unsigned int in_size, void* protocols) {
+  const auto& spoken = *static_cast<const std::string*>(protocols);
   unsigned char* chosen = nullptr;
-  const int found = SSL_select_next_proto(&chosen, out_size, kHttp11, sizeof(kHttp11) - 1, in, in_size);
+  const int found = SSL_select_next_proto(&chosen, out_size, reinterpret_cast<const unsigned char*>(spoken.data()),
+                                          static_cast<unsigned int>(spoken.size()), in, in_size);
   *out = chosen;
   return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-std::shared_ptr<ssl::context> MakeContext(const TlsIdentity& identity, TlsVersion least) {
+// `protocols` outlives the context's connections' handshakes.
+std::shared_ptr<ssl::context> MakeContext(const TlsIdentity& identity, TlsVersion least, const std::string& protocols) {
   auto context = std::make_shared<ssl::context>(ssl::context::tls_server);
   SSL_CTX_set_min_proto_version(context->native_handle(),
                                 least == TlsVersion::kTls13 ? TLS1_3_VERSION : TLS1_2_VERSION);
   context->set_options(ssl::context::default_workarounds | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                        SSL_OP_CIPHER_SERVER_PREFERENCE);
-  SSL_CTX_set_alpn_select_cb(context->native_handle(), ChooseProtocol, nullptr);
+  SSL_CTX_set_alpn_select_cb(context->native_handle(), ChooseProtocol, const_cast<std::string*>(&protocols));
   boost::system::error_code error;
   context->use_certificate_chain(boost::asio::buffer(identity.certificates), error);
   if (!error) context->use_private_key(boost::asio::buffer(identity.key), ssl::context::pem, error);
@@ -45,11 +47,11 @@ std::shared_ptr<ssl::context> MakeContext(const TlsIdentity& identity, TlsVersio
 
 }  // namespace
 
-std::shared_ptr<ssl::context> HttpTls::Context() {
+std::shared_ptr<ssl::context> TlsContexts::Context() {
   if (!is_on()) return nullptr;
   const std::shared_ptr<const TlsIdentity> identity = source_();
   if (identity != identity_) {
-    context_ = MakeContext(*identity, least_);
+    context_ = MakeContext(*identity, least_, protocols_);
     identity_ = identity;
   }
   return context_;

@@ -1,6 +1,6 @@
-// TLS as HTTP connections use it: one context for each identity, made when the first connection needs it.
-#ifndef ANYBIT_SERVER_HTTP_HTTP_TLS_H_
-#define ANYBIT_SERVER_HTTP_HTTP_TLS_H_
+// TLS as a server's connections use it: one context for each identity, made when the first connection needs it.
+#ifndef ANYBIT_SERVER_HTTP_TLS_CONTEXTS_H_
+#define ANYBIT_SERVER_HTTP_TLS_CONTEXTS_H_
 
 #include <memory>
 #include <string>
@@ -13,10 +13,11 @@
 namespace anybit::server {
 
 // One thread.
-class HttpTls {
+class TlsContexts {
  public:
-  // A null `source`: no TLS.
-  HttpTls(TlsIdentitySource source, TlsVersion least) : source_(std::move(source)), least_(least) {}
+  // For connections that speak `protocol`, by its name in ALPN, such as "http/1.1". A null `source`: no TLS.
+  TlsContexts(TlsIdentitySource source, TlsVersion least, const std::string& protocol)
+      : source_(std::move(source)), least_(least), protocols_(static_cast<char>(protocol.size()) + protocol) {}
 
   bool is_on() const { return source_ != nullptr; }
 
@@ -26,6 +27,7 @@ class HttpTls {
  private:
   const TlsIdentitySource source_;
   const TlsVersion least_;
+  const std::string protocols_;                  // one, as ALPN has it: behind its length
   std::shared_ptr<const TlsIdentity> identity_;  // of context_
   std::shared_ptr<boost::asio::ssl::context> context_;
 };
@@ -35,4 +37,4 @@ std::string ClientName(const SSL* connection);
 
 }  // namespace anybit::server
 
-#endif  // ANYBIT_SERVER_HTTP_HTTP_TLS_H_
+#endif  // ANYBIT_SERVER_HTTP_TLS_CONTEXTS_H_

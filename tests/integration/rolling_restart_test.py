@@ -24,6 +24,7 @@ import tritonclient.grpc as triton  # noqa: E402
 from tritonclient.utils import InferenceServerException  # noqa: E402
 
 from server_process import ServerProcess  # noqa: E402
+from tls import Certificate  # noqa: E402
 
 SERVER, ARTIFACT = "", ""  # from the command line
 
@@ -36,9 +37,11 @@ CHANNEL = [
 ]
 
 
-def calls_counted(server):
+def calls_counted(server, certificate):
     """The inference calls that the server has served."""
-    with urllib.request.urlopen(f"http://{server.http_address}/metrics", timeout=60) as page:
+    context = certificate and certificate.client_context("http/1.1")
+    url = f"{'https' if certificate else 'http'}://{server.http_address}/metrics"
+    with urllib.request.urlopen(url, timeout=60, context=context) as page:
         found = re.findall(r'^anybit_requests_total\{[^}]*outcome="served"[^}]*\} (\S+)', page.read().decode(), re.M)
     return sum(map(float, found))
 
@@ -46,11 +49,18 @@ def calls_counted(server):
 class Callers:
     """Call without a pause until they are stopped, and count."""
 
-    def __init__(self, addresses, retries=False):
+    def __init__(self, addresses, certificate=None, retries=False):
         options = list(CHANNEL)
         if not retries:
             options.append(("grpc.enable_retries", 0))  # else those that the service says are safe
-        self._client = triton.InferenceServerClient("ipv4:" + ",".join(addresses), channel_args=options)
+        if certificate:
+            options.append(("grpc.ssl_target_name_override", "localhost"))  # a list of addresses has no name
+        self._client = triton.InferenceServerClient(
+            "ipv4:" + ",".join(addresses),
+            channel_args=options,
+            ssl=certificate is not None,
+            root_certificates=certificate and certificate.certificate,
+        )
         self._model = self._client.get_model_repository_index().models[0].name
         metadata = self._client.get_model_metadata(self._model).inputs[0]
         image = numpy.zeros([1, *metadata.shape[1:]], numpy.uint8)
@@ -81,8 +91,11 @@ class Callers:
 
 
 class RollingRestartTest(unittest.TestCase):
+    USES_TLS = False
+
     def setUp(self):
         folder = self.enterContext(tempfile.TemporaryDirectory())
+        self.certificate = Certificate(folder) if self.USES_TLS else None
         self.profile = f"{folder}/profile.json"
         self.stack = self.enterContext(contextlib.ExitStack())
         self.replicas = [self.start() for _ in range(3)]
@@ -90,14 +103,15 @@ class RollingRestartTest(unittest.TestCase):
 
     def start(self, address="127.0.0.1:0"):
         flags = ["--max_batch=16", f"--profile={self.profile}", f"--save_profile={self.profile}"]
+        flags += self.certificate.flags if self.certificate else []
         return self.stack.enter_context(ServerProcess(SERVER, ARTIFACT, *flags, f"--grpc_address={address}"))
 
     def await_calls(self, replica, count=50):
-        while calls_counted(replica) < count:
+        while calls_counted(replica, self.certificate) < count:
             pass
 
     def test_no_call_is_lost_while_each_replica_is_restarted(self):
-        with Callers(self.addresses) as callers:
+        with Callers(self.addresses, self.certificate) as callers:
             for number, replica in enumerate(self.replicas):
                 self.await_calls(replica)
                 replica.terminate()
@@ -108,7 +122,7 @@ class RollingRestartTest(unittest.TestCase):
         self.assertGreater(callers.answered, 0)
 
     def test_a_replica_that_is_killed_costs_only_the_calls_that_it_held(self):
-        with Callers(self.addresses) as callers:
+        with Callers(self.addresses, self.certificate) as callers:
             for replica in self.replicas:
                 self.await_calls(replica)
             self.replicas[0].process.kill()
@@ -116,6 +130,12 @@ class RollingRestartTest(unittest.TestCase):
             self.replicas[0] = self.start(self.addresses[0])
             self.await_calls(self.replicas[0])
         self.assertLessEqual(len(callers.lost), CALLERS)
+
+
+class TlsRollingRestartTest(RollingRestartTest):
+    USES_TLS = True
+    # A matter of TCP, with TLS or without.
+    test_a_replica_that_is_killed_costs_only_the_calls_that_it_held = None
 
 
 if __name__ == "__main__":

@@ -50,12 +50,14 @@ class GrpcEnd {
     return has_ended_;
   }
   // The timeout of the first call.
-  std::string Timeout() {
+  std::string Timeout() { return ValueOf(FirstHeaders(), kTimeoutHeader); }
+  // The headers of the first call.
+  Headers FirstHeaders() {
     HeaderDecoder decoder;
     for (const Frame& frame : FramesOf(absl::string_view(bytes_).substr(kPreface.size()))) {
-      if (frame.head.type == FrameType::kHeaders) return ValueOf(Decode(decoder, frame.payload), kTimeoutHeader);
+      if (frame.head.type == FrameType::kHeaders) return Decode(decoder, frame.payload);
     }
-    return "";
+    return {};
   }
 
   void Write(absl::string_view bytes) {
