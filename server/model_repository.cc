@@ -56,7 +56,7 @@ void ModelRepository::Load(const inference::RepositoryModelLoadRequest& request,
     if (!loaded.ok()) parts_.log.Error(absl::StrCat("not loaded: ", loaded.message()));
     return loaded;
   };
-  Submit(request.model_name(), std::move(work), std::move(done));
+  Submit("load", request.model_name(), std::move(work), std::move(done));
 }
 
 void ModelRepository::Unload(const inference::RepositoryModelUnloadRequest& request, Done done) {
@@ -64,15 +64,15 @@ void ModelRepository::Unload(const inference::RepositoryModelUnloadRequest& requ
   Work work = [this, canary_only = std::move(canary_only)] {
     return canary_only.ok() ? UnloadNow(*canary_only) : canary_only.status();
   };
-  Submit(request.model_name(), std::move(work), std::move(done));
+  Submit("unload", request.model_name(), std::move(work), std::move(done));
 }
 
-void ModelRepository::Submit(const std::string& model, Work work, Done done) {
+void ModelRepository::Submit(const char* what, const std::string& model, Work work, Done done) {
   absl::Status refusal;
   if (!parts_.is_allowed) {
     refusal = absl::PermissionDeniedError("load and unload are off: start the server with --admin");
   } else if (model != contract_->name) {
-    refusal = absl::NotFoundError(absl::StrCat("failed to load ", ShownText(model), ": this server serves '",
+    refusal = absl::NotFoundError(absl::StrCat("failed to ", what, " ", ShownText(model), ": this server serves '",
                                                contract_->name, "'; start another with --artifact"));
   } else {
     absl::MutexLock lock(&mutex_);

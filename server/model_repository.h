@@ -91,7 +91,8 @@ class ModelRepository {
     Done done;
   };
 
-  void Submit(const std::string& model, Work work, Done done);
+  // `what` the work does, in a message.
+  void Submit(const char* what, const std::string& model, Work work, Done done);
   void Run();
   absl::Status Do(Work& work);
   absl::Status OutOf(const char* what);

@@ -260,7 +260,7 @@ TEST_F(ModelRepositoryTest, WhatIsBeingLoadedIsInTheIndex) {
 
 TEST_F(ModelRepositoryTest, AServerThatStopsChangesNothing) {
   while_loading_ = [&] { repository_.Drain(); };
-  EXPECT_EQ(Load(), absl::UnavailableError("the server is stopping"));
+  EXPECT_EQ(Load(), absl::UnavailableError("the server is stopping: it was told to stop"));
   EXPECT_EQ(Serving(), "7/none");
   EXPECT_EQ(Unload(), absl::UnavailableError("the server is stopping"));
 }
