@@ -3,8 +3,11 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/wire_format_lite.h>
 
+#include <array>
 #include <cstdint>
+#include <cstring>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -32,10 +35,6 @@ class Wire {
     const uint8_t* const end = CodedOutputStream::WriteVarint64ToArray(value, buffer);
     bytes_.append(reinterpret_cast<const char*>(buffer), static_cast<size_t>(end - buffer));
   }
-  void Number(int field, uint64_t value) {
-    Varint(WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_VARINT));
-    Varint(value);
-  }
   void Text(int field, absl::string_view text) {
     Varint(WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_LENGTH_DELIMITED));
     Varint(text.size());
@@ -55,10 +54,27 @@ void AppendParameter(absl::string_view name, absl::string_view value, std::strin
   Wire(bytes).Text(ModelInferResponse::kParametersFieldNumber, entry);
 }
 
-void AppendNumber(absl::string_view name, int field, int64_t value, std::string& bytes) {
-  std::string message;  // short enough to take no memory of its own
-  Wire(message).Number(field, static_cast<uint64_t>(value));
-  AppendParameter(name, message, bytes);
+// One whose value is a number, in one piece: each response has six. All tags and sizes are of one byte.
+template <size_t kNameAndNull>
+void AppendNumber(const char (&name)[kNameAndNull], int field, int64_t value, std::string& bytes) {
+  constexpr size_t kName = kNameAndNull - 1, kMostVarint = 10, kHeads = 6, kTag = 1;
+  static_assert(kHeads + kName + kTag + kMostVarint < 128);
+  const auto number = static_cast<uint64_t>(value);
+  const size_t message = kTag + CodedOutputStream::VarintSize64(number);
+  std::array<uint8_t, kHeads + kName + kTag + kMostVarint> entry;
+  size_t at = 0;
+  const auto head = [&](int of, size_t size) {
+    entry[at++] = static_cast<uint8_t>(WireFormatLite::MakeTag(of, WireFormatLite::WIRETYPE_LENGTH_DELIMITED));
+    entry[at++] = static_cast<uint8_t>(size);
+  };
+  head(ModelInferResponse::kParametersFieldNumber, 2 + kName + 2 + message);
+  head(kMapKey, kName);
+  std::memcpy(&entry[at], name, kName);
+  at += kName;
+  head(kMapValue, message);
+  entry[at++] = static_cast<uint8_t>(WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_VARINT));
+  const uint8_t* const end = CodedOutputStream::WriteVarint64ToArray(number, &entry[at]);
+  bytes.append(reinterpret_cast<const char*>(entry.data()), static_cast<size_t>(end - entry.data()));
 }
 
 void AppendParameters(const scheduler::Outcome& outcome, const model::OperatingPoint& point, std::string& bytes) {
