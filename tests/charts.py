@@ -2,7 +2,7 @@
 
 import math
 
-COLOURS = ["#0b6e4f", "#7a7a7a", "#3b6fb5", "#c1666b", "#b98b2f"]
+COLOURS = ["#0b6e4f", "#7a7a7a", "#3b6fb5", "#c1666b", "#b98b2f", "#6b4fa0"]
 PANEL_WIDTH, PANEL_HEIGHT, GAP, LEFT, TOP, BOTTOM = 300, 210, 62, 52, 58, 44
 
 

@@ -14,9 +14,9 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/random.h"
 #include "base/arrivals/azure_counts.h"
 #include "base/arrivals/minute_counts.h"
+#include "base/random.h"
 
 namespace anybit {
 namespace {

@@ -288,8 +288,8 @@ TEST_F(SimulateCommandTest, RunsADayOfAFleet) {
   for (int i = 0; i < 10; ++i) times += std::to_string(120000 + 60000 * i) + "\n";
   const std::string recorded = WriteFile("times", times);
   const std::string figure = PathOf("fleet.svg");
-  const Ran ran = Simulated({"--profile", profile_, "--fleet", "--arrival_times", recorded, "--load", "0.02", "--policy",
-                             "anybit,fixed:hi", "--timeline", figure, "--json"});
+  const Ran ran = Simulated({"--profile", profile_, "--fleet", "--arrival_times", recorded, "--load", "0.02",
+                             "--policy", "anybit,fixed:hi", "--timeline", figure, "--json"});
   EXPECT_EQ(ran.exit_code, 0) << ran.err;
   EXPECT_THAT(ran.out, AllOf(StartsWith(R"({"policy":"anybit","hours":0.2,"replica_hours":0.4,)"),
                              HasSubstr(R"({"policy":"fixed:hi",)")));

@@ -105,8 +105,7 @@ Judged Judge(const WorldOptions& world, double load, uint64_t seed) {
   const double offered = load * capacity;
   const auto count = static_cast<int>(offered * ToSeconds(kLength));
   const std::vector<OfferedRequest> requests = scheduler::sim::RequestsAt(
-      *MakeArrivals("poisson",
-                                    {.count = count, .per_second = offered, .objective = kObjective, .seed = seed}),
+      *MakeArrivals("poisson", {.count = count, .per_second = offered, .objective = kObjective, .seed = seed}),
       kObjective);
   const SimulationResult result = *scheduler::sim::Simulate(profile, requests, {.seed = seed, .world = world});
   EXPECT_EQ(result.replaced_decisions, 0);
