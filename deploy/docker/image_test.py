@@ -58,7 +58,7 @@ class DockerfileTest(unittest.TestCase):
     def test_the_image_for_gpus_has_the_program_with_the_gpu_engine(self):
         text = (HERE / "Dockerfile.cuda").read_text()
         self.assertRegex(text, r"bazel build --config=cuda [^\n]*//server:anybit-server-cuda ")
-        self.assertIn(" --server .bazel/bin/server/anybit-server-cuda ", text)
+        self.assertIn("--server .bazel/bin/server/anybit-server-cuda ", text)
 
     def test_the_server_listens_on_all_interfaces_of_its_container(self):
         environment = try_root.image_settings()[1]

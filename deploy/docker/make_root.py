@@ -7,8 +7,8 @@ usage: make_root.py lock   [--packages FILE] [--lock FILE]
 
   lock    resolves the packages of packages.txt and writes name, version and SHA-256 of each into packages.lock
   build   fetches exactly those (apt-get download), compares the sums, unpacks the libraries that a program of --bin
-          loads, adds the programs (of --server, if it is given, as anybit-server), the libraries of --library, an unprivileged user, and each FILE as PATH; writes the
-          bill of materials (usr/share/anybit/sbom.spdx.json)
+          loads, adds the programs (as anybit-server that of --server, if it is given), the libraries of --library, an
+          unprivileged user, and each FILE as PATH; writes the bill of materials (usr/share/anybit/sbom.spdx.json)
 
 Dockerfile runs `build`, and so does try_root, which starts the result without Docker. No script of a package runs.
 """

@@ -30,7 +30,8 @@ def counted(server):
     """(processor seconds of the server, requests that it has served)."""
     with urllib.request.urlopen(f"http://{server.http_address}/metrics") as answer:
         text = answer.read().decode()
-    served = sum(float(n) for n in re.findall(r'^anybit_requests_total\{[^}]*outcome="served"[^}]*\} (\S+)', text, re.M))
+    ended = re.findall(r'^anybit_requests_total\{[^}]*outcome="served"[^}]*\} (\S+)', text, re.M)
+    served = sum(float(number) for number in ended)
     return float(re.search(r"^process_cpu_seconds_total (\S+)", text, re.M)[1]), served
 
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Sends one flash crowd to a server under two policies, and draws load, operating points, accuracy and latency over time.
+"""Sends one flash crowd to a server under two policies; draws load, operating points, accuracy, latency over time.
 
 usage: tests/load/flash_crowd.py [--policies P,Q] [--keep] [--seconds S] [--load X] [--capacity N] [--out FOLDER]
 
-Needs the programs that scripts/serve builds. The server has one half of the processors, the load the other. The load's mean is X times the capacity, which is measured at w8a8 unless it
-is given. Both policies get the same calls; the first one is drawn in full, the second one as a grey line beside it. With
---keep, results of policies that flash_crowd.json has already are kept, so that policies can be run one at a time. Writes
-flash_crowd.json and flash_crowd.svg into the folder.
+Needs the programs that scripts/serve builds. The server has one half of the processors, the load the other. The load's
+mean is X times the capacity, which is measured at w8a8 unless it is given. Both policies get the same calls; the first
+one is drawn in full, the second one as a grey line beside it. With --keep, results that flash_crowd.json has of other
+policies are kept, so that each can be run by itself. Writes flash_crowd.json and flash_crowd.svg into the folder.
 """
 
 import argparse
@@ -61,7 +61,8 @@ def run(policy, arguments, capacity):
     ) as server, tempfile.TemporaryDirectory() as folder:
         os.sched_setaffinity(0, processors[len(processors) // 2 :])
         if capacity is None:
-            capacity = load(server, "--steps=0.01x", "--step_seconds=1", f"--capacity_point={CAPACITY_POINT}")["capacity"]
+            measured = load(server, "--steps=0.01x", "--step_seconds=1", f"--capacity_point={CAPACITY_POINT}")
+            capacity = measured["capacity"]
         table = pathlib.Path(folder) / "load.csv"
         report = load(
             server,
@@ -73,7 +74,8 @@ def run(policy, arguments, capacity):
             f"--csv={table}",
         )
         with open(table, encoding="utf-8") as file:
-            intervals = [{name: float(text) if text else None for name, text in row.items()} for row in csv.DictReader(file)]
+            rows = list(csv.DictReader(file))
+        intervals = [{name: float(text) if text else None for name, text in row.items()} for row in rows]
         server.terminate()
         server.exit_code()
     os.sched_setaffinity(0, processors)
@@ -173,64 +175,73 @@ def legend(x, y, name, colour, filled=False, dashes=""):
     return mark + f'<text x="{x + (17 if filled else 24)}" y="{y}">{name}</text>'
 
 
-def draw(results):
-    first, *others = results["policies"]
-    intervals = results["policies"][first]["intervals"]
-    other = results["policies"][others[0]]["intervals"] if others else []
-    seconds = results["seconds"]
-    points = [name.removeprefix("answers_") for name in intervals[0] if name.startswith("answers_")]
-    rate = lambda interval, key: interval[key] / interval["seconds"]  # noqa: E731
-    most = max(rate(interval, "offered") for interval in intervals)
-    parts = []
+def rate(interval, key):
+    return interval[key] / interval["seconds"]
 
+
+def draw_load(seconds, names, intervals, other):
+    most = max(rate(interval, "offered") for interval in intervals)
     panel = Panel(0, "calls per second: offered, and answered in time", seconds, 0, 2000 * math.ceil(most / 2000), "")
     step = 2000 if panel.high <= 8000 else 4000 if panel.high <= 16000 else 8000
-    parts += panel.axes(range(0, int(panel.high) + 1, step), False)
+    parts = panel.axes(range(0, int(panel.high) + 1, step), False)
     parts.append(panel.line([(middle(i), rate(i, "offered")) for i in intervals], BLACK, 1.4))
     if other:
         parts.append(panel.line([(middle(i), rate(i, "attained")) for i in other], SECOND))
+        parts.append(legend(LEFT + 540, panel.top - 10, f"in time, {names[1]}", SECOND))
     parts.append(panel.line([(middle(i), rate(i, "attained")) for i in intervals], FIRST))
-    x = LEFT + 330
-    parts.append(legend(x, panel.top - 10, "offered", BLACK))
-    parts.append(legend(x + 90, panel.top - 10, f"in time, {first}", FIRST))
-    if other:
-        parts.append(legend(x + 210, panel.top - 10, f"in time, {others[0]}", SECOND))
+    parts.append(legend(LEFT + 330, panel.top - 10, "offered", BLACK))
+    parts.append(legend(LEFT + 420, panel.top - 10, f"in time, {names[0]}", FIRST))
+    return parts
 
-    panel = Panel(1, f"operating points of the answers, {first}", seconds, 0, 100, " %")
-    parts += panel.axes((0, 50, 100), False)
-    parts += stack(panel, intervals, points)
+
+def draw_points(seconds, names, intervals):
+    points = [name.removeprefix("answers_") for name in intervals[0] if name.startswith("answers_")]
+    panel = Panel(1, f"operating points of the answers, {names[0]}", seconds, 0, 100, " %")
+    parts = panel.axes((0, 50, 100), False) + stack(panel, intervals, points)
     for i, point in enumerate(points):
         parts.append(legend(LEFT + 330 + 80 * i, panel.top - 10, point, SHADES[i], filled=True))
+    return parts
 
+
+def draw_accuracy(seconds, names, intervals):
     expected = smoothed(intervals, "expected_accuracy", "attained", 0.25)
     true = smoothed(intervals, "top1", "attained", 2.0)
     errors = [math.sqrt(y * (1 - y) / count) for _, y, count in true]
     low = math.floor(100 * min(y - error for (_, y, _), error in zip(true, errors)))
     high = math.ceil(100 * max(y + error for (_, y, _), error in zip(true, errors)))
-    panel = Panel(2, f"accuracy of what was in time, {first}", seconds, low, high, " %")
-    parts += panel.axes(range(low, high + 1), False)
+    panel = Panel(2, f"accuracy of what was in time, {names[0]}", seconds, low, high, " %")
+    parts = panel.axes(range(low, high + 1), False)
     parts.append(panel.line([(x, 100 * y) for x, y, _ in expected], FIRST))
     for (x, y, _), error in zip(true, errors):
         parts.append(panel.line([(x, 100 * (y - error)), (x, 100 * (y + error))], BLACK, 1))
         parts.append(f'<circle cx="{panel.x(x):.1f}" cy="{panel.y(100 * y):.1f}" r="3" fill="white" stroke="{BLACK}"/>')
     parts.append(legend(LEFT + 330, panel.top - 10, "expected", FIRST))
-    parts.append(
-        f'<circle cx="{LEFT + 436}" cy="{panel.top - 14}" r="3" fill="none" stroke="{BLACK}"/>'
-        f'<text x="{LEFT + 446}" y="{panel.top - 10}">true, of two seconds, and its standard error</text>'
-    )
+    parts.append(f'<circle cx="{LEFT + 436}" cy="{panel.top - 14}" r="3" fill="none" stroke="{BLACK}"/>')
+    parts.append(f'<text x="{LEFT + 446}" y="{panel.top - 10}">true, of two seconds, and its standard error</text>')
+    return parts
 
+
+def draw_latency(seconds, names, intervals, other):
     panel = Panel(3, "latency, ms", seconds, 1, 100, "", logarithmic=True)
-    parts += panel.axes((1, 2, 5, 10, 20, 50, 100), True)
-    parts.append(panel.line([(0, DEADLINE_MS), (seconds, DEADLINE_MS)], RED, 1.4, ' stroke-dasharray="5 4"'))
+    dashes = ' stroke-dasharray="5 4"'
+    parts = panel.axes((1, 2, 5, 10, 20, 50, 100), True)
+    parts.append(panel.line([(0, DEADLINE_MS), (seconds, DEADLINE_MS)], RED, 1.4, dashes))
     if other:
         parts.append(panel.line([(middle(i), i["p99_ms"]) for i in other if i["p99_ms"]], SECOND))
+        parts.append(legend(LEFT + 510, panel.top - 10, f"p99, {names[1]}", SECOND))
     parts.append(panel.line([(middle(i), i["p99_ms"]) for i in intervals if i["p99_ms"]], FIRST))
     parts.append(panel.line([(middle(i), i["p50_ms"]) for i in intervals if i["p50_ms"]], FIRST, 1.2))
-    parts.append(legend(LEFT + 330, panel.top - 10, f"p99 and median, {first}", FIRST))
-    if other:
-        parts.append(legend(LEFT + 510, panel.top - 10, f"p99, {others[0]}", SECOND))
-    parts.append(legend(LEFT + 660, panel.top - 10, "deadline", RED, dashes=' stroke-dasharray="5 4"'))
+    parts.append(legend(LEFT + 330, panel.top - 10, f"p99 and median, {names[0]}", FIRST))
+    parts.append(legend(LEFT + 660, panel.top - 10, "deadline", RED, dashes=dashes))
+    return parts
 
+
+def draw(results):
+    names, seconds = list(results["policies"]), results["seconds"]
+    intervals = results["policies"][names[0]]["intervals"]
+    other = results["policies"][names[1]]["intervals"] if len(names) > 1 else []
+    parts = draw_load(seconds, names, intervals, other) + draw_points(seconds, names, intervals)
+    parts += draw_accuracy(seconds, names, intervals) + draw_latency(seconds, names, intervals, other)
     width, height = LEFT + WIDTH + 24, TOP + 4 * (HEIGHT + GAP) + 6
     caption = (
         f"one flash crowd, mean load {results['load']:g} times the capacity at {CAPACITY_POINT}"
