@@ -6,9 +6,10 @@ usage: tests/load/compare_policies.py [--artifact FILE] [--policies P,...] [--ke
 
 Needs the programs that scripts/serve builds. The server has one half of the processors, the load the other, so that
 neither takes the other's. The first policy is the figure's bold one. Loads are multiples of one capacity, measured
-once: what 32 callers without deadlines get at the capacity point. With --keep, the policies that load.json has already
-are kept with its capacity, so that each can be run by itself. Accuracy is the true one, of the images whose answers were
-in time. Dots are hollow where the load itself was a bottleneck. Writes load.json and load.svg into the folder.
+once: what 32 callers without deadlines get at the capacity point. With --keep, the policies that load.json has
+already are kept with its capacity, so that each can be run by itself. Accuracy is the true one, of the images whose
+answers were in time. Dots are hollow where the load itself was a bottleneck. Writes load.json and load.svg into the
+folder.
 """
 
 import argparse
