@@ -3,7 +3,7 @@
 
 usage: tests/load/cost_of_metrics.py [--rate CALLS/S] [--seconds S] [--rounds N]
 
-Needs //server:observer_benchmark and the programs that scripts/serve builds. Rounds alternate between the benchmark and
+Needs //tests/load:observer_benchmark and the programs that scripts/serve builds. Rounds alternate between the benchmark and
 a load on the server, whose processor time is that of its process. Scrapes come every 15 s, as in deploy/k8s.
 """
 
@@ -57,7 +57,7 @@ def main():
     with ServerProcess(BIN / "server/anybit-server", ROOT / "model/default/fashion.safetensors") as server:
         processor_time(server, arguments)  # warm-up
         for _ in range(arguments.rounds):
-            ran = subprocess.run([BIN / "server/observer_benchmark"], check=True, capture_output=True, text=True)
+            ran = subprocess.run([BIN / "tests/load/observer_benchmark"], check=True, capture_output=True, text=True)
             measured.append(json.loads(ran.stdout))
             requests.append(processor_time(server, arguments))
         server.terminate()

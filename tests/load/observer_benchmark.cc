@@ -1,6 +1,6 @@
 // What metrics and the log take of a request's processor time: the observers' part, in virtual events.
 //
-//   bazel run -c opt //server:observer_benchmark
+//   bazel run -c opt //tests/load:observer_benchmark
 //
 // Prints one JSON object: nanoseconds for each served request (metrics, statistics and log apart, in batches of one and
 // of eight rows), for a refused one whose line is left out because there were too many, and for a scrape. Medians of
