@@ -3,8 +3,9 @@
 
 usage: tests/load/cost_of_metrics.py [--rate CALLS/S] [--seconds S] [--rounds N]
 
-Needs //tests/load:observer_benchmark and the programs that scripts/serve builds. Rounds alternate between the benchmark and
-a load on the server, whose processor time is that of its process. Scrapes come every 15 s, as in deploy/k8s.
+Needs //tests/load:observer_benchmark and the programs that scripts/serve builds. Rounds alternate between the
+benchmark and a load on the server, whose processor time is that of its process. Scrapes come every 15 s, as in
+deploy/k8s.
 """
 
 import argparse
