@@ -75,6 +75,26 @@ class Artifact:
                 return entry["weights"], entry.get("highest_code", 0)
         raise KeyError(f"point {point} has no layer {node}")
 
+    def zero_code(self, point, name):
+        """The code that stands for 0 in a node's output at an integer point."""
+        node = next((node for node in self.network["nodes"] if node["name"] == name), None)
+        if node is None or "global_pool" in node or "linear" in node:
+            return 0
+        if "max_pool" in node:
+            return self.zero_code(point, node["inputs"][0])
+        entries = self.points[point]["layers"] + self.points[point].get("gates", [])
+        entry = next(entry for entry in entries if entry["node"] == name)
+        if node.get("conv", {}).get("without_relu", False):
+            return (entry["highest_code"] + 1) // 2
+        return entry.get("zero_code", 0)
+
+    def padding(self, point, name, channels):
+        """The pixel with which a convolution pads the output of `name`, or the network's input."""
+        codes = self.network.get("padding_code", []) if name == "input" else []
+        if self.points[point].get("full_precision", False):
+            return [bfloat16(code) if self.is_bfloat16(point) else code for code in codes] or [0] * channels
+        return [round(code) for code in codes] or [self.zero_code(point, name)] * channels
+
     def is_bfloat16(self, point):
         """Whether a full-precision point keeps the upper halves of floats only."""
         return self.points[point]["weight_bits"] == 16
@@ -117,11 +137,11 @@ def fma32(a, b, c):
 Map = collections.namedtuple("Map", "height width channels values")
 
 
-def bordered(image, padding, fill):
-    """`image` with `padding` rows and columns of `fill` around it."""
+def bordered(image, padding, pixel):
+    """`image` with `padding` rows and columns of `pixel` around it."""
     row = image.width * image.channels
-    side = [fill] * (padding * image.channels)
-    border = [fill] * ((image.width + 2 * padding) * image.channels * padding)
+    side = pixel * padding
+    border = pixel * ((image.width + 2 * padding) * padding)
     values = list(border)
     for y in range(image.height):
         values += side + image.values[y * row : (y + 1) * row] + side
@@ -139,10 +159,10 @@ def windows(image, size, stride):
             yield window
 
 
-def convolution_sums(image, conv, weights):
-    """The sums of every output pixel: a Map of integers (floats at full precision)."""
+def convolution_sums(image, conv, weights, pixel):
+    """The sums of every output pixel: a Map of integers (floats at full precision). `pixel` stands around `image`."""
     size, stride, padding = conv["kernel"], conv["stride"], conv.get("padding", 0)
-    padded = bordered(image, padding, 0)
+    padded = bordered(image, padding, pixel)
     depthwise = conv.get("groups", 0) > 1
     sums = []
     for window in windows(padded, size, stride):
@@ -183,6 +203,45 @@ def float_epilogue(sums, scale, bias, residual, residual_scale, lowest):
     return sums._replace(values=values)
 
 
+def activated(activation, x):
+    """The value of an activation's function; proto/artifact.proto has the definitions."""
+    alpha, beta = activation.get("alpha", 0.0), activation.get("beta", 0.0)
+    softplus = x if x > 40 else math.log1p(math.exp(x))
+    sigmoid = 1 / (1 + math.exp(-x)) if x > -700 else 0.0
+    cubic = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
+    return {
+        "CLIP": lambda: min(max(x, 0.0), alpha),
+        "HARD_SIGMOID": lambda: min(max(alpha * x + beta, 0.0), 1.0),
+        "HARD_SWISH": lambda: x * min(max(x / 6 + 0.5, 0.0), 1.0),
+        "SIGMOID": lambda: sigmoid,
+        "SILU": lambda: x * sigmoid,
+        "GELU": lambda: x * (1 + math.erf(x / math.sqrt(2))) / 2,
+        "GELU_TANH": lambda: x * (1 + math.tanh(cubic)) / 2,
+        "LEAKY_RELU": lambda: x if x >= 0 else alpha * x,
+        "ELU": lambda: x if x >= 0 else alpha * math.expm1(x),
+        "TANH": lambda: math.tanh(x),
+        "SOFTPLUS": lambda: softplus,
+        "MISH": lambda: x * math.tanh(softplus),
+    }[activation["function"]]()
+
+
+def gate(artifact, point, node, image, factors):
+    """Each channel of `image` times a number."""
+    channels = image.channels
+    if artifact.points[point].get("full_precision", False):
+        values = [value * factors.values[i % channels] for i, value in enumerate(image.values)]
+        return image._replace(values=[bfloat16(v) for v in values] if artifact.is_bfloat16(point) else values)
+    entry = next(entry for entry in artifact.points[point]["gates"] if entry["node"] == node["name"])
+    scale = artifact.tensors[f"{point}.{node['name']}.scale"][1][0]
+    zero, factor_zero = (artifact.zero_code(point, name) for name in node["inputs"])
+    codes = []
+    for i, code in enumerate(image.values):
+        product = (code - zero) * (factors.values[i % channels] - factor_zero)
+        value = product * scale + entry.get("zero_code", 0)
+        codes.append(round(min(max(value, 0.0), entry["highest_code"])))
+    return image._replace(values=codes)
+
+
 def convolution(artifact, point, node, image, residual):
     name, conv = node["name"], node["conv"]
     scale = artifact.tensors[f"{point}.{name}.scale"][1]
@@ -190,19 +249,33 @@ def convolution(artifact, point, node, image, residual):
     residual_scale = 0.0
     if residual is not None:
         residual_scale = artifact.tensors[f"{point}.{name}.residual_scale"][1][0]
-    sums = convolution_sums(image, conv, artifact.weights(point, name))
+    pixel = artifact.padding(point, node["inputs"][0], image.channels)
+    activation = conv.get("activation")
+    tabled = activation is not None and activation["function"] != "CLIP"
     if artifact.points[point].get("full_precision", False):
-        lowest = -math.inf if conv.get("without_relu", False) else 0.0
+        rounded = bfloat16 if artifact.is_bfloat16(point) else lambda value: value
+        if artifact.is_bfloat16(point):
+            image = image._replace(values=[bfloat16(value) for value in image.values])
+        sums = convolution_sums(image, conv, artifact.weights(point, name), pixel)
+        lowest = -math.inf if conv.get("without_relu", False) or tabled else 0.0
         made = float_epilogue(sums, scale, bias, residual, residual_scale, lowest)
-        return made._replace(values=[bfloat16(value) for value in made.values]) if artifact.is_bfloat16(point) else made
+        values = [rounded(value) for value in made.values]
+        if activation is not None:
+            values = [rounded(activated(activation, value)) for value in values]
+        return made._replace(values=values)
+    sums = convolution_sums(image, conv, artifact.weights(point, name), pixel)
     _, highest_code = artifact.layer(point, name)
-    return epilogue(sums, scale, bias, residual, residual_scale, highest_code)
+    made = epilogue(sums, scale, bias, residual, residual_scale, 255 if tabled else highest_code)
+    if not tabled:
+        return made
+    table = artifact.tensors[f"{point}.{name}.table"][1]
+    return made._replace(values=[table[code] + 128 for code in made.values])
 
 
 def max_pool(pool, image):
     size = pool["size"]
     stride = pool.get("stride", 0) or size
-    padded = bordered(image, pool.get("padding", 0), -math.inf)
+    padded = bordered(image, pool.get("padding", 0), [-math.inf] * image.channels)
     values = []
     for window in windows(padded, size, stride):
         values += [max(window[channel :: image.channels]) for channel in range(image.channels)]
@@ -235,6 +308,8 @@ def run(artifact, point, row):
         if "conv" in node:
             residuals = inputs[1] if len(inputs) > 1 else [None] * len(inputs[0])
             tensors[name] = [convolution(artifact, point, node, *pair) for pair in zip(inputs[0], residuals)]
+        elif "gate" in node:
+            tensors[name] = [gate(artifact, point, node, *pair) for pair in zip(*inputs)]
         elif "max_pool" in node:
             tensors[name] = [max_pool(node["max_pool"], image) for image in inputs[0]]
         elif "global_pool" in node:

@@ -19,7 +19,7 @@ std::vector<int> FitMapsToReaders(const NetworkPlan& plan, ActivationPlan& activ
   for (int i = 0; i < static_cast<int>(plan.nodes.size()); ++i) {
     const PlannedNode& node = plan.nodes[i];
     FeatureMap* map = read(i, node.input);
-    if (node.kind == NodeKind::kConv) {
+    if (node.kind == NodeKind::kConv && !node.of_sums) {
       const Border border = BorderFor(node);
       map->before = std::max(map->before, border.before);
       map->after = std::max(map->after, border.after);
@@ -36,9 +36,8 @@ std::vector<int> FitMapsToReaders(const NetworkPlan& plan, ActivationPlan& activ
     if (node.input == kNetworkInput && (node.kind != NodeKind::kConv || node.depthwise)) {
       map->stored_channels = PaddedChannels(map->channels);
     }
-    // The linear node after a global pool reads the pool's input: the pool itself stores nothing.
-    if (const PlannedNode* pool = node.kind == NodeKind::kLinear ? plan.PoolReadBy(node) : nullptr)
-      read(i, pool->input);
+    // The node after a global pool reads the pool's input: the pool itself stores nothing.
+    if (const PlannedNode* pool = plan.PoolReadBy(node)) read(i, pool->input);
     if (node.has_residual && node.residual == kNetworkInput) {
       activations.input.stored_channels = PaddedChannels(activations.input.channels);
     }
@@ -51,16 +50,19 @@ std::vector<int> FitMapsToReaders(const NetworkPlan& plan, ActivationPlan& activ
 void AssignBuffers(const NetworkPlan& plan, const std::vector<int>& last_reader, ActivationPlan& activations) {
   std::vector<FeatureMap> layout;  // by buffer
   std::vector<int> owner;          // by buffer, the node whose values it holds
+  std::vector<bool> has_zero;      // by buffer, whether its nodes write borders
   for (int i = 0; i < static_cast<int>(plan.nodes.size()); ++i) {
-    if (plan.nodes[i].kind != NodeKind::kConv && plan.nodes[i].kind != NodeKind::kMaxPool) continue;
+    if (plan.nodes[i].kind == NodeKind::kGlobalPool || plan.nodes[i].kind == NodeKind::kLinear) continue;
     size_t buffer = 0;
     const auto taken = [&](size_t b) {
-      return layout[b] != activations.maps[i] || (owner[b] >= 0 && last_reader[owner[b]] >= i);
+      return layout[b] != activations.maps[i] || has_zero[b] != plan.nodes[i].has_zero ||
+             (owner[b] >= 0 && last_reader[owner[b]] >= i);
     };
     while (buffer < layout.size() && taken(buffer)) ++buffer;
     if (buffer == layout.size()) {
       layout.push_back(activations.maps[i]);
       owner.push_back(-1);
+      has_zero.push_back(plan.nodes[i].has_zero);
       activations.elements.push_back(activations.maps[i].image_stride());
     }
     owner[buffer] = i;

@@ -1,8 +1,9 @@
 // Where every activation of a network lies in one slot's memory.
 //
-// A node's map has the border that its readers need. Borders are zeroed once and never written, so nodes share a buffer
-// only where their maps are equal. A buffer is free again after its last reader has run. Maps describe one image: a row
-// of several frames is as many images, one after the other.
+// A node's map has the border that its readers need. Borders are zeroed once, and written only by nodes whose zero code
+// may be above 0. So nodes share a buffer only where their maps are equal, and with nodes of the same sort. A buffer is
+// free again after its last reader has run. Maps describe one image: a row of several frames is as many images, one
+// after the other.
 #ifndef ANYBIT_MODEL_ENGINE_ACTIVATION_PLAN_H_
 #define ANYBIT_MODEL_ENGINE_ACTIVATION_PLAN_H_
 

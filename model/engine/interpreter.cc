@@ -5,8 +5,11 @@
 #include <span>
 
 #include "model/engine/kernel_choices.h"
+#include "model/engine/sum_digits.h"
 #include "model/format/bfloat16.h"
 #include "model/format/requantize.h"
+#include "model/format/zero_points.h"
+#include "model/kernels/cpu/map_passes.h"
 #include "model/kernels/cpu/pack_conv.h"
 #include "model/kernels/cpu/tile_scope.h"
 
@@ -18,31 +21,6 @@ constexpr int64_t kReadPadding = 64;
 
 // Rows of the linear node that read its weights together: enough to make little of what the weights cost.
 constexpr int64_t kLinearRows = 8;
-// A sum of 32 bits as digits of 15 bits, which are words of a dot product.
-constexpr int kSumDigits = 3;
-constexpr int kDigitBits = 15;
-
-// Writes digits[0], digits[1], ... [depth] of each; returns how many are not all zero, or 1.
-int SplitSums(std::span<const int32_t> sums, int16_t* digits) {
-  int32_t any = 0;
-  for (int32_t sum : sums) any |= sum;
-  int count = 1;
-  while (count < kSumDigits && any >> (kDigitBits * count) != 0) ++count;
-  for (int digit = 0; digit < count; ++digit) {
-    for (int32_t sum : sums) *digits++ = static_cast<int16_t>(sum >> (kDigitBits * digit) & ((1 << kDigitBits) - 1));
-  }
-  return count;
-}
-
-template <class T>
-T* BufferOf(InterpreterMemory& memory, int buffer) {
-  if constexpr (sizeof(T) == 1) {
-    return memory.codes[buffer].as<T>();
-  } else {
-    return memory.floats[buffer].as<T>();
-  }
-}
-
 }  // namespace
 
 Interpreter::Interpreter(const NetworkPlan& plan, const ActivationPlan& activations, const KernelTable& kernels,
@@ -68,10 +46,14 @@ InterpreterMemory Interpreter::MakeMemory(int rows) const {
   int64_t workspace = 0;
   for (int layer : plan_.layers) {
     const PlannedNode& node = plan_.nodes[layer];
-    if (node.kind != NodeKind::kConv) continue;
+    if (node.kind != NodeKind::kConv || node.of_sums) continue;
     workspace = std::max(workspace, MaxWorkspaceBytes(kernels_, node, activations_.MapsOf(plan_, node)));
   }
-  const int64_t sums = plan_.nodes.back().depth + kLanes;  // kernels add whole blocks
+  int64_t depth = plan_.nodes.back().depth;
+  for (int layer : plan_.layers) {
+    if (plan_.nodes[layer].of_sums) depth = std::max(depth, plan_.nodes[layer].depth);
+  }
+  const int64_t sums = depth + kLanes;  // kernels add whole blocks
   InterpreterMemory memory;
   memory.input = AlignedBuffer(bytes(activations_.input.image_stride()));
   if (full_precision_) memory.float_input = AlignedBuffer(float_bytes(activations_.input.image_stride()));
@@ -81,7 +63,11 @@ InterpreterMemory Interpreter::MakeMemory(int rows) const {
   }
   memory.workspace = AlignedBuffer(workspace);
   memory.pool_sums.resize(sums);
-  memory.pool_words.resize(kLinearRows * kSumDigits * plan_.nodes.back().depth);
+  memory.pool_words.resize(kLinearRows * kSumDigits * depth);
+  for (int gate : plan_.gates) {
+    const auto channels = static_cast<size_t>(plan_.nodes[gate].out.channels);
+    memory.gate_factors.resize(std::max(memory.gate_factors.size(), channels));
+  }
   if (full_precision_) memory.float_sums.resize(kLinearRows * sums);
   return memory;
 }
@@ -100,9 +86,9 @@ void Interpreter::RunGroups(const std::vector<NodeGroup>& groups, const Rows& ro
   const TileScope scope(kernels_);
   const bool full_precision = rows.panels->full_precision;
   if (full_precision) {
-    CopyInput(rows, memory.float_input.as<float>());
+    CopyInput<float>(rows, rows.panels->float_input_border, memory.float_input.as<float>());
   } else {
-    CopyInput(rows, memory.input.data());
+    CopyInput<uint8_t>(rows, rows.panels->input_border, memory.input.data());
   }
   int first_node = 0;
   for (const NodeGroup& group : groups) {
@@ -124,10 +110,11 @@ void Interpreter::RunGroups(const std::vector<NodeGroup>& groups, const Rows& ro
 }
 
 template <class T>
-void Interpreter::CopyInput(const Rows& rows, T* to) const {
+void Interpreter::CopyInput(const Rows& rows, std::span<const T> border, T* to) const {
   const FeatureMap& map = activations_.input;
   for (int64_t image = 0; image < rows.count * plan_.frames; ++image) {
     const uint8_t* from = rows.input + image * plan_.input.elements();
+    if (!border.empty()) FillBorder(map, border, to + image * map.image_stride());
     for (int64_t y = 0; y < map.height; ++y) {
       T* line = to + image * map.image_stride() + map.at(y, 0);
       if (map.stored_channels == map.channels) {
@@ -146,9 +133,23 @@ template <class T>
 void Interpreter::RunNode(const PlannedNode& node, int index, const Rows& rows, const Part& part,
                           InterpreterMemory& memory) const {
   switch (node.kind) {
-    case NodeKind::kConv: RunConv<T>(node, index, rows, part, memory); break;
-    case NodeKind::kMaxPool: RunMaxPool<T>(node, index, part, memory); break;
-    case NodeKind::kGlobalPool: break;  // its only reader, the linear node, computes the sums
+    case NodeKind::kConv:
+      if (node.of_sums) {
+        RunConvOfSums<T>(node, index, rows, part, memory);
+      } else {
+        RunConv<T>(node, index, rows, part, memory);
+      }
+      Finish<T>(node, index, rows, part, memory);
+      break;
+    case NodeKind::kMaxPool:
+      RunMaxPool<T>(node, index, part, memory);
+      Finish<T>(node, index, rows, part, memory);
+      break;
+    case NodeKind::kGate:
+      RunGate<T>(node, index, rows, part, memory);
+      Finish<T>(node, index, rows, part, memory);
+      break;
+    case NodeKind::kGlobalPool: break;  // its readers compute the sums
     case NodeKind::kLinear: RunLinear(node, rows, memory); break;
   }
 }
@@ -163,7 +164,7 @@ void Interpreter::RunConv(const PlannedNode& node, int index, const Rows& rows, 
   };
   conv->Run({.in = values(node.input),
              .residual = node.has_residual ? values(node.residual) : nullptr,
-             .out = BufferOf<T>(memory, activations_.buffers[index]) + first * activations_.maps[index].image_stride(),
+             .out = Buffer<T>(memory, activations_.buffers[index]) + first * activations_.maps[index].image_stride(),
              .count = part.count * node.frames},
             memory.workspace.data());
 }
@@ -172,7 +173,7 @@ template <class T>
 void Interpreter::RunMaxPool(const PlannedNode& node, int index, const Part& part, InterpreterMemory& memory) const {
   const FeatureMap &from = activations_.map(node.input), &to = activations_.maps[index];
   const T* in = Values<T>(memory, node.input);
-  T* out = BufferOf<T>(memory, activations_.buffers[index]);
+  T* out = Buffer<T>(memory, activations_.buffers[index]);
   const MaxPoolCall call{.out_height = to.height,
                          .out_width = to.width,
                          .channels = to.stored_channels,
@@ -256,12 +257,9 @@ void Interpreter::RunLinearRows(const PlannedNode& node, const Rows& rows, int64
   }
   for (int64_t o = 0; o < node.out.channels; ++o) {
     for (int64_t row = 0; row < count; ++row) {
-      int64_t sum = 0;
-      for (int digit = 0; digit < digits[row]; ++digit) {
-        sum += kernels_.dot(words(row, digit), layer.codes.data() + o * node.depth, node.depth) *
-               (int64_t{1} << kDigitBits * digit);
-      }
-      rows.output[(first + row) * plan_.classes() + o] = Dequantize(sum, layer.scale[o], layer.bias[o]);
+      const int64_t sum = SumOf(layer, node.depth, o, words(row, 0), digits[row]);
+      rows.output[(first + row) * plan_.classes() + o] =
+          Dequantize(sum, layer.epilogue->scale[o], layer.epilogue->bias[o]);
     }
   }
 }
@@ -282,17 +280,8 @@ void Interpreter::RunLinearFloats(const PlannedNode& node, const Rows& rows, int
     const float* weights = layer.floats.data() + o * node.depth;
     for (int64_t row = 0; row < count; ++row) {
       const float sum = kernels_.dot_floats(memory.float_sums.data() + row * stride, weights, node.depth);
-      rows.output[(first + row) * plan_.classes() + o] = sum * layer.scale[o] + layer.bias[o];
+      rows.output[(first + row) * plan_.classes() + o] = sum * layer.epilogue->scale[o] + layer.epilogue->bias[o];
     }
-  }
-}
-
-template <class T>
-const T* Interpreter::Values(const InterpreterMemory& memory, int index) const {
-  if constexpr (sizeof(T) == 1) {
-    return index == kNetworkInput ? memory.input.as<T>() : memory.codes[activations_.buffers[index]].as<T>();
-  } else {
-    return index == kNetworkInput ? memory.float_input.as<T>() : memory.floats[activations_.buffers[index]].as<T>();
   }
 }
 

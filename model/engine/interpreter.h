@@ -29,6 +29,7 @@ struct InterpreterMemory {
   std::vector<int32_t> pool_sums;            // one row's input of the linear node
   std::vector<int16_t> pool_words;           // of some rows, in digits of 15 bits: [rows][kSumDigits][depth]
   std::vector<float> float_sums;             // of some rows at full precision: [rows][pool_sums.size()]
+  std::vector<double> gate_factors;          // of one row's gate
 };
 
 // Rows to run at one point.
@@ -73,14 +74,26 @@ class Interpreter {
 
   void RunGroups(const std::vector<NodeGroup>& groups, const Rows& rows, InterpreterMemory& memory,
                  const AfterNode& after_node) const;
+  // `border`: the pixel around each image; empty: it is there.
   template <class T>
-  void CopyInput(const Rows& rows, T* to) const;
+  void CopyInput(const Rows& rows, std::span<const T> border, T* to) const;
   template <class T>
   void RunConv(const PlannedNode& node, int index, const Rows& rows, const Part& part, InterpreterMemory& memory) const;
   template <class T>
   void RunMaxPool(const PlannedNode& node, int index, const Part& part, InterpreterMemory& memory) const;
   template <class T>
   void RunNode(const PlannedNode& node, int index, const Rows& rows, const Part& part, InterpreterMemory& memory) const;
+  // A convolution that reads a global pool: its output is one place.
+  template <class T>
+  void RunConvOfSums(const PlannedNode& node, int index, const Rows& rows, const Part& part,
+                     InterpreterMemory& memory) const;
+  template <class T>
+  void RunGate(const PlannedNode& node, int index, const Rows& rows, const Part& part, InterpreterMemory& memory) const;
+  // What follows the values of a node: its activation, and the border where its zero code may be above 0.
+  template <class T>
+  void Finish(const PlannedNode& node, int index, const Rows& rows, const Part& part, InterpreterMemory& memory) const;
+  // The sum of products of an output of a layer with codes, from the digits of its inputs.
+  int64_t SumOf(const LayerPanels& layer, int64_t depth, int64_t output, const int16_t* digits, int count) const;
   void RunLinear(const PlannedNode& node, const Rows& rows, InterpreterMemory& memory) const;
   // The same for at most kLinearRows of them, which share one pass over the weights; and at full precision.
   void RunLinearRows(const PlannedNode& node, const Rows& rows, int64_t first, int64_t count,
@@ -99,7 +112,21 @@ class Interpreter {
 
   // The values that node `index` made, or the network's input.
   template <class T>
-  const T* Values(const InterpreterMemory& memory, int index) const;
+  const T* Values(const InterpreterMemory& memory, int index) const {
+    if constexpr (sizeof(T) == 1) {
+      return index == kNetworkInput ? memory.input.as<T>() : memory.codes[activations_.buffers[index]].as<T>();
+    } else {
+      return index == kNetworkInput ? memory.float_input.as<T>() : memory.floats[activations_.buffers[index]].as<T>();
+    }
+  }
+  template <class T>
+  static T* Buffer(InterpreterMemory& memory, int buffer) {
+    if constexpr (sizeof(T) == 1) {
+      return memory.codes[buffer].as<T>();
+    } else {
+      return memory.floats[buffer].as<T>();
+    }
+  }
 
   const NetworkPlan& plan_;
   const ActivationPlan& activations_;

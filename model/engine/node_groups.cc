@@ -10,7 +10,7 @@ int64_t RowsOf(const NetworkPlan& plan, const ActivationPlan& activations, int i
                int64_t near_bytes) {
   const PlannedNode& node = plan.nodes[index];
   // The others run once for a batch: their input is small.
-  if (node.kind != NodeKind::kConv && node.kind != NodeKind::kMaxPool) return kAllRows;
+  if (node.kind == NodeKind::kGlobalPool || node.kind == NodeKind::kLinear) return kAllRows;
   if (node.kind == NodeKind::kConv && node.weights() * value_bytes > near_bytes) return kAllRows;
   int64_t values = activations.map(node.input).image_stride() + activations.maps[index].image_stride();
   if (node.has_residual) values += activations.map(node.residual).image_stride();

@@ -48,7 +48,8 @@ ChoiceTable::Names NamesOf(const Artifact& artifact, const NetworkPlan& plan, co
                            }};
   for (const ArtifactPoint& point : artifact.points) names.points.push_back(point.info.name);
   for (int node : plan.layers) {
-    names.layers.push_back(plan.nodes[node].kind == NodeKind::kConv ? plan.nodes[node].name : "");
+    const bool chooses = plan.nodes[node].kind == NodeKind::kConv && !plan.nodes[node].of_sums;
+    names.layers.push_back(chooses ? plan.nodes[node].name : "");
   }
   return names;
 }

@@ -18,6 +18,7 @@
 #include "model/kernels/cpu/conv_algorithm.h"
 #include "model/kernels/cpu/instruction_set.h"
 #include "model/kernels/cpu/testing/modelled_amx.h"
+#include "model/testing/gated_network.h"
 #include "model/testing/random_artifact.h"
 #include "model/testing/reference_network.h"
 
@@ -174,6 +175,15 @@ TEST_P(PackedNetworkTest, EqualsTheReferenceAtEveryNodeOfAwkwardShapes) {
 TEST_P(PackedNetworkTest, EqualsTheReferenceAtEveryNodeOfAMobileNetworkForClips) {
   const Artifact artifact = RandomArtifact(MobileNetwork(), 2);
   ExpectEqualToReference(artifact, *Pack(artifact, kernels()), point(), 5);
+}
+
+TEST_P(PackedNetworkTest, EqualsTheReferenceAtEveryNodeWithTablesGatesAndCodesForZero) {
+  const Artifact artifact = RandomArtifact(GatedNetwork(), 2);
+  const auto network = Pack(artifact, kernels());
+  ExpectEqualToReference(artifact, *network, point(), 5);
+  // Full precision has other borders in the same places.
+  (void)Logits(*network, ToPointId(kFullPrecision), RandomImages(artifact, 5, 1));
+  ExpectEqualToReference(artifact, *network, point(), 2);
 }
 
 TEST_P(PackedNetworkTest, EqualsTheReferenceAtEveryNodeOfEveryArchitecture) {
@@ -610,7 +620,8 @@ TEST(PackedNetwork, RunsRowsInGroupsWhereTheirActivationsExceedABudget) {
 }
 
 TEST(PackedNetwork, RunsNodesOnAFewRowsAtATimeWhereTheirActivationsAreToStayNear) {
-  for (const Artifact& artifact : {RandomArtifact(MobileNetwork(), 1), RandomArtifact(FashionNetwork(8), 2)}) {
+  for (const Artifact& artifact :
+       {RandomArtifact(MobileNetwork(), 1), RandomArtifact(FashionNetwork(8), 2), RandomArtifact(GatedNetwork(), 3)}) {
     const auto whole = Pack(artifact, *SupportedKernels().front(), {.near_activations = int64_t{1} << 40});
     const std::vector<uint8_t> images = RandomImages(artifact, 7, 2);
     for (int64_t near : {20'000, 60'000}) {

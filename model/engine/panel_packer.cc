@@ -7,6 +7,7 @@
 
 #include "model/format/bfloat16.h"
 #include "model/format/code_range.h"
+#include "model/format/zero_points.h"
 #include "model/kernels/cpu/pack_conv.h"
 
 namespace anybit::model {
@@ -15,6 +16,9 @@ namespace {
 int64_t LinearBytes(const LayerPanels& panels) {
   return static_cast<int64_t>(panels.codes.size() + panels.floats.size() * sizeof(float));
 }
+
+// Of these layers the weights alone are kept: no kernel is chosen.
+bool KeepsWeights(const PlannedNode& node) { return node.kind == NodeKind::kLinear || node.of_sums; }
 
 // Sizes that share a panel count it once.
 int64_t ConvBytes(const LayerPanels& panels) {
@@ -31,7 +35,7 @@ int64_t ConvBytes(const LayerPanels& panels) {
 PointPanels PanelPacker::Pack(PointId point, std::span<AlgorithmNames> choices) const {
   PointPanels panels = EmptyPanels(point);
   for (int layer = 0; layer < static_cast<int>(plan_.layers.size()); ++layer) {
-    if (plan_.layer(layer).kind == NodeKind::kLinear) {
+    if (KeepsWeights(plan_.layer(layer))) {
       panels.layers.push_back(PackLinear(point, layer));
       panels.bytes += LinearBytes(panels.layers.back());
     } else {
@@ -47,6 +51,18 @@ PointPanels PanelPacker::EmptyPanels(PointId point) const {
   PointPanels panels;
   panels.full_precision = of.full_precision;
   panels.bfloat16 = of.full_precision && of.info.weight_bits == kBfloat16Bits;
+  panels.point = &of;
+  panels.borders.resize(plan_.nodes.size());
+  for (size_t i = 0; i < plan_.nodes.size() && !of.full_precision; ++i) {
+    if (!plan_.nodes[i].has_zero) continue;
+    const auto zero = static_cast<uint8_t>(ZeroCodeOf(plan_, of, static_cast<int>(i)));
+    panels.borders[i].assign(static_cast<size_t>(plan_.nodes[i].out.channels), zero);
+  }
+  for (size_t c = 0; c < plan_.padding_code.size(); ++c) {
+    const float code = plan_.padding_code[c];
+    panels.input_border.push_back(static_cast<uint8_t>(InputPadding(plan_, static_cast<int64_t>(c))));
+    panels.float_input_border.push_back(panels.bfloat16 ? RoundToBfloat16(code) : code);
+  }
   return panels;
 }
 
@@ -54,11 +70,11 @@ PointCandidates PanelPacker::PackCandidates(PointId point) const {
   PointCandidates candidates{.panels = EmptyPanels(point), .layers = {}};
   for (int layer = 0; layer < static_cast<int>(plan_.layers.size()); ++layer) {
     std::vector<KernelCandidate>& of_layer = candidates.layers.emplace_back();
-    if (plan_.layer(layer).kind == NodeKind::kLinear) {
+    if (KeepsWeights(plan_.layer(layer))) {
       candidates.panels.layers.push_back(PackLinear(point, layer));
       continue;
     }
-    candidates.panels.layers.emplace_back();
+    candidates.panels.layers.push_back({.epilogue = &artifact_.points[ToIndex(point)].layers[layer]});
     const LayerWeights weights = WeightsOf(point, layer);
     for (const ConvAlgorithm& algorithm : AllConvAlgorithms()) {
       auto conv = PackWith(algorithm, layer, weights);
@@ -72,6 +88,7 @@ PointCandidates PanelPacker::PackCandidates(PointId point) const {
 int PanelPacker::HighestInput(PointId point, int node) const {
   if (node == kNetworkInput) return 255;
   const PlannedNode& planned = plan_.nodes[node];
+  if (planned.kind == NodeKind::kGate) return artifact_.points[ToIndex(point)].gates[planned.gate].highest_code;
   if (planned.kind == NodeKind::kMaxPool) return HighestInput(point, planned.input);
   return artifact_.points[ToIndex(point)].layers[planned.layer].highest_code;
 }
@@ -85,7 +102,7 @@ PanelPacker::LayerWeights PanelPacker::WeightsOf(PointId point, int layer) const
   weights.conv = {.scale = epilogue.scale,
                   .bias = epilogue.bias,
                   .residual_scale = epilogue.residual_scale,
-                  .highest_output = epilogue.highest_code};
+                  .highest_output = node.activation.is_tabled() ? kTableCodes - 1 : epilogue.highest_code};
   if (artifact_point.full_precision) {
     weights.conv.floats = store.full;
     weights.conv.bfloat16 = artifact_point.info.weight_bits == kBfloat16Bits;
@@ -98,7 +115,7 @@ PanelPacker::LayerWeights PanelPacker::WeightsOf(PointId point, int layer) const
   for (int8_t q8 : store.q8) weights.codes.push_back(static_cast<int16_t>(ChildCode(q8, epilogue.weights)));
   weights.conv.codes = weights.codes;
   weights.conv.signs = epilogue.weights.sign;
-  weights.conv.highest_input = node.kind == NodeKind::kConv ? HighestInput(point, node.input) : 255;
+  weights.conv.highest_input = !KeepsWeights(node) ? HighestInput(point, node.input) : 255;
   return weights;
 }
 
@@ -107,8 +124,7 @@ LayerPanels PanelPacker::PackLinear(PointId point, int layer) const {
   LayerPanels panels;
   panels.floats.assign(weights.conv.floats.begin(), weights.conv.floats.end());
   panels.codes.assign(weights.codes.begin(), weights.codes.end());
-  panels.scale = weights.conv.scale;
-  panels.bias = weights.conv.bias;
+  panels.epilogue = &artifact_.points[ToIndex(point)].layers[layer];
   return panels;
 }
 
@@ -122,7 +138,7 @@ LayerPanels PanelPacker::PackConvLayer(PointId point, int layer, AlgorithmNames&
     packed.push_back({.algorithm = algorithm, .conv = PackWith(algorithm, layer, weights)});
     return packed.back().conv;
   };
-  LayerPanels panels;
+  LayerPanels panels{.epilogue = &artifact_.points[ToIndex(point)].layers[layer]};
   for (size_t size = 0; size < kChoiceRows.size(); ++size) {
     const std::optional<ConvAlgorithm> chosen = ConvAlgorithmByName(choices[size]);
     if (chosen.has_value()) panels.conv[size] = pack(*chosen);

@@ -6,6 +6,7 @@
 #include "model/engine/torch_weights.h"
 #include "model/format/bfloat16.h"
 #include "model/format/requantize.h"
+#include "model/format/zero_points.h"
 
 namespace anybit::model {
 namespace {
@@ -75,19 +76,20 @@ class TorchNetworkImpl : public TorchNetwork {
   // The epilogue over sums [N, O, H, W] (whole numbers); codes as float32 of the same shape.
   static torch::Tensor ApplyEpilogue(const torch::Tensor& sums, const LayerEpilogue& layer,
                                      const torch::Tensor* residual) {
-    const torch::Tensor acc = sums.to(torch::kInt32).contiguous();
+    const torch::Tensor acc = sums.to(torch::kInt64).contiguous();
+    const int highest = layer.table.empty() ? layer.highest_code : kTableCodes - 1;
     torch::Tensor codes = torch::empty(acc.sizes(), torch::kFloat32);
     const torch::Tensor added = residual != nullptr ? residual->contiguous() : torch::Tensor();
-    const int32_t* in = acc.const_data_ptr<int32_t>();
+    const int64_t* in = acc.const_data_ptr<int64_t>();
     const float* add = residual != nullptr ? added.const_data_ptr<float>() : nullptr;
     float* out = codes.mutable_data_ptr<float>();
     const int64_t channels = acc.size(1), area = acc.size(2) * acc.size(3);
     for (int64_t i = 0; i < acc.numel(); ++i) {
       const int64_t o = i / area % channels;
-      out[i] = add == nullptr
-                   ? Requantize(in[i], layer.scale[o], layer.bias[o], layer.highest_code)
-                   : RequantizeWithResidual(in[i], layer.scale[o], layer.bias[o], static_cast<uint8_t>(add[i]),
-                                            layer.residual_scale, layer.highest_code);
+      out[i] = add == nullptr ? Requantize(in[i], layer.scale[o], layer.bias[o], highest)
+                              : RequantizeWithResidual(static_cast<int32_t>(in[i]), layer.scale[o], layer.bias[o],
+                                                       static_cast<uint8_t>(add[i]), layer.residual_scale, highest);
+      if (!layer.table.empty()) out[i] = layer.table[static_cast<size_t>(out[i])];
     }
     return codes;
   }
@@ -105,12 +107,59 @@ class TorchNetworkImpl : public TorchNetwork {
     const ArtifactPoint& p = artifact_.points[ToIndex(point)];
     const LayerEpilogue& layer = p.layers[node.layer];
     const torch::Tensor& w = weights_[ToIndex(point)][node.layer];
-    const torch::Tensor y = torch::conv2d(x.to(w.scalar_type()), w, {}, node.stride, node.padding, /*dilation=*/1,
-                                          node.depthwise ? node.out.channels : 1);
+    const int64_t inside = 0;  // the padding is there
+    const torch::Tensor y = torch::conv2d(Padded(p, node, x).to(w.scalar_type()), w, {}, node.stride, inside,
+                                          /*dilation=*/1, node.depthwise ? node.out.channels : 1);
     if (!p.full_precision) return ApplyEpilogue(y, layer, residual);
     torch::Tensor z = y * Floats(layer.scale).reshape({1, -1, 1, 1}) + Floats(layer.bias).reshape({1, -1, 1, 1});
     if (residual != nullptr) z = z + *residual * layer.residual_scale;
-    return InPrecisionOf(p, node.relu ? torch::relu(z) : z);
+    z = InPrecisionOf(p, node.relu ? torch::relu(z) : z);
+    if (node.activation.function == proto::Activation::NONE) return z;
+    return InPrecisionOf(p, Activated(node.activation, z));
+  }
+
+  static torch::Tensor Activated(const Activation& activation, const torch::Tensor& x) {
+    torch::Tensor y = x.contiguous().clone();
+    float* values = y.mutable_data_ptr<float>();
+    for (int64_t i = 0; i < y.numel(); ++i) values[i] = Activate(activation, values[i]);
+    return y;
+  }
+
+  // `x` with the node's padding of what stands for 0 there.
+  torch::Tensor Padded(const ArtifactPoint& p, const PlannedNode& node, const torch::Tensor& x) const {
+    if (node.padding == 0) return x;
+    torch::Tensor zero = torch::zeros({1, x.size(1), 1, 1}, torch::kFloat32);
+    if (node.input == kNetworkInput) {
+      for (size_t c = 0; c < plan_.padding_code.size(); ++c) {
+        const auto channel = static_cast<int64_t>(c);
+        zero[0][channel] = p.full_precision ? plan_.padding_code[c] : static_cast<float>(InputPadding(plan_, channel));
+      }
+      zero = InPrecisionOf(p, zero);
+    } else if (!p.full_precision) {
+      zero += static_cast<float>(ZeroCodeOf(plan_, p, node.input));
+    }
+    const int64_t side = node.padding, height = x.size(2), width = x.size(3);
+    torch::Tensor padded = zero.expand({x.size(0), x.size(1), height + 2 * side, width + 2 * side}).clone();
+    padded.slice(2, side, side + height).slice(3, side, side + width).copy_(x);
+    return padded;
+  }
+
+  torch::Tensor ComputeGate(PointId point, const PlannedNode& node, const torch::Tensor& x,
+                            const torch::Tensor& factors) const {
+    const ArtifactPoint& p = artifact_.points[ToIndex(point)];
+    if (p.full_precision) return InPrecisionOf(p, x * factors);
+    const GateEpilogue& gate = p.gates[node.gate];
+    const torch::Tensor products =
+        ((x - ZeroCodeOf(plan_, p, node.input)) * (factors - ZeroCodeOf(plan_, p, node.residual)))
+            .to(torch::kInt32)
+            .contiguous();
+    torch::Tensor codes = torch::empty(products.sizes(), torch::kFloat32);
+    const int32_t* in = products.const_data_ptr<int32_t>();
+    float* out = codes.mutable_data_ptr<float>();
+    for (int64_t i = 0; i < products.numel(); ++i) {
+      out[i] = RequantizeProduct(in[i], gate.scale, gate.zero_code, gate.highest_code);
+    }
+    return codes;
   }
 
   torch::Tensor ComputeHead(PointId point, const PlannedNode& node, const torch::Tensor& x) const {
@@ -150,6 +199,7 @@ class TorchNetworkImpl : public TorchNetwork {
         case NodeKind::kConv:
           values[i] = ComputeConv(point, node, x, node.has_residual ? &value(node.residual) : nullptr);
           break;
+        case NodeKind::kGate: values[i] = ComputeGate(point, node, x, value(node.residual)); break;
         case NodeKind::kMaxPool: values[i] = torch::max_pool2d(x, node.pool, node.stride, node.padding); break;
         case NodeKind::kGlobalPool: values[i] = GlobalSums(node, x, rows); break;
         case NodeKind::kLinear: values[i] = ComputeHead(point, node, x); break;

@@ -12,6 +12,7 @@
 #include "model/engine/packed_network.h"
 #include "model/format/artifact.h"
 #include "model/kernels/cpu/instruction_set.h"
+#include "model/testing/gated_network.h"
 #include "model/testing/random_artifact.h"
 
 namespace anybit::model {
@@ -57,6 +58,16 @@ TEST_P(TrainEqualsServeAt, EveryNodeOfEveryKind) {
   }
 }
 
+TEST_P(TrainEqualsServeAt, EveryNodeWithTablesGatesAndCodesForZero) {
+  const Artifact artifact = RandomArtifact(GatedNetwork(), 27);
+  const auto engine = *PackedNetwork::Create(artifact, *SupportedKernels().front());
+  const auto simulation = *TorchNetwork::Create(artifact);
+  const std::vector<uint8_t> images = RandomImages(artifact, 3, 22);
+  const LayerTrace served = *engine->Trace(point(), images), trained = *simulation->Trace(point(), images);
+  ASSERT_EQ(served.size(), trained.size());
+  for (size_t i = 0; i < served.size(); ++i) EXPECT_EQ(served[i].codes, trained[i].codes) << served[i].node;
+}
+
 INSTANTIATE_TEST_SUITE_P(QuantizedPoints, TrainEqualsServeAt, testing::Range(1, 6));
 
 TEST(TrainEqualsServe, AtEveryNodeOfTheDefaultNetworkOnRealImages) {
@@ -79,8 +90,10 @@ TEST(TrainEqualsServe, AtEveryNodeOfTheDefaultNetworkOnRealImages) {
 
 TEST(TorchNetwork, IsNearTheEngineAtFullPrecision) {
   for (const char* narrow : {"fashion:width=0.25", "clip:width=0.25,side=16,frames=3", "mobilenetv2:width=0.25,side=16",
-                             "resnet18_imagenet:width=0.125,side=44,classes=10"}) {
-    Artifact artifact = RandomArtifact(*ArchitectureByName(narrow), 23);
+                             "resnet18_imagenet:width=0.125,side=44,classes=10", "gated"}) {
+    const bool gated = std::string(narrow) == "gated";
+    Artifact artifact = RandomArtifact(gated ? GatedNetwork() : *ArchitectureByName(narrow), 23);
+    const auto outputs = static_cast<size_t>(2 * Describe(artifact).output.elements);
     AddBfloat16Point(artifact);
     const auto engine = *PackedNetwork::Create(artifact, *SupportedKernels().front());
     const auto simulation = *TorchNetwork::Create(artifact);
@@ -88,7 +101,7 @@ TEST(TorchNetwork, IsNearTheEngineAtFullPrecision) {
     // A sum near the middle of two bfloat16 numbers may be rounded either way: 2^-8 of one of many values.
     const double tolerances[] = {1e-4, 2e-2};
     for (int point = 0; point < 2; ++point) {
-      std::vector<float> served(20), trained(20);
+      std::vector<float> served(outputs), trained(outputs);
       ASSERT_TRUE(engine->Run(ToPointId(point), images, served, *engine->MakeScratch(2)).ok());
       ASSERT_TRUE(simulation->Run(ToPointId(point), images, trained, *simulation->MakeScratch(2)).ok());
       float largest = 1;

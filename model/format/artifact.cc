@@ -78,6 +78,35 @@ absl::Status TakeStore(TensorTaker& tensors, const NetworkPlan& plan, Artifact& 
   return absl::OkStatus();
 }
 
+// Bytes stand for codes less by 128.
+constexpr int kTableOffset = 128;
+
+absl::Status TakeTable(TensorTaker& tensors, const std::string& name, std::vector<uint8_t>& table) {
+  std::vector<int8_t> bytes;
+  if (absl::Status status = tensors.Take(name, {kTableCodes}, bytes); !status.ok()) return status;
+  for (const int8_t byte : bytes) table.push_back(static_cast<uint8_t>(byte + kTableOffset));
+  return absl::OkStatus();
+}
+
+absl::Status TakeGates(TensorTaker& tensors, const NetworkPlan& plan, const proto::OperatingPoint& header,
+                       ArtifactPoint& point) {
+  const int expected = point.full_precision ? 0 : static_cast<int>(plan.gates.size());
+  if (header.gates_size() != expected) {
+    return Invalid("point '", header.name(), "' lists ", header.gates_size(), " gates, expected ", expected);
+  }
+  for (int i = 0; i < expected; ++i) {
+    const std::string& node = plan.nodes[plan.gates[i]].name;
+    const proto::GatePoint& codes = header.gates(i);
+    if (codes.node() != node) {
+      return Invalid("point '", header.name(), "' lists gate '", codes.node(), "' where '", node, "' stands");
+    }
+    std::vector<float> scale;
+    if (absl::Status s = tensors.Take(absl::StrCat(header.name(), ".", node, ".scale"), {1}, scale); !s.ok()) return s;
+    point.gates.push_back({.scale = scale[0], .highest_code = codes.highest_code(), .zero_code = codes.zero_code()});
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<ArtifactPoint> TakePoint(TensorTaker& tensors, const NetworkPlan& plan,
                                         const proto::OperatingPoint& header) {
   ArtifactPoint point;
@@ -113,7 +142,11 @@ absl::StatusOr<ArtifactPoint> TakePoint(TensorTaker& tensors, const NetworkPlan&
                      .hi = codes.weights().hi(),
                      .sign = codes.weights().sign()};
     layer.highest_code = codes.highest_code();
+    layer.zero_code = codes.zero_code();
+    if (!node.activation.is_tabled()) continue;
+    if (absl::Status s = TakeTable(tensors, prefix + ".table", layer.table); !s.ok()) return s;
   }
+  if (absl::Status status = TakeGates(tensors, plan, header, point); !status.ok()) return status;
   return point;
 }
 
@@ -139,6 +172,13 @@ proto::ArtifactHeader MakeHeader(const Artifact& artifact, const NetworkPlan& pl
       layer.mutable_weights()->set_hi(point.layers[i].weights.hi);
       layer.mutable_weights()->set_sign(point.layers[i].weights.sign);
       layer.set_highest_code(point.layers[i].highest_code);
+      layer.set_zero_code(point.layers[i].zero_code);
+    }
+    for (size_t i = 0; i < point.gates.size(); ++i) {
+      proto::GatePoint& gate = *out.add_gates();
+      gate.set_node(plan.nodes[plan.gates[i]].name);
+      gate.set_highest_code(point.gates[i].highest_code);
+      gate.set_zero_code(point.gates[i].zero_code);
     }
   }
   return header;
@@ -161,6 +201,15 @@ std::string SerializeArtifact(const Artifact& artifact) {
       writer.AddFloat(prefix + ".scale", {node.out.channels}, point.layers[i].scale);
       writer.AddFloat(prefix + ".bias", {node.out.channels}, point.layers[i].bias);
       if (node.has_residual) writer.AddFloat(prefix + ".residual_scale", {1}, {&point.layers[i].residual_scale, 1});
+      std::vector<int8_t> table;
+      for (const uint8_t code : point.layers[i].table) table.push_back(static_cast<int8_t>(code - kTableOffset));
+      if (!table.empty()) writer.AddInt8(prefix + ".table", {kTableCodes}, table);
+    }
+  }
+  for (const ArtifactPoint& point : artifact.points) {
+    for (size_t i = 0; i < point.gates.size(); ++i) {
+      const std::string name = absl::StrCat(point.info.name, ".", plan.nodes[plan.gates[i]].name, ".scale");
+      writer.AddFloat(name, {1}, {&point.gates[i].scale, 1});
     }
   }
   std::string header;

@@ -45,6 +45,23 @@ absl::Status CheckStore(const LayerStore& store, const PlannedNode& node, bool n
   return absl::OkStatus();
 }
 
+absl::Status CheckTable(const LayerEpilogue& layer, const PlannedNode& node, const std::string& name) {
+  const bool tabled = node.activation.is_tabled();
+  if (absl::Status s = CheckCount(absl::StrCat(name, " table"), layer.table.size(), tabled ? kTableCodes : 0);
+      !s.ok()) {
+    return s;
+  }
+  if (layer.zero_code < 0 || layer.zero_code > (tabled ? layer.highest_code : 0)) {
+    return Invalid(name, ": code ", layer.zero_code, " for 0 is outside 0..", tabled ? layer.highest_code : 0);
+  }
+  for (const uint8_t code : layer.table) {
+    if (code > layer.highest_code) {
+      return Invalid(name, ": code ", int{code}, " of the table exceeds ", layer.highest_code);
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckEpilogue(const LayerEpilogue& layer, const PlannedNode& node, const ArtifactPoint& point) {
   const std::string name = absl::StrCat("point '", point.info.name, "', node '", node.name, "'");
   if (absl::Status s = CheckCount(absl::StrCat(name, " scale"), layer.scale.size(), node.out.channels); !s.ok())
@@ -61,6 +78,26 @@ absl::Status CheckEpilogue(const LayerEpilogue& layer, const PlannedNode& node, 
   }
   for (float scale : layer.scale) {
     if (!IsExactScale(scale)) return Invalid(name, ": scale ", scale, " is not 48 times a number of 21 bits");
+  }
+  return CheckTable(layer, node, name);
+}
+
+absl::Status CheckGates(const ArtifactPoint& point, const NetworkPlan& plan) {
+  const int64_t expected = point.full_precision ? 0 : static_cast<int64_t>(plan.gates.size());
+  if (absl::Status s = CheckCount(absl::StrCat("point '", point.info.name, "': gates"), point.gates.size(), expected);
+      !s.ok()) {
+    return s;
+  }
+  for (size_t i = 0; i < point.gates.size(); ++i) {
+    const GateEpilogue& gate = point.gates[i];
+    const std::string name = absl::StrCat("point '", point.info.name, "', node '", plan.nodes[plan.gates[i]].name, "'");
+    if (!std::isfinite(gate.scale)) return Invalid(name, ": scale ", gate.scale, " is not finite");
+    if (gate.highest_code < 1 || gate.highest_code > 255) {
+      return Invalid(name, ": highest activation code ", gate.highest_code, " is outside 1..255");
+    }
+    if (gate.zero_code < 0 || gate.zero_code > gate.highest_code) {
+      return Invalid(name, ": code ", gate.zero_code, " for 0 is outside 0..", gate.highest_code);
+    }
   }
   return absl::OkStatus();
 }
@@ -91,7 +128,7 @@ absl::Status CheckPoint(const ArtifactPoint& point, const NetworkPlan& plan) {
   for (size_t i = 0; i < point.layers.size(); ++i) {
     if (absl::Status s = CheckEpilogue(point.layers[i], plan.layer(static_cast<int>(i)), point); !s.ok()) return s;
   }
-  return absl::OkStatus();
+  return CheckGates(point, plan);
 }
 
 }  // namespace

@@ -30,6 +30,16 @@ struct LayerEpilogue {
   std::vector<float> scale;  // [out]; of quantized conv layers: ExactScale
   std::vector<float> bias;   // [out]
   float residual_scale = 0;  // where the node adds
+  // Of a convolution whose activation has a table, at a quantized point; its scale and bias then give codes 0..255.
+  std::vector<uint8_t> table;  // [256], of codes 0..highest_code
+  int zero_code = 0;           // the output's code for 0
+};
+
+// One gate at a quantized point.
+struct GateEpilogue {
+  float scale = 0;
+  int highest_code = 0;  // 1..255
+  int zero_code = 0;
 };
 
 struct ArtifactPoint {
@@ -37,7 +47,10 @@ struct ArtifactPoint {
   bool full_precision = false;  // of floats, or with 16 bits of bfloat16 numbers (bfloat16.h)
   int64_t accuracy_images = 0;
   std::vector<LayerEpilogue> layers;  // by layer index of the plan
+  std::vector<GateEpilogue> gates;    // by gate index of the plan; empty at full precision
 };
+
+inline constexpr int kTableCodes = 256;
 
 struct Artifact {
   NetworkSpec spec;

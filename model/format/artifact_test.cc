@@ -13,6 +13,7 @@
 #include "model/arch/basic_block_network.h"
 #include "model/arch/registry.h"
 #include "model/format/safetensors.h"
+#include "model/testing/gated_network.h"
 #include "model/testing/random_artifact.h"
 
 namespace anybit::model {
@@ -99,6 +100,52 @@ TEST(Artifact, ReadsBackEveryKindOfNode) {
       SerializeArtifact(RandomArtifact(*ArchitectureByName("mobilenetv2:width=0.125,side=8"), 1));
   EXPECT_NE(mobile.find("without_relu"), std::string::npos);
   EXPECT_NE(mobile.find("groups"), std::string::npos);
+}
+
+std::string GatedError(const std::function<void(Artifact&)>& change) {
+  Artifact artifact = RandomArtifact(GatedNetwork(), 1);
+  change(artifact);
+  return std::string(ValidateArtifact(artifact).message());
+}
+
+TEST(Artifact, ReadsBackTablesAndGates) {
+  Artifact written = RandomArtifact(GatedNetwork(), 1);
+  written.spec.mutable_float_input()->set_scale(0.5);
+  for (int c = 0; c < 3; ++c) {
+    written.spec.mutable_float_input()->add_mean(0.25 * c);
+    written.spec.mutable_float_input()->add_std(2);
+  }
+  const std::string text = SerializeArtifact(written);
+  const absl::StatusOr<Artifact> read = ParseArtifact(text);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(SerializeArtifact(*read), text);
+  EXPECT_EQ(read->spec.SerializeAsString(), written.spec.SerializeAsString());
+  EXPECT_EQ(read->points[1].layers[1].table, written.points[1].layers[1].table);
+  EXPECT_EQ(read->points[1].gates[1].scale, written.points[1].gates[1].scale);
+  EXPECT_EQ(Describe(*read).floats->offset[2], 1);
+}
+
+TEST(Artifact, RefusesTablesAndGatesThatNoEngineCanRun) {
+  constexpr size_t kStem = 1, kSqueeze = 4;  // layers
+  EXPECT_EQ(GatedError([](Artifact&) {}), "");
+  EXPECT_EQ(GatedError([](Artifact& a) { a.points[2].layers[kStem].table.pop_back(); }),
+            "point 'w4a4f', node 'stem' table has 255 values, expected 256");
+  EXPECT_EQ(GatedError([](Artifact& a) { a.points[2].layers[kStem].table[7] = 13; }),
+            "point 'w4a4f', node 'stem': code 13 of the table exceeds 12");
+  EXPECT_EQ(GatedError([](Artifact& a) { a.points[2].layers[kStem].zero_code = 13; }),
+            "point 'w4a4f', node 'stem': code 13 for 0 is outside 0..12");
+  EXPECT_EQ(GatedError([](Artifact& a) { a.points[2].layers[kSqueeze].zero_code = 1; }),
+            "point 'w4a4f', node 'squeeze': code 1 for 0 is outside 0..0");
+  EXPECT_EQ(GatedError([](Artifact& a) { a.points[2].gates.pop_back(); }),
+            "point 'w4a4f': gates has 1 values, expected 2");
+  EXPECT_EQ(GatedError([](Artifact& a) { a.points[0].gates = a.points[1].gates; }),
+            "point 'fp32': gates has 2 values, expected 0");
+  EXPECT_EQ(GatedError([](Artifact& a) { a.points[2].gates[0].scale = NAN; }),
+            "point 'w4a4f', node 'gated': scale nan is not finite");
+  EXPECT_EQ(GatedError([](Artifact& a) { a.points[2].gates[0].highest_code = 256; }),
+            "point 'w4a4f', node 'gated': highest activation code 256 is outside 1..255");
+  EXPECT_EQ(GatedError([](Artifact& a) { a.points[2].gates[0].zero_code = -1; }),
+            "point 'w4a4f', node 'gated': code -1 for 0 is outside 0..12");
 }
 
 TEST(Artifact, WritesTheDefaultNetworkByteForByte) {

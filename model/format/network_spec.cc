@@ -60,6 +60,20 @@ absl::Status PlanInput(const proto::TensorSpec& tensor, NetworkPlan& plan) {
   return absl::OkStatus();
 }
 
+absl::Status PlanPadding(const NetworkSpec& spec, NetworkPlan& plan) {
+  plan.padding_code.assign(spec.padding_code().begin(), spec.padding_code().end());
+  if (plan.padding_code.empty()) return absl::OkStatus();
+  if (static_cast<int64_t>(plan.padding_code.size()) != plan.input.channels) {
+    return Invalid(plan.padding_code.size(), " padding codes for ", plan.input.channels, " channels");
+  }
+  for (const float code : plan.padding_code) {
+    if (!(code >= 0 && code <= static_cast<float>(kHighestCode))) {
+      return Invalid("padding code ", code, " is outside 0..", kHighestCode);
+    }
+  }
+  return absl::OkStatus();
+}
+
 // Resolves one node of the spec against the nodes before it.
 class NodePlanner {
  public:
@@ -75,6 +89,7 @@ class NodePlanner {
       case proto::Node::kMaxPool: status = PlanMaxPool(node_.max_pool()); break;
       case proto::Node::kGlobalPool: status = PlanGlobalPool(); break;
       case proto::Node::kLinear: status = PlanLinear(node_.linear()); break;
+      case proto::Node::kGate: status = PlanGate(); break;
       case proto::Node::OP_NOT_SET: status = Invalid("node '", node_.name(), "' has no operation"); break;
     }
     if (!status.ok()) return status;
@@ -88,33 +103,29 @@ class NodePlanner {
  private:
   FeatureShape ShapeOf(int index) const { return index == kNetworkInput ? plan_.input : plan_.nodes[index].out; }
   bool IsSum(int index) const { return index != kNetworkInput && plan_.nodes[index].kind == NodeKind::kGlobalPool; }
-  // Whether code 0 stands for a value below 0.
-  bool HasZeroPoint(int index) const {
-    return index != kNetworkInput && plan_.nodes[index].kind == NodeKind::kConv && !plan_.nodes[index].relu;
-  }
+  // Whether code 0 may stand for a value below 0.
+  bool HasZero(int index) const { return index != kNetworkInput && plan_.nodes[index].has_zero; }
 
   absl::Status ResolveInputs() {
-    const int allowed = node_.has_conv() ? 2 : 1;
-    if (node_.inputs_size() < 1 || node_.inputs_size() > allowed) {
-      return Invalid("node '", node_.name(), "' has ", node_.inputs_size(), " inputs, expected 1..", allowed);
+    const int allowed = node_.has_conv() || node_.has_gate() ? 2 : 1, least = node_.has_gate() ? 2 : 1;
+    if (node_.inputs_size() < least || node_.inputs_size() > allowed) {
+      return Invalid("node '", node_.name(), "' has ", node_.inputs_size(), " inputs, expected ", least, "..", allowed);
     }
     for (int i = 0; i < node_.inputs_size(); ++i) {
       const auto found = known_.find(node_.inputs(i));
       if (found == known_.end()) {
         return Invalid("node '", node_.name(), "' reads '", node_.inputs(i), "', which no earlier node computes");
       }
-      if (IsSum(found->second) && !node_.has_linear()) {
-        return Invalid("node '", node_.name(), "' reads the sums of '", node_.inputs(i), "'; only a linear node may");
+      if (IsSum(found->second) && !node_.has_linear() && !(node_.has_conv() && i == 0)) {
+        return Invalid("node '", node_.name(), "' reads the sums of '", node_.inputs(i),
+                       "'; only a linear node or a convolution may");
       }
       (i == 0 ? planned_.input : planned_.residual) = found->second;
     }
     planned_.has_residual = node_.inputs_size() == 2;
     planned_.in = ShapeOf(planned_.input);
+    planned_.of_sums = node_.has_conv() && IsSum(planned_.input);
     if (!IsSum(planned_.input)) planned_.frames = plan_.frames;
-    if (HasZeroPoint(planned_.input) && !(node_.has_conv() && node_.conv().padding() == 0)) {
-      return Invalid("node '", node_.name(), "' reads '", node_.inputs(0),
-                     "', which has no ReLU: only a convolution without padding, or an addition, may");
-    }
     return absl::OkStatus();
   }
 
@@ -149,6 +160,28 @@ class NodePlanner {
     return absl::OkStatus();
   }
 
+  absl::Status PlanActivation(const proto::Conv& conv) {
+    planned_.relu = !conv.without_relu();
+    if (conv.has_activation()) {
+      const absl::StatusOr<Activation> activation = ReadActivation(conv.activation());
+      if (!activation.ok()) return Invalid("node '", node_.name(), "': ", activation.status().message());
+      planned_.activation = *activation;
+      planned_.relu = activation->is_clip();
+    }
+    planned_.has_zero = !planned_.relu;
+    return absl::OkStatus();
+  }
+
+  absl::Status PlanSums(const proto::Conv& conv) {
+    if (!planned_.of_sums) return CheckAccumulator(kHighestCode, 32);
+    const bool plain = conv.kernel() == 1 && conv.stride() == 1 && conv.padding() == 0 && !planned_.depthwise;
+    if (!plain || planned_.has_residual || plan_.frames > 1) {
+      return Invalid("node '", node_.name(), "' reads the sums of '", node_.inputs(0),
+                     "': accepted of still images by 1x1 of stride 1, without padding, addition and groups");
+    }
+    return CheckAccumulator(kHighestCode * plan_.PoolReadBy(planned_)->pooled(), 53);
+  }
+
   absl::Status PlanConv(const proto::Conv& conv) {
     planned_.kind = NodeKind::kConv;
     if (conv.kernel() < 1 || conv.kernel() > 7) {
@@ -163,11 +196,11 @@ class NodePlanner {
     planned_.kernel = conv.kernel();
     planned_.stride = conv.stride();
     planned_.padding = conv.padding();
-    planned_.relu = !conv.without_relu();
+    if (absl::Status status = PlanActivation(conv); !status.ok()) return status;
     if (absl::Status status = PlanGroups(conv); !status.ok()) return status;
     planned_.depth = int64_t{conv.kernel()} * conv.kernel() * (planned_.depthwise ? 1 : planned_.in.channels);
     if (absl::Status status = CheckOutputs(conv.out_channels()); !status.ok()) return status;
-    if (absl::Status status = CheckAccumulator(kHighestCode, 32); !status.ok()) return status;
+    if (absl::Status status = PlanSums(conv); !status.ok()) return status;
     const int64_t height = planned_.in.height + 2 * conv.padding() - conv.kernel();
     const int64_t width = planned_.in.width + 2 * conv.padding() - conv.kernel();
     if (height < 0 || width < 0) {
@@ -203,6 +236,11 @@ class NodePlanner {
       return Invalid("node '", node_.name(), "': pool size ", pool.size(), " exceeds the padded input of ", height, "x",
                      width);
     }
+    const bool zero = HasZero(planned_.input) || (planned_.input == kNetworkInput && !plan_.padding_code.empty());
+    if (pool.padding() > 0 && zero) {
+      return Invalid("node '", node_.name(), "': padding of '", node_.inputs(0), "', whose code for 0 is not 0");
+    }
+    planned_.has_zero = HasZero(planned_.input);
     planned_.pool = pool.size();
     planned_.stride = pool.stride() == 0 ? pool.size() : pool.stride();
     planned_.padding = pool.padding();
@@ -217,6 +255,24 @@ class NodePlanner {
     if (planned_.pooled() > ((int64_t{1} << 31) - 1) / kHighestCode) {
       return Invalid("node '", node_.name(), "': sums of ", planned_.pooled(), " codes do not fit 32 bits");
     }
+    return absl::OkStatus();
+  }
+
+  absl::Status PlanGate() {
+    planned_.kind = NodeKind::kGate;
+    if (plan_.frames > 1) return Invalid("node '", node_.name(), "': a gate in a network of clips");
+    const bool codes = planned_.input != kNetworkInput && planned_.residual != kNetworkInput;
+    if (!codes || plan_.nodes[planned_.residual].kind != NodeKind::kConv) {
+      return Invalid("node '", node_.name(), "': a gate of '", node_.inputs(0), "' and '", node_.inputs(1),
+                     "'; accepted: of computed codes and of a convolution");
+    }
+    const FeatureShape factors = ShapeOf(planned_.residual);
+    if (factors != FeatureShape{1, 1, planned_.in.channels}) {
+      return Invalid("node '", node_.name(), "': factors of ", factors.height, "x", factors.width, "x",
+                     factors.channels, ", expected 1x1x", planned_.in.channels);
+    }
+    planned_.out = planned_.in;
+    planned_.has_zero = true;
     return absl::OkStatus();
   }
 
@@ -282,6 +338,7 @@ absl::StatusOr<NetworkPlan> PlanNetwork(const NetworkSpec& spec) {
   NetworkPlan plan;
   if (absl::Status status = CheckName(spec.name(), "network", /*is_network=*/true); !status.ok()) return status;
   if (absl::Status status = PlanInput(spec.input(), plan); !status.ok()) return status;
+  if (absl::Status status = PlanPadding(spec, plan); !status.ok()) return status;
   if (spec.nodes_size() < 1 || spec.nodes_size() > kMaxNodes) {
     return Invalid("network of ", spec.nodes_size(), " nodes, expected 1..", kMaxNodes);
   }
@@ -297,6 +354,10 @@ absl::StatusOr<NetworkPlan> PlanNetwork(const NetworkSpec& spec) {
       planned->layer = static_cast<int>(plan.layers.size());
       plan.layers.push_back(index);
       plan.macs += planned->macs();
+    }
+    if (planned->kind == NodeKind::kGate) {
+      planned->gate = static_cast<int>(plan.gates.size());
+      plan.gates.push_back(index);
     }
     elements += planned->out.elements();
     if (planned->layer >= 0) weights += planned->weights();

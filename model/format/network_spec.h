@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "model/format/activation.h"
 #include "proto/artifact.pb.h"
 
 namespace anybit::model {
@@ -26,17 +27,18 @@ struct FeatureShape {
   friend bool operator==(const FeatureShape&, const FeatureShape&) = default;
 };
 
-enum class NodeKind : uint8_t { kConv, kMaxPool, kGlobalPool, kLinear };
+enum class NodeKind : uint8_t { kConv, kMaxPool, kGlobalPool, kLinear, kGate };
 
 inline constexpr int kNetworkInput = -1;
 
 struct PlannedNode {
   std::string name;
   NodeKind kind{};
-  int input = kNetworkInput;  // index of the node whose output this one reads, or kNetworkInput
-  int residual = kNetworkInput;
+  int input = kNetworkInput;     // index of the node whose output this one reads, or kNetworkInput
+  int residual = kNetworkInput;  // of a gate: the node whose outputs are the factors
   bool has_residual = false;
   int layer = -1;  // index among the nodes with weights (conv, linear), in node order; else -1
+  int gate = -1;   // index among the gates, in node order; else -1
   FeatureShape in;
   FeatureShape out;        // kLinear: {1, 1, out_features}
   int kernel = 0;          // kConv; kLinear: 1
@@ -44,7 +46,10 @@ struct PlannedNode {
   int padding = 0;         // kConv and kMaxPool
   int pool = 0;            // kMaxPool: the window's size
   bool depthwise = false;  // kConv: each output reads its own channel only
-  bool relu = true;        // kConv
+  bool relu = true;        // kConv: nothing is below 0 at integer points; a clip's lower limit, too
+  Activation activation;   // kConv
+  bool of_sums = false;    // kConv: reads a global pool
+  bool has_zero = false;   // the output's zero code may be above 0 at some point
   int64_t frames = 1;      // of one row: the node runs on each; kGlobalPool sums over them
   // Weights are [out][depth]. Depth is in (kernel row, kernel column, channel) order, without channel where depthwise;
   // kLinear: in its input's NHWC order.
@@ -58,8 +63,10 @@ struct NetworkPlan {
   FeatureShape input;  // of one frame
   int64_t frames = 1;
   std::vector<PlannedNode> nodes;
-  std::vector<int> layers;  // node index of each layer
-  int64_t macs = 0;         // multiplications of one row
+  std::vector<int> layers;          // node index of each layer
+  std::vector<int> gates;           // node index of each gate
+  std::vector<float> padding_code;  // by channel, around the network's input; empty: 0
+  int64_t macs = 0;                 // multiplications of one row
 
   const PlannedNode& layer(int index) const { return nodes[layers[index]]; }
   // The global pool whose sums `node` reads, or null.

@@ -1,9 +1,12 @@
 #include "model/format/network_spec.h"
 
+#include <cmath>
 #include <functional>
 #include <string>
 
 #include <gtest/gtest.h>
+
+#include "model/testing/gated_network.h"
 
 #include "model/arch/basic_block_network.h"
 
@@ -78,7 +81,9 @@ TEST(PlanNetwork, NamesWhatIsWrong) {
   EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kStage2Pool)->mutable_max_pool()->set_size(3); }),
             "node 'stage2.pool': input of 4x4 is no multiple of pool size 3");
   EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kStage2Pool)->mutable_global_pool(); }),
-            "node 'stage2.block1.shortcut' reads the sums of 'stage2.pool'; only a linear node may");
+            "node 'stage2.block1.conv1' reads the sums of 'stage2.pool': accepted of still images by 1x1 of stride 1, "
+            "without "
+            "padding, addition and groups");
   EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kConv2)->mutable_inputs()->RemoveLast(); }),
             "nothing reads node 'stage2.block1.shortcut'");
   EXPECT_EQ(Error([](auto& s) { s.mutable_nodes()->RemoveLast(); }), "the last node, 'pool', is not linear");
@@ -163,27 +168,94 @@ TEST(PlanNetwork, PoolsWindowsThatOverlapOrReachBeyondTheMap) {
   EXPECT_EQ(pooled(8, 1, 1), "node 'stage2.pool': pool size 8 exceeds the padded input of 6x6");
 }
 
-TEST(PlanNetwork, LetsOutputsWithoutReluBeReadOnlyWhereAConstantMakesUpForTheirZeroPoint) {
+TEST(PlanNetwork, LetsAllButPaddedPoolsReadOutputsWithoutRelu) {
   const auto reader = [](const std::function<void(proto::Node&)>& make) {
     return ErrorWithNode("stage2.block1.conv2", [&](NetworkSpec& s, proto::Node& node) {
       s.mutable_nodes(kConv2)->mutable_conv()->set_without_relu(true);
       make(node);
     });
   };
-  const std::string refusal =
-      "node 'new' reads 'stage2.block1.conv2', which has no ReLU: only a convolution without padding, or an addition, "
-      "may";
   EXPECT_EQ(reader([](auto& node) { AddConv(node, 5, 1, 0); }), "");
-  EXPECT_EQ(reader([](auto& node) { AddConv(node, 5, 2, 0); }), "");
-  EXPECT_EQ(reader([](auto& node) { AddConv(node, 5, 3, 1); }), refusal);
-  EXPECT_EQ(reader([](auto& node) { node.mutable_max_pool()->set_size(2); }), refusal);
-  EXPECT_EQ(reader([](auto& node) { node.mutable_global_pool(); }), refusal);
+  EXPECT_EQ(reader([](auto& node) { AddConv(node, 5, 3, 1); }), "");
+  EXPECT_EQ(reader([](auto& node) { node.mutable_max_pool()->set_size(2); }), "");
+  EXPECT_EQ(reader([](auto& node) { node.mutable_global_pool(); }),
+            "node 'pool' reads the sums of 'new'; only a linear node or a convolution may")
+      << "only what follows is refused";
+  EXPECT_EQ(reader([](auto& node) {
+              node.mutable_max_pool()->set_size(2);
+              node.mutable_max_pool()->set_stride(1);
+              node.mutable_max_pool()->set_padding(1);
+            }),
+            "node 'new': padding of 'stage2.block1.conv2', whose code for 0 is not 0");
   EXPECT_EQ(Error([](auto& s) { s.mutable_nodes(kShortcut)->mutable_conv()->set_without_relu(true); }), "")
       << "an addition";
-  EXPECT_EQ(
-      Error([](auto& s) { s.mutable_nodes(kConv2)->mutable_conv()->set_without_relu(true); }),
-      "node 'pool' reads 'stage2.block1.conv2', which has no ReLU: only a convolution without padding, or an addition, "
-      "may");
+}
+
+TEST(PlanNetwork, KnowsTheFunctionsAndParametersOfActivations) {
+  const auto activated = [](int function, float alpha) {
+    return Error([&](auto& s) {
+      auto& activation = *s.mutable_nodes(kStem)->mutable_conv()->mutable_activation();
+      activation.set_function(static_cast<proto::Activation::Function>(function));
+      activation.set_alpha(alpha);
+    });
+  };
+  for (int function = proto::Activation::CLIP; function <= proto::Activation::MISH; ++function) {
+    EXPECT_EQ(activated(function, 1), "") << function;
+  }
+  EXPECT_EQ(activated(0, 1), "node 'stem': activation 0 is not known");
+  EXPECT_EQ(activated(99, 1), "node 'stem': activation 99 is not known");
+  EXPECT_EQ(activated(proto::Activation::CLIP, -1), "node 'stem': activation CLIP of -1 and 0");
+}
+
+TEST(PlanNetwork, TakesGatesOfOnePlaceForEachChannel) {
+  EXPECT_TRUE(PlanNetwork(GatedNetwork()).ok()) << PlanNetwork(GatedNetwork()).status();
+  const auto gated = [](const std::function<void(NetworkSpec&)>& change) {
+    NetworkSpec spec = GatedNetwork();
+    change(spec);
+    return std::string(PlanNetwork(spec).status().message());
+  };
+  const auto node = [](NetworkSpec& spec, const char* name) {
+    for (proto::Node& found : *spec.mutable_nodes()) {
+      if (found.name() == name) return &found;
+    }
+    return static_cast<proto::Node*>(nullptr);
+  };
+  EXPECT_EQ(gated([&](auto& s) { node(s, "gated")->mutable_inputs()->RemoveLast(); }),
+            "node 'gated' has 1 inputs, expected 2..2");
+  EXPECT_EQ(gated([&](auto& s) { node(s, "gated")->set_inputs(1, "squeeze"); }),
+            "node 'gated': factors of 1x1x7, expected 1x1x16");
+  EXPECT_EQ(gated([&](auto& s) { node(s, "gated")->set_inputs(1, "stem"); }),
+            "node 'gated': factors of 6x5x16, expected 1x1x16");
+  EXPECT_EQ(gated([&](auto& s) { node(s, "gated")->set_inputs(0, "input"); }),
+            "node 'gated': a gate of 'input' and 'excite'; accepted: of computed codes and of a convolution");
+  EXPECT_EQ(gated([&](auto& s) { node(s, "gated")->set_inputs(1, "mean"); }),
+            "node 'gated' reads the sums of 'mean'; only a linear node or a convolution may");
+  EXPECT_EQ(gated([&](auto& s) { node(s, "squeeze")->mutable_conv()->set_kernel(3); }),
+            "node 'squeeze' reads the sums of 'mean': accepted of still images by 1x1 of stride 1, without padding, "
+            "addition and groups");
+}
+
+TEST(PlanNetwork, PadsItsInputWithCodesOfItsChannels) {
+  const auto padded = [](const std::vector<float>& codes) {
+    return Error([&](auto& s) { s.mutable_padding_code()->Assign(codes.begin(), codes.end()); });
+  };
+  EXPECT_EQ(padded({128}), "");
+  EXPECT_EQ(padded({1, 2}), "2 padding codes for 1 channels");
+  EXPECT_EQ(padded({-1}), "padding code -1 is outside 0..255");
+  EXPECT_EQ(padded({256}), "padding code 256 is outside 0..255");
+  EXPECT_EQ(padded({NAN}), "padding code nan is outside 0..255");
+}
+
+TEST(PlanNetwork, ChecksItsFloatInput) {
+  const auto floats = [](double deviation) {
+    return Error([&](auto& s) {
+      s.mutable_float_input()->set_scale(1);
+      s.mutable_float_input()->add_mean(0);
+      s.mutable_float_input()->add_std(deviation);
+    });
+  };
+  EXPECT_EQ(floats(1), "");
+  EXPECT_NE(floats(0), "");
 }
 
 TEST(PlanNetwork, RunsClipsFrameByFrameUpToTheGlobalPool) {

@@ -35,6 +35,19 @@ inline uint8_t Requantize(int32_t acc, float scale, float bias, int highest) {
   return RoundToCode(Dequantize(acc, scale, bias), highest);
 }
 
+// Of a convolution over sums.
+inline uint8_t Requantize(int64_t acc, float scale, float bias, int highest) {
+  return RoundToCode(Dequantize(acc, scale, bias), highest);
+}
+
+// A gate's code of the product of two codes less their zero codes.
+inline uint8_t RequantizeProduct(int32_t product, float scale, int zero, int highest) {
+  constexpr double kRound = 6755399441055744.0;  // 1.5 * 2^52
+  // The product is exact: 17 and 24 bits. So the sum is rounded once.
+  const double y = static_cast<double>(product) * static_cast<double>(scale) + zero;
+  return static_cast<uint8_t>((std::min(std::max(y, 0.0), static_cast<double>(highest)) + kRound) - kRound);
+}
+
 inline uint8_t RequantizeWithResidual(int32_t acc, float scale, float bias, uint8_t residual, float residual_scale,
                                       int highest) {
   return RoundToCode(std::fma(static_cast<float>(residual), residual_scale, Dequantize(acc, scale, bias)), highest);

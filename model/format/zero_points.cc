@@ -1,5 +1,6 @@
 #include "model/format/zero_points.h"
 
+#include <cmath>
 #include <vector>
 
 #include "model/format/code_range.h"
@@ -16,22 +17,35 @@ std::vector<int64_t> WeightSums(const PlannedNode& node, const LayerStore& store
 
 }  // namespace
 
+int64_t ZeroCodeOf(const NetworkPlan& plan, const ArtifactPoint& point, int index) {
+  if (index == kNetworkInput || !plan.nodes[index].has_zero) {
+    const bool sums = index != kNetworkInput && plan.nodes[index].kind == NodeKind::kGlobalPool;
+    return sums ? plan.nodes[index].pooled() * ZeroCodeOf(plan, point, plan.nodes[index].input) : 0;
+  }
+  const PlannedNode& node = plan.nodes[index];
+  if (node.kind == NodeKind::kMaxPool) return ZeroCodeOf(plan, point, node.input);
+  if (node.kind == NodeKind::kGate) return point.gates[node.gate].zero_code;
+  const LayerEpilogue& layer = point.layers[node.layer];
+  return node.activation.is_tabled() ? layer.zero_code : ZeroPointOf(node, layer.highest_code);
+}
+
+int InputPadding(const NetworkPlan& plan, int64_t channel) {
+  return plan.padding_code.empty() ? 0 : static_cast<int>(std::nearbyint(plan.padding_code[channel]));
+}
+
 void FoldZeroPoints(Artifact& artifact) {
   const NetworkPlan plan = *PlanNetwork(artifact.spec);
   for (ArtifactPoint& point : artifact.points) {
     if (point.full_precision) continue;
-    // Pools read tensors with ReLU only.
-    const auto zero_point = [&](int index) {
-      if (index == kNetworkInput || plan.nodes[index].kind != NodeKind::kConv) return 0;
-      return ZeroPointOf(plan.nodes[index], point.layers[plan.nodes[index].layer].highest_code);
-    };
     for (int index : plan.layers) {
       const PlannedNode& node = plan.nodes[index];
-      if (node.kind != NodeKind::kConv) continue;
       LayerEpilogue& layer = point.layers[node.layer];
-      const int of_input = zero_point(node.input);
-      double shift = zero_point(index);
-      if (node.has_residual) shift -= double{layer.residual_scale} * zero_point(node.residual);
+      const int64_t of_input = ZeroCodeOf(plan, point, node.input);
+      // A table takes care of its own.
+      double shift = node.activation.is_tabled() ? 0 : static_cast<double>(ZeroCodeOf(plan, point, index));
+      if (node.has_residual) {
+        shift -= double{layer.residual_scale} * static_cast<double>(ZeroCodeOf(plan, point, node.residual));
+      }
       std::vector<int64_t> sums;
       if (of_input != 0) sums = WeightSums(node, artifact.store[node.layer], layer.weights);
       for (int64_t o = 0; o < node.out.channels; ++o) {

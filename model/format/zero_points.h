@@ -16,6 +16,13 @@ constexpr int MiddleCode(int highest_code) { return (highest_code + 1) / 2; }
 // The zero point of a conv node's output at a point where its highest code is `highest_code`; 0 at full precision.
 inline int ZeroPointOf(const PlannedNode& node, int highest_code) { return node.relu ? 0 : MiddleCode(highest_code); }
 
+// The zero code of the output of node `index`, or of the network's input, at a quantized point; of a global pool that
+// of the sum.
+int64_t ZeroCodeOf(const NetworkPlan& plan, const ArtifactPoint& point, int index);
+
+// The code of a channel with which integer points pad the network's input.
+int InputPadding(const NetworkPlan& plan, int64_t channel);
+
 // Corrects the biases of a complete and valid artifact that were computed as if the value of a code were code * step.
 void FoldZeroPoints(Artifact& artifact);
 

@@ -19,7 +19,7 @@ absl::Status Refused(const Parts&... parts) {
 // Whether a linear layer computes the same as `layer`.
 bool CanBeLinear(const FloatLayer& layer) {
   if (layer.kind == NodeKind::kLinear) return true;
-  return layer.kind == NodeKind::kConv && !layer.relu && layer.residual == kNoLayer && !layer.depthwise &&
+  return layer.kind == NodeKind::kConv && !layer.is_activated() && layer.residual == kNoLayer && !layer.depthwise &&
          layer.padding == 0 && layer.kernel == layer.in.height && layer.kernel == layer.in.width;
 }
 
@@ -88,7 +88,14 @@ absl::Status PoolAsConvolution(bool relu, FloatLayer& pool) {
   return absl::OkStatus();
 }
 
-// Linear layers and global pools are only for the end.
+// Whether `layer` may read a global pool's sums.
+bool ReadsSums(const FloatLayer& layer) {
+  if (layer.kind == NodeKind::kLinear) return true;
+  return layer.kind == NodeKind::kConv && layer.kernel == 1 && layer.stride == 1 && layer.padding == 0 &&
+         !layer.depthwise && layer.residual == kNoLayer;
+}
+
+// Linear layers are only for the end; global pools for what reads sums.
 absl::Status MakeConvolutions(const std::vector<int>& order, Lowering& state) {
   std::vector<FloatLayer>& layers = state.layers().layers;
   const int last = order.back();
@@ -97,7 +104,8 @@ absl::Status MakeConvolutions(const std::vector<int>& order, Lowering& state) {
       if (absl::Status status = state.AsConvolution(layers[index]); !status.ok()) return status;
     }
     for (const int read : {layers[index].input, layers[index].residual}) {
-      if (read < 0 || layers[read].kind != NodeKind::kGlobalPool || index == last) continue;
+      if (read < 0 || layers[read].kind != NodeKind::kGlobalPool) continue;
+      if (read == layers[index].input && ReadsSums(layers[index])) continue;
       const bool relu = state.IsNonNegative(read);
       if (absl::Status status = PoolAsConvolution(relu, layers[read]); !status.ok()) return status;
     }
@@ -111,9 +119,9 @@ absl::Status CheckReaders(const std::vector<int>& order, Lowering& state) {
     const FloatLayer& layer = layers[index];
     if (layer.input == kNetworkInput) continue;
     const FloatLayer& read = layers[layer.input];
-    if (read.kind != NodeKind::kConv || read.relu || (layer.kind == NodeKind::kConv && layer.padding == 0)) continue;
+    if (layer.kind != NodeKind::kMaxPool || layer.padding == 0 || state.IsNonNegative(layer.input)) continue;
     return Refused(layer.origin, " reads ", read.origin,
-                   ", which has no ReLU; accepted: convolutions without padding and additions read such a layer");
+                   ", which gives values below 0; accepted: pools without padding read such a layer");
   }
   return absl::OkStatus();
 }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "model/format/activation.h"
 #include "model/format/network_spec.h"
 
 namespace anybit::model {
@@ -20,15 +21,18 @@ struct FloatLayer {
   std::string origin;           // "node 'NAME' (OP)", for messages
   std::string name;             // of the node in the file
   int input = kNetworkInput;    // index of a layer
-  int residual = kNoLayer;      // kConv: the layer that is added
+  int residual = kNoLayer;      // kConv: the layer that is added; kGate: that of the factors
   bool input_is_shared = true;  // something else reads `input`, too
   FeatureShape in, out;
   int kernel = 1, stride = 1, padding = 0;  // kConv and kMaxPool
   bool depthwise = false, relu = false;     // kConv
+  Activation activation;                    // kConv, in place of a ReLU
   // kConv and kLinear: sum * scale + bias [+ residual]. Weights are [out][depth] in the order of PlannedNode.
   std::vector<float> weights;
   std::vector<double> scale, bias;  // [out]
 
+  bool is_activated() const { return relu || activation.function != proto::Activation::NONE; }
+  bool is_non_negative() const { return relu || activation.is_non_negative(); }
   bool has_weights() const { return kind == NodeKind::kConv || kind == NodeKind::kLinear; }
   int64_t depth() const;
   int64_t macs() const { return depth() * out.elements(); }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "model/import/fuse_activations.h"
 #include "model/import/read_onnx.h"
 #include "model/import/to_artifact.h"
 
@@ -11,6 +12,7 @@ namespace anybit::model {
 namespace {
 
 absl::StatusOr<ImportedNetwork> Import(FloatGraph graph, const ImportOptions& options) {
+  FuseActivations(graph);
   absl::StatusOr<FloatLayers> layers = LowerGraph(graph, options.scaling);
   if (!layers.ok()) return layers.status();
   const std::string name = options.name.empty() ? graph.name : options.name;

@@ -27,8 +27,8 @@ struct ImportOptions {
 struct ImportedNetwork {
   Artifact artifact;
   InputForm input_form = InputForm::kChannelsFirst;
-  // The code per channel that stands for the float network's 0, with which it pads its input; empty: 0. At the fp32
-  // point an image is padded with code 0 all the same (docs/formats.md).
+  // The code per channel that stands for the float network's 0, with which it pads its input; empty: 0. Where it is
+  // outside 0..255 the artifact pads with code 0 all the same; else its padding_code is this.
   std::vector<float> border;
   std::vector<std::string> notes;   // for the user: what was left out, what runs otherwise than in the file
   std::vector<std::string> sparse;  // layers with weights that must be 0, which codes of one bit cannot be

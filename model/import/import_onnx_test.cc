@@ -4,10 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "model/engine/packed_network.h"
 #include "model/format/network_spec.h"
 #include "model/import/testing/float_run.h"
@@ -87,10 +90,13 @@ std::vector<std::string> Nodes(const Artifact& artifact) {
     std::string text = node.kind == NodeKind::kMaxPool      ? "max"
                        : node.kind == NodeKind::kGlobalPool ? "mean"
                        : node.kind == NodeKind::kLinear     ? "linear"
+                       : node.kind == NodeKind::kGate       ? "gate"
                        : node.depthwise                     ? "depthwise"
                                                             : "conv";
-    if (node.has_residual) text += " +";
-    if (node.kind == NodeKind::kConv && node.relu) text += " relu";
+    const bool activated = node.activation.function != proto::Activation::NONE;
+    if (node.has_residual && node.kind == NodeKind::kConv) text += " +";
+    if (node.kind == NodeKind::kConv && node.relu && !activated) text += " relu";
+    if (activated) text += " " + absl::AsciiStrToLower(proto::Activation::Function_Name(node.activation.function));
     nodes.push_back(text);
   }
   return nodes;
@@ -180,6 +186,11 @@ TEST(ImportOnnx, TellsTheCodesOfTheBorderWhereThePaddingIsNotBlack) {
   const absl::StatusOr<ImportedNetwork> network = model.Import({.scaling = {.mean = {0.5f, 0.25f, 0}}});
   ASSERT_TRUE(network.ok()) << network.status();
   EXPECT_THAT(network->border, ElementsAre(127.5f, 63.75f, 0.0f));
+  EXPECT_THAT(network->artifact.spec.padding_code(), ElementsAre(127.5f, 63.75f, 0.0f));
+  const absl::StatusOr<ImportedNetwork> beyond = model.Import({.scaling = {.mean = {1.5f, 0, 0}}});
+  ASSERT_TRUE(beyond.ok()) << beyond.status();
+  EXPECT_THAT(beyond->border, ElementsAre(382.5f, 0.0f, 0.0f));
+  EXPECT_EQ(beyond->artifact.spec.padding_code_size(), 0) << "no code stands for that";
 }
 
 TEST(ImportOnnx, FollowsChannelsThatStandLast) {
@@ -307,7 +318,7 @@ TEST(ImportOnnx, KeepsGroupsAsZeros) {
 }
 
 // MobileNetV2's block: ReLU6, a depthwise convolution with padding, ReLU6, a linear 1x1 convolution.
-TEST(ImportOnnx, ComposesTheUpperLimitOfAClip) {
+TEST(ImportOnnx, MakesAClipFromZeroAnActivation) {
   Model model;
   model.builder.Floats("zero", {}, {0});
   model.builder.Floats("six", {}, {0.125f});
@@ -320,8 +331,114 @@ TEST(ImportOnnx, ComposesTheUpperLimitOfAClip) {
   model.Head("end", 4);
   const absl::StatusOr<ImportedNetwork> network = model.Import();
   ASSERT_TRUE(network.ok()) << network.status();
-  EXPECT_THAT(Nodes(network->artifact), ElementsAre("conv relu", "depthwise relu", "depthwise relu", "depthwise relu",
-                                                    "depthwise relu", "conv relu", "mean", "linear"));
+  EXPECT_THAT(Nodes(network->artifact), ElementsAre("conv clip", "depthwise clip", "conv relu", "mean", "linear"));
+}
+
+TEST(ImportOnnx, ComposesAClipThatDoesNotBeginAtZero) {
+  Model model;
+  model.builder.Floats("least", {}, {-0.125f});
+  model.builder.Floats("most", {}, {0.125f});
+  model.Conv("x", "conv", {6, 3, 1, 1}, {0, 0, 0, 0});
+  model.builder.Node("Clip", {"conv", "least", "most"}, "clip");
+  model.Head("clip", 6);
+  const absl::StatusOr<ImportedNetwork> network = model.Import();
+  ASSERT_TRUE(network.ok()) << network.status();
+  EXPECT_THAT(Nodes(network->artifact), ElementsAre("conv relu", "depthwise relu", "mean", "linear"));
+}
+
+TEST(ImportOnnx, PutsFunctionsOfOneValueIntoTheirConvolution) {
+  for (const char* op :
+       {"Elu", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "Sigmoid", "Softplus", "Tanh"}) {
+    Model model;
+    model.Conv("x", "conv", {4, 3, 3, 3});
+    model.builder.Node(op, {"conv"}, "a");
+    model.Conv("a", "next", {4, 4, 3, 3});
+    model.builder.Node("Relu", {"next"}, "relu");
+    model.builder.Node(op, {"relu"}, "b");  // behind a ReLU it needs a layer of its own
+    model.Head("b", 4);
+    const absl::StatusOr<ImportedNetwork> network = model.Import();
+    ASSERT_TRUE(network.ok()) << network.status();
+    const std::vector<std::string> nodes = Nodes(network->artifact);
+    ASSERT_EQ(nodes.size(), 5u) << op;
+    EXPECT_THAT(nodes[0], testing::StartsWith("conv "));
+    EXPECT_EQ(nodes[1], "conv relu");
+    EXPECT_EQ(nodes[2], "depthwise " + nodes[0].substr(5));
+  }
+}
+
+// Functions as exporters write them in parts, of a convolution's output "c".
+std::vector<std::string> NodesOf(const std::function<void(OnnxBuilder&)>& add) {
+  Model model;
+  for (const auto& [name, value] :
+       {std::pair("zero", 0.0f), std::pair("half", 0.5f), std::pair("one", 1.0f), std::pair("root", std::sqrt(2.0f)),
+        std::pair("three", 3.0f), std::pair("six", 6.0f)}) {
+    model.builder.Floats(name, {}, {value});
+  }
+  model.Conv("x", "c", {4, 3, 3, 3});
+  add(model.builder);
+  model.Head("y", 4);
+  const absl::StatusOr<ImportedNetwork> network = model.Import();
+  EXPECT_TRUE(network.ok()) << network.status();
+  return network.ok() ? Nodes(network->artifact) : std::vector<std::string>();
+}
+
+TEST(ImportOnnx, FusesFunctionsThatExportersWriteInParts) {
+  EXPECT_THAT(NodesOf([](auto& onnx) {
+                onnx.Node("Sigmoid", {"c"}, "s");
+                onnx.Node("Mul", {"c", "s"}, "y");
+              }),
+              ElementsAre("conv silu", "mean", "linear"));
+  EXPECT_THAT(NodesOf([](auto& onnx) {
+                onnx.Node("Add", {"c", "three"}, "a");
+                onnx.Node("Clip", {"a", "zero", "six"}, "b");
+                onnx.Node("Mul", {"c", "b"}, "p");
+                onnx.Node("Div", {"p", "six"}, "y");
+              }),
+              ElementsAre("conv hard_swish", "mean", "linear"));
+  EXPECT_THAT(NodesOf([](auto& onnx) {
+                SetFloat(onnx.Node("HardSigmoid", {"c"}, "s"), "alpha", 1.0f / 6);
+                onnx.Node("Mul", {"s", "c"}, "y");
+              }),
+              ElementsAre("conv hard_swish", "mean", "linear"));
+  EXPECT_THAT(NodesOf([](auto& onnx) {
+                onnx.Node("Add", {"c", "three"}, "a");
+                onnx.Node("Clip", {"a", "zero", "six"}, "b");
+                onnx.Node("Div", {"b", "six"}, "y");
+              }),
+              ElementsAre("conv hard_sigmoid", "mean", "linear"));
+  EXPECT_THAT(NodesOf([](auto& onnx) {
+                onnx.Node("Div", {"c", "root"}, "d");
+                onnx.Node("Erf", {"d"}, "e");
+                onnx.Node("Add", {"e", "one"}, "a");
+                onnx.Node("Mul", {"c", "a"}, "p");
+                onnx.Node("Mul", {"p", "half"}, "y");
+              }),
+              ElementsAre("conv gelu", "mean", "linear"));
+  EXPECT_THAT(NodesOf([](auto& onnx) {
+                onnx.Node("Softplus", {"c"}, "s");
+                onnx.Node("Tanh", {"s"}, "t");
+                onnx.Node("Mul", {"c", "t"}, "y");
+              }),
+              ElementsAre("conv mish", "mean", "linear"));
+}
+
+TEST(ImportOnnx, MultipliesChannelsByFactorsOfAGlobalPool) {
+  Model model;
+  model.Conv("x", "stem", {8, 3, 3, 3});
+  model.builder.Node("Relu", {"stem"}, "relu");
+  model.builder.Node("GlobalAveragePool", {"relu"}, "mean");
+  model.Conv("mean", "squeeze", {3, 8, 1, 1}, {0, 0, 0, 0});
+  model.builder.Node("Relu", {"squeeze"}, "squeeze.relu");
+  model.Conv("squeeze.relu", "excite", {8, 3, 1, 1}, {0, 0, 0, 0});
+  model.builder.Node("Sigmoid", {"excite"}, "gate");
+  model.builder.Node("Mul", {"gate", "relu"}, "gated");
+  model.Conv("gated", "project", {4, 8, 3, 3});
+  model.builder.Node("Relu", {"project"}, "end");
+  model.Head("end", 4);
+  const absl::StatusOr<ImportedNetwork> network = model.Import();
+  ASSERT_TRUE(network.ok()) << network.status();
+  EXPECT_THAT(Nodes(network->artifact),
+              ElementsAre("conv relu", "mean", "conv relu", "conv sigmoid", "gate", "conv relu", "mean", "linear"));
 }
 
 TEST(ImportOnnx, ConcatenatesByPlacingChannelsAmongZeros) {
@@ -362,17 +479,23 @@ TEST(ImportOnnx, NamesNodeOperatorAndWhatItAccepts) {
   product.builder.Node("Relu", {"x"}, "a");
   product.builder.Node("Mul", {"a", "x"}, "y");
   product.builder.Output("y");
-  EXPECT_EQ(product.Error(), "node 'y' (Mul): both operands are computed; accepted: one is a constant");
+  EXPECT_EQ(
+      product.Error(),
+      "node 'y' (Mul): both operands are computed; accepted: one is a constant, or a map times one number for each "
+      "of its channels");
   Model map;
   map.builder.Node("Relu", {"x"}, "y");
   map.builder.Output("y");
   EXPECT_EQ(map.Error(), "the output is a map of 8x8 places; accepted: one value per class");
   Model signed_pool;
   signed_pool.Conv("x", "conv", {4, 3, 3, 3});
-  signed_pool.Head("conv", 4);
-  EXPECT_EQ(signed_pool.Error(),
-            "node 'pool' (GlobalAveragePool) reads node 'conv' (Conv), which has no ReLU; accepted: convolutions "
-            "without padding and additions read such a layer");
+  onnx::NodeProto& pool = signed_pool.builder.Node("MaxPool", {"conv"}, "max");
+  SetIntegers(SetIntegers(pool, "kernel_shape", {3, 3}), "pads", {1, 1, 1, 1});
+  signed_pool.Head("max", 4);
+  EXPECT_EQ(
+      signed_pool.Error(),
+      "node 'max' (MaxPool) reads node 'conv' (Conv), which gives values below 0; accepted: pools without padding "
+      "read such a layer");
   Model two;
   two.builder.Node("Relu", {"x"}, "y");
   two.builder.Output("y");

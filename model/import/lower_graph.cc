@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "model/import/finish_layers.h"
 #include "model/import/fold_constants.h"
+#include "model/import/fuse_activations.h"
 #include "model/import/lowering.h"
 #include "model/import/operators.h"
 
@@ -135,7 +136,9 @@ absl::Status LowerNode(const GraphNode& node, Lowering& state) {
 
 std::vector<std::string> SupportedOperators() {
   std::vector<std::string> names;
-  for (const auto& [name, lower] : Operators()) names.push_back(name);
+  for (const auto& [name, lower] : Operators()) {
+    if (name != kSilu) names.push_back(name);
+  }
   return names;
 }
 

@@ -152,13 +152,15 @@ absl::StatusOr<FeatureValue> Lowering::Materialized(const GraphNode& node, const
 bool Lowering::IsOpen(const FeatureValue& value) const {
   if (value.layer == kNetworkInput || value.shared || !value.affine.empty()) return false;
   const FloatLayer& layer = layers_.layers[value.layer];
-  return layer.has_weights() && !layer.relu;
+  return layer.has_weights() && !layer.is_activated();
 }
 
 bool Lowering::IsNonNegative(int layer) const {
   while (layer != kNetworkInput) {
     const FloatLayer& node = layers_.layers[layer];
-    if (node.has_weights()) return node.relu;
+    if (node.has_weights()) return node.is_non_negative();
+    // Factors may be below 0, too.
+    if (node.kind == NodeKind::kGate && !IsNonNegative(node.residual)) return false;
     layer = node.input;
   }
   return true;

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "model/import/fuse_activations.h"
 #include "model/import/operators.h"
 
 namespace anybit::model {
@@ -111,7 +112,21 @@ absl::StatusOr<FeatureValue> NotBelow(const GraphNode& node, double lowest, Feat
   return above;
 }
 
-// min(x, highest), as highest - max(highest - x, 0). No layer has an upper limit of its own.
+// The value behind `activation`, in the layer that computes it or in one of its own.
+absl::StatusOr<FeatureValue> Activated(const GraphNode& node, const Activation& activation, FeatureValue value,
+                                       Lowering& state) {
+  if (!state.IsOpen(value)) {
+    absl::StatusOr<FeatureValue> computed = state.Materialized(node, value);
+    if (!computed.ok()) return computed;
+    value = *std::move(computed);
+    state.layer(value).relu = false;
+  }
+  if (absl::Status status = state.AsConvolution(state.layer(value)); !status.ok()) return status;
+  state.layer(value).activation = activation;
+  return value;
+}
+
+// min(x, highest), as highest - max(highest - x, 0), where the lower limit is not 0.
 absl::StatusOr<FeatureValue> NotAbove(const GraphNode& node, double highest, FeatureValue value, Lowering& state) {
   Apply(Uniform(-1, highest, value), value, state);
   absl::StatusOr<FeatureValue> below = Rectified(node, std::move(value), state);
@@ -145,6 +160,12 @@ absl::Status LowerClip(const GraphNode& node, Lowering& state) {
   const absl::StatusOr<float> highest = Limit(node, "max", 2, largest, state);
   if (!highest.ok()) return highest.status();
   if (!(*lowest <= *highest)) return Lowering::Refuse(node, "limits ", *lowest, " and ", *highest);
+  if (*lowest == 0 && *highest > 0 && *highest < largest && *highest <= 1e6f) {
+    value = Activated(node, {.function = proto::Activation::CLIP, .alpha = *highest}, *std::move(value), state);
+    if (!value.ok()) return value.status();
+    state.Set(node, *std::move(value));
+    return absl::OkStatus();
+  }
   if (*lowest > -largest) value = NotBelow(node, *lowest, *std::move(value), state);
   if (value.ok() && *highest < largest) {
     value = NotAbove(node, *highest, *std::move(value), state);
@@ -153,6 +174,80 @@ absl::Status LowerClip(const GraphNode& node, Lowering& state) {
   }
   if (!value.ok()) return value.status();
   state.Set(node, *std::move(value));
+  return absl::OkStatus();
+}
+
+// The functions of one value whose parameters are attributes, or none.
+absl::StatusOr<Activation> ActivationOf(const GraphNode& node) {
+  if (node.op == "HardSigmoid") {
+    return Activation{.function = proto::Activation::HARD_SIGMOID,
+                      .alpha = node.Number("alpha", 0.2f),
+                      .beta = node.Number("beta", 0.5f)};
+  }
+  if (node.op == "HardSwish") return Activation{.function = proto::Activation::HARD_SWISH};
+  if (node.op == "Sigmoid") return Activation{.function = proto::Activation::SIGMOID};
+  if (node.op == kSilu) return Activation{.function = proto::Activation::SILU};
+  if (node.op == "Gelu") {
+    const std::string approximate = node.Text("approximate", "none");
+    if (approximate == "none") return Activation{.function = proto::Activation::GELU};
+    if (approximate == "tanh") return Activation{.function = proto::Activation::GELU_TANH};
+    return Lowering::Refuse(node, "an approximation other than none and tanh");
+  }
+  if (node.op == "LeakyRelu") {
+    return Activation{.function = proto::Activation::LEAKY_RELU, .alpha = node.Number("alpha", 0.01f)};
+  }
+  if (node.op == "Elu") return Activation{.function = proto::Activation::ELU, .alpha = node.Number("alpha", 1)};
+  if (node.op == "Tanh") return Activation{.function = proto::Activation::TANH};
+  if (node.op == "Softplus") return Activation{.function = proto::Activation::SOFTPLUS};
+  if (node.op == "Mish") return Activation{.function = proto::Activation::MISH};
+  return Lowering::Refuse(node, "its function is not known");
+}
+
+absl::Status LowerActivation(const GraphNode& node, Lowering& state) {
+  const absl::StatusOr<Activation> activation = ActivationOf(node);
+  if (!activation.ok()) return activation.status();
+  absl::StatusOr<FeatureValue> value = state.FeatureInput(node, 0);
+  // Classes keep their order, and clients get logits.
+  if (value.ok() && node.op == "Sigmoid" && node.outputs[0] == state.graph().outputs[0]) {
+    state.layers().notes.push_back(absl::StrCat(Describe(node), " is left out: the artifact's outputs are logits"));
+  } else if (value.ok()) {
+    value = Activated(node, *activation, *std::move(value), state);
+  }
+  if (!value.ok()) return value.status();
+  state.Set(node, *std::move(value));
+  return absl::OkStatus();
+}
+
+// `value` as the output of a layer, and of a convolution where `convolution`.
+absl::StatusOr<FeatureValue> Computed(const GraphNode& node, FeatureValue value, bool convolution, Lowering& state) {
+  const bool plain = value.layer != kNetworkInput && value.affine.empty();
+  if (plain && (!convolution || state.layer(value).has_weights())) {
+    if (absl::Status status = state.AsConvolution(state.layer(value)); convolution && !status.ok()) return status;
+    return value;
+  }
+  return state.Materialized(node, value);
+}
+
+// A map times one number per channel.
+absl::Status MultiplyFeatures(const GraphNode& node, FeatureValue a, FeatureValue b, Lowering& state) {
+  const auto is_factor = [](const FeatureValue& value) {
+    return value.axes.map().height * value.axes.map().width == 1;
+  };
+  if (is_factor(a) && !is_factor(b)) std::swap(a, b);
+  if (!is_factor(b) || a.axes.map().channels != b.axes.map().channels || !a.axes.IsMap() || !b.axes.IsMap()) {
+    return Lowering::Refuse(node,
+                            "both operands are computed; accepted: one is a constant, or a map times one number "
+                            "for each of its channels");
+  }
+  absl::StatusOr<FeatureValue> map = Computed(node, std::move(a), false, state);
+  if (!map.ok()) return map.status();
+  absl::StatusOr<FeatureValue> factors = Computed(node, std::move(b), true, state);
+  if (!factors.ok()) return factors.status();
+  FloatLayer made{.kind = NodeKind::kGate, .residual = factors->layer, .in = map->axes.map(), .out = map->axes.map()};
+  const TensorAxes axes = map->axes;
+  absl::StatusOr<FeatureValue> output = state.Append(node, *map, std::move(made), axes);
+  if (!output.ok()) return output.status();
+  state.Set(node, *std::move(output));
   return absl::OkStatus();
 }
 
@@ -214,9 +309,8 @@ absl::Status LowerArithmetic(const GraphNode& node, Lowering& state) {
   if (constant == nullptr) {
     absl::StatusOr<FeatureValue> other = state.FeatureInput(node, 1);
     if (!other.ok()) return other.status();
-    if (node.op == "Mul" || node.op == "Div") {
-      return Lowering::Refuse(node, "both operands are computed; accepted: one is a constant");
-    }
+    if (node.op == "Mul") return MultiplyFeatures(node, *std::move(value), *std::move(other), state);
+    if (node.op == "Div") return Lowering::Refuse(node, "both operands are computed; accepted: one is a constant");
     if (node.op == "Sub") {
       const auto channels = static_cast<size_t>(other->axes.map().channels);
       Apply({.scale = std::vector<double>(channels, -1), .shift = std::vector<double>(channels, 0)}, *other, state);
@@ -238,6 +332,11 @@ void AddPointwiseOperators(OperatorTable& table) {
   for (const char* op : {"Add", "Sub", "Mul", "Div"}) table[op] = LowerArithmetic;
   table["BatchNormalization"] = LowerBatchNorm;
   table["Clip"] = LowerClip;
+  for (const char* op :
+       {"Elu", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "Sigmoid", "Softplus", "Tanh"}) {
+    table[op] = LowerActivation;
+  }
+  table[kSilu] = LowerActivation;
   table["Relu"] = LowerRelu;
 }
 

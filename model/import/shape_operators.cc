@@ -93,7 +93,7 @@ void AddShapeOperators(OperatorTable& table) {
   for (const char* op : {"Flatten", "Reshape", "Squeeze", "Unsqueeze"}) table[op] = LowerReshape;
   table["Dropout"] = LowerDropout;
   table["Identity"] = Copy;
-  for (const char* op : {"LogSoftmax", "Sigmoid", "Softmax"}) table[op] = DropLastActivation;
+  for (const char* op : {"LogSoftmax", "Softmax"}) table[op] = DropLastActivation;
   table["Shape"] = LowerShape;
   table["Transpose"] = LowerTranspose;
 }

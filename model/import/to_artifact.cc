@@ -46,6 +46,12 @@ class ArtifactWriter {
     }
     spec.mutable_output()->set_name("logits");
     spec.mutable_output()->add_shape(layers_.layers.back().out.channels);
+    const auto is_code = [](float code) { return code >= 0 && code <= static_cast<float>(kHighestCode); };
+    const auto is_zero = [](float code) { return code == 0; };
+    const std::vector<float>& border = layers_.border;
+    if (std::all_of(border.begin(), border.end(), is_code) && !std::all_of(border.begin(), border.end(), is_zero)) {
+      spec.mutable_padding_code()->Assign(border.begin(), border.end());
+    }
     spec.mutable_labels()->Assign(labels.begin(), labels.end());
     for (FloatLayer& layer : layers_.layers) {
       WriteNode(layer);
@@ -79,7 +85,13 @@ class ArtifactWriter {
         conv.set_stride(layer.stride);
         conv.set_padding(layer.padding);
         if (layer.depthwise) conv.set_groups(static_cast<int32_t>(layer.out.channels));
-        conv.set_without_relu(!layer.relu);
+        if (layer.activation.function == proto::Activation::NONE) {
+          conv.set_without_relu(!layer.relu);
+          break;
+        }
+        conv.mutable_activation()->set_function(layer.activation.function);
+        conv.mutable_activation()->set_alpha(layer.activation.alpha);
+        conv.mutable_activation()->set_beta(layer.activation.beta);
         break;
       }
       case NodeKind::kMaxPool: {
@@ -90,13 +102,15 @@ class ArtifactWriter {
         break;
       }
       case NodeKind::kGlobalPool: node.mutable_global_pool(); break;
+      case NodeKind::kGate: node.mutable_gate(); break;
       case NodeKind::kLinear: node.mutable_linear()->set_out_features(static_cast<int32_t>(layer.out.channels)); break;
     }
   }
 
   // Whether only pools stand between the network's input and layer `index`, or it is the input.
   bool ReadsCodes(int index) const {
-    while (index != kNetworkInput && !layers_.layers[index].has_weights()) index = layers_.layers[index].input;
+    const auto is_pool = [](NodeKind kind) { return kind == NodeKind::kMaxPool || kind == NodeKind::kGlobalPool; };
+    while (index != kNetworkInput && is_pool(layers_.layers[index].kind)) index = layers_.layers[index].input;
     return index == kNetworkInput;
   }
 
@@ -120,11 +134,14 @@ class ArtifactWriter {
       }
       layer.scale.assign(layer.scale.size(), UnitOf(layer.input) / highest);
     }
+    if (layer.kind == NodeKind::kConv) {
+      for (double& scale : layer.scale) scale *= UnitOf(layer.input);
+    }
     LayerStore& store = artifact_.store.emplace_back();
     store.full = std::move(layer.weights);
     epilogue.scale.assign(layer.scale.begin(), layer.scale.end());
     epilogue.bias.assign(layer.bias.begin(), layer.bias.end());
-    if (layer.residual != kNoLayer) epilogue.residual_scale = 1;
+    if (layer.kind == NodeKind::kConv && layer.residual != kNoLayer) epilogue.residual_scale = 1;
     const auto finite = [](const std::vector<float>& values) {
       return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
     };

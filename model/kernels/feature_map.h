@@ -1,4 +1,4 @@
-// The layout of an activation tensor: NHWC with a zero border and padded channels.
+// The layout of an activation tensor: NHWC with a border, of zeros as a rule, and padded channels.
 #ifndef ANYBIT_MODEL_KERNELS_FEATURE_MAP_H_
 #define ANYBIT_MODEL_KERNELS_FEATURE_MAP_H_
 
@@ -8,7 +8,8 @@
 
 namespace anybit::model {
 
-// In elements of any type. Padded channels and the border hold zeros and are never written.
+// In elements of any type. Padded channels hold zeros and are never written, nor is the border unless it stands for
+// another code.
 struct FeatureMap {
   int64_t height = 0, width = 0, channels = 0;  // of the tensor
   int64_t stored_channels = 0;                  // from pixel to pixel

@@ -31,6 +31,13 @@ constexpr TestPoint kPoints[] = {
     {"w1a2", false, kSign, 3, 1, 2},
 };
 
+// A table without order, and any zero code.
+void RandomTable(std::mt19937_64& random, LayerEpilogue& layer) {
+  const auto codes = static_cast<uint64_t>(layer.highest_code + 1);
+  for (int i = 0; i < kTableCodes; ++i) layer.table.push_back(static_cast<uint8_t>(random() % codes));
+  layer.zero_code = static_cast<int>(random() % codes);
+}
+
 }  // namespace
 
 Artifact RandomArtifact(const NetworkSpec& spec, uint64_t seed) {
@@ -64,19 +71,26 @@ Artifact RandomArtifact(const NetworkSpec& spec, uint64_t seed) {
       if (!p.full_precision) {
         layer.weights = wide ? CodeRange{} : p.weights;
         layer.highest_code = node.kind == NodeKind::kConv ? p.highest_code : 0;
+        if (node.activation.is_tabled()) RandomTable(random, layer);
       }
+      const int highest = layer.table.empty() ? p.highest_code : kTableCodes - 1;
       // Sums of `depth` random products have a deviation near sqrt(depth) * rms(weight) * rms(code): spread it over the
       // codes.
       const double weight = wide ? 52.0 : p.weights.sign ? 1.0 : 0.41 * p.weights.hi;
       const double code = index == plan.layers.front() ? 147.0 : 0.6 * std::max(1, p.highest_code);
-      const double spread = std::sqrt(static_cast<double>(node.depth)) * weight * code;
+      const double pooled = node.of_sums ? static_cast<double>(plan.PoolReadBy(node)->pooled()) : 1;
+      const double spread = std::sqrt(static_cast<double>(node.depth)) * weight * code * pooled;
       for (int64_t o = 0; o < node.out.channels; ++o) {
-        const double scale =
-            p.full_precision ? uniform(0.5, 1.0) : uniform(-1, 1) * std::max(1, p.highest_code) / spread;
+        const double scale = p.full_precision ? uniform(0.5, 1.0) : uniform(-1, 1) * std::max(1, highest) / spread;
         layer.scale.push_back(p.full_precision ? static_cast<float>(scale) : ExactScale(scale));
-        layer.bias.push_back(static_cast<float>(uniform(-0.2, 0.8) * std::max(1, p.highest_code)));
+        layer.bias.push_back(static_cast<float>(uniform(-0.2, 0.8) * std::max(1, highest)));
       }
       if (node.has_residual) layer.residual_scale = static_cast<float>(uniform(0.3, 1.2));
+    }
+    for (size_t i = 0; i < plan.gates.size() && !p.full_precision; ++i) {
+      point.gates.push_back({.scale = static_cast<float>(uniform(0.2, 2) / std::max(1, p.highest_code)),
+                             .highest_code = p.highest_code,
+                             .zero_code = static_cast<int>(random() % static_cast<uint64_t>(p.highest_code + 1))});
     }
   }
   return artifact;

@@ -54,6 +54,8 @@ ABSL_FLAG(std::vector<std::string>, std, {}, "standard deviation of that normali
 ABSL_FLAG(std::string, float_input, "auto",
           "how clients may send floats that are normalised by --mean and --std, besides pixels: nchw, nhwc, none, or "
           "auto for what the float network reads");
+ABSL_FLAG(std::string, border, "mean",
+          "what stands around an image: mean, with which the float network pads, or black, which GPUs run, too");
 ABSL_FLAG(int64_t, images, 256, "images for the estimation of ranges and batch norm, without their labels");
 ABSL_FLAG(int64_t, test_images, 0, "images for the accuracies; 0: all");
 ABSL_FLAG(int64_t, max_damaged, 0, "damaged images that are listed and left out; with more the program fails");
@@ -176,9 +178,15 @@ std::string Command() {
   return command;
 }
 
-// The logits of the float network itself. The engine's fp32 point is not it where the border of an image is not black.
+// Whether the artifact pads an image otherwise than the float network.
+bool PadsOtherwise(const ImportSource& source) {
+  return source.full.spec.padding_code().empty() &&
+         std::any_of(source.border.begin(), source.border.end(), [](float b) { return b != 0; });
+}
+
+// The logits of the float network itself. The engine's fp32 point is not it where it pads otherwise.
 absl::StatusOr<std::vector<float>> FloatLogits(const ImportSource& source, const ExampleSet& rows) {
-  if (std::all_of(source.border.begin(), source.border.end(), [](float b) { return b == 0; })) {
+  if (!PadsOtherwise(source)) {
     absl::StatusOr<std::unique_ptr<PackedNetwork>> engine =
         PackedNetwork::Create(source.full, *SupportedKernels().front());
     if (!engine.ok()) return engine.status();
@@ -289,6 +297,7 @@ absl::StatusOr<Request> RequestFromFlags() {
                             .labels = absl::GetFlag(FLAGS_labels),
                             .name = absl::GetFlag(FLAGS_model_name),
                             .normalisation = {.mean = *std::move(mean), .deviation = *std::move(deviation)},
+                            .border = absl::GetFlag(FLAGS_border),
                             .float_input = absl::GetFlag(FLAGS_float_input)}};
 }
 
@@ -314,7 +323,7 @@ absl::StatusOr<Quantized> Quantize(const ImportSource& source, const Request& re
   if (absl::Status status = ReadRows(rows, 0, rows.count(), pixels); !status.ok()) return status;
   const Artifact& full = source.full;
   const std::vector<float>& border = source.border;
-  if (std::any_of(border.begin(), border.end(), [](float b) { return b != 0; })) {
+  if (PadsOtherwise(source)) {
     if (absl::Status status = ReportBorder(full, pixels, border); !status.ok()) return status;
   }
   const std::clock_t begin = std::clock();

@@ -136,6 +136,22 @@ absl::StatusOr<ImportSource> OpenOnnx(const ImportPlaces& places, std::ostream& 
   return source;
 }
 
+// Sets or removes the artifact's padding codes.
+absl::Status SetBorder(const ImportPlaces& places, ImportSource& source) {
+  NetworkSpec& spec = source.full.spec;
+  if (places.border != "mean" && places.border != "black") {
+    return Refused("--border: '", places.border, "' is neither mean nor black");
+  }
+  const auto within = [](float code) { return code >= 0 && code <= 255; };
+  const bool some = std::any_of(source.border.begin(), source.border.end(), [](float code) { return code != 0; });
+  spec.clear_padding_code();
+  if (places.border == "black" || !some) return absl::OkStatus();
+  if (std::all_of(source.border.begin(), source.border.end(), within)) {
+    spec.mutable_padding_code()->Assign(source.border.begin(), source.border.end());
+  }
+  return PlanNetwork(spec).status();
+}
+
 }  // namespace
 
 absl::StatusOr<ImportSource> OpenImportSource(const ImportPlaces& places, std::ostream& log) {
@@ -143,6 +159,7 @@ absl::StatusOr<ImportSource> OpenImportSource(const ImportPlaces& places, std::o
   if (!labels.ok()) return labels.status();
   absl::StatusOr<ImportSource> source = places.onnx.empty() ? OpenResNet(places, log) : OpenOnnx(places, log);
   if (!source.ok()) return source;
+  if (absl::Status status = SetBorder(places, *source); !status.ok()) return status;
   if (!places.name.empty()) source->full.spec.set_name(places.name);
   source->labelled = source->test != nullptr;
   const ExampleSet* of_labels = places.onnx.empty() ? nullptr : source->test.get();

@@ -25,6 +25,7 @@ struct ImportPlaces {
   std::string labels;       // a file with the name of each class on a line, or empty
   std::string name;         // of the network; empty: that of the file or architecture
   InputNormalisation normalisation;
+  std::string border = "mean";  // what the network's input is padded with: "mean", as the float network, or "black"
   // How clients may send floats: "nchw", "nhwc", "none", or "auto": as the float network reads them.
   std::string float_input = "auto";
 };

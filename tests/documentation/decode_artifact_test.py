@@ -26,6 +26,7 @@ ARCHITECTURES = [
     "mobilenetv2:width=0.125,side=8,classes=10",
     "resnet50_imagenet:width=0.015625,side=32,classes=10",
     "clip:width=0.125,side=8,frames=2,classes=10",
+    "gated",  # tables, gates, padding with other codes than 0
 ]
 
 

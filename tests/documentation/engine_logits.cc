@@ -1,7 +1,7 @@
 // The engine as an oracle for docs/examples/decode_artifact.py.
 //
 // usage: engine_logits run ARTIFACT POINT             u8 rows on stdin, float32 logits of each row on stdout
-//        engine_logits write_random ARCHITECTURE FILE  an artifact of random numbers
+//        engine_logits write_random ARCHITECTURE|gated FILE  an artifact of random numbers
 #include <cstdint>
 #include <iostream>
 #include <iterator>
@@ -14,13 +14,15 @@
 #include "model/engine/packed_network.h"
 #include "model/format/artifact.h"
 #include "model/kernels/cpu/instruction_set.h"
+#include "model/testing/gated_network.h"
 #include "model/testing/random_artifact.h"
 
 namespace anybit {
 namespace {
 
 absl::Status WriteRandom(const std::string& architecture, const std::string& path) {
-  const absl::StatusOr<model::NetworkSpec> spec = model::ArchitectureByName(architecture);
+  const absl::StatusOr<model::NetworkSpec> spec =
+      architecture == "gated" ? model::GatedNetwork() : model::ArchitectureByName(architecture);
   if (!spec.ok()) return spec.status();
   model::Artifact artifact = model::RandomArtifact(*spec, /*seed=*/1);
   model::AddBfloat16Point(artifact);

@@ -301,11 +301,35 @@ void CudaNetworkImpl::MeasureChoices(int max_rows, nanoseconds budget, const Mon
   }
 }
 
+// The kernels here pad with code 0, and have neither tables nor gates.
+absl::Status CheckKernelsExist(const NetworkPlan& plan) {
+  const auto missing = [](const auto&... parts) {
+    return absl::UnimplementedError(absl::StrCat(parts...,
+                                                 ", which no kernel of the GPU engine computes: run it on "
+                                                 "the CPU"));
+  };
+  for (const PlannedNode& node : plan.nodes) {
+    if (node.kind == NodeKind::kGate) return missing("node '", node.name, "' is a gate");
+    if (node.activation.function != proto::Activation::NONE) {
+      return missing("node '", node.name, "' has the activation ",
+                     proto::Activation::Function_Name(node.activation.function));
+    }
+    if (node.of_sums) return missing("node '", node.name, "' is a convolution of a global pool");
+    const bool of_input = node.input == kNetworkInput;
+    if (node.kind != NodeKind::kConv || node.padding == 0) continue;
+    if (of_input ? !plan.padding_code.empty() : plan.nodes[node.input].has_zero) {
+      return missing("node '", node.name, "' pads with another code than 0");
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<CudaNetwork>> CudaNetwork::Create(Artifact artifact, Device& device,
                                                                  const CudaNetworkOptions& options) {
   if (absl::Status status = ValidateArtifact(artifact); !status.ok()) return status;
+  if (absl::Status status = CheckKernelsExist(*PlanNetwork(artifact.spec)); !status.ok()) return status;
   if (options.slots < 1 || options.slots > kMaxSlots) {
     return absl::InvalidArgumentError(absl::StrCat("slots: ", options.slots, " is not from 1 to ", kMaxSlots));
   }

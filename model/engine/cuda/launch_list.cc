@@ -170,6 +170,7 @@ std::vector<KernelCall> NodeCalls(const LaunchContext& context, PointId point, c
     case NodeKind::kMaxPool: return {MaxPoolNodeCall(context, point, index, rows, slot)};
     case NodeKind::kGlobalPool: return {};  // its only reader, the linear node, computes the sums
     case NodeKind::kLinear: return LinearNodeCalls(context, point, *layer, node, rows, slot);
+    case NodeKind::kGate: return {};  // refused by CudaNetwork::Create
   }
   return {};
 }

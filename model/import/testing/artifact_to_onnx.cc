@@ -34,6 +34,7 @@ class Exporter {
       switch (node.kind) {
         case NodeKind::kConv: WriteConv(node); break;
         case NodeKind::kLinear: WriteLinear(node); break;
+        case NodeKind::kGate: onnx_.Node("Mul", {NameOf(node.input), NameOf(node.residual)}, node.name); break;
         case NodeKind::kGlobalPool: onnx_.Node("GlobalAveragePool", {NameOf(node.input)}, node.name); break;
         case NodeKind::kMaxPool: {
           onnx::NodeProto& pool = onnx_.Node("MaxPool", {NameOf(node.input)}, node.name);

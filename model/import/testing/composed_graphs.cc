@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "model/import/testing/onnx_builder.h"
@@ -98,6 +99,92 @@ std::string BranchedGraph() {
   onnx.Node("Relu", {"line"}, "line.relu");
   SetInteger(onnx.Node("Flatten", {"line.relu"}, "flat"), "axis", 1);
   graph.Head("flat", 24 * 5 * 5);
+  return onnx.Text();
+}
+
+namespace {
+
+// x * Sigmoid(x), and x * Clip(x + 3, 0, 6) / 6, as exporters write them.
+std::string Silu(const std::string& from, OnnxBuilder& onnx) {
+  onnx.Node("Sigmoid", {from}, from + ".sigmoid");
+  onnx.Node("Mul", {from, from + ".sigmoid"}, from + ".silu");
+  return from + ".silu";
+}
+
+std::string HardSwish(const std::string& from, OnnxBuilder& onnx) {
+  onnx.Node("Add", {from, "three"}, from + ".plus");
+  onnx.Node("Clip", {from + ".plus", "zero", "six"}, from + ".clip");
+  onnx.Node("Mul", {from, from + ".clip"}, from + ".product");
+  onnx.Node("Div", {from + ".product", "six"}, from + ".swish");
+  return from + ".swish";
+}
+
+std::string Gelu(const std::string& from, OnnxBuilder& onnx) {
+  onnx.Node("Div", {from, "root"}, from + ".root");
+  onnx.Node("Erf", {from + ".root"}, from + ".erf");
+  onnx.Node("Add", {from + ".erf", "one"}, from + ".plus");
+  onnx.Node("Mul", {from, from + ".plus"}, from + ".product");
+  onnx.Node("Mul", {from + ".product", "half"}, from + ".gelu");
+  return from + ".gelu";
+}
+
+// The squeeze-excite of MobileNetV3, or that of EfficientNet.
+std::string SqueezeExcite(const std::string& from, const std::string& name, int64_t channels, bool hard, Graph& graph) {
+  OnnxBuilder& onnx = graph.onnx;
+  if (hard) {
+    SetInteger(SetIntegers(onnx.Node("ReduceMean", {from}, name + ".mean"), "axes", {2, 3}), "keepdims", 1);
+  } else {
+    onnx.Node("GlobalAveragePool", {from}, name + ".mean");
+  }
+  graph.Conv(name + ".mean", name + ".squeeze", {channels / 4, channels, 1, 1});
+  if (hard) onnx.Node("Relu", {name + ".squeeze"}, name + ".relu");
+  const std::string squeezed = hard ? name + ".relu" : Silu(name + ".squeeze", onnx);
+  graph.Conv(squeezed, name + ".excite", {channels, channels / 4, 1, 1});
+  if (hard) {
+    SetFloat(onnx.Node("HardSigmoid", {name + ".excite"}, name + ".gate"), "alpha", 1.0f / 6);
+  } else {
+    onnx.Node("Sigmoid", {name + ".excite"}, name + ".gate");
+  }
+  onnx.Node("Mul", {from, name + ".gate"}, name + ".gated");
+  return name + ".gated";
+}
+
+}  // namespace
+
+std::string GatedGraph() {
+  Graph graph({-1, 3, 24, 24});
+  OnnxBuilder& onnx = graph.onnx;
+  for (const auto& [name, value] :
+       {std::pair("zero", 0.0f), std::pair("half", 0.5f), std::pair("one", 1.0f), std::pair("root", std::sqrt(2.0f)),
+        std::pair("three", 3.0f), std::pair("six", 6.0f)}) {
+    onnx.Floats(name, {}, {value});
+  }
+  SetText(SetIntegers(graph.Conv("image", "stem", {16, 3, 3, 3}), "strides", {2, 2}), "auto_pad", "SAME_UPPER");
+  std::string last = HardSwish("stem", onnx);
+  for (const bool hard : {false, true}) {
+    const std::string name = hard ? "b" : "a";
+    const int64_t channels = hard ? 24 : 16, wide = 48;
+    graph.Conv(last, name + ".expand", {wide, channels, 1, 1});
+    const std::string expanded = hard ? HardSwish(name + ".expand", onnx) : Silu(name + ".expand", onnx);
+    onnx::NodeProto& depthwise = graph.Conv(expanded, name + ".depthwise", {wide, 1, 5, 5});
+    SetIntegers(SetInteger(depthwise, "group", wide), "pads", {2, 2, 2, 2});
+    SetIntegers(depthwise, "strides", hard ? std::vector<int64_t>{1, 1} : std::vector<int64_t>{2, 2});
+    const std::string activated = hard ? name + ".depthwise" : Silu(name + ".depthwise", onnx);
+    std::string gated = SqueezeExcite(activated, name, wide, hard, graph);
+    if (hard) gated = HardSwish(gated, onnx);
+    graph.Conv(gated, name + ".project", {24, wide, 1, 1});
+    last = name + ".project";
+  }
+  onnx.Node("Add", {"a.project", last}, "sum");
+  SetIntegers(graph.Conv("sum", "leaky", {20, 24, 3, 3}), "pads", {1, 1, 1, 1});
+  SetFloat(onnx.Node("LeakyRelu", {"leaky"}, "leaky.relu"), "alpha", 0.2f);
+  SetIntegers(graph.Conv("leaky.relu", "smooth", {20, 20, 3, 3}), "pads", {1, 1, 1, 1});
+  graph.Conv(Gelu("smooth", onnx), "last", {32, 20, 1, 1});
+  onnx.Node("GlobalAveragePool", {HardSwish("last", onnx)}, "mean");
+  SetInteger(onnx.Node("Flatten", {"mean"}, "flat"), "axis", 1);
+  graph.Weights("hidden.weight", {32, 40}, 32);
+  onnx.Node("MatMul", {"flat", "hidden.weight"}, "hidden");
+  graph.Head(HardSwish("hidden", onnx), 40);
   return onnx.Text();
 }
 

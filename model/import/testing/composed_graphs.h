@@ -12,6 +12,9 @@ std::string MobileGraph();
 // Blocks as in GoogLeNet and ResNeXt: concatenation, average pools, max pools with ceil_mode, groups, dilation.
 std::string BranchedGraph();
 
+// Blocks of MobileNetV3 and of EfficientNet, with activations in the parts that exporters write, and others.
+std::string GatedGraph();
+
 }  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_IMPORT_TESTING_COMPOSED_GRAPHS_H_

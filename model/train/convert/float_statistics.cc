@@ -36,6 +36,7 @@ class FloatRun {
         case NodeKind::kMaxPool:
         case NodeKind::kGlobalPool: values[i] = Pool(node, x); break;
         case NodeKind::kLinear: values[i] = RunLinear(node, x); break;
+        case NodeKind::kGate: values[i] = x * values[node.residual]; break;
         case NodeKind::kConv: {
           const bool adds_input = node.has_residual && node.residual == kNetworkInput;
           values[i] = RunConv(node, x,
@@ -78,6 +79,7 @@ class FloatRun {
     moments_[node.layer].Add(y);
     if (residual.defined()) y = y + residual.to(torch::kFloat32) * layer.residual_scale;
     if (node.relu) y = torch::relu(y);
+    y = Activated(node.activation, y);
     Keep(y);
     return y;
   }

@@ -1,6 +1,7 @@
 #include "model/train/convert/norm_estimator.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <utility>
 
@@ -21,14 +22,8 @@ constexpr double kPixelStep = 1.0 / 255;
 // Values by which an activation step is chosen: the standard error of its squared error is then below one percent.
 constexpr int64_t kStepSamples = 1 << 16;
 
-// Real value before ReLU and quantization: sums * scale + bias, per channel, plus the residual.
-struct Affine {
-  std::vector<float> scale, bias;
-  double residual_step = 0;
-  int residual_zero = 0;  // the residual's code that stands for 0
-};
-
 // Gives the sums of each channel the moments of the fp32 point. A channel with constant sums gets only the mean.
+template <typename Affine>
 Affine MatchMoments(const Moments& moments, const FloatStatistics::Layer& wanted) {
   constexpr double kSmallestDeviation = 1e-6;  // sums are whole numbers: a smaller deviation is rounding
   Affine affine;
@@ -43,7 +38,8 @@ Affine MatchMoments(const Moments& moments, const FloatStatistics::Layer& wanted
   return affine;
 }
 
-// About kStepSamples values of a layer before ReLU and quantization.
+// About kStepSamples values of a layer before activation and quantization.
+template <typename Sum, typename Affine>
 std::vector<float> SampleValues(const Chunks& sums, const Chunks* residual, const Affine& affine) {
   int64_t total = 0;
   for (const torch::Tensor& chunk : sums) total += chunk.numel();
@@ -56,33 +52,40 @@ std::vector<float> SampleValues(const Chunks& sums, const Chunks* residual, cons
   std::vector<float> values;
   for (size_t i = 0; i < sums.size(); ++i) {
     const torch::Tensor sum = sums[i].contiguous();
-    const int32_t* in = sum.const_data_ptr<int32_t>();
-    const torch::Tensor added = residual != nullptr ? (*residual)[i].to(torch::kFloat32).contiguous() : torch::Tensor();
-    const float* add = residual != nullptr ? added.const_data_ptr<float>() : nullptr;
+    const Sum* in = sum.template const_data_ptr<Sum>();
+    const torch::Tensor added = residual != nullptr ? (*residual)[i].contiguous() : torch::Tensor();
+    const uint8_t* add = residual != nullptr ? added.const_data_ptr<uint8_t>() : nullptr;
     const int64_t area = sum.size(2) * sum.size(3), channels = sum.size(1);
     for (int64_t j = 0; j < sum.numel(); j += stride) {
       const int64_t o = j / area % channels;
       const float x = static_cast<float>(in[j]) * affine.scale[o] + affine.bias[o];
-      values.push_back(add == nullptr ? x : x + (add[j] - residual_zero) * residual_step);
+      values.push_back(add == nullptr ? x : x + (static_cast<float>(add[j]) - residual_zero) * residual_step);
     }
   }
   return values;
 }
 
 // The codes that the engine computes.
+template <typename Sum>
 torch::Tensor EngineCodes(const torch::Tensor& sums, const torch::Tensor* residual, const LayerEpilogue& layer) {
   const torch::Tensor acc = sums.contiguous(), added = residual != nullptr ? residual->contiguous() : torch::Tensor();
   torch::Tensor codes = torch::empty(acc.sizes(), torch::kUInt8);
-  const int32_t* in = acc.const_data_ptr<int32_t>();
+  const Sum* in = acc.template const_data_ptr<Sum>();
   const uint8_t* add = residual != nullptr ? added.const_data_ptr<uint8_t>() : nullptr;
   uint8_t* out = codes.mutable_data_ptr<uint8_t>();
+  const bool tabled = !layer.table.empty();
+  const int highest = tabled ? kTableCodes - 1 : layer.highest_code;
   const int64_t area = acc.size(2) * acc.size(3), channels = acc.size(1);
-  for (int64_t i = 0; i < acc.numel(); ++i) {
-    const int64_t o = i / area % channels;
-    out[i] = add == nullptr ? Requantize(in[i], layer.scale[o], layer.bias[o], layer.highest_code)
-                            : RequantizeWithResidual(in[i], layer.scale[o], layer.bias[o], add[i], layer.residual_scale,
-                                                     layer.highest_code);
+  for (int64_t plane = 0; plane < acc.size(0) * channels; ++plane) {
+    const float scale = layer.scale[plane % channels], bias = layer.bias[plane % channels];
+    for (int64_t i = plane * area; i < (plane + 1) * area; ++i) {
+      out[i] = add == nullptr ? Requantize(in[i], scale, bias, highest)
+                              : RequantizeWithResidual(static_cast<int32_t>(in[i]), scale, bias, add[i],
+                                                       layer.residual_scale, highest);
+    }
   }
+  if (!tabled) return codes;
+  for (int64_t i = 0; i < codes.numel(); ++i) out[i] = layer.table[out[i]];
   return codes;
 }
 
@@ -116,12 +119,22 @@ PointRanges UniformRanges(const PointRecipe& recipe, int layers) {
   return ranges;
 }
 
+void KeepSmallLayersWide(const NetworkPlan& plan, PointRanges& ranges) {
+  for (const int index : plan.layers) {
+    const PlannedNode& node = plan.nodes[index];
+    if (node.kind != NodeKind::kConv || node.in.height * node.in.width != 1) continue;
+    ranges.weights[node.layer] = CodeRange{};
+    ranges.highest_codes[node.layer] = kTableCodes - 1;
+  }
+}
+
 NormEstimator::NormEstimator(const Artifact& artifact, const ArtifactPoint& full, std::span<const uint8_t> images,
                              std::vector<float> border)
     : artifact_(artifact),
       plan_(*PlanNetwork(artifact.spec)),
       input_{.codes = ToChunks(plan_, images), .step = kPixelStep},
-      statistics_(MeasureFloatPoint(plan_, artifact, full, input_.codes, border)) {}
+      statistics_(MeasureFloatPoint(plan_, artifact, full, input_.codes,
+                                    plan_.padding_code.empty() ? border : plan_.padding_code)) {}
 
 absl::StatusOr<std::unique_ptr<NormEstimator>> NormEstimator::Create(const Artifact& artifact,
                                                                      std::span<const uint8_t> images,
@@ -188,16 +201,18 @@ void NormEstimator::EstimateLayers(const PointRanges& ranges, std::span<const do
     const NodeValues& inputs = value(node.input);
     switch (node.kind) {
       case NodeKind::kConv:
-        values[i] =
-            EstimateConv(ranges, node, inputs.codes, node.has_residual ? &value(node.residual) : nullptr, point);
+        values[i] = EstimateConv(ranges, node, inputs, node.has_residual ? &value(node.residual) : nullptr, point);
         if (sqnr != nullptr) {
-          const int zero = ZeroPointOf(node, ranges.highest_codes[node.layer]);
-          sqnr->push_back(SqnrOf(statistics_.samples[node.layer], values[i].codes[0], values[i].step, zero));
+          sqnr->push_back(SqnrOf(statistics_.samples[node.layer], values[i].codes[0], values[i].step, values[i].zero));
         }
+        break;
+      case NodeKind::kGate:
+        values[i] = EstimateGate(inputs, value(node.residual), HighestOf(ranges, node), point);
         break;
       case NodeKind::kMaxPool:
         for (const torch::Tensor& x : inputs.codes) values[i].codes.push_back(Pool(node, x).to(torch::kUInt8));
         values[i].step = inputs.step;
+        values[i].zero = inputs.zero;
         break;
       case NodeKind::kGlobalPool:
         for (const torch::Tensor& x : inputs.codes) values[i].codes.push_back(Pool(node, x));
@@ -216,37 +231,130 @@ void NormEstimator::EstimateLayers(const PointRanges& ranges, std::span<const do
   }
 }
 
+int NormEstimator::HighestOf(const PointRanges& ranges, const PlannedNode& node) const {
+  if (node.kind == NodeKind::kConv) return ranges.highest_codes[node.layer];
+  return node.input == kNetworkInput ? kTableCodes - 1 : HighestOf(ranges, plan_.nodes[node.input]);
+}
+
+torch::Tensor NormEstimator::Padded(const PlannedNode& node, const torch::Tensor& codes, int zero) const {
+  const bool of_input = node.input == kNetworkInput;
+  if (node.padding == 0 || (of_input ? plan_.padding_code.empty() : zero == 0)) return codes;
+  std::vector<float> border(static_cast<size_t>(node.in.channels), static_cast<float>(zero));
+  for (size_t c = 0; of_input && c < border.size(); ++c) {
+    border[c] = static_cast<float>(InputPadding(plan_, static_cast<int64_t>(c)));
+  }
+  return WithBorder(codes, node.padding, border);
+}
+
+NormEstimator::NodeValues NormEstimator::FitOutput(const PlannedNode& node, const Affine& affine,
+                                                   std::span<const float> samples, LayerEpilogue& layer) const {
+  NodeValues values;
+  double step = 0, offset = 0;  // of the epilogue's codes: value = (code - offset) * step
+  if (node.activation.is_tabled()) {
+    const auto function = [&](float x) { return Activate(node.activation, x); };
+    const TableRange table = BestTableRange(samples, function);
+    std::vector<float> activated;
+    for (const float x : samples) activated.push_back(function(x));
+    const ActivationRange range = BestActivationRange(activated, layer.highest_code);
+    for (int i = 0; i < kTableCodes; ++i) {
+      const double y = function(static_cast<float>(table.lo + i * table.step));
+      const double code = std::nearbyint(y / range.step) + range.zero;
+      layer.table.push_back(static_cast<uint8_t>(std::clamp<double>(code, 0, layer.highest_code)));
+    }
+    layer.zero_code = range.zero;
+    values.step = range.step;
+    values.zero = range.zero;
+    step = table.step;
+    offset = -table.lo / table.step;
+  } else {
+    std::vector<float> clipped(samples.begin(), samples.end());
+    if (node.activation.is_clip()) {
+      for (float& x : clipped) x = std::min(x, node.activation.alpha);
+    }
+    values.zero = ZeroPointOf(node, layer.highest_code);
+    values.step = step = BestActivationStep(clipped, layer.highest_code, values.zero);
+    offset = values.zero;
+    if (node.activation.is_clip()) {
+      const double limit = std::nearbyint(node.activation.alpha / step);
+      layer.highest_code = static_cast<int>(std::clamp<double>(limit, 1, layer.highest_code));
+    }
+  }
+  if (node.has_residual) layer.residual_scale = static_cast<float>(affine.residual_step / step);
+  // Zero codes of the inputs are part of the sums' mean, which the bias already corrects.
+  const double zeros = offset - double{layer.residual_scale} * affine.residual_zero;
+  for (size_t o = 0; o < affine.scale.size(); ++o) {
+    layer.scale.push_back(ExactScale(affine.scale[o] / step));
+    layer.bias.push_back(static_cast<float>(affine.bias[o] / step + zeros));
+  }
+  return values;
+}
+
 NormEstimator::NodeValues NormEstimator::EstimateConv(const PointRanges& ranges, const PlannedNode& node,
-                                                      const Chunks& inputs, const NodeValues* residual,
+                                                      const NodeValues& inputs, const NodeValues* residual,
                                                       ArtifactPoint& point) const {
   const torch::Tensor weights = ChildWeights(artifact_.store[node.layer], ranges.weights[node.layer], plan_, node);
+  // Sums of a pool's sums may be longer.
+  const torch::ScalarType type = node.of_sums ? torch::kInt64 : torch::kInt32;
   Chunks sums;
   Moments moments(node.out.channels);
-  for (const torch::Tensor& x : inputs) {
-    sums.push_back(ConvolutionSums(node, x, weights, node.padding).to(torch::kInt32));
+  for (const torch::Tensor& x : inputs.codes) {
+    const torch::Tensor padded = Padded(node, x, inputs.zero);
+    const int64_t padding = padded.size(2) == x.size(2) ? node.padding : 0;
+    sums.push_back(ConvolutionSums(node, padded, weights, padding).to(type).contiguous());
     moments.Add(sums.back());
   }
-  Affine affine = MatchMoments(moments, statistics_.layers[node.layer]);
-  if (residual != nullptr) affine.residual_step = residual->step;
-  if (node.has_residual && node.residual != kNetworkInput) {
-    const PlannedNode& added = plan_.nodes[node.residual];
-    if (added.kind == NodeKind::kConv) affine.residual_zero = ZeroPointOf(added, ranges.highest_codes[added.layer]);
+  auto affine = MatchMoments<Affine>(moments, statistics_.layers[node.layer]);
+  const Chunks* added = residual != nullptr ? &residual->codes : nullptr;
+  if (residual != nullptr) {
+    affine.residual_step = residual->step;
+    affine.residual_zero = residual->zero;
   }
   LayerEpilogue layer{.weights = ranges.weights[node.layer], .highest_code = ranges.highest_codes[node.layer]};
-  const int zero = ZeroPointOf(node, layer.highest_code);
-  const Chunks* added_codes = residual != nullptr ? &residual->codes : nullptr;
-  NodeValues values{.step = BestActivationStep(SampleValues(sums, added_codes, affine), layer.highest_code, zero)};
-  if (node.has_residual) layer.residual_scale = static_cast<float>(affine.residual_step / values.step);
-  // Zero points of the inputs are part of the sums' mean, which the bias already corrects.
-  const double zeros = zero - double{layer.residual_scale} * affine.residual_zero;
-  for (size_t o = 0; o < affine.scale.size(); ++o) {
-    layer.scale.push_back(ExactScale(affine.scale[o] / values.step));
-    layer.bias.push_back(static_cast<float>(affine.bias[o] / values.step + zeros));
-  }
+  NodeValues values = FitOutput(
+      node, affine,
+      node.of_sums ? SampleValues<int64_t>(sums, added, affine) : SampleValues<int32_t>(sums, added, affine), layer);
   for (size_t i = 0; i < sums.size(); ++i) {
-    values.codes.push_back(EngineCodes(sums[i], added_codes != nullptr ? &(*added_codes)[i] : nullptr, layer));
+    const torch::Tensor* codes = added != nullptr ? &(*added)[i] : nullptr;
+    values.codes.push_back(node.of_sums ? EngineCodes<int64_t>(sums[i], codes, layer)
+                                        : EngineCodes<int32_t>(sums[i], codes, layer));
+    sums[i] = torch::Tensor();
   }
   point.layers.push_back(std::move(layer));
+  return values;
+}
+
+NormEstimator::NodeValues NormEstimator::EstimateGate(const NodeValues& inputs, const NodeValues& factors, int highest,
+                                                      ArtifactPoint& point) const {
+  const double unit = inputs.step * factors.step;  // of a product
+  Chunks products;
+  std::vector<float> samples;
+  int64_t total = 0;
+  for (const torch::Tensor& x : inputs.codes) total += x.numel();
+  const int64_t stride = std::max<int64_t>(1, total / kStepSamples) | 1;
+  for (size_t i = 0; i < inputs.codes.size(); ++i) {
+    products.push_back(
+        ((inputs.codes[i].to(torch::kInt32) - inputs.zero) * (factors.codes[i].to(torch::kInt32) - factors.zero))
+            .contiguous());
+    const int32_t* product = products.back().const_data_ptr<int32_t>();
+    for (int64_t j = 0; j < products.back().numel(); j += stride) {
+      samples.push_back(static_cast<float>(product[j] * unit));
+    }
+  }
+  const ActivationRange range = BestActivationRange(samples, highest);
+  const GateEpilogue gate{
+      .scale = static_cast<float>(unit / range.step), .highest_code = highest, .zero_code = range.zero};
+  NodeValues values{.codes = {}, .step = range.step, .zero = range.zero};
+  for (torch::Tensor& of_chunk : products) {
+    torch::Tensor codes = torch::empty(of_chunk.sizes(), torch::kUInt8);
+    const int32_t* in = of_chunk.const_data_ptr<int32_t>();
+    uint8_t* out = codes.mutable_data_ptr<uint8_t>();
+    for (int64_t i = 0; i < codes.numel(); ++i) {
+      out[i] = RequantizeProduct(in[i], gate.scale, gate.zero_code, gate.highest_code);
+    }
+    values.codes.push_back(codes);
+    of_chunk = torch::Tensor();
+  }
+  point.gates.push_back(gate);
   return values;
 }
 

@@ -33,6 +33,9 @@ struct PointRanges {
 // The first and the last layer keep the whole store; the others have the recipe's ranges.
 PointRanges UniformRanges(const PointRecipe& recipe, int layers);
 
+// The layers over maps of one place, such as those that compute gates, get 8 bits: they cost nearly nothing.
+void KeepSmallLayersWide(const NetworkPlan& plan, PointRanges& ranges);
+
 class NormEstimator {
  public:
   // `images` are rows of the network's input. `border` has the code per channel with which the float network padded its
@@ -55,10 +58,18 @@ class NormEstimator {
   std::span<const float> float_logits() const { return statistics_.logits; }
 
  private:
+  // Real value before activation and quantization: sums * scale + bias, per channel, plus the residual.
+  struct Affine {
+    std::vector<float> scale, bias;
+    double residual_step = 0;
+    int residual_zero = 0;  // the residual's code that stands for 0
+  };
+
   // The values of a node: codes, or sums of them, that stand for codes * step.
   struct NodeValues {
     Chunks codes;
     double step = 0;
+    int zero = 0;  // the code that stands for 0; not of sums
   };
 
   NormEstimator(const Artifact& artifact, const ArtifactPoint& full, std::span<const uint8_t> images,
@@ -68,8 +79,17 @@ class NormEstimator {
   void EstimateLayers(const PointRanges& ranges, std::span<const double> head_units, std::vector<double>* sqnr,
                       ArtifactPoint& point) const;
   // Appends the layer to `point` and returns its codes. `residual` may be null.
-  NodeValues EstimateConv(const PointRanges& ranges, const PlannedNode& node, const Chunks& inputs,
+  NodeValues EstimateConv(const PointRanges& ranges, const PlannedNode& node, const NodeValues& inputs,
                           const NodeValues* residual, ArtifactPoint& point) const;
+  // The layer's epilogue for sums that `affine` makes values of, and what its codes stand for.
+  NodeValues FitOutput(const PlannedNode& node, const Affine& affine, std::span<const float> samples,
+                       LayerEpilogue& layer) const;
+  // Appends the gate to `point` and returns its codes.
+  NodeValues EstimateGate(const NodeValues& inputs, const NodeValues& factors, int highest, ArtifactPoint& point) const;
+  // The highest code of the node's output.
+  int HighestOf(const PointRanges& ranges, const PlannedNode& node) const;
+  // The input of a convolution with its padding around it.
+  torch::Tensor Padded(const PlannedNode& node, const torch::Tensor& codes, int zero) const;
   // Appends the layer to `point`. Logits keep the scale of weights and activations; their means are the fp32 point's.
   void EstimateHead(const PointRanges& ranges, const PlannedNode& node, const NodeValues& inputs,
                     std::span<const double> units, ArtifactPoint& point) const;

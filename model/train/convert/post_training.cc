@@ -50,7 +50,9 @@ absl::StatusOr<Artifact> QuantizeAfterTraining(const Artifact& full, const std::
   if (!plan.ok()) return plan.status();
   std::vector<PointRanges> quantized;
   for (const PointRecipe& recipe : points) {
-    if (!recipe.full_precision) quantized.push_back(UniformRanges(recipe, static_cast<int>(plan->layers.size())));
+    if (recipe.full_precision) continue;
+    quantized.push_back(UniformRanges(recipe, static_cast<int>(plan->layers.size())));
+    KeepSmallLayersWide(*plan, quantized.back());
   }
   if (quantized.empty()) return absl::InvalidArgumentError("no quantized operating point is wanted");
 

@@ -41,6 +41,25 @@ torch::Tensor Pool(const PlannedNode& node, const torch::Tensor& x) {
   return sums.reshape({-1, node.out.channels, 1, 1}).to(torch::kFloat32);
 }
 
+torch::Tensor Activated(const Activation& activation, const torch::Tensor& x) {
+  const double alpha = activation.alpha;
+  switch (activation.function) {
+    case proto::Activation::CLIP: return torch::clamp(x, 0, alpha);
+    case proto::Activation::HARD_SIGMOID: return torch::clamp(x * alpha + activation.beta, 0, 1);
+    case proto::Activation::HARD_SWISH: return x * torch::clamp(x / 6 + 0.5, 0, 1);
+    case proto::Activation::SIGMOID: return torch::sigmoid(x);
+    case proto::Activation::SILU: return x * torch::sigmoid(x);
+    case proto::Activation::GELU: return torch::gelu(x);
+    case proto::Activation::GELU_TANH: return torch::gelu(x, "tanh");
+    case proto::Activation::LEAKY_RELU: return torch::leaky_relu(x, alpha);
+    case proto::Activation::ELU: return torch::elu(x, alpha);
+    case proto::Activation::TANH: return torch::tanh(x);
+    case proto::Activation::SOFTPLUS: return torch::softplus(x);
+    case proto::Activation::MISH: return x * torch::tanh(torch::softplus(x));
+    default: return x;
+  }
+}
+
 torch::Tensor WithBorder(const torch::Tensor& codes, int64_t padding, const std::vector<float>& border) {
   const int64_t height = codes.size(2), width = codes.size(3);
   torch::Tensor padded = torch::zeros({codes.size(0), codes.size(1), height + 2 * padding, width + 2 * padding});

@@ -33,6 +33,9 @@ torch::Tensor ConvolutionSums(const PlannedNode& node, const torch::Tensor& x, c
 // Maxima of a max pool, sums of a global pool, in float; a global pool adds the frames of one clip.
 torch::Tensor Pool(const PlannedNode& node, const torch::Tensor& x);
 
+// The values of an activation.
+torch::Tensor Activated(const Activation& activation, const torch::Tensor& x);
+
 // The codes of an image with `padding` places of `border` around them, one value per channel; empty: 0.
 torch::Tensor WithBorder(const torch::Tensor& codes, int64_t padding, const std::vector<float>& border);
 

@@ -112,7 +112,8 @@ std::vector<double> TrainableNetworkImpl::NodeUnits(PointIndex point) const {
       case NodeKind::kConv: units[i] = ActivationUnit(point, node.layer); break;
       case NodeKind::kMaxPool: units[i] = input; break;
       case NodeKind::kGlobalPool: units[i] = input / static_cast<double>(node.pooled()); break;
-      case NodeKind::kLinear: break;
+      case NodeKind::kLinear:
+      case NodeKind::kGate: break;
     }
   }
   return units;
@@ -239,6 +240,7 @@ torch::Tensor TrainableNetworkImpl::RunNodes(PointIndex point, const torch::Tens
       case NodeKind::kGlobalPool:
         values[i] = x.mean({2, 3}).reshape({rows, node.frames, -1}).mean(1).reshape({rows, -1, 1, 1});
         break;
+      case NodeKind::kGate: values[i] = x * value(node.residual); break;
       case NodeKind::kLinear:
         values[i] =
             torch::linear(x.permute({0, 2, 3, 1}).reshape({x.size(0), -1}), PointWeights(p, node.layer), head_bias_);

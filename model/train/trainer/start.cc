@@ -18,13 +18,17 @@ namespace {
 
 // The computation of a node. A start fits a network if its nodes have the same descriptions.
 std::string Describe(const PlannedNode& node) {
-  constexpr const char* kKinds[] = {"convolution", "max pool", "global pool", "linear layer"};
+  constexpr const char* kKinds[] = {"convolution", "max pool", "global pool", "linear layer", "gate"};
   static_assert(static_cast<int>(NodeKind::kConv) == 0 && static_cast<int>(NodeKind::kMaxPool) == 1 &&
-                static_cast<int>(NodeKind::kGlobalPool) == 2 && static_cast<int>(NodeKind::kLinear) == 3);
-  return absl::StrCat(kKinds[static_cast<int>(node.kind)], " '", node.name, "' of ", node.in.channels, "x",
-                      node.in.height, "x", node.in.width, " to ", node.out.channels, "x", node.out.height, "x",
-                      node.out.width, ", kernel ", node.kernel, " stride ", node.stride,
-                      node.depthwise ? " depthwise" : "", node.relu ? "" : " without ReLU");
+                static_cast<int>(NodeKind::kGlobalPool) == 2 && static_cast<int>(NodeKind::kLinear) == 3 &&
+                static_cast<int>(NodeKind::kGate) == 4);
+  return absl::StrCat(
+      kKinds[static_cast<int>(node.kind)], " '", node.name, "' of ", node.in.channels, "x", node.in.height, "x",
+      node.in.width, " to ", node.out.channels, "x", node.out.height, "x", node.out.width, ", kernel ", node.kernel,
+      " stride ", node.stride, node.depthwise ? " depthwise" : "", node.relu ? "" : " without ReLU",
+      node.activation.function == proto::Activation::NONE ? "" : " with ",
+      node.activation.function == proto::Activation::NONE ? ""
+                                                          : proto::Activation::Function_Name(node.activation.function));
 }
 
 }  // namespace

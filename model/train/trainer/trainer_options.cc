@@ -63,6 +63,24 @@ absl::Status CheckRanges(const TrainerOptions& options, int64_t images) {
   return absl::OkStatus();
 }
 
+// Training knows ReLU alone, and pads with black.
+absl::Status CheckNodes(const NetworkPlan& plan) {
+  const auto refused = [](const PlannedNode& node, const std::string& what) {
+    return absl::InvalidArgumentError(absl::StrCat("node '", node.name, "' ", what,
+                                                   ", which training does not know; accepted: convolutions with ReLU "
+                                                   "or without, pools, a linear layer"));
+  };
+  for (const PlannedNode& node : plan.nodes) {
+    if (node.kind == NodeKind::kGate) return refused(node, "is a gate");
+    if (node.activation.function != proto::Activation::NONE) {
+      return refused(node, "has the activation " + proto::Activation::Function_Name(node.activation.function));
+    }
+    if (node.of_sums) return refused(node, "is a convolution of a global pool");
+  }
+  if (plan.padding_code.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError("a network whose input is padded with other codes than 0 cannot be trained");
+}
+
 absl::Status CheckPoints(const std::vector<PointRecipe>& points, int64_t joint_steps) {
   for (const PointRecipe& point : points) {
     if (point.name == kStartName) {
@@ -90,6 +108,7 @@ absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe
   const absl::StatusOr<NetworkPlan> plan = PlanNetwork(spec);
   if (!plan.ok()) return plan.status();
   if (points.empty()) return absl::InvalidArgumentError("no operating point to train");
+  if (absl::Status status = CheckNodes(*plan); !status.ok()) return status;
   if (absl::Status status = CheckExamples(*plan, examples); !status.ok()) return status;
   if (absl::Status status = CheckRanges(options, examples.count()); !status.ok()) return status;
   const int64_t batch = options.batch * options.processes();
