@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <span>
 
 #include "model/engine/kernel_choices.h"
@@ -61,6 +62,18 @@ InterpreterMemory Interpreter::MakeMemory(int rows) const {
     memory.codes.emplace_back(bytes(elements));
     memory.floats.emplace_back(float_bytes(elements));
   }
+  const auto add_bands = [&](const NodeGroups& groups, int value_bytes,
+                             std::vector<std::vector<AlignedBuffer>>& buffers) {
+    for (const RowBands& bands : groups.bands) {
+      std::vector<AlignedBuffer>& of_group = buffers.emplace_back();
+      for (int node = bands.first; node + 1 < bands.end; ++node) {
+        const int64_t values = bands.buffer_rows[node - bands.first] * activations_.maps[node].row_stride();
+        of_group.emplace_back((values + kReadPadding) * value_bytes);
+      }
+    }
+  };
+  add_bands(code_groups_, sizeof(uint8_t), memory.code_bands);
+  if (full_precision_) add_bands(float_groups_, sizeof(float), memory.float_bands);
   memory.workspace = AlignedBuffer(workspace);
   memory.pool_sums.resize(sums);
   memory.pool_words.resize(kLinearRows * kSumDigits * depth);
@@ -78,10 +91,11 @@ void Interpreter::Run(const Rows& rows, InterpreterMemory& memory) const {
 }
 
 void Interpreter::RunNodeByNode(const Rows& rows, InterpreterMemory& memory, const AfterNode& after_node) const {
-  RunGroups({{.end = static_cast<int>(plan_.nodes.size()), .rows = kAllRows}}, rows, memory, after_node);
+  RunGroups({.groups = {{.end = static_cast<int>(plan_.nodes.size()), .rows = kAllRows}}, .bands = {}}, rows, memory,
+            after_node);
 }
 
-void Interpreter::RunGroups(const std::vector<NodeGroup>& groups, const Rows& rows, InterpreterMemory& memory,
+void Interpreter::RunGroups(const NodeGroups& groups, const Rows& rows, InterpreterMemory& memory,
                             const AfterNode& after_node) const {
   const TileScope scope(kernels_);
   const bool full_precision = rows.panels->full_precision;
@@ -91,7 +105,19 @@ void Interpreter::RunGroups(const std::vector<NodeGroup>& groups, const Rows& ro
     CopyInput<uint8_t>(rows, rows.panels->input_border, memory.input.data());
   }
   int first_node = 0;
-  for (const NodeGroup& group : groups) {
+  for (const NodeGroup& group : groups.groups) {
+    if (group.bands >= 0 && CanRunBands(groups.bands[group.bands], rows)) {
+      const RowBands& bands = groups.bands[group.bands];
+      for (int64_t row = 0; row < rows.count; ++row) {
+        if (full_precision) {
+          RunBands<float>(bands, rows, {.first = row, .count = 1}, memory.float_bands[group.bands], memory);
+        } else {
+          RunBands<uint8_t>(bands, rows, {.first = row, .count = 1}, memory.code_bands[group.bands], memory);
+        }
+      }
+      first_node = group.end;
+      continue;
+    }
     for (int64_t first = 0; first < rows.count;) {
       const Part part{.first = first, .count = std::min(group.rows, rows.count - first)};
       for (int index = first_node; index < group.end; ++index) {
@@ -109,6 +135,47 @@ void Interpreter::RunGroups(const std::vector<NodeGroup>& groups, const Rows& ro
   }
 }
 
+bool Interpreter::CanRunBands(const RowBands& bands, const Rows& rows) const {
+  for (int index = bands.first; index < bands.end; ++index) {
+    const PlannedNode& node = plan_.nodes[index];
+    if (node.kind != NodeKind::kConv) continue;
+    if (!rows.panels->layers[node.layer].conv[ChoiceIndex(1)]->TakesRows()) return false;
+  }
+  return true;
+}
+
+template <class T>
+void Interpreter::RunBands(const RowBands& bands, const Rows& rows, const Part& part,
+                           std::vector<AlignedBuffer>& buffers, InterpreterMemory& memory) const {
+  const auto values = [&](int tensor, int64_t image) -> const T* {
+    if (bands.Holds(tensor)) return buffers[tensor - bands.first].template as<T>();
+    return Values<T>(memory, tensor) + image * activations_.map(tensor).image_stride();
+  };
+  for (int64_t image = part.first * plan_.frames; image < (part.first + part.count) * plan_.frames; ++image) {
+    for (const BandStep& step : bands.steps) {
+      const PlannedNode& node = plan_.nodes[step.node];
+      const FeatureMap& map = activations_.maps[step.node];
+      T* out = bands.Holds(step.node)
+                   ? buffers[step.node - bands.first].template as<T>()
+                   : Buffer<T>(memory, activations_.buffers[step.node]) + image * map.image_stride();
+      if (step.move_rows > 0) {
+        std::memmove(out, out + step.move_from * map.row_stride(), step.move_rows * map.row_stride() * sizeof(T));
+      }
+      std::fill_n(out + step.zero_from * map.row_stride(), step.zero_rows * map.row_stride(), T{});
+      const ConvImages images{.in = values(node.input, image),
+                              .residual = node.has_residual ? values(node.residual, image) : nullptr,
+                              .out = out,
+                              .count = 1,
+                              .rows = step.rows};
+      if (node.kind == NodeKind::kMaxPool) {
+        RunMaxPool<T>(node, step.node, images);
+      } else {
+        rows.panels->layers[node.layer].conv[ChoiceIndex(1)]->Run(images, memory.workspace.data());
+      }
+    }
+  }
+}
+
 template <class T>
 void Interpreter::CopyInput(const Rows& rows, std::span<const T> border, T* to) const {
   const FeatureMap& map = activations_.input;
@@ -118,7 +185,11 @@ void Interpreter::CopyInput(const Rows& rows, std::span<const T> border, T* to) 
     for (int64_t y = 0; y < map.height; ++y) {
       T* line = to + image * map.image_stride() + map.at(y, 0);
       if (map.stored_channels == map.channels) {
-        std::copy_n(from, map.width * map.channels, line);
+        if constexpr (sizeof(T) == 1) {
+          std::copy_n(from, map.width * map.channels, line);
+        } else {
+          kernels_.widen_to_floats(from, map.width * map.channels, line);
+        }
         from += map.width * map.channels;
         continue;
       }
@@ -137,12 +208,13 @@ void Interpreter::RunNode(const PlannedNode& node, int index, const Rows& rows, 
       if (node.of_sums) {
         RunConvOfSums<T>(node, index, rows, part, memory);
       } else {
-        RunConv<T>(node, index, rows, part, memory);
+        rows.panels->layers[node.layer].conv[ChoiceIndex(static_cast<int>(part.count))]->Run(
+            ImagesOf<T>(node, index, part, memory), memory.workspace.data());
       }
       Finish<T>(node, index, rows, part, memory);
       break;
     case NodeKind::kMaxPool:
-      RunMaxPool<T>(node, index, part, memory);
+      RunMaxPool<T>(node, index, ImagesOf<T>(node, index, part, memory));
       Finish<T>(node, index, rows, part, memory);
       break;
     case NodeKind::kGate:
@@ -155,36 +227,35 @@ void Interpreter::RunNode(const PlannedNode& node, int index, const Rows& rows, 
 }
 
 template <class T>
-void Interpreter::RunConv(const PlannedNode& node, int index, const Rows& rows, const Part& part,
-                          InterpreterMemory& memory) const {
-  const auto& conv = rows.panels->layers[node.layer].conv[ChoiceIndex(static_cast<int>(part.count))];
+ConvImages Interpreter::ImagesOf(const PlannedNode& node, int index, const Part& part,
+                                 InterpreterMemory& memory) const {
   const int64_t first = part.first * node.frames;
   const auto values = [&](int tensor) {
     return Values<T>(memory, tensor) + first * activations_.map(tensor).image_stride();
   };
-  conv->Run({.in = values(node.input),
-             .residual = node.has_residual ? values(node.residual) : nullptr,
-             .out = Buffer<T>(memory, activations_.buffers[index]) + first * activations_.maps[index].image_stride(),
-             .count = part.count * node.frames},
-            memory.workspace.data());
+  return {.in = values(node.input),
+          .residual = node.has_residual ? values(node.residual) : nullptr,
+          .out = Buffer<T>(memory, activations_.buffers[index]) + first * activations_.maps[index].image_stride(),
+          .count = part.count * node.frames};
 }
 
 template <class T>
-void Interpreter::RunMaxPool(const PlannedNode& node, int index, const Part& part, InterpreterMemory& memory) const {
+void Interpreter::RunMaxPool(const PlannedNode& node, int index, const ConvImages& images) const {
   const FeatureMap &from = activations_.map(node.input), &to = activations_.maps[index];
-  const T* in = Values<T>(memory, node.input);
-  T* out = Buffer<T>(memory, activations_.buffers[index]);
-  const MaxPoolCall call{.out_height = to.height,
+  const RowRange& rows = images.rows;
+  const T* in = static_cast<const T*>(images.in);
+  T* out = static_cast<T*>(images.out);
+  const MaxPoolCall call{.out_height = rows.count < 0 ? to.height : rows.count,
                          .out_width = to.width,
                          .channels = to.stored_channels,
                          .size = node.pool,
                          .stride = node.stride,
                          .in_row_stride = from.row_stride(),
                          .out_row_stride = to.row_stride()};
-  const int64_t first_image = part.first * node.frames;
-  for (int64_t image = first_image; image < first_image + part.count * node.frames; ++image) {
-    const T* corner = in + image * from.image_stride() + from.at(-node.padding, -node.padding);
-    T* first = out + image * to.image_stride() + to.at(0, 0);
+  for (int64_t image = 0; image < images.count; ++image) {
+    const T* corner = in + image * from.image_stride() +
+                      from.at(rows.first * node.stride - node.padding - rows.in_base, -node.padding);
+    T* first = out + image * to.image_stride() + to.at(rows.first - rows.out_base, 0);
     if constexpr (sizeof(T) == 1) {
       kernels_.max_pool(call, corner, first);
     } else {

@@ -15,8 +15,10 @@
 #include "model/engine/layer_trace.h"
 #include "model/engine/node_groups.h"
 #include "model/engine/point_panels.h"
+#include "model/engine/row_bands.h"
 #include "model/format/network_spec.h"
 #include "model/kernels/aligned_buffer.h"
+#include "model/kernels/cpu/conv_layer.h"
 #include "model/kernels/cpu/kernel_table.h"
 
 namespace anybit::model {
@@ -24,12 +26,13 @@ namespace anybit::model {
 // The memory of one thread: sized once, never grown.
 struct InterpreterMemory {
   AlignedBuffer input, float_input;
-  std::vector<AlignedBuffer> codes, floats;  // by buffer of the plan
-  AlignedBuffer workspace;                   // of kernels
-  std::vector<int32_t> pool_sums;            // one row's input of the linear node
-  std::vector<int16_t> pool_words;           // of some rows, in digits of 15 bits: [rows][kSumDigits][depth]
-  std::vector<float> float_sums;             // of some rows at full precision: [rows][pool_sums.size()]
-  std::vector<double> gate_factors;          // of one row's gate
+  std::vector<AlignedBuffer> codes, floats;                         // by buffer of the plan
+  std::vector<std::vector<AlignedBuffer>> code_bands, float_bands;  // by group in bands and node
+  AlignedBuffer workspace;                                          // of kernels
+  std::vector<int32_t> pool_sums;                                   // one row's input of the linear node
+  std::vector<int16_t> pool_words;   // of some rows, in digits of 15 bits: [rows][kSumDigits][depth]
+  std::vector<float> float_sums;     // of some rows at full precision: [rows][pool_sums.size()]
+  std::vector<double> gate_factors;  // of one row's gate
 };
 
 // Rows to run at one point.
@@ -72,15 +75,21 @@ class Interpreter {
     int64_t first, count;
   };
 
-  void RunGroups(const std::vector<NodeGroup>& groups, const Rows& rows, InterpreterMemory& memory,
+  void RunGroups(const NodeGroups& groups, const Rows& rows, InterpreterMemory& memory,
                  const AfterNode& after_node) const;
+  // Whether the chosen kernels can.
+  bool CanRunBands(const RowBands& bands, const Rows& rows) const;
+  template <class T>
+  void RunBands(const RowBands& bands, const Rows& rows, const Part& part, std::vector<AlignedBuffer>& buffers,
+                InterpreterMemory& memory) const;
   // `border`: the pixel around each image; empty: it is there.
   template <class T>
   void CopyInput(const Rows& rows, std::span<const T> border, T* to) const;
+  // The operands of a conv or max pool node.
   template <class T>
-  void RunConv(const PlannedNode& node, int index, const Rows& rows, const Part& part, InterpreterMemory& memory) const;
+  ConvImages ImagesOf(const PlannedNode& node, int index, const Part& part, InterpreterMemory& memory) const;
   template <class T>
-  void RunMaxPool(const PlannedNode& node, int index, const Part& part, InterpreterMemory& memory) const;
+  void RunMaxPool(const PlannedNode& node, int index, const ConvImages& images) const;
   template <class T>
   void RunNode(const PlannedNode& node, int index, const Rows& rows, const Part& part, InterpreterMemory& memory) const;
   // A convolution that reads a global pool: its output is one place.
@@ -132,7 +141,7 @@ class Interpreter {
   const ActivationPlan& activations_;
   const KernelTable& kernels_;
   const bool full_precision_;
-  const std::vector<NodeGroup> code_groups_, float_groups_;
+  const NodeGroups code_groups_, float_groups_;
 };
 
 }  // namespace anybit::model

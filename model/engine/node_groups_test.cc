@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "model/arch/basic_block_network.h"
+#include "model/arch/registry.h"
 
 namespace anybit::model {
 namespace {
@@ -20,7 +21,7 @@ class GroupNodesTest : public testing::Test {
 TEST_F(GroupNodesTest, HoldsEveryNodeOnce) {
   for (const int64_t near : {int64_t{1}, kNear, kAllRows}) {
     int first = 0;
-    for (const NodeGroup& group : GroupNodes(plan_, activations_, 1, near)) {
+    for (const NodeGroup& group : GroupNodes(plan_, activations_, 1, near).groups) {
       EXPECT_GT(group.end, first);
       EXPECT_GE(group.rows, 1);
       first = group.end;
@@ -32,7 +33,7 @@ TEST_F(GroupNodesTest, HoldsEveryNodeOnce) {
 TEST_F(GroupNodesTest, KeepsWhatANodeReadsAndWritesNear) {
   int first = 0;
   int limited = 0;
-  for (const NodeGroup& group : GroupNodes(plan_, activations_, 1, kNear)) {
+  for (const NodeGroup& group : GroupNodes(plan_, activations_, 1, kNear).groups) {
     for (int i = first; i < group.end && group.rows != kAllRows; ++i, ++limited) {
       const int64_t values =
           activations_.map(plan_.nodes[i].input).image_stride() + activations_.maps[i].image_stride();
@@ -46,7 +47,7 @@ TEST_F(GroupNodesTest, KeepsWhatANodeReadsAndWritesNear) {
 TEST_F(GroupNodesTest, TakesWholeBatchesWhereWeightsAreMany) {
   constexpr int64_t kFew = 128 << 10;
   int first = 0, whole = 0;
-  for (const NodeGroup& group : GroupNodes(plan_, activations_, 1, kFew)) {
+  for (const NodeGroup& group : GroupNodes(plan_, activations_, 1, kFew).groups) {
     for (int i = first; i < group.end; ++i) {
       const PlannedNode& node = plan_.nodes[i];
       if (node.kind != NodeKind::kConv || node.weights() <= kFew) continue;
@@ -60,16 +61,33 @@ TEST_F(GroupNodesTest, TakesWholeBatchesWhereWeightsAreMany) {
 
 TEST_F(GroupNodesTest, RunsNodesOfUnlikeSizesApart) {
   int64_t before = 0;
-  for (const NodeGroup& group : GroupNodes(plan_, activations_, 1, kNear)) {
+  for (const NodeGroup& group : GroupNodes(plan_, activations_, 1, kNear).groups) {
     EXPECT_NE(group.rows, before);
     before = group.rows;
   }
-  EXPECT_GT(GroupNodes(plan_, activations_, 1, kNear).size(), 2u);
+  EXPECT_GT(GroupNodes(plan_, activations_, 1, kNear).groups.size(), 2u);
+}
+
+TEST(GroupNodes, RunsMapsThatDoNotStayNearInBands) {
+  const NetworkPlan plan = *PlanNetwork(*ArchitectureByName("mobilenetv2_imagenet"));
+  const NodeGroups groups = GroupNodes(plan, PlanActivations(plan), 4, kNear);
+  EXPECT_GT(groups.bands.size(), 2u);
+  int first = 0;
+  size_t in_bands = 0;
+  for (const NodeGroup& group : groups.groups) {
+    if (group.bands >= 0) {
+      EXPECT_EQ(group.rows, 1);
+      EXPECT_EQ(groups.bands.at(in_bands).first, first);
+      EXPECT_EQ(groups.bands.at(in_bands++).end, group.end);
+    }
+    first = group.end;
+  }
+  EXPECT_EQ(in_bands, groups.bands.size());
 }
 
 TEST_F(GroupNodesTest, TakesFewerRowsOfLongerValues) {
-  EXPECT_LT(GroupNodes(plan_, activations_, 4, kNear).front().rows,
-            GroupNodes(plan_, activations_, 1, kNear).front().rows);
+  EXPECT_LT(GroupNodes(plan_, activations_, 4, kNear).groups.front().rows,
+            GroupNodes(plan_, activations_, 1, kNear).groups.front().rows);
 }
 
 }  // namespace

@@ -28,13 +28,22 @@ struct ConvMaps {
   FeatureMap in, residual, out;
 };
 
+// Some rows of a layer's output. Memory may hold only some rows of a map: its row number `..._base` then lies where row
+// 0 of the whole map would.
+struct RowRange {
+  int64_t first = 0;
+  int64_t count = -1;  // -1: all
+  int64_t in_base = 0, residual_base = 0, out_base = 0;
+};
+
 // The operands of one call. Images of a map lie image_stride() elements apart. Elements are codes, or floats at full
 // precision.
 struct ConvImages {
   const void* in;
   const void* residual;  // or null
   void* out;
-  int64_t count;
+  int64_t count;       // 1 where `rows` are not all
+  RowRange rows = {};  // all, unless the layer TakesRows
 };
 
 class ConvLayer {
@@ -44,6 +53,9 @@ class ConvLayer {
   // Bytes of the panel, and of the workspace that Run needs (64-byte aligned; any contents).
   virtual int64_t panel_bytes() const = 0;
   virtual int64_t workspace_bytes() const = 0;
+
+  // Whether Run can compute some rows of an image.
+  virtual bool TakesRows() const { return false; }
 
   // Any thread, each with its own workspace, within a TileScope of the layer's table. Allocates nothing.
   virtual void Run(const ConvImages& images, uint8_t* workspace) const = 0;

@@ -65,6 +65,28 @@ class ConvLayerTest : public testing::TestWithParam<std::tuple<const KernelTable
   std::mt19937_64 random_{7};
 };
 
+// Computes an image by some rows at a time, from memory that begins with the rows that are read.
+void RunByRows(const ConvLayer& layer, const PlannedNode& node, const ConvMaps& maps, const ConvImages& images,
+               int64_t image, uint8_t* workspace) {
+  constexpr int64_t kRows = 3;
+  for (int64_t y = 0; y < node.out.height; y += kRows) {
+    const RowRange rows{.first = y,
+                        .count = std::min(kRows, node.out.height - y),
+                        .in_base = y * node.stride,
+                        .residual_base = y,
+                        .out_base = y};
+    const auto at = [&](const void* base, const FeatureMap& map, int64_t row) {
+      return static_cast<const uint8_t*>(base) + image * map.image_stride() + row * map.row_stride();
+    };
+    layer.Run({.in = at(images.in, maps.in, rows.in_base),
+               .residual = images.residual == nullptr ? nullptr : at(images.residual, maps.residual, y),
+               .out = const_cast<uint8_t*>(at(images.out, maps.out, y)),
+               .count = 1,
+               .rows = rows},
+              workspace);
+  }
+}
+
 bool ConvLayerTest::Check(const Shape& shape, const Range& range, int64_t count, bool with_residual, bool pad_channels,
                           bool extreme) {
   if (std::holds_alternative<TileConvolution>(algorithm()) && kernels().tiles == nullptr) return false;
@@ -161,6 +183,17 @@ bool ConvLayerTest::CheckScaled(const Shape& shape, const Range& range, int64_t 
                                << range.lo << ".." << range.hi << ", codes to " << range.highest << "; images " << count
                                << (with_residual ? ", residual" : "") << (extreme ? ", extreme" : "")
                                << (fine ? ", fine" : "");
+  if (layer->TakesRows()) {
+    Images<uint8_t> by_rows(maps.out, count + kNoImages);
+    const ConvImages images{.in = in.memory.data(),
+                            .residual = with_residual ? residual.memory.data() : nullptr,
+                            .out = by_rows.memory.data(),
+                            .count = count};
+    for (int64_t i = 0; i < count; ++i) RunByRows(*layer, node, maps, images, i, workspace.data());
+    EXPECT_EQ(std::equal(want.begin(), want.end(), by_rows.memory.data()), true)
+        << "by rows: map " << shape.height << "x" << shape.width << ", channels " << shape.in << " to " << shape.out
+        << ", kernel " << shape.kernel << ", stride " << shape.stride;
+  }
   return true;
 }
 

@@ -37,6 +37,7 @@ class DepthwiseConv : public ConvLayer {
 
   int64_t panel_bytes() const override { return static_cast<int64_t>(panel_.bytes()); }
   int64_t workspace_bytes() const override { return 0; }
+  bool TakesRows() const override { return true; }
 
   void Run(const ConvImages& images, uint8_t*) const override {
     const auto run = floats_ ? kernels_.depthwise_floats : by_columns_ ? kernels_.depthwise_3x3 : kernels_.depthwise;
@@ -44,12 +45,14 @@ class DepthwiseConv : public ConvLayer {
     const auto* in = static_cast<const uint8_t*>(images.in);
     const auto* residual = static_cast<const uint8_t*>(images.residual);
     auto* out = static_cast<uint8_t*>(images.out);
+    const RowRange& range = images.rows;
+    const int64_t end = range.count < 0 ? node_.out.height : range.first + range.count;
     for (int64_t image = 0; image < images.count; ++image) {
-      for (int64_t y = 0; y < node_.out.height; ++y) {
-        const int64_t from =
-            image * maps_.in.image_stride() + maps_.in.at(y * node_.stride - node_.padding, -node_.padding);
-        const int64_t add = image * maps_.residual.image_stride() + maps_.residual.at(y, 0);
-        const int64_t to = image * maps_.out.image_stride() + maps_.out.at(y, 0);
+      for (int64_t y = range.first; y < end; ++y) {
+        const int64_t from = image * maps_.in.image_stride() +
+                             maps_.in.at(y * node_.stride - node_.padding - range.in_base, -node_.padding);
+        const int64_t add = image * maps_.residual.image_stride() + maps_.residual.at(y - range.residual_base, 0);
+        const int64_t to = image * maps_.out.image_stride() + maps_.out.at(y - range.out_base, 0);
         const DepthwiseCall call{.in = in + from * bytes,
                                  .pixels = node_.out.width / pixels_together_,
                                  .in_step = node_.stride * maps_.in.stored_channels * pixels_together_,

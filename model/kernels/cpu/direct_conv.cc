@@ -81,26 +81,32 @@ class DirectInput {
     return 0;
   }
 
-  Windows Prepare(const KernelTable& kernels, const void* images, int64_t first, int64_t count,
+  // The values of some images, or of some rows of one, that windows read.
+  struct Part {
+    int64_t first, values;  // elements, from the first of `images` on
+  };
+
+  Windows Prepare(const KernelTable& kernels, const void* images, int64_t first, const Part& part,
                   uint8_t* workspace) const {
     const auto* in = static_cast<const uint8_t*>(images);
-    const int64_t image = map_.image_stride();
+    const int64_t image = map_.image_stride(), from = first * image + part.first;
     switch (operand_) {
       case Operand::kBytes: return WindowsAt(in + first * image, map_.stored_channels);
       case Operand::kFloats: return WindowsAt(in + 4 * first * image, 4 * map_.stored_channels);
       case Operand::kBfloats:
         if (!narrow_bfloats_) return WindowsAt(in + 4 * first * image, 4 * map_.stored_channels);
-        kernels.narrow(static_cast<const float*>(images) + first * image, count * image,
-                       reinterpret_cast<uint16_t*>(workspace));
+        kernels.narrow(static_cast<const float*>(images) + from, part.values,
+                       reinterpret_cast<uint16_t*>(workspace) + part.first);
         return WindowsAt(workspace, 2 * map_.stored_channels);
       case Operand::kWords:
-        kernels.widen(in + first * image, count * image, reinterpret_cast<int16_t*>(workspace));
+        kernels.widen(in + from, part.values, reinterpret_cast<int16_t*>(workspace) + part.first);
         return WindowsAt(workspace, 2 * map_.stored_channels);
       case Operand::kSigns: break;
     }
-    kernels.split_planes(in + first * image, count * StoredPixels(map_), map_.stored_channels, planes_,
-                         reinterpret_cast<uint32_t*>(workspace), plane_stride() / 4,
-                         reinterpret_cast<int32_t*>(workspace + sums_offset()));
+    const int64_t pixel = part.first / map_.stored_channels;
+    kernels.split_planes(in + from, part.values / map_.stored_channels, map_.stored_channels, planes_,
+                         reinterpret_cast<uint32_t*>(workspace) + pixel * SignWords(map_), plane_stride() / 4,
+                         reinterpret_cast<int32_t*>(workspace + sums_offset()) + pixel);
     return WindowsAt(workspace, SignWords(map_) * 4);
   }
 
@@ -224,6 +230,7 @@ class DirectConv : public ConvLayer {
 
   int64_t panel_bytes() const override { return panel_.bytes(); }
   int64_t workspace_bytes() const override { return input_.workspace_bytes(); }
+  bool TakesRows() const override { return true; }
 
   void Run(const ConvImages& images, uint8_t* workspace) const override {
     const int64_t group = GroupImages(node_);
@@ -247,10 +254,19 @@ class DirectConv : public ConvLayer {
     return static_cast<int>(std::min<int64_t>(kPixelsPerCall, RoundUp((pixels + calls - 1) / calls, kPixelMultiple)));
   }
 
+  // What the windows of some rows of outputs read.
+  DirectInput::Part PartFor(const RowRange& rows, int64_t images) const {
+    if (rows.count < 0) return {.first = 0, .values = images * maps_.in.image_stride()};
+    const int64_t from = rows.first * node_.stride - node_.padding - rows.in_base;
+    return {.first = maps_.in.at(from, -maps_.in.before),
+            .values = ((rows.count - 1) * node_.stride + node_.kernel) * maps_.in.row_stride()};
+  }
+
   void RunGroup(const ConvImages& images, int64_t first, int64_t count, uint8_t* workspace) const {
-    const DirectInput::Windows windows = input_.Prepare(kernels_, images.in, first, count, workspace);
-    const int64_t out_bytes = IsFloat(operand_) ? 4 : 1;
-    const int pixels_of_call = PixelsOfCalls(count * node_.out.height * node_.out.width);
+    const RowRange& range = images.rows;
+    const DirectInput::Windows windows = input_.Prepare(kernels_, images.in, first, PartFor(range, count), workspace);
+    const int64_t out_bytes = IsFloat(operand_) ? 4 : 1, rows = range.count < 0 ? node_.out.height : range.count;
+    const int pixels_of_call = PixelsOfCalls(count * rows * node_.out.width);
     const auto* residuals = static_cast<const uint8_t*>(images.residual);
     Pixels pixels;
     ConvCall call{.windows = pixels.windows,
@@ -268,12 +284,13 @@ class DirectConv : public ConvLayer {
                   .residuals = residuals == nullptr ? nullptr : pixels.residuals,
                   .outputs = pixels.outputs};
     for (int64_t image = 0; image < count; ++image) {
-      for (int64_t y = 0; y < node_.out.height; ++y) {
-        const int64_t corner = maps_.in.at(y * node_.stride - node_.padding, -node_.padding);
+      for (int64_t y = range.first; y < range.first + rows; ++y) {
+        const int64_t corner = maps_.in.at(y * node_.stride - node_.padding - range.in_base, -node_.padding);
         const uint8_t* window = windows.At(image, corner);
-        const int64_t to = (first + image) * maps_.out.image_stride() + maps_.out.at(y, 0);
+        const int64_t to = (first + image) * maps_.out.image_stride() + maps_.out.at(y - range.out_base, 0);
         auto* output = static_cast<uint8_t*>(images.out) + to * out_bytes;
-        const int64_t from = (first + image) * maps_.residual.image_stride() + maps_.residual.at(y, 0);
+        const int64_t from =
+            (first + image) * maps_.residual.image_stride() + maps_.residual.at(y - range.residual_base, 0);
         const uint8_t* residual = residuals == nullptr ? nullptr : residuals + from * out_bytes;
         for (int64_t x = 0; x < node_.out.width; ++x) {
           const int i = call.pixels;

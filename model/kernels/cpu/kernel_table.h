@@ -229,6 +229,7 @@ struct KernelTable {
   void (*depthwise_floats)(const DepthwiseCall&);
 
   void (*widen)(const uint8_t* codes, int64_t count, int16_t* words);
+  void (*widen_to_floats)(const uint8_t* codes, int64_t count, float* floats);
 
   // The upper halves of floats that are bfloat16 numbers.
   void (*narrow)(const float* in, int64_t count, uint16_t* out);
