@@ -26,6 +26,7 @@ struct Isa {
   static constexpr bool kNarrowBytes = false;
 
   static constexpr bool kFinishesGroups = true, kPrefetches = true;
+  static constexpr bool kSharesColumns = true;
 
   static Vector Load(const uint8_t* p) { return _mm512_load_si512(p); }
 

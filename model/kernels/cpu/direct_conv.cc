@@ -254,6 +254,15 @@ class DirectConv : public ConvLayer {
     return static_cast<int>(std::min<int64_t>(kPixelsPerCall, RoundUp((pixels + calls - 1) / calls, kPixelMultiple)));
   }
 
+  // Neighbouring outputs that a kernel may compute together (ConvCall::run), or 0.
+  int Run() const {
+    const bool whole_steps = maps_.in.stored_channels % kLanes == 0;
+    if (node_.kernel != 3 || node_.stride != 1 || !whole_steps || BlocksFor(node_.out.channels) > 2) return 0;
+    int64_t parts = 1;
+    while (node_.out.width % parts != 0 || node_.out.width / parts > kPixelsPerCall) ++parts;
+    return static_cast<int>(node_.out.width / parts);
+  }
+
   // What the windows of some rows of outputs read.
   DirectInput::Part PartFor(const RowRange& rows, int64_t images) const {
     if (rows.count < 0) return {.first = 0, .values = images * maps_.in.image_stride()};
@@ -266,7 +275,8 @@ class DirectConv : public ConvLayer {
     const RowRange& range = images.rows;
     const DirectInput::Windows windows = input_.Prepare(kernels_, images.in, first, PartFor(range, count), workspace);
     const int64_t out_bytes = IsFloat(operand_) ? 4 : 1, rows = range.count < 0 ? node_.out.height : range.count;
-    const int pixels_of_call = PixelsOfCalls(count * rows * node_.out.width);
+    const int run = Run();
+    const int pixels_of_call = run > 1 ? kPixelsPerCall / run * run : PixelsOfCalls(count * rows * node_.out.width);
     const auto* residuals = static_cast<const uint8_t*>(images.residual);
     Pixels pixels;
     ConvCall call{.windows = pixels.windows,
@@ -282,7 +292,8 @@ class DirectConv : public ConvLayer {
                   .window_sums = pixels.window_sums,
                   .epilogue = epilogue_.view(0),
                   .residuals = residuals == nullptr ? nullptr : pixels.residuals,
-                  .outputs = pixels.outputs};
+                  .outputs = pixels.outputs,
+                  .run = run};
     for (int64_t image = 0; image < count; ++image) {
       for (int64_t y = range.first; y < range.first + rows; ++y) {
         const int64_t corner = maps_.in.at(y * node_.stride - node_.padding - range.in_base, -node_.padding);

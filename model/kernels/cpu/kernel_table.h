@@ -58,6 +58,8 @@ struct ConvCall {
   Epilogue epilogue;
   const void* const* residuals;  // [pixels] codes (at full precision: floats) to add, or null
   void* const* outputs;          // [pixels], 16 * blocks codes (at full precision: floats) each
+  // Where windows are of 3 x 3 pixels, and `pixels` whole runs of so many whose windows start one pixel apart; else 0.
+  int run = 0;
 };
 
 // A tile: 16 pixels by 16 outputs, and what a step of tiles takes: 64 bytes of each pixel.

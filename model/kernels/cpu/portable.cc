@@ -24,6 +24,7 @@ struct Isa {
   static constexpr int PixelsFor(int) { return kPixels; }
   static constexpr bool kHasBytes = false;
   static constexpr bool kFinishesGroups = false, kPrefetches = false;
+  static constexpr bool kSharesColumns = false;
   static constexpr bool kNarrowBytes = false;
 
   static Vector Load(const uint8_t* p) {
