@@ -25,8 +25,16 @@ constexpr ConvAlgorithm kAlgorithms[] = {
     WinogradConvolution{WinogradKind::kWordsStride2_4x4},
     WinogradConvolution{WinogradKind::kBytesStride2_2x2},
     WinogradConvolution{WinogradKind::kBytesStride2_4x4},
+    WinogradConvolution{.kind = WinogradKind::kBytes1x4, .tiles = true},
+    WinogradConvolution{.kind = WinogradKind::kBytes2x2, .tiles = true},
+    WinogradConvolution{.kind = WinogradKind::kBytes2x4, .tiles = true},
+    WinogradConvolution{.kind = WinogradKind::kBytes4x4, .tiles = true},
+    WinogradConvolution{.kind = WinogradKind::kBytesStride2_2x2, .tiles = true},
+    WinogradConvolution{.kind = WinogradKind::kBytesStride2_4x4, .tiles = true},
 };
-static_assert(std::size(kAlgorithms) == kOperands + 5 + kWinogradKinds, "an operand or a Winograd kind is missing");
+constexpr int kByteKinds = 6;
+static_assert(std::size(kAlgorithms) == kOperands + 5 + kWinogradKinds + kByteKinds,
+              "an operand or a Winograd kind is missing");
 
 // The compiler warns here where an enumerator has no name.
 constexpr const char* Name(Operand operand) {
@@ -55,13 +63,30 @@ constexpr const char* Name(WinogradKind kind) {
   return "";
 }
 
+constexpr const char* NameOnTiles(WinogradKind kind) {
+  switch (kind) {
+    case WinogradKind::kBytes1x4: return "winograd_tiles_1x4";
+    case WinogradKind::kBytes2x2: return "winograd_tiles_2x2";
+    case WinogradKind::kBytes2x4: return "winograd_tiles_2x4";
+    case WinogradKind::kBytes4x4: return "winograd_tiles_4x4";
+    case WinogradKind::kBytesStride2_2x2: return "winograd_tiles_stride2_2x2";
+    case WinogradKind::kBytesStride2_4x4: return "winograd_tiles_stride2_4x4";
+    case WinogradKind::kWords4x4:
+    case WinogradKind::kWords2x4:
+    case WinogradKind::kWordsStride2_4x4: return "";  // not of bytes
+  }
+  return "";
+}
+
 }  // namespace
 
 std::span<const ConvAlgorithm> AllConvAlgorithms() { return kAlgorithms; }
 
 const char* NameOf(const ConvAlgorithm& algorithm) {
   if (const auto* direct = std::get_if<DirectConvolution>(&algorithm)) return Name(direct->operand);
-  if (const auto* winograd = std::get_if<WinogradConvolution>(&algorithm)) return Name(winograd->kind);
+  if (const auto* winograd = std::get_if<WinogradConvolution>(&algorithm)) {
+    return winograd->tiles ? NameOnTiles(winograd->kind) : Name(winograd->kind);
+  }
   if (const auto* tiles = std::get_if<TileConvolution>(&algorithm)) {
     return tiles->packed ? "direct_packed_tiles" : "direct_tiles";
   }

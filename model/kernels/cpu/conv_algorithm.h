@@ -44,9 +44,10 @@ struct DepthwiseConvolution {
   friend constexpr bool operator==(const DepthwiseConvolution&, const DepthwiseConvolution&) = default;
 };
 
-// Winograd's algorithm on integers (winograd.h).
+// Winograd's algorithm on integers (winograd.h). `tiles`: its products of bytes run on tiles, as in TileConvolution.
 struct WinogradConvolution {
   WinogradKind kind{};
+  bool tiles = false;
   friend constexpr bool operator==(const WinogradConvolution&, const WinogradConvolution&) = default;
 };
 

@@ -31,6 +31,12 @@ using Range = ConvRange;
 const ConvAlgorithm kWords = DirectConvolution{Operand::kWords}, kDepthwise = DepthwiseConvolution{},
                     kTiles = TileConvolution{};
 
+// Whether it runs on tiles.
+bool OnTiles(const ConvAlgorithm& algorithm) {
+  const auto* winograd = std::get_if<WinogradConvolution>(&algorithm);
+  return std::holds_alternative<TileConvolution>(algorithm) || (winograd != nullptr && winograd->tiles);
+}
+
 // Whether every kernel table offers `algorithm`.
 bool IsAlwaysOffered(const ConvAlgorithm& algorithm) {
   if (const auto* winograd = std::get_if<WinogradConvolution>(&algorithm)) {
@@ -89,7 +95,7 @@ void RunByRows(const ConvLayer& layer, const PlannedNode& node, const ConvMaps& 
 
 bool ConvLayerTest::Check(const Shape& shape, const Range& range, int64_t count, bool with_residual, bool pad_channels,
                           bool extreme) {
-  if (std::holds_alternative<TileConvolution>(algorithm()) && kernels().tiles == nullptr) return false;
+  if (OnTiles(algorithm()) && kernels().tiles == nullptr) return false;
   const bool taken = CheckScaled(shape, range, count, with_residual, pad_channels, extreme, false);
   return taken && CheckScaled(shape, range, count, with_residual, pad_channels, extreme, true);
 }
@@ -208,8 +214,9 @@ TEST_P(ConvLayerTest, EqualsTheReferenceOnEveryShapeAndRangeItTakes) {
   }
   // Byte tiles are for few codes; words and the direct path are for all.
   const bool has_bytes = kernels().convolve[static_cast<int>(Operand::kBytes)] != nullptr;
-  const bool on_tiles = std::holds_alternative<TileConvolution>(algorithm());
-  const bool offered = on_tiles ? kernels().tiles != nullptr : has_bytes || IsAlwaysOffered(algorithm());
+  const bool has_tiles =
+      kernels().tiles != nullptr && (std::holds_alternative<TileConvolution>(algorithm()) || has_bytes);
+  const bool offered = OnTiles(algorithm()) ? has_tiles : has_bytes || IsAlwaysOffered(algorithm());
   if (offered) {
     EXPECT_GT(taken, 0);
   }
@@ -229,7 +236,7 @@ TEST_P(ConvLayerTest, EqualsTheReferenceForEveryNumberOfImages) {
       Check({4, 4, 32, 32, 3, 1, 1}, range, count, true, true, false);
       Check({7, 7, 16, 16, 3, 1, 1}, range, count, false, true, false);
       // Narrow maps whose images share tiles: what a last tile lacks of images repeats by four.
-      if (!std::holds_alternative<TileConvolution>(algorithm()) || count > 9) continue;
+      if (!OnTiles(algorithm()) || count > 9) continue;
       Check({3, 3, 64, 64, 3, 1, 1}, range, count, true, true, false);
       Check({4, 4, 64, 64, 3, 1, 1}, range, count, true, true, false);
       Check({7, 7, 64, 64, 1, 1, 0}, range, count, false, true, false);
@@ -271,7 +278,11 @@ std::vector<const KernelTable*> TestedKernels() { return SupportedKernels(); }
 // A model's table has its own kernels for tiles only.
 std::vector<ConvAlgorithm> TestedAlgorithms() {
 #ifdef ANYBIT_MODEL_AMX
-  return {TileConvolution{}, TileConvolution{.packed = true}};
+  std::vector<ConvAlgorithm> algorithms;
+  for (const ConvAlgorithm& algorithm : AllConvAlgorithms()) {
+    if (OnTiles(algorithm)) algorithms.push_back(algorithm);
+  }
+  return algorithms;
 #else
   std::vector<ConvAlgorithm> algorithms;  // float_conv_layer_test.cc has the others
   for (const ConvAlgorithm& algorithm : AllConvAlgorithms()) {

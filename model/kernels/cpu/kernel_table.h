@@ -85,12 +85,18 @@ struct TileCall {
   uint8_t* scratch;                 // [kTileScratchBytes], 64-byte aligned
 };
 
+struct TileProduct;
+
 struct TileKernels {
   // A thread calls them before and after its calls of `convolve`, as TileScope does.
   void (*configure)();
   void (*release)();
 
   void (*convolve)(const TileCall&);
+
+  // Byte products like WinogradKernels::multiply, with lanes of 32 bits, of whole steps of tiles (kTileStepBytes) and
+  // whole groups of kTilePixels Winograd tiles: v and m have memory for the last group's, however many `tiles` are.
+  void (*multiply)(const TileProduct&);
 };
 
 // One row of output pixels of a depthwise convolution: every channel by itself, 16 channels at once. Tap t of a window

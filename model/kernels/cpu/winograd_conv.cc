@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "model/kernels/cpu/cache_size.h"
+#include "model/kernels/cpu/conv_algorithm.h"
 #include "model/kernels/cpu/packed_epilogue.h"
 #include "model/kernels/cpu/panel_size.h"
 #include "model/kernels/cpu/winograd.h"
@@ -20,9 +21,9 @@ int64_t MaxTransformBytes(const WinogradShape& shape, int64_t stored_channels, i
   return u > cache ? cache * 9 / 10 : cache * 6 / 10;
 }
 // Fewer tiles would leave accumulators of the product loop unused.
-constexpr int kMinTiles = 8;
+constexpr int64_t kMinTiles = 8;
 // Bounds the pointer tables on the stack.
-constexpr int kMaxTiles = 144;
+constexpr int64_t kMaxTiles = 144;
 
 // How many tiles are transformed together, and where they lie in the workspace.
 struct TileBlocking {
@@ -33,12 +34,14 @@ struct TileBlocking {
   int64_t m_tile_stride = 0;
   int64_t m_bytes = 0;  // of one block
 
-  TileBlocking(const KernelTable& kernels, const WinogradShape& shape, int64_t stored_channels, int64_t outputs)
+  // `multiple`: of tiles, that a kernel computes at once.
+  TileBlocking(const KernelTable& kernels, const WinogradShape& shape, int64_t stored_channels, int64_t outputs,
+               int64_t multiple)
       : tile_bytes(stored_channels * shape.depth_rows() * shape.value_bytes()),
         m_tile_stride(int64_t{shape.positions()} * kLanes * (kernels.narrow_bytes && !shape.words ? 2 : 4)) {
     const int64_t bytes_of_tile = shape.positions() * tile_bytes + kernels.blocks * m_tile_stride;
     const int64_t fitting = MaxTransformBytes(shape, stored_channels, outputs) / bytes_of_tile;
-    tiles = static_cast<int>(std::clamp<int64_t>(fitting / 8 * 8, kMinTiles, kMaxTiles));
+    tiles = static_cast<int>(std::clamp(fitting / multiple * multiple, multiple, kMaxTiles));
     // One more cache line, so that positions do not compete for the same cache sets.
     position_stride = tiles * tile_bytes + 64;
     v_bytes = RoundUp(shape.positions() * position_stride, 64);
@@ -52,20 +55,32 @@ bool HasTiles(const PlannedNode& node, const WinogradShape& shape) {
   return node.kernel == 3 && node.padding == 1 && node.stride == shape.stride && !node.depthwise;
 }
 
+WinogradKernels KernelsOf(const WinogradConvolution& algorithm, const KernelTable& kernels) {
+  WinogradKernels found = kernels.winograd[static_cast<int>(algorithm.kind)];
+  if (algorithm.tiles) found.multiply = kernels.tiles->multiply;
+  return found;
+}
+
+// Whether products on tiles are those of this layer: sums of bytes in lanes of 32 bits, by whole steps.
+bool HasTileProducts(const KernelTable& kernels, const WinogradShape& shape, int64_t steps) {
+  return kernels.tiles != nullptr && !shape.words && !kernels.narrow_bytes && steps * kStepBytes % kTileStepBytes == 0;
+}
+
 class WinogradConv : public ConvLayer {
  public:
-  WinogradConv(WinogradKind kind, const KernelTable& kernels, const PlannedNode& node, const ConvMaps& maps,
-               const ConvWeights& weights, WinogradPanel panel)
-      : shape_(ShapeOf(kind)),
+  WinogradConv(const WinogradConvolution& algorithm, const KernelTable& kernels, const PlannedNode& node,
+               const ConvMaps& maps, const ConvWeights& weights, WinogradPanel panel)
+      : shape_(ShapeOf(algorithm.kind)),
         table_(kernels),
-        kernels_(kernels.winograd[static_cast<int>(kind)]),
+        kernels_(KernelsOf(algorithm, kernels)),
         node_(node),
         maps_(maps),
         panel_(std::move(panel)),
         epilogue_(weights, node.relu, panel_.factor),
         tile_rows_((node.out.height + shape_.out_rows - 1) / shape_.out_rows),
         tile_cols_((node.out.width + shape_.out_cols - 1) / shape_.out_cols),
-        blocking_(kernels, shape_, maps.in.stored_channels, node.out.channels) {}
+        blocking_(kernels, shape_, maps.in.stored_channels, node.out.channels,
+                  algorithm.tiles ? kTilePixels : kMinTiles) {}
 
   int64_t panel_bytes() const override { return static_cast<int64_t>(panel_.u.bytes()); }
   int64_t workspace_bytes() const override { return blocking_.workspace_bytes(table_); }
@@ -186,15 +201,17 @@ class WinogradConv : public ConvLayer {
 
 }  // namespace
 
-std::unique_ptr<ConvLayer> PackWinogradConv(WinogradKind kind, const KernelTable& kernels, const PlannedNode& node,
-                                            const ConvMaps& maps, const ConvWeights& weights) {
+std::unique_ptr<ConvLayer> PackWinogradConv(const WinogradConvolution& algorithm, const KernelTable& kernels,
+                                            const PlannedNode& node, const ConvMaps& maps, const ConvWeights& weights) {
+  const WinogradKind kind = algorithm.kind;
   if (!HasTiles(node, ShapeOf(kind))) return nullptr;
   if (maps.in.stored_channels % kLanes != 0) return nullptr;
   if (kernels.winograd[static_cast<int>(kind)].multiply == nullptr) return nullptr;
   std::optional<WinogradPanel> panel = PackWinograd(kind, kernels.narrow_bytes, weights.codes, node.out.channels,
                                                     node.in.channels, maps.in.stored_channels, weights.highest_input);
   if (!panel.has_value()) return nullptr;
-  return std::make_unique<WinogradConv>(kind, kernels, node, maps, weights, *std::move(panel));
+  if (algorithm.tiles && !HasTileProducts(kernels, ShapeOf(kind), panel->steps)) return nullptr;
+  return std::make_unique<WinogradConv>(algorithm, kernels, node, maps, weights, *std::move(panel));
 }
 
 int64_t MaxWinogradWorkspaceBytes(const KernelTable& kernels, const PlannedNode& node, const FeatureMap& in) {
@@ -202,8 +219,10 @@ int64_t MaxWinogradWorkspaceBytes(const KernelTable& kernels, const PlannedNode&
   for (int kind = 0; kind < kWinogradKinds; ++kind) {
     const WinogradShape shape = ShapeOf(static_cast<WinogradKind>(kind));
     if (!HasTiles(node, shape)) continue;
-    bytes =
-        std::max(bytes, TileBlocking(kernels, shape, in.stored_channels, node.out.channels).workspace_bytes(kernels));
+    for (const int64_t multiple : {kMinTiles, int64_t{kTilePixels}}) {
+      const TileBlocking blocking(kernels, shape, in.stored_channels, node.out.channels, multiple);
+      bytes = std::max(bytes, blocking.workspace_bytes(kernels));
+    }
   }
   return bytes;
 }

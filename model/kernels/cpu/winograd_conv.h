@@ -9,14 +9,15 @@
 #include <memory>
 
 #include "model/format/network_spec.h"
+#include "model/kernels/cpu/conv_algorithm.h"
 #include "model/kernels/cpu/conv_layer.h"
 #include "model/kernels/cpu/kernel_table.h"
 
 namespace anybit::model {
 
-// Null where the table has no kernel for `kind`, the node has no such tiles, or `kind` is not exact for these weights.
-std::unique_ptr<ConvLayer> PackWinogradConv(WinogradKind kind, const KernelTable& kernels, const PlannedNode& node,
-                                            const ConvMaps& maps, const ConvWeights& weights);
+// Null where the table has no kernel for it, the node has no such tiles, or it is not exact for these weights.
+std::unique_ptr<ConvLayer> PackWinogradConv(const WinogradConvolution& algorithm, const KernelTable& kernels,
+                                            const PlannedNode& node, const ConvMaps& maps, const ConvWeights& weights);
 
 // Bytes of workspace that suffice for any kind on maps like `in`; 0 where the node has no tiles.
 int64_t MaxWinogradWorkspaceBytes(const KernelTable& kernels, const PlannedNode& node, const FeatureMap& in);
