@@ -12,11 +12,11 @@ namespace {
 using std::chrono::nanoseconds;
 
 // Candidates take turns, so that a busy moment of the machine does not fall on one candidate alone. Within a turn the
-// shortest run counts, since interruptions only prolong. Over the turns the median counts: a processor may be in a
-// slower or a faster state for a turn, and a candidate that was fast in one state is not compared with others in the
-// other. A first turn of one run that counts tells which candidates are worth more.
-constexpr int kTurns = 4;
-constexpr int kRunsOfFirstTurn = 1;
+// shortest run counts, since interruptions only prolong. The turns of one round are compared with each other: the
+// machine may be slower in the next round. Over the rounds the median counts, since it may also change within one. A
+// first round tells which candidates are worth more.
+constexpr int kTurns = 6;
+constexpr int kRunsOfFirstTurn = 2;
 constexpr int kRunsPerTurn = 2;
 // A turn begins with runs that do not count. The first finds the caches as the candidate before left them. The rest
 // give a tile unit time to reach its rate, which took 10 to 140 microseconds of tile products on Emerald Rapids and is
@@ -28,6 +28,9 @@ constexpr int kMaxWarmUpRuns = 64;
 constexpr double kMaxFirstSlowdown = 1.6;
 // A candidate this many times slower than the fastest for many rows is not the fastest for few rows either.
 constexpr int kMaxSlowdown = 3;
+// A candidate is not clearly faster than the preferred one where it saves less: the medians of a busy machine's rounds
+// differ by as much.
+constexpr double kClearlyFaster = 0.04;
 
 // The candidates of one layer.
 struct Contest {
@@ -42,9 +45,30 @@ struct Contest {
     return times;
   }
 
-  int fastest() const {
-    const std::vector<nanoseconds> times = Times();
-    return candidates[std::min_element(times.begin(), times.end()) - times.begin()];
+  // Of those that take turns: in how many rounds all of them did.
+  size_t Rounds() const {
+    size_t rounds = turns[in_turn.front()].size();
+    for (size_t i : in_turn) rounds = std::min(rounds, turns[i].size());
+    return rounds;
+  }
+
+  // `preferred`: a candidate, or -1.
+  int Fastest(int preferred) const {
+    // By candidate, its times divided by the median of the candidates' in the same round.
+    std::vector<std::vector<double>> ratios(in_turn.size());
+    for (size_t round = 0; round < Rounds(); ++round) {
+      std::vector<nanoseconds> of_round;
+      for (size_t i : in_turn) of_round.push_back(turns[i][round]);
+      const auto middle = static_cast<double>(std::max<int64_t>(1, Median(of_round).count()));
+      for (size_t i = 0; i < in_turn.size(); ++i) {
+        ratios[i].push_back(static_cast<double>(turns[in_turn[i]][round].count()) / middle);
+      }
+    }
+    std::vector<double> medians;
+    for (size_t i = 0; i < in_turn.size(); ++i) {
+      medians.push_back(Median(ratios[i]) * (candidates[in_turn[i]] == preferred ? 1 - kClearlyFaster : 1));
+    }
+    return candidates[in_turn[std::min_element(medians.begin(), medians.end()) - medians.begin()]];
   }
 
   void Start() {
@@ -76,10 +100,11 @@ struct Contest {
 class Tuner {
  public:
   Tuner(std::span<const int> candidate_counts, nanoseconds end, const MonotonicClock& now, TrialRunner& trials,
-        const std::stop_token& stop)
+        std::span<const ChosenCandidates> preferred, const std::stop_token& stop)
       : end_(end),
         now_(now),
         trials_(trials),
+        preferred_(preferred),
         stop_(stop),
         contests_(candidate_counts.size()),
         times_(candidate_counts.size()) {
@@ -89,17 +114,19 @@ class Tuner {
     }
   }
 
-  // Times the remaining candidates for one size and sets the choice of each layer.
+  // Times the remaining candidates for one size and sets the choice of each layer. Rounds after the first begin within
+  // half of the time that is left: other sizes need theirs.
   void Measure(int size, std::vector<ChosenCandidates>& chosen) {
+    const nanoseconds rounds_end = now_() + (end_ - now_()) / 2;
     for (Contest& contest : contests_) contest.Start();
     TakeTurns(size, kRunsOfFirstTurn);
     for (Contest& contest : contests_) {
       if (!contest.candidates.empty()) contest.KeepFast(trials_.state_ratio());
     }
-    for (int turn = 0; turn < kTurns && MostInTurn() > 1 && now_() < end_; ++turn) TakeTurns(size, kRunsPerTurn);
+    for (int turn = 0; turn < kTurns && MostInTurn() > 1 && now_() < rounds_end; ++turn) TakeTurns(size, kRunsPerTurn);
     for (size_t layer = 0; layer < contests_.size(); ++layer) {
       if (contests_[layer].candidates.empty()) continue;
-      chosen[layer][size] = contests_[layer].fastest();
+      chosen[layer][size] = contests_[layer].Fastest(preferred_.empty() ? -1 : preferred_[layer][size]);
       contests_[layer].DropSlow();
     }
   }
@@ -160,6 +187,7 @@ class Tuner {
   const nanoseconds end_;
   const MonotonicClock& now_;
   TrialRunner& trials_;
+  const std::span<const ChosenCandidates> preferred_;  // by layer, or empty
   const std::stop_token& stop_;
   std::vector<Contest> contests_;  // by layer
   std::vector<nanoseconds> times_;
@@ -177,9 +205,10 @@ int MeasuredSize(int size, const std::vector<int>& measured) {
 }  // namespace
 
 std::vector<ChosenCandidates> TuneKernels(std::span<const int> candidate_counts, int max_rows, nanoseconds end,
-                                          const MonotonicClock& now, TrialRunner& trials, const std::stop_token& stop) {
+                                          const MonotonicClock& now, TrialRunner& trials, const std::stop_token& stop,
+                                          std::span<const ChosenCandidates> preferred) {
   std::vector<ChosenCandidates> chosen(candidate_counts.size(), ChosenCandidates{});
-  Tuner tuner(candidate_counts, end, now, trials, stop);
+  Tuner tuner(candidate_counts, end, now, trials, preferred, stop);
   if (!tuner.HasChoice()) return chosen;
   // Many rows matter most, as they come when time is short, then one row.
   const int largest = ChoiceIndex(max_rows);

@@ -37,10 +37,12 @@ using ChosenCandidates = std::array<int, kChoiceRows.size()>;
 // Chooses for each layer, of which layer i has candidate_counts[i] candidates, and for each size up to `max_rows`. The
 // largest size is measured first and always, then those from one row on while now() < end. Other sizes take the choice
 // of the next larger measured size, or of the largest. Nothing runs where no layer has a choice, nor once `stop` is
-// requested: then the choices say nothing.
+// requested: then the choices say nothing. `preferred`, by layer, or empty: candidates that others replace only where
+// they are clearly faster; -1 for none.
 std::vector<ChosenCandidates> TuneKernels(std::span<const int> candidate_counts, int max_rows,
                                           std::chrono::nanoseconds end, const MonotonicClock& now, TrialRunner& trials,
-                                          const std::stop_token& stop = {});
+                                          const std::stop_token& stop = {},
+                                          std::span<const ChosenCandidates> preferred = {});
 
 }  // namespace anybit::model
 

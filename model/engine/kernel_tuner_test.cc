@@ -113,10 +113,21 @@ TEST(KernelTunerTest, TakesTheShortestOfATurnsRuns) {
   EXPECT_EQ(TuneKernels(std::vector<int>{2}, 1, kNoLimit, machine.clock(), machine).front().front(), 1);
 }
 
+TEST(KernelTunerTest, ComparesTheTurnsOfARound) {
+  TurnCounter counter;
+  // Candidate 1 is a little faster. The machine slows down from round to round, and within one of them.
+  FakeMachine machine([&](int, size_t, int candidate) {
+    counter.See(candidate);
+    const int round = counter.turn / 2, state = counter.turn == 5 ? 4 : round;
+    return (candidate == 0 ? 110 : 100) * (4 + state);
+  });
+  EXPECT_EQ(TuneKernels(std::vector<int>{2}, 1, kNoLimit, machine.clock(), machine).front().front(), 1);
+}
+
 TEST(KernelTunerTest, ComparesTheMediansOfTurnsThatAlternate) {
-  for (const int odd_turns : {1, 2}) {
+  for (const int odd_turns : {1, 3}) {
     TurnCounter counter;
-    // Candidate 1 is faster, but for its first one or two of five turns the machine is in another state.
+    // Candidate 1 is faster, but for its first one or three of seven turns the machine is in another state.
     FakeMachine machine([&](int, size_t, int candidate) {
       counter.See(candidate);
       const bool odd = counter.turn / 2 < odd_turns;
@@ -124,7 +135,7 @@ TEST(KernelTunerTest, ComparesTheMediansOfTurnsThatAlternate) {
     });
     machine.ratio = 4;
     EXPECT_EQ(TuneKernels(std::vector<int>{2}, 1, kNoLimit, machine.clock(), machine).front().front(), 1) << odd_turns;
-    EXPECT_EQ(counter.turn + 1, 10) << "the candidates did not alternate";
+    EXPECT_EQ(counter.turn + 1, 14) << "the candidates did not alternate";
   }
 }
 
@@ -160,8 +171,8 @@ TEST(KernelTunerTest, SpendsFewRunsOnWhatIsFarBehindAtOnce) {
     return candidate == 2 ? 170 : 100 + candidate;
   });
   TuneKernels(std::vector<int>{3}, 1, kNoLimit, machine.clock(), machine);
-  EXPECT_EQ(runs[2], 2);
-  EXPECT_GT(runs[1], 6);
+  EXPECT_EQ(runs[2], 3);
+  EXPECT_GT(runs[1], 12);
   EXPECT_EQ(runs[0], runs[1]);
 }
 
@@ -192,9 +203,25 @@ TEST(KernelTunerTest, LetsUnmeasuredSizesFollowTheNextLargerMeasuredSize) {
   EXPECT_EQ(TuneKernels(std::vector<int>{5}, 4, kNoLimit, all.clock(), all).front(), (ChosenCandidates{0, 1, 2, 2, 2}));
   // Time for the largest size and one row: 2 to 8 rows follow 16.
   FakeMachine two(cost);
-  EXPECT_EQ(TuneKernels(std::vector<int>{5}, 16, std::chrono::milliseconds(12), two.clock(), two).front(),
+  EXPECT_EQ(TuneKernels(std::vector<int>{5}, 16, std::chrono::milliseconds(5), two.clock(), two).front(),
             (ChosenCandidates{0, 4, 4, 4, 4}));
   EXPECT_EQ(two.tried.size(), 2u);
+}
+
+TEST(KernelTunerTest, PrefersACandidateUnlessAnotherIsClearlyFaster) {
+  for (const int saved : {3, 6}) {
+    FakeMachine machine([&](int, size_t, int candidate) { return candidate == 1 ? 1000 : 1000 - 10 * saved; });
+    const std::vector<ChosenCandidates> preferred = {{1, 1, 1, 1, 1}};
+    EXPECT_EQ(TuneKernels(std::vector<int>{2}, 16, kNoLimit, machine.clock(), machine, {}, preferred).front().front(),
+              saved == 3 ? 1 : 0);
+  }
+}
+
+TEST(KernelTunerTest, LeavesHalfOfTheTimeToSmallerSizes) {
+  // Time for many rounds of the largest size alone, or for one or two of each.
+  FakeMachine machine([](int size, size_t, int candidate) { return (candidate == size ? 100 : 110) << size; });
+  EXPECT_EQ(TuneKernels(std::vector<int>{5}, 16, std::chrono::milliseconds(200), machine.clock(), machine).front(),
+            (ChosenCandidates{0, 1, 2, 3, 4}));
 }
 
 TEST(KernelTunerTest, MeasuresTheLargestSizeOnceEvenWithoutTime) {

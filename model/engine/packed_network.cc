@@ -82,6 +82,21 @@ class PointTrials : public TrialRunner {
 
   const char* name(int layer, int candidate) const { return NameOf(candidates_.layers[layer][candidate].algorithm); }
 
+  // The candidates of those names, by layer; -1 where there is none.
+  std::vector<ChosenCandidates> Named(const std::vector<AlgorithmNames>& names) const {
+    std::vector<ChosenCandidates> named(candidates_.layers.size());
+    for (size_t layer = 0; layer < named.size(); ++layer) {
+      for (size_t size = 0; size < kChoiceRows.size(); ++size) {
+        const auto& candidates = candidates_.layers[layer];
+        const auto found = std::find_if(candidates.begin(), candidates.end(), [&](const KernelCandidate& candidate) {
+          return names[layer][size] == NameOf(candidate.algorithm);
+        });
+        named[layer][size] = found == candidates.end() ? -1 : static_cast<int>(found - candidates.begin());
+      }
+    }
+    return named;
+  }
+
   void Run(int size, std::span<const int> candidates, std::span<nanoseconds> times) override {
     for (size_t layer = 0; layer < candidates.size(); ++layer) {
       if (candidates_.layers[layer].empty()) continue;
@@ -328,7 +343,12 @@ void PackedNetworkImpl::MeasurePoint(PointId point, int max_rows, nanoseconds en
                                      const Rows& rows, InterpreterMemory& memory, const std::stop_token& stop) {
   PointTrials trials(interpreter_, packer_.PackCandidates(point), now, rows, memory, state_ratio_);
   const std::vector<int> counts = trials.counts();
-  const std::vector<ChosenCandidates> chosen = TuneKernels(counts, max_rows, end, now, trials, stop);
+  // A dearer point's algorithms are exact here, too: where none is clearly faster, this point is as fast as that one.
+  std::vector<ChosenCandidates> preferred;
+  if (const int index = static_cast<int>(point); index > 0) {
+    preferred = trials.Named(choices_.At(ToPointId(index - 1)));
+  }
+  const std::vector<ChosenCandidates> chosen = TuneKernels(counts, max_rows, end, now, trials, stop, preferred);
   if (stop.stop_requested()) return;
   std::vector<AlgorithmNames> names(chosen.size());
   for (size_t layer = 0; layer < chosen.size(); ++layer) {
