@@ -16,8 +16,8 @@
 namespace anybit::server {
 namespace {
 
-// What measuring may take at the start. The default network needs four seconds to choose on a core with AVX-512; a layer
-// that is left to a guess may take four times as long for one row. Less is used where less is needed.
+// What measuring may take at the start. The default network needs four seconds to choose on a core with AVX-512; a
+// layer that is left to a guess may take four times as long for one row. Less is used where less is needed.
 constexpr Duration kChoosingBudget = std::chrono::seconds(4);
 constexpr Duration kProfilingBudget = std::chrono::seconds(2);
 
