@@ -1,12 +1,14 @@
 // Writes an artifact of random numbers for a small network with the default network's input and output, so that the
 // server can be tested before any network was trained, and quickly. With a side and channels: for images of that size;
-// with a version: that one, with other numbers.
+// with a version: that one, with other numbers. "trivial": a network that computes next to nothing, for what calls cost
+// besides.
 //
-// usage: random_artifact FILE [SIDE CHANNELS [VERSION]]
+// usage: random_artifact FILE [trivial | SIDE CHANNELS [VERSION]]
 #include <iostream>
 
 #include "absl/status/status.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/string_view.h"
 #include "model/format/artifact.h"
 #include "model/testing/random_artifact.h"
 #include "proto/artifact.pb.h"
@@ -14,7 +16,7 @@
 namespace anybit {
 namespace {
 
-proto::NetworkSpec SmallNetwork(int side, int channels) {
+proto::NetworkSpec SmallNetwork(int side, int channels, bool is_trivial) {
   proto::NetworkSpec spec;
   spec.set_name("fashion");
   spec.mutable_input()->set_name("image");
@@ -25,10 +27,10 @@ proto::NetworkSpec SmallNetwork(int side, int channels) {
   proto::Node& conv = *spec.add_nodes();
   conv.set_name("stem");
   conv.add_inputs("input");
-  conv.mutable_conv()->set_out_channels(8);
-  conv.mutable_conv()->set_kernel(3);
-  conv.mutable_conv()->set_stride(2);
-  conv.mutable_conv()->set_padding(1);
+  conv.mutable_conv()->set_out_channels(is_trivial ? 1 : 8);
+  conv.mutable_conv()->set_kernel(is_trivial ? 1 : 3);
+  conv.mutable_conv()->set_stride(is_trivial ? 4 : 2);
+  conv.mutable_conv()->set_padding(is_trivial ? 0 : 1);
   proto::Node& pool = *spec.add_nodes();
   pool.set_name("pool");
   pool.add_inputs("stem");
@@ -45,13 +47,15 @@ proto::NetworkSpec SmallNetwork(int side, int channels) {
 
 int main(int argc, char** argv) {
   int side = 32, channels = 1, version = 1;
+  const bool trivial = argc == 3 && absl::string_view(argv[2]) == "trivial";
   const bool sized = argc >= 4 && absl::SimpleAtoi(argv[2], &side) && absl::SimpleAtoi(argv[3], &channels);
   const bool versioned = argc != 5 || absl::SimpleAtoi(argv[4], &version);
-  if ((argc != 2 && !sized) || argc > 5 || !versioned) {
-    std::cerr << "usage: random_artifact FILE [SIDE CHANNELS [VERSION]]\n";
+  if ((argc != 2 && !sized && !trivial) || argc > 5 || !versioned) {
+    std::cerr << "usage: random_artifact FILE [trivial | SIDE CHANNELS [VERSION]]\n";
     return 2;
   }
-  anybit::model::Artifact artifact = anybit::model::RandomArtifact(anybit::SmallNetwork(side, channels), version);
+  anybit::model::Artifact artifact =
+      anybit::model::RandomArtifact(anybit::SmallNetwork(side, channels, trivial), version);
   artifact.version = version;
   const absl::Status status = anybit::model::WriteArtifact(artifact, argv[1]);
   if (status.ok()) return 0;

@@ -3,8 +3,8 @@
 
 usage: cost_of_calls.py [--server FILE] [--artifact FILE] [--callers N] [--seconds S] [--rounds N]
 
-Each server runs on one processor, http2-load on another. The artifact of //tests/integration:artifact is a network of
-a few microseconds, so that what is left is the call. Rounds alternate between the servers.
+Each server runs on one processor, http2-load on another. The artifact of //tests/integration:trivial_artifact is a
+network of half a microsecond, so that what is left is the call. Rounds alternate between the servers.
 """
 
 import argparse
@@ -71,7 +71,7 @@ def measure(address, pid, options, *flags):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--server", default=BIN / "server/anybit-server")
-    parser.add_argument("--artifact", default=BIN / "tests/integration/random.safetensors")
+    parser.add_argument("--artifact", default=BIN / "tests/integration/trivial.safetensors")
     parser.add_argument("--callers", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--rounds", type=int, default=3)
