@@ -98,8 +98,8 @@ class JsonLogTest(unittest.TestCase):
         for event in events:
             self.assertEqual({"time", "level", "event"} - set(event), set(), event)
         kinds = {event["event"] for event in events}
-        expected = {"serving", "notice", "request_invalid", "call_refused", "library", "not_ready", "draining", "stopped"}
-        self.assertEqual(expected - kinds, set())
+        wanted = {"serving", "notice", "request_invalid", "call_refused", "library", "not_ready", "draining", "stopped"}
+        self.assertEqual(wanted - kinds, set())
         texts = "\n".join(event["text"] for event in events if event["event"] == "notice")
         for part in ("settings of the log were changed", "request 'the id'", "not loaded: ", "version 2 as stable"):
             self.assertIn(part, texts)

@@ -57,7 +57,8 @@ class ModelNameTest(unittest.TestCase):
             self.assertEqual((answer.model_name, answer.model_version), ("Iris-v1.x", "41"))
 
     def test_a_version_that_is_loaded_later_has_that_name_and_its_own_number(self):
-        with ServerProcess(SERVER, self.folder / "first", "--model_name=iris", "--model_version=41", "--admin") as server:
+        flags = ["--model_name=iris", "--model_version=41", "--admin"]
+        with ServerProcess(SERVER, self.folder / "first", *flags) as server:
             body = json.dumps({"parameters": {"artifact": "next"}}).encode()
             path = f"http://{server.http_address}/v2/repository/models/iris/load"
             with urllib.request.urlopen(urllib.request.Request(path, data=body, method="POST")) as response:
