@@ -187,7 +187,10 @@ class TimedNetwork {
       Stopwatch one;
       const auto after_node = [&](const PlannedNode& node, int index) {
         if (static_cast<int>(layers.size()) <= index) layers.push_back({.node = node});
-        if (runs > 0) layers[index].microseconds.push_back(one.Microseconds());
+        std::vector<double>& times = layers[index].microseconds;
+        // A node may run in several parts.
+        if (static_cast<int>(times.size()) <= runs) times.push_back(0);
+        times[runs] += one.Microseconds();
         one = Stopwatch();
       };
       absl::Status status = network_.RunNodes(*point, rows.images, rows.logits, *rows.scratch, after_node);
@@ -196,6 +199,7 @@ class TimedNetwork {
     const std::map<std::string, std::string> algorithms = AlgorithmsOf(point_name, batch);
     std::vector<std::string> parts;
     for (LayerTimes& layer : layers) {
+      layer.microseconds.erase(layer.microseconds.begin());  // the first run does not count
       const auto found = algorithms.find(layer.node.name);
       parts.push_back(LayerAnswer(layer, found == algorithms.end() ? "" : found->second, batch));
     }

@@ -85,9 +85,10 @@ InterpreterMemory Interpreter::MakeMemory(int rows) const {
   return memory;
 }
 
-void Interpreter::Run(const Rows& rows, InterpreterMemory& memory) const {
-  const bool full_precision = rows.panels->full_precision;
-  RunGroups(full_precision ? float_groups_ : code_groups_, rows, memory, nullptr);
+void Interpreter::Run(const Rows& rows, InterpreterMemory& memory) const { RunParts(rows, memory, nullptr); }
+
+void Interpreter::RunParts(const Rows& rows, InterpreterMemory& memory, const AfterNode& after_node) const {
+  RunGroups(rows.panels->full_precision ? float_groups_ : code_groups_, rows, memory, after_node);
 }
 
 void Interpreter::RunNodeByNode(const Rows& rows, InterpreterMemory& memory, const AfterNode& after_node) const {

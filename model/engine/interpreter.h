@@ -62,6 +62,10 @@ class Interpreter {
   // Allocates nothing. Any thread, each with its own memory.
   void Run(const Rows& rows, InterpreterMemory& memory) const;
 
+  // The same, and calls `after_node` after a node has run on the rows of its group: several times a node, where the
+  // group takes several parts.
+  void RunParts(const Rows& rows, InterpreterMemory& memory, const AfterNode& after_node) const;
+
   // The same results. Every node takes all rows at once.
   void RunNodeByNode(const Rows& rows, InterpreterMemory& memory, const AfterNode& after_node) const;
 

@@ -213,7 +213,7 @@ class PackedNetworkImpl::PackedScratch : public AdaptiveNetwork::Scratch {
 
   // Rows 0 to rows.count - 1 at once on the calling thread.
   void RunNodes(const Rows& rows, const AfterNode& after_node) {
-    network_.interpreter_.RunNodeByNode(rows, memory_.front(), after_node);
+    network_.interpreter_.RunParts(rows, memory_.front(), after_node);
   }
 
   int rows_of_one_thread() const {

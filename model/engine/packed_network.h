@@ -51,7 +51,8 @@ class PackedNetwork : public AdaptiveNetwork, public KernelChooser {
   virtual absl::StatusOr<LayerTrace> Trace(PointId point, std::span<const uint8_t> input) const = 0;
 
   // Like Run on the calling thread alone, and calls `after_node` after each node has run: for the time that each takes.
-  // At most as many rows as one thread of `scratch` computes at once.
+  // A node that runs on a few rows at a time (node_groups.h) is reported after each of these parts. At most as many
+  // rows as one thread of `scratch` computes at once.
   using AfterNode = std::function<void(const PlannedNode& node, int index)>;
   virtual absl::Status RunNodes(PointId point, std::span<const uint8_t> input, std::span<float> output,
                                 Scratch& scratch, const AfterNode& after_node) const = 0;

@@ -307,6 +307,24 @@ TEST(PackedNetwork, RunsNodeByNodeWithTheSameLogits) {
   EXPECT_EQ(refused.message(), "batch of 3 exceeds the 2 rows of one thread");
 }
 
+TEST(PackedNetwork, ReportsANodeAfterEachPartOfABatchThatItTakes) {
+  const Artifact artifact = RandomArtifact(FashionNetwork(8), 6);
+  const auto network = Pack(artifact, *SupportedKernels().front(), {.near_activations = 1});
+  const std::vector<uint8_t> images = RandomImages(artifact, 3, 1);
+  const auto scratch = network->MakeScratch(3);
+  std::vector<float> expected(3 * 10), logits(3 * 10);
+  ASSERT_TRUE(network->Run(ToPointId(1), images, expected, *scratch).ok());
+  int of_stem = 0, of_head = 0;
+  const auto count = [&](const PlannedNode& node, int) {
+    of_stem += node.name == "stem" ? 1 : 0;
+    of_head += node.name == "head" ? 1 : 0;
+  };
+  ASSERT_TRUE(network->RunNodes(ToPointId(1), images, logits, *scratch, count).ok());
+  EXPECT_EQ(logits, expected);
+  EXPECT_EQ(of_stem, 3);  // its maps are larger than its weights: row by row
+  EXPECT_EQ(of_head, 1);
+}
+
 TEST(KernelChoices, AreMeasuredForEveryConvolutionAndSizeUpToTheLargest) {
   const Artifact artifact = RandomArtifact(FashionNetwork(8), 6);
   const auto network = Pack(artifact);

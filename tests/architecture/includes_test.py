@@ -51,6 +51,7 @@ RULES = [
     (r"model/train/network/", r"model/train/(?!network/|processes/|recipe/|testing/(stripes|team)\.h)"),
     (r"model/train/trainer/", r"model/train/(?!network/|processes/|recipe/|testing/|trainer/)"),
     (r"model/train/convert/", r"model/train/(?!convert/|recipe/)"),
+    (r"model/train/search/", rf"{LIBTORCH}|model/train/(convert|network|processes|recipe)/"),
     # The messages of ONNX are read in one place.
     (r"(?!model/import/)", r"onnx/"),
     (r"metrics/", rf"{GRPC}|{LIBTORCH}|(client|model|proto|server)/"),
