@@ -124,7 +124,7 @@ class Measurement {
         PackedNetwork::Create(WithPoints(artifact_, Compose(artifact_, ladder_, probes_)), kernels_);
     if (!probes.ok()) return probes.status();
     const int largest = *std::max_element(options_.rows.begin(), options_.rows.end());
-    (*probes)->MeasureChoices(largest, options_.choose, now_);
+    (*probes)->MeasureChoices(largest, options_.choose, now_, {});
     const std::vector<Route> routes = CheckRoutes(tree_, ladder_.size(), options_.check_routes, options_.seed);
     absl::StatusOr<std::unique_ptr<PackedNetwork>> whole =
         PackedNetwork::Create(WithPoints(artifact_, Compose(artifact_, ladder_, routes)), kernels_);
