@@ -10,7 +10,8 @@ namespace anybit::model {
 
 struct OperatingPoint {
   std::string name;         // unique within an artifact: "fp32", "bf16", "w8a8", "w4a4f"
-  int weight_bits = 0;      // of the codes between first and last layer: 1..8; 16: bfloat16, 32: float
+  int weight_bits = 0;      // of the codes between first and last layer: 1..8, the fewest where they differ; 16:
+                            // bfloat16, 32: float
   int activation_bits = 0;  // likewise
   double accuracy = 0;      // top-1 on the held-out test set, as a fraction 0..1
 };

@@ -20,12 +20,27 @@
 namespace anybit {
 namespace {
 
+// Each layer as at another quantized point of `artifact`.
+model::ArtifactPoint MixedPoint(const model::Artifact& artifact) {
+  model::ArtifactPoint mixed = artifact.points.back();
+  mixed.info.name = "mixed1";
+  std::vector<const model::ArtifactPoint*> rungs;
+  for (const model::ArtifactPoint& point : artifact.points) {
+    if (!point.full_precision) rungs.push_back(&point);
+  }
+  for (size_t layer = 0; layer < mixed.layers.size(); ++layer) {
+    mixed.layers[layer] = rungs[layer % rungs.size()]->layers[layer];
+  }
+  return mixed;
+}
+
 absl::Status WriteRandom(const std::string& architecture, const std::string& path) {
   const absl::StatusOr<model::NetworkSpec> spec =
       architecture == "gated" ? model::GatedNetwork() : model::ArchitectureByName(architecture);
   if (!spec.ok()) return spec.status();
   model::Artifact artifact = model::RandomArtifact(*spec, /*seed=*/1);
   model::AddBfloat16Point(artifact);
+  artifact.points.push_back(MixedPoint(artifact));
   return model::WriteArtifact(artifact, path);
 }
 

@@ -62,7 +62,7 @@ class Tree:
             ran = subprocess.run([program, "--help"], capture_output=True, text=True, check=False)
             yield pathlib.Path(program).name, ran.stdout + ran.stderr + EVERYWHERE
         # LibTorch takes long to link and to load, so these programs are not asked.
-        for source in sorted((self.root / "model" / "train").glob("anybit_*.cc")):
+        for source in sorted((self.root / "model" / "train").rglob("anybit_*.cc")):
             # A large program defines its flags in a file beside it: anybit_train.cc in train_flags.cc.
             beside = source.with_name(source.name.removeprefix("anybit_").replace(".cc", "_flags.cc"))
             text = source.read_text(encoding="utf-8") + (beside.read_text(encoding="utf-8") if beside.exists() else "")

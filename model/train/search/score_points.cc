@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "model/data/read_rows.h"
@@ -16,12 +17,22 @@ namespace {
 
 constexpr int64_t kRows = 64;
 
-// -log of the softmax of `label`.
-double CrossEntropy(std::span<const float> logits, int label) {
-  const double largest = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const float logit : logits) sum += std::exp(logit - largest);
-  return std::log(sum) + largest - logits[label];
+// Temperatures are searched from 1/kRange to kRange, to a ratio of 1.0002.
+constexpr double kRange = 32;
+constexpr int kSearchSteps = 22;
+
+// The mean of -log of the softmax of each label's logit, of logits divided by `temperature`.
+double CrossEntropy(std::span<const float> logits, std::span<const int> labels, double temperature) {
+  const size_t classes = logits.size() / labels.size();
+  double total = 0;
+  for (size_t row = 0; row < labels.size(); ++row) {
+    const std::span<const float> of_row = logits.subspan(row * classes, classes);
+    const double largest = *std::max_element(of_row.begin(), of_row.end());
+    double sum = 0;
+    for (const float logit : of_row) sum += std::exp((logit - largest) / temperature);
+    total += std::log(sum) + (largest - of_row[labels[row]]) / temperature;
+  }
+  return total / static_cast<double>(labels.size());
 }
 
 absl::Status CheckRows(const NetworkDescription& network, const ExampleSet& rows) {
@@ -37,22 +48,37 @@ absl::Status CheckRows(const NetworkDescription& network, const ExampleSet& rows
   return absl::OkStatus();
 }
 
+// Appends the logits of `pixels`.
 absl::Status AddRows(const PackedNetwork& network, PointId point, AdaptiveNetwork::Scratch& scratch,
-                     std::span<const uint8_t> pixels, const ExampleSet& rows, int64_t first, Score& score) {
-  const int64_t classes = network.description().output.elements;
+                     std::span<const uint8_t> pixels, std::vector<float>& logits) {
   const int64_t count = static_cast<int64_t>(pixels.size()) / network.description().input.elements;
-  std::vector<float> logits(count * classes);
-  if (absl::Status status = network.Run(point, pixels, logits, scratch); !status.ok()) return status;
-  for (int64_t row = 0; row < count; ++row) {
-    const std::span<const float> of_row = std::span(logits).subspan(row * classes, classes);
-    const int label = rows.label(first + row);
-    score.loss += CrossEntropy(of_row, label);
-    score.accuracy += Top1(of_row) == label ? 1 : 0;
-  }
-  return absl::OkStatus();
+  const size_t first = logits.size();
+  logits.resize(first + count * network.description().output.elements);
+  return network.Run(point, pixels, std::span(logits).subspan(first), scratch);
 }
 
 }  // namespace
+
+// In 1 / temperature the mean cross-entropy is convex, so that one minimum is the least.
+double CalibratedLoss(std::span<const float> logits, std::span<const int> labels) {
+  double low = -std::log(kRange), high = std::log(kRange);
+  const auto loss = [&](double log_temperature) { return CrossEntropy(logits, labels, std::exp(log_temperature)); };
+  const double ratio = (std::sqrt(5.0) - 1) / 2;  // golden section
+  double left = high - ratio * (high - low), right = low + ratio * (high - low);
+  double at_left = loss(left), at_right = loss(right);
+  for (int step = 0; step < kSearchSteps; ++step) {
+    if (at_left <= at_right) {
+      high = std::exchange(right, left);
+      at_right = at_left;
+      at_left = loss(left = high - ratio * (high - low));
+    } else {
+      low = std::exchange(left, right);
+      at_left = at_right;
+      at_right = loss(right = low + ratio * (high - low));
+    }
+  }
+  return std::min(at_left, at_right);
+}
 
 absl::StatusOr<std::vector<Score>> ScorePoints(const Artifact& artifact, const std::vector<ArtifactPoint>& points,
                                                const ExampleSet& rows, const KernelTable& kernels, int threads) {
@@ -62,19 +88,27 @@ absl::StatusOr<std::vector<Score>> ScorePoints(const Artifact& artifact, const s
   if (absl::Status status = CheckRows((*network)->description(), rows); !status.ok()) return status;
   const std::unique_ptr<AdaptiveNetwork::Scratch> scratch = (*network)->MakeScratch(kRows);
   std::vector<uint8_t> pixels(kRows * rows.shape().elements());
-  std::vector<Score> scores(points.size());
+  std::vector<std::vector<float>> logits(points.size());
   for (int64_t first = 0; first < rows.count(); first += kRows) {
     const int64_t count = std::min(kRows, rows.count() - first);
     const std::span<uint8_t> part = std::span(pixels).first(count * rows.shape().elements());
     if (absl::Status status = ReadRows(rows, first, count, part); !status.ok()) return status;
     for (size_t i = 0; i < points.size(); ++i) {
-      absl::Status status = AddRows(**network, ToPointId(static_cast<int>(i)), *scratch, part, rows, first, scores[i]);
+      absl::Status status = AddRows(**network, ToPointId(static_cast<int>(i)), *scratch, part, logits[i]);
       if (!status.ok()) return status;
     }
   }
-  for (Score& score : scores) {
-    score.loss /= static_cast<double>(rows.count());
-    score.accuracy /= static_cast<double>(rows.count());
+  std::vector<int> labels;
+  for (int64_t row = 0; row < rows.count(); ++row) labels.push_back(rows.label(row));
+  std::vector<Score> scores;
+  for (const std::vector<float>& of_point : logits) {
+    const size_t classes = of_point.size() / labels.size();
+    int64_t right = 0;
+    for (size_t row = 0; row < labels.size(); ++row) {
+      right += Top1(std::span(of_point).subspan(row * classes, classes)) == labels[row] ? 1 : 0;
+    }
+    scores.push_back({.loss = CalibratedLoss(of_point, labels),
+                      .accuracy = static_cast<double>(right) / static_cast<double>(labels.size())});
   }
   return scores;
 }

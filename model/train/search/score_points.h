@@ -2,6 +2,7 @@
 #ifndef ANYBIT_MODEL_TRAIN_SEARCH_SCORE_POINTS_H_
 #define ANYBIT_MODEL_TRAIN_SEARCH_SCORE_POINTS_H_
 
+#include <span>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -12,9 +13,14 @@
 namespace anybit::model::train {
 
 struct Score {
-  double loss = 0;      // mean cross-entropy of the labels, in nats
+  double loss = 0;      // CalibratedLoss, in nats
   double accuracy = 0;  // top-1, 0..1
 };
+
+// The mean cross-entropy of `labels` at the temperature that makes it least; `logits` are [labels][classes]. Networks
+// trained for long are too sure of themselves, and rounding makes them less so: their loss falls while answers get
+// worse. At the best temperature only the order and the relative sizes of logits count.
+double CalibratedLoss(std::span<const float> logits, std::span<const int> labels);
 
 // The scores of `points` over the store of `artifact`, whose own points are not run. InvalidArgument where the rows do
 // not fit the network; the errors of ExampleSet::Read.
