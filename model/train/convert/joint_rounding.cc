@@ -156,6 +156,72 @@ class ChannelRounder {
   std::span<const float> weights_;
 };
 
+// Moves codes of a rounded channel to neighbours, one weight after the other, while the error of correlated inputs
+// falls.
+class CorrelatedErrors {
+ public:
+  CorrelatedErrors(const ChildTables& tables, std::span<const float> weights, const InputCorrelation& correlation)
+      : tables_(tables), weights_(weights), correlation_(correlation) {}
+
+  void Lower(Channel& channel) {
+    const auto channels = static_cast<size_t>(correlation_.channels);
+    sums_.assign(channel.children.size(), std::vector<double>(channels + 1, 0));
+    for (size_t c = 0; c < channel.children.size(); ++c) {
+      for (size_t i = 0; i < weights_.size(); ++i) {
+        const double error = ErrorAt(channel, c, i, channel.q8[i]);
+        sums_[c][i % channels] += error;
+        sums_[c][channels] += error;
+      }
+    }
+    for (int round = 0; round < kRounds; ++round) {
+      bool moved = false;
+      for (size_t i = 0; i < weights_.size(); ++i) moved |= Move(channel, i);
+      if (!moved) return;
+    }
+  }
+
+ private:
+  static constexpr int kRounds = 3;
+  static constexpr int kReach = 5;  // store codes: one step of 6 bits, and more
+
+  double ErrorAt(const Channel& channel, size_t c, size_t i, int q8) const {
+    return weights_[i] - tables_.At(c, q8) * channel.children[c].unit;
+  }
+
+  bool Move(Channel& channel, size_t i) {
+    const auto channels = static_cast<size_t>(correlation_.channels);
+    const int now = channel.q8[i];
+    int best = now;
+    double least = -1e-18;  // a change of less is rounding
+    for (int q8 = std::max(now - kReach, -kHighest); q8 <= std::min(now + kReach, kHighest); ++q8) {
+      double change = 0;
+      for (size_t c = 0; c < channel.children.size(); ++c) {
+        const double before = ErrorAt(channel, c, i, now), after = ErrorAt(channel, c, i, q8), step = after - before;
+        const double of_channel = sums_[c][i % channels], of_all = sums_[c][channels];
+        change += channel.children[c].lambda *
+                  (after * after - before * before + correlation_.of_channel * step * (2 * of_channel + step) +
+                   correlation_.of_all * step * (2 * of_all + step));
+      }
+      if (change >= least) continue;
+      least = change;
+      best = q8;
+    }
+    if (best == now) return false;
+    for (size_t c = 0; c < channel.children.size(); ++c) {
+      const double step = ErrorAt(channel, c, i, best) - ErrorAt(channel, c, i, now);
+      sums_[c][i % channels] += step;
+      sums_[c][channels] += step;
+    }
+    channel.q8[i] = static_cast<int8_t>(best);
+    return true;
+  }
+
+  const ChildTables& tables_;
+  std::span<const float> weights_;
+  const InputCorrelation& correlation_;
+  std::vector<std::vector<double>> sums_;  // by child: the errors' sum of each input channel, then of all
+};
+
 Channel BestOfReaches(const ChannelRounder& rounder, std::span<const Child> children, double largest,
                       const JointRoundingOptions& options) {
   double best_scale = kSmallestScale, least = std::numeric_limits<double>::infinity();
@@ -176,8 +242,10 @@ class LayerRounder {
     depth_ = weights.size() / static_cast<size_t>(outputs);
   }
 
+  // `correlation`: null where inputs count as independent.
   template <typename RoundChannel>
-  RoundedWeights Round(std::span<const CodeRange> ranges, RoundChannel round_channel) const {
+  RoundedWeights Round(std::span<const CodeRange> ranges, RoundChannel round_channel,
+                       const InputCorrelation* correlation = nullptr) const {
     RoundedWeights rounded;
     rounded.units.resize(ranges.size());
     rounded.errors.resize(ranges.size());
@@ -188,7 +256,8 @@ class LayerRounder {
     for (int64_t o = 0; o < outputs_; ++o) {
       const std::span<const float> weights = weights_.subspan(static_cast<size_t>(o) * depth_, depth_);
       const ChannelRounder rounder(tables, weights);
-      const Channel channel = round_channel(rounder, weights);
+      Channel channel = round_channel(rounder, weights);
+      if (correlation != nullptr) CorrelatedErrors(tables, weights, *correlation).Lower(channel);
       rounded.q8.insert(rounded.q8.end(), channel.q8.begin(), channel.q8.end());
       rounded.scale.push_back(static_cast<float>(channel.scale));
       for (size_t c = 0; c < ranges.size(); ++c) {
@@ -224,9 +293,14 @@ RoundedWeights RoundJointly(std::span<const float> weights, int64_t outputs, std
         });
     children.push_back({.range = range, .lambda = 1 / (alone.errors[0] + options.floor)});
   }
-  return layer.Round(ranges, [&](const ChannelRounder& rounder, std::span<const float> channel) {
-    return BestOfReaches(rounder, children, LargestMagnitude(channel), options);
-  });
+  const InputCorrelation& correlation = options.correlation;
+  const bool correlated = correlation.of_channel > 0 || correlation.of_all > 0;
+  return layer.Round(
+      ranges,
+      [&](const ChannelRounder& rounder, std::span<const float> channel) {
+        return BestOfReaches(rounder, children, LargestMagnitude(channel), options);
+      },
+      correlated ? &correlation : nullptr);
 }
 
 RoundedWeights RoundToNearest(std::span<const float> weights, int64_t outputs, std::span<const CodeRange> ranges) {

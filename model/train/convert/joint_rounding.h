@@ -33,6 +33,14 @@ struct RoundedWeights {
   std::vector<double> errors;              // [range]: mean squared error, as a share of the mean squared weight
 };
 
+// How the inputs of one output are correlated: errors of weights add up where inputs rise and fall together. The error
+// is then the squares plus `of_channel` times the square of each input channel's sum of errors, and `of_all` times that
+// of the sum over all. With a correlation r between the places of a channel, `of_channel` is r / (1 - r).
+struct InputCorrelation {
+  int64_t channels = 1;  // weights are [out][places][channels]
+  double of_channel = 0, of_all = 0;
+};
+
 struct JointRoundingOptions {
   // Candidates for the value of code 127, as a share of a channel's largest weight. Children of few levels have the
   // smallest error when the largest weights saturate.
@@ -49,6 +57,8 @@ struct JointRoundingOptions {
   //   floor .003        .58  15.3   84.3  344
   //   floor .01        1.2   14.4   79.3  344
   double floor = 3e-3;
+  // Of the layer: codes move to a neighbour where that lowers the error with it.
+  InputCorrelation correlation;
 };
 
 // `weights` are [outputs][depth] and finite; there is at least one range. Channels of zeros get codes 0 and scale 1e-8.

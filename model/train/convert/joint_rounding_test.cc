@@ -112,5 +112,31 @@ TEST(RoundJointly, TakesChannelsOfZerosAndSingleWeights) {
   for (size_t r = 0; r < 2; ++r) EXPECT_NEAR(single.errors[r], 0, 1e-6) << r;
 }
 
+// Nine places of one channel that rise and fall together: the sum of their errors is what counts.
+TEST(JointRounding, KeepsTheSumOfWeightsOfCorrelatedInputs) {
+  std::vector<float> weights;
+  for (int i = 0; i < 9 * 64; ++i) weights.push_back(static_cast<float>((i * 7919) % 1000) / 1000 - 0.3f);
+  const CodeRange ranges[] = {{}, {.step = 4, .lo = -32, .hi = 31}};
+  JointRoundingOptions correlated;
+  correlated.correlation = {.channels = 1, .of_channel = 8};
+  const auto largest_sum = [&](const RoundedWeights& rounded, size_t point) {
+    double largest = 0;
+    for (int64_t o = 0; o < 64; ++o) {
+      double sum = 0;
+      for (int64_t i = o * 9; i < o * 9 + 9; ++i) {
+        sum += weights[i] - ChildCode(rounded.q8[i], ranges[point]) * rounded.units[point][o];
+      }
+      largest = std::max(largest, std::abs(sum) / rounded.units[point][o]);
+    }
+    return largest;
+  };
+  const RoundedWeights apart = RoundJointly(weights, 64, ranges),
+                       together = RoundJointly(weights, 64, ranges, correlated);
+  EXPECT_GT(largest_sum(apart, 0), 1);
+  EXPECT_LT(largest_sum(together, 0), 0.8);
+  EXPECT_LT(largest_sum(together, 1), 0.8);
+  EXPECT_LT(together.errors[0], 10 * apart.errors[0]) << "single errors stay small";
+}
+
 }  // namespace
 }  // namespace anybit::model::train

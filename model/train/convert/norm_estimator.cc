@@ -19,6 +19,9 @@ namespace {
 
 constexpr double kPixelStep = 1.0 / 255;
 
+// The largest gain of a channel before a depthwise convolution.
+constexpr float kMaxFactor = 32;
+
 // Values by which an activation step is chosen: the standard error of its squared error is then below one percent.
 constexpr int64_t kStepSamples = 1 << 16;
 
@@ -90,9 +93,11 @@ torch::Tensor EngineCodes(const torch::Tensor& sums, const torch::Tensor* residu
 }
 
 // The ratio of `exact` to the error of (codes - zero) * step, of as many rows as `exact` has.
-double SqnrOf(const torch::Tensor& exact, const torch::Tensor& codes, double step, int zero) {
+double SqnrOf(const torch::Tensor& exact, const torch::Tensor& codes, double step, int zero,
+              const std::vector<float>& factors = {}) {
   const torch::Tensor wanted = exact.to(torch::kFloat64);
-  const torch::Tensor got = (codes.slice(0, 0, exact.size(0)).to(torch::kFloat64) - zero) * step;
+  torch::Tensor got = (codes.slice(0, 0, exact.size(0)).to(torch::kFloat64) - zero) * step;
+  if (!factors.empty()) got = got / PerChannel(factors);
   return DecibelsOf(wanted.square().sum().item<double>(), (wanted - got).square().sum().item<double>());
 }
 
@@ -203,7 +208,8 @@ void NormEstimator::EstimateLayers(const PointRanges& ranges, std::span<const do
       case NodeKind::kConv:
         values[i] = EstimateConv(ranges, node, inputs, node.has_residual ? &value(node.residual) : nullptr, point);
         if (sqnr != nullptr) {
-          sqnr->push_back(SqnrOf(statistics_.samples[node.layer], values[i].codes[0], values[i].step, values[i].zero));
+          sqnr->push_back(SqnrOf(statistics_.samples[node.layer], values[i].codes[0], values[i].step, values[i].zero,
+                                 values[i].factors));
         }
         break;
       case NodeKind::kGate:
@@ -287,6 +293,38 @@ NormEstimator::NodeValues NormEstimator::FitOutput(const PlannedNode& node, cons
     layer.bias.push_back(static_cast<float>(affine.bias[o] / step + zeros));
   }
   return values;
+}
+
+std::vector<float> NormEstimator::FactorsFor(const PlannedNode& node, const Affine& affine, const Chunks& sums) const {
+  int readers = 0;
+  bool depthwise = false;
+  for (const PlannedNode& reader : plan_.nodes) {
+    const auto reads = [&](int index) { return index != kNetworkInput && &plan_.nodes[index] == &node; };
+    if (reads(reader.input) || (reader.has_residual && reads(reader.residual))) ++readers;
+    depthwise = depthwise || (reads(reader.input) && reader.depthwise);
+  }
+  if (readers != 1 || !depthwise || !node.relu || node.has_residual || node.of_sums) return {};
+  const auto channels = static_cast<size_t>(node.out.channels);
+  std::vector<float> largest(channels, 0.0f);
+  for (const torch::Tensor& chunk : sums) {
+    const int32_t* sum = chunk.const_data_ptr<int32_t>();
+    const int64_t area = chunk.size(2) * chunk.size(3);
+    for (int64_t plane = 0; plane < chunk.size(0) * chunk.size(1); ++plane, sum += area) {
+      const size_t c = static_cast<size_t>(plane) % channels;
+      const auto [low, high] = std::minmax_element(sum, sum + area);
+      for (const int32_t end : {*low, *high}) {
+        largest[c] = std::max(largest[c], static_cast<float>(end) * affine.scale[c] + affine.bias[c]);
+      }
+    }
+  }
+  float most = *std::max_element(largest.begin(), largest.end());
+  if (node.activation.is_clip()) most = std::min(most, node.activation.alpha);
+  std::vector<float> factors;
+  for (const float of_channel : largest) {
+    // A channel that is cut keeps its place; one that is nearly always 0 gains nothing.
+    factors.push_back(std::clamp(most / std::max(of_channel, 1e-6f), 1.0f, kMaxFactor));
+  }
+  return factors;
 }
 
 NormEstimator::NodeValues NormEstimator::EstimateConv(const PointRanges& ranges, const PlannedNode& node,

@@ -70,6 +70,9 @@ class NormEstimator {
     Chunks codes;
     double step = 0;
     int zero = 0;  // the code that stands for 0; not of sums
+    // By channel, where not 1: codes stand for (codes - zero) * step / factor. Only where a depthwise convolution alone
+    // reads them, whose scales take it back.
+    std::vector<float> factors;
   };
 
   NormEstimator(const Artifact& artifact, const ArtifactPoint& full, std::span<const uint8_t> images,
@@ -84,6 +87,8 @@ class NormEstimator {
   // The layer's epilogue for sums that `affine` makes values of, and what its codes stand for.
   NodeValues FitOutput(const PlannedNode& node, const Affine& affine, std::span<const float> samples,
                        LayerEpilogue& layer) const;
+  // By channel, how much larger than its values its codes may be, so that each channel uses all codes; empty: all 1.
+  std::vector<float> FactorsFor(const PlannedNode& node, const Affine& affine, const Chunks& sums) const;
   // Appends the gate to `point` and returns its codes.
   NodeValues EstimateGate(const NodeValues& inputs, const NodeValues& factors, int highest, ArtifactPoint& point) const;
   // The highest code of the node's output.

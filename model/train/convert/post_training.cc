@@ -11,6 +11,8 @@
 namespace anybit::model::train {
 namespace {
 
+constexpr double kPlaceCorrelation = 4, kColourCorrelation = 4;
+
 // The different weight ranges of one layer over all points.
 std::vector<CodeRange> RangesOfLayer(const std::vector<PointRanges>& points, size_t layer) {
   std::vector<CodeRange> ranges;
@@ -21,6 +23,15 @@ std::vector<CodeRange> RangesOfLayer(const std::vector<PointRanges>& points, siz
   return ranges;
 }
 
+// Neighbouring pixels of a channel rise and fall together, and so do the colours of an image. Measured on
+// EfficientNet-Lite0, w8a8 and w6a6 (docs/import.md).
+InputCorrelation CorrelationOf(const PlannedNode& node) {
+  InputCorrelation correlation{.channels = node.kind == NodeKind::kConv && !node.depthwise ? node.in.channels : 1};
+  if (node.kind == NodeKind::kConv && node.kernel > 1) correlation.of_channel = kPlaceCorrelation;
+  if (node.input == kNetworkInput) correlation.of_all = kColourCorrelation;
+  return correlation;
+}
+
 // Rounds the store of `artifact` for `points`; returns the real values of one code of the last layer's weights.
 std::vector<double> RoundStore(const NetworkPlan& plan, const std::vector<PointRanges>& points, Rounding rounding,
                                const JointRoundingOptions& options, Artifact& artifact) {
@@ -29,7 +40,9 @@ std::vector<double> RoundStore(const NetworkPlan& plan, const std::vector<PointR
     const std::vector<CodeRange> ranges = RangesOfLayer(points, i);
     LayerStore& store = artifact.store[i];
     const int64_t outputs = plan.layer(static_cast<int>(i)).out.channels;
-    RoundedWeights rounded = rounding == Rounding::kJoint ? RoundJointly(store.full, outputs, ranges, options)
+    JointRoundingOptions of_layer = options;
+    of_layer.correlation = CorrelationOf(plan.layer(static_cast<int>(i)));
+    RoundedWeights rounded = rounding == Rounding::kJoint ? RoundJointly(store.full, outputs, ranges, of_layer)
                                                           : RoundToNearest(store.full, outputs, ranges);
     store.q8 = std::move(rounded.q8);
     store.scale = std::move(rounded.scale);
