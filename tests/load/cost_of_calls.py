@@ -4,7 +4,7 @@
 usage: cost_of_calls.py [--server FILE] [--artifact FILE] [--callers N] [--seconds S] [--rounds N]
 
 Each server runs on one processor, http2-load on another. The artifact of //tests/integration:trivial_artifact is a
-network of half a microsecond, so that what is left is the call. Rounds alternate between the servers.
+network that computes nearly nothing, so that what is left is the call. Rounds alternate between the servers.
 """
 
 import argparse
