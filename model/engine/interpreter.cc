@@ -156,9 +156,8 @@ void Interpreter::RunBands(const RowBands& bands, const Rows& rows, const Part& 
     for (const BandStep& step : bands.steps) {
       const PlannedNode& node = plan_.nodes[step.node];
       const FeatureMap& map = activations_.maps[step.node];
-      T* out = bands.Holds(step.node)
-                   ? buffers[step.node - bands.first].template as<T>()
-                   : Buffer<T>(memory, activations_.buffers[step.node]) + image * map.image_stride();
+      T* out = bands.Holds(step.node) ? buffers[step.node - bands.first].template as<T>()
+                                      : Buffer<T>(memory, activations_.buffers[step.node]) + image * map.image_stride();
       if (step.move_rows > 0) {
         std::memmove(out, out + step.move_from * map.row_stride(), step.move_rows * map.row_stride() * sizeof(T));
       }
