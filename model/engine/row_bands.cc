@@ -5,12 +5,15 @@
 namespace anybit::model {
 namespace {
 
-// Whether a node can compute some rows, of codes or floats: its kernel alone gives its map. Activations that the kernel
-// does not compute, and borders of codes above 0, are written over whole maps.
-bool HasRows(const PlannedNode& node, bool floats) {
-  const bool activates = floats ? node.activation.function != proto::Activation::NONE : node.activation.is_tabled();
-  if (node.has_zero || node.of_sums || activates) return false;
-  return node.kind == NodeKind::kConv || node.kind == NodeKind::kMaxPool;
+// Whether node `index` can compute some rows, of codes or floats: its kernel alone gives its map. Activations that the
+// kernel does not compute, and borders of codes above 0, are written over whole maps.
+bool HasRows(const NetworkPlan& plan, const ActivationPlan& activations, int index, bool floats) {
+  const PlannedNode& node = plan.nodes[index];
+  if (node.kind != NodeKind::kConv && node.kind != NodeKind::kMaxPool) return false;
+  if (node.of_sums) return false;
+  if (floats) return node.activation.function == proto::Activation::NONE;
+  const FeatureMap& map = activations.maps[index];
+  return !node.activation.is_tabled() && !(node.has_zero && (map.before > 0 || map.after > 0));
 }
 
 int64_t WindowOf(const PlannedNode& node) { return node.kind == NodeKind::kMaxPool ? node.pool : node.kernel; }
@@ -170,11 +173,12 @@ std::optional<RowBands> BandsFrom(const NetworkPlan& plan, const ActivationPlan&
   const auto is_large = [&](int node) { return activations.maps[node].image_stride() * value_bytes > large_bytes; };
   const auto fits = [&](const RowBands& bands) { return BufferBytes(bands, activations, value_bytes) <= near_bytes; };
   const bool floats = value_bytes == sizeof(float);
-  if (!HasRows(plan.nodes[first], floats) || !is_large(first)) return std::nullopt;
+  if (!HasRows(plan, activations, first, floats) || !is_large(first)) return std::nullopt;
   std::optional<RowBands> found;
   int64_t weights = 0;
   int end_of_readers = first + 1;  // of all nodes but the last
-  for (int node = first; node < static_cast<int>(plan.nodes.size()) && HasRows(plan.nodes[node], floats); ++node) {
+  for (int node = first; node < static_cast<int>(plan.nodes.size()) && HasRows(plan, activations, node, floats);
+       ++node) {
     weights += plan.nodes[node].weights() * value_bytes;
     if (weights > near_bytes) break;
     if (node > first && end_of_readers <= node + 1 && !OverwritesAnInput(plan, activations, first, node)) {

@@ -8,6 +8,7 @@
 
 #include "model/arch/basic_block_network.h"
 #include "model/arch/registry.h"
+#include "model/testing/gated_network.h"
 
 namespace anybit::model {
 namespace {
@@ -93,6 +94,26 @@ std::vector<Planned> Networks() {
     networks.emplace_back(*ArchitectureByName(name));
   }
   return networks;
+}
+
+TEST(RowBands, TakeNoNodeWhoseMapIsFinishedAsAWhole) {
+  const Planned network(GatedNetwork());
+  int refused = 0;
+  for (const int value_bytes : {1, 4}) {
+    for (int first = 0; first < static_cast<int>(network.plan.nodes.size()); ++first) {
+      const std::optional<RowBands> bands =
+          BandsFrom(network.plan, network.activations, first, value_bytes, 0, int64_t{1} << 30);
+      for (int index = first; bands.has_value() && index < bands->end; ++index) {
+        const PlannedNode& node = network.plan.nodes[index];
+        const FeatureMap& map = network.activations.maps[index];
+        EXPECT_NE(node.kind, NodeKind::kGate) << node.name;
+        EXPECT_FALSE(node.activation.is_tabled()) << node.name;
+        EXPECT_FALSE(value_bytes == 1 && node.has_zero && map.before + map.after > 0) << node.name;
+      }
+      refused += !bands.has_value();
+    }
+  }
+  EXPECT_GT(refused, 0);
 }
 
 TEST(RowBands, HaveTheRowsThatEachNodeReads) {

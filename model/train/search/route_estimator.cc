@@ -30,6 +30,24 @@ double MeanSquare(const std::vector<uint8_t>& codes, int zero) {
   return static_cast<double>(total) / static_cast<double>(codes.size());
 }
 
+// Whether the estimator knows a node: convolutions with ReLU or without, pools and a linear layer, padded with code 0.
+bool IsKnown(const NetworkPlan& plan, const PlannedNode& node) {
+  if (node.kind == NodeKind::kGate || node.of_sums || node.activation.function != proto::Activation::NONE) return false;
+  if (node.padding == 0) return true;
+  return node.input == kNetworkInput ? plan.padding_code.empty() : !plan.nodes[node.input].has_zero;
+}
+
+absl::Status CheckNodes(const NetworkPlan& plan) {
+  for (const PlannedNode& node : plan.nodes) {
+    if (IsKnown(plan, node)) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("node '", node.name,
+                     "' cannot be searched; accepted: convolutions with ReLU or without, padded with code 0, "
+                     "pools, a linear layer"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 RouteEstimator::RouteEstimator(const Artifact& artifact, const Ladder& ladder, std::span<const uint8_t> images,
@@ -52,6 +70,7 @@ absl::StatusOr<std::unique_ptr<RouteEstimator>> RouteEstimator::Create(const Art
                                                                        std::span<const uint8_t> images,
                                                                        const KernelTable& kernels, int threads) {
   if (absl::Status status = ValidateArtifact(artifact); !status.ok()) return status;
+  if (absl::Status status = CheckNodes(*PlanNetwork(artifact.spec)); !status.ok()) return status;
   const int64_t row = PlanNetwork(artifact.spec)->input_elements();
   if (images.empty() || static_cast<int64_t>(images.size()) % row != 0) {
     return absl::InvalidArgumentError(absl::StrCat(images.size(), " codes are not a whole number of images of ", row));
@@ -112,7 +131,8 @@ RouteEstimator::Values RouteEstimator::Run(const Route& route, std::span<const V
         values.codes[i] = std::move(out);
         break;
       }
-      case NodeKind::kGlobalPool: break;
+      case NodeKind::kGlobalPool:
+      case NodeKind::kGate: break;  // refused by Create
       case NodeKind::kLinear:
         values.layers.push_back(artifact_.points[ladder_.points[route[node.layer]]].layers[node.layer]);
         break;

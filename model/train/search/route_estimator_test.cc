@@ -1,5 +1,6 @@
 #include "model/train/search/route_estimator.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include "model/arch/registry.h"
 #include "model/engine/packed_network.h"
 #include "model/kernels/cpu/instruction_set.h"
+#include "model/testing/gated_network.h"
 #include "model/testing/random_artifact.h"
 #include "model/testing/reference_network.h"
 
@@ -175,6 +177,14 @@ TEST(RouteEstimatorTest, ResultDoesNotDependOnThreadsOrOnRoutesBefore) {
     EXPECT_EQ(a.layers[layer].bias, b.layers[layer].bias);
     EXPECT_EQ(a.layers[layer].residual_scale, b.layers[layer].residual_scale);
   }
+}
+
+TEST(RouteEstimatorTest, NodesThatItDoesNotKnowAreRefused) {
+  const Subject subject(kArchitectures[0]);
+  const Artifact gated = RandomArtifact(GatedNetwork(), 1);
+  const std::vector<uint8_t> images = RandomImages(gated, 2, 1);
+  const std::string message(RouteEstimator::Create(gated, subject.ladder, images, Kernels(), 1).status().message());
+  EXPECT_THAT(message, testing::HasSubstr("cannot be searched; accepted: convolutions with ReLU or without"));
 }
 
 TEST(RouteEstimatorTest, ImagesThatAreNoWholeRowsAreRefused) {
