@@ -111,9 +111,9 @@ void Interpreter::RunGroups(const NodeGroups& groups, const Rows& rows, Interpre
       const RowBands& bands = groups.bands[group.bands];
       for (int64_t row = 0; row < rows.count; ++row) {
         if (full_precision) {
-          RunBands<float>(bands, rows, {.first = row, .count = 1}, memory.float_bands[group.bands], memory);
+          RunBands<float>(bands, rows, row, memory.float_bands[group.bands], memory, after_node);
         } else {
-          RunBands<uint8_t>(bands, rows, {.first = row, .count = 1}, memory.code_bands[group.bands], memory);
+          RunBands<uint8_t>(bands, rows, row, memory.code_bands[group.bands], memory, after_node);
         }
       }
       first_node = group.end;
@@ -146,13 +146,13 @@ bool Interpreter::CanRunBands(const RowBands& bands, const Rows& rows) const {
 }
 
 template <class T>
-void Interpreter::RunBands(const RowBands& bands, const Rows& rows, const Part& part,
-                           std::vector<AlignedBuffer>& buffers, InterpreterMemory& memory) const {
+void Interpreter::RunBands(const RowBands& bands, const Rows& rows, int64_t row, std::vector<AlignedBuffer>& buffers,
+                           InterpreterMemory& memory, const AfterNode& after_node) const {
   const auto values = [&](int tensor, int64_t image) -> const T* {
     if (bands.Holds(tensor)) return buffers[tensor - bands.first].template as<T>();
     return Values<T>(memory, tensor) + image * activations_.map(tensor).image_stride();
   };
-  for (int64_t image = part.first * plan_.frames; image < (part.first + part.count) * plan_.frames; ++image) {
+  for (int64_t image = row * plan_.frames; image < (row + 1) * plan_.frames; ++image) {
     for (const BandStep& step : bands.steps) {
       const PlannedNode& node = plan_.nodes[step.node];
       const FeatureMap& map = activations_.maps[step.node];
@@ -172,6 +172,7 @@ void Interpreter::RunBands(const RowBands& bands, const Rows& rows, const Part& 
       } else {
         rows.panels->layers[node.layer].conv[ChoiceIndex(1)]->Run(images, memory.workspace.data());
       }
+      if (after_node != nullptr) after_node(node, step.node);
     }
   }
 }

@@ -84,8 +84,8 @@ class Interpreter {
   // Whether the chosen kernels can.
   bool CanRunBands(const RowBands& bands, const Rows& rows) const;
   template <class T>
-  void RunBands(const RowBands& bands, const Rows& rows, const Part& part, std::vector<AlignedBuffer>& buffers,
-                InterpreterMemory& memory) const;
+  void RunBands(const RowBands& bands, const Rows& rows, int64_t row, std::vector<AlignedBuffer>& buffers,
+                InterpreterMemory& memory, const AfterNode& after_node) const;
   // `border`: the pixel around each image; empty: it is there.
   template <class T>
   void CopyInput(const Rows& rows, std::span<const T> border, T* to) const;

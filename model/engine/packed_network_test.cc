@@ -321,7 +321,7 @@ TEST(PackedNetwork, ReportsANodeAfterEachPartOfABatchThatItTakes) {
   };
   ASSERT_TRUE(network->RunNodes(ToPointId(1), images, logits, *scratch, count).ok());
   EXPECT_EQ(logits, expected);
-  EXPECT_EQ(of_stem, 3);  // a row of its maps exceeds 2000 bytes, its weights do not
+  EXPECT_GE(of_stem, 3);  // a row of its maps exceeds 2000 bytes, its weights do not; bands are parts of a row
   EXPECT_EQ(of_head, 1);
 }
 

@@ -371,7 +371,8 @@ class LogTest(unittest.TestCase):
             server.read_to_end()
             events = [json.loads(line) for line in server.printed if line.startswith("{")]
         self.assertEqual(
-            [event["event"] for event in events], ["serving", "request_invalid", "not_ready", "draining", "stopped"]
+            [event["event"] for event in events],
+            ["serving", "request_invalid", "not_ready", "draining", "notice", "stopped"],
         )
         self.assertEqual(events[0]["model"], model)
         self.assertIn(events[1]["reason"], refusal.exception.message())
