@@ -168,12 +168,14 @@ CallIntakeOptions IntakeOptions(const ServerOptions& options, const ServedModel&
   return intake;
 }
 
-FrontRules MakeFrontRules(ModelInferCalls& infer, const Security& security, const CallIntake& intake) {
+FrontRules MakeFrontRules(ModelInferCalls& infer, const Security& security, const CallIntake& intake,
+                          int max_metadata_bytes) {
   return {.own_methods = {"/inference.GRPCInferenceService/ServerLive", "/grpc.health.v1.Health/Check",
                           "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"},
           .lasting_methods = {std::string(Health::kWatchMethod), std::string(StreamInferCalls::kMethod)},
           .refused_method = std::string(ModelInferCalls::kMethod),
           .refuse = [&infer](Duration left, bool must) { return infer.RefuseUnread(left, must); },
+          .max_metadata_bytes = static_cast<size_t>(max_metadata_bytes),
           .client_name_header = security.tls().client_authorities.empty() ? "" : kClientNameHeader,
           .calls_taken = [&intake] { return intake.calls_taken(); }};
 }
@@ -223,7 +225,7 @@ GrpcServer::GrpcServer(const ServerOptions& options, const Parts& parts)
               .observer = parts.observer,
               .security = parts.security},
       leave_limit_(std::min(kLeaveLimit, options.drain_timeout / 2)),
-      front_(MakeFrontRules(parts.infer, parts.security, intake_), parts.loop,
+      front_(MakeFrontRules(parts.infer, parts.security, intake_, options.connections.max_metadata_bytes), parts.loop,
              MakeFrontOptions(options, parts.security)),
       intake_(builder_, IntakeOptions(options, parts.model, front_), parts.loop,
               [this](IncomingCall& call) { return router_.Route(call); }),

@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/hash.h"
 #include "base/random.h"
@@ -23,6 +24,16 @@ std::string ShapeText(const model::TensorDescription& tensor) {
 absl::Status Differs(absl::string_view what, const std::string& other, const std::string& served) {
   return absl::InvalidArgumentError(
       absl::StrCat("the ", what, " is ", other, ", that of the served network is ", served, "; start another server"));
+}
+
+// What FP32 inputs stand for, with all digits.
+std::string FloatText(const model::NetworkDescription& description) {
+  if (!description.floats.has_value()) return "none";
+  const model::FloatInput& floats = *description.floats;
+  const auto exact = [](std::string* out, double value) { absl::StrAppendFormat(out, "%.17g", value); };
+  return absl::StrCat(floats.channels_first ? "NCHW" : "NHWC", ", scale ", absl::StrFormat("%.17g", floats.scale),
+                      ", mean ", absl::StrJoin(floats.mean, ",", exact), ", std ",
+                      absl::StrJoin(floats.deviation, ",", exact));
 }
 
 // The version that `text` names among those of `labels`.
@@ -64,6 +75,7 @@ absl::Status SameContract(const model::NetworkDescription& contract, const model
   if (other.output.name != contract.output.name || other.output.shape != contract.output.shape) {
     return Differs("output", ShapeText(other.output), ShapeText(contract.output));
   }
+  if (FloatText(other) != FloatText(contract)) return Differs("float input", FloatText(other), FloatText(contract));
   return absl::OkStatus();
 }
 

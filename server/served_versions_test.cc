@@ -125,6 +125,16 @@ TEST(SameContractTest, ANetworkThatClientsWouldHaveToKnowOfIsRefusedWithBothValu
   other.output.name = "scores";
   EXPECT_TRUE(absl::IsInvalidArgument(SameContract(served, other)));
   other.output = served.output;
+  other.floats = model::FloatInput{.channels_first = true, .scale = 1, .mean = {0.5}, .deviation = {0.25}};
+  EXPECT_EQ(
+      SameContract(served, other),
+      absl::InvalidArgumentError("the float input is NCHW, scale 1, mean 0.5, std 0.25, that of the served network "
+                                 "is none; start another server"));
+  model::NetworkDescription shifted = other;
+  EXPECT_TRUE(SameContract(other, shifted).ok());
+  shifted.floats->mean = {0.25};
+  EXPECT_TRUE(absl::IsInvalidArgument(SameContract(other, shifted))) << "the same floats would be other pixels";
+  other.floats.reset();
   other.name = "products";
   EXPECT_TRUE(absl::IsInvalidArgument(SameContract(served, other)));
 }

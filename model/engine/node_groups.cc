@@ -1,6 +1,7 @@
 #include "model/engine/node_groups.h"
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -34,9 +35,9 @@ bool RunTogether(int64_t a, int64_t b) {
 NodeGroups GroupNodes(const NetworkPlan& plan, const ActivationPlan& activations, int value_bytes, int64_t near_bytes) {
   NodeGroups all;
   std::vector<NodeGroup>& groups = all.groups;
+  const int64_t large_bytes = std::min(near_bytes, std::numeric_limits<int64_t>::max() / kLargeMaps) * kLargeMaps;
   for (int i = 0; i < static_cast<int>(plan.nodes.size());) {
-    std::optional<RowBands> bands =
-        BandsFrom(plan, activations, i, value_bytes, kLargeMaps * near_bytes, kLargeMaps * near_bytes);
+    std::optional<RowBands> bands = BandsFrom(plan, activations, i, value_bytes, large_bytes, large_bytes);
     if (bands.has_value()) {
       i = bands->end;
       groups.push_back({.end = i, .rows = 1, .bands = static_cast<int>(all.bands.size())});

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <iterator>
 #include <new>
 #include <utility>
@@ -193,8 +194,11 @@ void Front::Accept(int listener) {
   setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   TlsConnection tls;
   if (tls_.is_on()) {
-    const auto context = tls_.Context();
-    if (context != nullptr) tls = ServeTls(*context->native_handle(), client);
+    try {
+      const auto context = tls_.Context();
+      if (context != nullptr) tls = ServeTls(*context->native_handle(), client);
+    } catch (const std::exception&) {  // no memory for a new certificate's context: as without it
+    }
   }
   if ((tls_.is_on() && tls == nullptr) || !Serve(client, std::move(tls), pair[0])) {
     for (const int descriptor : {client, pair[0], pair[1]}) close(descriptor);

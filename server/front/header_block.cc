@@ -109,11 +109,12 @@ absl::string_view HeaderEncoder::Encode(const HeaderList& headers, absl::string_
   for (size_t i = 0; i < headers.size(); ++i) {
     const absl::string_view name = headers.name(i);
     if (!replacement.name.empty() && name == replacement.name) continue;
-    if (!headers.may_be_indexed(i)) {
-      AppendLiteral(block_, kNeverIndexed, name, headers.value(i));
-    } else if (name == kTimeoutHeader) {
+    if (name == kTimeoutHeader) {
       // Nearly every timeout is another one: in the table it would only displace what comes again.
-      AppendLiteral(block_, kPlain, name, timeout.empty() ? headers.value(i) : timeout);
+      AppendLiteral(block_, headers.may_be_indexed(i) ? kPlain : kNeverIndexed, name,
+                    timeout.empty() ? headers.value(i) : timeout);
+    } else if (!headers.may_be_indexed(i)) {
+      AppendLiteral(block_, kNeverIndexed, name, headers.value(i));
     } else {
       Append(name, headers.value(i));
     }

@@ -198,7 +198,7 @@ void RequestStream::LeaveNow() {
   if (!is_raw_ && !has_failed_) responses_.InjectGoaway(last_stream_, kNoError);
   if (!waits_ || !(is_own_ || is_lasting_)) return;
   waits_ = false;
-  RefuseUnseen();
+  ResetCall(kRefusedStream);
 }
 
 // Of HEADERS and CONTINUATION.
@@ -233,7 +233,8 @@ void RequestStream::EndBlock(const FrontTurn& turn) {
 void RequestStream::TakeCall(const FrontTurn& turn) {
   last_stream_ = block_head_.stream;
   // gRPC would ignore it, or the client knows that it comes too late.
-  if (last_stream_ > responses_.last_stream()) return RefuseUnseen();
+  if (last_stream_ > responses_.last_stream()) return ResetCall(kRefusedStream);
+  if (MetadataBytes() > rules_.max_metadata_bytes) return ResetCall(kEnhanceYourCalm);
   is_own_ = is_lasting_ = is_refusable_ = false;
   timeout_.reset();
   for (size_t i = 0; i < headers_.size(); ++i) {
@@ -251,7 +252,7 @@ void RequestStream::TakeCall(const FrontTurn& turn) {
 bool RequestStream::Resume(const FrontTurn& turn) {
   if (waits_ && last_stream_ > responses_.last_stream()) {  // gRPC would ignore it by now
     waits_ = false;
-    RefuseUnseen();
+    ResetCall(kRefusedStream);
   }
   waits_ = waits_ && !Decide(turn);
   return !waits_;
@@ -301,10 +302,16 @@ void RequestStream::Refuse(absl::string_view answer, bool ends_request) {
   refused_[block_head_.stream] = ends_request;
 }
 
-// As not looked at: the client may make the call elsewhere.
-void RequestStream::RefuseUnseen() {
+size_t RequestStream::MetadataBytes() const {
+  const std::string& name = rules_.client_name_header;
+  return headers_.bytes() + (name.empty() ? 0 : name.size() + client_name_.size() + kHeaderOverhead);
+}
+
+// With kRefusedStream the call counts as not looked at: the client may make it elsewhere. gRPC's clients understand
+// kEnhanceYourCalm as RESOURCE_EXHAUSTED.
+void RequestStream::ResetCall(uint32_t error) {
   std::string reset;
-  AppendNumberFrame(reset, FrameType::kRstStream, block_head_.stream, kRefusedStream);
+  AppendNumberFrame(reset, FrameType::kRstStream, block_head_.stream, error);
   Refuse(reset, /*ends_request=*/true);
 }
 

@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -39,6 +40,9 @@ struct FrontRules {
   // The answer (RefusalBlock) to a call of refused_method that is refused unread, because it has only so much time left
   // or, `must`, whatever it has. Null: it is not refused. Valid until the same thread asks again.
   std::function<const std::string*(Duration left, bool must)> refuse;
+  // Of the headers of a call, counted as HTTP/2 does. A call with more is reset: gRPC would skip a part of them, and
+  // with it entries of the table that later calls refer to.
+  size_t max_metadata_bytes = std::numeric_limits<size_t>::max();
   // A header in which gRPC gets the name in the client's certificate; what clients send in it is dropped. "": none.
   std::string client_name_header = {};
   // The calls that the intake has ever taken, own ones not counted. Null: it takes all between two turns.
@@ -110,7 +114,8 @@ class RequestStream {
   bool Decide(const FrontTurn& turn);
   bool TryRefuse(Duration left, bool must);
   void Refuse(absl::string_view answer, bool ends_request);
-  void RefuseUnseen();
+  void ResetCall(uint32_t error);
+  size_t MetadataBytes() const;
   void Pass(absl::string_view timeout);
   void DropData();
   void Settings();

@@ -323,5 +323,21 @@ TEST_F(NamedRequestStreamTest, ANameThatNoHeaderCouldHaveIsNone) {
   EXPECT_THAT(Names(std::string(65, 'a'), {}), ElementsAre(""));
 }
 
+TEST_F(RequestStreamTest, ACallWithTooManyHeadersIsResetAndGrpcSeesNothingOfIt) {
+  rules_.max_metadata_bytes = 300;
+  Headers headers = {{":method", "POST"}, {":scheme", "http"}, {":path", kOther}, {"x", std::string(200, 'x')}};
+  Take(client_.HeadersFrame(1, headers, kEndHeaders | kEndStream));
+  EXPECT_THAT(Passed(), IsEmpty());
+  const std::vector<Frame> answers = TakeAnswers();
+  ASSERT_THAT(answers, SizeIs(1));
+  EXPECT_EQ(answers[0].head.type, FrameType::kRstStream);
+  constexpr uint32_t kEnhanceYourCalm = 11;  // RFC 9113, 7
+  EXPECT_EQ(ReadNumber(answers[0].payload.data(), 4), kEnhanceYourCalm);
+
+  headers.pop_back();
+  Take(client_.HeadersFrame(3, headers, kEndHeaders | kEndStream));
+  EXPECT_THAT(Passed(), ElementsAre("3 headers"));
+}
+
 }  // namespace
 }  // namespace anybit::server

@@ -70,14 +70,14 @@ class RequestStreamTest : public ::testing::Test {
   Duration refuse_below_{};  // calls with less time left
   Duration asked_left_{};
   bool asked_must_ = false;
-  const FrontRules rules_ = {.own_methods = {kOwn},
-                             .lasting_methods = {kLasting},
-                             .refused_method = kInfer,
-                             .refuse = [this](Duration left, bool must) {
-                               asked_left_ = left;
-                               asked_must_ = must;
-                               return left < refuse_below_ || must ? &refusal_ : nullptr;
-                             }};
+  FrontRules rules_ = {.own_methods = {kOwn},
+                       .lasting_methods = {kLasting},
+                       .refused_method = kInfer,
+                       .refuse = [this](Duration left, bool must) {
+                         asked_left_ = left;
+                         asked_must_ = must;
+                         return left < refuse_below_ || must ? &refusal_ : nullptr;
+                       }};
   MonoTime now_{std::chrono::seconds(1)}, arrived_ = now_;
   int calls_ = 1000;
   int64_t for_intake_ = 0;
