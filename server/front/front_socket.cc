@@ -20,25 +20,19 @@ namespace {
 // bytes for us, and each costs far more than a byte of a message does.
 constexpr int kMaxReceives = 64;
 
-void GrantReceives(SSL* tls) { BIO_set_app_data(SSL_get_rbio(tls), reinterpret_cast<void*>(intptr_t{kMaxReceives})); }
-
-// Takes one of those granted. False if there is none left.
-bool TakeReceive(BIO* bio) {
-  const auto left = reinterpret_cast<intptr_t>(BIO_get_app_data(bio));
-  if (left > 0) BIO_set_app_data(bio, reinterpret_cast<void*>(left - 1));
-  return left > 0;
-}
-
-bool HasReceives(SSL* tls) { return reinterpret_cast<intptr_t>(BIO_get_app_data(SSL_get_rbio(tls))) > 0; }
+intptr_t ReceivesLeft(BIO* bio) { return reinterpret_cast<intptr_t>(BIO_get_app_data(bio)); }
+void SetReceivesLeft(BIO* bio, intptr_t left) { BIO_set_app_data(bio, reinterpret_cast<void*>(left)); }
 
 int DescriptorOf(BIO* bio) { return static_cast<int>(reinterpret_cast<intptr_t>(BIO_get_data(bio))); }
 
 int Receive(BIO* bio, char* into, int size) {
   BIO_clear_retry_flags(bio);
-  if (!TakeReceive(bio)) {
+  const intptr_t left = ReceivesLeft(bio);
+  if (left == 0) {
     BIO_set_retry_read(bio);
     return -1;
   }
+  SetReceivesLeft(bio, left - 1);
   const ssize_t received = recv(DescriptorOf(bio), into, static_cast<size_t>(size), 0);
   if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) BIO_set_retry_read(bio);
   return static_cast<int>(received);
@@ -121,14 +115,14 @@ absl::string_view FrontSocket::Read(std::span<char> into) {
 // has read enough.
 absl::string_view FrontSocket::ReadTls(std::span<char> into) {
   size_t size = 0;
-  GrantReceives(tls_.get());
+  SetReceivesLeft(SSL_get_rbio(tls_.get()), kMaxReceives);
   while (size < into.size()) {
     ERR_clear_error();
     const int read = SSL_read(tls_.get(), into.data() + size, ClampedSize(into.size() - size));
     if (read <= 0) {
       const bool goes_on = MayGoOn(read);
       has_ended_ = !goes_on && size == 0;
-      const bool is_cut = goes_on && !HasReceives(tls_.get());
+      const bool is_cut = goes_on && ReceivesLeft(SSL_get_rbio(tls_.get())) == 0;
       may_read_ = is_cut || (size > 0 && (is_closing_ || !goes_on));  // then the next read goes on, or finds the end
       break;
     }

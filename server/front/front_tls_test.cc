@@ -142,16 +142,6 @@ TEST_F(FrontTlsTest, MovesBytesBothWays) {
   EXPECT_EQ(client->Read(answer.size()), answer);
 }
 
-// More records than a turn reads, all there before the first one: no event tells of the rest.
-TEST_F(FrontTlsTest, ACallInRecordsOfOneByteArrives) {
-  Start(false);
-  const auto client = Connect();
-  ASSERT_TRUE(client->ShakeHands());
-  const std::string bytes = ClientFrames::Begin() + ClientFrames().Call(1, kInfer, "", std::string(200, 'x'));
-  for (const char byte : bytes) ASSERT_TRUE(client->Send(std::string(1, byte)));
-  while (grpc_[0]->Calls() < 1) front_->Wait(1ms);
-}
-
 TEST_F(FrontTlsTest, TellsGrpcTheNameInTheCertificateWhateverTheClientSays) {
   Start(true);
   const auto client = Connect(authority_.Issue({.name = "search"}));

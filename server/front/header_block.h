@@ -77,10 +77,7 @@ class HeaderEncoder {
     absl::string_view value;
   };
   // `timeout`, unless empty, takes the place of the value of grpc-timeout. The view is valid until the next call.
-  absl::string_view Encode(const HeaderList& headers, absl::string_view timeout, Replacement replacement);
-  absl::string_view Encode(const HeaderList& headers, absl::string_view timeout) {
-    return Encode(headers, timeout, Replacement());
-  }
+  absl::string_view Encode(const HeaderList& headers, absl::string_view timeout, Replacement replacement = {});
 
  private:
   struct Entry {

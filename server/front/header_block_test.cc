@@ -52,6 +52,17 @@ TEST(HeaderBlockTest, HeadersThatMustNotBeIndexedStaySo) {
   EXPECT_FALSE(decoded.may_be_indexed(0));
 }
 
+TEST(HeaderBlockTest, AnotherTimeoutTakesThePlaceOfOneThatMustNotBeIndexedToo) {
+  HeaderList headers;
+  headers.Add("grpc-timeout", "50m", /*may_be_indexed=*/false);
+  HeaderEncoder encoder;
+  HeaderDecoder decoder;
+  HeaderList decoded;
+  ASSERT_TRUE(decoder.Decode(encoder.Encode(headers, "17u"), kEnough, decoded));
+  EXPECT_EQ(decoded.value(0), "17u");
+  EXPECT_FALSE(decoded.may_be_indexed(0));
+}
+
 TEST(HeaderBlockTest, EveryHeaderThatComesAgainIsAReference) {
   const Headers call = {{":method", "POST"}, {":path", "/service/Method"}, {"te", "trailers"}};
   ClientFrames client;
