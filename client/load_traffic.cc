@@ -7,19 +7,12 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "base/arrivals/arrival_times.h"
 
 namespace anybit::client {
 namespace {
 
 using std::chrono::nanoseconds;
-
-absl::StatusOr<std::vector<MonoTime>> ReadRecorded(const LoadOptions& options) {
-  if (!options.arrival_times.empty()) return ReadArrivalTimes(options.arrival_times);
-  const std::vector<std::string> paths = absl::StrSplit(options.azure, ',');
-  return ReadAzureInvocations(paths, options.azure_part);
-}
 
 nanoseconds Seconds(double seconds) { return nanoseconds(static_cast<int64_t>(seconds * 1e9)); }
 
@@ -34,7 +27,8 @@ absl::StatusOr<Traffic> MakeTraffic(const LoadOptions& options, std::span<const 
   if (shortest != nanoseconds::max()) traffic.time_unit = shortest;
   if (options.time_unit) traffic.time_unit = *options.time_unit;
   if (!options.replays()) return traffic;
-  absl::StatusOr<std::vector<MonoTime>> recorded = ReadRecorded(options);
+  absl::StatusOr<std::vector<MonoTime>> recorded =
+      ReadRecording(options.arrival_times, options.azure, options.azure_part);
   if (!recorded.ok()) return recorded.status();
   if (recorded->empty()) {
     return absl::InvalidArgumentError(absl::StrCat(options.arrival_times, options.azure, " has no arrival to replay"));

@@ -10,6 +10,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "base/arrivals/minute_counts.h"
 #include "base/arrivals/text_lines.h"
@@ -108,6 +109,13 @@ absl::StatusOr<std::vector<MonoTime>> ReadAzureInvocations(std::span<const std::
   constexpr double kMinute = static_cast<double>(Duration(std::chrono::minutes(1)).count());
   for (const double instant : instants) arrivals.push_back(MonoTime(Duration(std::llround(instant * kMinute))));
   return arrivals;
+}
+
+absl::StatusOr<std::vector<MonoTime>> ReadRecording(const std::string& arrival_times, absl::string_view azure,
+                                                    const AzureOptions& azure_part) {
+  if (azure.empty()) return ReadArrivalTimes(arrival_times);
+  const std::vector<std::string> paths = absl::StrSplit(azure, ',');
+  return ReadAzureInvocations(paths, azure_part);
 }
 
 void StretchTo(double per_second, std::vector<MonoTime>& arrivals) {

@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "base/time.h"
 
 namespace anybit {
@@ -37,6 +38,10 @@ struct AzureOptions {
 // invocations.
 absl::StatusOr<std::vector<MonoTime>> ReadAzureInvocations(std::span<const std::string> paths,
                                                            const AzureOptions& options);
+
+// What a program's flags --arrival_times and --azure (files joined by commas) name; one of them is empty.
+absl::StatusOr<std::vector<MonoTime>> ReadRecording(const std::string& arrival_times, absl::string_view azure,
+                                                    const AzureOptions& azure_part);
 
 // Moves the ascending instants apart or together until their mean rate is `per_second`; the first one stays.
 void StretchTo(double per_second, std::vector<MonoTime>& arrivals);

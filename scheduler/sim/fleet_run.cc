@@ -9,7 +9,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "base/arrivals/arrival_times.h"
 #include "base/file.h"
 #include "scheduler/sim/check_policies.h"
@@ -25,13 +24,8 @@ constexpr double kDefaultLoad = 2;
 
 absl::StatusOr<std::vector<RatePhase>> Phases(const SimulateOptions& options, double per_second) {
   if (options.azure.empty() && options.arrival_times.empty()) return DayPhases(per_second);
-  absl::StatusOr<std::vector<MonoTime>> instants;
-  if (options.azure.empty()) {
-    instants = ReadArrivalTimes(options.arrival_times);
-  } else {
-    const std::vector<std::string> paths = absl::StrSplit(options.azure, ',');
-    instants = ReadAzureInvocations(paths, options.azure_part);
-  }
+  const absl::StatusOr<std::vector<MonoTime>> instants =
+      ReadRecording(options.arrival_times, options.azure, options.azure_part);
   if (!instants.ok()) return instants.status();
   if (instants->empty()) return absl::InvalidArgumentError("the recording has no arrival");
   return RecordedPhases(*instants, per_second);

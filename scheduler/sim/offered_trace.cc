@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <utility>
 
-#include "absl/strings/str_split.h"
 #include "base/arrivals/arrival_times.h"
 #include "base/arrivals/workloads.h"
 #include "scheduler/sim/traces/arrival_files.h"
@@ -27,13 +26,9 @@ absl::StatusOr<OfferedTrace> MakeTrace(const SimulateOptions& options, const Pro
   trace.objective = options.objective.value_or(DefaultObjective(profile));
   absl::StatusOr<std::vector<MonoTime>> arrivals;
   const bool replayed = !options.arrival_times.empty() || !options.azure.empty();
-  if (!options.arrival_times.empty()) {
-    trace.name = options.arrival_times;
-    arrivals = ReadArrivalTimes(options.arrival_times);
-  } else if (!options.azure.empty()) {
-    trace.name = options.azure;
-    const std::vector<std::string> paths = absl::StrSplit(options.azure, ',');
-    arrivals = ReadAzureInvocations(paths, options.azure_part);
+  if (replayed) {
+    trace.name = options.azure.empty() ? options.arrival_times : options.azure;
+    arrivals = ReadRecording(options.arrival_times, options.azure, options.azure_part);
   } else {
     trace.name = options.workloads;
     trace.load = options.load.value_or(0.8);

@@ -15,6 +15,7 @@
 #include "scheduler/observer.h"
 #include "scheduler/policies/registry.h"
 #include "scheduler/policy.h"
+#include "scheduler/sim/world/arrival_walk.h"
 #include "scheduler/sim/world/edge.h"
 #include "scheduler/sim/world/shared_runner.h"
 #include "scheduler/sim/world/sim_event_loop.h"
@@ -60,28 +61,26 @@ class BatchRecorder final : public SchedulerObserver {
   std::vector<BatchRecord>& batches_;
 };
 
-// Submits each request at its arrival, through the edge where there is one. One timer walks through them, so that the
-// loop's timers stay few.
+// Submits each request at its arrival, through the edge where there is one.
 class Arrivals {
  public:
   Arrivals(const Profile& profile, std::span<const OfferedRequest> requests, SimEventLoop& loop, Scheduler& scheduler,
            Edge* edge, std::vector<RequestRecord>& records)
-      : profile_(profile), requests_(requests), loop_(loop), scheduler_(scheduler), edge_(edge), records_(records) {}
+      : profile_(profile),
+        requests_(requests),
+        loop_(loop),
+        scheduler_(scheduler),
+        edge_(edge),
+        records_(records),
+        walk_(
+            loop, requests.size(), [this](size_t i) { return requests_[i].arrival; }, [this](size_t i) { Submit(i); }) {
+  }
 
-  void Start() { WaitForNext(); }
+  void Start() { walk_.Start(); }
 
   size_t answered() const { return answered_; }
 
  private:
-  void WaitForNext() {
-    if (next_ == requests_.size()) return;
-    loop_.PostAt(requests_[next_].arrival, [this] {
-      const MonoTime now = requests_[next_].arrival;
-      while (next_ < requests_.size() && requests_[next_].arrival == now) Submit(next_++);
-      WaitForNext();
-    });
-  }
-
   void Submit(size_t i) {
     const OfferedRequest& request = requests_[i];
     SubmitRequest submitted{.deadline = request.deadline,
@@ -132,7 +131,7 @@ class Arrivals {
   Edge* const edge_;
   std::vector<RequestRecord>& records_;
 
-  size_t next_ = 0;
+  ArrivalWalk walk_;
   size_t answered_ = 0;
   double floor_ = 0;
   PointSet allowed_ = PointsAbove(profile_, 0);
@@ -193,12 +192,7 @@ Profile Shown(Profile profile, const SimulationOptions& options) {
 }
 
 std::unique_ptr<SimRunner> MakeSimRunner(SimEventLoop& loop, const Profile& truth, const SimulationOptions& options) {
-  const int spread = static_cast<int>(std::lround(options.noise * 1000));
-  return std::make_unique<SimRunner>(loop, truth,
-                                     SimRunnerOptions{.slots = options.slots,
-                                                      .seed = options.seed,
-                                                      .least_permille = 1000 - spread,
-                                                      .most_permille = 1000 + spread});
+  return std::make_unique<SimRunner>(loop, truth, NoisyOptions(options.slots, options.noise, options.seed));
 }
 
 std::unique_ptr<SharedRunner> MakeSharedRunner(SimEventLoop& loop, const Profile& truth,

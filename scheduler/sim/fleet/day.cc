@@ -69,11 +69,13 @@ Duration LengthOf(std::span<const RatePhase> phases) {
   return length;
 }
 
+Duration Shortened(Duration time, double ratio) {
+  return Duration(std::llround(static_cast<double>(time.count()) / ratio));
+}
+
 std::vector<RatePhase> Shortened(std::span<const RatePhase> phases, double ratio) {
   std::vector<RatePhase> shortened(phases.begin(), phases.end());
-  for (RatePhase& phase : shortened) {
-    phase.length = Duration(std::llround(static_cast<double>(phase.length.count()) / ratio));
-  }
+  for (RatePhase& phase : shortened) phase.length = Shortened(phase.length, ratio);
   return shortened;
 }
 

@@ -20,7 +20,8 @@ std::vector<RatePhase> RecordedPhases(std::span<const MonoTime> instants, double
 
 Duration LengthOf(std::span<const RatePhase> phases);
 
-// All lengths divided by `ratio`.
+// Divided by `ratio`; of phases, all lengths.
+Duration Shortened(Duration time, double ratio);
 std::vector<RatePhase> Shortened(std::span<const RatePhase> phases, double ratio);
 
 }  // namespace anybit::scheduler::sim

@@ -1,7 +1,6 @@
 #include "scheduler/sim/fleet/fleet.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <memory>
 #include <utility>
@@ -11,18 +10,16 @@
 #include "base/random.h"
 #include "scheduler/policies/registry.h"
 #include "scheduler/policy.h"
+#include "scheduler/sim/fleet/day.h"
 #include "scheduler/sim/fleet/replica.h"
+#include "scheduler/sim/world/arrival_walk.h"
 #include "scheduler/sim/world/sim_event_loop.h"
 #include "scheduler/sim/world/sim_runner.h"
 
 namespace anybit::scheduler::sim {
 namespace {
 
-Duration Shortened(Duration time, double lapse) {
-  return Duration(std::llround(static_cast<double>(time.count()) / lapse));
-}
-
-FleetOptions Shortened(FleetOptions options) {
+FleetOptions WithTimesShortened(FleetOptions options) {
   for (Duration* time :
        {&options.startup, &options.scrape_period, &options.interval, &options.autoscaler.up_window,
         &options.autoscaler.down_window, &options.autoscaler.up.period, &options.autoscaler.down.period}) {
@@ -40,7 +37,10 @@ class Fleet {
         arrivals_(arrivals),
         options_(options),
         end_(MonoTime() + day),
-        autoscaler_(options.autoscaler) {
+        autoscaler_(options.autoscaler),
+        walk_(
+            loop_, arrivals.size(), [this](size_t i) { return arrivals_[i]; },
+            [this](size_t i) { Submit(arrivals_[i]); }) {
     const auto count = static_cast<size_t>((day + options.interval - Duration(1)) / options.interval);
     result_.intervals.resize(count);
     for (size_t i = 0; i < count; ++i) {
@@ -51,7 +51,7 @@ class Fleet {
 
   FleetResult Run() {
     for (int i = 0; i < options_.autoscaler.min_replicas; ++i) Add(Duration(0));
-    WaitForArrival();
+    walk_.Start();
     WaitForScrape();
     loop_.Run();
     CountReplicas(end_);
@@ -81,27 +81,12 @@ class Fleet {
   }
 
   void Add(Duration startup) {
-    const int spread = static_cast<int>(std::lround(options_.noise * 1000));
-    auto runner =
-        std::make_unique<SimRunner>(loop_, profile_,
-                                    SimRunnerOptions{.slots = options_.slots,
-                                                     .seed = MixSeed(options_.seed, static_cast<uint64_t>(made_)),
-                                                     .least_permille = 1000 - spread,
-                                                     .most_permille = 1000 + spread});
+    const uint64_t seed = MixSeed(options_.seed, static_cast<uint64_t>(made_));
+    auto runner = std::make_unique<SimRunner>(loop_, profile_, NoisyOptions(options_.slots, options_.noise, seed));
     ++made_;
     members_.push_back({.replica = std::make_unique<Replica>(loop_, std::move(runner), policy_, profile_),
                         .ready = loop_.Now() + startup});
     result_.most_replicas = std::max(result_.most_replicas, static_cast<int>(members_.size()));
-  }
-
-  // One timer walks through the arrivals, so that the loop's timers stay few.
-  void WaitForArrival() {
-    if (next_ == arrivals_.size()) return;
-    loop_.PostAt(arrivals_[next_], [this] {
-      const MonoTime now = arrivals_[next_];
-      while (next_ < arrivals_.size() && arrivals_[next_] == now) Submit(arrivals_[next_++]);
-      WaitForArrival();
-    });
   }
 
   // To the next ready replica in turn; the first ones are always ready.
@@ -170,12 +155,12 @@ class Fleet {
   const MonoTime end_;
   SimEventLoop loop_;
   Autoscaler autoscaler_;
+  ArrivalWalk walk_;
   FleetResult result_;
   std::vector<Member> members_;  // the oldest first
   std::vector<std::unique_ptr<Replica>> leaving_;
   std::vector<std::unique_ptr<Replica>> ended_;  // their schedulers end with the loop
   int64_t made_ = 0;                             // replicas
-  size_t next_ = 0;
   size_t turn_ = 0;
   MonoTime counted_{};
 };
@@ -203,7 +188,7 @@ absl::StatusOr<FleetResult> RunFleet(const Profile& profile, std::span<const Mon
   if (absl::Status status = Validate(options); !status.ok()) return status;
   const absl::StatusOr<std::unique_ptr<SchedulingPolicy>> policy = MakePolicy(options.policy, profile);
   if (!policy.ok()) return policy.status();
-  return Fleet(profile, **policy, arrivals, Shortened(day, options.time_lapse), Shortened(options)).Run();
+  return Fleet(profile, **policy, arrivals, Shortened(day, options.time_lapse), WithTimesShortened(options)).Run();
 }
 
 }  // namespace anybit::scheduler::sim

@@ -39,16 +39,14 @@ void ReplicaMetrics::Scrape(MonoTime now) {
 std::vector<std::optional<double>> ReplicaMetrics::Signals(Duration minute) const {
   if (samples_.size() < 2) return std::vector<std::optional<double>>(kFleetSignals);
   const Sample& last = samples_.back();
-  const auto since = [&](Duration age) {
-    return std::find_if(samples_.begin(), samples_.end(), [&](const Sample& s) { return s.at >= last.at - age; });
-  };
-  double work = 0;
   const auto recent =
-      std::find_if(samples_.begin(), samples_.end(), [&](const Sample& s) { return s.at > last.at - minute; });
+      std::partition_point(samples_.begin(), samples_.end(), [&](const Sample& s) { return s.at <= last.at - minute; });
+  double work = 0;
   for (auto sample = recent; sample != samples_.end(); ++sample) work += sample->queue_work;
   work /= static_cast<double>(samples_.end() - recent);
 
-  const Sample& first = *since(2 * minute);
+  const Sample& first = *std::partition_point(samples_.begin(), samples_.end(),
+                                              [&](const Sample& s) { return s.at < last.at - 2 * minute; });
   const auto served = static_cast<double>(last.served - first.served);
   const auto ended = static_cast<double>(last.ended - first.ended);
   const double seconds = ToSeconds(last.at - first.at);

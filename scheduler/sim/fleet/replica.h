@@ -4,12 +4,10 @@
 #define ANYBIT_SCHEDULER_SIM_FLEET_REPLICA_H_
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <vector>
 
-#include "absl/functional/any_invocable.h"
 #include "base/time.h"
 #include "scheduler/admission/admission.h"
 #include "scheduler/batch_runner.h"
@@ -57,7 +55,7 @@ class ReplicaMetrics final : public SchedulerObserver {
   int waiting_rows_ = 0;
   int64_t rows_ = 0, ended_ = 0, served_ = 0;
   double deficit_ = 0;
-  std::deque<Sample> samples_;
+  std::vector<Sample> samples_;  // in the order of time
 };
 
 class Replica {

@@ -1,10 +1,16 @@
 #include "scheduler/sim/world/sim_runner.h"
 
+#include <cmath>
 #include <utility>
 
 #include "base/random.h"
 
 namespace anybit::scheduler::sim {
+
+SimRunnerOptions NoisyOptions(int slots, double noise, uint64_t seed) {
+  const int spread = static_cast<int>(std::lround(noise * 1000));
+  return {.slots = slots, .seed = seed, .least_permille = 1000 - spread, .most_permille = 1000 + spread};
+}
 
 SimRunner::SimRunner(EventLoop& loop, Profile profile, SimRunnerOptions options)
     : loop_(loop), profile_(std::move(profile)), options_(options), random_(options.seed) {}

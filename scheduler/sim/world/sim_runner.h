@@ -21,6 +21,9 @@ struct SimRunnerOptions {
   int fail_one_in = 0;  // batches that end with an Internal error, at random; 0: none
 };
 
+// Slots whose latencies are uniform within `noise` (0.05: five per cent) of the profile's.
+SimRunnerOptions NoisyOptions(int slots, double noise, uint64_t seed);
+
 class SimRunner final : public BatchRunner {
  public:
   // `loop` must outlive the runner.
