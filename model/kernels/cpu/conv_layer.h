@@ -34,6 +34,9 @@ struct RowRange {
   int64_t first = 0;
   int64_t count = -1;  // -1: all
   int64_t in_base = 0, residual_base = 0, out_base = 0;
+
+  // Of a map of `height` rows.
+  int64_t CountOf(int64_t height) const { return count < 0 ? height : count; }
 };
 
 // The operands of one call. Images of a map lie image_stride() elements apart. Elements are codes, or floats at full

@@ -4,6 +4,7 @@
 #include <random>
 #include <string>
 #include <tuple>
+#include <variant>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -158,6 +159,8 @@ bool ConvLayerTest::CheckScaled(const Shape& shape, const Range& range, int64_t 
   if (layer == nullptr) return false;
   EXPECT_GT(layer->panel_bytes(), 0);
   EXPECT_LE(layer->workspace_bytes(), MaxWorkspaceBytes(kernels(), node, maps));
+  EXPECT_EQ(layer->TakesRows(), std::holds_alternative<DirectConvolution>(algorithm()) ||
+                                    std::holds_alternative<DepthwiseConvolution>(algorithm()));
   AlignedBuffer workspace(layer->workspace_bytes());
   std::fill_n(workspace.data(), workspace.bytes(), 0xa5);  // any contents
   const TileScope scope(kernels());

@@ -46,7 +46,7 @@ class DepthwiseConv : public ConvLayer {
     const auto* residual = static_cast<const uint8_t*>(images.residual);
     auto* out = static_cast<uint8_t*>(images.out);
     const RowRange& range = images.rows;
-    const int64_t end = range.count < 0 ? node_.out.height : range.first + range.count;
+    const int64_t end = range.first + range.CountOf(node_.out.height);
     for (int64_t image = 0; image < images.count; ++image) {
       for (int64_t y = range.first; y < end; ++y) {
         const int64_t from = image * maps_.in.image_stride() +

@@ -83,7 +83,7 @@ class DirectInput {
 
   // The values of some images, or of some rows of one, that windows read.
   struct Part {
-    int64_t first, values;  // elements, from the first of `images` on
+    int64_t first, values;  // elements, from image `first` of Prepare on
   };
 
   Windows Prepare(const KernelTable& kernels, const void* images, int64_t first, const Part& part,
@@ -255,7 +255,7 @@ class DirectConv : public ConvLayer {
   }
 
   // Neighbouring outputs that a kernel may compute together (ConvCall::run), or 0.
-  int Run() const {
+  int RunLength() const {
     const bool whole_steps = maps_.in.stored_channels % kLanes == 0;
     if (node_.kernel != 3 || node_.stride != 1 || !whole_steps || BlocksFor(node_.out.channels) > 2) return 0;
     int64_t parts = 1;
@@ -274,8 +274,8 @@ class DirectConv : public ConvLayer {
   void RunGroup(const ConvImages& images, int64_t first, int64_t count, uint8_t* workspace) const {
     const RowRange& range = images.rows;
     const DirectInput::Windows windows = input_.Prepare(kernels_, images.in, first, PartFor(range, count), workspace);
-    const int64_t out_bytes = IsFloat(operand_) ? 4 : 1, rows = range.count < 0 ? node_.out.height : range.count;
-    const int run = Run();
+    const int64_t out_bytes = IsFloat(operand_) ? 4 : 1, rows = range.CountOf(node_.out.height);
+    const int run = RunLength();
     const int pixels_of_call = run > 1 ? kPixelsPerCall / run * run : PixelsOfCalls(count * rows * node_.out.width);
     const auto* residuals = static_cast<const uint8_t*>(images.residual);
     Pixels pixels;

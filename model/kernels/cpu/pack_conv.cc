@@ -60,8 +60,8 @@ double GuessedWinogradCost(WinogradKind kind, const PlannedNode& node, int64_t i
   return (shape.words ? 1.0 : 0.5) * products * (1 + transforms + few_tiles);
 }
 
-// Products on tiles cost so little that V, U and M decide: of 256 channels, F(4x4) takes as long as a direct
-// convolution on tiles; of 512 two thirds of it (Emerald Rapids, a study's kernels).
+// Products on tiles cost so little that the transforms decide: with 256 channels, F(4x4) takes as long as a direct
+// convolution on tiles; with 512 two thirds of it (Emerald Rapids, kernels of a prototype).
 double GuessedWinogradTileCost(WinogradKind kind, const PlannedNode& node, int64_t images) {
   const WinogradShape shape = ShapeOf(kind);
   const double channels = static_cast<double>(std::min(node.in.channels, node.out.channels));

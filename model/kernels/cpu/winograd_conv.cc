@@ -61,9 +61,10 @@ WinogradKernels KernelsOf(const WinogradConvolution& algorithm, const KernelTabl
   return found;
 }
 
-// Whether products on tiles are those of this layer: sums of bytes in lanes of 32 bits, by whole steps.
-bool HasTileProducts(const KernelTable& kernels, const WinogradShape& shape, int64_t steps) {
-  return kernels.tiles != nullptr && !shape.words && !kernels.narrow_bytes && steps * kStepBytes % kTileStepBytes == 0;
+// Whether products on tiles are those of a layer: sums of bytes in lanes of 32 bits, by whole steps.
+bool HasTileProducts(const KernelTable& kernels, const WinogradShape& shape, int64_t stored_channels) {
+  return kernels.tiles != nullptr && !shape.words && !kernels.narrow_bytes &&
+         stored_channels * shape.depth_rows() % kTileStepBytes == 0;
 }
 
 class WinogradConv : public ConvLayer {
@@ -207,10 +208,10 @@ std::unique_ptr<ConvLayer> PackWinogradConv(const WinogradConvolution& algorithm
   if (!HasTiles(node, ShapeOf(kind))) return nullptr;
   if (maps.in.stored_channels % kLanes != 0) return nullptr;
   if (kernels.winograd[static_cast<int>(kind)].multiply == nullptr) return nullptr;
+  if (algorithm.tiles && !HasTileProducts(kernels, ShapeOf(kind), maps.in.stored_channels)) return nullptr;
   std::optional<WinogradPanel> panel = PackWinograd(kind, kernels.narrow_bytes, weights.codes, node.out.channels,
                                                     node.in.channels, maps.in.stored_channels, weights.highest_input);
   if (!panel.has_value()) return nullptr;
-  if (algorithm.tiles && !HasTileProducts(kernels, ShapeOf(kind), panel->steps)) return nullptr;
   return std::make_unique<WinogradConv>(algorithm, kernels, node, maps, weights, *std::move(panel));
 }
 
@@ -220,6 +221,7 @@ int64_t MaxWinogradWorkspaceBytes(const KernelTable& kernels, const PlannedNode&
     const WinogradShape shape = ShapeOf(static_cast<WinogradKind>(kind));
     if (!HasTiles(node, shape)) continue;
     for (const int64_t multiple : {kMinTiles, int64_t{kTilePixels}}) {
+      if (multiple == kTilePixels && !HasTileProducts(kernels, shape, in.stored_channels)) continue;
       const TileBlocking blocking(kernels, shape, in.stored_channels, node.out.channels, multiple);
       bytes = std::max(bytes, blocking.workspace_bytes(kernels));
     }
