@@ -9,13 +9,13 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/listening_sockets.h"
+#include "model/format/network_name.h"
 #include "server/device_request.h"
 #include "server/shown_text.h"
 
@@ -39,8 +39,6 @@ constexpr Duration kLeastReloadInterval = std::chrono::milliseconds(10);
 constexpr int kLeastMetadataBytes = 1024;  // gRPC's own headers take some hundred
 constexpr int kMaxMetadataBytes = 1 << 20;
 constexpr int kMaxHttpConnections = 100'000;
-
-constexpr size_t kMaxModelNameBytes = 128;  // of a network in an artifact
 
 constexpr absl::string_view kDefaultName = "default";
 
@@ -75,14 +73,12 @@ absl::Status CheckSecurity(const SecurityOptions& security) {
   return CheckDuration("reload_interval", security.reload_interval);
 }
 
-// A name as an artifact may have it: it stands in paths, labels of metrics and file names.
+// "" stands for the artifact's own name.
 absl::Status CheckModelName(absl::string_view name) {
-  const bool is_legal = std::all_of(name.begin(), name.end(), [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == '-';
-  });
-  if (is_legal && name.size() <= kMaxModelNameBytes) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("--model_name is ", ShownText(name), ", not 1 to ", kMaxModelNameBytes,
-                                                 " characters of [A-Za-z0-9_.-]"));
+  if (name.empty() || model::IsNetworkName(name)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("--model_name is ", ShownText(name), ", not 1 to ",
+                                                 model::kMaxNameBytes, " characters of ",
+                                                 model::kNetworkNameCharacters));
 }
 
 // Threads that wait for each other's processor make every latency of the profile wrong.

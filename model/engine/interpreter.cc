@@ -246,7 +246,7 @@ void Interpreter::RunMaxPool(const PlannedNode& node, int index, const ConvImage
   const RowRange& rows = images.rows;
   const T* in = static_cast<const T*>(images.in);
   T* out = static_cast<T*>(images.out);
-  const MaxPoolCall call{.out_height = rows.count < 0 ? to.height : rows.count,
+  const MaxPoolCall call{.out_height = rows.CountOf(to.height),
                          .out_width = to.width,
                          .channels = to.stored_channels,
                          .size = node.pool,
@@ -263,11 +263,6 @@ void Interpreter::RunMaxPool(const PlannedNode& node, int index, const ConvImage
       kernels_.max_pool_floats(call, corner, first);
     }
   }
-}
-
-int Interpreter::SourceOf(const PlannedNode& node) const {
-  const PlannedNode* pool = plan_.PoolReadBy(node);
-  return pool == nullptr ? node.input : pool->input;
 }
 
 void Interpreter::GatherSums(const PlannedNode* pool, const FeatureMap& map, const uint8_t* image,
@@ -316,7 +311,7 @@ void Interpreter::RunLinear(const PlannedNode& node, const Rows& rows, Interpret
 void Interpreter::RunLinearRows(const PlannedNode& node, const Rows& rows, int64_t first, int64_t count,
                                 InterpreterMemory& memory) const {
   const LayerPanels& layer = rows.panels->layers[node.layer];
-  const int source = SourceOf(node);
+  const int source = plan_.SourceOf(node);
   const FeatureMap& map = activations_.map(source);
   const uint8_t* in = Values<uint8_t>(memory, source) + first * plan_.frames * map.image_stride();
   std::array<int, kLinearRows> digits{};
@@ -339,7 +334,7 @@ void Interpreter::RunLinearRows(const PlannedNode& node, const Rows& rows, int64
 void Interpreter::RunLinearFloats(const PlannedNode& node, const Rows& rows, int64_t first, int64_t count,
                                   InterpreterMemory& memory) const {
   const LayerPanels& layer = rows.panels->layers[node.layer];
-  const int source = SourceOf(node);
+  const int source = plan_.SourceOf(node);
   const FeatureMap& map = activations_.map(source);
   const float* in = Values<float>(memory, source) + first * plan_.frames * map.image_stride();
   const size_t stride = memory.pool_sums.size();

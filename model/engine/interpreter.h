@@ -120,8 +120,6 @@ class Interpreter {
                   std::vector<int32_t>& sums) const;
   void GatherSums(const PlannedNode* pool, const FeatureMap& map, const float* image, std::span<float> sums) const;
 
-  // The node, or network input, whose values a linear node reads: a global pool's input in place of the pool.
-  int SourceOf(const PlannedNode& node) const;
 
   // The values that node `index` made, or the network's input.
   template <class T>

@@ -25,7 +25,7 @@ void Interpreter::Finish(const PlannedNode& node, int index, const Rows& rows, c
       }
       if (!border.empty()) FillBorder<T>(map, border, image);
     } else {
-      const bool activates = node.activation.function != proto::Activation::NONE;
+      const bool activates = !node.activation.is_none();
       if (activates) ActivateFloats(map, node.activation, image);
       // A convolution has rounded its values before the activation.
       if (rows.panels->bfloat16 && (activates || node.kind == NodeKind::kGate)) {
@@ -41,7 +41,7 @@ void Interpreter::RunConvOfSums(const PlannedNode& node, int index, const Rows& 
                                 InterpreterMemory& memory) const {
   const LayerPanels& layer = rows.panels->layers[node.layer];
   const LayerEpilogue& epilogue = *layer.epilogue;
-  const int source = SourceOf(node);
+  const int source = plan_.SourceOf(node);
   const FeatureMap &from = activations_.map(source), &to = activations_.maps[index];
   for (int64_t row = part.first; row < part.first + part.count; ++row) {
     const T* image = Values<T>(memory, source) + row * from.image_stride();
@@ -50,7 +50,7 @@ void Interpreter::RunConvOfSums(const PlannedNode& node, int index, const Rows& 
       GatherSums(plan_.PoolReadBy(node), from, image, memory.pool_sums);
       int16_t* words = memory.pool_words.data();
       const int digits = SplitSums(std::span(memory.pool_sums).first(node.depth), words);
-      const int highest = node.activation.is_tabled() ? kTableCodes - 1 : epilogue.highest_code;
+      const int highest = epilogue.highest_of_sums();
       for (int64_t o = 0; o < node.out.channels; ++o) {
         const int64_t sum = SumOf(layer, node.depth, o, words, digits);
         out[o] = Requantize(sum, epilogue.scale[o], epilogue.bias[o], highest);

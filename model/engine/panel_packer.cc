@@ -50,7 +50,7 @@ PointPanels PanelPacker::EmptyPanels(PointId point) const {
   const ArtifactPoint& of = artifact_.points[ToIndex(point)];
   PointPanels panels;
   panels.full_precision = of.full_precision;
-  panels.bfloat16 = of.full_precision && of.info.weight_bits == kBfloat16Bits;
+  panels.bfloat16 = of.is_bfloat16();
   panels.point = &of;
   panels.borders.resize(plan_.nodes.size());
   for (size_t i = 0; i < plan_.nodes.size() && !of.full_precision; ++i) {
@@ -102,10 +102,10 @@ PanelPacker::LayerWeights PanelPacker::WeightsOf(PointId point, int layer) const
   weights.conv = {.scale = epilogue.scale,
                   .bias = epilogue.bias,
                   .residual_scale = epilogue.residual_scale,
-                  .highest_output = node.activation.is_tabled() ? kTableCodes - 1 : epilogue.highest_code};
+                  .highest_output = epilogue.highest_of_sums()};
   if (artifact_point.full_precision) {
     weights.conv.floats = store.full;
-    weights.conv.bfloat16 = artifact_point.info.weight_bits == kBfloat16Bits;
+    weights.conv.bfloat16 = artifact_point.is_bfloat16();
     if (weights.conv.bfloat16) {
       for (float full : store.full) weights.floats.push_back(RoundToBfloat16(full));
       weights.conv.floats = weights.floats;

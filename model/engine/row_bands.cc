@@ -11,7 +11,7 @@ bool HasRows(const NetworkPlan& plan, const ActivationPlan& activations, int ind
   const PlannedNode& node = plan.nodes[index];
   if (node.kind != NodeKind::kConv && node.kind != NodeKind::kMaxPool) return false;
   if (node.of_sums) return false;
-  if (floats) return node.activation.function == proto::Activation::NONE;
+  if (floats) return node.activation.is_none();
   const FeatureMap& map = activations.maps[index];
   return !node.activation.is_tabled() && !(node.has_zero && (map.before > 0 || map.after > 0));
 }

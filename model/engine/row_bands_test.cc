@@ -108,6 +108,7 @@ TEST(RowBands, TakeNoNodeWhoseMapIsFinishedAsAWhole) {
         const FeatureMap& map = network.activations.maps[index];
         EXPECT_NE(node.kind, NodeKind::kGate) << node.name;
         EXPECT_FALSE(node.activation.is_tabled()) << node.name;
+        EXPECT_FALSE(value_bytes == 4 && !node.activation.is_none()) << node.name;
         EXPECT_FALSE(value_bytes == 1 && node.has_zero && map.before + map.after > 0) << node.name;
       }
       refused += !bands.has_value();

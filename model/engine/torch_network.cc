@@ -70,14 +70,14 @@ class TorchNetworkImpl : public TorchNetwork {
 
   // Rounded to bfloat16 at a point of such numbers.
   static torch::Tensor InPrecisionOf(const ArtifactPoint& point, const torch::Tensor& x) {
-    return point.info.weight_bits == kBfloat16Bits ? x.to(torch::kBFloat16).to(torch::kFloat32) : x;
+    return point.is_bfloat16() ? x.to(torch::kBFloat16).to(torch::kFloat32) : x;
   }
 
   // The epilogue over sums [N, O, H, W] (whole numbers); codes as float32 of the same shape.
   static torch::Tensor ApplyEpilogue(const torch::Tensor& sums, const LayerEpilogue& layer,
                                      const torch::Tensor* residual) {
     const torch::Tensor acc = sums.to(torch::kInt64).contiguous();
-    const int highest = layer.table.empty() ? layer.highest_code : kTableCodes - 1;
+    const int highest = layer.highest_of_sums();
     torch::Tensor codes = torch::empty(acc.sizes(), torch::kFloat32);
     const torch::Tensor added = residual != nullptr ? residual->contiguous() : torch::Tensor();
     const int64_t* in = acc.const_data_ptr<int64_t>();
@@ -114,7 +114,7 @@ class TorchNetworkImpl : public TorchNetwork {
     torch::Tensor z = y * Floats(layer.scale).reshape({1, -1, 1, 1}) + Floats(layer.bias).reshape({1, -1, 1, 1});
     if (residual != nullptr) z = z + *residual * layer.residual_scale;
     z = InPrecisionOf(p, node.relu ? torch::relu(z) : z);
-    if (node.activation.function == proto::Activation::NONE) return z;
+    if (node.activation.is_none()) return z;
     return InPrecisionOf(p, Activated(node.activation, z));
   }
 

@@ -61,9 +61,8 @@ absl::StatusOr<Activation> ReadActivation(const proto::Activation& activation) {
   if (read.function == proto::Activation::NONE || !proto::Activation::Function_IsValid(read.function)) {
     return Invalid("activation ", static_cast<int>(read.function), " is not known");
   }
-  // Values of a network stay far below the square root of the largest float.
-  constexpr float kMaxParameter = 1e6f;
-  const bool within = std::fabs(read.alpha) <= kMaxParameter && std::fabs(read.beta) <= kMaxParameter;
+  const bool within =
+      std::fabs(read.alpha) <= kMaxActivationParameter && std::fabs(read.beta) <= kMaxActivationParameter;
   if (!within || (read.is_clip() && !(read.alpha > 0))) {
     return Invalid("activation ", proto::Activation::Function_Name(read.function), " of ", read.alpha, " and ",
                    read.beta);

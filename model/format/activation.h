@@ -13,13 +13,17 @@ struct Activation {
   ActivationFunction function = proto::Activation::NONE;  // NONE: a ReLU or nothing, as the node says
   float alpha = 0, beta = 0;
 
+  bool is_none() const { return function == proto::Activation::NONE; }
   bool is_clip() const { return function == proto::Activation::CLIP; }
   // Whether integer points have a table for it.
-  bool is_tabled() const { return function != proto::Activation::NONE && !is_clip(); }
+  bool is_tabled() const { return !is_none() && !is_clip(); }
   // Whether it gives nothing below 0.
   bool is_non_negative() const;
   friend bool operator==(const Activation&, const Activation&) = default;
 };
+
+// Of alpha and beta: values of a network stay far below the square root of the largest float.
+inline constexpr float kMaxActivationParameter = 1e6f;
 
 // The function's value, with a relative error of a few 2^-24.
 float Activate(const Activation& activation, float x);

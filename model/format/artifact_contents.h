@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "model/format/bfloat16.h"
 #include "model/format/code_range.h"
 #include "model/format/network_description.h"
 #include "model/format/network_spec.h"
@@ -23,6 +24,8 @@ struct LayerStore {
   std::vector<float> full;   // like q8, or empty
 };
 
+inline constexpr int kTableCodes = 256;
+
 // One layer at one operating point.
 struct LayerEpilogue {
   CodeRange weights;         // ignored at full precision
@@ -33,6 +36,9 @@ struct LayerEpilogue {
   // Of a convolution whose activation has a table, at a quantized point; its scale and bias then give codes 0..255.
   std::vector<uint8_t> table;  // [256], of codes 0..highest_code
   int zero_code = 0;           // the output's code for 0
+
+  // The highest code that scale and bias give, which the table, if there is one, reads.
+  int highest_of_sums() const { return table.empty() ? highest_code : kTableCodes - 1; }
 };
 
 // One gate at a quantized point.
@@ -48,9 +54,9 @@ struct ArtifactPoint {
   int64_t accuracy_images = 0;
   std::vector<LayerEpilogue> layers;  // by layer index of the plan
   std::vector<GateEpilogue> gates;    // by gate index of the plan; empty at full precision
-};
 
-inline constexpr int kTableCodes = 256;
+  bool is_bfloat16() const { return full_precision && info.weight_bits == kBfloat16Bits; }
+};
 
 struct Artifact {
   NetworkSpec spec;

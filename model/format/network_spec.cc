@@ -2,12 +2,14 @@
 
 #include <map>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/utf8.h"
 #include "model/format/float_input_spec.h"
 #include "model/format/invalid.h"
+#include "model/format/network_name.h"
 
 namespace anybit::model {
 namespace {
@@ -28,15 +30,16 @@ constexpr int64_t kMaxMacs = int64_t{1} << 38;     // of one row: minutes with t
 constexpr int64_t kHighestCode = 255;
 constexpr int64_t kMaxWeightMagnitude = 128;
 
-// A network's name is the model's on the wire, where dashes and capitals are usual.
+// A network's name is the model's on the wire, where dashes and capitals are usual; others have neither.
 absl::Status CheckName(const std::string& name, const char* what, bool is_network) {
-  if (name.empty() || name.size() > 128) {
-    return Invalid(what, " name of ", name.size(), " characters, expected 1..128");
+  if (name.empty() || name.size() > kMaxNameBytes) {
+    return Invalid(what, " name of ", name.size(), " characters, expected 1..", kMaxNameBytes);
   }
   for (char c : name) {
-    const bool legal = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
-    if (legal || (is_network && ((c >= 'A' && c <= 'Z') || c == '-'))) continue;
-    return Invalid(what, " name '", name, "' has a character outside ", is_network ? "[A-Za-z0-9_.-]" : "[a-z0-9_.]");
+    if (IsInNetworkName(c) && (is_network || (c != '-' && !absl::ascii_isupper(static_cast<unsigned char>(c)))))
+      continue;
+    return Invalid(what, " name '", name, "' has a character outside ",
+                   is_network ? kNetworkNameCharacters : "[a-z0-9_.]");
   }
   return absl::OkStatus();
 }

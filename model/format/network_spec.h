@@ -74,6 +74,11 @@ struct NetworkPlan {
     if (node.input == kNetworkInput || nodes[node.input].kind != NodeKind::kGlobalPool) return nullptr;
     return &nodes[node.input];
   }
+  // The node, or network input, whose map `node` reads: in place of a global pool, which stores nothing, the pool's.
+  int SourceOf(const PlannedNode& node) const {
+    const PlannedNode* const pool = PoolReadBy(node);
+    return pool == nullptr ? node.input : pool->input;
+  }
   int64_t input_elements() const { return frames * input.elements(); }  // of one row
   int classes() const { return static_cast<int>(nodes.back().out.channels); }
 };

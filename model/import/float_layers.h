@@ -31,7 +31,7 @@ struct FloatLayer {
   std::vector<float> weights;
   std::vector<double> scale, bias;  // [out]
 
-  bool is_activated() const { return relu || activation.function != proto::Activation::NONE; }
+  bool is_activated() const { return relu || !activation.is_none(); }
   bool is_non_negative() const { return relu || activation.is_non_negative(); }
   bool has_weights() const { return kind == NodeKind::kConv || kind == NodeKind::kLinear; }
   int64_t depth() const;

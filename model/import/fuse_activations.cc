@@ -119,7 +119,7 @@ class Fuser {
     }
   }
 
-  // The same with a number: (x * g) / 6, (x * g) * 0.5, x * (g * 0.5), and g / 6.
+  // The same with a number: (x * g) / 6, (x * g) * 0.5, (x * 0.5) * g, and g / 6.
   void FuseScaled(GraphNode& node) const {
     const bool divides = node.op == "Div";
     const auto scaled = [&](double factor) {

@@ -160,7 +160,7 @@ absl::Status LowerClip(const GraphNode& node, Lowering& state) {
   const absl::StatusOr<float> highest = Limit(node, "max", 2, largest, state);
   if (!highest.ok()) return highest.status();
   if (!(*lowest <= *highest)) return Lowering::Refuse(node, "limits ", *lowest, " and ", *highest);
-  if (*lowest == 0 && *highest > 0 && *highest < largest && *highest <= 1e6f) {
+  if (*lowest == 0 && *highest > 0 && *highest < largest && *highest <= kMaxActivationParameter) {
     value = Activated(node, {.function = proto::Activation::CLIP, .alpha = *highest}, *std::move(value), state);
     if (!value.ok()) return value.status();
     state.Set(node, *std::move(value));

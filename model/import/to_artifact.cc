@@ -85,7 +85,7 @@ class ArtifactWriter {
         conv.set_stride(layer.stride);
         conv.set_padding(layer.padding);
         if (layer.depthwise) conv.set_groups(static_cast<int32_t>(layer.out.channels));
-        if (layer.activation.function == proto::Activation::NONE) {
+        if (layer.activation.is_none()) {
           conv.set_without_relu(!layer.relu);
           break;
         }

@@ -310,7 +310,7 @@ absl::Status CheckKernelsExist(const NetworkPlan& plan) {
   };
   for (const PlannedNode& node : plan.nodes) {
     if (node.kind == NodeKind::kGate) return missing("node '", node.name, "' is a gate");
-    if (node.activation.function != proto::Activation::NONE) {
+    if (!node.activation.is_none()) {
       return missing("node '", node.name, "' has the activation ",
                      proto::Activation::Function_Name(node.activation.function));
     }

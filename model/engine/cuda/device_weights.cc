@@ -7,7 +7,6 @@
 #include <set>
 #include <utility>
 
-#include "model/format/bfloat16.h"
 #include "model/format/code_range.h"
 #include "model/kernels/cuda/conv_plan.h"
 #include "model/kernels/cuda/item_bodies.h"
@@ -67,7 +66,7 @@ ConvProblem ProblemOf(const Artifact& artifact, const NetworkPlan& plan, const M
   if (node.has_residual) problem.residual_stored = layout.StoredOf(node.residual);
   problem.depthwise = node.depthwise;
   problem.full_precision = artifact.points[point].full_precision;
-  problem.bfloat16 = problem.full_precision && artifact.points[point].info.weight_bits == kBfloat16Bits;
+  problem.bfloat16 = artifact.points[point].is_bfloat16();
   if (problem.full_precision) return problem;
   const CodeRange& range = artifact.points[point].layers[layer].weights;
   problem.codes = CodesOf(range);

@@ -31,7 +31,6 @@
 #include "model/engine/cuda/testing/host_device.h"
 #include "model/engine/packed_network.h"
 #include "model/format/artifact.h"
-#include "model/format/bfloat16.h"
 #include "model/kernels/cpu/instruction_set.h"
 #include "model/kernels/cuda/conv_plan.h"
 #include "model/testing/random_artifact.h"
@@ -118,7 +117,7 @@ struct Pair {
     float largest = 0;
     for (float logit : expected) largest = std::max(largest, std::abs(logit));
     // A sum that another order rounds to another bfloat16 number moves a logit by some 2^-9 of a value.
-    const float part = !of.full_precision ? 0 : of.info.weight_bits == kBfloat16Bits ? 0x1p-6f : 1e-4f;
+    const float part = !of.full_precision ? 0 : of.is_bfloat16() ? 0x1p-6f : 1e-4f;
     const float allowed = part * largest;
     int64_t wrong = 0;
     for (int64_t row = 0; row < rows; ++row) {

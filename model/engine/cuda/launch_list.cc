@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "model/format/bfloat16.h"
 #include "model/kernels/cuda/conv_plan.h"
 #include "model/kernels/cuda/portable.h"
 
@@ -19,7 +18,7 @@ bool IsFull(const LaunchContext& context, PointId point) {
 }
 
 bool IsBfloat16(const LaunchContext& context, PointId point) {
-  return IsFull(context, point) && context.artifact.points[ToIndex(point)].info.weight_bits == kBfloat16Bits;
+  return context.artifact.points[ToIndex(point)].is_bfloat16();
 }
 
 // Of any layer, at any point, with any algorithm.
@@ -39,12 +38,6 @@ int64_t LargestWorkspace(const LaunchContext& context, int64_t images) {
 
 const void* MapOf(const LaunchContext& context, int node, const SlotMemory& slot) {
   return node == kNetworkInput ? slot.input : slot.buffers[context.layout.buffers[node]];
-}
-
-// The node, or network input, whose map a linear node reads: a global pool's input in place of the pool.
-int SourceOf(const LaunchContext& context, const PlannedNode& node) {
-  const PlannedNode* pool = context.plan.PoolReadBy(node);
-  return pool == nullptr ? node.input : pool->input;
 }
 
 std::vector<KernelCall> ConvNodeCalls(const LaunchContext& context, PointId point, const DevicePanel& panel, int index,
@@ -94,7 +87,7 @@ std::vector<KernelCall> LinearNodeCalls(const LaunchContext& context, PointId po
                                         const PlannedNode& node, int rows, const SlotMemory& slot) {
   const PlannedNode* pool = context.plan.PoolReadBy(node);
   const FeatureShape& shape = pool == nullptr ? node.in : pool->in;
-  const int source = SourceOf(context, node);
+  const int source = context.plan.SourceOf(node);
   const bool floats = IsFull(context, point);
   const GatherCall gather{.rows = rows,
                           .pixels = pool == nullptr ? shape.height * shape.width : pool->pooled(),

@@ -64,7 +64,7 @@ double Output(const NetworkPlan& plan, const PlannedNode& node, const Artifact& 
   for (int64_t d = 0; node.kind == NodeKind::kLinear && d < node.depth; ++d) sum += weights[o * node.depth + d] * in[d];
   const double value = sum * layer.scale[o] + layer.bias[o] +
                        (residual == nullptr ? 0 : (*residual)[index] * double{layer.residual_scale});
-  if (node.activation.function != proto::Activation::NONE) return Activate(node.activation, static_cast<float>(value));
+  if (!node.activation.is_none()) return Activate(node.activation, static_cast<float>(value));
   return node.kind == NodeKind::kConv && node.relu ? std::max(0.0, value) : value;
 }
 

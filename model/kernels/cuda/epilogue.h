@@ -36,7 +36,7 @@ ANYBIT_KERNEL float FloatValue(float sum, const Epilogue& epilogue, int64_t pixe
     y = FusedMultiplyAdd(added, epilogue.residual_scale, y);
   }
   y = y > 0 || !epilogue.relu ? y : 0;
-  return epilogue.bfloat16 ? RoundedToBfloat16(y) : y;
+  return RoundedIf(epilogue.bfloat16, y);
 }
 
 }  // namespace anybit::model::cuda

@@ -13,6 +13,7 @@
 #include "model/kernels/cuda/algorithm.h"
 #include "model/kernels/cuda/conv_plan.h"
 #include "model/kernels/cuda/portable.h"
+#include "model/kernels/cuda/testing/conv_case.h"
 #include "model/kernels/cuda/testing/run_on_host.h"
 #include "model/kernels/testing/conv_cases.h"
 
@@ -28,10 +29,6 @@ struct Way {
   std::string name;
 };
 
-int Stored(int64_t channels, bool image) {
-  return static_cast<int>(image && channels <= 4 ? 4 : RoundUpTo(channels, 16));
-}
-
 // A convolution with random operands. Weights have all 24 bits of a float, also where bfloat16 numbers are multiplied:
 // to round them is the kernels' part.
 class FloatConv {
@@ -39,21 +36,9 @@ class FloatConv {
   FloatConv(const ConvShape& shape, bool bfloat16, bool with_residual, uint64_t seed)
       : node_(NodeOf(shape)), bfloat16_(bfloat16), weights_(node_.weights()) {
     node_.relu = shape.out % 2 == 0;
-    problem_ = {.geometry = {.in_height = static_cast<int>(node_.in.height),
-                             .in_width = static_cast<int>(node_.in.width),
-                             .in_channels = static_cast<int>(node_.in.channels),
-                             .kernel = node_.kernel,
-                             .stride = node_.stride,
-                             .padding = node_.padding,
-                             .out_height = static_cast<int>(node_.out.height),
-                             .out_width = static_cast<int>(node_.out.width),
-                             .outputs = static_cast<int>(node_.out.channels),
-                             .out_stored = Stored(node_.out.channels, false),
-                             .images = 1},
-                .in_stored = Stored(node_.in.channels, !shape.depthwise),
-                .depthwise = shape.depthwise,
-                .full_precision = true,
-                .bfloat16 = bfloat16};
+    problem_ = ProblemOfShape(node_, /*image_input=*/true);
+    problem_.full_precision = true;
+    problem_.bfloat16 = bfloat16;
     if (with_residual) problem_.residual_stored = problem_.geometry.out_stored;
     std::mt19937_64 random(seed);
     const auto draw = [&](double lo, double hi) {

@@ -50,8 +50,7 @@ ANYBIT_KERNEL void RunItem(const DepthwiseCall& call, int64_t item) {
     if (word < g.outputs) {
       VisitWindow(g, PixelAt(g, pixel), [&](int tap, int64_t from) {
         const float weight = call.float_weights[word * g.kernel * g.kernel + tap];
-        sum = FusedMultiplyAdd(FloatOf(call.in[from * words + word]),
-                               call.epilogue.bfloat16 ? RoundedToBfloat16(weight) : weight, sum);
+        sum = FusedMultiplyAdd(FloatOf(call.in[from * words + word]), RoundedIf(call.epilogue.bfloat16, weight), sum);
       });
     }
     static_cast<float*>(call.out)[item] = FloatValue(sum, call.epilogue, pixel, word, g.outputs);
@@ -146,7 +145,7 @@ ANYBIT_KERNEL void RunItem(const GatherCall& call, int64_t item) {
     }
   }
   if (call.floats) {
-    static_cast<float*>(call.out)[item] = call.bfloat16 ? RoundedToBfloat16(float_sum) : float_sum;
+    static_cast<float*>(call.out)[item] = RoundedIf(call.bfloat16, float_sum);
   } else {
     static_cast<int32_t*>(call.out)[item] = sum;
   }
@@ -168,8 +167,7 @@ ANYBIT_KERNEL uint32_t DirectPanelWord(const PanelCall& call, int output, int ta
   uint32_t packed = 0;
   for (int i = 0; i < per_word && word * per_word + i < call.channels; ++i) {
     const int64_t at = first + word * per_word + i;
-    if (call.operand == Operand::kFloats)
-      return BitsOf(call.bfloat16 ? RoundedToBfloat16(call.full[at]) : call.full[at]);
+    if (call.operand == Operand::kFloats) return BitsOf(RoundedIf(call.bfloat16, call.full[at]));
     if (call.operand == Operand::kBfloat16) {
       packed |= Bfloat16Of(call.full[at]) << (bits * i);
       continue;
@@ -300,9 +298,8 @@ ANYBIT_BODY void RunLinearBlock(Block& block, const LinearCall& call) {
           const int64_t at = (first_row + r) * call.depth + d, weight = output * call.depth + d;
           if (call.floats) {
             const float full = static_cast<const float*>(call.weights)[weight];
-            sums[thread].floats[r] =
-                FusedMultiplyAdd(static_cast<const float*>(call.in)[at], call.bfloat16 ? RoundedToBfloat16(full) : full,
-                                 sums[thread].floats[r]);
+            sums[thread].floats[r] = FusedMultiplyAdd(static_cast<const float*>(call.in)[at],
+                                                      RoundedIf(call.bfloat16, full), sums[thread].floats[r]);
           } else {
             sums[thread].codes[r] +=
                 int64_t{static_cast<const int32_t*>(call.in)[at]} * static_cast<const int8_t*>(call.weights)[weight];

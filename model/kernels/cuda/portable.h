@@ -84,6 +84,7 @@ ANYBIT_KERNEL uint32_t Bfloat16Of(float value) {
   return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
 }
 ANYBIT_KERNEL float RoundedToBfloat16(float value) { return FloatOf(Bfloat16Of(value) << 16); }
+ANYBIT_KERNEL float RoundedIf(bool bfloat16, float value) { return bfloat16 ? RoundedToBfloat16(value) : value; }
 
 // 16 bytes that are read and written at once.
 struct alignas(16) Chunk {

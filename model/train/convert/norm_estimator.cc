@@ -19,14 +19,17 @@ namespace {
 
 constexpr double kPixelStep = 1.0 / 255;
 
-// The largest gain of a channel before a depthwise convolution.
-constexpr float kMaxFactor = 32;
-
 // Values by which an activation step is chosen: the standard error of its squared error is then below one percent.
 constexpr int64_t kStepSamples = 1 << 16;
 
+// Real value before activation and quantization: sums * scale + bias, per channel, plus the residual.
+struct Affine {
+  std::vector<float> scale, bias;
+  double residual_step = 0;
+  int residual_zero = 0;  // the residual's code that stands for 0
+};
+
 // Gives the sums of each channel the moments of the fp32 point. A channel with constant sums gets only the mean.
-template <typename Affine>
 Affine MatchMoments(const Moments& moments, const FloatStatistics::Layer& wanted) {
   constexpr double kSmallestDeviation = 1e-6;  // sums are whole numbers: a smaller deviation is rounding
   Affine affine;
@@ -42,7 +45,7 @@ Affine MatchMoments(const Moments& moments, const FloatStatistics::Layer& wanted
 }
 
 // About kStepSamples values of a layer before activation and quantization.
-template <typename Sum, typename Affine>
+template <typename Sum>
 std::vector<float> SampleValues(const Chunks& sums, const Chunks* residual, const Affine& affine) {
   int64_t total = 0;
   for (const torch::Tensor& chunk : sums) total += chunk.numel();
@@ -76,8 +79,7 @@ torch::Tensor EngineCodes(const torch::Tensor& sums, const torch::Tensor* residu
   const Sum* in = acc.template const_data_ptr<Sum>();
   const uint8_t* add = residual != nullptr ? added.const_data_ptr<uint8_t>() : nullptr;
   uint8_t* out = codes.mutable_data_ptr<uint8_t>();
-  const bool tabled = !layer.table.empty();
-  const int highest = tabled ? kTableCodes - 1 : layer.highest_code;
+  const int highest = layer.highest_of_sums();
   const int64_t area = acc.size(2) * acc.size(3), channels = acc.size(1);
   for (int64_t plane = 0; plane < acc.size(0) * channels; ++plane) {
     const float scale = layer.scale[plane % channels], bias = layer.bias[plane % channels];
@@ -87,18 +89,60 @@ torch::Tensor EngineCodes(const torch::Tensor& sums, const torch::Tensor* residu
                                                        layer.residual_scale, highest);
     }
   }
-  if (!tabled) return codes;
+  if (layer.table.empty()) return codes;
   for (int64_t i = 0; i < codes.numel(); ++i) out[i] = layer.table[out[i]];
   return codes;
 }
 
 // The ratio of `exact` to the error of (codes - zero) * step, of as many rows as `exact` has.
-double SqnrOf(const torch::Tensor& exact, const torch::Tensor& codes, double step, int zero,
-              const std::vector<float>& factors = {}) {
+double SqnrOf(const torch::Tensor& exact, const torch::Tensor& codes, double step, int zero) {
   const torch::Tensor wanted = exact.to(torch::kFloat64);
-  torch::Tensor got = (codes.slice(0, 0, exact.size(0)).to(torch::kFloat64) - zero) * step;
-  if (!factors.empty()) got = got / PerChannel(factors);
+  const torch::Tensor got = (codes.slice(0, 0, exact.size(0)).to(torch::kFloat64) - zero) * step;
   return DecibelsOf(wanted.square().sum().item<double>(), (wanted - got).square().sum().item<double>());
+}
+
+// Completes the epilogue of a layer whose sums `affine` makes values of, of which `samples` are some; returns what the
+// codes of its output stand for.
+ActivationRange FitOutput(const PlannedNode& node, const Affine& affine, std::span<const float> samples,
+                          LayerEpilogue& layer) {
+  ActivationRange output;
+  double step = 0, offset = 0;  // of the epilogue's codes: value = (code - offset) * step
+  if (node.activation.is_tabled()) {
+    const auto function = [&](float x) { return Activate(node.activation, x); };
+    const TableRange table = BestTableRange(samples, function);
+    std::vector<float> activated;
+    for (const float x : samples) activated.push_back(function(x));
+    const ActivationRange range = BestActivationRange(activated, layer.highest_code);
+    for (int i = 0; i < kTableCodes; ++i) {
+      const double y = function(static_cast<float>(table.lo + i * table.step));
+      const double code = std::nearbyint(y / range.step) + range.zero;
+      layer.table.push_back(static_cast<uint8_t>(std::clamp<double>(code, 0, layer.highest_code)));
+    }
+    layer.zero_code = range.zero;
+    output = range;
+    step = table.step;
+    offset = -table.lo / table.step;
+  } else {
+    std::vector<float> clipped(samples.begin(), samples.end());
+    if (node.activation.is_clip()) {
+      for (float& x : clipped) x = std::min(x, node.activation.alpha);
+    }
+    output.zero = ZeroPointOf(node, layer.highest_code);
+    output.step = step = BestActivationStep(clipped, layer.highest_code, output.zero);
+    offset = output.zero;
+    if (node.activation.is_clip()) {
+      const double limit = std::nearbyint(node.activation.alpha / step);
+      layer.highest_code = static_cast<int>(std::clamp<double>(limit, 1, layer.highest_code));
+    }
+  }
+  if (node.has_residual) layer.residual_scale = static_cast<float>(affine.residual_step / step);
+  // Zero codes of the inputs are part of the sums' mean, which the bias already corrects.
+  const double zeros = offset - double{layer.residual_scale} * affine.residual_zero;
+  for (size_t o = 0; o < affine.scale.size(); ++o) {
+    layer.scale.push_back(ExactScale(affine.scale[o] / step));
+    layer.bias.push_back(static_cast<float>(affine.bias[o] / step + zeros));
+  }
+  return output;
 }
 
 // The index of the last node that reads each node.
@@ -208,8 +252,7 @@ void NormEstimator::EstimateLayers(const PointRanges& ranges, std::span<const do
       case NodeKind::kConv:
         values[i] = EstimateConv(ranges, node, inputs, node.has_residual ? &value(node.residual) : nullptr, point);
         if (sqnr != nullptr) {
-          sqnr->push_back(SqnrOf(statistics_.samples[node.layer], values[i].codes[0], values[i].step, values[i].zero,
-                                 values[i].factors));
+          sqnr->push_back(SqnrOf(statistics_.samples[node.layer], values[i].codes[0], values[i].step, values[i].zero));
         }
         break;
       case NodeKind::kGate:
@@ -252,81 +295,6 @@ torch::Tensor NormEstimator::Padded(const PlannedNode& node, const torch::Tensor
   return WithBorder(codes, node.padding, border);
 }
 
-NormEstimator::NodeValues NormEstimator::FitOutput(const PlannedNode& node, const Affine& affine,
-                                                   std::span<const float> samples, LayerEpilogue& layer) const {
-  NodeValues values;
-  double step = 0, offset = 0;  // of the epilogue's codes: value = (code - offset) * step
-  if (node.activation.is_tabled()) {
-    const auto function = [&](float x) { return Activate(node.activation, x); };
-    const TableRange table = BestTableRange(samples, function);
-    std::vector<float> activated;
-    for (const float x : samples) activated.push_back(function(x));
-    const ActivationRange range = BestActivationRange(activated, layer.highest_code);
-    for (int i = 0; i < kTableCodes; ++i) {
-      const double y = function(static_cast<float>(table.lo + i * table.step));
-      const double code = std::nearbyint(y / range.step) + range.zero;
-      layer.table.push_back(static_cast<uint8_t>(std::clamp<double>(code, 0, layer.highest_code)));
-    }
-    layer.zero_code = range.zero;
-    values.step = range.step;
-    values.zero = range.zero;
-    step = table.step;
-    offset = -table.lo / table.step;
-  } else {
-    std::vector<float> clipped(samples.begin(), samples.end());
-    if (node.activation.is_clip()) {
-      for (float& x : clipped) x = std::min(x, node.activation.alpha);
-    }
-    values.zero = ZeroPointOf(node, layer.highest_code);
-    values.step = step = BestActivationStep(clipped, layer.highest_code, values.zero);
-    offset = values.zero;
-    if (node.activation.is_clip()) {
-      const double limit = std::nearbyint(node.activation.alpha / step);
-      layer.highest_code = static_cast<int>(std::clamp<double>(limit, 1, layer.highest_code));
-    }
-  }
-  if (node.has_residual) layer.residual_scale = static_cast<float>(affine.residual_step / step);
-  // Zero codes of the inputs are part of the sums' mean, which the bias already corrects.
-  const double zeros = offset - double{layer.residual_scale} * affine.residual_zero;
-  for (size_t o = 0; o < affine.scale.size(); ++o) {
-    layer.scale.push_back(ExactScale(affine.scale[o] / step));
-    layer.bias.push_back(static_cast<float>(affine.bias[o] / step + zeros));
-  }
-  return values;
-}
-
-std::vector<float> NormEstimator::FactorsFor(const PlannedNode& node, const Affine& affine, const Chunks& sums) const {
-  int readers = 0;
-  bool depthwise = false;
-  for (const PlannedNode& reader : plan_.nodes) {
-    const auto reads = [&](int index) { return index != kNetworkInput && &plan_.nodes[index] == &node; };
-    if (reads(reader.input) || (reader.has_residual && reads(reader.residual))) ++readers;
-    depthwise = depthwise || (reads(reader.input) && reader.depthwise);
-  }
-  if (readers != 1 || !depthwise || !node.relu || node.has_residual || node.of_sums) return {};
-  const auto channels = static_cast<size_t>(node.out.channels);
-  std::vector<float> largest(channels, 0.0f);
-  for (const torch::Tensor& chunk : sums) {
-    const int32_t* sum = chunk.const_data_ptr<int32_t>();
-    const int64_t area = chunk.size(2) * chunk.size(3);
-    for (int64_t plane = 0; plane < chunk.size(0) * chunk.size(1); ++plane, sum += area) {
-      const size_t c = static_cast<size_t>(plane) % channels;
-      const auto [low, high] = std::minmax_element(sum, sum + area);
-      for (const int32_t end : {*low, *high}) {
-        largest[c] = std::max(largest[c], static_cast<float>(end) * affine.scale[c] + affine.bias[c]);
-      }
-    }
-  }
-  float most = *std::max_element(largest.begin(), largest.end());
-  if (node.activation.is_clip()) most = std::min(most, node.activation.alpha);
-  std::vector<float> factors;
-  for (const float of_channel : largest) {
-    // A channel that is cut keeps its place; one that is nearly always 0 gains nothing.
-    factors.push_back(std::clamp(most / std::max(of_channel, 1e-6f), 1.0f, kMaxFactor));
-  }
-  return factors;
-}
-
 NormEstimator::NodeValues NormEstimator::EstimateConv(const PointRanges& ranges, const PlannedNode& node,
                                                       const NodeValues& inputs, const NodeValues* residual,
                                                       ArtifactPoint& point) const {
@@ -341,16 +309,17 @@ NormEstimator::NodeValues NormEstimator::EstimateConv(const PointRanges& ranges,
     sums.push_back(ConvolutionSums(node, padded, weights, padding).to(type).contiguous());
     moments.Add(sums.back());
   }
-  auto affine = MatchMoments<Affine>(moments, statistics_.layers[node.layer]);
+  Affine affine = MatchMoments(moments, statistics_.layers[node.layer]);
   const Chunks* added = residual != nullptr ? &residual->codes : nullptr;
   if (residual != nullptr) {
     affine.residual_step = residual->step;
     affine.residual_zero = residual->zero;
   }
   LayerEpilogue layer{.weights = ranges.weights[node.layer], .highest_code = ranges.highest_codes[node.layer]};
-  NodeValues values = FitOutput(
+  const ActivationRange output = FitOutput(
       node, affine,
       node.of_sums ? SampleValues<int64_t>(sums, added, affine) : SampleValues<int32_t>(sums, added, affine), layer);
+  NodeValues values{.codes = {}, .step = output.step, .zero = output.zero};
   for (size_t i = 0; i < sums.size(); ++i) {
     const torch::Tensor* codes = added != nullptr ? &(*added)[i] : nullptr;
     values.codes.push_back(node.of_sums ? EngineCodes<int64_t>(sums[i], codes, layer)

@@ -58,21 +58,11 @@ class NormEstimator {
   std::span<const float> float_logits() const { return statistics_.logits; }
 
  private:
-  // Real value before activation and quantization: sums * scale + bias, per channel, plus the residual.
-  struct Affine {
-    std::vector<float> scale, bias;
-    double residual_step = 0;
-    int residual_zero = 0;  // the residual's code that stands for 0
-  };
-
   // The values of a node: codes, or sums of them, that stand for codes * step.
   struct NodeValues {
     Chunks codes;
     double step = 0;
     int zero = 0;  // the code that stands for 0; not of sums
-    // By channel, where not 1: codes stand for (codes - zero) * step / factor. Only where a depthwise convolution alone
-    // reads them, whose scales take it back.
-    std::vector<float> factors;
   };
 
   NormEstimator(const Artifact& artifact, const ArtifactPoint& full, std::span<const uint8_t> images,
@@ -84,11 +74,6 @@ class NormEstimator {
   // Appends the layer to `point` and returns its codes. `residual` may be null.
   NodeValues EstimateConv(const PointRanges& ranges, const PlannedNode& node, const NodeValues& inputs,
                           const NodeValues* residual, ArtifactPoint& point) const;
-  // The layer's epilogue for sums that `affine` makes values of, and what its codes stand for.
-  NodeValues FitOutput(const PlannedNode& node, const Affine& affine, std::span<const float> samples,
-                       LayerEpilogue& layer) const;
-  // By channel, how much larger than its values its codes may be, so that each channel uses all codes; empty: all 1.
-  std::vector<float> FactorsFor(const PlannedNode& node, const Affine& affine, const Chunks& sums) const;
   // Appends the gate to `point` and returns its codes.
   NodeValues EstimateGate(const NodeValues& inputs, const NodeValues& factors, int highest, ArtifactPoint& point) const;
   // The highest code of the node's output.

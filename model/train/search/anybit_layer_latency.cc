@@ -1,7 +1,6 @@
 // anybit-layer-latency: measures how long each layer of an artifact takes at each of its operating points.
 #include <chrono>
 #include <cmath>
-#include <fstream>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -10,9 +9,9 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "base/file.h"
+#include "base/processor_model.h"
 #include "model/format/artifact.h"
 #include "model/kernels/cpu/instruction_set.h"
 #include "model/train/program.h"
@@ -31,17 +30,6 @@ ABSL_FLAG(std::string, out, "latency.json", "JSON file to write, for anybit-sear
 
 namespace anybit::model::train {
 namespace {
-
-// "model name" of the first processor, where the system tells.
-std::string ProcessorName() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    absl::string_view rest = line;
-    if (!absl::ConsumePrefix(&rest, "model name")) continue;
-    return std::string(rest.substr(std::min(rest.find_first_not_of("\t :"), rest.size())));
-  }
-  return "";
-}
 
 absl::StatusOr<MeasureLatencyOptions> OptionsFromFlags() {
   MeasureLatencyOptions options{.rows = {},
@@ -98,7 +86,7 @@ absl::Status Measure(const MeasureLatencyOptions& options) {
   absl::StatusOr<LayerLatency> latency = MeasureLayerLatency(
       *artifact, *ladder, **kernels, options, [] { return std::chrono::steady_clock::now().time_since_epoch(); });
   if (!latency.ok()) return latency.status();
-  latency->processor = ProcessorName();
+  latency->processor = ProcessorModel();
   std::cout << latency->network << ", " << latency->isa << ", " << latency->processor << ", one thread\n";
   for (const BatchLatency& batch : latency->batches) Print(batch, *latency);
   if (absl::Status status = ReplaceFile(out, LayerLatencyJson(*latency)); !status.ok()) return status;

@@ -1,8 +1,8 @@
 #include "model/train/search/layer_latency.h"
 
-#include <gtest/gtest.h>
-
 #include <chrono>
+
+#include <gtest/gtest.h>
 
 #include "model/arch/registry.h"
 #include "model/kernels/cpu/instruction_set.h"

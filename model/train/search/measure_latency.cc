@@ -47,7 +47,7 @@ std::vector<Route> ProbeRoutes(const LayerTree& tree, int rungs) {
   return routes;
 }
 
-std::vector<Route> CheckRoutes(const LayerTree& tree, int rungs, int random_routes, uint64_t seed) {
+std::vector<Route> RoutesToCheck(const LayerTree& tree, int rungs, int random_routes, uint64_t seed) {
   std::vector<Route> routes;
   for (int rung = 0; rung < rungs; ++rung) routes.push_back(UniformRoute(tree, rung));
   std::mt19937_64 random(seed);
@@ -125,7 +125,7 @@ class Measurement {
     if (!probes.ok()) return probes.status();
     const int largest = *std::max_element(options_.rows.begin(), options_.rows.end());
     (*probes)->MeasureChoices(largest, options_.choose, now_, {});
-    const std::vector<Route> routes = CheckRoutes(tree_, ladder_.size(), options_.check_routes, options_.seed);
+    const std::vector<Route> routes = RoutesToCheck(tree_, ladder_.size(), options_.check_routes, options_.seed);
     absl::StatusOr<std::unique_ptr<PackedNetwork>> whole =
         PackedNetwork::Create(WithPoints(artifact_, Compose(artifact_, ladder_, routes)), kernels_);
     if (!whole.ok()) return whole.status();

@@ -1,9 +1,8 @@
 #include "model/train/search/methods.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
-#include <numeric>
+
+#include <gtest/gtest.h>
 
 #include "model/arch/registry.h"
 #include "model/testing/random_artifact.h"

@@ -24,15 +24,15 @@ std::vector<int8_t> ChildCodes(const LayerStore& store, const CodeRange& range) 
   return codes;
 }
 
-double MeanSquare(const std::vector<uint8_t>& codes, int zero) {
+double MeanSquare(const std::vector<uint8_t>& codes, int64_t zero) {
   int64_t total = 0;
-  for (const uint8_t code : codes) total += int64_t{code - zero} * (code - zero);
+  for (const uint8_t code : codes) total += (code - zero) * (code - zero);
   return static_cast<double>(total) / static_cast<double>(codes.size());
 }
 
 // Whether the estimator knows a node: convolutions with ReLU or without, pools and a linear layer, padded with code 0.
 bool IsKnown(const NetworkPlan& plan, const PlannedNode& node) {
-  if (node.kind == NodeKind::kGate || node.of_sums || node.activation.function != proto::Activation::NONE) return false;
+  if (node.kind == NodeKind::kGate || node.of_sums || !node.activation.is_none()) return false;
   if (node.padding == 0) return true;
   return node.input == kNetworkInput ? plan.padding_code.empty() : !plan.nodes[node.input].has_zero;
 }
@@ -61,7 +61,7 @@ RouteEstimator::RouteEstimator(const Artifact& artifact, const Ladder& ladder, s
       images_(images.begin(), images.end()),
       rows_(static_cast<int64_t>(images.size()) / plan_.input_elements()) {
   for (int rung = 0; rung < ladder_.size(); ++rung) {
-    uniform_.push_back(Run(UniformRoute(tree_, rung), {}, /*uniform=*/true));
+    uniform_.push_back(Run(UniformRoute(tree_, rung), {}));
   }
   last_ = uniform_.front();
 }
@@ -82,20 +82,17 @@ absl::StatusOr<ArtifactPoint> RouteEstimator::Estimate(const Route& route, const
   if (absl::Status status = CheckRoute(tree_, ladder_.size(), route); !status.ok()) return status;
   std::vector<const Values*> known = {&last_};
   for (const Values& values : uniform_) known.push_back(&values);
-  last_ = Run(route, known, /*uniform=*/false);
+  last_ = Run(route, known);
   ArtifactPoint point = ComposeRoute(artifact_, ladder_, route, name);
-  point.layers = last_.layers;
+  point.layers = last_.point.layers;
   return point;
 }
 
 std::span<const uint8_t> RouteEstimator::last_codes() const {
-  const int read = plan_.nodes.back().input;
-  const int source =
-      read == kNetworkInput || plan_.nodes[read].kind != NodeKind::kGlobalPool ? read : plan_.nodes[read].input;
-  return CodesOf(last_, source);
+  return CodesOf(last_, plan_.SourceOf(plan_.nodes.back()));
 }
 
-RouteEstimator::Values RouteEstimator::Run(const Route& route, std::span<const Values* const> known, bool uniform) {
+RouteEstimator::Values RouteEstimator::Run(const Route& route, std::span<const Values* const> known) {
   const size_t nodes = plan_.nodes.size();
   Values values{.route = route};
   values.codes.resize(nodes);
@@ -114,13 +111,13 @@ RouteEstimator::Values RouteEstimator::Run(const Route& route, std::span<const V
     if (equal != nullptr) {
       values.codes[i] = equal->codes[i];
       if (node.layer >= 0) {
-        values.layers.push_back(equal->layers[node.layer]);
+        values.point.layers.push_back(equal->point.layers[node.layer]);
         values.moments[node.layer] = equal->moments[node.layer];
       }
       continue;
     }
     switch (node.kind) {
-      case NodeKind::kConv: RunConv(node, static_cast<int>(i), uniform, values); break;
+      case NodeKind::kConv: RunConv(node, static_cast<int>(i), known.empty(), values); break;
       case NodeKind::kMaxPool: {
         const Codes& in = CodesOf(values, node.input);
         auto out = std::make_shared<Codes>(rows_ * node.frames * node.out.elements());
@@ -131,10 +128,10 @@ RouteEstimator::Values RouteEstimator::Run(const Route& route, std::span<const V
         values.codes[i] = std::move(out);
         break;
       }
-      case NodeKind::kGlobalPool:
-      case NodeKind::kGate: break;  // refused by Create
+      case NodeKind::kGlobalPool: break;  // the last layer's scales need no codes
+      case NodeKind::kGate: break;        // refused by Create
       case NodeKind::kLinear:
-        values.layers.push_back(artifact_.points[ladder_.points[route[node.layer]]].layers[node.layer]);
+        values.point.layers.push_back(artifact_.points[ladder_.points[route[node.layer]]].layers[node.layer]);
         break;
     }
   }
@@ -184,22 +181,14 @@ void RouteEstimator::RunConv(const PlannedNode& node, int index, bool uniform, V
     return absl::OkStatus();
   });
   values.codes[index] = std::move(codes);
-  values.layers.push_back(layer);
-}
-
-int RouteEstimator::ZeroPointAt(int node, const Route& route) const {
-  if (node == kNetworkInput || plan_.nodes[node].kind != NodeKind::kConv) return 0;
-  const int layer = plan_.nodes[node].layer;
-  return ZeroPointOf(plan_.nodes[node], artifact_.points[ladder_.points[route[layer]]].layers[layer].highest_code);
+  values.point.layers.push_back(layer);
 }
 
 double RouteEstimator::ResidualRatio(const PlannedNode& node, int rung, const Values& values) const {
   const Codes &own = CodesOf(uniform_[rung], node.residual), &codes = CodesOf(values, node.residual);
   if (&own == &codes) return 1;
-  const int own_zero = ZeroPointAt(node.residual, uniform_[rung].route);
-  const int zero = ZeroPointAt(node.residual, values.route);
-  const double power = MeanSquare(codes, zero);
-  return power == 0 ? 1 : std::sqrt(MeanSquare(own, own_zero) / power);
+  const double power = MeanSquare(codes, ZeroCodeOf(plan_, values.point, node.residual));
+  return power == 0 ? 1 : std::sqrt(MeanSquare(own, ZeroCodeOf(plan_, uniform_[rung].point, node.residual)) / power);
 }
 
 LayerEpilogue RouteEstimator::Fitted(const PlannedNode& node, const Moments& moments, const Values& values) const {
@@ -210,8 +199,9 @@ LayerEpilogue RouteEstimator::Fitted(const PlannedNode& node, const Moments& mom
   if (node.has_residual) {
     const double own_scale = layer.residual_scale;
     layer.residual_scale = static_cast<float>(own_scale * ResidualRatio(node, rung, values));
-    shift = own_scale * ZeroPointAt(node.residual, uniform_[rung].route) -
-            double{layer.residual_scale} * ZeroPointAt(node.residual, values.route);
+    const auto own_zero = static_cast<double>(ZeroCodeOf(plan_, uniform_[rung].point, node.residual));
+    const auto zero = static_cast<double>(ZeroCodeOf(plan_, values.point, node.residual));
+    shift = own_scale * own_zero - double{layer.residual_scale} * zero;
   }
   for (int64_t c = 0; c < node.out.channels; ++c) {
     const double own_scale = layer.scale[c];

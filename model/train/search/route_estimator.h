@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -54,20 +55,19 @@ class RouteEstimator {
     Route route;
     std::vector<std::shared_ptr<const Codes>> codes;  // null of a node without codes
     std::vector<Moments> moments;                     // by layer, of sums
-    std::vector<LayerEpilogue> layers;
+    ArtifactPoint point;                              // its layers
   };
 
   RouteEstimator(const Artifact& artifact, const Ladder& ladder, std::span<const uint8_t> images,
                  const KernelTable& kernels, int threads);
 
-  // Runs `route`, taking what it can from `known`. A route without `own` values keeps the stored epilogues.
-  Values Run(const Route& route, std::span<const Values* const> known, bool uniform);
+  // Runs `route`, taking what it can from `known`. Without any it is a uniform route, which keeps the stored epilogues.
+  Values Run(const Route& route, std::span<const Values* const> known);
   void RunConv(const PlannedNode& node, int index, bool uniform, Values& values);
   // The epilogue of a layer on a route, whose sums have `moments`.
   LayerEpilogue Fitted(const PlannedNode& node, const Moments& moments, const Values& values) const;
   // What the residual's codes are multiplied with, of what the layer's own rung multiplies its own with.
   double ResidualRatio(const PlannedNode& node, int rung, const Values& values) const;
-  int ZeroPointAt(int node, const Route& route) const;
   const Codes& CodesOf(const Values& values, int node) const {
     return node == kNetworkInput ? images_ : *values.codes[node];
   }

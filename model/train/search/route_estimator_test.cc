@@ -1,12 +1,12 @@
 #include "model/train/search/route_estimator.h"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cmath>
 #include <memory>
 #include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "model/arch/registry.h"
 #include "model/engine/packed_network.h"

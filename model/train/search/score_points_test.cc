@@ -1,8 +1,8 @@
 #include "model/train/search/score_points.h"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
+
+#include <gtest/gtest.h>
 
 #include "model/arch/registry.h"
 #include "model/engine/evaluate.h"

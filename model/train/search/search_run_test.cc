@@ -1,10 +1,11 @@
 #include "model/train/search/search_run.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <sstream>
+
+#include <gtest/gtest.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -15,7 +16,7 @@
 namespace anybit::model::train {
 namespace {
 
-// Random images, which the random network itself has labelled where it is most exact: so that bits cost accuracy.
+// Random images with labels in turn.
 MemoryExamples Examples(int count, uint64_t seed) {
   const Artifact artifact = RandomArtifact(*ArchitectureByName("fashion_tiny:side=8"), 1);
   std::vector<uint16_t> labels(count);

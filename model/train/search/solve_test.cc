@@ -1,10 +1,10 @@
 #include "model/train/search/solve.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <limits>
 #include <random>
+
+#include <gtest/gtest.h>
 
 #include "base/random.h"
 

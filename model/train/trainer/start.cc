@@ -22,13 +22,12 @@ std::string Describe(const PlannedNode& node) {
   static_assert(static_cast<int>(NodeKind::kConv) == 0 && static_cast<int>(NodeKind::kMaxPool) == 1 &&
                 static_cast<int>(NodeKind::kGlobalPool) == 2 && static_cast<int>(NodeKind::kLinear) == 3 &&
                 static_cast<int>(NodeKind::kGate) == 4);
-  return absl::StrCat(
-      kKinds[static_cast<int>(node.kind)], " '", node.name, "' of ", node.in.channels, "x", node.in.height, "x",
-      node.in.width, " to ", node.out.channels, "x", node.out.height, "x", node.out.width, ", kernel ", node.kernel,
-      " stride ", node.stride, node.depthwise ? " depthwise" : "", node.relu ? "" : " without ReLU",
-      node.activation.function == proto::Activation::NONE ? "" : " with ",
-      node.activation.function == proto::Activation::NONE ? ""
-                                                          : proto::Activation::Function_Name(node.activation.function));
+  return absl::StrCat(kKinds[static_cast<int>(node.kind)], " '", node.name, "' of ", node.in.channels, "x",
+                      node.in.height, "x", node.in.width, " to ", node.out.channels, "x", node.out.height, "x",
+                      node.out.width, ", kernel ", node.kernel, " stride ", node.stride,
+                      node.depthwise ? " depthwise" : "", node.relu ? "" : " without ReLU",
+                      node.activation.is_none() ? "" : " with ",
+                      node.activation.is_none() ? "" : proto::Activation::Function_Name(node.activation.function));
 }
 
 }  // namespace

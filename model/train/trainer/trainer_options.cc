@@ -72,7 +72,7 @@ absl::Status CheckNodes(const NetworkPlan& plan) {
   };
   for (const PlannedNode& node : plan.nodes) {
     if (node.kind == NodeKind::kGate) return refused(node, "is a gate");
-    if (node.activation.function != proto::Activation::NONE) {
+    if (!node.activation.is_none()) {
       return refused(node, "has the activation " + proto::Activation::Function_Name(node.activation.function));
     }
     if (node.of_sums) return refused(node, "is a convolution of a global pool");

@@ -17,22 +17,10 @@ int StoredChannels(int64_t channels, bool image) {
 
 ConvProblem ProblemOf(const PlannedNode& node, const ConvRange& range, const std::vector<int8_t>& codes,
                       bool image_input) {
-  ConvProblem problem{.geometry = {.in_height = static_cast<int>(node.in.height),
-                                   .in_width = static_cast<int>(node.in.width),
-                                   .in_channels = static_cast<int>(node.in.channels),
-                                   .kernel = node.kernel,
-                                   .stride = node.stride,
-                                   .padding = node.padding,
-                                   .out_height = static_cast<int>(node.out.height),
-                                   .out_width = static_cast<int>(node.out.width),
-                                   .outputs = static_cast<int>(node.out.channels),
-                                   .out_stored = StoredChannels(node.out.channels, false),
-                                   .images = 1},
-                      .in_stored = StoredChannels(node.in.channels, image_input && !node.depthwise),
-                      .depthwise = node.depthwise,
-                      .codes = {.step = 1, .lo = range.lo, .hi = range.hi, .sign = range.signs},
-                      .largest_weight = 0,
-                      .highest_input = range.highest};
+  ConvProblem problem = ProblemOfShape(node, image_input);
+  problem.codes = {.step = 1, .lo = range.lo, .hi = range.hi, .sign = range.signs};
+  problem.largest_weight = 0;
+  problem.highest_input = range.highest;
   for (int64_t o = 0; o < node.out.channels; ++o) {
     int64_t sum = 0;
     for (int64_t d = 0; d < node.depth; ++d) {
@@ -91,6 +79,22 @@ void DrawEpilogue(const PlannedNode& node, const ConvRange& range, const ConvCas
 }
 
 }  // namespace
+
+ConvProblem ProblemOfShape(const PlannedNode& node, bool image_input) {
+  return {.geometry = {.in_height = static_cast<int>(node.in.height),
+                       .in_width = static_cast<int>(node.in.width),
+                       .in_channels = static_cast<int>(node.in.channels),
+                       .kernel = node.kernel,
+                       .stride = node.stride,
+                       .padding = node.padding,
+                       .out_height = static_cast<int>(node.out.height),
+                       .out_width = static_cast<int>(node.out.width),
+                       .outputs = static_cast<int>(node.out.channels),
+                       .out_stored = StoredChannels(node.out.channels, false),
+                       .images = 1},
+          .in_stored = StoredChannels(node.in.channels, image_input && !node.depthwise),
+          .depthwise = node.depthwise};
+}
 
 ConvCase MakeConvCase(const ConvShape& shape, const ConvRange& range, const ConvCaseOptions& options,
                       std::mt19937_64& random) {

@@ -31,6 +31,9 @@ struct ConvCase {
   std::string text;  // what it is, for a failure's message
 };
 
+// What the shape of a convolution tells. `image_input`: of few channels, as the network's input.
+ConvProblem ProblemOfShape(const PlannedNode& node, bool image_input);
+
 ConvCase MakeConvCase(const ConvShape& shape, const ConvRange& range, const ConvCaseOptions& options,
                       std::mt19937_64& random);
 
