@@ -47,8 +47,6 @@
 namespace anybit::server {
 namespace {
 
-WallTime WallNow() { return std::chrono::system_clock::now(); }
-
 absl::Status CheckQueueBytes(int64_t bytes, const ServedModel& model) {
   const int64_t largest = ModelInferCalls::LargestCallBytes(model);
   if (bytes == 0 || bytes >= largest) return absl::OkStatus();

@@ -21,6 +21,7 @@
 #include "scheduler/policies/registry.h"
 #include "scheduler/scheduler.h"
 #include "server/event_log.h"
+#include "server/grpc_deadline.h"
 #include "server/live_accuracy/idle_network.h"
 #include "server/live_accuracy/live_accuracy.h"
 #include "server/log_observer.h"
@@ -123,7 +124,7 @@ class ComposedVersionImpl final : public ComposedVersion {
                .max_batch = options.max_batch,
                .sla_classes = options.sla_classes,
                .tenants = options.tenants},
-        statistics_(options.max_batch, [] { return WallTime(std::chrono::system_clock::now()); }) {}
+        statistics_(options.max_batch, WallNow) {}
 
   ~ComposedVersionImpl() override {
     loop_.Stop();

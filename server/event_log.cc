@@ -152,7 +152,7 @@ void EventLog::Run() {
 
 void Say(EventLog* log, LogLevel level, absl::string_view text, NoticeStyle style) {
   if (log != nullptr) return log->Say(level, text, style);
-  std::cerr << NoticeLine(level, text, style, std::chrono::system_clock::now()) << std::flush;
+  std::cerr << NoticeLine(level, text, style, WallNow()) << std::flush;
 }
 
 }  // namespace anybit::server

@@ -13,6 +13,9 @@ namespace anybit::server {
 
 using WallTime = std::chrono::system_clock::time_point;
 
+// The machine's clock, for programs; what is tested gets the time from its caller.
+inline WallTime WallNow() { return std::chrono::system_clock::now(); }
+
 class GrpcDeadline {
  public:
   GrpcDeadline() = default;  // none

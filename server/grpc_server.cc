@@ -143,8 +143,6 @@ void LimitConnections(grpc::ServerBuilder& builder, const ConnectionOptions& con
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              ArgumentMillis(connections.min_ping_interval, 0));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
-                             ArgumentMillis(connections.handshake_timeout, INT_MAX));
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, connections.max_metadata_bytes);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, ArgumentMillis(connections.keepalive_time, INT_MAX));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, ArgumentMillis(connections.keepalive_timeout, INT_MAX));

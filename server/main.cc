@@ -27,6 +27,7 @@
 #include "server/devices.h"
 #include "server/event_log.h"
 #include "server/gpu_backend.h"
+#include "server/grpc_deadline.h"
 #include "server/library_log.h"
 #include "server/options.h"
 #include "server/page/page_mode.h"
@@ -318,8 +319,7 @@ int Main(int argc, char** argv) {
     return 2;
   }
   EventLog log(
-      *log_options, [](absl::string_view line) { std::cerr << line << std::flush; },
-      [] { return WallTime(std::chrono::system_clock::now()); });
+      *log_options, [](absl::string_view line) { std::cerr << line << std::flush; }, WallNow);
   const LibraryLog library_log(log);
   options->log = &log;
   const absl::StatusOr<Hardware> hardware = ChooseHardware(gpus.get(), log, *options);

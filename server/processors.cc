@@ -12,8 +12,6 @@
 #include <thread>
 #include <tuple>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
@@ -58,16 +56,6 @@ std::vector<Processor> AllowedProcessors() {
   const int count = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   for (int number = 0; number < count; ++number) processors.push_back({.number = number, .core = CoreOf(number)});
   return processors;
-}
-
-std::string ProcessorModel() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    if (!absl::StartsWith(line, "model name")) continue;
-    const auto colon = line.find(':');
-    return colon == std::string::npos ? "" : std::string(absl::StripAsciiWhitespace(line.substr(colon + 1)));
-  }
-  return "";
 }
 
 SlotLayout ChooseSlotLayout(int processors, std::optional<double> quota, const SlotWishes& wishes) {

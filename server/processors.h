@@ -24,9 +24,6 @@ using ProcessorSet = std::vector<int>;
 // Those that the system lets the calling thread run on, by number; at least one.
 std::vector<Processor> AllowedProcessors();
 
-// The processor's name as /proc/cpuinfo tells it; "" if it does not.
-std::string ProcessorModel();
-
 // How batches share the processors.
 struct SlotLayout {
   int slots = 1;

@@ -9,8 +9,8 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/processor_model.h"
 #include "model/engine/kernel_chooser.h"
-#include "server/processors.h"
 #include "server/profiler.h"
 
 namespace anybit::server {

@@ -12,8 +12,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/processor_model.h"
 #include "model/engine/kernel_chooser.h"
-#include "server/processors.h"
 #include "server/testing/manual_clock.h"
 #include "server/testing/sum_network.h"
 

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/event_log.h"
+#include "server/grpc_deadline.h"
 #include "server/grpc_server.h"
 
 namespace anybit::server {
@@ -30,11 +31,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Listen(ServerOptions options, Ma
 absl::Status Server::LoadSecurity() {
   std::vector<std::string> tenants;
   for (const Tenant& tenant : options_.tenants) tenants.push_back(tenant.name);
-  auto security = Security::Load(
-      options_.security, std::move(tenants), [] { return std::chrono::system_clock::now(); },
-      [log = options_.log](Security::ReportKind kind, const std::string& line) {
-        Say(log, kind == Security::ReportKind::kNews ? LogLevel::kInfo : LogLevel::kError, line);
-      });
+  auto security =
+      Security::Load(options_.security, std::move(tenants), WallNow,
+                     [log = options_.log](Security::ReportKind kind, const std::string& line) {
+                       Say(log, kind == Security::ReportKind::kNews ? LogLevel::kInfo : LogLevel::kError, line);
+                     });
   if (!security.ok()) return security.status();
   security_ = *std::move(security);
   return absl::OkStatus();

@@ -192,15 +192,8 @@ void Front::Accept(int listener) {
   }
   const int on = 1;
   setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  TlsConnection tls;
-  if (tls_.is_on()) {
-    try {
-      const auto context = tls_.Context();
-      if (context != nullptr) tls = ServeTls(*context->native_handle(), client);
-    } catch (const std::exception&) {  // no memory for a new certificate's context: as without it
-    }
-  }
-  if ((tls_.is_on() && tls == nullptr) || !Serve(client, std::move(tls), pair[0])) {
+  std::optional<TlsConnection> tls = BeginTls(client);
+  if (!tls.has_value() || !Serve(client, *std::move(tls), pair[0])) {
     for (const int descriptor : {client, pair[0], pair[1]}) close(descriptor);
     return PauseAccepting();
   }
@@ -210,6 +203,18 @@ void Front::Accept(int listener) {
     End(entries_.back());
     PauseAccepting();
   }
+}
+
+// TLS of a new connection, null where none is spoken; nothing without memory or with an identity that OpenSSL refuses.
+std::optional<TlsConnection> Front::BeginTls(int client) {
+  if (!tls_.is_on()) return TlsConnection();
+  try {
+    const auto context = tls_.Context();
+    TlsConnection tls = context == nullptr ? nullptr : ServeTls(*context->native_handle(), client);
+    if (tls != nullptr) return tls;
+  } catch (const std::exception&) {  // no memory for the context
+  }
+  return std::nullopt;
 }
 
 // False if there is no memory.

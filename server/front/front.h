@@ -112,6 +112,7 @@ class Front final : public CallSource {
   int WaitForEvents(Duration at_most, std::span<epoll_event> events);
   int HandleEvents(std::span<const epoll_event> events);
   void Accept(int listener);
+  std::optional<TlsConnection> BeginTls(int client);
   bool Serve(int client, TlsConnection tls, int grpc);
   void PauseAccepting();
   void WatchListeners();

@@ -98,7 +98,7 @@ void FrontConnection::TakeRequests(const FrontTurn& turn, std::span<char> buffer
   }
   if (!client_.may_read()) return;
   const absl::string_view bytes = client_.Read(buffer);
-  if (!bytes.empty() && !IsAcquainted()) {
+  if (!bytes.empty() && !AcceptTlsClient()) {
     is_broken_ = true;
     return;
   }
@@ -106,15 +106,16 @@ void FrontConnection::TakeRequests(const FrontTurn& turn, std::span<char> buffer
   if (taken < bytes.size()) unread_ = std::string(bytes.substr(taken));
 }
 
-// Once hands are shaken. False for a client that does not know that HTTP/2 is spoken here.
-bool FrontConnection::IsAcquainted() {
-  if (is_acquainted_ || client_.tls() == nullptr) return true;
+// After the TLS handshake, once: takes the name in the client's certificate. False if the client did not choose HTTP/2
+// by ALPN.
+bool FrontConnection::AcceptTlsClient() {
+  if (knows_tls_client_ || client_.tls() == nullptr) return true;
   const unsigned char* protocol = nullptr;
   unsigned int size = 0;
   SSL_get0_alpn_selected(client_.tls(), &protocol, &size);
   if (size == 0) return false;
   requests_.SetClientName(ClientName(client_.tls()));
-  is_acquainted_ = true;
+  knows_tls_client_ = true;
   return true;
 }
 

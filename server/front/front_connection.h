@@ -63,7 +63,7 @@ class FrontConnection {
   bool Leaves(Step step);
   Next TryTurn(const FrontTurn& turn, std::span<char> buffer);
   void TakeRequests(const FrontTurn& turn, std::span<char> buffer);
-  bool IsAcquainted();
+  bool AcceptTlsClient();
 
   FrontSocket client_, grpc_;
   ResponseStream responses_;
@@ -71,8 +71,8 @@ class FrontConnection {
   std::string unread_;  // the client's, behind a call that waits
   MonoTime arrived_;    // the client's bytes in unread_ and in its socket, at the earliest
   bool used_grpc_ = false;
-  bool is_broken_ = false;      // bytes were lost for lack of memory, or TLS is of another protocol
-  bool is_acquainted_ = false;  // TLS has told who the client is
+  bool is_broken_ = false;         // bytes were lost for lack of memory, or the client did not choose HTTP/2 by ALPN
+  bool knows_tls_client_ = false;  // AcceptTlsClient has succeeded
 };
 
 }  // namespace anybit::server

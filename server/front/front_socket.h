@@ -24,7 +24,7 @@ TlsConnection ServeTls(SSL_CTX& context, int descriptor);
 
 class FrontSocket {
  public:
-  // With `tls`, of this descriptor, reads and writes first shake hands.
+  // With `tls`, of this descriptor, reads and writes begin with the TLS handshake.
   explicit FrontSocket(int descriptor, TlsConnection tls = nullptr) : descriptor_(descriptor), tls_(std::move(tls)) {}
   ~FrontSocket();
   FrontSocket(const FrontSocket&) = delete;
@@ -40,7 +40,7 @@ class FrontSocket {
   bool has_ended() const { return has_ended_; }
   // The end comes behind what is there to read.
   bool is_closing() const { return is_closing_; }
-  // False: what was unsent before does not fit yet, or hands are not shaken.
+  // False: what was unsent before does not fit yet, or the TLS handshake is not done.
   bool may_write() const { return may_write_; }
 
   // Reads once; what was read.

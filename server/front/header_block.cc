@@ -130,10 +130,10 @@ void HeaderEncoder::Append(absl::string_view name, absl::string_view value) {
       return AppendNumber(block_, kIndexed, 7, kStaticEntries + 1 + i);
     }
   }
-  const size_t bytes = name.size() + value.size() + kHeaderOverhead;
+  const size_t bytes = HeaderBytes(name, value);
   if (bytes > kTableBytes) return AppendLiteral(block_, kPlain, name, value);  // it would empty the table
   while (table_bytes_ + bytes > kTableBytes) {
-    table_bytes_ -= table_.back().name.size() + table_.back().value.size() + kHeaderOverhead;
+    table_bytes_ -= HeaderBytes(table_.back().name, table_.back().value);
     table_.pop_back();
   }
   table_.push_front({std::string(name), std::string(value)});

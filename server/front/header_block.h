@@ -21,6 +21,11 @@ namespace anybit::server {
 // What HTTP/2 counts of a header beside its text.
 inline constexpr size_t kHeaderOverhead = 32;
 
+// Of one header, as HTTP/2 counts.
+inline size_t HeaderBytes(absl::string_view name, absl::string_view value) {
+  return name.size() + value.size() + kHeaderOverhead;
+}
+
 // The headers of one block, in order.
 class HeaderList {
  public:

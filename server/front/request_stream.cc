@@ -304,7 +304,7 @@ void RequestStream::Refuse(absl::string_view answer, bool ends_request) {
 
 size_t RequestStream::MetadataBytes() const {
   const std::string& name = rules_.client_name_header;
-  return headers_.bytes() + (name.empty() ? 0 : name.size() + client_name_.size() + kHeaderOverhead);
+  return headers_.bytes() + (name.empty() ? 0 : HeaderBytes(name, client_name_));
 }
 
 // With kRefusedStream the call counts as not looked at: the client may make it elsewhere. gRPC's clients understand
