@@ -152,7 +152,13 @@ TEST(AllocationFailureTest, ACallWhoseMethodCouldNotBeStoredIsLostAndTheOthersAr
   ASSERT_TRUE(fixture.Infer(LargeRequest()).ok());
   const std::string method = "/" + std::string(1000, 'x');
   is_client = true;
-  failing_size = method.size() + 1;
+  {
+    std::string nothing;
+    RawCall served(fixture.channel(), method);
+    EXPECT_FALSE(served.Read(&nothing));
+    EXPECT_EQ(served.Finish().error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  }
+  failing_size = method.size() + 1;  // the front knows this method by now and stores it no more
   {
     RawCall lost(fixture.channel(), method);
     while (failing_size != 0) std::this_thread::yield();
