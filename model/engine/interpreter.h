@@ -120,7 +120,6 @@ class Interpreter {
                   std::vector<int32_t>& sums) const;
   void GatherSums(const PlannedNode* pool, const FeatureMap& map, const float* image, std::span<float> sums) const;
 
-
   // The values that node `index` made, or the network's input.
   template <class T>
   const T* Values(const InterpreterMemory& memory, int index) const {
