@@ -24,6 +24,8 @@ ABSL_FLAG(std::vector<std::string>, rows, (std::vector<std::string>{"1", "16"}),
 ABSL_FLAG(std::string, isa, "auto", "instruction set of the kernels: auto, amx, avx512, avx_vnni, avx2 or portable");
 ABSL_FLAG(absl::Duration, choose, absl::Seconds(20), "at most how long to measure which kernels are fastest");
 ABSL_FLAG(absl::Duration, each, absl::Seconds(10), "how long to measure each batch size");
+ABSL_FLAG(bool, layers, true,
+          "measure the layers at each pair of rungs; false: only the rungs as whole networks, for anybit-search-front");
 ABSL_FLAG(int, check, 50, "random routes whose sums of layers are compared with whole runs");
 ABSL_FLAG(uint64_t, seed, 1, "seed of the random routes");
 ABSL_FLAG(std::string, out, "latency.json", "JSON file to write, for anybit-search --latency");
@@ -43,6 +45,13 @@ absl::StatusOr<MeasureLatencyOptions> OptionsFromFlags() {
     }
   }
   return options;
+}
+
+void PrintPoints(const BatchLatency& batch, const LayerLatency& latency) {
+  std::cout << absl::StreamFormat("\n%d rows:\n", batch.rows);
+  for (size_t i = 0; i < latency.rungs.size(); ++i) {
+    std::cout << absl::StreamFormat("  %-24s  %.1f us\n", latency.rungs[i], batch.whole[i].measured_us);
+  }
 }
 
 void Print(const BatchLatency& batch, const LayerLatency& latency) {
@@ -83,12 +92,14 @@ absl::Status Measure(const MeasureLatencyOptions& options) {
   if (!ladder.ok()) return ladder.status();
   const absl::StatusOr<const KernelTable*> kernels = KernelsByName(absl::GetFlag(FLAGS_isa));
   if (!kernels.ok()) return kernels.status();
-  absl::StatusOr<LayerLatency> latency = MeasureLayerLatency(
-      *artifact, *ladder, **kernels, options, [] { return std::chrono::steady_clock::now().time_since_epoch(); });
+  const bool layers = absl::GetFlag(FLAGS_layers);
+  const MonotonicClock now = [] { return std::chrono::steady_clock::now().time_since_epoch(); };
+  absl::StatusOr<LayerLatency> latency =
+      (layers ? MeasureLayerLatency : MeasurePointLatency)(*artifact, *ladder, **kernels, options, now);
   if (!latency.ok()) return latency.status();
   latency->processor = ProcessorModel();
   std::cout << latency->network << ", " << latency->isa << ", " << latency->processor << ", one thread\n";
-  for (const BatchLatency& batch : latency->batches) Print(batch, *latency);
+  for (const BatchLatency& batch : latency->batches) (layers ? Print : PrintPoints)(batch, *latency);
   if (absl::Status status = ReplaceFile(out, LayerLatencyJson(*latency)); !status.ok()) return status;
   std::cout << "\nwrote " << out << "\n";
   return absl::OkStatus();

@@ -18,6 +18,7 @@
 #include "model/format/artifact.h"
 #include "model/kernels/cpu/instruction_set.h"
 #include "model/train/program.h"
+#include "model/train/search/hessian_traces.h"
 #include "model/train/search/layer_latency.h"
 #include "model/train/search/search_run.h"
 #include "model/train/task.h"
@@ -28,12 +29,14 @@ using anybit::model::train::SearchRequest;
 ABSL_FLAG(std::string, artifact, "model/default/fashion.safetensors", "network to search");
 ABSL_FLAG(std::string, method, "measured",
           "measured (the loss of each layer alone, then the exact optimum), gmpq (likewise by class activation maps, "
-          "without labels), greedy or random");
+          "without labels), hawq (likewise by traces of the Hessian), greedy, random, or exhaustive (all of at most "
+          "20,000 routes)");
 ABSL_FLAG(std::string, data, "/usr/share/datasets/fashion-mnist", "examples, see model/data/open_examples.h");
 ABSL_FLAG(std::vector<std::string>, rungs, {},
           "operating points that a layer may have, dearest first; empty: all but full precision");
 ABSL_FLAG(std::string, cost, "latency", "what a budget limits: latency, bytes (of weights) or bit_products");
 ABSL_FLAG(std::string, latency, "", "JSON file of anybit-layer-latency, for budgets of latency");
+ABSL_FLAG(std::string, traces, "", "JSON file of anybit-curvature, for --method=hawq");
 ABSL_FLAG(int, rows, SearchRequest{}.rows, "batch size whose latency counts");
 ABSL_FLAG(std::vector<std::string>, budgets, (std::vector<std::string>{"25%", "50%", "75%"}),
           "one new point for each: microseconds, bytes or bit products, or a share of the way from the cheapest route "
@@ -73,6 +76,9 @@ absl::StatusOr<SearchRequest> RequestFromFlags() {
   if (!cost.ok()) return cost.status();
   if (*cost == CostKind::kLatency && absl::GetFlag(FLAGS_latency).empty()) {
     return absl::InvalidArgumentError("--latency must name a file of anybit-layer-latency, for --cost=latency");
+  }
+  if (*method == SearchMethod::kCurvature && absl::GetFlag(FLAGS_traces).empty()) {
+    return absl::InvalidArgumentError("--traces must name a file of anybit-curvature, for --method=hawq");
   }
   if (const int threads = absl::GetFlag(FLAGS_threads); threads < 1 || threads > 64) {
     return absl::InvalidArgumentError(absl::StrCat("--threads: ", threads, " is outside 1..64"));
@@ -126,14 +132,18 @@ absl::StatusOr<Examples> OpenData(const Artifact& artifact) {
   return examples;
 }
 
-absl::StatusOr<std::optional<LayerLatency>> ReadLatency() {
-  const std::string path = absl::GetFlag(FLAGS_latency);
+// What `parse` makes of the file; nothing where `path` is empty.
+template <class Measurement>
+absl::StatusOr<std::optional<Measurement>> ReadMeasurement(
+    const std::string& path, absl::StatusOr<Measurement> (*parse)(absl::string_view text)) {
   if (path.empty()) return std::nullopt;
   const absl::StatusOr<std::string> text = ReadFile(path);
   if (!text.ok()) return text.status();
-  absl::StatusOr<LayerLatency> latency = ParseLayerLatency(*text);
-  if (!latency.ok()) return absl::InvalidArgumentError(absl::StrCat("'", path, "': ", latency.status().message()));
-  return *std::move(latency);
+  absl::StatusOr<Measurement> measurement = parse(*text);
+  if (!measurement.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("'", path, "': ", measurement.status().message()));
+  }
+  return *std::move(measurement);
 }
 
 absl::Status Write(SearchResult& result) {
@@ -158,15 +168,18 @@ absl::Status Search(const SearchRequest& request) {
   }
   absl::StatusOr<Artifact> artifact = ReadArtifact(absl::GetFlag(FLAGS_artifact));
   if (!artifact.ok()) return artifact.status();
-  const absl::StatusOr<std::optional<LayerLatency>> latency = ReadLatency();
+  const auto latency = ReadMeasurement(absl::GetFlag(FLAGS_latency), ParseLayerLatency);
   if (!latency.ok()) return latency.status();
+  const auto traces = ReadMeasurement(absl::GetFlag(FLAGS_traces), ParseHessianTraces);
+  if (!traces.ok()) return traces.status();
   const absl::StatusOr<const KernelTable*> kernels = KernelsByName(absl::GetFlag(FLAGS_isa));
   if (!kernels.ok()) return kernels.status();
   const absl::StatusOr<Examples> examples = OpenData(*artifact);
   if (!examples.ok()) return examples.status();
-  absl::StatusOr<SearchResult> result =
-      RunSearch(*std::move(artifact), request, {.training = *examples->training, .test = examples->test.get()},
-                latency->has_value() ? &**latency : nullptr, **kernels, std::cout, isatty(STDOUT_FILENO) == 1);
+  absl::StatusOr<SearchResult> result = RunSearch(
+      *std::move(artifact), request, {.training = *examples->training, .test = examples->test.get()},
+      {.latency = latency->has_value() ? &**latency : nullptr, .traces = traces->has_value() ? &**traces : nullptr},
+      **kernels, std::cout, isatty(STDOUT_FILENO) == 1);
   if (!result.ok()) return result.status();
   std::cout << "\n" << ReportTable(result->report);
   std::cout << absl::StreamFormat("\n%d routes in %.1f s, %.1f s of processors; %d known before\n",

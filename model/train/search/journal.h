@@ -27,6 +27,7 @@ class Journal {
   // Null where the route is not known.
   const Numbers* Find(const std::string& route) const;
   absl::Status Add(const std::string& route, const Numbers& numbers);
+  const std::map<std::string, Numbers>& all() const { return known_; }  // by route
   int64_t size() const { return static_cast<int64_t>(known_.size()); }
 
  private:

@@ -93,6 +93,19 @@ TEST(LayerLatencyTest, RungsAreChosenByName) {
             "latencies: no batches of 4 rows; measured: 1");
 }
 
+TEST(LayerLatencyTest, PointsAreMeasuredAsWholesWithoutLayers) {
+  const Artifact artifact = TinyArtifact();
+  nanoseconds time{};
+  const absl::StatusOr<LayerLatency> latency = MeasurePointLatency(
+      artifact, *FindRungs(artifact, {}), *SupportedKernels().front(), {.rows = {1, 2}}, Ticking(time));
+  ASSERT_TRUE(latency.ok()) << latency.status();
+  ASSERT_EQ(latency->batches.size(), 2u);
+  ASSERT_EQ(latency->batches[1].whole.size(), latency->rungs.size());
+  EXPECT_TRUE(latency->batches[1].whole.front().route.starts_with("w8a8,w8a8,"));
+  EXPECT_EQ(latency->batches[1].whole.front().measured_us, 1);
+  EXPECT_EQ(LayerLatencyJson(*ParseLayerLatency(LayerLatencyJson(*latency))), LayerLatencyJson(*latency));
+}
+
 TEST(LayerLatencyTest, MeasurementsBeyondLimitsAreRefused) {
   EXPECT_EQ(Measured({.rows = {0}}).status().message(), "batch of 0 is outside 1..1024");
   EXPECT_EQ(Measured({.check_routes = 62}).status().message(), "62 routes to check are outside 0..61");

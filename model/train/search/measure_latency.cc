@@ -102,6 +102,25 @@ absl::Status TakeTurns(int networks, nanoseconds duration, const MonotonicClock&
   return absl::OkStatus();
 }
 
+// Runs a batch, and adds its time to `times` if it counts.
+absl::Status RunWhole(const PackedNetwork& network, int point, Batch& batch, bool counts, const MonotonicClock& now,
+                      std::vector<double>& times) {
+  const nanoseconds start = now();
+  absl::Status status = network.Run(ToPointId(point), batch.images, batch.logits, *batch.scratch);
+  if (counts) times.push_back(Microseconds(now() - start));
+  return status;
+}
+
+absl::Status CheckRows(const std::vector<int>& rows) {
+  if (rows.empty()) return absl::InvalidArgumentError("no batch size to measure");
+  for (const int count : rows) {
+    if (count < 1 || count > 1024) {
+      return absl::InvalidArgumentError(absl::StrCat("batch of ", count, " is outside 1..1024"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 class Measurement {
  public:
   Measurement(const Artifact& artifact, const Ladder& ladder, const KernelTable& kernels,
@@ -173,17 +192,12 @@ class Measurement {
     const int rungs = ladder_.size(), probe_count = static_cast<int>(probes_.size());
     std::vector<std::vector<double>> layer_times(tree_.layers() * rungs * rungs);
     std::vector<std::vector<double>> probe_times(probe_count), route_times(routes.size());
-    const auto run_whole = [&](const PackedNetwork& network, int point, Batch& rows, bool counts, auto& times) {
-      const nanoseconds start = now_();
-      absl::Status status = network.Run(ToPointId(point), rows.images, rows.logits, *rows.scratch);
-      if (counts) times[point].push_back(Microseconds(now_() - start));
-      return status;
-    };
     const auto run = [&](int network, bool counts) {
       if (network < probe_count) return RunProbe(probes, network, counts, of_probes, layer_times);
       network -= probe_count;
-      if (network < probe_count) return run_whole(probes, network, of_probes, counts, probe_times);
-      return run_whole(whole, network - probe_count, of_whole, counts, route_times);
+      if (network < probe_count) return RunWhole(probes, network, of_probes, counts, now_, probe_times[network]);
+      network -= probe_count;
+      return RunWhole(whole, network, of_whole, counts, now_, route_times[network]);
     };
     const int networks = 2 * probe_count + static_cast<int>(routes.size());
     if (absl::Status status = TakeTurns(networks, options_.each, now_, run); !status.ok()) return status;
@@ -261,12 +275,38 @@ absl::StatusOr<LayerLatency> MeasureLayerLatency(const Artifact& artifact, const
     return absl::InvalidArgumentError(
         absl::StrCat(options.check_routes, " routes to check are outside 0..", kMaxPoints - ladder.size()));
   }
-  if (options.rows.empty()) return absl::InvalidArgumentError("no batch size to measure");
-  for (const int rows : options.rows) {
-    if (rows < 1 || rows > 1024)
-      return absl::InvalidArgumentError(absl::StrCat("batch of ", rows, " is outside 1..1024"));
-  }
+  if (absl::Status status = CheckRows(options.rows); !status.ok()) return status;
   return Measurement(artifact, ladder, kernels, options, now).Run();
+}
+
+absl::StatusOr<LayerLatency> MeasurePointLatency(const Artifact& artifact, const Ladder& ladder,
+                                                 const KernelTable& kernels, const MeasureLatencyOptions& options,
+                                                 const MonotonicClock& now) {
+  if (absl::Status status = CheckRows(options.rows); !status.ok()) return status;
+  std::vector<ArtifactPoint> points;
+  for (const int point : ladder.points) points.push_back(artifact.points[point]);
+  absl::StatusOr<std::unique_ptr<PackedNetwork>> network =
+      PackedNetwork::Create(WithPoints(artifact, std::move(points)), kernels);
+  if (!network.ok()) return network.status();
+  (*network)->MeasureChoices(*std::max_element(options.rows.begin(), options.rows.end()), options.choose, now, {});
+  const LayerTree tree = TreeOf(*PlanNetwork(artifact.spec));
+  LayerLatency latency{
+      .network = artifact.spec.name(), .isa = kernels.name, .processor = {}, .rungs = ladder.names, .layers = {}};
+  for (const int rows : options.rows) {
+    Batch batch(**network, rows);
+    std::vector<std::vector<double>> times(ladder.size());
+    const auto run = [&](int point, bool counts) {
+      return RunWhole(**network, point, batch, counts, now, times[point]);
+    };
+    if (absl::Status status = TakeTurns(ladder.size(), options.each, now, run); !status.ok()) return status;
+    BatchLatency& measured = latency.batches.emplace_back(BatchLatency{.rows = rows});
+    for (int rung = 0; rung < ladder.size(); ++rung) {
+      const double median = Median(times[rung]);
+      measured.whole.push_back(
+          {.route = RouteText(ladder, UniformRoute(tree, rung)), .measured_us = median, .predicted_us = median});
+    }
+  }
+  return latency;
 }
 
 }  // namespace anybit::model::train

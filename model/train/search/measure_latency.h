@@ -34,6 +34,12 @@ absl::StatusOr<LayerLatency> MeasureLayerLatency(const Artifact& artifact, const
                                                  const KernelTable& kernels, const MeasureLatencyOptions& options,
                                                  const MonotonicClock& now);
 
+// The points of `ladder`, up to 64, as wholes that take turns: BatchLatency::whole has one uniform route for each, and
+// there are no layers. `check_routes` and `seed` are not used.
+absl::StatusOr<LayerLatency> MeasurePointLatency(const Artifact& artifact, const Ladder& ladder,
+                                                 const KernelTable& kernels, const MeasureLatencyOptions& options,
+                                                 const MonotonicClock& now);
+
 }  // namespace anybit::model::train
 
 #endif  // ANYBIT_MODEL_TRAIN_SEARCH_MEASURE_LATENCY_H_

@@ -4,8 +4,10 @@
 #include <optional>
 #include <random>
 #include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "base/random.h"
 #include "model/train/search/solve.h"
 
@@ -14,6 +16,7 @@ namespace {
 
 constexpr double kLeastShare = 0.95;  // of a budget, that a random route costs
 constexpr int kDraws = 100'000;
+constexpr int64_t kMostRoutes = 20'000;
 
 // The loss of each layer alone at each rung, where all others are at `others`. [layer][rung]; 0 of tied layers.
 absl::StatusOr<Penalties> LossesAlone(const SearchSpace& space, int others, const LossOf& loss) {
@@ -109,6 +112,38 @@ absl::StatusOr<std::vector<Route>> RoutesOfLeastPenalty(const SearchSpace& space
   std::vector<Route> routes;
   for (const SolvedRoute& route : *solved) routes.push_back(route.route);
   return routes;
+}
+
+absl::StatusOr<std::vector<Route>> AllRoutes(const SearchSpace& space) {
+  double count = 1;
+  for (const bool tied : space.tree.tied) count *= tied ? 1 : space.rungs;
+  if (count > kMostRoutes) {
+    return absl::ResourceExhaustedError(
+        absl::StrFormat("%.0f routes of %d rungs exceed %d; name fewer rungs", count, space.rungs, kMostRoutes));
+  }
+  // The last layers change fastest: an estimator then takes most layers from the route before.
+  std::vector<Route> routes = {UniformRoute(space.tree, 0)};
+  for (int layer = 0; layer < space.tree.layers(); ++layer) {
+    if (space.tree.tied[layer]) continue;
+    std::vector<Route> longer;
+    for (const Route& route : routes) {
+      for (int rung = 0; rung < space.rungs; ++rung) {
+        longer.push_back(route);
+        longer.back()[layer] = rung;
+      }
+    }
+    routes = std::move(longer);
+  }
+  for (Route& route : routes) TieLayers(space.tree, route);
+  return routes;
+}
+
+std::vector<Route> Within(const SearchSpace& space, std::span<const Route> routes, double budget) {
+  std::vector<Route> within;
+  for (const Route& route : routes) {
+    if (space.costs.Of(space.tree, route) <= budget) within.push_back(route);
+  }
+  return within;
 }
 
 absl::StatusOr<Route> BestOf(std::span<const Route> routes, const LossOf& loss) {

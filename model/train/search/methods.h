@@ -39,6 +39,12 @@ absl::StatusOr<Penalties> MeasuredSensitivity(const SearchSpace& space, const Lo
 absl::StatusOr<std::vector<Route>> RoutesOfLeastPenalty(const SearchSpace& space, const Penalties& penalties,
                                                         double budget, int count);
 
+// All routes. ResourceExhausted, naming their number and the limit, where there are more than 20,000.
+absl::StatusOr<std::vector<Route>> AllRoutes(const SearchSpace& space);
+
+// Those of `routes` that cost at most `budget`.
+std::vector<Route> Within(const SearchSpace& space, std::span<const Route> routes, double budget);
+
 // The one of `routes` with the least loss; the first of equal ones.
 absl::StatusOr<Route> BestOf(std::span<const Route> routes, const LossOf& loss);
 

@@ -103,12 +103,12 @@ absl::StatusOr<std::vector<Score>> ScorePoints(const Artifact& artifact, const s
   std::vector<Score> scores;
   for (const std::vector<float>& of_point : logits) {
     const size_t classes = of_point.size() / labels.size();
-    int64_t right = 0;
+    Score& score = scores.emplace_back(Score{.loss = CalibratedLoss(of_point, labels)});
     for (size_t row = 0; row < labels.size(); ++row) {
-      right += Top1(std::span(of_point).subspan(row * classes, classes)) == labels[row] ? 1 : 0;
+      score.right.push_back(Top1(std::span(of_point).subspan(row * classes, classes)) == labels[row]);
     }
-    scores.push_back({.loss = CalibratedLoss(of_point, labels),
-                      .accuracy = static_cast<double>(right) / static_cast<double>(labels.size())});
+    score.accuracy = static_cast<double>(std::count(score.right.begin(), score.right.end(), true)) /
+                     static_cast<double>(labels.size());
   }
   return scores;
 }

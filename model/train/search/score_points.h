@@ -13,8 +13,9 @@
 namespace anybit::model::train {
 
 struct Score {
-  double loss = 0;      // CalibratedLoss, in nats
-  double accuracy = 0;  // top-1, 0..1
+  double loss = 0;               // CalibratedLoss, in nats
+  double accuracy = 0;           // top-1, 0..1
+  std::vector<bool> right = {};  // by row: the answer is its label
 };
 
 // The mean cross-entropy of `labels` at the temperature that makes it least; `logits` are [labels][classes]. Networks

@@ -37,6 +37,7 @@ TEST(ScorePointsTest, AccuracyIsThatOfTheEngine) {
   const auto network = *PackedNetwork::Create(artifact, kernels);
   EXPECT_EQ(scores[0].accuracy, *EvaluateTop1(*network, ToPointId(1), rows));
   EXPECT_EQ(scores[1].accuracy, *EvaluateTop1(*network, ToPointId(3), rows));
+  EXPECT_EQ(std::count(scores[0].right.begin(), scores[0].right.end(), true), std::lround(130 * scores[0].accuracy));
 }
 
 TEST(ScorePointsTest, RowsThatDoNotFitTheNetworkAreRefused) {

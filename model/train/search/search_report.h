@@ -11,13 +11,29 @@
 
 namespace anybit::model::train {
 
+// The best of all routes within a budget of which the search, or those whose journal it shares, know the loss.
+struct BestKnown {
+  int64_t routes = 0;
+  double loss = 0;
+  double accuracy = 0;
+};
+
 struct SearchedPoint {
   std::string name;
+  std::string method = {};       // that found it; empty: the report's
   std::string route;             // RouteText
   std::optional<double> budget;  // none of a uniform point
   double cost = 0;
   Score held_out;
-  std::optional<double> test;  // top-1, 0..1
+  std::optional<double> test;          // top-1, 0..1
+  std::vector<bool> right = {};        // by test row, or empty
+  std::optional<BestKnown> best = {};  // within the budget
+};
+
+// How well sums of penalties order routes.
+struct Agreement {
+  int64_t routes = 0;  // whose losses are known, other than those that penalties were taken from
+  double tau = 0;      // Kendall's, of sums and losses
 };
 
 struct SearchReport {
@@ -32,6 +48,7 @@ struct SearchReport {
   std::vector<SearchedPoint> points;          // uniform ones first
   std::vector<std::string> layers;
   std::vector<std::vector<double>> penalties;  // [layer][rung], or empty
+  std::optional<Agreement> agreement;          // of a method with penalties
 };
 
 // The test accuracy where there is one, else that of the held-out rows.
@@ -41,8 +58,9 @@ double AccuracyOf(const SearchedPoint& point);
 // scheduler may: their upper convex hull. Nothing below the lowest cost.
 std::optional<double> HullAt(const SearchReport& report, double cost);
 
-// How far a point is above the hull, and two standard errors of a difference of accuracies there: of two independent
-// shares, which is more than that of two networks on the same images.
+// How far a point is above the hull, and two standard errors of that difference. Where the answers to each test row are
+// known, it is that of the mean over rows of the point's answer less the mixture's; else that of two independent
+// shares, which is larger.
 struct HullMargin {
   double above = 0;
   double two_errors = 0;

@@ -1,7 +1,9 @@
 #include "model/train/search/search_run.h"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
+#include <cmath>
 #include <ctime>
 #include <iterator>
 #include <memory>
@@ -11,19 +13,21 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "base/hash.h"
 #include "base/random.h"
 #include "model/data/read_rows.h"
 #include "model/train/search/attribution.h"
 #include "model/train/search/cost_table.h"
 #include "model/train/search/journal.h"
 #include "model/train/search/methods.h"
+#include "model/train/search/review.h"
 #include "model/train/search/route_estimator.h"
 #include "model/train/trainer/progress.h"
 
 namespace anybit::model::train {
 namespace {
 
-constexpr const char* kMethodNames[] = {"measured", "gmpq", "greedy", "random"};
+constexpr const char* kMethodNames[] = {"measured", "gmpq", "hawq", "greedy", "random", "exhaustive"};
 constexpr const char* kCostNames[] = {"latency", "bytes", "bit_products"};
 constexpr int kProgressInterval = 20;  // routes between lines where there is no terminal
 
@@ -158,29 +162,51 @@ int64_t PlannedRoutes(const SearchRequest& request, const SearchSpace& space, si
   switch (request.method) {
     case SearchMethod::kMeasured: return 2 * alone + of_budgets * request.recheck + space.rungs;
     case SearchMethod::kAttribution: return alone + of_budgets * request.recheck + space.rungs;
+    case SearchMethod::kCurvature: return of_budgets * request.recheck + space.rungs;
     case SearchMethod::kGreedy: return layers * alone + space.rungs;
     case SearchMethod::kRandom: return of_budgets * request.random_routes + space.rungs;
+    case SearchMethod::kExhaustive:
+      return static_cast<int64_t>(std::min(1e9, std::pow(space.rungs, static_cast<double>(layers))));
   }
   return 1;
 }
 
-// The route for each budget; sets the penalties of methods that have some.
+// The penalties of a method that has some.
+absl::StatusOr<Penalties> PenaltiesOf(SearchMethod method, const SearchSpace& space, const Artifact& artifact,
+                                      const Ladder& ladder, const HessianTraces* traces, Judge& judge) {
+  switch (method) {
+    case SearchMethod::kMeasured:
+      return MeasuredSensitivity(space, [&](const Route& route) { return judge.LossOf(route); });
+    case SearchMethod::kAttribution:
+      return RiseFromFirst(space, [&](const Route& route) { return judge.AttributionLossOf(route); });
+    case SearchMethod::kCurvature:
+      if (traces == nullptr) return absl::InvalidArgumentError("method 'hawq' needs traces of the Hessian");
+      return CurvaturePenalties(artifact, space.tree, ladder, *traces);
+    case SearchMethod::kGreedy:
+    case SearchMethod::kRandom:
+    case SearchMethod::kExhaustive: break;
+  }
+  return Penalties();
+}
+
+// The route for each budget, by the penalties of methods that have some.
 absl::StatusOr<std::vector<Route>> Choose(const SearchRequest& request, const SearchSpace& space,
-                                          std::span<const double> budgets, Judge& judge, Penalties& penalties) {
+                                          std::span<const double> budgets, Judge& judge, const Penalties& penalties) {
   const auto loss = [&](const Route& route) { return judge.LossOf(route); };
   if (request.method == SearchMethod::kGreedy) return GreedyRoutes(space, budgets, loss);
-  if (request.method != SearchMethod::kRandom) {
-    const auto attribution = [&](const Route& route) { return judge.AttributionLossOf(route); };
-    absl::StatusOr<Penalties> measured = request.method == SearchMethod::kMeasured ? MeasuredSensitivity(space, loss)
-                                                                                   : RiseFromFirst(space, attribution);
-    if (!measured.ok()) return measured.status();
-    penalties = *std::move(measured);
+  std::vector<Route> all;
+  if (request.method == SearchMethod::kExhaustive) {
+    absl::StatusOr<std::vector<Route>> routes = AllRoutes(space);
+    if (!routes.ok()) return routes.status();
+    all = *std::move(routes);
   }
   std::vector<Route> chosen;
   for (size_t i = 0; i < budgets.size(); ++i) {
     const absl::StatusOr<std::vector<Route>> routes =
         request.method == SearchMethod::kRandom
             ? RandomRoutes(space, budgets[i], request.random_routes, MixSeed(request.seed, i))
+        : request.method == SearchMethod::kExhaustive
+            ? Within(space, all, budgets[i])
             : RoutesOfLeastPenalty(space, penalties, budgets[i], request.recheck);
     if (!routes.ok()) return routes.status();
     absl::StatusOr<Route> best = BestOf(*routes, loss);
@@ -190,11 +216,37 @@ absl::StatusOr<std::vector<Route>> Choose(const SearchRequest& request, const Se
   return chosen;
 }
 
+uint64_t HashOfFloats(std::span<const float> values, uint64_t hash) {
+  for (const float value : values) hash = Fnv1aOfWord(std::bit_cast<uint32_t>(value), hash);
+  return hash;
+}
+
+// Of all that a route's numbers depend on: the store's codes and the layers at the rungs. Other points, which a search
+// may have appended, do not count.
+uint64_t HashOf(const Artifact& artifact, const Ladder& ladder) {
+  uint64_t hash = kFnv1aOfNothing;
+  for (const LayerStore& store : artifact.store) {
+    hash = Fnv1a({reinterpret_cast<const char*>(store.q8.data()), store.q8.size()}, hash);
+  }
+  for (const int point : ladder.points) {
+    for (const LayerEpilogue& layer : artifact.points[point].layers) {
+      for (const int number : {layer.weights.step, layer.weights.lo, layer.weights.hi, int{layer.weights.sign},
+                               layer.highest_code, layer.zero_code}) {
+        hash = Fnv1aOfWord(static_cast<uint64_t>(number), hash);
+      }
+      hash = HashOfFloats(layer.bias, HashOfFloats(layer.scale, hash));
+      hash = Fnv1aOfWord(std::bit_cast<uint32_t>(layer.residual_scale), hash);
+      hash = Fnv1a({reinterpret_cast<const char*>(layer.table.data()), layer.table.size()}, hash);
+    }
+  }
+  return hash;
+}
+
 // What the numbers of a journal depend on.
 std::string IdentityOf(const Artifact& artifact, const Ladder& ladder, const SearchRequest& request,
                        const ExampleSet& training) {
-  return absl::StrCat("network ", artifact.spec.name(), " ", artifact.checksum, ", rungs ",
-                      absl::StrJoin(ladder.names, ","), ", ", request.calibration, " calibration and ",
+  return absl::StrCat("network ", artifact.spec.name(), " ", absl::Hex(HashOf(artifact, ladder), absl::kZeroPad16),
+                      ", rungs ", absl::StrJoin(ladder.names, ","), ", ", request.calibration, " calibration and ",
                       request.held_out, " held-out images of ", training.count());
 }
 
@@ -216,7 +268,10 @@ absl::Status Test(const SearchData& data, const Ladder& ladder, const KernelTabl
     const absl::StatusOr<std::vector<Score>> scores =
         ScorePoints(result.artifact, points, *data.test, kernels, threads);
     if (!scores.ok()) return scores.status();
-    for (size_t i = 0; i < points.size(); ++i) result.report.points[i].test = (*scores)[i].accuracy;
+    for (size_t i = 0; i < points.size(); ++i) {
+      result.report.points[i].test = (*scores)[i].accuracy;
+      result.report.points[i].right = (*scores)[i].right;
+    }
     result.report.test_images = data.test->count();
   }
   for (size_t i = ladder.size(); i < points.size(); ++i) {
@@ -264,13 +319,13 @@ std::string NameOf(SearchMethod method) { return kMethodNames[static_cast<int>(m
 absl::StatusOr<CostKind> CostKindByName(const std::string& name) { return ByName<CostKind>(kCostNames, "cost", name); }
 
 absl::StatusOr<SearchResult> RunSearch(Artifact artifact, const SearchRequest& request, const SearchData& data,
-                                       const LayerLatency* latency, const KernelTable& kernels, std::ostream& progress,
-                                       bool live) {
+                                       const SearchMeasurements& measurements, const KernelTable& kernels,
+                                       std::ostream& progress, bool live) {
   if (absl::Status status = ValidateArtifact(artifact); !status.ok()) return status;
   if (absl::Status status = CheckRequest(request, data); !status.ok()) return status;
   const absl::StatusOr<Ladder> ladder = FindRungs(artifact, request.rungs);
   if (!ladder.ok()) return ladder.status();
-  absl::StatusOr<CostTable> costs = CostsOf(artifact, *ladder, request, latency);
+  absl::StatusOr<CostTable> costs = CostsOf(artifact, *ladder, request, measurements.latency);
   if (!costs.ok()) return costs.status();
   const SearchSpace space{
       .tree = TreeOf(*PlanNetwork(artifact.spec)), .rungs = ladder->size(), .costs = *std::move(costs)};
@@ -301,10 +356,15 @@ absl::StatusOr<SearchResult> RunSearch(Artifact artifact, const SearchRequest& r
   const int64_t planned = PlannedRoutes(request, space, budgets->size());
   ProgressLine line(progress, live, kProgressInterval, std::max(planned, (*journal)->size() + 1), 0);
   Judge judge(artifact, *ladder, split.held_out, **estimator, **journal, kernels, request.threads, line);
-  const absl::StatusOr<std::vector<Route>> chosen = Choose(request, space, *budgets, judge, result.report.penalties);
+  absl::StatusOr<Penalties> penalties =
+      PenaltiesOf(request.method, space, artifact, *ladder, measurements.traces, judge);
+  if (!penalties.ok()) return penalties.status();
+  const absl::StatusOr<std::vector<Route>> chosen = Choose(request, space, *budgets, judge, *penalties);
   if (!chosen.ok()) return chosen.status();
   absl::Status added = AddPoints(*chosen, *budgets, request, space, *ladder, **estimator, judge, result);
   if (!added.ok()) return added;
+  result.report.penalties = *std::move(penalties);
+  Review(**journal, space, *ladder, result.report);
   result.report.routes = judge.routes();
   result.report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   result.report.processor_seconds = static_cast<double>(std::clock() - processor_start) / CLOCKS_PER_SEC;

@@ -14,14 +14,15 @@
 #include "model/data/example_set.h"
 #include "model/format/artifact_contents.h"
 #include "model/kernels/cpu/kernel_table.h"
+#include "model/train/search/hessian_traces.h"
 #include "model/train/search/layer_latency.h"
 #include "model/train/search/search_report.h"
 
 namespace anybit::model::train {
 
-enum class SearchMethod : uint8_t { kMeasured, kAttribution, kGreedy, kRandom };
+enum class SearchMethod : uint8_t { kMeasured, kAttribution, kCurvature, kGreedy, kRandom, kExhaustive };
 
-// "measured", "gmpq", "greedy" or "random"; InvalidArgument, with these, for another name.
+// "measured", "gmpq", "hawq", "greedy", "random" or "exhaustive"; InvalidArgument, with these, for another name.
 absl::StatusOr<SearchMethod> SearchMethodByName(const std::string& name);
 std::string NameOf(SearchMethod method);
 
@@ -52,16 +53,22 @@ struct SearchData {
   const ExampleSet* test;  // null: the new points have the accuracy of the held-out rows
 };
 
+// What was measured before; null where there is none.
+struct SearchMeasurements {
+  const LayerLatency* latency = nullptr;  // for CostKind::kLatency
+  const HessianTraces* traces = nullptr;  // for SearchMethod::kCurvature
+};
+
 struct SearchResult {
   Artifact artifact;  // with the new points after the others
   SearchReport report;
 };
 
-// `latency` is needed for CostKind::kLatency. InvalidArgument or NotFound, naming value and limit, for a request that
-// does not fit the artifact, the data or the latencies. `live`: `progress` is a terminal.
+// InvalidArgument, NotFound or ResourceExhausted, naming value and limit, for a request that does not fit the artifact,
+// the data or the measurements. `live`: `progress` is a terminal.
 absl::StatusOr<SearchResult> RunSearch(Artifact artifact, const SearchRequest& request, const SearchData& data,
-                                       const LayerLatency* latency, const KernelTable& kernels, std::ostream& progress,
-                                       bool live);
+                                       const SearchMeasurements& measurements, const KernelTable& kernels,
+                                       std::ostream& progress, bool live);
 
 }  // namespace anybit::model::train
 

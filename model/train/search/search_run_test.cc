@@ -24,12 +24,20 @@ MemoryExamples Examples(int count, uint64_t seed) {
   return MemoryExamples({.height = 8, .width = 8}, labels, RandomImages(artifact, count, seed));
 }
 
+HessianTraces EqualTraces(const Artifact& artifact) {
+  HessianTraces traces{.network = artifact.spec.name()};
+  traces.layers = TreeOf(*PlanNetwork(artifact.spec)).names;
+  traces.traces.assign(traces.layers.size(), 1);
+  traces.errors.assign(traces.layers.size(), 0);
+  return traces;
+}
+
 class SearchRunTest : public testing::Test {
  protected:
   absl::StatusOr<SearchResult> Search(const SearchRequest& request, bool with_test = true) {
     progress_.str("");
-    return RunSearch(artifact_, request, {.training = training_, .test = with_test ? &test_ : nullptr}, nullptr,
-                     *SupportedKernels().front(), progress_, false);
+    return RunSearch(artifact_, request, {.training = training_, .test = with_test ? &test_ : nullptr},
+                     {.traces = &traces_}, *SupportedKernels().front(), progress_, false);
   }
 
   SearchRequest Request(SearchMethod method = SearchMethod::kMeasured) const {
@@ -44,13 +52,14 @@ class SearchRunTest : public testing::Test {
   }
 
   const Artifact artifact_ = RandomArtifact(*ArchitectureByName("fashion_tiny:side=8"), 1);
+  const HessianTraces traces_ = EqualTraces(artifact_);
   const MemoryExamples training_ = Examples(100, 2), test_ = Examples(30, 3);
   std::ostringstream progress_;
 };
 
 TEST_F(SearchRunTest, EveryMethodAppendsAPointForEachBudget) {
-  for (const SearchMethod method :
-       {SearchMethod::kMeasured, SearchMethod::kAttribution, SearchMethod::kGreedy, SearchMethod::kRandom}) {
+  for (const SearchMethod method : {SearchMethod::kMeasured, SearchMethod::kAttribution, SearchMethod::kCurvature,
+                                    SearchMethod::kGreedy, SearchMethod::kRandom}) {
     SCOPED_TRACE(NameOf(method));
     const absl::StatusOr<SearchResult> result = Search(Request(method));
     ASSERT_TRUE(result.ok()) << result.status();
@@ -65,8 +74,31 @@ TEST_F(SearchRunTest, EveryMethodAppendsAPointForEachBudget) {
       EXPECT_EQ(added.info.accuracy, *point.test);
       EXPECT_EQ(added.accuracy_images, 30);
     }
-    EXPECT_FALSE(progress_.str().empty());
+    EXPECT_EQ(progress_.str().empty(), result->report.routes < 20);
   }
+}
+
+TEST_F(SearchRunTest, ExhaustiveSearchIsTheMeasureOfTheOthersThatShareItsJournal) {
+  SearchRequest request = Request(SearchMethod::kExhaustive);
+  request.rungs = {"w8a8", "w1a1"};
+  request.journal = testing::TempDir() + "/exhaustive.journal";
+  const SearchResult all = *Search(request);
+  const SearchedPoint& of_all = all.report.points.back();
+  EXPECT_EQ(of_all.held_out.loss, of_all.best->loss);
+  EXPECT_GT(of_all.best->routes, 256);  // of 512
+  request.resume = true;
+  request.method = SearchMethod::kMeasured;
+  const SearchResult measured = *Search(request);
+  EXPECT_EQ(measured.report.points.back().best->routes, of_all.best->routes);
+  EXPECT_EQ(measured.report.points.back().best->loss, of_all.best->loss);
+  EXPECT_GE(measured.report.points.back().held_out.loss, of_all.best->loss);
+  EXPECT_GT(measured.report.agreement->routes, 256);
+}
+
+TEST_F(SearchRunTest, ExhaustiveSearchOfTooManyRoutesIsRefused) {
+  SearchRequest request = Request(SearchMethod::kExhaustive);
+  request.rungs = {};
+  EXPECT_EQ(Search(request).status().message(), "1953125 routes of 5 rungs exceed 20000; name fewer rungs");
 }
 
 TEST_F(SearchRunTest, PointsThatWereThereStayAsTheyWere) {
@@ -103,6 +135,22 @@ TEST_F(SearchRunTest, ResumedSearchScoresNothingTwiceAndFindsTheSame) {
   EXPECT_EQ(second.artifact.points.back().layers[1].scale, first.artifact.points.back().layers[1].scale);
 }
 
+TEST_F(SearchRunTest, SearchOfAnArtifactWithSearchedPointsTakesTheirJournal) {
+  SearchRequest request = Request();
+  request.journal = testing::TempDir() + "/shared.journal";
+  const SearchResult first = *Search(request);
+  request.resume = true;
+  request.name = "again";
+  const auto again = [&](const Artifact& artifact) {
+    return RunSearch(artifact, request, {.training = training_, .test = &test_}, {}, *SupportedKernels().front(),
+                     progress_, false);
+  };
+  EXPECT_EQ(again(first.artifact)->report.routes, 0);
+  Artifact other = first.artifact;
+  other.store[1].q8[0] ^= 1;
+  EXPECT_EQ(again(other).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
 TEST_F(SearchRunTest, JournalOfAnotherSearchIsRefused) {
   SearchRequest request = Request();
   request.journal = testing::TempDir() + "/other.journal";
@@ -133,7 +181,8 @@ TEST_F(SearchRunTest, RequestsThatDoNotFitAreRefused) {
 }
 
 TEST_F(SearchRunTest, NamesOfMethodsAndCostsAreListedWhereOneIsWrong) {
-  EXPECT_EQ(SearchMethodByName("best").status().message(), "method 'best' is none of measured, gmpq, greedy, random");
+  EXPECT_EQ(SearchMethodByName("best").status().message(),
+            "method 'best' is none of measured, gmpq, hawq, greedy, random, exhaustive");
   EXPECT_EQ(CostKindByName("watts").status().message(), "cost 'watts' is none of latency, bytes, bit_products");
 }
 
@@ -157,6 +206,32 @@ TEST(SearchReportTest, MarginIsTheDistanceFromTheHullBesideItsError) {
   const HullMargin margin = *MarginOf(ReportOf(0.93), ReportOf(0.93).points.back());
   EXPECT_NEAR(margin.above, 0.01, 1e-12);
   EXPECT_NEAR(margin.two_errors, 2 * std::sqrt((0.93 * 0.07 + 0.92 * 0.08) / 10'000), 1e-12);
+}
+
+TEST(SearchReportTest, ErrorIsThatOfTheDifferenceWhereTheAnswersToEachRowAreKnown) {
+  SearchReport report{.method = "measured", .network = "n", .unit = "us", .test_images = 4};
+  const auto point = [](const char* name, double cost, std::vector<bool> right) {
+    SearchedPoint p{.name = name, .route = "", .budget = {}, .cost = cost, .held_out = {}, .test = {}};
+    p.test = static_cast<double>(std::count(right.begin(), right.end(), true)) / static_cast<double>(right.size());
+    p.right = std::move(right);
+    return p;
+  };
+  report.points = {point("high", 20, {true, true, true, false}), point("low", 10, {true, false, false, false}),
+                   point("mixed1", 15, {true, true, true, false})};
+  report.points.back().budget = 16;
+  // The mixture is right for 1, 1/2, 1/2 and 0 of the rows: differences of 0, 1/2, 1/2, 0.
+  const HullMargin margin = *MarginOf(report, report.points.back());
+  EXPECT_NEAR(margin.above, 0.25, 1e-12);
+  EXPECT_NEAR(margin.two_errors, 2 * std::sqrt(0.25 / 3 / 4), 1e-12);
+}
+
+TEST(SearchReportTest, FigureHasAColourForEachMethod) {
+  SearchReport report = ReportOf(0.93);
+  report.points.push_back(report.points.back());
+  report.points.back().method = "greedy";
+  const std::string figure = ReportFigure(report);
+  EXPECT_NE(figure.find("searched, measured"), std::string::npos);
+  EXPECT_NE(figure.find("searched, greedy"), std::string::npos);
 }
 
 TEST(SearchReportTest, JsonHoldsWhatTheTableShows) {
