@@ -7,6 +7,7 @@
 #include <ctime>
 #include <iterator>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -74,7 +75,7 @@ absl::StatusOr<CostTable> CostsOf(const Artifact& artifact, const Ladder& ladder
 // Estimates and scores routes, and remembers the scores.
 class Judge {
  public:
-  Judge(const Artifact& artifact, const Ladder& ladder, const Subset& held_out, RouteEstimator& estimator,
+  Judge(const Artifact& artifact, const Ladder& ladder, const ExampleSet& held_out, RouteEstimator& estimator,
         Journal& journal, const KernelTable& kernels, int threads, ProgressLine& line)
       : artifact_(artifact),
         ladder_(ladder),
@@ -144,7 +145,7 @@ class Judge {
 
   const Artifact& artifact_;
   const Ladder& ladder_;
-  const Subset& held_out_;
+  const ExampleSet& held_out_;
   RouteEstimator& estimator_;
   Journal& journal_;
   const KernelTable& kernels_;
@@ -256,6 +257,22 @@ absl::StatusOr<std::vector<uint8_t>> PixelsOf(const ExampleSet& rows) {
   return pixels;
 }
 
+// `rows` in memory where they take at most a gigabyte: each score reads all of them, and drawing or decoding a row may
+// take longer than running it.
+absl::StatusOr<std::unique_ptr<ExampleSet>> Kept(const Subset& rows) {
+  constexpr int64_t kMostBytes = int64_t{1} << 30;
+  if (rows.count() * rows.shape().elements() > kMostBytes) {
+    std::vector<int64_t> all(rows.count());
+    std::iota(all.begin(), all.end(), 0);
+    return std::make_unique<Subset>(rows, std::move(all));
+  }
+  absl::StatusOr<std::vector<uint8_t>> pixels = PixelsOf(rows);
+  if (!pixels.ok()) return pixels.status();
+  std::vector<uint16_t> labels;
+  for (int64_t row = 0; row < rows.count(); ++row) labels.push_back(static_cast<uint16_t>(rows.label(row)));
+  return std::make_unique<MemoryExamples>(rows.shape(), std::move(labels), *std::move(pixels));
+}
+
 // Scores all points of the report on the test rows, and gives the new points their accuracies.
 absl::Status Test(const SearchData& data, const Ladder& ladder, const KernelTable& kernels, int threads,
                   SearchResult& result) {
@@ -355,7 +372,9 @@ absl::StatusOr<SearchResult> RunSearch(Artifact artifact, const SearchRequest& r
                                  .layers = space.tree.names}};
   const int64_t planned = PlannedRoutes(request, space, budgets->size());
   ProgressLine line(progress, live, kProgressInterval, std::max(planned, (*journal)->size() + 1), 0);
-  Judge judge(artifact, *ladder, split.held_out, **estimator, **journal, kernels, request.threads, line);
+  const absl::StatusOr<std::unique_ptr<ExampleSet>> held_out = Kept(split.held_out);
+  if (!held_out.ok()) return held_out.status();
+  Judge judge(artifact, *ladder, **held_out, **estimator, **journal, kernels, request.threads, line);
   absl::StatusOr<Penalties> penalties =
       PenaltiesOf(request.method, space, artifact, *ladder, measurements.traces, judge);
   if (!penalties.ok()) return penalties.status();

@@ -40,7 +40,7 @@ struct SearchRequest {
   int rows = 1;                      // of the batches whose latency counts
   int64_t calibration = 512;         // images for scales
   int64_t held_out = 2000;           // images for scores: those that training held out
-  int recheck = 8;                   // routes of the solver that are scored, of which the best is chosen
+  int recheck = 16;                  // routes of the solver that are scored, of which the best is chosen
   int random_routes = 200;
   uint64_t seed = 1;
   int threads = 1;
