@@ -63,7 +63,7 @@ namespace anybit::model::train {
 namespace {
 
 std::string JournalPath() {
-  if (const std::string path = absl::GetFlag(FLAGS_journal); !path.empty()) return path;
+  if (std::string path = absl::GetFlag(FLAGS_journal); !path.empty()) return path;
   const std::string report = absl::GetFlag(FLAGS_report), out = absl::GetFlag(FLAGS_out);
   if (!report.empty()) return absl::StrCat(absl::StripSuffix(report, ".json"), ".journal");
   return out.empty() ? "" : absl::StrCat(absl::StripSuffix(out, ".safetensors"), ".journal");
@@ -166,7 +166,7 @@ absl::Status Search(const SearchRequest& request) {
     if (path.empty()) continue;
     if (absl::Status status = CheckReplaceable(path); !status.ok()) return status;
   }
-  absl::StatusOr<Artifact> artifact = ReadArtifact(absl::GetFlag(FLAGS_artifact));
+  const absl::StatusOr<Artifact> artifact = ReadArtifact(absl::GetFlag(FLAGS_artifact));
   if (!artifact.ok()) return artifact.status();
   const auto latency = ReadMeasurement(absl::GetFlag(FLAGS_latency), ParseLayerLatency);
   if (!latency.ok()) return latency.status();
@@ -177,7 +177,7 @@ absl::Status Search(const SearchRequest& request) {
   const absl::StatusOr<Examples> examples = OpenData(*artifact);
   if (!examples.ok()) return examples.status();
   absl::StatusOr<SearchResult> result = RunSearch(
-      *std::move(artifact), request, {.training = *examples->training, .test = examples->test.get()},
+      *artifact, request, {.training = *examples->training, .test = examples->test.get()},
       {.latency = latency->has_value() ? &**latency : nullptr, .traces = traces->has_value() ? &**traces : nullptr},
       **kernels, std::cout, isatty(STDOUT_FILENO) == 1);
   if (!result.ok()) return result.status();

@@ -33,6 +33,7 @@ Artifact WithPoints(const Artifact& artifact, std::vector<ArtifactPoint> points)
 // By pair (first, second): the rung of layers at an even distance from the image, and that of the others.
 std::vector<Route> ProbeRoutes(const LayerTree& tree, int rungs) {
   std::vector<int> distance;
+  distance.reserve(tree.layers());
   for (int layer = 0; layer < tree.layers(); ++layer) {
     distance.push_back(tree.source[layer] == LayerTree::kImage ? 0 : distance[tree.source[layer]] + 1);
   }
@@ -49,6 +50,7 @@ std::vector<Route> ProbeRoutes(const LayerTree& tree, int rungs) {
 
 std::vector<Route> RoutesToCheck(const LayerTree& tree, int rungs, int random_routes, uint64_t seed) {
   std::vector<Route> routes;
+  routes.reserve(rungs + random_routes);
   for (int rung = 0; rung < rungs; ++rung) routes.push_back(UniformRoute(tree, rung));
   std::mt19937_64 random(seed);
   for (int i = 0; i < random_routes; ++i) {
@@ -63,6 +65,7 @@ std::vector<Route> RoutesToCheck(const LayerTree& tree, int rungs, int random_ro
 
 std::vector<ArtifactPoint> Compose(const Artifact& artifact, const Ladder& ladder, const std::vector<Route>& routes) {
   std::vector<ArtifactPoint> points;
+  points.reserve(routes.size());
   for (const Route& route : routes) {
     points.push_back(ComposeRoute(artifact, ladder, route, absl::StrCat("r", points.size())));
   }

@@ -304,6 +304,7 @@ absl::Status AddPoints(const std::vector<Route>& chosen, std::span<const double>
                        const SearchSpace& space, const Ladder& ladder, RouteEstimator& estimator, Judge& judge,
                        SearchResult& result) {
   std::vector<Route> routes;
+  routes.reserve(space.rungs + chosen.size());
   for (int rung = 0; rung < space.rungs; ++rung) routes.push_back(UniformRoute(space.tree, rung));
   routes.insert(routes.end(), chosen.begin(), chosen.end());
   for (size_t i = 0; i < routes.size(); ++i) {
@@ -335,7 +336,7 @@ std::string NameOf(SearchMethod method) { return kMethodNames[static_cast<int>(m
 
 absl::StatusOr<CostKind> CostKindByName(const std::string& name) { return ByName<CostKind>(kCostNames, "cost", name); }
 
-absl::StatusOr<SearchResult> RunSearch(Artifact artifact, const SearchRequest& request, const SearchData& data,
+absl::StatusOr<SearchResult> RunSearch(const Artifact& artifact, const SearchRequest& request, const SearchData& data,
                                        const SearchMeasurements& measurements, const KernelTable& kernels,
                                        std::ostream& progress, bool live) {
   if (absl::Status status = ValidateArtifact(artifact); !status.ok()) return status;

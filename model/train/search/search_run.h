@@ -66,7 +66,7 @@ struct SearchResult {
 
 // InvalidArgument, NotFound or ResourceExhausted, naming value and limit, for a request that does not fit the artifact,
 // the data or the measurements. `live`: `progress` is a terminal.
-absl::StatusOr<SearchResult> RunSearch(Artifact artifact, const SearchRequest& request, const SearchData& data,
+absl::StatusOr<SearchResult> RunSearch(const Artifact& artifact, const SearchRequest& request, const SearchData& data,
                                        const SearchMeasurements& measurements, const KernelTable& kernels,
                                        std::ostream& progress, bool live);
 

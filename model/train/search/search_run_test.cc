@@ -161,7 +161,7 @@ TEST_F(SearchRunTest, JournalOfAnotherSearchIsRefused) {
 }
 
 TEST_F(SearchRunTest, RequestsThatDoNotFitAreRefused) {
-  const auto error = [&](SearchRequest request) { return std::string(Search(request).status().message()); };
+  const auto error = [&](const SearchRequest& request) { return std::string(Search(request).status().message()); };
   SearchRequest request = Request();
   request.rungs = {"w8a8", "w6a6"};
   EXPECT_EQ(error(request),
