@@ -20,7 +20,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 SMALL = (
     "fashion_tiny,resnet20;side=12,mobilenetv2;width=0.25;side=32,vgg16;width=0.125,"
-    "clip;width=0.25;side=16;frames=3"
+    "clip;width=0.25;side=16;frames=3,gated"
 )
 NOT_HERE = 77  # torch_peer.py's exit code where it cannot run
 LARGE = "resnet18_imagenet,resnet50_imagenet"

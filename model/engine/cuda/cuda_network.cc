@@ -38,7 +38,7 @@ ChoiceTable::Names NamesOf(const Artifact& artifact, const NetworkPlan& plan, co
       }};
   for (const ArtifactPoint& point : artifact.points) names.points.push_back(point.info.name);
   for (int node : plan.layers) {
-    names.layers.push_back(plan.nodes[node].kind == NodeKind::kConv ? plan.nodes[node].name : "");
+    names.layers.push_back(HasPanel(plan.nodes[node]) ? plan.nodes[node].name : "");
   }
   return names;
 }
@@ -119,7 +119,8 @@ absl::Status CudaNetworkImpl::CheckMemory(const CudaNetworkOptions& options) con
   if (!free.ok()) return free.status();
   const int architecture = device_.facts().architecture;
   const int64_t weights = DeviceWeights::BytesNeeded(architecture, artifact_, plan_, layout_);
-  // Workspaces are known once the layers are; the largest map bounds them, since packed codes take no more.
+  // Workspaces are known once the layers are; the largest map that a layer reads bounds them, since packed codes take
+  // no more.
   const int64_t images = options.max_rows * plan_.frames;
   const bool full = std::any_of(artifact_.points.begin(), artifact_.points.end(),
                                 [](const ArtifactPoint& point) { return point.full_precision; });
@@ -130,8 +131,10 @@ absl::Status CudaNetworkImpl::CheckMemory(const CudaNetworkOptions& options) con
     elements += of_buffer;
     largest = std::max(largest, of_buffer);
   }
+  elements += layout_.padded_elements;
+  largest = std::max(largest, layout_.padded_elements);
   const int64_t slot = images * (elements * value + largest) +
-                       options.max_rows * (plan_.input_elements() + plan_.nodes.back().depth * 4 + plan_.classes() * 4);
+                       options.max_rows * (plan_.input_elements() + MostGathered(plan_) * 4 + plan_.classes() * 4);
   const int64_t needed = weights + options.slots * slot;
   const int64_t available = std::max<int64_t>(*free - kReservedBytes, 0);
   const int64_t limit = options.memory_budget == 0 ? available : std::min(options.memory_budget, available);
@@ -301,35 +304,11 @@ void CudaNetworkImpl::MeasureChoices(int max_rows, nanoseconds budget, const Mon
   }
 }
 
-// The kernels here pad with code 0, and have neither tables nor gates.
-absl::Status CheckKernelsExist(const NetworkPlan& plan) {
-  const auto missing = [](const auto&... parts) {
-    return absl::UnimplementedError(absl::StrCat(parts...,
-                                                 ", which no kernel of the GPU engine computes: run it on "
-                                                 "the CPU"));
-  };
-  for (const PlannedNode& node : plan.nodes) {
-    if (node.kind == NodeKind::kGate) return missing("node '", node.name, "' is a gate");
-    if (!node.activation.is_none()) {
-      return missing("node '", node.name, "' has the activation ",
-                     proto::Activation::Function_Name(node.activation.function));
-    }
-    if (node.of_sums) return missing("node '", node.name, "' is a convolution of a global pool");
-    const bool of_input = node.input == kNetworkInput;
-    if (node.kind != NodeKind::kConv || node.padding == 0) continue;
-    if (of_input ? !plan.padding_code.empty() : plan.nodes[node.input].has_zero) {
-      return missing("node '", node.name, "' pads with another code than 0");
-    }
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<CudaNetwork>> CudaNetwork::Create(Artifact artifact, Device& device,
                                                                  const CudaNetworkOptions& options) {
   if (absl::Status status = ValidateArtifact(artifact); !status.ok()) return status;
-  if (absl::Status status = CheckKernelsExist(*PlanNetwork(artifact.spec)); !status.ok()) return status;
   if (options.slots < 1 || options.slots > kMaxSlots) {
     return absl::InvalidArgumentError(absl::StrCat("slots: ", options.slots, " is not from 1 to ", kMaxSlots));
   }

@@ -17,6 +17,7 @@
 #include "model/format/network_spec.h"
 #include "model/kernels/cpu/instruction_set.h"
 #include "model/kernels/cuda/algorithm.h"
+#include "model/testing/gated_network.h"
 #include "model/testing/random_artifact.h"
 #include "model/testing/reference_network.h"
 
@@ -55,7 +56,9 @@ Artifact SmallArtifact() {
   return artifact;
 }
 
-Artifact ArtifactOf(const std::string& architecture) { return RandomArtifact(*ArchitectureByName(architecture), 5); }
+Artifact ArtifactOf(const std::string& architecture) {
+  return RandomArtifact(architecture == "gated" ? GatedNetwork() : *ArchitectureByName(architecture), 5);
+}
 
 std::unique_ptr<CudaNetwork> NetworkOn(Device& device, const Artifact& artifact, int max_rows = 4) {
   absl::StatusOr<std::unique_ptr<CudaNetwork>> network =
@@ -87,14 +90,16 @@ std::vector<float> ReferenceLogits(const Artifact& artifact, PointId point, cons
 
 bool IsFull(const Artifact& artifact, int point) { return artifact.points[point].full_precision; }
 
-// Between them: residuals, strides, depthwise layers without ReLU, pools, clips, a linear layer on a map.
+// Between them: residuals, strides, depthwise layers without ReLU, pools, clips, a linear layer on a map; "gated" has
+// what imported networks add (model/testing/gated_network.h).
 constexpr const char* kNetworks[] = {"fashion_tiny",
                                      "resnet20:width=0.5,side=12",
                                      "resnet50:width=0.0625,side=16",
                                      "resnet18_imagenet:width=0.0625,side=40,classes=5",
                                      "mobilenetv2:width=0.125,side=16",
                                      "vgg16:width=0.0625",
-                                     "clip:width=0.0625,side=16,frames=3"};
+                                     "clip:width=0.0625,side=16,frames=3",
+                                     "gated"};
 
 class EveryNetworkTest : public testing::TestWithParam<std::tuple<int, const char*>> {};
 

@@ -7,7 +7,9 @@
 #include <set>
 #include <utility>
 
+#include "model/format/bfloat16.h"
 #include "model/format/code_range.h"
+#include "model/format/zero_points.h"
 #include "model/kernels/cuda/conv_plan.h"
 #include "model/kernels/cuda/item_bodies.h"
 #include "model/kernels/cuda/portable.h"
@@ -24,6 +26,7 @@ int HighestInput(const Artifact& artifact, const NetworkPlan& plan, int point, i
   if (node == kNetworkInput) return 255;
   const PlannedNode& planned = plan.nodes[node];
   if (planned.kind == NodeKind::kMaxPool) return HighestInput(artifact, plan, point, planned.input);
+  if (planned.kind == NodeKind::kGate) return artifact.points[point].gates[planned.gate].highest_code;
   return artifact.points[point].layers[planned.layer].highest_code;
 }
 
@@ -50,13 +53,14 @@ ConvProblem ProblemOf(const Artifact& artifact, const NetworkPlan& plan, const M
                       int layer) {
   const PlannedNode& node = plan.layer(layer);
   ConvProblem problem;
-  if (node.kind != NodeKind::kConv) return problem;
-  problem.geometry = {.in_height = static_cast<int>(node.in.height),
-                      .in_width = static_cast<int>(node.in.width),
+  if (!HasPanel(node)) return problem;
+  const int border = PadsWithValues(plan, node) ? node.padding : 0;  // that is there before the convolution
+  problem.geometry = {.in_height = static_cast<int>(node.in.height) + 2 * border,
+                      .in_width = static_cast<int>(node.in.width) + 2 * border,
                       .in_channels = static_cast<int>(node.in.channels),
                       .kernel = node.kernel,
                       .stride = node.stride,
-                      .padding = node.padding,
+                      .padding = node.padding - border,
                       .out_height = static_cast<int>(node.out.height),
                       .out_width = static_cast<int>(node.out.width),
                       .outputs = static_cast<int>(node.out.channels),
@@ -88,10 +92,10 @@ std::vector<Algorithm> ByGuess(int architecture, const ConvProblem& problem) {
 // Where the parts of the weights' one allocation lie.
 struct WeightsLayout {
   std::vector<int64_t> store_at, full_at;
-  std::vector<std::vector<int64_t>> epilogue_at;
+  std::vector<std::vector<int64_t>> epilogue_at, table_at, border_at;
   int64_t bytes = 0;
 
-  WeightsLayout(const Artifact& artifact, const NetworkPlan& plan) {
+  WeightsLayout(const Artifact& artifact, const NetworkPlan& plan, const MapLayout& layout) {
     const auto take = [this](int64_t size) { return std::exchange(bytes, bytes + Aligned(size)); };
     const bool full = std::any_of(artifact.points.begin(), artifact.points.end(),
                                   [](const ArtifactPoint& point) { return point.full_precision; });
@@ -101,8 +105,15 @@ struct WeightsLayout {
       full_at.push_back(full ? take(weights * static_cast<int64_t>(sizeof(float))) : -1);
     }
     for (size_t point = 0; point < artifact.points.size(); ++point) {
-      std::vector<int64_t>& at = epilogue_at.emplace_back();
-      for (int index : plan.layers) at.push_back(take(4 * EpilogueBytes(plan.nodes[index])));
+      std::vector<int64_t>&at = epilogue_at.emplace_back(), &tables = table_at.emplace_back(),
+                      &borders = border_at.emplace_back();
+      for (int index : plan.layers) {
+        const PlannedNode& node = plan.nodes[index];
+        at.push_back(take(4 * EpilogueBytes(node)));
+        tables.push_back(artifact.points[point].layers[node.layer].table.empty() ? -1 : take(kTableCodes));
+        const int64_t pixel = layout.StoredOf(node.input) * static_cast<int64_t>(sizeof(float));
+        borders.push_back(PadsWithValues(plan, node) ? take(pixel) : -1);
+      }
     }
   }
 
@@ -117,10 +128,30 @@ void Place(const std::vector<T>& values, int64_t at, std::vector<uint8_t>& bytes
   if (!values.empty()) std::memcpy(bytes.data() + at, values.data(), values.size() * sizeof(T));
 }
 
+// One pixel of the border around what `node` reads. Channels that are stored beyond the map's meet no weights.
+void PlaceBorder(const NetworkPlan& plan, const ArtifactPoint& point, const PlannedNode& node, int64_t at,
+                 std::vector<uint8_t>& bytes) {
+  std::vector<float> values(node.in.channels, 0);
+  std::vector<uint8_t> codes(node.in.channels, 0);
+  for (int64_t c = 0; c < node.in.channels; ++c) {
+    if (node.input != kNetworkInput) {
+      if (!point.full_precision) codes[c] = static_cast<uint8_t>(ZeroCodeOf(plan, point, node.input));
+      continue;
+    }
+    codes[c] = static_cast<uint8_t>(InputPadding(plan, c));
+    values[c] = point.is_bfloat16() ? RoundToBfloat16(plan.padding_code[c]) : plan.padding_code[c];
+  }
+  if (point.full_precision) {
+    Place(values, at, bytes);
+  } else {
+    Place(codes, at, bytes);
+  }
+}
+
 }  // namespace
 
 DeviceWeights::DeviceWeights(Device& device, const Artifact& artifact, const NetworkPlan& plan, const MapLayout& layout)
-    : device_(device), artifact_(artifact), plan_(plan) {
+    : device_(device), artifact_(artifact), plan_(plan), layout_(layout) {
   for (int point = 0; point < static_cast<int>(artifact.points.size()); ++point) {
     std::vector<ConvProblem>& of_point = problems_.emplace_back();
     for (int layer = 0; layer < static_cast<int>(plan.layers.size()); ++layer) {
@@ -137,7 +168,7 @@ absl::StatusOr<std::unique_ptr<DeviceWeights>> DeviceWeights::Load(Device& devic
 }
 
 absl::Status DeviceWeights::CopyWeights() {
-  WeightsLayout layout(artifact_, plan_);
+  WeightsLayout layout(artifact_, plan_, layout_);
   std::vector<uint8_t> bytes(layout.bytes);
   for (int layer = 0; layer < static_cast<int>(plan_.layers.size()); ++layer) {
     Place(artifact_.store[layer].q8, layout.store_at[layer], bytes);
@@ -153,11 +184,17 @@ absl::Status DeviceWeights::CopyWeights() {
         pairs.insert(pairs.end(), {epilogue.scale[o], epilogue.bias[o]});
       }
       Place(pairs, at + 2 * part, bytes);
+      if (layout.table_at[point][layer] >= 0) Place(epilogue.table, layout.table_at[point][layer], bytes);
+      if (layout.border_at[point][layer] >= 0) {
+        PlaceBorder(plan_, artifact_.points[point], plan_.layer(layer), layout.border_at[point][layer], bytes);
+      }
     }
   }
   store_at_ = std::move(layout.store_at);
   full_at_ = std::move(layout.full_at);
   epilogue_at_ = std::move(layout.epilogue_at);
+  table_at_ = std::move(layout.table_at);
+  border_at_ = std::move(layout.border_at);
 
   absl::MutexLock lock(&mutex_);
   absl::StatusOr<std::unique_ptr<DeviceStream>> stream = device_.MakeStream();
@@ -182,12 +219,12 @@ absl::Status DeviceWeights::CopyWeights() {
 
 int64_t DeviceWeights::BytesNeeded(int architecture, const Artifact& artifact, const NetworkPlan& plan,
                                    const MapLayout& layout) {
-  int64_t bytes = WeightsLayout(artifact, plan).bytes;
+  int64_t bytes = WeightsLayout(artifact, plan, layout).bytes;
   std::set<PanelKey> counted;
   for (int point = 0; point < static_cast<int>(artifact.points.size()); ++point) {
     for (int layer = 0; layer < static_cast<int>(plan.layers.size()); ++layer) {
       const PlannedNode& node = plan.layer(layer);
-      if (node.kind == NodeKind::kLinear) {
+      if (!HasPanel(node)) {
         if (!artifact.points[point].full_precision) bytes += Aligned(node.weights());
         continue;
       }
@@ -247,7 +284,7 @@ absl::StatusOr<std::shared_ptr<const DevicePanel>> DeviceWeights::MakePanel(Poin
   return panel;
 }
 
-absl::StatusOr<std::shared_ptr<const DeviceMemory>> DeviceWeights::MakeLinearCodes(PointId point, int layer) {
+absl::StatusOr<std::shared_ptr<const DeviceMemory>> DeviceWeights::MakeCodes(PointId point, int layer) {
   const PlannedNode& node = plan_.layer(layer);
   PanelCall call{.kind = PanelKind::kLinear,
                  .codes = CodesOf(artifact_.points[ToIndex(point)].layers[layer].weights),
@@ -269,11 +306,11 @@ absl::StatusOr<std::shared_ptr<const DevicePoint>> DeviceWeights::MakePoint(Poin
   auto made = std::make_shared<DevicePoint>();
   for (int layer = 0; layer < static_cast<int>(plan_.layers.size()); ++layer) {
     DeviceLayer& device_layer = made->layers.emplace_back();
-    if (plan_.layer(layer).kind == NodeKind::kLinear) {
+    if (!HasPanel(plan_.layer(layer))) {
       if (artifact_.points[ToIndex(point)].full_precision) continue;
-      absl::StatusOr<std::shared_ptr<const DeviceMemory>> codes = MakeLinearCodes(point, layer);
+      absl::StatusOr<std::shared_ptr<const DeviceMemory>> codes = MakeCodes(point, layer);
       if (!codes.ok()) return codes.status();
-      device_layer.linear_codes = *std::move(codes);
+      device_layer.codes = *std::move(codes);
       continue;
     }
     const std::vector<Algorithm> offered = Algorithms(point, layer);
@@ -303,6 +340,16 @@ const float* DeviceWeights::bias(PointId point, int layer) const {
 const float* DeviceWeights::scale_and_bias(PointId point, int layer) const {
   return reinterpret_cast<const float*>(weights_.data() + epilogue_at_[ToIndex(point)][layer] +
                                         2 * WeightsLayout::EpilogueBytes(plan_.layer(layer)));
+}
+
+const uint8_t* DeviceWeights::table(PointId point, int layer) const {
+  const int64_t at = table_at_[ToIndex(point)][layer];
+  return at < 0 ? nullptr : weights_.data() + at;
+}
+
+const uint32_t* DeviceWeights::border(PointId point, int layer) const {
+  const int64_t at = border_at_[ToIndex(point)][layer];
+  return at < 0 ? nullptr : reinterpret_cast<const uint32_t*>(weights_.data() + at);
 }
 
 const float* DeviceWeights::full(int layer) const {

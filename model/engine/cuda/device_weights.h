@@ -27,7 +27,10 @@
 
 namespace anybit::model::cuda {
 
-// Of a conv layer with one algorithm.
+// Whether a layer is a convolution of maps. The linear node and convolutions of sums read codes by themselves.
+inline bool HasPanel(const PlannedNode& node) { return node.kind == NodeKind::kConv && !node.of_sums; }
+
+// Of a layer that has one, with one algorithm.
 struct DevicePanel {
   Algorithm algorithm{};
   DeviceMemory memory;
@@ -35,7 +38,7 @@ struct DevicePanel {
 
 struct DeviceLayer {
   std::array<std::shared_ptr<const DevicePanel>, kChoiceRows.size()> conv;  // by kChoiceRows
-  std::shared_ptr<const DeviceMemory> linear_codes;                         // [out][depth], at quantized points
+  std::shared_ptr<const DeviceMemory> codes;  // [out][depth], at quantized points, of a layer without panel
 };
 
 // Not changed once made.
@@ -54,7 +57,7 @@ class DeviceWeights {
   static int64_t BytesNeeded(int architecture, const Artifact& artifact, const NetworkPlan& plan,
                              const MapLayout& layout);
 
-  // A conv layer at a point.
+  // A layer with a panel at a point. One that pads with values reads a map whose border is there (PadCall).
   const ConvProblem& problem(PointId point, int layer) const { return problems_[ToIndex(point)][layer]; }
   // Those that are exact and native there, the fastest guess first.
   std::vector<Algorithm> Algorithms(PointId point, int layer) const;
@@ -68,6 +71,10 @@ class DeviceWeights {
   const float* scale(PointId point, int layer) const;
   const float* bias(PointId point, int layer) const;
   const float* scale_and_bias(PointId point, int layer) const;  // interleaved
+  // The table of an activation: [256]; null where the layer has none at this point.
+  const uint8_t* table(PointId point, int layer) const;
+  // One pixel of the border that the layer's input gets; null where it gets none.
+  const uint32_t* border(PointId point, int layer) const;
   // The store's floats of a layer, or null.
   const float* full(int layer) const;
 
@@ -83,15 +90,17 @@ class DeviceWeights {
 
   DeviceWeights(Device& device, const Artifact& artifact, const NetworkPlan& plan, const MapLayout& layout);
   absl::Status CopyWeights();
-  absl::StatusOr<std::shared_ptr<const DeviceMemory>> MakeLinearCodes(PointId point, int layer);
+  absl::StatusOr<std::shared_ptr<const DeviceMemory>> MakeCodes(PointId point, int layer);
   absl::Status RunAll(std::span<const KernelCall> calls) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Device& device_;
   const Artifact& artifact_;
   const NetworkPlan& plan_;
+  const MapLayout& layout_;
   std::vector<std::vector<ConvProblem>> problems_;  // [point][layer]
   std::vector<int64_t> store_at_, full_at_;         // by layer, offsets into weights_
   std::vector<std::vector<int64_t>> epilogue_at_;   // [point][layer], likewise: scales, biases, both interleaved
+  std::vector<std::vector<int64_t>> table_at_, border_at_;  // [point][layer], likewise; -1: none
   DeviceMemory weights_;
 
   absl::Mutex mutex_;

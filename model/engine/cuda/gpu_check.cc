@@ -33,10 +33,12 @@
 #include "model/format/artifact.h"
 #include "model/kernels/cpu/instruction_set.h"
 #include "model/kernels/cuda/conv_plan.h"
+#include "model/testing/gated_network.h"
 #include "model/testing/random_artifact.h"
 
 ABSL_FLAG(std::string, check, "kernels", "kernels, networks, images or speed");
-ABSL_FLAG(std::string, networks, "", "comma-separated architectures for networks and speed; options after ; not :");
+ABSL_FLAG(std::string, networks, "", "comma-separated architectures for networks and speed; options after ; not :. For networks also gated, which has "
+          "what imported networks add");
 ABSL_FLAG(std::string, batches, "1,8,32,64", "rows of the batches that speed measures");
 ABSL_FLAG(std::string, artifact, "", "file of the network for images and, as one more, for speed");
 ABSL_FLAG(std::string, data, "", "folder of images for images, as of anybit-train");
@@ -134,7 +136,7 @@ struct Pair {
 absl::Status CheckNetworks(Device& device, bool& equal) {
   constexpr int kMaxRows = 16;
   for (const std::string& name : Networks()) {
-    const absl::StatusOr<NetworkSpec> spec = ArchitectureByName(name);
+    const absl::StatusOr<NetworkSpec> spec = name == "gated" ? GatedNetwork() : ArchitectureByName(name);
     if (!spec.ok()) return spec.status();
     const Artifact artifact = WithBfloat16(*spec);
     for (const bool measured : {false, true}) {

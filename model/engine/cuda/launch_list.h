@@ -19,8 +19,9 @@ struct SlotMemory {
   uint8_t* dense_input = nullptr;  // rows as they come
   uint8_t* input = nullptr;        // the same as a map
   std::vector<uint8_t*> buffers;   // of MapLayout
+  uint8_t* padded = nullptr;       // the map that a convolution reads, with its border
   uint8_t* workspace = nullptr;
-  uint8_t* gathered = nullptr;  // the linear node's input
+  uint8_t* gathered = nullptr;  // what the linear node, or a convolution of sums, reads
   uint8_t* logits = nullptr;
 };
 
@@ -32,6 +33,9 @@ struct LaunchContext {
   const DeviceWeights& weights;
   int architecture;
 };
+
+// Values that a layer without panel takes from one row, at most.
+int64_t MostGathered(const NetworkPlan& plan);
 
 // Sizes of the parts of SlotMemory for `rows` rows, by their order there; buffers one by one.
 std::vector<int64_t> SlotBytes(const LaunchContext& context, int rows);

@@ -10,7 +10,9 @@ constexpr int kWordCodes = 4;
 
 int Padded(int64_t channels) { return static_cast<int>((channels + kChunkCodes - 1) / kChunkCodes * kChunkCodes); }
 
-bool Stores(const PlannedNode& node) { return node.kind == NodeKind::kConv || node.kind == NodeKind::kMaxPool; }
+bool Stores(const PlannedNode& node) {
+  return node.kind == NodeKind::kConv || node.kind == NodeKind::kMaxPool || node.kind == NodeKind::kGate;
+}
 
 // The last reader of each node's map, -1 where it has none.
 std::vector<int> LastReaders(const NetworkPlan& plan) {
@@ -22,7 +24,7 @@ std::vector<int> LastReaders(const NetworkPlan& plan) {
     const PlannedNode& node = plan.nodes[i];
     read(i, node.input);
     if (node.has_residual) read(i, node.residual);
-    // The linear node after a global pool reads the pool's input.
+    // What reads a global pool reads the pool's input.
     if (const PlannedNode* pool = plan.PoolReadBy(node)) read(i, pool->input);
   }
   return last;
@@ -35,7 +37,22 @@ bool ImageNeedsChunks(const NetworkPlan& plan) {
   });
 }
 
+int64_t PaddedElements(const NetworkPlan& plan, const MapLayout& layout) {
+  int64_t most = 0;
+  for (const PlannedNode& node : plan.nodes) {
+    if (!PadsWithValues(plan, node)) continue;
+    const int64_t height = node.in.height + 2 * node.padding, width = node.in.width + 2 * node.padding;
+    most = std::max(most, height * width * layout.StoredOf(node.input));
+  }
+  return most;
+}
+
 }  // namespace
+
+bool PadsWithValues(const NetworkPlan& plan, const PlannedNode& node) {
+  if (node.kind != NodeKind::kConv || node.padding == 0) return false;
+  return node.input == kNetworkInput ? !plan.padding_code.empty() : plan.nodes[node.input].has_zero;
+}
 
 MapLayout LayOutMaps(const NetworkPlan& plan) {
   const int nodes = static_cast<int>(plan.nodes.size());
@@ -67,6 +84,7 @@ MapLayout LayOutMaps(const NetworkPlan& plan) {
     layout.elements[best] = std::max(layout.elements[best], elements);
     layout.buffers[i] = best;
   }
+  layout.padded_elements = PaddedElements(plan, layout);
   return layout;
 }
 

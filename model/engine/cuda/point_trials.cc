@@ -12,7 +12,7 @@ using std::chrono::nanoseconds;
 absl::Status PointTrials::MakeCandidates() {
   for (int layer = 0; layer < static_cast<int>(context_.plan.layers.size()); ++layer) {
     auto& candidates = candidates_.emplace_back();
-    if (context_.plan.layer(layer).kind != NodeKind::kConv) continue;
+    if (!HasPanel(context_.plan.layer(layer))) continue;
     for (const Algorithm algorithm : weights_.Algorithms(point_, layer)) {
       absl::StatusOr<std::shared_ptr<const DevicePanel>> panel = weights_.MakePanel(point_, layer, algorithm);
       if (!panel.ok()) return panel.status();

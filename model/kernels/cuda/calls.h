@@ -138,6 +138,70 @@ struct GatherCall {
   void* out = nullptr;  // int32 or float [row][channels], or [row][pixels * channels]
 };
 
+// A map with a border, for convolutions that pad with other values than zeros.
+struct PadCall {
+  int64_t images = 0;
+  int height = 0, width = 0, padding = 0;  // without the border
+  int pixel_words = 0;
+  const uint32_t* border = nullptr;  // one pixel
+  const uint32_t* in = nullptr;
+  uint32_t* out = nullptr;  // [image][height + 2 * padding][width + 2 * padding][pixel_words]
+};
+
+// Activation.Function of proto/artifact.proto, with its numbers.
+enum class PointwiseFunction : uint8_t {
+  kClip = 1,
+  kHardSigmoid,
+  kHardSwish,
+  kSigmoid,
+  kSilu,
+  kGelu,
+  kGeluTanh,
+  kLeakyRelu,
+  kElu,
+  kTanh,
+  kSoftplus,
+  kMish,
+};
+
+// What follows a convolution's epilogue, in place: a table of codes, or a function of floats.
+struct ActivateCall {
+  int64_t pixels = 0;
+  int channels = 0, stored = 0;
+  const uint8_t* table = nullptr;  // [256]; null: floats
+  PointwiseFunction function{};
+  float alpha = 0, beta = 0;
+  bool bfloat16 = false;  // floats: rounded to it
+  void* map = nullptr;
+};
+
+// Each channel of a map times a number of its own: Gate of proto/artifact.proto.
+struct GateCall {
+  int64_t images = 0;
+  int64_t pixels = 0;  // of an image
+  int channels = 0, stored = 0;
+  int factors_stored = 0;
+  bool floats = false;
+  bool bfloat16 = false;  // floats: rounded to it
+  float scale = 0;        // codes, as what follows
+  int in_zero = 0, factor_zero = 0, out_zero = 0, highest = 0;
+  const void* in = nullptr;
+  const void* factors = nullptr;  // [image][factors_stored]
+  void* out = nullptr;
+};
+
+// A convolution of a global pool's sums, to a map of one pixel.
+struct SumsConvCall {
+  int64_t rows = 0;
+  int64_t depth = 0;
+  int outputs = 0, out_stored = 0;
+  bool floats = false;
+  const void* in = nullptr;       // [row][depth], int32 or floats
+  const void* weights = nullptr;  // [output][depth], int8 codes or floats
+  Epilogue epilogue;
+  void* out = nullptr;
+};
+
 struct LinearCall {
   int64_t rows = 0;
   int64_t depth = 0;
@@ -179,7 +243,7 @@ struct PanelCall {
 };
 
 using KernelCall = std::variant<ConvCall, CutlassConvCall, WinogradCall, DepthwiseCall, MaxPoolCall, CopyInputCall,
-                                PackCall, GatherCall, LinearCall, PanelCall>;
+                                PackCall, GatherCall, LinearCall, PanelCall, PadCall, ActivateCall, GateCall, SumsConvCall>;
 
 }  // namespace anybit::model::cuda
 

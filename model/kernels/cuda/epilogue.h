@@ -12,8 +12,9 @@ ANYBIT_KERNEL float Dequantized(float sum, const Epilogue& epilogue, int o) {
   return FusedMultiplyAdd(sum, epilogue.scale[o], epilogue.bias[o]);
 }
 
-// The code of a sum; `residual` is read where `adds`.
-ANYBIT_KERNEL uint8_t CodeFrom(int32_t sum, float scale, float bias, float residual, float residual_scale, bool adds,
+// The code of a sum of 32 or 64 bits; `residual` is read where `adds`.
+template <class Sum>
+ANYBIT_KERNEL uint8_t CodeFrom(Sum sum, float scale, float bias, float residual, float residual_scale, bool adds,
                                float highest) {
   float y = FusedMultiplyAdd(static_cast<float>(sum), scale, bias);
   if (adds) y = FusedMultiplyAdd(residual, residual_scale, y);
@@ -21,7 +22,8 @@ ANYBIT_KERNEL uint8_t CodeFrom(int32_t sum, float scale, float bias, float resid
   return static_cast<uint8_t>(RoundToInt(y < highest ? y : highest));
 }
 
-ANYBIT_KERNEL uint8_t CodeOf(int32_t sum, const Epilogue& epilogue, int64_t pixel, int o, int outputs) {
+template <class Sum>
+ANYBIT_KERNEL uint8_t CodeOf(Sum sum, const Epilogue& epilogue, int64_t pixel, int o, int outputs) {
   const bool adds = epilogue.residual != nullptr && o < outputs;
   const float residual =
       adds ? static_cast<float>(static_cast<const uint8_t*>(epilogue.residual)[pixel * epilogue.residual_stored + o])

@@ -76,8 +76,9 @@ ANYBIT_KERNEL int64_t Items(const MaxPoolCall& call) {
 ANYBIT_KERNEL void RunItem(const MaxPoolCall& call, int64_t item) {
   const ConvGeometry& g = call.geometry;
   const int words = g.out_stored / (call.floats ? 1 : 4), word = static_cast<int>(item % words);
-  // Values are of a ReLU or of an image, so none is below 0.
-  uint32_t greatest = 0;
+  // A window has a pixel within the image. No code is below 0.
+  constexpr float kLowest = -3.402823466e38f;
+  uint32_t greatest = call.floats ? BitsOf(kLowest) : 0;
   VisitWindow(g, PixelAt(g, item / words), [&](int, int64_t from) {
     const uint32_t value = call.in[from * words + word];
     if (call.floats) {

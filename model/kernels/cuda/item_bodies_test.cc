@@ -81,6 +81,25 @@ TEST(MaxPool, TakesTheGreatestCodeOfEachWindowAndNeverThePadding) {
   }
 }
 
+TEST(MaxPool, TakesTheGreatestFloatWhereAllAreBelow0) {
+  const std::vector<float> in = {-3, -1.5f, -2, -7};
+  float out = 0;
+  RunOnHost(MaxPoolCall{.geometry = {.in_height = 2,
+                                     .in_width = 2,
+                                     .in_channels = 1,
+                                     .kernel = 2,
+                                     .stride = 2,
+                                     .out_height = 1,
+                                     .out_width = 1,
+                                     .outputs = 1,
+                                     .out_stored = 1,
+                                     .images = 1},
+                        .floats = true,
+                        .in = reinterpret_cast<const uint32_t*>(in.data()),
+                        .out = reinterpret_cast<uint32_t*>(&out)});
+  EXPECT_EQ(out, -1.5f);
+}
+
 TEST(Linear, SumsBeyond32BitsExactly) {
   const int64_t depth = 70, rows = 11;
   std::vector<int32_t> in(rows * depth, std::numeric_limits<int32_t>::max());

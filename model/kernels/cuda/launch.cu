@@ -10,6 +10,7 @@
 #include "model/kernels/cuda/device_block.cuh"
 #include "model/kernels/cuda/dispatch.h"
 #include "model/kernels/cuda/item_bodies.h"
+#include "model/kernels/cuda/map_bodies.h"
 
 // nvcc lists the architectures as 10 times their numbers; the build names those that end with an a.
 #ifdef ANYBIT_SM_90A

@@ -40,6 +40,14 @@ ANYBIT_KERNEL int RoundToInt(float value) {
 #endif
 }
 
+ANYBIT_KERNEL int RoundToInt(double value) {
+#ifdef __CUDA_ARCH__
+  return __double2int_rn(value);
+#else
+  return static_cast<int>((value + 6755399441055744.0) - 6755399441055744.0);  // 1.5 * 2^52
+#endif
+}
+
 ANYBIT_KERNEL int CountOnes(uint32_t word) {
 #ifdef __CUDA_ARCH__
   return __popc(word);

@@ -6,6 +6,7 @@
 
 #include "model/kernels/cuda/dispatch.h"
 #include "model/kernels/cuda/item_bodies.h"
+#include "model/kernels/cuda/map_bodies.h"
 
 namespace anybit::model::cuda {
 namespace {
