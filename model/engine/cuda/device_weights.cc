@@ -106,7 +106,7 @@ struct WeightsLayout {
     }
     for (size_t point = 0; point < artifact.points.size(); ++point) {
       std::vector<int64_t>&at = epilogue_at.emplace_back(), &tables = table_at.emplace_back(),
-                      &borders = border_at.emplace_back();
+      &borders = border_at.emplace_back();
       for (int index : plan.layers) {
         const PlannedNode& node = plan.nodes[index];
         at.push_back(take(4 * EpilogueBytes(node)));

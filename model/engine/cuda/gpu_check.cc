@@ -37,8 +37,10 @@
 #include "model/testing/random_artifact.h"
 
 ABSL_FLAG(std::string, check, "kernels", "kernels, networks, images or speed");
-ABSL_FLAG(std::string, networks, "", "comma-separated architectures for networks and speed; options after ; not :. For networks also gated, which has "
-          "what imported networks add");
+ABSL_FLAG(
+    std::string, networks, "",
+    "comma-separated architectures for networks and speed; options after ; not :. For networks also gated, which has "
+    "what imported networks add");
 ABSL_FLAG(std::string, batches, "1,8,32,64", "rows of the batches that speed measures");
 ABSL_FLAG(std::string, artifact, "", "file of the network for images and, as one more, for speed");
 ABSL_FLAG(std::string, data, "", "folder of images for images, as of anybit-train");

@@ -90,14 +90,14 @@ std::vector<KernelCall> ConvNodeCalls(const LaunchContext& context, PointId poin
     calls.emplace_back(PadNodeCall(context, point, node, rows, slot));
     in = slot.padded;
   }
-  for (KernelCall& call : ConvCalls(context.architecture, panel.algorithm, context.weights.problem(point, node.layer),
-                                    rows * node.frames,
-                                    {.in = in,
-                                     .panel = panel.memory.data(),
-                                     .full = context.weights.full(node.layer),
-                                     .epilogue = EpilogueOf(context, point, node, slot),
-                                     .workspace = slot.workspace,
-                                     .out = OutputOf(context, index, slot)})) {
+  for (KernelCall& call :
+       ConvCalls(context.architecture, panel.algorithm, context.weights.problem(point, node.layer), rows * node.frames,
+                 {.in = in,
+                 .panel = panel.memory.data(),
+                 .full = context.weights.full(node.layer),
+                 .epilogue = EpilogueOf(context, point, node, slot),
+                 .workspace = slot.workspace,
+                 .out = OutputOf(context, index, slot)})) {
     calls.push_back(std::move(call));
   }
   return calls;
@@ -201,17 +201,16 @@ std::vector<KernelCall> SumsConvNodeCalls(const LaunchContext& context, PointId 
 
 std::vector<KernelCall> LinearNodeCalls(const LaunchContext& context, PointId point, const DeviceLayer& layer,
                                         const PlannedNode& node, int rows, const SlotMemory& slot) {
-  const LinearCall linear{
-      .rows = rows,
-      .depth = node.depth,
-      .outputs = static_cast<int>(node.out.channels),
-      .floats = IsFull(context, point),
-      .in = slot.gathered,
-      .weights = GatheredWeights(context, point, layer, node),
-      .bfloat16 = IsBfloat16(context, point),
-      .scale = context.weights.scale(point, node.layer),
-      .bias = context.weights.bias(point, node.layer),
-      .out = reinterpret_cast<float*>(slot.logits)};
+  const LinearCall linear{.rows = rows,
+                          .depth = node.depth,
+                          .outputs = static_cast<int>(node.out.channels),
+                          .floats = IsFull(context, point),
+                          .in = slot.gathered,
+                          .weights = GatheredWeights(context, point, layer, node),
+                          .bfloat16 = IsBfloat16(context, point),
+                          .scale = context.weights.scale(point, node.layer),
+                          .bias = context.weights.bias(point, node.layer),
+                          .out = reinterpret_cast<float*>(slot.logits)};
   return {GatherNodeCall(context, point, node, rows, slot), linear};
 }
 

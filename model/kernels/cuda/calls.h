@@ -242,8 +242,9 @@ struct PanelCall {
   void* out = nullptr;
 };
 
-using KernelCall = std::variant<ConvCall, CutlassConvCall, WinogradCall, DepthwiseCall, MaxPoolCall, CopyInputCall,
-                                PackCall, GatherCall, LinearCall, PanelCall, PadCall, ActivateCall, GateCall, SumsConvCall>;
+using KernelCall =
+    std::variant<ConvCall, CutlassConvCall, WinogradCall, DepthwiseCall, MaxPoolCall, CopyInputCall, PackCall,
+                 GatherCall, LinearCall, PanelCall, PadCall, ActivateCall, GateCall, SumsConvCall>;
 
 }  // namespace anybit::model::cuda
 

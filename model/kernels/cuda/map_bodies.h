@@ -23,8 +23,8 @@ ANYBIT_KERNEL void RunItem(const PadCall& call, int64_t item) {
   const int in_image = static_cast<int>(pixel % (height * width));
   const int y = in_image / width - call.padding, x = in_image % width - call.padding;
   const bool inside = y >= 0 && x >= 0 && y < call.height && x < call.width;
-  call.out[item] = inside ? call.in[((image * call.height + y) * call.width + x) * call.pixel_words + word]
-                          : call.border[word];
+  call.out[item] =
+      inside ? call.in[((image * call.height + y) * call.width + x) * call.pixel_words + word] : call.border[word];
 }
 
 // An item: four channels of a pixel, or of floats one.
@@ -91,8 +91,8 @@ ANYBIT_KERNEL void RunItem(const SumsConvCall& call, int64_t item) {
     float sum = 0;
     for (int64_t d = 0; d < depth; ++d) {
       const float weight = static_cast<const float*>(call.weights)[first_weight + d];
-      sum = FusedMultiplyAdd(static_cast<const float*>(call.in)[first + d],
-                             RoundedIf(call.epilogue.bfloat16, weight), sum);
+      sum = FusedMultiplyAdd(static_cast<const float*>(call.in)[first + d], RoundedIf(call.epilogue.bfloat16, weight),
+                             sum);
     }
     static_cast<float*>(call.out)[item] = FloatValue(sum, call.epilogue, row, output, call.outputs);
     return;

@@ -111,8 +111,7 @@ TEST(Gate, GivesTheContractsCodesOfEveryChannelAndItsFactor) {
   RunOnHost(call);
   for (int i = 0; i < kImages * kPixels * kStored; ++i) {
     const int channel = i % kStored, factor = factors[i / (kPixels * kStored) * kStored + channel];
-    const int expected =
-        channel < kChannels ? RequantizeProduct((in[i] - 100) * (factor - 3), call.scale, 60, 200) : 0;
+    const int expected = channel < kChannels ? RequantizeProduct((in[i] - 100) * (factor - 3), call.scale, 60, 200) : 0;
     ASSERT_EQ(out[i], expected) << i;
   }
 }

@@ -36,7 +36,7 @@ ANYBIT_KERNEL int RoundToInt(float value) {
 #ifdef __CUDA_ARCH__
   return __float2int_rn(value);
 #else
-  return static_cast<int>((value + 12582912.0f) - 12582912.0f);  // 1.5 * 2^23
+  return static_cast<int>((value + 12582912.0f) - 12582912.0f);                // 1.5 * 2^23
 #endif
 }
 
