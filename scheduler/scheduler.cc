@@ -55,7 +55,7 @@ RequestId Scheduler::Submit(SubmitRequest request, Done done) {
 
 std::optional<Duration> Scheduler::RefuseEarly(MonoTime deadline) {
   const std::optional<Duration> retry_after = early_refusal_.Refuses(loop_.Now(), deadline);
-  if (retry_after) refused_early_.fetch_add(1, std::memory_order_relaxed);
+  if (retry_after) CallRefused();
   return retry_after;
 }
 

@@ -82,6 +82,10 @@ class Scheduler {
   std::optional<Duration> RefuseEarly(MonoTime deadline);
   ShedReason early_reason() const { return early_refusal_.reason(); }
 
+  // A call with a deadline was refused before it could be submitted, for another reason than RefuseEarly: it counts as
+  // an arrival, too, so that points are chosen for all that comes. Any thread; never blocks.
+  void CallRefused() { refused_early_.fetch_add(1, std::memory_order_relaxed); }
+
   // Whether RefuseEarly may refuse anything now: so that callers prepare the question only where it matters. Any
   // thread; never blocks.
   bool RefusesSomeEarly() const { return early_refusal_.RefusesSome(); }

@@ -9,6 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "scheduler/policies/slackfit.h"
+#include "scheduler/testing/expecting_rig.h"
 #include "scheduler/testing/rig.h"
 #include "scheduler/testing/snapshot.h"
 
@@ -336,6 +337,12 @@ TEST(SchedulerTest, AFailedBatchFailsItsMembersAndTheNextOneRuns) {
   ExpectAnswer(rig, 1, OutcomeKind::kFailed, absl::StatusCode::kInternal, T(milliseconds(10)));
   ExpectAnswer(rig, 2, OutcomeKind::kFailed, absl::StatusCode::kInternal, T(milliseconds(12)));
   EXPECT_EQ(rig.answer(1).outcome.compute_time, milliseconds(10));
+}
+
+TEST(SchedulerTest, CallsThatWereRefusedUnreadCountAsArrivals) {
+  testing::ExpectingRig calm, busy;
+  for (int i = 0; i < 400; ++i) busy.scheduler().CallRefused();
+  EXPECT_GT(busy.ExpectedArrivals(), 10 * calm.ExpectedArrivals());
 }
 
 TEST(SchedulerTest, RefusesRequestsThatCanNeverRun) {

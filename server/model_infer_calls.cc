@@ -325,6 +325,7 @@ void ModelInferCalls::SeeDeadline(Duration left) {
 const std::string* ModelInferCalls::RefuseUnread(Duration left, bool must) {
   if (parts_.state == ServingState::kStarting) return nullptr;
   if (left <= Duration::zero()) {
+    parts_.versions.CallRefused();
     parts_.observer.OnExpired();
     static const std::string* const block = new std::string(RefusalBlock(DeadlinePassed(), std::nullopt));
     return block;
@@ -339,6 +340,7 @@ const std::string* ModelInferCalls::RefuseUnread(Duration left, bool must) {
     return &block;
   }
   if (!must) return nullptr;
+  parts_.versions.CallRefused();
   parts_.observer.OnShed(scheduler::ShedReason::kCalls);
   return &TooMany();
 }

@@ -98,15 +98,17 @@ absl::StatusOr<SharedVersion> ServedVersions::Choose(absl::string_view model, ab
     if (labels_.stable != nullptr) return labels_.stable;
     return absl::NotFoundError(absl::StrCat("Request for unknown model: '", model_, "' has no available versions"));
   }
-  const auto share = static_cast<uint64_t>(labels_.canary_share_bp);
-  if (id.empty()) {
-    // Every time the accumulated share passes a whole request, that request is the canary's.
-    const uint64_t n = without_id_++;
-    return (n + 1) * share / kAllBasisPoints > n * share / kAllBasisPoints ? labels_.canary : labels_.stable;
-  }
+  if (id.empty()) return NextInTurn();
   // The hash alone is not even in its low bits for ids that count up.
   const uint64_t draw = MixSeed(Fnv1a(std::string_view(id.data(), id.size())), 0) % kAllBasisPoints;
-  return draw < share ? labels_.canary : labels_.stable;
+  return draw < static_cast<uint64_t>(labels_.canary_share_bp) ? labels_.canary : labels_.stable;
+}
+
+const SharedVersion& ServedVersions::NextInTurn() {
+  // Every time the accumulated share passes a whole request, that request is the canary's.
+  const auto share = static_cast<uint64_t>(labels_.canary_share_bp);
+  const uint64_t n = without_id_++;
+  return (n + 1) * share / kAllBasisPoints > n * share / kAllBasisPoints ? labels_.canary : labels_.stable;
 }
 
 absl::StatusOr<SharedVersion> ServedVersions::Find(absl::string_view model, absl::string_view version) const {
@@ -134,6 +136,12 @@ std::optional<ServedVersions::EarlyRefusal> ServedVersions::RefuseEarly(MonoTime
     }
   }
   return soonest;
+}
+
+void ServedVersions::CallRefused() {
+  absl::MutexLock lock(&mutex_);
+  if (labels_.stable == nullptr) return;
+  (labels_.canary == nullptr ? labels_.stable : NextInTurn())->scheduler().CallRefused();
 }
 
 bool ServedVersions::RefusesSomeEarly() const {

@@ -67,10 +67,16 @@ class ServedVersions {
   // If every version would refuse any request with this deadline (Scheduler::RefuseEarly).
   std::optional<EarlyRefusal> RefuseEarly(MonoTime deadline);
 
+  // A call with a deadline was refused unread (Scheduler::CallRefused). It counts for the version whose turn it is.
+  void CallRefused();
+
   // Whether a version may refuse anything early now (Scheduler::RefusesSomeEarly).
   bool RefusesSomeEarly() const;
 
  private:
+  // Of stable and canary the one whose turn it is, so that the canary keeps its share. There must be a canary.
+  const SharedVersion& NextInTurn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   const std::string model_;
   mutable absl::Mutex mutex_;
   VersionLabels labels_ ABSL_GUARDED_BY(mutex_);

@@ -7,6 +7,8 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
+#include "scheduler/scheduler.h"
+#include "scheduler/testing/expecting_rig.h"
 #include "server/testing/idle_version.h"
 
 namespace anybit::server {
@@ -16,6 +18,16 @@ using ::testing::HasSubstr;
 using testing::IdleVersion;
 
 SharedVersion Version(int64_t number) { return std::make_shared<IdleVersion>(number); }
+
+class ScheduledVersion : public IdleVersion {
+ public:
+  explicit ScheduledVersion(int64_t number) : IdleVersion(number) {}
+  scheduler::Scheduler& scheduler() override { return rig_.scheduler(); }
+  double ExpectedArrivals() { return rig_.ExpectedArrivals(); }
+
+ private:
+  scheduler::testing::ExpectingRig rig_;
+};
 
 class ServedVersionsTest : public ::testing::Test {
  protected:
@@ -137,6 +149,23 @@ TEST(SameContractTest, ANetworkThatClientsWouldHaveToKnowOfIsRefusedWithBothValu
   other.floats.reset();
   other.name = "products";
   EXPECT_TRUE(absl::IsInvalidArgument(SameContract(served, other)));
+}
+
+TEST_F(ServedVersionsTest, CallsThatWereRefusedUnreadAreExpectedAgainByEachVersionsShare) {
+  versions_.CallRefused();  // nothing is served, and nobody expects it
+  const auto stable = std::make_shared<ScheduledVersion>(7), canary = std::make_shared<ScheduledVersion>(8);
+  (void)versions_.Set({.stable = stable, .canary = canary, .canary_share_bp = 2500});
+  for (int i = 0; i < 400; ++i) versions_.CallRefused();
+  const double of_stable = stable->ExpectedArrivals(), of_canary = canary->ExpectedArrivals();
+  EXPECT_GT(of_canary, 20);
+  EXPECT_NEAR(of_stable / of_canary, 3, 0.1);
+}
+
+TEST_F(ServedVersionsTest, TheOnlyVersionExpectsAllCallsThatWereRefusedUnread) {
+  const auto busy = std::make_shared<ScheduledVersion>(7), calm = std::make_shared<ScheduledVersion>(7);
+  (void)versions_.Set({.stable = busy});
+  for (int i = 0; i < 400; ++i) versions_.CallRefused();
+  EXPECT_GT(busy->ExpectedArrivals(), 10 * calm->ExpectedArrivals());
 }
 
 }  // namespace

@@ -15,8 +15,20 @@ bool CallLimit::Allows(Urgency urgency, Duration left) {
   if (before < always_) return true;
   const double rate = busy_seconds_ > 0 ? std::max(answered_ / busy_seconds_, kLeastRate) : kLeastRate;
   if (before < rate * ToSeconds(left) / kPart) return true;
-  was_reached_ = true;
+  shortest_held_ = std::min(shortest_held_, left);
   return false;
+}
+
+Duration CallLimit::Pause() const {
+  if (!was_reached()) return Duration::zero();
+  Duration shortest = shortest_held_;
+  for (int urgency = 0; urgency < static_cast<int>(inside_.size()); ++urgency) {
+    if (inside_[urgency] == 0) continue;
+    // The least timeout of this urgency.
+    shortest = std::min(shortest, urgency == 0 ? Duration::zero() : Duration(int64_t{1} << (urgency - 1)));
+    break;
+  }
+  return std::clamp(shortest / kPausePart, Duration::zero(), kLongestPause);
 }
 
 void CallLimit::Begin(Urgency urgency) {

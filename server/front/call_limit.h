@@ -37,8 +37,12 @@ class CallLimit {
   void Advance(MonoTime now);
 
   // Whether a call could not pass since Reset.
-  bool was_reached() const { return was_reached_; }
-  void Reset() { was_reached_ = false; }
+  bool was_reached() const { return shortest_held_ != Duration::max(); }
+  void Reset() { shortest_held_ = Duration::max(); }
+
+  // How long to look away from the sockets then: a small part of the time of each call that could not pass or is
+  // inside. Many calls then come to one look. Zero unless was_reached.
+  Duration Pause() const;
 
   // Any thread.
   int inside() const { return total_.load(std::memory_order_relaxed); }
@@ -52,13 +56,18 @@ class CallLimit {
   // The part of a call's time within which those before it have to be answered. Of 64 to 128 calls inside, at a
   // deadline of 50 ms and 4,500 answers a second, nearly all were answered in time; of 200, half.
   static constexpr int kPart = 2;
+  // A pause is at most this part of a call's time, and no longer than amortizes a look. On one processor each look
+  // stops a slot: at 1.2 times the capacity and a deadline of 50 ms, 0.78 of it were answered in time without pauses,
+  // 0.95 with 2 ms and 0.98 with 4 ms.
+  static constexpr int kPausePart = 16;
+  static constexpr Duration kLongestPause = std::chrono::milliseconds(4);
 
   const int always_;
   std::array<int, 64> inside_{};  // by urgency
   std::atomic<int> total_ = 0;
   MonoTime at_{};
-  double answered_ = 0, busy_seconds_ = 0;  // both forgotten alike
-  bool was_reached_ = false;
+  double answered_ = 0, busy_seconds_ = 0;    // both forgotten alike
+  Duration shortest_held_ = Duration::max();  // time left of the calls that could not pass since Reset
 };
 
 }  // namespace anybit::server

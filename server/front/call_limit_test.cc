@@ -82,5 +82,32 @@ TEST(CallLimitTest, RemembersThatACallCouldNotPass) {
   EXPECT_EQ(limit.inside(), 0);
 }
 
+TEST(CallLimitTest, NobodyLooksAwayWhileAllCallsPass) {
+  CallLimit limit(1);
+  EXPECT_EQ(limit.Pause(), Duration::zero());
+  Allowed(limit, kUrgent);
+  EXPECT_EQ(limit.Pause(), Duration(kUrgent) / 16);
+  limit.Reset();
+  EXPECT_EQ(limit.Pause(), Duration::zero());
+}
+
+TEST(CallLimitTest, ThePauseIsAPartOfTheTimeOfEveryCall) {
+  CallLimit limit(1);
+  for (int i = 0; i < 100; ++i) limit.Begin(CallLimit::UrgencyOf(5ms));
+  EXPECT_FALSE(limit.Allows(CallLimit::UrgencyOf(kUrgent), kUrgent));
+  EXPECT_GT(limit.Pause(), 100us);
+  EXPECT_LE(limit.Pause(), Duration(5ms) / 16) << "of the call that is inside";
+  EXPECT_FALSE(limit.Allows(CallLimit::UrgencyOf(kUrgent), 800us));
+  EXPECT_EQ(limit.Pause(), 50us) << "of one that could not pass";
+  EXPECT_FALSE(limit.Allows(CallLimit::UrgencyOf(kUrgent), -800us));
+  EXPECT_EQ(limit.Pause(), Duration::zero());
+}
+
+TEST(CallLimitTest, PatientCallsDoNotMakeThePauseLong) {
+  CallLimit limit(0);
+  Allowed(limit, kPatient);
+  EXPECT_EQ(limit.Pause(), 4ms);
+}
+
 }  // namespace
 }  // namespace anybit::server

@@ -116,6 +116,7 @@ void Front::DeliverOnlyAnswer() {
 }
 
 int Front::Wait(Duration at_most) {
+  if (pause_ > Duration::zero()) std::this_thread::sleep_for(pause_);
   if (!turns_.empty() || !held_.empty()) at_most = is_blocked_ ? kRetry : Duration::zero();
   std::array<epoll_event, 128> events;
   const int count = WaitForEvents(at_most, events);
@@ -357,6 +358,7 @@ void Front::TakeTurns() {
   }
   held_.insert(held_.end(), held_again_.begin(), held_again_.end());
   untaken_.Pass(for_intake);
+  pause_ = limit_.Pause();
   is_blocked_ = turns_.empty() && left == places;
 }
 

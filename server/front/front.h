@@ -168,6 +168,7 @@ class Front final : public CallSource {
   bool is_blocked_ = false;       // nothing passed in the last round, and what is held waits for answers
   MonoTime looked_at_;            // at the sockets, the last time
   MonoTime since_{};              // what was found then, and had not been the time before, did not come before this
+  Duration pause_{};              // before the next look, see CallLimit
   int news_ = 0;
 
   enum class Leaving { kNo, kAsked, kGone };
