@@ -119,12 +119,15 @@ absl::Status CudaNetworkImpl::CheckMemory(const CudaNetworkOptions& options) con
   if (!free.ok()) return free.status();
   const int architecture = device_.facts().architecture;
   const int64_t weights = DeviceWeights::BytesNeeded(architecture, artifact_, plan_, layout_);
-  // Workspaces are known once the layers are; the largest map that a layer reads bounds them, since packed codes take
-  // no more.
+  // Workspaces are known once the layers are; the largest map that a layer reads bounds them, packed into bytes or, of
+  // floats, into bfloat16 numbers.
   const int64_t images = options.max_rows * plan_.frames;
   const bool full = std::any_of(artifact_.points.begin(), artifact_.points.end(),
                                 [](const ArtifactPoint& point) { return point.full_precision; });
-  const int64_t value = full ? 4 : 1;
+  const bool packs_floats =
+      HasBfloat16(architecture) && std::any_of(artifact_.points.begin(), artifact_.points.end(),
+                                               [](const ArtifactPoint& point) { return point.is_bfloat16(); });
+  const int64_t value = full ? 4 : 1, packed = packs_floats ? 2 : 1;
   int64_t elements = plan_.input.height * plan_.input.width * layout_.input_stored;
   int64_t largest = elements;
   for (int64_t of_buffer : layout_.elements) {
@@ -133,7 +136,7 @@ absl::Status CudaNetworkImpl::CheckMemory(const CudaNetworkOptions& options) con
   }
   elements += layout_.padded_elements;
   largest = std::max(largest, layout_.padded_elements);
-  const int64_t slot = images * (elements * value + largest) +
+  const int64_t slot = images * (elements * value + largest * packed) +
                        options.max_rows * (plan_.input_elements() + MostGathered(plan_) * 4 + plan_.classes() * 4);
   const int64_t needed = weights + options.slots * slot;
   const int64_t available = std::max<int64_t>(*free - kReservedBytes, 0);
@@ -229,13 +232,14 @@ absl::StatusOr<LayerTrace> CudaNetworkImpl::Trace(PointId point, std::span<const
     if (node.kind == NodeKind::kLinear) return absl::OkStatus();
     const bool sums = node.kind == NodeKind::kGlobalPool;
     const int source = sums ? node.input : index;
-    const PlannedNode& stored = plan_.nodes[source];
-    const int64_t pixels = *rows * stored.frames * stored.out.height * stored.out.width;
-    const int64_t channels = stored.out.channels, step = layout_.stored[source];
+    const FeatureShape& shape = sums ? node.in : node.out;
+    const int64_t pixels = *rows * node.frames * shape.height * shape.width;
+    const int64_t channels = shape.channels, step = layout_.StoredOf(source);
     absl::StatusOr<DeviceMemory> host = DeviceMemory::Allocate(device_, pixels * step, DeviceMemory::Place::kHost);
     if (!host.ok()) return host.status();
     DeviceStream& stream = (*slot)->stream();
-    const uint8_t* map = (*slot)->memory().buffers[layout_.buffers[source]];
+    const SlotMemory& memory = (*slot)->memory();
+    const uint8_t* map = source == kNetworkInput ? memory.input : memory.buffers[layout_.buffers[source]];
     if (absl::Status status = stream.CopyOut(host->data(), map, pixels * step); !status.ok()) return status;
     if (absl::Status status = stream.Await(); !status.ok()) return status;
     out.codes.assign(sums ? *rows * channels : pixels * channels, 0);

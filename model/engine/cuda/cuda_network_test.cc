@@ -215,6 +215,26 @@ TEST_F(CudaNetworkTest, GivesTheSameLogitsWithEveryAlgorithm) {
   }
 }
 
+TEST_F(CudaNetworkTest, TracesTheSumsOfTheImageItself) {
+  NetworkSpec spec = artifact_.spec;
+  spec.clear_nodes();
+  proto::Node* const pool = spec.add_nodes();
+  pool->set_name("sums");
+  pool->add_inputs("input");
+  pool->mutable_global_pool();
+  proto::Node* const head = spec.add_nodes();
+  head->set_name("head");
+  head->add_inputs("sums");
+  head->mutable_linear()->set_out_features(3);
+  const Artifact artifact = RandomArtifact(spec, 5);
+  const std::vector<uint8_t> image = RandomImages(artifact, 1, 9);
+  std::vector<float> logits;
+  const LayerTrace expected = ReferenceRun(artifact, ToPointId(1), image, logits);
+  const absl::StatusOr<LayerTrace> trace = NetworkOn(device_, artifact)->Trace(ToPointId(1), image);
+  ASSERT_TRUE(trace.ok()) << trace.status();
+  EXPECT_EQ(trace->front().codes, expected.front().codes);
+}
+
 TEST_F(CudaNetworkTest, ABatchOfFewerRowsThanItsBucketHasTheLogitsOfItsRows) {
   const std::unique_ptr<CudaNetwork> network = NetworkOn(device_, artifact_, 5);
   const auto scratch = network->MakeScratch(5);

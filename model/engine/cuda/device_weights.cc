@@ -54,7 +54,8 @@ ConvProblem ProblemOf(const Artifact& artifact, const NetworkPlan& plan, const M
   const PlannedNode& node = plan.layer(layer);
   ConvProblem problem;
   if (!HasPanel(node)) return problem;
-  const int border = PadsWithValues(plan, node) ? node.padding : 0;  // that is there before the convolution
+  // That is there before the convolution.
+  const int border = PadsWithValues(plan, artifact.points[point], node) ? node.padding : 0;
   problem.geometry = {.in_height = static_cast<int>(node.in.height) + 2 * border,
                       .in_width = static_cast<int>(node.in.width) + 2 * border,
                       .in_channels = static_cast<int>(node.in.channels),
@@ -112,7 +113,7 @@ struct WeightsLayout {
         at.push_back(take(4 * EpilogueBytes(node)));
         tables.push_back(artifact.points[point].layers[node.layer].table.empty() ? -1 : take(kTableCodes));
         const int64_t pixel = layout.StoredOf(node.input) * static_cast<int64_t>(sizeof(float));
-        borders.push_back(PadsWithValues(plan, node) ? take(pixel) : -1);
+        borders.push_back(PadsWithValues(plan, artifact.points[point], node) ? take(pixel) : -1);
       }
     }
   }

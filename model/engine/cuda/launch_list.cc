@@ -86,7 +86,7 @@ std::vector<KernelCall> ConvNodeCalls(const LaunchContext& context, PointId poin
   const PlannedNode& node = context.plan.nodes[index];
   std::vector<KernelCall> calls;
   const void* in = MapOf(context, node.input, slot);
-  if (PadsWithValues(context.plan, node)) {
+  if (PadsWithValues(context.plan, context.artifact.points[ToIndex(point)], node)) {
     calls.emplace_back(PadNodeCall(context, point, node, rows, slot));
     in = slot.padded;
   }

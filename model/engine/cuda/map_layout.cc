@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "model/format/zero_points.h"
+
 namespace anybit::model::cuda {
 namespace {
 
@@ -37,10 +39,15 @@ bool ImageNeedsChunks(const NetworkPlan& plan) {
   });
 }
 
+bool MayPadWithValues(const NetworkPlan& plan, const PlannedNode& node) {
+  if (node.kind != NodeKind::kConv || node.padding == 0) return false;
+  return node.input == kNetworkInput ? !plan.padding_code.empty() : plan.nodes[node.input].has_zero;
+}
+
 int64_t PaddedElements(const NetworkPlan& plan, const MapLayout& layout) {
   int64_t most = 0;
   for (const PlannedNode& node : plan.nodes) {
-    if (!PadsWithValues(plan, node)) continue;
+    if (!MayPadWithValues(plan, node)) continue;
     const int64_t height = node.in.height + 2 * node.padding, width = node.in.width + 2 * node.padding;
     most = std::max(most, height * width * layout.StoredOf(node.input));
   }
@@ -49,9 +56,9 @@ int64_t PaddedElements(const NetworkPlan& plan, const MapLayout& layout) {
 
 }  // namespace
 
-bool PadsWithValues(const NetworkPlan& plan, const PlannedNode& node) {
-  if (node.kind != NodeKind::kConv || node.padding == 0) return false;
-  return node.input == kNetworkInput ? !plan.padding_code.empty() : plan.nodes[node.input].has_zero;
+bool PadsWithValues(const NetworkPlan& plan, const ArtifactPoint& point, const PlannedNode& node) {
+  if (!MayPadWithValues(plan, node)) return false;
+  return node.input == kNetworkInput || (!point.full_precision && ZeroCodeOf(plan, point, node.input) != 0);
 }
 
 MapLayout LayOutMaps(const NetworkPlan& plan) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "model/format/artifact_contents.h"
 #include "model/format/network_spec.h"
 
 namespace anybit::model::cuda {
@@ -17,13 +18,14 @@ struct MapLayout {
   std::vector<int> stored;        // by node; 0 where nothing is stored
   std::vector<int> buffers;       // by node, -1 where nothing is stored
   std::vector<int64_t> elements;  // by buffer, of one image
-  int64_t padded_elements = 0;    // of the largest map with a border (PadsWithValues), of one image
+  int64_t padded_elements = 0;    // of the largest map that has a border at some point, of one image
 
   int StoredOf(int node) const { return node == kNetworkInput ? input_stored : stored[node]; }
 };
 
-// Whether `node` is a convolution that may pad with other values than zeros: what it reads then gets a border first.
-bool PadsWithValues(const NetworkPlan& plan, const PlannedNode& node);
+// Whether `node` is a convolution that pads with other values than zeros at this point: what it reads then gets a
+// border first.
+bool PadsWithValues(const NetworkPlan& plan, const ArtifactPoint& point, const PlannedNode& node);
 
 // Stored channels: a multiple of 16, so that codes fill chunks; of an image with few channels 4, a word of codes.
 MapLayout LayOutMaps(const NetworkPlan& plan);
