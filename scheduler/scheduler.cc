@@ -54,7 +54,7 @@ RequestId Scheduler::Submit(SubmitRequest request, Done done) {
 }
 
 std::optional<Duration> Scheduler::RefuseEarly(MonoTime deadline) {
-  const std::optional<Duration> retry_after = early_refusal_.Refuses(loop_.Now(), deadline);
+  const std::optional<Duration> retry_after = WouldRefuse(deadline);
   if (retry_after) CallRefused();
   return retry_after;
 }

@@ -80,10 +80,12 @@ class Scheduler {
   // refuses the request; it counts as an arrival. ReportRefused tells the observers of a refused request whose class
   // and tenant are known. Any thread; never blocks.
   std::optional<Duration> RefuseEarly(MonoTime deadline);
+  // The same, for a caller that has yet to decide: nothing is counted.
+  std::optional<Duration> WouldRefuse(MonoTime deadline) const { return early_refusal_.Refuses(loop_.Now(), deadline); }
   ShedReason early_reason() const { return early_refusal_.reason(); }
 
-  // A call with a deadline was refused before it could be submitted, for another reason than RefuseEarly: it counts as
-  // an arrival, too, so that points are chosen for all that comes. Any thread; never blocks.
+  // A call with a deadline was refused before it could be submitted, though not by RefuseEarly: it counts as an
+  // arrival, too, so that points are chosen for it as well. Any thread; never blocks.
   void CallRefused() { refused_early_.fetch_add(1, std::memory_order_relaxed); }
 
   // Whether RefuseEarly may refuse anything now: so that callers prepare the question only where it matters. Any

@@ -325,7 +325,6 @@ void ModelInferCalls::SeeDeadline(Duration left) {
 const std::string* ModelInferCalls::RefuseUnread(Duration left, bool must) {
   if (parts_.state == ServingState::kStarting) return nullptr;
   if (left <= Duration::zero()) {
-    parts_.versions.CallRefused();
     parts_.observer.OnExpired();
     static const std::string* const block = new std::string(RefusalBlock(DeadlinePassed(), std::nullopt));
     return block;

@@ -98,16 +98,15 @@ absl::StatusOr<SharedVersion> ServedVersions::Choose(absl::string_view model, ab
     if (labels_.stable != nullptr) return labels_.stable;
     return absl::NotFoundError(absl::StrCat("Request for unknown model: '", model_, "' has no available versions"));
   }
-  if (id.empty()) return NextInTurn();
+  if (id.empty()) return InTurn(without_id_++);
   // The hash alone is not even in its low bits for ids that count up.
   const uint64_t draw = MixSeed(Fnv1a(std::string_view(id.data(), id.size())), 0) % kAllBasisPoints;
   return draw < static_cast<uint64_t>(labels_.canary_share_bp) ? labels_.canary : labels_.stable;
 }
 
-const SharedVersion& ServedVersions::NextInTurn() {
+const SharedVersion& ServedVersions::InTurn(uint64_t n) const {
   // Every time the accumulated share passes a whole request, that request is the canary's.
   const auto share = static_cast<uint64_t>(labels_.canary_share_bp);
-  const uint64_t n = without_id_++;
   return (n + 1) * share / kAllBasisPoints > n * share / kAllBasisPoints ? labels_.canary : labels_.stable;
 }
 
@@ -129,19 +128,20 @@ std::optional<ServedVersions::EarlyRefusal> ServedVersions::RefuseEarly(MonoTime
   for (const SharedVersion* version : {&labels.canary, &labels.stable}) {
     if (*version == nullptr) continue;
     scheduler::Scheduler& scheduler = (*version)->scheduler();
-    const std::optional<Duration> retry_after = scheduler.RefuseEarly(deadline);
+    const std::optional<Duration> retry_after = scheduler.WouldRefuse(deadline);
     if (!retry_after.has_value()) return std::nullopt;
     if (!soonest.has_value() || *retry_after < soonest->retry_after) {
       soonest = {.retry_after = *retry_after, .reason = scheduler.early_reason()};
     }
   }
+  if (soonest.has_value()) CallRefused();
   return soonest;
 }
 
 void ServedVersions::CallRefused() {
   absl::MutexLock lock(&mutex_);
   if (labels_.stable == nullptr) return;
-  (labels_.canary == nullptr ? labels_.stable : NextInTurn())->scheduler().CallRefused();
+  (labels_.canary == nullptr ? labels_.stable : InTurn(refused_++))->scheduler().CallRefused();
 }
 
 bool ServedVersions::RefusesSomeEarly() const {

@@ -64,7 +64,8 @@ class ServedVersions {
     Duration retry_after{};
     scheduler::ShedReason reason{};
   };
-  // If every version would refuse any request with this deadline (Scheduler::RefuseEarly).
+  // If every version would refuse any request with this deadline (Scheduler::WouldRefuse). The caller then refuses the
+  // call, which counts as for CallRefused.
   std::optional<EarlyRefusal> RefuseEarly(MonoTime deadline);
 
   // A call with a deadline was refused unread (Scheduler::CallRefused). It counts for the version whose turn it is.
@@ -74,13 +75,15 @@ class ServedVersions {
   bool RefusesSomeEarly() const;
 
  private:
-  // Of stable and canary the one whose turn it is, so that the canary keeps its share. There must be a canary.
-  const SharedVersion& NextInTurn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of stable and canary the one for the `n`-th of those that are shared out in turn. There must be a canary.
+  const SharedVersion& InTurn(uint64_t n) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string model_;
   mutable absl::Mutex mutex_;
   VersionLabels labels_ ABSL_GUARDED_BY(mutex_);
-  uint64_t without_id_ ABSL_GUARDED_BY(mutex_) = 0;  // requests that were shared out in turn
+  // Shared out in turn: requests, and calls that were refused. Counted together, refusals could decide who serves.
+  uint64_t without_id_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t refused_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace anybit::server

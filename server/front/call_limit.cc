@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <numeric>
+#include <utility>
 
 namespace anybit::server {
 
@@ -11,6 +12,7 @@ CallLimit::Urgency CallLimit::UrgencyOf(Duration timeout) {
 }
 
 bool CallLimit::Allows(Urgency urgency, Duration left) {
+  most_urgent_ = std::min(most_urgent_, urgency);
   const int before = std::accumulate(inside_.begin(), inside_.begin() + urgency + 1, 0);
   if (before < always_) return true;
   const double rate = busy_seconds_ > 0 ? std::max(answered_ / busy_seconds_, kLeastRate) : kLeastRate;
@@ -21,14 +23,9 @@ bool CallLimit::Allows(Urgency urgency, Duration left) {
 
 Duration CallLimit::Pause() const {
   if (!was_reached()) return Duration::zero();
-  Duration shortest = shortest_held_;
-  for (int urgency = 0; urgency < static_cast<int>(inside_.size()); ++urgency) {
-    if (inside_[urgency] == 0) continue;
-    // The least timeout of this urgency.
-    shortest = std::min(shortest, urgency == 0 ? Duration::zero() : Duration(int64_t{1} << (urgency - 1)));
-    break;
-  }
-  return std::clamp(shortest / kPausePart, Duration::zero(), kLongestPause);
+  const Urgency urgency = std::min(most_urgent_, most_urgent_before_);
+  const Duration least = urgency == 0 ? Duration::zero() : Duration(int64_t{1} << (urgency - 1));  // of this urgency
+  return std::clamp(std::min(shortest_held_, least) / kPausePart, Duration::zero(), kLongestPause);
 }
 
 void CallLimit::Begin(Urgency urgency) {
@@ -45,6 +42,10 @@ void CallLimit::End(Urgency urgency, bool answered) {
 void CallLimit::Advance(MonoTime now) {
   const Duration passed = now - at_;
   at_ = now;
+  if (now >= period_end_) {
+    period_end_ = now + kPeriod;
+    most_urgent_before_ = std::exchange(most_urgent_, kNoCall);
+  }
   if (inside() == 0) return;
   const double kept = std::max(0.0, 1 - ToSeconds(passed) / ToSeconds(kMemory));
   answered_ *= kept;

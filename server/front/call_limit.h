@@ -40,8 +40,8 @@ class CallLimit {
   bool was_reached() const { return shortest_held_ != Duration::max(); }
   void Reset() { shortest_held_ = Duration::max(); }
 
-  // How long to look away from the sockets then: a small part of the time of each call that could not pass or is
-  // inside. Many calls then come to one look. Zero unless was_reached.
+  // How long to look away from the sockets then, so that many calls come to one look: a small part of the time left of
+  // each call that could not pass, and of the shortest timeout of the last second. Zero unless was_reached.
   Duration Pause() const;
 
   // Any thread.
@@ -68,6 +68,11 @@ class CallLimit {
   MonoTime at_{};
   double answered_ = 0, busy_seconds_ = 0;    // both forgotten alike
   Duration shortest_held_ = Duration::max();  // time left of the calls that could not pass since Reset
+  // The most urgent calls of this period and of the one before: more like them may come during a pause.
+  static constexpr Duration kPeriod = std::chrono::seconds(1);
+  static constexpr Urgency kNoCall = 63;  // as of a call without a timeout
+  Urgency most_urgent_ = kNoCall, most_urgent_before_ = kNoCall;
+  MonoTime period_end_{};
 };
 
 }  // namespace anybit::server

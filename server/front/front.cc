@@ -21,6 +21,7 @@ namespace anybit::server {
 namespace {
 
 constexpr size_t kBufferBytes = 64 * 1024;
+constexpr size_t kEvents = 128;  // of one look at the sockets
 // If a look at the sockets took so long, it waited for what it found.
 constexpr Duration kWaited = std::chrono::microseconds(50);
 // Calls that are held are looked at again after this time: they become too old.
@@ -118,7 +119,7 @@ void Front::DeliverOnlyAnswer() {
 int Front::Wait(Duration at_most) {
   if (pause_ > Duration::zero()) std::this_thread::sleep_for(pause_);
   if (!turns_.empty() || !held_.empty()) at_most = is_blocked_ ? kRetry : Duration::zero();
-  std::array<epoll_event, 128> events;
+  std::array<epoll_event, kEvents> events;
   const int count = WaitForEvents(at_most, events);
   absl::AnyInvocable<void()> done;
   {
@@ -159,6 +160,7 @@ int Front::WaitForEvents(Duration at_most, std::span<epoll_event> events) {
 // How many of them may be news for gRPC.
 int Front::HandleEvents(std::span<const epoll_event> events) {
   int news = 0;
+  looked_at_all_ = events.size() < kEvents;
   for (const epoll_event& event : events) {
     const uint64_t data = event.data.u64;
     if (data == 0) {
@@ -166,6 +168,7 @@ int Front::HandleEvents(std::span<const epoll_event> events) {
       ++news;
     } else if ((data & Entry::kListenerBit) != 0) {
       Accept(static_cast<int>(data >> 1));
+      looked_at_all_ = false;
       ++news;
     } else {
       Entry& entry = *reinterpret_cast<Entry*>(data & ~Entry::kGrpcBit);
@@ -358,8 +361,8 @@ void Front::TakeTurns() {
   }
   held_.insert(held_.end(), held_again_.begin(), held_again_.end());
   untaken_.Pass(for_intake);
-  pause_ = limit_.Pause();
   is_blocked_ = turns_.empty() && left == places;
+  pause_ = is_blocked_ && looked_at_all_ ? limit_.Pause() : Duration::zero();
 }
 
 // Whether it has to wait for the next round.

@@ -100,6 +100,9 @@ class Front final : public CallSource {
   // Takes no connections any more; when it returns, `connect` does not run. Blocks until a Wait. Any thread.
   void StopAccepting();
 
+  // What the next Wait sleeps first, since calls wait for others' answers (CallLimit::Pause). The thread that waits.
+  Duration pause() const { return pause_; }
+
   // Sends what gRPC has written last, for some time at most. When gRPC has closed its sockets and no other thread
   // waits.
   void Finish(Duration limit);
@@ -168,7 +171,8 @@ class Front final : public CallSource {
   bool is_blocked_ = false;       // nothing passed in the last round, and what is held waits for answers
   MonoTime looked_at_;            // at the sockets, the last time
   MonoTime since_{};              // what was found then, and had not been the time before, did not come before this
-  Duration pause_{};              // before the next look, see CallLimit
+  Duration pause_{};
+  bool looked_at_all_ = true;  // the last look left no events and no connections for the next one
   int news_ = 0;
 
   enum class Leaving { kNo, kAsked, kGone };

@@ -17,6 +17,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::Client;
+using testing::ClientFrames;
 using testing::FrontTest;
 using testing::GrpcEnd;
 using testing::kCallsInside;
@@ -72,6 +73,23 @@ TEST_F(FrontTest, WhereCallsWaitForAnswersConnectionsTakeTurns) {
   grpc_[0]->Write(answers);
   WaitForCalls(1, 2);
   EXPECT_LE(grpc_[0]->Calls(), 1 + kCallsInside + 1);
+}
+
+TEST_F(FrontTest, LooksAwayForATimeWhileCallsWaitForAnswers) {
+  const auto flood = Connect(1);
+  EXPECT_EQ(front_.pause(), Duration::zero());
+  flood->Call(500, "100m");
+  while (front_.pause() == Duration::zero()) front_.Wait(1ms);
+  EXPECT_EQ(front_.pause(), 4ms);
+}
+
+TEST_F(FrontTest, DoesNotLookAwayFromBytesThatItHasNotReadYet) {
+  const auto flood = Connect(1), other = Connect(1);
+  flood->Call(500, "100m");
+  while (front_.pause() == Duration::zero()) front_.Wait(1ms);
+  other->Send(ClientFrames().Call(3, kOwn, "", std::string(200'000, 'x')));
+  front_.Wait(1ms);
+  EXPECT_EQ(front_.pause(), Duration::zero());
 }
 
 TEST_F(FrontTest, ACallThatComesWithItsConnectionHasAllOfItsTime) {
