@@ -30,8 +30,12 @@ struct FloatLayer {
   // kConv and kLinear: sum * scale + bias [+ residual]. Weights are [out][depth] in the order of PlannedNode.
   std::vector<float> weights;
   std::vector<double> scale, bias;  // [out]
+  // kConv of 1x1: output c was made as a copy of the input's channel choice[c]. Empty: it is no choice.
+  std::vector<int64_t> choice;
 
   bool is_activated() const { return relu || !activation.is_none(); }
+  // Whether nothing but the copies of `choice` is computed, which a ReLU may cut.
+  bool is_choice() const;
   bool is_non_negative() const { return relu || activation.is_non_negative(); }
   bool has_weights() const { return kind == NodeKind::kConv || kind == NodeKind::kLinear; }
   int64_t depth() const;

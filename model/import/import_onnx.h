@@ -22,6 +22,7 @@ struct ImportOptions {
   std::string name;                 // of the network; empty: that of the file, or of the graph
   std::vector<std::string> labels;  // one per class, or none
   InputScaling scaling;
+  std::string output;  // of several outputs the one that the artifact has; empty: the only one
 };
 
 struct ImportedNetwork {

@@ -29,6 +29,7 @@ const OperatorTable& Operators() {
   static const auto& operators = *[] {
     auto* table = new OperatorTable();
     AddWindowOperators(*table);
+    AddChannelOperators(*table);
     AddConcatOperator(*table);
     AddLinearOperators(*table);
     AddPointwiseOperators(*table);
@@ -143,9 +144,6 @@ std::vector<std::string> SupportedOperators() {
 }
 
 absl::StatusOr<FloatLayers> LowerGraph(const FloatGraph& graph, const InputScaling& scaling) {
-  if (graph.outputs.size() != 1) {
-    return Refused("the network has ", graph.outputs.size(), " outputs; accepted: one");
-  }
   if (absl::Status status = CheckOperators(graph); !status.ok()) return status;
   const absl::StatusOr<TensorAxes> axes = InputAxes(graph.input);
   if (!axes.ok()) return axes.status();

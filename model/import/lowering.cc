@@ -65,7 +65,9 @@ void Lowering::SetInput(FeatureValue value) {
   Name(graph_.input.name, std::move(value));
 }
 
-void Lowering::Set(const GraphNode& node, FeatureValue value) { Name(node.outputs[0], std::move(value)); }
+void Lowering::Set(const GraphNode& node, FeatureValue value, size_t index) {
+  Name(node.outputs[index], std::move(value));
+}
 
 void Lowering::Name(const std::string& name, FeatureValue value) {
   value.shared = value.shared || readers_[name] > 1;
@@ -132,7 +134,58 @@ absl::StatusOr<FeatureValue> Lowering::AppendWeighted(const GraphNode& node, Fea
       made.bias[o] += shift * made.scale[o];
     }
   }
+  ReadThroughChoices(input, made);
   return Append(node, input, std::move(made), axes);
+}
+
+void Lowering::ReadThroughChoices(FeatureValue& input, FloatLayer& made) const {
+  input.affine = {};  // the weights have it
+  while (!made.depthwise && input.layer != kNetworkInput) {
+    const FloatLayer& choice = layers_.layers[input.layer];
+    // A ReLU there may cut, unless nothing below 0 comes in.
+    if (!choice.is_choice() || (choice.relu && !IsNonNegative(choice.input))) return;
+    const int64_t outputs = made.out.channels, from = made.in.channels, to = choice.in.channels;
+    const int64_t places = made.depth() / from;
+    if (places * to > kMaxWeights / outputs) return;
+    std::vector<float> weights(static_cast<size_t>(outputs * places * to), 0.0f);
+    for (size_t i = 0; i < made.weights.size(); ++i) {
+      const auto at = static_cast<int64_t>(i);
+      weights[at / from * to + choice.choice[at % from]] += made.weights[i];
+    }
+    made.weights = std::move(weights);
+    made.in.channels = to;
+    input.layer = choice.input;
+    input.shared = true;
+  }
+}
+
+absl::StatusOr<FeatureValue> Lowering::Chosen(const GraphNode& node, const FeatureValue& value,
+                                              const std::vector<int64_t>& channels) {
+  const FeatureShape& in = value.axes.map();
+  const auto count = static_cast<int64_t>(channels.size());
+  if (count > kMaxWeights / in.channels) {
+    return Refuse(node, count, " x ", in.channels, " weights exceed ", kMaxWeights);
+  }
+  FloatLayer made{.kind = NodeKind::kConv, .in = in, .out = in};
+  made.out.channels = count;
+  made.relu = IsNonNegative(value);
+  made.weights.assign(static_cast<size_t>(count * in.channels), 0.0f);
+  for (int64_t c = 0; c < count; ++c) made.weights[c * in.channels + channels[c]] = 1;
+  made.scale.assign(channels.size(), 1);
+  made.bias.assign(channels.size(), 0);
+  const bool plain = value.affine.empty();
+  const TensorAxes axes = value.axes.rank() == 4 ? TensorAxes::Map(value.axes.batch(), made.out)
+                                                 : TensorAxes::Vector(value.axes.batch(), count);
+  layers_.sparse.push_back(Describe(node));
+  absl::StatusOr<FeatureValue> chosen = AppendWeighted(node, value, std::move(made), axes);
+  // Choices that it read through are part of its weights.
+  if (!chosen.ok() || !plain) return chosen;
+  FloatLayer& layer = layers_.layers[chosen->layer];
+  for (int64_t c = 0; c < count; ++c) {
+    const auto first = layer.weights.begin() + c * layer.in.channels;
+    layer.choice.push_back(std::find(first, first + layer.in.channels, 1.0f) - first);
+  }
+  return chosen;
 }
 
 absl::StatusOr<FeatureValue> Lowering::Materialized(const GraphNode& node, const FeatureValue& value) {

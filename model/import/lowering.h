@@ -59,8 +59,8 @@ class Lowering {
 
   // Names the network's input.
   void SetInput(FeatureValue value);
-  // Names the first output of `node`.
-  void Set(const GraphNode& node, FeatureValue value);
+  // Names output `index` of `node`.
+  void Set(const GraphNode& node, FeatureValue value, size_t index = 0);
   // InvalidArgument where all computed constants together have more than 2^27 elements.
   absl::Status Set(const GraphNode& node, Constant constant);
 
@@ -82,6 +82,13 @@ class Lowering {
   // A layer that computes `value` with what is still to be applied: a convolution of one weight per channel.
   absl::StatusOr<FeatureValue> Materialized(const GraphNode& node, const FeatureValue& value);
 
+  // Elements of a map whose channels may be numbered.
+  static constexpr int64_t kMaxNumbered = int64_t{1} << 24;
+
+  // The channels `channels` of `value`, whose second dimension they are.
+  absl::StatusOr<FeatureValue> Chosen(const GraphNode& node, const FeatureValue& value,
+                                      const std::vector<int64_t>& channels);
+
   // Whether the layer that computes `value` can take one more operation behind it.
   bool IsOpen(const FeatureValue& value) const;
 
@@ -95,6 +102,8 @@ class Lowering {
 
  private:
   void Name(const std::string& name, FeatureValue value);
+  // Lets `made` read what the choices of channels behind `input` read.
+  void ReadThroughChoices(FeatureValue& input, FloatLayer& made) const;
 
   const FloatGraph& graph_;
   FloatLayers layers_;

@@ -16,6 +16,7 @@ using LowerOperator = absl::Status (*)(const GraphNode& node, Lowering& state);
 using OperatorTable = std::map<std::string, LowerOperator>;
 
 void AddWindowOperators(OperatorTable& table);     // convolutions and pools
+void AddChannelOperators(OperatorTable& table);    // choices of channels
 void AddConcatOperator(OperatorTable& table);      // of channels
 void AddLinearOperators(OperatorTable& table);     // products with matrices
 void AddPointwiseOperators(OperatorTable& table);  // batch norm, activations, sums

@@ -38,6 +38,19 @@ absl::Status LowerShape(const GraphNode& node, Lowering& state) {
   return state.Set(node, Constant{.shape = {static_cast<int64_t>(shape.size())}, .integer = true, .integers = shape});
 }
 
+// Names `value`, of other axes than its node's input; channels that have another order now are put in it.
+absl::Status SetRearranged(const GraphNode& node, FeatureValue value, Lowering& state) {
+  const std::vector<int64_t> channels = value.axes.ShuffledChannels();
+  if (!channels.empty()) {
+    value.axes = TensorAxes::Map(value.axes.batch(), value.axes.map());
+    absl::StatusOr<FeatureValue> chosen = state.Chosen(node, value, channels);
+    if (!chosen.ok()) return chosen.status();
+    value = *std::move(chosen);
+  }
+  state.Set(node, std::move(value));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<int64_t>> NewShape(const GraphNode& node, const std::vector<int64_t>& shape,
                                               const Constant* argument) {
   if (node.op == "Squeeze") return ResolveSqueeze(shape, AxesOf(node, argument));
@@ -56,11 +69,10 @@ absl::Status LowerReshape(const GraphNode& node, Lowering& state) {
   if (!shape.ok()) return Lowering::Refuse(node, shape.status().message());
   absl::StatusOr<TensorAxes> axes = value->axes.Reshaped(*shape);
   if (!axes.ok()) {
-    return Lowering::Refuse(node, axes.status().message(), "; accepted: merging dimensions, and those of 1");
+    return Lowering::Refuse(node, axes.status().message(), "; accepted: dimensions of whole parts of others");
   }
   value->axes = *std::move(axes);
-  state.Set(node, *std::move(value));
-  return absl::OkStatus();
+  return SetRearranged(node, *std::move(value), state);
 }
 
 absl::Status LowerTranspose(const GraphNode& node, Lowering& state) {
@@ -73,8 +85,7 @@ absl::Status LowerTranspose(const GraphNode& node, Lowering& state) {
   absl::StatusOr<TensorAxes> axes = value->axes.Transposed(order);
   if (!axes.ok()) return Lowering::Refuse(node, axes.status().message());
   value->axes = *std::move(axes);
-  state.Set(node, *std::move(value));
-  return absl::OkStatus();
+  return SetRearranged(node, *std::move(value), state);
 }
 
 // Classes keep their order, and clients get logits.

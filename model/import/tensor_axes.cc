@@ -10,14 +10,15 @@ namespace anybit::model {
 
 TensorAxes TensorAxes::Map(int64_t batch, const FeatureShape& shape) {
   TensorAxes axes(batch, shape);
-  axes.dimensions_ = {{Axis::kBatch}, {Axis::kChannel}, {Axis::kRow}, {Axis::kColumn}};
-  return axes.Stripped();
+  axes.dimensions_ = {
+      {axes.Whole(Axis::kBatch)}, {axes.Whole(Axis::kChannel)}, {axes.Whole(Axis::kRow)}, {axes.Whole(Axis::kColumn)}};
+  return axes.Merged();
 }
 
 TensorAxes TensorAxes::Vector(int64_t batch, int64_t channels) {
   TensorAxes axes(batch, {1, 1, channels});
-  axes.dimensions_ = {{Axis::kBatch}, {Axis::kChannel}};
-  return axes.Stripped();
+  axes.dimensions_ = {{axes.Whole(Axis::kBatch)}, {axes.Whole(Axis::kChannel)}};
+  return axes.Merged();
 }
 
 int64_t TensorAxes::ExtentOf(Axis axis) const {
@@ -34,14 +35,14 @@ std::vector<int64_t> TensorAxes::shape() const {
   std::vector<int64_t> shape;
   for (const auto& dimension : dimensions_) {
     int64_t& extent = shape.emplace_back(1);
-    for (const Axis axis : dimension) extent *= ExtentOf(axis);
+    for (const AxisPart& part : dimension) extent *= part.extent;
   }
   return shape;
 }
 
 bool TensorAxes::Is(size_t index, Axis axis) const {
-  const std::vector<Axis>& dimension = dimensions_[index];
-  return ExtentOf(axis) == 1 ? dimension.empty() : dimension == std::vector<Axis>{axis};
+  const std::vector<AxisPart>& dimension = dimensions_[index];
+  return ExtentOf(axis) == 1 ? dimension.empty() : dimension == std::vector<AxisPart>{Whole(axis)};
 }
 
 bool TensorAxes::IsMap() const {
@@ -53,24 +54,32 @@ bool TensorAxes::IsFlat() const { return rank() == 2 && Is(0, Axis::kBatch); }
 bool TensorAxes::IsChannels(size_t index) const { return Is(index, Axis::kChannel); }
 
 absl::StatusOr<TensorAxes> TensorAxes::Reshaped(const std::vector<int64_t>& shape) const {
-  std::vector<Axis> all;
-  for (const auto& dimension : dimensions_) all.insert(all.end(), dimension.begin(), dimension.end());
+  std::vector<AxisPart> rest;  // the next part stands last
+  for (const auto& dimension : dimensions_) rest.insert(rest.end(), dimension.begin(), dimension.end());
+  std::reverse(rest.begin(), rest.end());
   TensorAxes axes(batch_, map_);
-  auto next = all.begin();
+  bool fits = true;
   for (const int64_t wanted : shape) {
-    std::vector<Axis>& dimension = axes.dimensions_.emplace_back();
+    std::vector<AxisPart>& dimension = axes.dimensions_.emplace_back();
     int64_t extent = 1;
-    for (; extent < wanted && next != all.end(); ++next) {
-      extent *= ExtentOf(*next);
-      dimension.push_back(*next);
+    while (fits && extent < wanted && !rest.empty()) {
+      AxisPart& next = rest.back();
+      const int64_t missing = wanted / extent;
+      fits = wanted % extent == 0 && (missing % next.extent == 0 || next.extent % missing == 0);
+      if (!fits) break;
+      const int64_t taken = std::min(missing, next.extent);
+      next.extent /= taken;
+      dimension.push_back({next.axis, taken, next.stride * next.extent});
+      extent *= taken;
+      if (next.extent == 1) rest.pop_back();
     }
-    if (extent != wanted) next = all.end();
+    fits = fits && extent == wanted;
   }
-  if (next != all.end() || axes.shape() != shape) {
+  if (!fits || !rest.empty()) {
     return absl::InvalidArgumentError(absl::StrCat("a reshape of [", absl::StrJoin(this->shape(), ","), "] to [",
                                                    absl::StrJoin(shape, ","), "] splits a dimension"));
   }
-  return axes;
+  return axes.Merged();
 }
 
 absl::StatusOr<TensorAxes> TensorAxes::Transposed(const std::vector<int64_t>& order) const {
@@ -95,11 +104,11 @@ absl::StatusOr<TensorAxes> TensorAxes::WithoutPlaces(const std::vector<bool>& re
       axes.dimensions_.push_back(dimensions_[i]);
       continue;
     }
-    for (const Axis axis : dimensions_[i]) {
-      if (axis != Axis::kRow && axis != Axis::kColumn) {
+    for (const AxisPart& part : dimensions_[i]) {
+      if (part.axis != Axis::kRow && part.axis != Axis::kColumn) {
         return absl::InvalidArgumentError("a mean over channels or the batch");
       }
-      places *= ExtentOf(axis);
+      places *= part.extent;
     }
     if (keep) axes.dimensions_.emplace_back();
   }
@@ -107,15 +116,36 @@ absl::StatusOr<TensorAxes> TensorAxes::WithoutPlaces(const std::vector<bool>& re
   return axes;
 }
 
-TensorAxes TensorAxes::Stripped() const {
+TensorAxes TensorAxes::Merged() const {
   TensorAxes axes(batch_, map_);
   for (const auto& dimension : dimensions_) {
-    std::vector<Axis>& kept = axes.dimensions_.emplace_back();
-    for (const Axis axis : dimension) {
-      if (axes.ExtentOf(axis) != 1) kept.push_back(axis);
+    std::vector<AxisPart>& merged = axes.dimensions_.emplace_back();
+    for (const AxisPart& part : dimension) {
+      if (part.extent == 1) continue;
+      AxisPart* const last = merged.empty() ? nullptr : &merged.back();
+      if (last != nullptr && last->axis == part.axis && last->stride == part.stride * part.extent) {
+        *last = {part.axis, last->extent * part.extent, part.stride};
+      } else {
+        merged.push_back(part);
+      }
     }
   }
   return axes;
+}
+
+std::vector<int64_t> TensorAxes::ShuffledChannels() const {
+  if (rank() != 4 || !Is(0, Axis::kBatch) || !Is(2, Axis::kRow) || !Is(3, Axis::kColumn)) return {};
+  std::vector<int64_t> channels = {0};
+  for (const AxisPart& part : dimensions_[1]) {
+    if (part.axis != Axis::kChannel) return {};
+    std::vector<int64_t> finer;
+    for (const int64_t channel : channels) {
+      for (int64_t step = 0; step < part.extent; ++step) finer.push_back(channel + step * part.stride);
+    }
+    channels = std::move(finer);
+  }
+  const bool all = static_cast<int64_t>(channels.size()) == map_.channels;
+  return all && !std::is_sorted(channels.begin(), channels.end()) ? channels : std::vector<int64_t>{};
 }
 
 std::vector<int64_t> TensorAxes::Places() const {
@@ -125,12 +155,13 @@ std::vector<int64_t> TensorAxes::Places() const {
   };
   std::vector<int64_t> places = {0};
   for (const auto& dimension : dimensions_) {
-    for (const Axis axis : dimension) {
-      if (axis == Axis::kBatch) continue;
+    for (const AxisPart& part : dimension) {
+      if (part.axis == Axis::kBatch) continue;
+      const int64_t stride = stride_of(part.axis) * part.stride;
       std::vector<int64_t> finer;
-      finer.reserve(places.size() * static_cast<size_t>(ExtentOf(axis)));
+      finer.reserve(places.size() * static_cast<size_t>(part.extent));
       for (const int64_t place : places) {
-        for (int64_t step = 0; step < ExtentOf(axis); ++step) finer.push_back(place + step * stride_of(axis));
+        for (int64_t step = 0; step < part.extent; ++step) finer.push_back(place + step * stride);
       }
       places = std::move(finer);
     }

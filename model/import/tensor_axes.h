@@ -15,6 +15,13 @@ namespace anybit::model {
 
 enum class Axis : uint8_t { kBatch, kChannel, kRow, kColumn };
 
+// Every `stride`-th index of an axis, `extent` of them: a Reshape may split an axis into two parts.
+struct AxisPart {
+  Axis axis;
+  int64_t extent = 1, stride = 1;
+  friend bool operator==(const AxisPart&, const AxisPart&) = default;
+};
+
 class TensorAxes {
  public:
   // [batch, channels, rows, columns].
@@ -34,7 +41,7 @@ class TensorAxes {
   // Whether dimension `index` is exactly the channels.
   bool IsChannels(size_t index) const;
 
-  // InvalidArgument where a dimension is split.
+  // InvalidArgument where the new dimensions take no whole parts of the old ones.
   absl::StatusOr<TensorAxes> Reshaped(const std::vector<int64_t>& shape) const;
   // InvalidArgument unless `order` has every dimension once.
   absl::StatusOr<TensorAxes> Transposed(const std::vector<int64_t>& order) const;
@@ -43,6 +50,9 @@ class TensorAxes {
   absl::StatusOr<TensorAxes> WithoutPlaces(const std::vector<bool>& reduced, bool keep) const;
   friend bool operator==(const TensorAxes&, const TensorAxes&) = default;
 
+  // Of [batch, channels, rows, columns] with channels in another order: the map's channel for each; else empty.
+  std::vector<int64_t> ShuffledChannels() const;
+
   // For each element of one row of the tensor its place in the map, in NHWC order.
   std::vector<int64_t> Places() const;
 
@@ -50,14 +60,16 @@ class TensorAxes {
   TensorAxes(int64_t batch, const FeatureShape& map) : batch_(batch), map_(map) {}
 
   int64_t ExtentOf(Axis axis) const;
-  // Without the axes of extent 1.
-  TensorAxes Stripped() const;
+  // Without parts of extent 1, and with parts that follow each other as one.
+  TensorAxes Merged() const;
+  AxisPart Whole(Axis axis) const { return {axis, ExtentOf(axis), 1}; }
   // Whether dimension `index` is exactly `axis`, where an extent of 1 is nothing.
   bool Is(size_t index, Axis axis) const;
 
   int64_t batch_ = 1;
   FeatureShape map_;
-  std::vector<std::vector<Axis>> dimensions_;  // axes of extent 1 are left out
+  std::vector<std::vector<AxisPart>>
+      dimensions_;  // parts of extent 1 are left out; parts that follow each other are one
 };
 
 }  // namespace anybit::model

@@ -30,13 +30,25 @@ TEST(TensorAxes, GiveThePlaceOfEachElementInTheMap) {
   EXPECT_THAT(map.Transposed({0, 2, 3, 1})->Places(), ElementsAre(0, 1, 2, 3, 4, 5));
 }
 
-TEST(TensorAxes, DoNotSplitADimension) {
+TEST(TensorAxes, SplitADimensionIntoWholeParts) {
   const TensorAxes map = TensorAxes::Map(1, kMap);
-  EXPECT_FALSE(map.Reshaped({1, 2, 2, 2, 3}).ok());
+  EXPECT_THAT(map.Reshaped({1, 2, 2, 2, 3})->shape(), ElementsAre(1, 2, 2, 2, 3));
+  EXPECT_TRUE(map.Reshaped({1, 2, 2, 2, 3})->Reshaped({1, 4, 2, 3})->IsMap());
   EXPECT_FALSE(map.Reshaped({1, 4, 6, 2}).ok());
   EXPECT_FALSE(map.Reshaped({1, 3, 8}).ok());
   EXPECT_TRUE(map.Reshaped({1, 8, 3}).ok());
   EXPECT_TRUE(map.Reshaped({4, 1, 6, 1}).ok());
+}
+
+TEST(TensorAxes, TellTheOrderOfShuffledChannels) {
+  const TensorAxes map = TensorAxes::Map(1, {.height = 2, .width = 3, .channels = 6});
+  const TensorAxes rows = *map.Reshaped({1, 2, 3, 2, 3});
+  EXPECT_THAT(rows.ShuffledChannels(), ElementsAre());
+  const TensorAxes shuffled = *rows.Transposed({0, 2, 1, 3, 4})->Reshaped({1, 6, 2, 3});
+  EXPECT_FALSE(shuffled.IsMap());
+  EXPECT_THAT(shuffled.ShuffledChannels(), ElementsAre(0, 3, 1, 4, 2, 5));
+  EXPECT_THAT(map.ShuffledChannels(), ElementsAre());
+  EXPECT_THAT(map.Transposed({0, 1, 3, 2})->ShuffledChannels(), ElementsAre());
 }
 
 TEST(TensorAxes, ReduceExactlyTheRowsAndColumns) {

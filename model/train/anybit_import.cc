@@ -36,6 +36,7 @@
 #include "model/train/task.h"
 
 ABSL_FLAG(std::string, model, "", "ONNX file of the float network, see docs/import.md");
+ABSL_FLAG(std::string, output, "", "the output of --model that is served, where it has several");
 ABSL_FLAG(std::string, weights, "",
           "instead of --model: safetensors file of a float ResNet, with the names of torchvision or timm");
 ABSL_FLAG(std::string, arch, "fashion",
@@ -296,6 +297,7 @@ absl::StatusOr<Request> RequestFromFlags() {
                             .calibration = absl::GetFlag(FLAGS_calibration),
                             .labels = absl::GetFlag(FLAGS_labels),
                             .name = absl::GetFlag(FLAGS_model_name),
+                            .output = absl::GetFlag(FLAGS_output),
                             .normalisation = {.mean = *std::move(mean), .deviation = *std::move(deviation)},
                             .border = absl::GetFlag(FLAGS_border),
                             .float_input = absl::GetFlag(FLAGS_float_input)}};

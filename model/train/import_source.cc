@@ -119,8 +119,8 @@ absl::StatusOr<std::unique_ptr<ExampleSet>> OpenLoose(const std::string& folder,
 }
 
 absl::StatusOr<ImportSource> OpenOnnx(const ImportPlaces& places, std::ostream& log) {
-  absl::StatusOr<ImportedNetwork> network =
-      ImportOnnx(places.onnx, {.scaling = {places.normalisation.mean, places.normalisation.deviation}});
+  absl::StatusOr<ImportedNetwork> network = ImportOnnx(
+      places.onnx, {.scaling = {places.normalisation.mean, places.normalisation.deviation}, .output = places.output});
   if (!network.ok()) return network.status();
   for (const std::string& note : network->notes) log << note << "\n";
   ImportSource source{

@@ -24,6 +24,7 @@ struct ImportPlaces {
   std::string calibration;  // a folder of images without labels, or empty
   std::string labels;       // a file with the name of each class on a line, or empty
   std::string name;         // of the network; empty: that of the file or architecture
+  std::string output;       // of `onnx`, where it has several outputs
   InputNormalisation normalisation;
   std::string border = "mean";  // what the network's input is padded with: "mean", as the float network, or "black"
   // How clients may send floats: "nchw", "nhwc", "none", or "auto": as the float network reads them.
