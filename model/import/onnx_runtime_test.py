@@ -24,6 +24,7 @@ NETWORKS = [
     ("mobile", (3, 24, 24)),
     ("branched", (3, 20, 20)),
     ("gated", (3, 24, 24)),
+    ("shuffled", (3, 16, 16)),
     ("fashion:width=0.25", (1, 32, 32)),
     ("resnet20", (3, 32, 32)),
     ("resnet18_imagenet:width=0.25,side=64", (3, 64, 64)),
@@ -41,7 +42,7 @@ class OnnxRuntimeTest(unittest.TestCase):
             path = os.path.join(folder, "network.onnx")
             for name, (channels, rows, columns) in NETWORKS:
                 with self.subTest(network=name):
-                    kind = "of_graph" if name in ("mobile", "branched", "gated") else "of_architecture"
+                    kind = "of_graph" if name in ("mobile", "branched", "gated", "shuffled") else "of_architecture"
                     subprocess.run([PROGRAM, kind, name, path], check=True)
                     codes = rng.integers(0, 256, (4, rows, columns, channels), dtype=numpy.uint8)
                     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

@@ -188,4 +188,34 @@ std::string GatedGraph() {
   return onnx.Text();
 }
 
+std::string ShuffledGraph() {
+  Graph graph({-1, 3, 16, 16});
+  OnnxBuilder& onnx = graph.onnx;
+  onnx.Integers("rows", {-1, 2, 12, 8, 8});
+  onnx.Integers("map", {-1, 24, 8, 8});
+  SetIntegers(SetIntegers(graph.Conv("image", "stem", {24, 3, 3, 3}), "strides", {2, 2}), "pads", {1, 1, 1, 1});
+  onnx.Node("Relu", {"stem"}, "stem.relu");
+  std::string last = "stem.relu";
+  for (const std::string block : {"a", "b", "c"}) {
+    onnx::NodeProto& split = onnx.Node("Split", {last}, block + ".left");
+    split.add_output(block + ".right");
+    SetInteger(split, "axis", 1);
+    graph.Conv(block + ".right", block + ".first", {12, 12, 1, 1});
+    onnx.Node("Relu", {block + ".first"}, block + ".first.relu");
+    SetIntegers(SetInteger(graph.Conv(block + ".first.relu", block + ".depthwise", {12, 1, 3, 3}), "group", 12), "pads",
+                {1, 1, 1, 1});
+    graph.Conv(block + ".depthwise", block + ".last", {12, 12, 1, 1});
+    onnx.Node("Relu", {block + ".last"}, block + ".last.relu");
+    SetInteger(onnx.Node("Concat", {block + ".left", block + ".last.relu"}, block + ".all"), "axis", 1);
+    onnx.Node("Reshape", {block + ".all", "rows"}, block + ".rows");
+    SetIntegers(onnx.Node("Transpose", {block + ".rows"}, block + ".columns"), "perm", {0, 2, 1, 3, 4});
+    last = block + ".shuffled";
+    onnx.Node("Reshape", {block + ".columns", "map"}, last);
+  }
+  SetIntegers(onnx.Node("ReduceMean", {last}, "mean"), "axes", {2, 3});
+  SetInteger(*onnx.proto().mutable_graph()->mutable_node(onnx.proto().graph().node_size() - 1), "keepdims", 0);
+  graph.Head("mean", 24);
+  return onnx.Text();
+}
+
 }  // namespace anybit::model

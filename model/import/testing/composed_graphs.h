@@ -15,6 +15,9 @@ std::string BranchedGraph();
 // Blocks of MobileNetV3 and of EfficientNet, with activations in the parts that exporters write, and others.
 std::string GatedGraph();
 
+// Blocks of ShuffleNetV2: channels split into halves, concatenated and shuffled.
+std::string ShuffledGraph();
+
 }  // namespace anybit::model
 
 #endif  // ANYBIT_MODEL_IMPORT_TESTING_COMPOSED_GRAPHS_H_

@@ -2,7 +2,7 @@
 //
 // usage: onnx_networks of_artifact ARTIFACT FILE       the fp32 point of an artifact as an ONNX model
 //        onnx_networks of_architecture ARCHITECTURE FILE  the same of random weights
-//        onnx_networks of_graph mobile|branched|gated FILE   see composed_graphs.h
+//        onnx_networks of_graph mobile|branched|gated|shuffled FILE   see composed_graphs.h
 //        onnx_networks run FILE                        u8 rows on stdin, float32 logits of the imported model on stdout
 #include <cstdint>
 #include <iostream>
@@ -60,14 +60,15 @@ absl::Status Main(const std::vector<std::string>& arguments) {
   if (arguments.size() == 3 && arguments[0] == "of_architecture") return OfArchitecture(arguments[1], arguments[2]);
   if (arguments.size() == 3 && arguments[0] == "of_graph") {
     const std::string& graph = arguments[1];
-    return ReplaceFile(arguments[2], graph == "mobile"  ? MobileGraph()
-                                     : graph == "gated" ? GatedGraph()
-                                                        : BranchedGraph());
+    return ReplaceFile(arguments[2], graph == "mobile"     ? MobileGraph()
+                                     : graph == "gated"    ? GatedGraph()
+                                     : graph == "shuffled" ? ShuffledGraph()
+                                                           : BranchedGraph());
   }
   if (arguments.size() == 2 && arguments[0] == "run") return Run(arguments[1]);
   return absl::InvalidArgumentError(
       "usage: onnx_networks of_artifact ARTIFACT FILE | of_architecture ARCHITECTURE FILE | of_graph "
-      "mobile|branched|gated FILE | run FILE");
+      "mobile|branched|gated|shuffled FILE | run FILE");
 }
 
 }  // namespace
