@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "model/engine/torch_weights.h"
+#include "model/train/convert/input_moments.h"
 #include "model/train/convert/moments.h"
 
 namespace anybit::model::train {
@@ -16,12 +17,14 @@ constexpr int64_t kSampleValues = int64_t{1} << 24;
 class FloatRun {
  public:
   FloatRun(const NetworkPlan& plan, const Artifact& artifact, const ArtifactPoint& point,
-           const std::vector<float>& border)
+           const std::vector<float>& border, int64_t rows, int64_t moment_places)
       : plan_(plan), point_(point), border_(border) {
     for (size_t i = 0; i < plan_.layers.size(); ++i) {
       const PlannedNode& node = plan_.layer(static_cast<int>(i));
       weights_.push_back(FullWeights(artifact.store[i], node));
       moments_.emplace_back(node.out.channels);
+      input_moments_.emplace_back(node, rows, moment_places);
+      extents_.emplace_back();
       values_ += node.out.elements();
     }
   }
@@ -52,6 +55,14 @@ class FloatRun {
 
   const Moments& moments(size_t layer) const { return moments_[layer]; }
   std::vector<torch::Tensor> TakeSamples() { return std::move(samples_); }
+  std::vector<float> InputMomentsOf(size_t layer) const { return input_moments_[layer].Moments(); }
+  ChannelExtents ExtentsOf(size_t layer) const {
+    const auto values = [](const torch::Tensor& t) {
+      return t.defined() ? std::vector<float>(t.const_data_ptr<float>(), t.const_data_ptr<float>() + t.numel())
+                         : std::vector<float>();
+    };
+    return {.low = values(extents_[layer].low), .high = values(extents_[layer].high)};
+  }
 
  private:
   torch::Tensor RunLinear(const PlannedNode& node, const torch::Tensor& x) {
@@ -72,32 +83,48 @@ class FloatRun {
   torch::Tensor RunConv(const PlannedNode& node, const torch::Tensor& x, const torch::Tensor& residual) {
     const LayerEpilogue& layer = point_.layers[node.layer];
     const torch::Tensor& w = weights_[node.layer];
-    torch::Tensor y = node.input == kNetworkInput
-                          ? ConvolutionSums(node, WithBorder(x, node.padding, border_), w, /*padding=*/0)
-                          : ConvolutionSums(node, x, w, node.padding);
+    const torch::Tensor padded =
+        WithBorder(x, node.padding, node.input == kNetworkInput ? border_ : std::vector<float>());
+    input_moments_[node.layer].Add(padded);
+    torch::Tensor y = ConvolutionSums(node, padded, w, /*padding=*/0);
     y = y * PerChannel(layer.scale) + PerChannel(layer.bias);
     moments_[node.layer].Add(y);
     if (residual.defined()) y = y + residual.to(torch::kFloat32) * layer.residual_scale;
     if (node.relu) y = torch::relu(y);
     y = Activated(node.activation, y);
     Keep(y);
+    Extend(y, extents_[node.layer]);
     return y;
+  }
+
+  struct Extents {
+    torch::Tensor low, high;
+  };
+
+  static void Extend(const torch::Tensor& y, Extents& extents) {
+    const torch::Tensor low = y.amin({0, 2, 3}).contiguous(), high = y.amax({0, 2, 3}).contiguous();
+    extents.low = extents.low.defined() ? torch::minimum(extents.low, low) : low;
+    extents.high = extents.high.defined() ? torch::maximum(extents.high, high) : high;
   }
 
   const NetworkPlan& plan_;
   const ArtifactPoint& point_;
   const std::vector<float>& border_;
-  std::vector<torch::Tensor> weights_;  // by layer
-  std::vector<Moments> moments_;        // by layer
-  std::vector<torch::Tensor> samples_;  // by layer
-  int64_t values_ = 0;                  // of one row, in all layers
+  std::vector<torch::Tensor> weights_;          // by layer
+  std::vector<Moments> moments_;                // by layer
+  std::vector<InputMomentSums> input_moments_;  // by layer
+  std::vector<Extents> extents_;                // by layer
+  std::vector<torch::Tensor> samples_;          // by layer
+  int64_t values_ = 0;                          // of one row, in all layers
 };
 
 }  // namespace
 
 FloatStatistics MeasureFloatPoint(const NetworkPlan& plan, const Artifact& artifact, const ArtifactPoint& point,
-                                  const Chunks& images, const std::vector<float>& border) {
-  FloatRun run(plan, artifact, point, border);
+                                  const Chunks& images, const std::vector<float>& border, int64_t moment_places) {
+  int64_t rows = 0;
+  for (const torch::Tensor& chunk : images) rows += chunk.size(0) / plan.frames;
+  FloatRun run(plan, artifact, point, border, rows, moment_places);
   FloatStatistics statistics;
   for (const torch::Tensor& chunk : images) {
     const torch::Tensor logits = run.Run(chunk);
@@ -112,6 +139,8 @@ FloatStatistics MeasureFloatPoint(const NetworkPlan& plan, const Artifact& artif
       layer.deviation.push_back(run.moments(i).deviation(c));
     }
     for (const float scale : point.layers[i].scale) layer.falls.push_back(scale < 0);
+    layer.input_moments = run.InputMomentsOf(i);
+    statistics.extents.push_back(run.ExtentsOf(i));
   }
   return statistics;
 }

@@ -51,10 +51,11 @@ class ChildTables {
   std::vector<Table> tables_;
 };
 
-double ErrorOf(const ChildTables& tables, double weight, std::span<const Child> children, int q8) {
+// Of the children, when what child c should stand for is targets[c].
+double ErrorOf(const ChildTables& tables, std::span<const double> targets, std::span<const Child> children, int q8) {
   double error = 0;
   for (size_t c = 0; c < children.size(); ++c) {
-    const double difference = weight - tables.At(c, q8) * children[c].unit;
+    const double difference = targets[c] - tables.At(c, q8) * children[c].unit;
     error += children[c].lambda * difference * difference;
   }
   return error;
@@ -62,10 +63,10 @@ double ErrorOf(const ChildTables& tables, double weight, std::span<const Child> 
 
 // The errors of all children fall up to the first upper end of their intervals and rise from the last lower end. The
 // best code is between these two, which are mostly a few codes apart.
-int BestCode(const ChildTables& tables, double weight, std::span<const Child> children) {
+int BestCode(const ChildTables& tables, std::span<const double> targets, std::span<const Child> children) {
   int low = kHighest, high = -kHighest;
   for (size_t c = 0; c < children.size(); ++c) {
-    const auto [first, last] = tables.BestInterval(c, weight, children[c].unit);
+    const auto [first, last] = tables.BestInterval(c, targets[c], children[c].unit);
     low = std::min(low, last);
     high = std::max(high, first);
   }
@@ -73,7 +74,7 @@ int BestCode(const ChildTables& tables, double weight, std::span<const Child> ch
   int best = low;
   double least = std::numeric_limits<double>::infinity();
   for (int q8 = low; q8 <= high; ++q8) {
-    const double error = ErrorOf(tables, weight, children, q8);
+    const double error = ErrorOf(tables, targets, children, q8);
     if (error < least) {
       least = error;
       best = q8;
@@ -119,8 +120,10 @@ class ChannelRounder {
     }
     channel.q8.resize(weights_.size());
     for (int round = 0; round < rounds; ++round) {
+      std::vector<double> targets(children.size());
       for (size_t i = 0; i < weights_.size(); ++i) {
-        channel.q8[i] = static_cast<int8_t>(BestCode(tables_, weights_[i], channel.children));
+        std::fill(targets.begin(), targets.end(), weights_[i]);
+        channel.q8[i] = static_cast<int8_t>(BestCode(tables_, targets, channel.children));
       }
       channel.error = 0;
       for (size_t c = 0; c < channel.children.size(); ++c) {
@@ -156,61 +159,53 @@ class ChannelRounder {
   std::span<const float> weights_;
 };
 
-// Moves codes of a rounded channel to neighbours, one weight after the other, while the error of correlated inputs
-// falls.
-class CorrelatedErrors {
+// Moves codes of a rounded channel, one weight after the other, while the error of its sums falls.
+class SumErrors {
  public:
-  CorrelatedErrors(const ChildTables& tables, std::span<const float> weights, const InputCorrelation& correlation)
-      : tables_(tables), weights_(weights), correlation_(correlation) {}
+  // `moments` are [depth][depth], with diagonals above 0.
+  SumErrors(const ChildTables& tables, std::span<const float> weights, std::span<const float> moments)
+      : tables_(tables), weights_(weights), moments_(moments) {}
 
   void Lower(Channel& channel) {
-    const auto channels = static_cast<size_t>(correlation_.channels);
-    sums_.assign(channel.children.size(), std::vector<double>(channels + 1, 0));
+    const size_t depth = weights_.size();
+    slopes_.assign(channel.children.size(), std::vector<double>(depth, 0));
     for (size_t c = 0; c < channel.children.size(); ++c) {
-      for (size_t i = 0; i < weights_.size(); ++i) {
-        const double error = ErrorAt(channel, c, i, channel.q8[i]);
-        sums_[c][i % channels] += error;
-        sums_[c][channels] += error;
-      }
+      for (size_t i = 0; i < depth; ++i) Add(c, i, weights_[i] - ValueAt(channel, c, channel.q8[i]));
     }
     for (int round = 0; round < kRounds; ++round) {
       bool moved = false;
-      for (size_t i = 0; i < weights_.size(); ++i) moved |= Move(channel, i);
+      for (size_t i = 0; i < depth; ++i) moved |= Move(channel, i);
       if (!moved) return;
     }
   }
 
  private:
-  static constexpr int kRounds = 3;
-  static constexpr int kReach = 5;  // store codes: one step of 6 bits, and more
+  static constexpr int kRounds = 4;
 
-  double ErrorAt(const Channel& channel, size_t c, size_t i, int q8) const {
-    return weights_[i] - tables_.At(c, q8) * channel.children[c].unit;
+  double ValueAt(const Channel& channel, size_t c, int q8) const {
+    return tables_.At(c, q8) * channel.children[c].unit;
   }
 
+  // Adds `error` to that of weight i of child c.
+  void Add(size_t c, size_t i, double error) {
+    const float* row = &moments_[i * weights_.size()];
+    double* slope = slopes_[c].data();
+    for (size_t j = 0; j < weights_.size(); ++j) slope[j] += error * row[j];
+  }
+
+  // For given other codes each child has one best value of weight i, and the error is the squared distance from it.
   bool Move(Channel& channel, size_t i) {
-    const auto channels = static_cast<size_t>(correlation_.channels);
+    const double curvature = moments_[i * weights_.size() + i];
     const int now = channel.q8[i];
-    int best = now;
-    double least = -1e-18;  // a change of less is rounding
-    for (int q8 = std::max(now - kReach, -kHighest); q8 <= std::min(now + kReach, kHighest); ++q8) {
-      double change = 0;
-      for (size_t c = 0; c < channel.children.size(); ++c) {
-        const double before = ErrorAt(channel, c, i, now), after = ErrorAt(channel, c, i, q8), step = after - before;
-        const double of_channel = sums_[c][i % channels], of_all = sums_[c][channels];
-        change += channel.children[c].lambda *
-                  (after * after - before * before + correlation_.of_channel * step * (2 * of_channel + step) +
-                   correlation_.of_all * step * (2 * of_all + step));
-      }
-      if (change >= least) continue;
-      least = change;
-      best = q8;
-    }
-    if (best == now) return false;
-    for (size_t c = 0; c < channel.children.size(); ++c) {
-      const double step = ErrorAt(channel, c, i, best) - ErrorAt(channel, c, i, now);
-      sums_[c][i % channels] += step;
-      sums_[c][channels] += step;
+    targets_.resize(channel.children.size());
+    for (size_t c = 0; c < targets_.size(); ++c) targets_[c] = ValueAt(channel, c, now) + slopes_[c][i] / curvature;
+    const int best = BestCode(tables_, targets_, channel.children);
+    const double before = ErrorOf(tables_, targets_, channel.children, now);
+    // A change of less is rounding.
+    if (best == now || ErrorOf(tables_, targets_, channel.children, best) >= before * (1 - 1e-9)) return false;
+    for (size_t c = 0; c < targets_.size(); ++c) {
+      const double step = ValueAt(channel, c, best) - ValueAt(channel, c, now);
+      if (step != 0) Add(c, i, -step);
     }
     channel.q8[i] = static_cast<int8_t>(best);
     return true;
@@ -218,9 +213,23 @@ class CorrelatedErrors {
 
   const ChildTables& tables_;
   std::span<const float> weights_;
-  const InputCorrelation& correlation_;
-  std::vector<std::vector<double>> sums_;  // by child: the errors' sum of each input channel, then of all
+  std::span<const float> moments_;
+  std::vector<std::vector<double>> slopes_;  // by child and weight: moments times errors
+  std::vector<double> targets_;              // of one weight, by child
 };
+
+// `moments` with a share of their mean diagonal added to it: what few samples show is not certain.
+std::vector<float> Damped(std::span<const float> moments, size_t depth, double share) {
+  std::vector<float> damped(moments.begin(), moments.end());
+  const size_t square = depth * depth;
+  for (size_t first = 0; first < damped.size(); first += square) {
+    double trace = 0;
+    for (size_t i = 0; i < depth; ++i) trace += damped[first + i * (depth + 1)];
+    const double added = std::max(share * trace / static_cast<double>(depth), 1e-20);
+    for (size_t i = 0; i < depth; ++i) damped[first + i * (depth + 1)] += static_cast<float>(added);
+  }
+  return damped;
+}
 
 Channel BestOfReaches(const ChannelRounder& rounder, std::span<const Child> children, double largest,
                       const JointRoundingOptions& options) {
@@ -242,10 +251,10 @@ class LayerRounder {
     depth_ = weights.size() / static_cast<size_t>(outputs);
   }
 
-  // `correlation`: null where inputs count as independent.
+  // `moments`, damped, are those of the inputs; empty where these count as independent and alike.
   template <typename RoundChannel>
   RoundedWeights Round(std::span<const CodeRange> ranges, RoundChannel round_channel,
-                       const InputCorrelation* correlation = nullptr) const {
+                       std::span<const float> moments = {}) const {
     RoundedWeights rounded;
     rounded.units.resize(ranges.size());
     rounded.errors.resize(ranges.size());
@@ -257,7 +266,10 @@ class LayerRounder {
       const std::span<const float> weights = weights_.subspan(static_cast<size_t>(o) * depth_, depth_);
       const ChannelRounder rounder(tables, weights);
       Channel channel = round_channel(rounder, weights);
-      if (correlation != nullptr) CorrelatedErrors(tables, weights, *correlation).Lower(channel);
+      if (!moments.empty()) {
+        const size_t square = depth_ * depth_;
+        SumErrors(tables, weights, moments.subspan(moments.size() == square ? 0 : o * square, square)).Lower(channel);
+      }
       rounded.q8.insert(rounded.q8.end(), channel.q8.begin(), channel.q8.end());
       rounded.scale.push_back(static_cast<float>(channel.scale));
       for (size_t c = 0; c < ranges.size(); ++c) {
@@ -277,7 +289,7 @@ class LayerRounder {
 }  // namespace
 
 int BestStoreCode(double weight, std::span<const Child> children) {
-  return BestCode(ChildTables(children), weight, children);
+  return BestCode(ChildTables(children), std::vector<double>(children.size(), weight), children);
 }
 
 RoundedWeights RoundJointly(std::span<const float> weights, int64_t outputs, std::span<const CodeRange> ranges,
@@ -293,14 +305,14 @@ RoundedWeights RoundJointly(std::span<const float> weights, int64_t outputs, std
         });
     children.push_back({.range = range, .lambda = 1 / (alone.errors[0] + options.floor)});
   }
-  const InputCorrelation& correlation = options.correlation;
-  const bool correlated = correlation.of_channel > 0 || correlation.of_all > 0;
+  const std::vector<float> moments =
+      Damped(options.moments, weights.size() / static_cast<size_t>(outputs), options.damping);
   return layer.Round(
       ranges,
       [&](const ChannelRounder& rounder, std::span<const float> channel) {
         return BestOfReaches(rounder, children, LargestMagnitude(channel), options);
       },
-      correlated ? &correlation : nullptr);
+      moments);
 }
 
 RoundedWeights RoundToNearest(std::span<const float> weights, int64_t outputs, std::span<const CodeRange> ranges) {

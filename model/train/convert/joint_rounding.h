@@ -33,14 +33,6 @@ struct RoundedWeights {
   std::vector<double> errors;              // [range]: mean squared error, as a share of the mean squared weight
 };
 
-// How the inputs of one output are correlated: errors of weights add up where inputs rise and fall together. The error
-// is then the squares plus `of_channel` times the square of each input channel's sum of errors, and `of_all` times that
-// of the sum over all. With a correlation r between the places of a channel, `of_channel` is r / (1 - r).
-struct InputCorrelation {
-  int64_t channels = 1;  // weights are [out][places][channels]
-  double of_channel = 0, of_all = 0;
-};
-
 struct JointRoundingOptions {
   // Candidates for the value of code 127, as a share of a channel's largest weight. Children of few levels have the
   // smallest error when the largest weights saturate.
@@ -57,8 +49,13 @@ struct JointRoundingOptions {
   //   floor .003        .58  15.3   84.3  344
   //   floor .01        1.2   14.4   79.3  344
   double floor = 3e-3;
-  // Of the layer: codes move to a neighbour where that lowers the error with it.
-  InputCorrelation correlation;
+  // Of the layer: second moments of the inputs of one output, about their means, [depth][depth] or [out][depth][depth].
+  // The squared error of a sum, but for its mean, which a bias corrects, is e' M e for errors e of weights: they add up
+  // where inputs rise and fall together. Codes move from those of the smallest error of weights to those of the
+  // smallest error of sums. Empty: inputs count as independent and alike.
+  std::span<const float> moments;
+  // The share of the mean of the moments' diagonal that is added to it.
+  double damping = .01;
 };
 
 // `weights` are [outputs][depth] and finite; there is at least one range. Channels of zeros get codes 0 and scale 1e-8.

@@ -1,5 +1,6 @@
 #include "model/train/convert/joint_rounding.h"
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 
@@ -118,7 +119,9 @@ TEST(JointRounding, KeepsTheSumOfWeightsOfCorrelatedInputs) {
   for (int i = 0; i < 9 * 64; ++i) weights.push_back(static_cast<float>((i * 7919) % 1000) / 1000 - 0.3f);
   const CodeRange ranges[] = {{}, {.step = 4, .lo = -32, .hi = 31}};
   JointRoundingOptions correlated;
-  correlated.correlation = {.channels = 1, .of_channel = 8};
+  std::vector<float> moments(9 * 9, 8.0f);
+  for (size_t i = 0; i < 9; ++i) moments[i * 10] += 1;
+  correlated.moments = moments;
   const auto largest_sum = [&](const RoundedWeights& rounded, size_t point) {
     double largest = 0;
     for (int64_t o = 0; o < 64; ++o) {
@@ -136,6 +139,28 @@ TEST(JointRounding, KeepsTheSumOfWeightsOfCorrelatedInputs) {
   EXPECT_LT(largest_sum(together, 0), 0.8);
   EXPECT_LT(largest_sum(together, 1), 0.8);
   EXPECT_LT(together.errors[0], 10 * apart.errors[0]) << "single errors stay small";
+}
+
+// Depthwise layers: inputs of each output have moments of their own.
+TEST(JointRounding, TakesTheMomentsOfEachOutput) {
+  std::vector<float> weights;
+  for (int i = 0; i < 2 * 9; ++i) weights.push_back(static_cast<float>((i % 9 * 7919) % 1000) / 1000 - 0.3f);
+  std::vector<float> moments(2 * 81, 0.0f);
+  for (size_t i = 0; i < 9; ++i) moments[i * 10] = moments[81 + i * 10] = 1;
+  for (size_t i = 81; i < 162; ++i) moments[i] += 8;
+  JointRoundingOptions options;
+  options.moments = moments;
+  const CodeRange range = {.step = 4, .lo = -32, .hi = 31};
+  const RoundedWeights rounded = RoundJointly(weights, 2, {&range, 1}, options);
+  const auto sum_of = [&](int64_t o) {
+    double sum = 0;
+    for (int64_t i = o * 9; i < o * 9 + 9; ++i)
+      sum += weights[i] - ChildCode(rounded.q8[i], range) * rounded.units[0][o];
+    return std::abs(sum) / rounded.units[0][o];
+  };
+  const RoundedWeights apart = RoundJointly(weights, 2, {&range, 1});
+  EXPECT_TRUE(std::equal(apart.q8.begin(), apart.q8.begin() + 9, rounded.q8.begin())) << "independent inputs";
+  EXPECT_LT(sum_of(1), sum_of(0));
 }
 
 }  // namespace

@@ -1,8 +1,6 @@
 #include "model/train/convert/norm_estimator.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +9,7 @@
 #include "model/format/requantize.h"
 #include "model/format/zero_points.h"
 #include "model/train/convert/activation_step.h"
+#include "model/train/convert/layer_fit.h"
 #include "model/train/convert/logit_quality.h"
 #include "model/train/convert/moments.h"
 
@@ -19,130 +18,13 @@ namespace {
 
 constexpr double kPixelStep = 1.0 / 255;
 
-// Values by which an activation step is chosen: the standard error of its squared error is then below one percent.
-constexpr int64_t kStepSamples = 1 << 16;
-
-// Real value before activation and quantization: sums * scale + bias, per channel, plus the residual.
-struct Affine {
-  std::vector<float> scale, bias;
-  double residual_step = 0;
-  int residual_zero = 0;  // the residual's code that stands for 0
-};
-
-// Gives the sums of each channel the moments of the fp32 point. A channel with constant sums gets only the mean.
-Affine MatchMoments(const Moments& moments, const FloatStatistics::Layer& wanted) {
-  constexpr double kSmallestDeviation = 1e-6;  // sums are whole numbers: a smaller deviation is rounding
-  Affine affine;
-  for (size_t o = 0; o < wanted.mean.size(); ++o) {
-    const auto channel = static_cast<int64_t>(o);
-    double scale =
-        moments.deviation(channel) < kSmallestDeviation ? 0 : wanted.deviation[o] / moments.deviation(channel);
-    if (wanted.falls[o]) scale = -scale;
-    affine.scale.push_back(static_cast<float>(scale));
-    affine.bias.push_back(static_cast<float>(wanted.mean[o] - scale * moments.mean(channel)));
-  }
-  return affine;
-}
-
-// About kStepSamples values of a layer before activation and quantization.
-template <typename Sum>
-std::vector<float> SampleValues(const Chunks& sums, const Chunks* residual, const Affine& affine) {
-  int64_t total = 0;
-  for (const torch::Tensor& chunk : sums) total += chunk.numel();
-  // A stride without a common factor with the size of a map visits all places of the map.
-  const int64_t map = sums[0].size(2) * sums[0].size(3);
-  int64_t stride = std::max<int64_t>(1, total / kStepSamples);
-  while (std::gcd(stride, map) != 1) ++stride;
-  const float residual_zero = static_cast<float>(affine.residual_zero);
-  const float residual_step = static_cast<float>(affine.residual_step);
-  std::vector<float> values;
-  for (size_t i = 0; i < sums.size(); ++i) {
-    const torch::Tensor sum = sums[i].contiguous();
-    const Sum* in = sum.template const_data_ptr<Sum>();
-    const torch::Tensor added = residual != nullptr ? (*residual)[i].contiguous() : torch::Tensor();
-    const uint8_t* add = residual != nullptr ? added.const_data_ptr<uint8_t>() : nullptr;
-    const int64_t area = sum.size(2) * sum.size(3), channels = sum.size(1);
-    for (int64_t j = 0; j < sum.numel(); j += stride) {
-      const int64_t o = j / area % channels;
-      const float x = static_cast<float>(in[j]) * affine.scale[o] + affine.bias[o];
-      values.push_back(add == nullptr ? x : x + (static_cast<float>(add[j]) - residual_zero) * residual_step);
-    }
-  }
-  return values;
-}
-
-// The codes that the engine computes.
-template <typename Sum>
-torch::Tensor EngineCodes(const torch::Tensor& sums, const torch::Tensor* residual, const LayerEpilogue& layer) {
-  const torch::Tensor acc = sums.contiguous(), added = residual != nullptr ? residual->contiguous() : torch::Tensor();
-  torch::Tensor codes = torch::empty(acc.sizes(), torch::kUInt8);
-  const Sum* in = acc.template const_data_ptr<Sum>();
-  const uint8_t* add = residual != nullptr ? added.const_data_ptr<uint8_t>() : nullptr;
-  uint8_t* out = codes.mutable_data_ptr<uint8_t>();
-  const int highest = layer.highest_of_sums();
-  const int64_t area = acc.size(2) * acc.size(3), channels = acc.size(1);
-  for (int64_t plane = 0; plane < acc.size(0) * channels; ++plane) {
-    const float scale = layer.scale[plane % channels], bias = layer.bias[plane % channels];
-    for (int64_t i = plane * area; i < (plane + 1) * area; ++i) {
-      out[i] = add == nullptr ? Requantize(in[i], scale, bias, highest)
-                              : RequantizeWithResidual(static_cast<int32_t>(in[i]), scale, bias, add[i],
-                                                       layer.residual_scale, highest);
-    }
-  }
-  if (layer.table.empty()) return codes;
-  for (int64_t i = 0; i < codes.numel(); ++i) out[i] = layer.table[out[i]];
-  return codes;
-}
-
-// The ratio of `exact` to the error of (codes - zero) * step, of as many rows as `exact` has.
-double SqnrOf(const torch::Tensor& exact, const torch::Tensor& codes, double step, int zero) {
+// The ratio of `exact` to the error of (codes - zero) * step + offset, of as many rows as `exact` has.
+double SqnrOf(const torch::Tensor& exact, const torch::Tensor& codes, double step, int zero,
+              const std::vector<float>& offsets = {}) {
   const torch::Tensor wanted = exact.to(torch::kFloat64);
-  const torch::Tensor got = (codes.slice(0, 0, exact.size(0)).to(torch::kFloat64) - zero) * step;
+  torch::Tensor got = (codes.slice(0, 0, exact.size(0)).to(torch::kFloat64) - zero) * step;
+  if (!offsets.empty()) got = got + PerChannel(offsets);
   return DecibelsOf(wanted.square().sum().item<double>(), (wanted - got).square().sum().item<double>());
-}
-
-// Completes the epilogue of a layer whose sums `affine` makes values of, of which `samples` are some; returns what the
-// codes of its output stand for.
-ActivationRange FitOutput(const PlannedNode& node, const Affine& affine, std::span<const float> samples,
-                          LayerEpilogue& layer) {
-  ActivationRange output;
-  double step = 0, offset = 0;  // of the epilogue's codes: value = (code - offset) * step
-  if (node.activation.is_tabled()) {
-    const auto function = [&](float x) { return Activate(node.activation, x); };
-    const TableRange table = BestTableRange(samples, function);
-    std::vector<float> activated;
-    for (const float x : samples) activated.push_back(function(x));
-    const ActivationRange range = BestActivationRange(activated, layer.highest_code);
-    for (int i = 0; i < kTableCodes; ++i) {
-      const double y = function(static_cast<float>(table.lo + i * table.step));
-      const double code = std::nearbyint(y / range.step) + range.zero;
-      layer.table.push_back(static_cast<uint8_t>(std::clamp<double>(code, 0, layer.highest_code)));
-    }
-    layer.zero_code = range.zero;
-    output = range;
-    step = table.step;
-    offset = -table.lo / table.step;
-  } else {
-    std::vector<float> clipped(samples.begin(), samples.end());
-    if (node.activation.is_clip()) {
-      for (float& x : clipped) x = std::min(x, node.activation.alpha);
-    }
-    output.zero = ZeroPointOf(node, layer.highest_code);
-    output.step = step = BestActivationStep(clipped, layer.highest_code, output.zero);
-    offset = output.zero;
-    if (node.activation.is_clip()) {
-      const double limit = std::nearbyint(node.activation.alpha / step);
-      layer.highest_code = static_cast<int>(std::clamp<double>(limit, 1, layer.highest_code));
-    }
-  }
-  if (node.has_residual) layer.residual_scale = static_cast<float>(affine.residual_step / step);
-  // Zero codes of the inputs are part of the sums' mean, which the bias already corrects.
-  const double zeros = offset - double{layer.residual_scale} * affine.residual_zero;
-  for (size_t o = 0; o < affine.scale.size(); ++o) {
-    layer.scale.push_back(ExactScale(affine.scale[o] / step));
-    layer.bias.push_back(static_cast<float>(affine.bias[o] / step + zeros));
-  }
-  return output;
 }
 
 // The index of the last node that reads each node.
@@ -178,16 +60,16 @@ void KeepSmallLayersWide(const NetworkPlan& plan, PointRanges& ranges) {
 }
 
 NormEstimator::NormEstimator(const Artifact& artifact, const ArtifactPoint& full, std::span<const uint8_t> images,
-                             std::vector<float> border)
-    : artifact_(artifact),
-      plan_(*PlanNetwork(artifact.spec)),
+                             const std::vector<float>& border, int64_t moment_places)
+    : plan_(*PlanNetwork(artifact.spec)),
       input_{.codes = ToChunks(plan_, images), .step = kPixelStep},
       statistics_(MeasureFloatPoint(plan_, artifact, full, input_.codes,
-                                    plan_.padding_code.empty() ? border : plan_.padding_code)) {}
+                                    plan_.padding_code.empty() ? border : plan_.padding_code, moment_places)),
+      offsets_(ChannelOffsets(plan_, statistics_.extents)) {}
 
 absl::StatusOr<std::unique_ptr<NormEstimator>> NormEstimator::Create(const Artifact& artifact,
                                                                      std::span<const uint8_t> images,
-                                                                     std::vector<float> border) {
+                                                                     std::vector<float> border, int64_t moment_places) {
   if (absl::Status status = ValidateArtifact(artifact); !status.ok()) return status;
   const ArtifactPoint* full = FullPrecisionPoint(artifact);
   if (full == nullptr) {
@@ -204,19 +86,20 @@ absl::StatusOr<std::unique_ptr<NormEstimator>> NormEstimator::Create(const Artif
   }
   try {
     torch::NoGradGuard no_gradient;
-    return std::unique_ptr<NormEstimator>(new NormEstimator(artifact, *full, images, std::move(border)));
+    return std::unique_ptr<NormEstimator>(new NormEstimator(artifact, *full, images, border, moment_places));
   } catch (const std::exception& error) {
     return absl::InternalError(absl::StrCat("LibTorch: ", error.what()));
   }
 }
 
-absl::StatusOr<ArtifactPoint> NormEstimator::Estimate(const PointRanges& ranges, std::span<const double> head_units,
+absl::StatusOr<ArtifactPoint> NormEstimator::Estimate(std::span<const LayerStore> store, const PointRanges& ranges,
+                                                      std::span<const double> head_units,
                                                       std::vector<double>* sqnr) const {
   if (absl::Status status = Check(ranges); !status.ok()) return status;
   ArtifactPoint point{.info = ranges.info};
   try {
     torch::NoGradGuard no_gradient;
-    EstimateLayers(ranges, head_units, sqnr, point);
+    EstimateLayers(store, ranges, head_units, sqnr, point);
   } catch (const std::exception& error) {
     return absl::InternalError(absl::StrCat("LibTorch: ", error.what()));
   }
@@ -240,8 +123,9 @@ absl::Status NormEstimator::Check(const PointRanges& ranges) const {
   return absl::OkStatus();
 }
 
-void NormEstimator::EstimateLayers(const PointRanges& ranges, std::span<const double> head_units,
-                                   std::vector<double>* sqnr, ArtifactPoint& point) const {
+void NormEstimator::EstimateLayers(std::span<const LayerStore> store, const PointRanges& ranges,
+                                   std::span<const double> head_units, std::vector<double>* sqnr,
+                                   ArtifactPoint& point) const {
   std::vector<NodeValues> values(plan_.nodes.size());
   const std::vector<int> last_readers = LastReaders(plan_);
   const auto value = [&](int index) -> const NodeValues& { return index == kNetworkInput ? input_ : values[index]; };
@@ -250,9 +134,11 @@ void NormEstimator::EstimateLayers(const PointRanges& ranges, std::span<const do
     const NodeValues& inputs = value(node.input);
     switch (node.kind) {
       case NodeKind::kConv:
-        values[i] = EstimateConv(ranges, node, inputs, node.has_residual ? &value(node.residual) : nullptr, point);
+        values[i] =
+            EstimateConv(store, ranges, node, inputs, node.has_residual ? &value(node.residual) : nullptr, point);
         if (sqnr != nullptr) {
-          sqnr->push_back(SqnrOf(statistics_.samples[node.layer], values[i].codes[0], values[i].step, values[i].zero));
+          sqnr->push_back(
+              SqnrOf(statistics_.samples[node.layer], values[i].codes[0], values[i].step, values[i].zero, offsets_[i]));
         }
         break;
       case NodeKind::kGate:
@@ -268,9 +154,10 @@ void NormEstimator::EstimateLayers(const PointRanges& ranges, std::span<const do
         values[i].step = inputs.step / static_cast<double>(node.pooled());
         break;
       case NodeKind::kLinear:
-        EstimateHead(ranges, node, inputs, head_units, point);
+        EstimateHead(store, ranges, node, inputs, head_units, point);
         if (sqnr != nullptr) {
-          sqnr->push_back(SqnrOf(statistics_.samples[node.layer], HeadLogits(node, inputs.codes[0], point), 1, 0));
+          sqnr->push_back(
+              SqnrOf(statistics_.samples[node.layer], HeadLogits(store, node, inputs.codes[0], point), 1, 0));
         }
         break;
     }
@@ -295,10 +182,10 @@ torch::Tensor NormEstimator::Padded(const PlannedNode& node, const torch::Tensor
   return WithBorder(codes, node.padding, border);
 }
 
-NormEstimator::NodeValues NormEstimator::EstimateConv(const PointRanges& ranges, const PlannedNode& node,
-                                                      const NodeValues& inputs, const NodeValues* residual,
-                                                      ArtifactPoint& point) const {
-  const torch::Tensor weights = ChildWeights(artifact_.store[node.layer], ranges.weights[node.layer], plan_, node);
+NormEstimator::NodeValues NormEstimator::EstimateConv(std::span<const LayerStore> store, const PointRanges& ranges,
+                                                      const PlannedNode& node, const NodeValues& inputs,
+                                                      const NodeValues* residual, ArtifactPoint& point) const {
+  const torch::Tensor weights = ChildWeights(store[node.layer], ranges.weights[node.layer], plan_, node);
   // Sums of a pool's sums may be longer.
   const torch::ScalarType type = node.of_sums ? torch::kInt64 : torch::kInt32;
   Chunks sums;
@@ -310,20 +197,19 @@ NormEstimator::NodeValues NormEstimator::EstimateConv(const PointRanges& ranges,
     moments.Add(sums.back());
   }
   Affine affine = MatchMoments(moments, statistics_.layers[node.layer]);
+  const bool adds = node.has_residual && node.residual != kNetworkInput;
+  CountFrom(offsets_[plan_.layers[node.layer]], adds ? offsets_[node.residual] : std::vector<float>(), affine);
   const Chunks* added = residual != nullptr ? &residual->codes : nullptr;
   if (residual != nullptr) {
     affine.residual_step = residual->step;
     affine.residual_zero = residual->zero;
   }
   LayerEpilogue layer{.weights = ranges.weights[node.layer], .highest_code = ranges.highest_codes[node.layer]};
-  const ActivationRange output = FitOutput(
-      node, affine,
-      node.of_sums ? SampleValues<int64_t>(sums, added, affine) : SampleValues<int32_t>(sums, added, affine), layer);
+  const ActivationRange output = FitOutput(node, affine, SampleValues(sums, added, affine), layer);
   NodeValues values{.codes = {}, .step = output.step, .zero = output.zero};
   for (size_t i = 0; i < sums.size(); ++i) {
     const torch::Tensor* codes = added != nullptr ? &(*added)[i] : nullptr;
-    values.codes.push_back(node.of_sums ? EngineCodes<int64_t>(sums[i], codes, layer)
-                                        : EngineCodes<int32_t>(sums[i], codes, layer));
+    values.codes.push_back(EngineCodes(sums[i], codes, layer));
     sums[i] = torch::Tensor();
   }
   point.layers.push_back(std::move(layer));
@@ -365,25 +251,25 @@ NormEstimator::NodeValues NormEstimator::EstimateGate(const NodeValues& inputs, 
   return values;
 }
 
-torch::Tensor NormEstimator::HeadLogits(const PlannedNode& node, const torch::Tensor& inputs,
-                                        const ArtifactPoint& point) const {
+torch::Tensor NormEstimator::HeadLogits(std::span<const LayerStore> store, const PlannedNode& node,
+                                        const torch::Tensor& inputs, const ArtifactPoint& point) const {
   const LayerEpilogue& layer = point.layers.back();
-  const torch::Tensor weights = ChildWeights(artifact_.store[node.layer], layer.weights, plan_, node);
+  const torch::Tensor weights = ChildWeights(store[node.layer], layer.weights, plan_, node);
   const torch::Tensor sums = torch::matmul(Flatten(inputs).to(weights.scalar_type()), weights.t());
   return sums * torch::tensor(layer.scale) + torch::tensor(layer.bias);
 }
 
-void NormEstimator::EstimateHead(const PointRanges& ranges, const PlannedNode& node, const NodeValues& inputs,
-                                 std::span<const double> units, ArtifactPoint& point) const {
+void NormEstimator::EstimateHead(std::span<const LayerStore> store, const PointRanges& ranges, const PlannedNode& node,
+                                 const NodeValues& inputs, std::span<const double> units, ArtifactPoint& point) const {
   const CodeRange& range = ranges.weights[node.layer];
-  const torch::Tensor weights = ChildWeights(artifact_.store[node.layer], range, plan_, node);
+  const torch::Tensor weights = ChildWeights(store[node.layer], range, plan_, node);
   Moments moments(node.out.channels);
   for (const torch::Tensor& x : inputs.codes) {
     moments.Add(torch::matmul(Flatten(x).to(weights.scalar_type()), weights.t()));
   }
   LayerEpilogue layer{.weights = range};
   for (int64_t o = 0; o < node.out.channels; ++o) {
-    const double unit = units.empty() ? double{artifact_.store[node.layer].scale[o]} * range.step : units[o];
+    const double unit = units.empty() ? double{store[node.layer].scale[o]} * range.step : units[o];
     const double scale = inputs.step * unit;
     layer.scale.push_back(static_cast<float>(scale));
     layer.bias.push_back(static_cast<float>(statistics_.layers[node.layer].mean[o] - scale * moments.mean(o)));

@@ -17,6 +17,7 @@
 #include "model/format/code_range.h"
 #include "model/format/network_spec.h"
 #include "model/format/operating_point.h"
+#include "model/train/convert/channel_offsets.h"
 #include "model/train/convert/float_statistics.h"
 #include "model/train/convert/tensor_operators.h"
 #include "model/train/recipe/point_recipe.h"
@@ -39,26 +40,31 @@ void KeepSmallLayersWide(const NetworkPlan& plan, PointRanges& ranges);
 class NormEstimator {
  public:
   // `images` are rows of the network's input. `border` has the code per channel with which the float network padded its
-  // input (float_import.h); empty: 0. `artifact` must outlive the estimator. InvalidArgument for an artifact without an
-  // fp32 point or a number of codes that is not a whole number of rows; Internal where LibTorch fails.
+  // input (float_import.h); empty: 0. InvalidArgument for an artifact without an fp32 point or a number of codes that
+  // is not a whole number of rows; Internal where LibTorch fails. The moments of inputs are measured at about
+  // `moment_places` outputs of each layer.
   static absl::StatusOr<std::unique_ptr<NormEstimator>> Create(const Artifact& artifact,
                                                                std::span<const uint8_t> images,
-                                                               std::vector<float> border = {});
+                                                               std::vector<float> border = {},
+                                                               int64_t moment_places = 0);
 
-  // The point with estimated scales and biases; its accuracy is 0. It reads only the store of the artifact's weights,
-  // so that points found by a later search can be estimated too. `head_units` are the real values of one code of the
-  // last layer's weights; empty: the store's scale times the step. InvalidArgument for ranges that do not fit.
+  const FloatStatistics& statistics() const { return statistics_; }
+
+  // The point with estimated scales and biases; its accuracy is 0. `store` has the codes of weights.
+  // `head_units` are the real values of one code of the last layer's weights; empty: the store's scale times the step.
+  // InvalidArgument for ranges that do not fit.
   //
   // `sqnr` receives for each layer the ratio, in dB, of the float network's output to the error of the point's, on the
   // first few images; null: it is not computed.
-  absl::StatusOr<ArtifactPoint> Estimate(const PointRanges& ranges, std::span<const double> head_units = {},
+  absl::StatusOr<ArtifactPoint> Estimate(std::span<const LayerStore> store, const PointRanges& ranges,
+                                         std::span<const double> head_units = {},
                                          std::vector<double>* sqnr = nullptr) const;
 
   // Logits of `images` at the fp32 point, with the border of the float network.
   std::span<const float> float_logits() const { return statistics_.logits; }
 
  private:
-  // The values of a node: codes, or sums of them, that stand for codes * step.
+  // The values of a node: codes, or sums of them, that stand for codes * step, counted from the node's offsets.
   struct NodeValues {
     Chunks codes;
     double step = 0;
@@ -66,14 +72,14 @@ class NormEstimator {
   };
 
   NormEstimator(const Artifact& artifact, const ArtifactPoint& full, std::span<const uint8_t> images,
-                std::vector<float> border);
+                const std::vector<float>& border, int64_t moment_places);
 
   absl::Status Check(const PointRanges& ranges) const;
-  void EstimateLayers(const PointRanges& ranges, std::span<const double> head_units, std::vector<double>* sqnr,
-                      ArtifactPoint& point) const;
+  void EstimateLayers(std::span<const LayerStore> store, const PointRanges& ranges, std::span<const double> head_units,
+                      std::vector<double>* sqnr, ArtifactPoint& point) const;
   // Appends the layer to `point` and returns its codes. `residual` may be null.
-  NodeValues EstimateConv(const PointRanges& ranges, const PlannedNode& node, const NodeValues& inputs,
-                          const NodeValues* residual, ArtifactPoint& point) const;
+  NodeValues EstimateConv(std::span<const LayerStore> store, const PointRanges& ranges, const PlannedNode& node,
+                          const NodeValues& inputs, const NodeValues* residual, ArtifactPoint& point) const;
   // Appends the gate to `point` and returns its codes.
   NodeValues EstimateGate(const NodeValues& inputs, const NodeValues& factors, int highest, ArtifactPoint& point) const;
   // The highest code of the node's output.
@@ -81,16 +87,17 @@ class NormEstimator {
   // The input of a convolution with its padding around it.
   torch::Tensor Padded(const PlannedNode& node, const torch::Tensor& codes, int zero) const;
   // Appends the layer to `point`. Logits keep the scale of weights and activations; their means are the fp32 point's.
-  void EstimateHead(const PointRanges& ranges, const PlannedNode& node, const NodeValues& inputs,
-                    std::span<const double> units, ArtifactPoint& point) const;
+  void EstimateHead(std::span<const LayerStore> store, const PointRanges& ranges, const PlannedNode& node,
+                    const NodeValues& inputs, std::span<const double> units, ArtifactPoint& point) const;
 
   // The logits of the last layer of `point`.
-  torch::Tensor HeadLogits(const PlannedNode& node, const torch::Tensor& inputs, const ArtifactPoint& point) const;
+  torch::Tensor HeadLogits(std::span<const LayerStore> store, const PlannedNode& node, const torch::Tensor& inputs,
+                           const ArtifactPoint& point) const;
 
-  const Artifact& artifact_;
   const NetworkPlan plan_;
   const NodeValues input_;
   const FloatStatistics statistics_;
+  const std::vector<std::vector<float>> offsets_;  // by node and channel: what its zero code stands for; empty: 0
 };
 
 }  // namespace anybit::model::train

@@ -11,7 +11,8 @@
 namespace anybit::model::train {
 namespace {
 
-constexpr double kPlaceCorrelation = 4, kColourCorrelation = 4;
+// Outputs of a layer at which the moments of its inputs are measured: several for each of its weights.
+constexpr int64_t kMomentPlaces = 8192;
 
 // The different weight ranges of one layer over all points.
 std::vector<CodeRange> RangesOfLayer(const std::vector<PointRanges>& points, size_t layer) {
@@ -23,27 +24,20 @@ std::vector<CodeRange> RangesOfLayer(const std::vector<PointRanges>& points, siz
   return ranges;
 }
 
-// Neighbouring pixels of a channel rise and fall together, and so do the colours of an image. Measured on
-// EfficientNet-Lite0, w8a8 and w6a6 (docs/import.md).
-InputCorrelation CorrelationOf(const PlannedNode& node) {
-  InputCorrelation correlation{.channels = node.kind == NodeKind::kConv && !node.depthwise ? node.in.channels : 1};
-  if (node.kind == NodeKind::kConv && node.kernel > 1) correlation.of_channel = kPlaceCorrelation;
-  if (node.input == kNetworkInput) correlation.of_all = kColourCorrelation;
-  return correlation;
-}
-
 // Rounds the store of `artifact` for `points`; returns the real values of one code of the last layer's weights.
-std::vector<double> RoundStore(const NetworkPlan& plan, const std::vector<PointRanges>& points, Rounding rounding,
-                               const JointRoundingOptions& options, Artifact& artifact) {
+std::vector<double> RoundStore(const NetworkPlan& plan, const std::vector<PointRanges>& points,
+                               const NormEstimator& estimator, Rounding rounding, const JointRoundingOptions& options,
+                               Artifact& artifact) {
   std::vector<double> head_units;
   for (size_t i = 0; i < plan.layers.size(); ++i) {
     const std::vector<CodeRange> ranges = RangesOfLayer(points, i);
     LayerStore& store = artifact.store[i];
-    const int64_t outputs = plan.layer(static_cast<int>(i)).out.channels;
+    const PlannedNode& node = plan.layer(static_cast<int>(i));
     JointRoundingOptions of_layer = options;
-    of_layer.correlation = CorrelationOf(plan.layer(static_cast<int>(i)));
-    RoundedWeights rounded = rounding == Rounding::kJoint ? RoundJointly(store.full, outputs, ranges, of_layer)
-                                                          : RoundToNearest(store.full, outputs, ranges);
+    of_layer.moments = estimator.statistics().layers[i].input_moments;
+    RoundedWeights rounded = rounding == Rounding::kJoint
+                                 ? RoundJointly(store.full, node.out.channels, ranges, of_layer)
+                                 : RoundToNearest(store.full, node.out.channels, ranges);
     store.q8 = std::move(rounded.q8);
     store.scale = std::move(rounded.scale);
     if (i + 1 == plan.layers.size()) head_units = std::move(rounded.units.front());
@@ -70,10 +64,10 @@ absl::StatusOr<Artifact> QuantizeAfterTraining(const Artifact& full, const std::
   if (quantized.empty()) return absl::InvalidArgumentError("no quantized operating point is wanted");
 
   Artifact artifact{.spec = full.spec, .version = full.version, .store = full.store, .points = {*source}};
-  const std::vector<double> head_units = RoundStore(*plan, quantized, rounding, options, artifact);
   const absl::StatusOr<std::unique_ptr<NormEstimator>> estimator =
-      NormEstimator::Create(artifact, images, std::move(border));
+      NormEstimator::Create(artifact, images, std::move(border), rounding == Rounding::kJoint ? kMomentPlaces : 0);
   if (!estimator.ok()) return estimator.status();
+  const std::vector<double> head_units = RoundStore(*plan, quantized, **estimator, rounding, options, artifact);
   std::vector<ArtifactPoint> estimated;
   size_t next = 0;
   for (const PointRecipe& recipe : points) {
@@ -86,7 +80,7 @@ absl::StatusOr<Artifact> QuantizeAfterTraining(const Artifact& full, const std::
       continue;
     }
     absl::StatusOr<ArtifactPoint> point =
-        (*estimator)->Estimate(quantized[next++], head_units, sqnr != nullptr ? &of_layers : nullptr);
+        (*estimator)->Estimate(artifact.store, quantized[next++], head_units, sqnr != nullptr ? &of_layers : nullptr);
     if (!point.ok()) return point.status();
     if (sqnr != nullptr) sqnr->push_back(std::move(of_layers));
     estimated.push_back(*std::move(point));

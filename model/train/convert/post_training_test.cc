@@ -279,9 +279,10 @@ TEST(NormEstimator, RefusesWhatItCannotEstimateFrom) {
   const auto estimator = *NormEstimator::Create(converted.full, converted.codes);
   PointRanges ranges = UniformRanges(ParsePoints("w4a4")->front(), 7);
   ranges.highest_codes[2] = 256;
-  EXPECT_EQ(estimator->Estimate(ranges).status().message(), "highest activation code 256 is outside 1..255");
+  EXPECT_EQ(estimator->Estimate(converted.full.store, ranges).status().message(),
+            "highest activation code 256 is outside 1..255");
   ranges.highest_codes.pop_back();
-  EXPECT_EQ(estimator->Estimate(ranges).status().message(),
+  EXPECT_EQ(estimator->Estimate(converted.full.store, ranges).status().message(),
             "point 'w4a4' has ranges of 7 weights and 6 activations for 7 layers");
   const std::vector<PointRecipe> none = *ParsePoints("fp32");
   EXPECT_EQ(QuantizeAfterTraining(converted.full, none, converted.codes, {}, Rounding::kJoint).status().message(),
