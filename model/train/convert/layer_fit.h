@@ -17,8 +17,9 @@
 
 namespace anybit::model::train {
 
-// Values by which an activation step is chosen: the standard error of its squared error is then below one percent.
-inline constexpr int64_t kStepSamples = 1 << 16;
+// Values by which an activation step is chosen. With 8 bits the rare large ones decide: EfficientNet-Lite0 at w8a8 has
+// 26.5 dB with 2^16 of them and 26.9 dB with 2^18.
+inline constexpr int64_t kStepSamples = 1 << 18;
 
 // Real value before activation and quantization: sums * scale + bias, per channel, plus the residual.
 struct Affine {
