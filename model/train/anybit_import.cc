@@ -56,7 +56,7 @@ ABSL_FLAG(std::string, float_input, "auto",
           "how clients may send floats that are normalised by --mean and --std, besides pixels: nchw, nhwc, none, or "
           "auto for what the float network reads");
 ABSL_FLAG(std::string, border, "mean",
-          "what stands around an image: mean, with which the float network pads, or black, which GPUs run, too");
+          "what stands around an image: mean, with which the float network pads, or black");
 ABSL_FLAG(int64_t, images, 256, "images for the estimation of ranges and batch norm, without their labels");
 ABSL_FLAG(int64_t, test_images, 0, "images for the accuracies; 0: all");
 ABSL_FLAG(int64_t, max_damaged, 0, "damaged images that are listed and left out; with more the program fails");
