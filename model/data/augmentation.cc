@@ -10,6 +10,9 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/random.h"
+#include "model/data/pixel_box.h"
+#include "model/data/random_crop.h"
+#include "model/data/sample_bilinear.h"
 
 namespace anybit::model {
 namespace {
@@ -21,17 +24,34 @@ struct Word {
   int Augmentation::*whole = nullptr;
   double Augmentation::*real = nullptr;
   bool Augmentation::*on = nullptr;
+  RandAugment Augmentation::*drawn = nullptr;  // limits are those of its parts
 };
 
 constexpr Word kWords[] = {
+    {"crop", 0.01, 1, nullptr, &Augmentation::crop},
     {"shift", 1, 4096, &Augmentation::shift},
     {"mirror", 0, 0, nullptr, nullptr, &Augmentation::mirror},
     {"rotate", 0.1, 45, nullptr, &Augmentation::rotate},
     {"scale", 0.01, 0.5, nullptr, &Augmentation::scale},
+    {"randaugment", 0, 0, nullptr, nullptr, nullptr, &Augmentation::randaugment},
     {"cutout", 1, 4096, &Augmentation::cutout},
     {"erase", 0.001, 1, nullptr, &Augmentation::erase},
     {"mixup", 0.05, 1, nullptr, &Augmentation::mixup},
+    {"cutmix", 0.05, 1, nullptr, &Augmentation::cutmix},
 };
+
+absl::StatusOr<RandAugment> ParseRandAugment(absl::string_view text) {
+  const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(text, absl::MaxSplits(':', 1));
+  RandAugment drawn;
+  if (absl::SimpleAtoi(parts.first, &drawn.operations) && drawn.operations >= 1 &&
+      drawn.operations <= kMostOperations && absl::SimpleAtod(parts.second, &drawn.magnitude) && drawn.magnitude >= 0 &&
+      drawn.magnitude <= kMostMagnitude) {
+    return drawn;
+  }
+  return absl::InvalidArgumentError(absl::StrCat("augmentation 'randaugment=", text,
+                                                 "': not OPERATIONS:MAGNITUDE with 1..", kMostOperations,
+                                                 " operations and a magnitude in 0..", kMostMagnitude));
+}
 
 absl::Status Parse(const Word& word, absl::string_view value, Augmentation& augmentation) {
   if (word.on != nullptr) {
@@ -40,6 +60,11 @@ absl::Status Parse(const Word& word, absl::string_view value, Augmentation& augm
     }
     augmentation.*word.on = true;
     return absl::OkStatus();
+  }
+  if (word.drawn != nullptr) {
+    absl::StatusOr<RandAugment> drawn = ParseRandAugment(value);
+    if (drawn.ok()) augmentation.*word.drawn = *drawn;
+    return drawn.status();
   }
   double number = 0;
   const bool valid = absl::SimpleAtod(value, &number) && number >= word.least && number <= word.most &&
@@ -89,40 +114,24 @@ void CopyMoved(const ExampleShape& shape, const Placement& placement, const uint
 void CopyTurned(const ExampleShape& shape, const Placement& placement, const uint8_t* from, uint8_t* to) {
   const double middle_y = static_cast<double>(shape.height - 1) / 2,
                middle_x = static_cast<double>(shape.width - 1) / 2;
-  const auto at = [&](int64_t y, int64_t x, int64_t c) -> double {
-    if (y < 0 || y >= shape.height || x < 0 || x >= shape.width) return 0;
-    return from[(y * shape.width + x) * shape.channels + c];
+  const auto source = [&](int64_t y, int64_t x) {
+    const double py = static_cast<double>(y + placement.dy) - middle_y;
+    const double px = static_cast<double>((placement.mirrored ? shape.width - 1 - x : x) + placement.dx) - middle_x;
+    return std::pair(placement.cosine * py - placement.sine * px + middle_y,
+                     placement.sine * py + placement.cosine * px + middle_x);
   };
-  for (int64_t y = 0; y < shape.height; ++y) {
-    for (int64_t x = 0; x < shape.width; ++x) {
-      const double py = static_cast<double>(y + placement.dy) - middle_y;
-      const double px = static_cast<double>((placement.mirrored ? shape.width - 1 - x : x) + placement.dx) - middle_x;
-      const double sy = placement.cosine * py - placement.sine * px + middle_y;
-      const double sx = placement.sine * py + placement.cosine * px + middle_x;
-      const int64_t top = static_cast<int64_t>(std::floor(sy)), left = static_cast<int64_t>(std::floor(sx));
-      const double down = sy - static_cast<double>(top), right = sx - static_cast<double>(left);
-      for (int64_t c = 0; c < shape.channels; ++c) {
-        const double value = (1 - down) * ((1 - right) * at(top, left, c) + right * at(top, left + 1, c)) +
-                             down * ((1 - right) * at(top + 1, left, c) + right * at(top + 1, left + 1, c));
-        *to++ = static_cast<uint8_t>(value + 0.5);
-      }
-    }
-  }
+  SampleBilinear(shape, BlackOutside{shape, from}, source, to);
 }
 
-struct Box {
-  int64_t top, left, bottom, right;
-};
-
 // A square around a pixel of the picture, clipped to the picture.
-Box DrawCutout(int64_t side, const ExampleShape& shape, std::mt19937_64& random) {
+PixelBox DrawCutout(int64_t side, const ExampleShape& shape, std::mt19937_64& random) {
   const int64_t top = UniformInt(random, 0, shape.height - 1) - side / 2;
   const int64_t left = UniformInt(random, 0, shape.width - 1) - side / 2;
   return {std::max<int64_t>(top, 0), std::max<int64_t>(left, 0), std::min(top + side, shape.height),
           std::min(left + side, shape.width)};
 }
 
-Box DrawErased(const ExampleShape& shape, std::mt19937_64& random) {
+PixelBox DrawErased(const ExampleShape& shape, std::mt19937_64& random) {
   const double area = UniformIn(random, 0.02, 0.33) * static_cast<double>(shape.height * shape.width);
   // Uniform in the logarithm of the aspect ratio, so that wide and high rectangles are equally likely.
   const double proportion = std::exp(UniformIn(random, -std::log(3.3), std::log(3.3)));
@@ -133,14 +142,6 @@ Box DrawErased(const ExampleShape& shape, std::mt19937_64& random) {
   const int64_t width = extent(std::sqrt(area / proportion), shape.width);
   const int64_t top = UniformInt(random, 0, shape.height - height), left = UniformInt(random, 0, shape.width - width);
   return {top, left, top + height, left + width};
-}
-
-// Calls set(pixel) for the box's part of each line of one frame, channels included.
-template <typename Set>
-void ForEachLine(const Box& box, const ExampleShape& shape, uint8_t* frame, const Set& set) {
-  for (int64_t y = box.top; y < box.bottom; ++y) {
-    set(frame + (y * shape.width + box.left) * shape.channels, (box.right - box.left) * shape.channels);
-  }
 }
 
 }  // namespace
@@ -177,6 +178,10 @@ std::string ToText(const Augmentation& augmentation) {
     if (word.real != nullptr && augmentation.*word.real != 0) {
       items.push_back(absl::StrCat(word.name, "=", augmentation.*word.real));
     }
+    if (word.drawn != nullptr && (augmentation.*word.drawn).operations != 0) {
+      const RandAugment& drawn = augmentation.*word.drawn;
+      items.push_back(absl::StrCat(word.name, "=", drawn.operations, ":", drawn.magnitude));
+    }
   }
   return items.empty() ? "none" : absl::StrJoin(items, ",");
 }
@@ -194,6 +199,8 @@ absl::Status CheckAugmentation(const Augmentation& augmentation, const ExampleSh
 void Augment(const Augmentation& augmentation, const ExampleShape& shape, uint64_t seed, std::span<uint8_t> row) {
   std::mt19937_64 random(seed);
   const int64_t size = shape.elements() / shape.frames;
+  // Draws that other words do not need come first or not at all: the sequence of an earlier version stays the same.
+  if (augmentation.crop != 0) EnlargeCrop(DrawCrop(augmentation.crop, shape, random), shape, row);
   const Placement placement = DrawPlacement(augmentation, random);
   if (augmentation.shift != 0 || augmentation.mirror || augmentation.rotate != 0 || augmentation.scale != 0) {
     const bool turned = augmentation.rotate != 0 || augmentation.scale != 0;
@@ -203,14 +210,15 @@ void Augment(const Augmentation& augmentation, const ExampleShape& shape, uint64
     }
     std::copy(moved.begin(), moved.end(), row.begin());
   }
+  ApplyRandAugment(augmentation.randaugment, shape, random, row);
   if (augmentation.cutout != 0) {
-    const Box box = DrawCutout(augmentation.cutout, shape, random);
+    const PixelBox box = DrawCutout(augmentation.cutout, shape, random);
     for (int64_t f = 0; f < shape.frames; ++f) {
       ForEachLine(box, shape, row.data() + f * size, [](uint8_t* line, int64_t n) { std::fill_n(line, n, 0); });
     }
   }
   if (augmentation.erase != 0 && UniformUnit(random) < augmentation.erase) {
-    const Box box = DrawErased(shape, random);
+    const PixelBox box = DrawErased(shape, random);
     const uint64_t noise_seed = random();
     for (int64_t f = 0; f < shape.frames; ++f) {
       std::mt19937_64 noise(noise_seed);  // the same in every frame

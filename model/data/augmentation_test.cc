@@ -27,9 +27,18 @@ std::vector<uint8_t> Augmented(const char* text, const ExampleShape& shape, uint
 constexpr ExampleShape kSmall{.height = 8, .width = 8};
 
 TEST(ParseAugmentation, ReadsWhatItWrites) {
-  const Augmentation all{
-      .shift = 2, .mirror = true, .rotate = 10, .scale = 0.1, .cutout = 8, .erase = 0.25, .mixup = 0.2};
-  EXPECT_EQ(ToText(all), "shift=2,mirror,rotate=10,scale=0.1,cutout=8,erase=0.25,mixup=0.2");
+  const Augmentation all{.crop = 0.08,
+                         .shift = 2,
+                         .mirror = true,
+                         .rotate = 10,
+                         .scale = 0.1,
+                         .randaugment = {.operations = 2, .magnitude = 9},
+                         .cutout = 8,
+                         .erase = 0.25,
+                         .mixup = 0.2,
+                         .cutmix = 1};
+  EXPECT_EQ(ToText(all),
+            "crop=0.08,shift=2,mirror,rotate=10,scale=0.1,randaugment=2:9,cutout=8,erase=0.25,mixup=0.2,cutmix=1");
   EXPECT_EQ(*ParseAugmentation(ToText(all)), all);
   EXPECT_EQ(*ParseAugmentation("mixup=0.2,mirror"), (Augmentation{.mirror = true, .mixup = 0.2}));
   EXPECT_EQ(*ParseAugmentation(""), Augmentation());
@@ -39,13 +48,21 @@ TEST(ParseAugmentation, ReadsWhatItWrites) {
 
 TEST(ParseAugmentation, NamesWordValueAndLimit) {
   const auto error = [](const char* text) { return std::string(ParseAugmentation(text).status().message()); };
-  EXPECT_EQ(error("blur"), "augmentation 'blur' is none of shift, mirror, rotate, scale, cutout, erase, mixup");
-  EXPECT_EQ(error("shift=2,"), "augmentation '' is none of shift, mirror, rotate, scale, cutout, erase, mixup");
+  const std::string known = " is none of crop, shift, mirror, rotate, scale, randaugment, cutout, erase, mixup, cutmix";
+  EXPECT_EQ(error("blur"), "augmentation 'blur'" + known);
+  EXPECT_EQ(error("shift=2,"), "augmentation ''" + known);
   EXPECT_EQ(error("shift"), "augmentation 'shift=': not a whole number in 1..4096");
   EXPECT_EQ(error("shift=1.5"), "augmentation 'shift=1.5': not a whole number in 1..4096");
   EXPECT_EQ(error("mirror=1"), "augmentation 'mirror' takes no value");
   EXPECT_EQ(error("mixup=0.01"), "augmentation 'mixup=0.01': not in 0.05..1");
   EXPECT_EQ(error("rotate=nan"), "augmentation 'rotate=nan': not in 0.1..45");
+  EXPECT_EQ(error("crop=0"), "augmentation 'crop=0': not in 0.01..1");
+  EXPECT_EQ(error("cutmix=1.5"), "augmentation 'cutmix=1.5': not in 0.05..1");
+  for (const char* wrong : {"randaugment=2", "randaugment=0:9", "randaugment=17:9", "randaugment=2:31",
+                            "randaugment=2:-1", "randaugment=2:nan", "randaugment=1.5:9"}) {
+    EXPECT_EQ(error(wrong), std::string("augmentation '") + wrong +
+                                "': not OPERATIONS:MAGNITUDE with 1..16 operations and a magnitude in 0..30");
+  }
   EXPECT_EQ(error("shift=1,shift=2"), "augmentation 'shift' is there twice");
 }
 
@@ -57,7 +74,7 @@ TEST(CheckAugmentation, RefusesWhatLeavesThePicture) {
 }
 
 TEST(Augment, DoesTheSameForTheSameSeedOnly) {
-  const char* const all = "shift=2,mirror,rotate=10,scale=0.1,cutout=3,erase=0.5";
+  const char* const all = "crop=0.3,shift=2,mirror,rotate=10,scale=0.1,randaugment=2:9,cutout=3,erase=0.5";
   std::set<std::vector<uint8_t>> seen;
   for (uint64_t seed = 0; seed < 20; ++seed) {
     const std::vector<uint8_t> row = Augmented(all, kSmall, seed, Counted(kSmall));
@@ -70,7 +87,7 @@ TEST(Augment, DoesTheSameForTheSameSeedOnly) {
 
 TEST(Augment, DoesTheSameToEveryFrameOfAClip) {
   const ExampleShape clip{.frames = 3, .height = 8, .width = 8, .channels = 3};
-  for (const char* text : {"shift=2,mirror", "rotate=20", "scale=0.3", "cutout=3", "erase=1"}) {
+  for (const char* text : {"shift=2,mirror", "crop=0.1", "rotate=20", "scale=0.3", "cutout=3", "erase=1"}) {
     for (uint64_t seed = 0; seed < 10; ++seed) {
       const std::vector<uint8_t> row = Augmented(text, clip, seed, Counted(clip));
       EXPECT_NE(row, Counted(clip)) << text;
@@ -78,6 +95,34 @@ TEST(Augment, DoesTheSameToEveryFrameOfAClip) {
       if (std::string(text) == "shift=2,mirror") break;  // one of its draws is to leave all as it is
     }
   }
+}
+
+TEST(Augment, ShowsPartsOfAllAreasInTheirOwnColours) {
+  // A row whose value is its place: the range of values tells the part.
+  const ExampleShape shape{.height = 64, .width = 64};
+  std::vector<uint8_t> row(64 * 64);
+  for (int i = 0; i < 64 * 64; ++i) row[i] = static_cast<uint8_t>(i / 64 * 2);
+  int least = 255, most = 0;
+  for (uint64_t seed = 0; seed < 500; ++seed) {
+    const std::vector<uint8_t> out = Augmented("crop=0.25", shape, seed, row);
+    const int lines = (*std::max_element(out.begin(), out.end()) - *std::min_element(out.begin(), out.end())) / 2 + 1;
+    least = std::min(least, lines);
+    most = std::max(most, lines);
+  }
+  EXPECT_GE(least, std::floor(64 * std::sqrt(0.25 * 3 / 4)));  // of the flattest
+  EXPECT_LE(least, 32);                                        // of the smallest square
+  EXPECT_EQ(most, 64);
+}
+
+TEST(Augment, MirrorsTheSameRowsWithOrWithoutRandAugment) {
+  // At magnitude 0 most operations change nothing.
+  const ExampleShape pixels{.height = 3, .width = 3};
+  int equal = 0;
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    equal += Augmented("mirror,randaugment=1:0", pixels, seed, Counted(pixels)) ==
+             Augmented("mirror", pixels, seed, Counted(pixels));
+  }
+  EXPECT_GT(equal, 40);
 }
 
 TEST(Augment, ShiftReachesEveryOffsetEquallyAndFillsWithZeros) {

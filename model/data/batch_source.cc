@@ -1,12 +1,12 @@
 #include "model/data/batch_source.h"
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/random.h"
+#include "model/data/mix_rows.h"
 #include "model/data/read_rows.h"
 
 namespace anybit::model {
@@ -17,15 +17,6 @@ enum Stream : uint64_t { kOrder = 1, kRow = 2, kShare = 3 };
 
 uint64_t StreamSeed(uint64_t seed, Stream stream, int64_t index) {
   return MixSeed(MixSeed(seed, stream), static_cast<uint64_t>(index));
-}
-
-// Mixes two rows: `a` becomes share / 256 of itself plus the remaining share of `b`, and `b` likewise.
-void MixRows(std::span<uint8_t> a, std::span<uint8_t> b, int share) {
-  for (size_t i = 0; i < a.size(); ++i) {
-    const int x = a[i], y = b[i];
-    a[i] = static_cast<uint8_t>((share * x + (256 - share) * y + 128) / 256);
-    b[i] = static_cast<uint8_t>((share * y + (256 - share) * x + 128) / 256);
-  }
 }
 
 }  // namespace
@@ -42,9 +33,10 @@ absl::StatusOr<BatchSource> BatchSource::Create(const ExampleSet& examples, cons
     return absl::InvalidArgumentError(
         absl::StrCat("batch of ", options.batch, " cannot be shared by ", options.world_size, " ranks"));
   }
-  if (options.augmentation.mixup != 0 && options.batch / options.world_size % 2 != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("mixup takes pairs, and ", options.batch / options.world_size, " rows of a rank are odd"));
+  if (MixesRows(options.augmentation) && options.batch / options.world_size % 2 != 0) {
+    return absl::InvalidArgumentError(absl::StrCat(options.augmentation.mixup != 0 ? "mixup" : "cutmix",
+                                                   " takes pairs, and ", options.batch / options.world_size,
+                                                   " rows of a rank are odd"));
   }
   if (absl::Status status = CheckAugmentation(options.augmentation, examples.shape()); !status.ok()) return status;
   const int of_use = examples.row_cost() == RowCost::kCopy ? 0 : ReadingThreads(examples.row_cost());
@@ -85,13 +77,11 @@ absl::StatusOr<Minibatch> BatchSource::Make(const ExampleSet& examples, const Ba
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
-  if (options.augmentation.mixup != 0) {
+  if (MixesRows(options.augmentation)) {
     // Neighbours are mixed: in a random order they are random pairs, and one rank has both.
-    std::mt19937_64 random(StreamSeed(options.seed, kShare, step));
-    const int share = static_cast<int>(std::lround(256 * SymmetricBeta(random, options.augmentation.mixup)));
-    minibatch.share = share / 256.0;
+    const uint64_t seed = StreamSeed(options.seed, kShare, step);
     for (int64_t i = 0; i < rows; ++i) minibatch.other_labels.push_back(minibatch.labels[i ^ 1]);
-    for (int64_t i = 0; i < rows; i += 2) MixRows(row(i), row(i + 1), share);
+    minibatch.share = MixPairs(options.augmentation, examples.shape(), seed, minibatch.images);
   }
   return minibatch;
 }

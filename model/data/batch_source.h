@@ -18,12 +18,12 @@
 
 namespace anybit::model {
 
-// One rank's rows of one step. Under mixup the loss of a row is share * loss(labels) + (1 - share) *
+// One rank's rows of one step. Under mixup and CutMix the loss of a row is share * loss(labels) + (1 - share) *
 // loss(other_labels).
 struct Minibatch {
   std::vector<uint8_t> images;  // rows of the set's shape, one after the other
   std::vector<int64_t> labels;
-  std::vector<int64_t> other_labels;  // as many, or empty without mixup
+  std::vector<int64_t> other_labels;  // as many, or empty where no rows are mixed
   double share = 1;                   // of `labels`, the same for the whole batch
 };
 

@@ -89,7 +89,9 @@ TEST(BatchSource, IsAFunctionOfSeedAndStepWhateverWasAskedBefore) {
   const MemoryExamples set = Numbered(12, 8);
   for (int threads : {0, 1, 3}) {
     const BatchOptions options{
-        .batch = 4, .augmentation = Parsed("shift=2,mirror,cutout=2,mixup=0.5"), .threads = threads};
+        .batch = 4,
+        .augmentation = Parsed("crop=0.3,shift=2,mirror,randaugment=2:9,cutout=2,mixup=0.5,cutmix=1"),
+        .threads = threads};
     BatchSource forward = *BatchSource::Create(set, options), backward = *BatchSource::Create(set, options);
     BatchOptions plain = options;
     plain.threads = 0;
@@ -110,7 +112,7 @@ TEST(BatchSource, IsAFunctionOfSeedAndStepWhateverWasAskedBefore) {
 TEST(BatchSource, GivesTheRanksTogetherWhatOneProcessSees) {
   const MemoryExamples set = Numbered(40, 8);
   for (int world_size : {2, 4}) {
-    BatchOptions options{.batch = 16, .augmentation = Parsed("shift=2,mirror,erase=0.5,mixup=0.5")};
+    BatchOptions options{.batch = 16, .augmentation = Parsed("crop=0.5,shift=2,mirror,erase=0.5,mixup=0.5,cutmix=1")};
     BatchSource whole = *BatchSource::Create(set, options);
     options.world_size = world_size;
     for (int step = 0; step < 5; ++step) {
@@ -162,6 +164,23 @@ TEST(BatchSource, MixesPairsByTheShareItStates) {
   EXPECT_EQ(plain.At(0)->share, 1);
 }
 
+TEST(BatchSource, ExchangesPartsOfPairsByTheShareItStates) {
+  const MemoryExamples set = Numbered(200);
+  BatchSource source = *BatchSource::Create(set, {.batch = 20, .augmentation = Parsed("cutmix=1")});
+  std::set<double> shares;
+  for (int step = 0; step < 20; ++step) {
+    const Minibatch batch = *source.At(step);
+    shares.insert(batch.share);
+    ASSERT_EQ(batch.other_labels.size(), 20u);
+    for (int i = 0; i < 20; ++i) {
+      const auto begin = batch.images.begin() + i * 16, end = begin + 16;
+      EXPECT_EQ(std::count(begin, end, batch.labels[i]), 16 * batch.share);
+      EXPECT_EQ(std::count(begin, end, batch.other_labels[i]), 16 * (1 - batch.share));
+    }
+  }
+  EXPECT_GT(shares.size(), 5u);
+}
+
 TEST(BatchSource, ReportsARowThatCannotBeReadAndGoesOn) {
   const MemoryExamples rows = Numbered(8);
   const Decoded set(rows, /*damaged=*/7);
@@ -200,6 +219,8 @@ TEST(BatchSource, NamesWhatDoesNotFit) {
   EXPECT_EQ(error({.batch = 4, .world_size = 3}), "batch of 4 cannot be shared by 3 ranks");
   EXPECT_EQ(error({.batch = 6, .world_size = 2, .augmentation = Parsed("mixup=0.2")}),
             "mixup takes pairs, and 3 rows of a rank are odd");
+  EXPECT_EQ(error({.batch = 6, .world_size = 2, .augmentation = Parsed("cutmix=1")}),
+            "cutmix takes pairs, and 3 rows of a rank are odd");
   EXPECT_EQ(error({.batch = 4, .augmentation = Parsed("shift=4")}),
             "augmentation 'shift=4': shift must be below and cutout at most 4 in pictures of 4x4x1");
 }

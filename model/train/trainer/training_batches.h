@@ -16,7 +16,7 @@ namespace anybit::model::train {
 struct TensorBatch {
   torch::Tensor images;        // u8 [N, frames, height, width, channels]
   torch::Tensor labels;        // int64 [N]
-  torch::Tensor other_labels;  // int64 [N], or undefined without mixup
+  torch::Tensor other_labels;  // int64 [N], or undefined where no rows are mixed
   double share = 1;            // weight of the loss of `labels`; that of `other_labels` has the rest
 };
 
