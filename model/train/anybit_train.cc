@@ -34,7 +34,6 @@
 #include "model/train/train_results.h"
 #include "model/train/trainer/separate_training.h"
 #include "model/train/trainer/start.h"
-#include "model/train/trainer/teacher_counts.h"
 #include "model/train/trainer/trainer.h"
 #include "model/train/trainer/trainer_options.h"
 #include "model/train/trainer/training_result.h"
@@ -60,20 +59,12 @@ absl::StatusOr<std::vector<TrainingResult>> TrainAll(const Task& task, const Tra
   std::ostream silent(nullptr);
   std::ostream& progress = speaks ? std::cerr : silent;
   const bool live = speaks && isatty(STDERR_FILENO);
-  std::vector<TrainingResult> results;
   if (!options.recipe.joint) {
-    absl::StatusOr<std::vector<Artifact>> artifacts =
-        TrainSeparately(task.spec, request.points, *task.training, options, progress, live);
-    if (!artifacts.ok()) return artifacts.status();
-    for (Artifact& artifact : *artifacts) {
-      results.push_back({.artifact = std::move(artifact), .teachers = TeacherCounts(/*points=*/1)});
-    }
-    return results;
+    return TrainSeparately(task.spec, request.points, *task.training, options, progress, live);
   }
   absl::StatusOr<TrainingResult> result = Train(task.spec, request.points, *task.training, options, progress, live);
   if (!result.ok()) return result.status();
-  results.push_back(*std::move(result));
-  return results;
+  return std::vector{*std::move(result)};
 }
 
 // Makes malloc keep the memory of activations, which every pass frees. Returned to the system, its pages would be

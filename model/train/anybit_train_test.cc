@@ -195,6 +195,20 @@ TEST(AnybitTrain, LeavesTheTestImagesAloneUntilAskedFor) {
   }
 }
 
+TEST(AnybitTrain, ReportsTheStepOfTheBestNetwork) {
+  Process run(Flags("best", {"--joint_steps=6", "--keep_best=w1a1", "--evaluation_interval=2"}));
+  ASSERT_EQ(run.Finish(), 0) << run.output();
+  const TrainingRun report = *ParseRun(FileText(Temporary("best.json")));
+  for (const PointResult& point : report.points()) {
+    EXPECT_GT(point.best_step(), 4);
+    EXPECT_EQ(point.best_step() % 2, 0);
+  }
+  EXPECT_NE(run.output().find(absl::StrCat("the result is the network after step ", report.points(0).best_step())),
+            std::string::npos)
+      << run.output();
+  EXPECT_TRUE(report.command().ends_with(" --keep_best=w1a1 --evaluation_interval=2 --threads=1")) << report.command();
+}
+
 TEST(AnybitTrain, TakesFlagsFromAConfigFileAndLetsTheCommandLineWin) {
   const std::string config = Temporary("run.cfg");
   std::ofstream(config) << "# all at once\nrecipe = coquant,teacher=next\njoint_steps = 3\nseed = 9\naugment = none\n";

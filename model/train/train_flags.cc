@@ -66,10 +66,19 @@ ABSL_FLAG(
     "steps between evaluations on the held-out images, with running batch norm, which underrates points of few bits; "
     "0: only at the end");
 ABSL_FLAG(
+    std::string, keep_best, "",
+    "result: the best of the networks that --evaluation_interval evaluates in joint training, each with averaged "
+    "weights and estimated batch norm, by `mean`, the held-out accuracy of all points, or by that of the point of "
+    "this name; empty: the last network");
+ABSL_FLAG(
     std::string, step_log, "",
     "file for a line of JSON per logged step: of each point its loss, teacher, gradient norm, saturated activations "
     "and activation steps, then images per second and seconds left; empty: none");
-ABSL_FLAG(int64_t, step_log_interval, TrainerOptions{}.step_log_interval, "steps between lines of --step_log");
+ABSL_FLAG(
+    std::string, tensorboard, "",
+    "folder for an event file of TensorBoard with the values of --step_log and the held-out accuracies; empty: none");
+ABSL_FLAG(int64_t, step_log_interval, TrainerOptions{}.step_log_interval,
+          "steps between lines of --step_log and events of --tensorboard");
 ABSL_FLAG(bool, test, true,
           "measure the test images once, at the end; false: never, for runs that choose hyperparameters");
 ABSL_FLAG(
@@ -112,7 +121,9 @@ constexpr const char* kOtherFlags[] = {"recipe",
                                        "resume",
                                        "progress_interval",
                                        "evaluation_interval",
+                                       "keep_best",
                                        "step_log",
+                                       "tensorboard",
                                        "step_log_interval",
                                        "test",
                                        "model_version",
@@ -163,7 +174,9 @@ absl::StatusOr<TrainerOptions> OptionsFromFlags() {
                         .resume = absl::GetFlag(FLAGS_resume),
                         .progress_interval = absl::GetFlag(FLAGS_progress_interval),
                         .evaluation_interval = absl::GetFlag(FLAGS_evaluation_interval),
+                        .keep_best = absl::GetFlag(FLAGS_keep_best),
                         .step_log = absl::GetFlag(FLAGS_step_log),
+                        .tensorboard = absl::GetFlag(FLAGS_tensorboard),
                         .step_log_interval = absl::GetFlag(FLAGS_step_log_interval),
                         .sync_norm = absl::GetFlag(FLAGS_sync_norm)};
 }
@@ -225,6 +238,10 @@ std::string CommandOf(const TrainRequest& request, const std::string& architectu
   for (const char* name : kDecidingFlags) {
     const std::string value = absl::string_view(name) == "arch" ? architecture : Flag(name).CurrentValue();
     if (!value.empty()) absl::StrAppend(&command, " --", name, "=", value);
+  }
+  if (!request.options.keep_best.empty()) {
+    absl::StrAppend(&command, " --keep_best=", request.options.keep_best,
+                    " --evaluation_interval=", request.options.evaluation_interval);
   }
   if (request.options.bfloat16_backward) absl::StrAppend(&command, " --backward=bfloat16");
   if (request.max_damaged > 0) absl::StrAppend(&command, " --max_damaged=", request.max_damaged);

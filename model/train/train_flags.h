@@ -26,7 +26,7 @@ struct TrainRequest {
   bool test = true;        // measure the test images at the end
   int64_t max_damaged = 0;
   int64_t model_version = 1;
-  bool keeps_checkpoint = true;  // false: the checkpoint is removed after a complete run
+  bool keeps_checkpoint = true;         // false: the checkpoint is removed after a complete run
 };
 
 // Sets flags from the file named by --config. Called before the flags are parsed, so that the command line overrides

@@ -31,9 +31,10 @@ void NoteTeachers(const TeacherCounts& counts, PointIndex student, const std::ve
   }
 }
 
-// Adds `trained`, whose points are those of `points`, to `run`. `test` may be null.
+// Adds `trained`, whose points are those of `points`, to `run`. `test` may be null. `best`: it is the best of several
+// networks of its run.
 absl::Status NoteResults(TrainingResult& trained, const ExampleSet* test, const std::vector<PointRecipe>& points,
-                         const std::atomic<int>& stop, TrainingRun& run) {
+                         bool best, const std::atomic<int>& stop, TrainingRun& run) {
   Artifact& artifact = trained.artifact;
   std::unique_ptr<PackedNetwork> engine;
   if (test != nullptr) {
@@ -47,6 +48,7 @@ absl::Status NoteResults(TrainingResult& trained, const ExampleSet* test, const 
     PointResult& result = *run.add_points() = ResultOf(points[p]);
     result.set_held_out_accuracy(point.info.accuracy);
     result.set_held_out_images(point.accuracy_images);
+    if (best) result.set_best_step(trained.step);
     NoteTeachers(trained.teachers, static_cast<PointIndex>(p), points, result);
     if (test == nullptr) continue;
     if (stop != 0) return absl::CancelledError("stopped before the test was done");
@@ -68,7 +70,8 @@ absl::Status FinishRun(std::vector<TrainingResult> results, const Task& task, co
   for (size_t i = 0; i < results.size(); ++i) {
     Artifact& artifact = results[i].artifact;
     const std::vector<PointRecipe> own = joint ? request.points : std::vector{request.points[i]};
-    absl::Status status = NoteResults(results[i], task.test.get(), own, *request.options.stop, run);
+    absl::Status status =
+        NoteResults(results[i], task.test.get(), own, !request.options.keep_best.empty(), *request.options.stop, run);
     if (!status.ok()) return status;
     artifact.version = request.model_version;
     artifact.trained_with = run.command();

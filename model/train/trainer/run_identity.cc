@@ -37,6 +37,10 @@ std::string ScheduleText(const TrainerOptions& options) {
       options.ema, " held out ", options.held_out, " seed ", options.seed);
   if (options.bfloat16_backward) absl::StrAppend(&text, " gradients in bfloat16");
   if (options.first_batch > 0) absl::StrAppend(&text, " first batch ", options.first_batch);
+  if (!options.keep_best.empty()) {
+    absl::StrAppend(&text, " best by ", options.keep_best, " every ", options.evaluation_interval, " with norms of ",
+                    options.norm_batches);
+  }
   if (options.start != nullptr) absl::StrAppend(&text, " from ", absl::Hex(FingerprintOfWeights(*options.start)));
   return text;
 }

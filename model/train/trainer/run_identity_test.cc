@@ -37,6 +37,12 @@ TEST(RunIdentity, DiffersWithEachOptionThatDecidesTheResult) {
       [](TrainerOptions& o) { o.augmentation.mirror = false; },
       [](TrainerOptions& o) { ++o.held_out; },
       [](TrainerOptions& o) { ++o.seed; },
+      [](TrainerOptions& o) { o.keep_best = "mean", o.evaluation_interval = 5; },
+      [](TrainerOptions& o) { o.keep_best = "fp32", o.evaluation_interval = 5; },
+      [](TrainerOptions& o) { o.keep_best = "mean", o.evaluation_interval = 6; },
+      [](TrainerOptions& o) { o.keep_best = "mean", o.evaluation_interval = 5, ++o.norm_batches; },
+      [](TrainerOptions& o) { o.augmentation.randaugment = {.operations = 2, .magnitude = 9}; },
+      [](TrainerOptions& o) { o.augmentation.cutmix = 1; },
   };
   std::set<std::string> identities = {Identity(Options())};
   for (const auto& change : changes) {
@@ -52,7 +58,7 @@ TEST(RunIdentity, DiffersWithEachOptionThatDecidesTheResult) {
 TEST(RunIdentity, IsTheSameWhereOnlySpeedOrOutputDiffers) {
   TrainerOptions options = Options();
   options.threads = 3;
-  options.checkpoint = "elsewhere";
+  options.checkpoint = options.step_log = options.tensorboard = "elsewhere";
   options.checkpoint_interval = options.progress_interval = options.evaluation_interval = 7;
   options.resume = true;
   EXPECT_EQ(Identity(options), Identity(Options()));

@@ -7,18 +7,20 @@
 
 #include "absl/status/statusor.h"
 #include "model/data/example_set.h"
-#include "model/format/artifact.h"
 #include "model/train/recipe/point_recipe.h"
 #include "model/train/trainer/trainer_options.h"
+#include "model/train/trainer/training_result.h"
 
 namespace anybit::model::train {
 
-// For a recipe that is not joint. Returns one artifact per point, each trained by itself from one shared full-precision
+// For a recipe that is not joint. Returns one result per point, each trained by itself from one shared full-precision
 // start. A point gets as many steps, on the same batches, as in a joint run; only the optimizer restarts after the
-// start. The checkpoints are `checkpoint`.<point>, the logs `step_log`.<point>. The errors of Train and CheckIsDue.
-absl::StatusOr<std::vector<Artifact>> TrainSeparately(const NetworkSpec& spec, const std::vector<PointRecipe>& points,
-                                                      const ExampleSet& examples, const TrainerOptions& options,
-                                                      std::ostream& progress, bool live);
+// start. The checkpoints are `checkpoint`.<point>, the logs `step_log`.<point> and `tensorboard`/<point>. The errors of
+// Train and CheckIsDue.
+absl::StatusOr<std::vector<TrainingResult>> TrainSeparately(const NetworkSpec& spec,
+                                                            const std::vector<PointRecipe>& points,
+                                                            const ExampleSet& examples, const TrainerOptions& options,
+                                                            std::ostream& progress, bool live);
 
 }  // namespace anybit::model::train
 

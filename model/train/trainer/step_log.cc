@@ -4,13 +4,6 @@
 #include "base/json_line.h"
 
 namespace anybit::model::train {
-namespace {
-
-double SecondsBetween(std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to) {
-  return std::chrono::duration<double>(to - from).count();
-}
-
-}  // namespace
 
 std::string StepLine(const StepRecord& record, const Pace& pace) {
   JsonLine points;
@@ -37,27 +30,12 @@ std::string StepLine(const StepRecord& record, const Pace& pace) {
       .text();
 }
 
-StepLog::StepLog(const std::string& path, bool appends, int64_t interval, int64_t total, int64_t done, int64_t images)
-    : path_(path),
-      interval_(interval),
-      total_(total),
-      first_(done),
-      images_(images),
-      start_(std::chrono::steady_clock::now()),
-      last_time_(start_),
-      last_step_(done) {
-  if (!path.empty()) file_.emplace(path, appends ? std::ios::app : std::ios::trunc);
-}
+StepLog::StepLog(const std::string& path, bool appends)
+    : path_(path), file_(path, appends ? std::ios::app : std::ios::trunc) {}
 
-absl::Status StepLog::Write(const StepRecord& record) {
-  const auto now = std::chrono::steady_clock::now();
-  const auto steps = static_cast<double>(record.step - last_step_), all = static_cast<double>(record.step - first_);
-  const Pace pace{.images_per_second = steps * static_cast<double>(images_) / SecondsBetween(last_time_, now),
-                  .seconds_left = SecondsBetween(start_, now) / all * static_cast<double>(total_ - record.step)};
-  last_time_ = now;
-  last_step_ = record.step;
-  *file_ << StepLine(record, pace) << "\n" << std::flush;
-  if (!*file_) return absl::UnavailableError(absl::StrCat("cannot write the step log '", path_, "'"));
+absl::Status StepLog::Write(const StepRecord& record, const Pace& pace) {
+  file_ << StepLine(record, pace) << "\n" << std::flush;
+  if (!file_) return absl::UnavailableError(absl::StrCat("cannot write the step log '", path_, "'"));
   return absl::OkStatus();
 }
 

@@ -1,4 +1,5 @@
 // The log of a training's steps: complete, and without effect on the result.
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -24,8 +25,11 @@ TEST(StepLogOfATraining, HasEveryPointOfEveryLoggedStepAndDoesNotDisturbTheRun) 
   options.joint_steps = 6;
   const std::string unwatched = SerializeArtifact(*TrainSmall(options, "fp32,w4a4,w2a2"));
   options.step_log = testing::TempDir() + "/step_log_of_training_test.jsonl";
+  options.tensorboard = testing::TempDir() + "/step_log_of_training_test";
+  std::filesystem::remove_all(options.tensorboard);
   options.step_log_interval = 2;
   EXPECT_EQ(SerializeArtifact(*TrainSmall(options, "fp32,w4a4,w2a2")), unwatched);
+  EXPECT_FALSE(std::filesystem::is_empty(options.tensorboard));
   const std::vector<Json> lines = Lines(options.step_log);
   ASSERT_EQ(lines.size(), 5u);
   EXPECT_EQ(lines[1]["step"], 4);

@@ -36,29 +36,24 @@ TEST(StepLine, HasTheStateOfEveryPoint) {
             R"("activation_steps":{"stem":0.125}}}})");
 }
 
-TEST(StepLog, WritesEveryNthStepAndGoesOnWhereItWasResumed) {
+TEST(StepLog, GoesOnWhereItWasResumedAndStartsAnewOtherwise) {
   const std::string path = testing::TempDir() + "/step_log_test.jsonl";
-  StepLog log(path, /*appends=*/false, /*interval=*/2, /*total=*/10, /*done=*/0, /*images=*/128);
-  EXPECT_FALSE(log.IsDue(3));
-  ASSERT_TRUE(log.IsDue(4));
-  ASSERT_TRUE(log.Write({.step = 4}).ok());
+  StepLog log(path, /*appends=*/false);
+  ASSERT_TRUE(log.Write({.step = 4}, {}).ok());
   const Json line = *ParseJson(Text(path));
   EXPECT_EQ(line["step"], 4);
   EXPECT_EQ(line["phase"], "start");
-  EXPECT_GT(line["images_per_second"], 0);
-  EXPECT_GT(line["seconds_left"], 0);
-  StepLog resumed(path, /*appends=*/true, 2, 10, 4, 128);
-  ASSERT_TRUE(resumed.Write({.step = 6}).ok());
+  StepLog resumed(path, /*appends=*/true);
+  ASSERT_TRUE(resumed.Write({.step = 6}, {}).ok());
   const std::string both = Text(path);
   EXPECT_EQ(std::count(both.begin(), both.end(), '\n'), 2);
-  StepLog again(path, /*appends=*/false, 2, 10, 0, 128);
+  StepLog again(path, /*appends=*/false);
   EXPECT_EQ(Text(path), "");
 }
 
-TEST(StepLog, IsNeverDueWithoutAFileAndNamesOneThatCannotBeWritten) {
-  EXPECT_FALSE(StepLog("", false, 1, 10, 0, 128).IsDue(1));
-  StepLog nowhere(testing::TempDir() + "/no_such_folder/log.jsonl", false, 1, 10, 0, 128);
-  const absl::Status status = nowhere.Write({.step = 1});
+TEST(StepLog, NamesAFileThatCannotBeWritten) {
+  StepLog nowhere(testing::TempDir() + "/no_such_folder/log.jsonl", /*appends=*/false);
+  const absl::Status status = nowhere.Write({.step = 1}, {});
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_NE(status.message().find("no_such_folder/log.jsonl"), std::string::npos) << status;
 }

@@ -92,6 +92,23 @@ absl::Status CheckPoints(const std::vector<PointRecipe>& points, int64_t joint_s
   return absl::OkStatus();
 }
 
+absl::Status CheckKeepBest(const std::vector<PointRecipe>& points, const TrainerOptions& options) {
+  if (options.keep_best.empty()) return absl::OkStatus();
+  if (options.evaluation_interval == 0 || options.joint_steps == 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("keeping the best network needs evaluations in joint training: ", options.joint_steps,
+                     " joint steps, evaluation interval ", options.evaluation_interval));
+  }
+  if (options.keep_best == kMeanOfPoints) return absl::OkStatus();
+  std::string known;
+  for (const PointRecipe& point : points) {
+    if (point.name == options.keep_best) return absl::OkStatus();
+    absl::StrAppend(&known, ", ", point.name);
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("the best network by '", options.keep_best, "': accepted are ", kMeanOfPoints, known));
+}
+
 absl::Status CheckDevice(const std::string& device) {
   if (device == "cpu") return absl::OkStatus();
   if (device != "cuda" && !device.starts_with("cuda:")) {
@@ -126,6 +143,7 @@ absl::Status CheckOptions(const NetworkSpec& spec, const std::vector<PointRecipe
   if (LearnsFromFrozen(options.recipe) && options.start_steps == 0 && options.start == nullptr) {
     return absl::InvalidArgumentError("logits=frozen learns from the start, but there are 0 start steps and no start");
   }
+  if (absl::Status status = CheckKeepBest(points, options); !status.ok()) return status;
   if (options.resume && options.checkpoint.empty()) return absl::InvalidArgumentError("resume without a checkpoint");
   if (absl::Status status = CheckDevice(options.device); !status.ok()) return status;
   return options.start == nullptr ? absl::OkStatus() : CheckStart(spec, *options.start);

@@ -18,6 +18,9 @@ namespace anybit::model::train {
 
 class ProcessGroup;
 
+// TrainerOptions::keep_best by the mean over all points.
+inline constexpr char kMeanOfPoints[] = "mean";
+
 struct TrainerOptions {
   Recipe recipe;
   int64_t start_steps = 1000;      // of the first phase, at full precision only
@@ -55,8 +58,14 @@ struct TrainerOptions {
   int64_t evaluation_interval = 0;    // steps between evaluations on the held-out images; 0: only at the end. They use
                                       // running batch norm, which underrates points of few bits
 
+  // The result is the best of the networks that are evaluated in joint training and at its end, each with averaged
+  // weights and estimated batch norm as a result has them: by "mean", the mean held-out accuracy of all points, or by
+  // that of the point of this name. Empty: the last network.
+  std::string keep_best;
+
   std::string step_log;           // path of a file with a line of JSON per logged step (step_log.h); empty: none
-  int64_t step_log_interval = 1;  // steps; a logged step takes some tenths longer
+  std::string tensorboard;        // folder for an event file with the same values (event_file.h); empty: none
+  int64_t step_log_interval = 1;  // steps, of both; a logged step takes some tenths longer
 
   // Data-parallel training. Each process of the group calls Train with the same arguments and gets its share of every
   // batch, which has `batch` images per process. The first process reads and writes the checkpoint, and only its result
