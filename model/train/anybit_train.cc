@@ -30,6 +30,7 @@
 #include "model/train/run_file.h"
 #include "model/train/stop_signals.h"
 #include "model/train/task.h"
+#include "model/train/test_rates.h"
 #include "model/train/train_flags.h"
 #include "model/train/train_results.h"
 #include "model/train/trainer/separate_training.h"
@@ -77,7 +78,11 @@ void KeepFreedMemory() {
 
 // Detects paths that cannot be written before the hours of training.
 absl::Status CheckOutputs(const TrainRequest& request) {
-  for (const std::string& path : {request.out, request.report, request.options.checkpoint, request.options.step_log}) {
+  const std::vector<std::string> paths =
+      request.rate_range.has_value()
+          ? std::vector{RateJsonPath(request), RateFigurePath(request)}
+          : std::vector{request.out, request.report, request.options.checkpoint, request.options.step_log};
+  for (const std::string& path : paths) {
     if (path.empty()) continue;
     if (absl::Status status = CheckReplaceable(path); !status.ok()) return status;
   }
@@ -162,7 +167,7 @@ absl::Status Run(TrainRequest& request, const std::vector<std::string>& command,
   if (first) {
     if (absl::Status status = CheckOutputs(request); !status.ok()) return status;
   }
-  if (options.recipe.joint) {
+  if (options.recipe.joint && !request.rate_range.has_value()) {
     absl::Status status = CheckOptions(task->spec, request.points, *task->training, options);
     if (!status.ok()) return status;
   }
@@ -172,7 +177,8 @@ absl::Status Run(TrainRequest& request, const std::vector<std::string>& command,
   if (task->test != nullptr) log << "test rows: " << task->test->origin() << "\n";
   absl::Status status = KeepWholeExamples(*task, request.max_damaged, options.group, options.device, log);
   if (!status.ok()) return status;
-  return RunToTheEnd(*task, request, *membership, command, ending);
+  if (!request.rate_range.has_value()) return RunToTheEnd(*task, request, *membership, command, ending);
+  return TestRates(*task, request, log, first && isatty(STDERR_FILENO), std::cout);
 }
 
 Program ThisProgram() {

@@ -123,6 +123,8 @@ TEST(AnybitTrain, EndsWithTwoWhereItsCommandLineIsWrong) {
   EXPECT_NE(Error(2, {"--resume", "false"}).find("unexpected argument 'false'"), std::string::npos);
   EXPECT_EQ(Error(2, {"--recipe=coquant,swap=2"}), "anybit-train: recipe: swap=2 is not one of 0..1\n");
   EXPECT_EQ(Error(2, {"--optimizer=lamb"}), "anybit-train: optimizer 'lamb' is not adamw or sgd\n");
+  EXPECT_EQ(Error(2, {"--lr_range_test=1:1e-3"}),
+            "anybit-train: range of learning rates '1:1e-3' is not LOW:HIGH with 1e-09 <= LOW < HIGH <= 100\n");
   EXPECT_EQ(Error(2, {"--backward=half"}), "anybit-train: backward 'half' is not float or bfloat16\n");
 }
 
@@ -207,6 +209,19 @@ TEST(AnybitTrain, ReportsTheStepOfTheBestNetwork) {
             std::string::npos)
       << run.output();
   EXPECT_TRUE(report.command().ends_with(" --keep_best=w1a1 --evaluation_interval=2 --threads=1")) << report.command();
+}
+
+TEST(AnybitTrain, TestsLearningRatesInsteadOfTraining) {
+  for (const char* file : {"rates.rates.json", "rates.rates.svg", "rates.safetensors"}) {
+    std::filesystem::remove(Temporary(file));
+  }
+  Process run(Flags("rates", {"--lr_range_test=1e-5:1e-1", "--lr_range_steps=20"}));
+  ASSERT_EQ(run.Finish(), 0) << run.output();
+  EXPECT_NE(run.output().find("steepest descent "), std::string::npos) << run.output();
+  EXPECT_NE(FileText(Temporary("rates.rates.json")).find("\"phase\": \"start\""), std::string::npos);
+  EXPECT_NE(FileText(Temporary("rates.rates.svg")).find("Training at full precision"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(Temporary("rates.safetensors")));
+  EXPECT_FALSE(std::filesystem::exists(Temporary("rates.ckpt")));
 }
 
 TEST(AnybitTrain, TakesFlagsFromAConfigFileAndLetsTheCommandLineWin) {

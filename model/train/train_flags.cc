@@ -70,6 +70,11 @@ ABSL_FLAG(
     "result: the best of the networks that --evaluation_interval evaluates in joint training, each with averaged "
     "weights and estimated batch norm, by `mean`, the held-out accuracy of all points, or by that of the point of "
     "this name; empty: the last network");
+ABSL_FLAG(std::string, lr_range_test, "",
+          "LOW:HIGH, as in 1e-6:1: no training but a test of learning rates, which rise from LOW to HIGH; writes "
+          "*.rates.json and *.rates.svg beside --out and suggests a rate. It tests --start_steps' training at full "
+          "precision, or with --start_steps=0 joint training");
+ABSL_FLAG(int64_t, lr_range_steps, 200, "steps of --lr_range_test");
 ABSL_FLAG(
     std::string, step_log, "",
     "file for a line of JSON per logged step: of each point its loss, teacher, gradient norm, saturated activations "
@@ -122,6 +127,8 @@ constexpr const char* kOtherFlags[] = {"recipe",
                                        "progress_interval",
                                        "evaluation_interval",
                                        "keep_best",
+                                       "lr_range_test",
+                                       "lr_range_steps",
                                        "step_log",
                                        "tensorboard",
                                        "step_log_interval",
@@ -224,6 +231,11 @@ absl::StatusOr<TrainRequest> RequestFromFlags() {
                        .max_damaged = absl::GetFlag(FLAGS_max_damaged),
                        .model_version = absl::GetFlag(FLAGS_model_version),
                        .keeps_checkpoint = !absl::GetFlag(FLAGS_checkpoint).empty()};
+  if (const std::string range = absl::GetFlag(FLAGS_lr_range_test); !range.empty()) {
+    absl::StatusOr<RateRange> parsed = ParseRateRange(range, absl::GetFlag(FLAGS_lr_range_steps));
+    if (!parsed.ok()) return parsed.status();
+    request.rate_range = *parsed;
+  }
   if (request.report.empty()) request.report = WithEnding(request.out, ".json");
   if (request.label.empty()) request.label = RecipeText(request.options.recipe);
   return request;

@@ -3,12 +3,14 @@
 #define ANYBIT_MODEL_TRAIN_TRAIN_FLAGS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/train/recipe/point_recipe.h"
+#include "model/train/recipe/rate_range.h"
 #include "model/train/trainer/trainer_options.h"
 
 namespace anybit::model::train {
@@ -26,6 +28,7 @@ struct TrainRequest {
   bool test = true;        // measure the test images at the end
   int64_t max_damaged = 0;
   int64_t model_version = 1;
+  std::optional<RateRange> rate_range;  // test learning rates instead of training
   bool keeps_checkpoint = true;         // false: the checkpoint is removed after a complete run
 };
 
